@@ -1,1 +1,49 @@
-//! Placeholder.
+//! Instruments, books, sequence rules and checksums.
+//!
+//! This crate says what a market is and nothing about how it is carried: it has no IO, no runtime
+//! and no clock. Prices and sizes are exact: `i64` mantissas with an exponent per instrument.
+//!
+//! Invariants:
+//! - Every state is a pure function of the events applied to it, in order.
+//! - A [`Book`] is never crossed once a [`BookBuilder`] has called it live.
+//! - A book's checksum equals the one computed from scratch over its levels, always.
+//!
+//! In reading order:
+
+mod level;
+mod side;
+mod time;
+
+pub mod checksum;
+pub mod decimal;
+
+mod channel;
+mod instrument;
+mod position;
+mod state;
+
+mod bbo;
+mod book;
+mod change;
+mod ladder;
+mod trade;
+
+mod builder;
+mod event;
+mod recent;
+
+pub use bbo::Bbo;
+pub use book::{Book, DuplicateLevel};
+pub use builder::{BookBuilder, DeltaOutcome, SnapshotOutcome};
+pub use change::{Change, Changes};
+pub use channel::Channel;
+pub use event::{Definition, Event, Link, SnapshotOrigin};
+pub use instrument::{Exponents, InstrumentId, InstrumentName, NameError};
+pub use ladder::Ladder;
+pub use level::{Level, Price, Size};
+pub use position::{Epoch, Position, Seq, Step};
+pub use recent::{RecentDelta, RecentDeltas};
+pub use side::{Aggressor, Side};
+pub use state::{Reason, State};
+pub use time::Nanos;
+pub use trade::Trade;

@@ -1,0 +1,266 @@
+//! Decimal text to mantissa and back, exactly.
+
+/// Why a decimal text has no mantissa at the wanted exponent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    /// The text is no decimal number.
+    #[error("not a decimal number")]
+    Malformed,
+    /// The number has more decimals than the exponent can hold.
+    #[error("has more decimals than exponent {exponent} holds")]
+    TooFine {
+        /// The exponent that was asked for.
+        exponent: i8,
+    },
+    /// The number needs more than 63 bits.
+    #[error("does not fit 63 bits at exponent {exponent}")]
+    TooLarge {
+        /// The exponent that was asked for.
+        exponent: i8,
+    },
+}
+
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut i = 1;
+    while i < 20 {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
+/// The mantissa of a decimal text: `value = mantissa * 10^exponent`, or an error, never a rounding.
+///
+/// Takes what JSON numbers and quoted decimals hold: an optional minus, digits, an optional
+/// fraction, an optional power of ten. `"0E-8"` is zero; trailing zeros beyond the exponent are
+/// no precision and are accepted.
+pub fn parse(text: &[u8], exponent: i8) -> Result<i64, DecimalError> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let number = scan(digits, exponent)?;
+    let magnitude = scale(number, exponent)?;
+    let signed = if negative {
+        0i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    };
+    signed.ok_or(DecimalError::TooLarge { exponent })
+}
+
+/// `digits * 10^power`, where `digits` does not end in zero unless it is zero.
+struct Scanned {
+    digits: u64,
+    power: i32,
+}
+
+fn scan(text: &[u8], exponent: i8) -> Result<Scanned, DecimalError> {
+    let mut digits: u64 = 0;
+    // Zeros wait until another digit follows, so that trailing ones never overflow anything.
+    let mut zeros: usize = 0;
+    let mut fraction: i32 = 0;
+    let mut in_fraction = false;
+    let mut seen_in_part = false;
+    let mut power: i32 = 0;
+    let mut i = 0;
+    while let Some(&byte) = text.get(i) {
+        match byte {
+            b'0' => zeros += 1,
+            b'1'..=b'9' => {
+                if digits == 0 {
+                    digits = u64::from(byte - b'0');
+                } else {
+                    digits = POWERS
+                        .get(zeros + 1)
+                        .and_then(|power| digits.checked_mul(*power))
+                        .and_then(|shifted| shifted.checked_add(u64::from(byte - b'0')))
+                        .ok_or(DecimalError::TooLarge { exponent })?;
+                }
+                zeros = 0;
+            }
+            b'.' if !in_fraction && seen_in_part => {
+                in_fraction = true;
+                seen_in_part = false;
+                i += 1;
+                continue;
+            }
+            b'e' | b'E' if seen_in_part => {
+                power = scan_power(&text[i + 1..])?;
+                break;
+            }
+            _ => return Err(DecimalError::Malformed),
+        }
+        seen_in_part = true;
+        fraction += i32::from(in_fraction);
+        i += 1;
+    }
+    if !seen_in_part {
+        return Err(DecimalError::Malformed);
+    }
+    let zeros = i32::try_from(zeros).map_err(|_| DecimalError::Malformed)?;
+    Ok(Scanned {
+        digits,
+        power: power.saturating_add(zeros).saturating_sub(fraction),
+    })
+}
+
+fn scan_power(text: &[u8]) -> Result<i32, DecimalError> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    // Four digits reach far beyond any exponent that fits; more are somebody's mistake.
+    if digits.is_empty() || digits.len() > 4 {
+        return Err(DecimalError::Malformed);
+    }
+    let mut power = 0;
+    for byte in digits {
+        if !byte.is_ascii_digit() {
+            return Err(DecimalError::Malformed);
+        }
+        power = power * 10 + i32::from(byte - b'0');
+    }
+    Ok(if negative { -power } else { power })
+}
+
+fn scale(number: Scanned, exponent: i8) -> Result<u64, DecimalError> {
+    if number.digits == 0 {
+        return Ok(0);
+    }
+    let shift = number.power - i32::from(exponent);
+    if shift < 0 {
+        return Err(DecimalError::TooFine { exponent });
+    }
+    usize::try_from(shift)
+        .ok()
+        .and_then(|shift| POWERS.get(shift))
+        .and_then(|power| number.digits.checked_mul(*power))
+        .ok_or(DecimalError::TooLarge { exponent })
+}
+
+/// Appends `mantissa * 10^exponent` in plain decimals, without trailing zeros: `61837.63`, `0`.
+pub fn write(out: &mut Vec<u8>, mantissa: i64, exponent: i8) {
+    if mantissa == 0 {
+        out.push(b'0');
+        return;
+    }
+    if mantissa < 0 {
+        out.push(b'-');
+    }
+    let mut magnitude = mantissa.unsigned_abs();
+    let mut exponent = i32::from(exponent);
+    while exponent < 0 && magnitude.is_multiple_of(10) {
+        magnitude /= 10;
+        exponent += 1;
+    }
+    let mut reversed = [b'0'; 20];
+    let mut len = 0;
+    while magnitude > 0 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a remainder of ten is below ten"
+        )]
+        let digit = (magnitude % 10) as u8;
+        reversed[len] = b'0' + digit;
+        magnitude /= 10;
+        len += 1;
+    }
+    let decimals = usize::try_from(-exponent).unwrap_or(0);
+    if decimals >= len {
+        out.extend_from_slice(b"0.");
+        out.extend(std::iter::repeat_n(b'0', decimals - len));
+        out.extend(reversed[..len].iter().rev());
+        return;
+    }
+    out.extend(reversed[decimals..len].iter().rev());
+    if decimals > 0 {
+        out.push(b'.');
+        out.extend(reversed[..decimals].iter().rev());
+    }
+    out.extend(std::iter::repeat_n(
+        b'0',
+        usize::try_from(exponent).unwrap_or(0),
+    ));
+}
+
+/// [`write()`] as a text of its own, for logs and errors.
+#[must_use]
+pub fn to_string(mantissa: i64, exponent: i8) -> String {
+    let mut out = Vec::with_capacity(24);
+    write(&mut out, mantissa, exponent);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(text: &str, exponent: i8, expected: Result<i64, DecimalError>) {
+        assert_eq!(parse(text.as_bytes(), exponent), expected, "{text:?}");
+    }
+
+    #[test]
+    fn what_venues_write_is_read_exactly() {
+        check("61737.63000000", -2, Ok(6_173_763));
+        check("672", -8, Ok(67_200_000_000));
+        check("9.3e-7", -8, Ok(93));
+        check("0E-8", -8, Ok(0));
+        check("0.00000000", -8, Ok(0));
+        check("-1.5", -1, Ok(-15));
+        check("1E+3", 0, Ok(1000));
+        check("1200", 2, Ok(12));
+        check("0.00000000000000000000000000000000000", -8, Ok(0));
+        check("9223372036854775807", 0, Ok(i64::MAX));
+        check("-9223372036854775808", 0, Ok(i64::MIN));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error_not_a_rounding() {
+        check("0.123", -2, Err(DecimalError::TooFine { exponent: -2 }));
+        check("6e-10", -8, Err(DecimalError::TooFine { exponent: -8 }));
+        check(
+            "9223372036854775808",
+            0,
+            Err(DecimalError::TooLarge { exponent: 0 }),
+        );
+        check(
+            "92233720368.54775808",
+            -8,
+            Err(DecimalError::TooLarge { exponent: -8 }),
+        );
+        check("1e300", -8, Err(DecimalError::TooLarge { exponent: -8 }));
+        check(
+            "123456789012345678901",
+            0,
+            Err(DecimalError::TooLarge { exponent: 0 }),
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_is_an_error() {
+        for text in [
+            "", "-", ".", "1.", ".5", "e5", "1e", "1e+", "1x", "0x1", "NaN", "inf", "1.2.3", "--1",
+            "+1", " 1", "1 ", "1e5.5", "1,5", "1e99999",
+        ] {
+            check(text, -8, Err(DecimalError::Malformed));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn writing_and_reading_returns_the_mantissa(mantissa: i64, exponent in -18i8..=0) {
+            let text = to_string(mantissa, exponent);
+            prop_assert_eq!(parse(text.as_bytes(), exponent), Ok(mantissa), "{}", text);
+        }
+
+        #[test]
+        fn no_bytes_can_make_it_panic(text in proptest::collection::vec(any::<u8>(), 0..40), exponent: i8) {
+            let _ = parse(&text, exponent);
+        }
+    }
+}
