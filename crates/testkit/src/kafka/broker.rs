@@ -1,0 +1,93 @@
+//! A broker that a test owns.
+
+use super::KafkaError;
+use super::instance::{Instance, Port};
+use super::running::Running;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A broker that a test owns: its data is in a temporary directory, and it ends with its owner.
+///
+/// One that is kept in a `static` is never dropped; the watcher ends it when the process does.
+#[derive(Debug)]
+pub struct KafkaBroker {
+    bootstrap: String,
+    instance: Instance,
+    running: Option<Running>,
+    /// Held for its `Drop`; after `running`, since the broker writes there until it ends.
+    _directory: TempDir,
+}
+
+impl KafkaBroker {
+    /// Starts a broker on a free port and waits until it answers.
+    pub fn start() -> Result<Self, KafkaError> {
+        let temporary = std::env::temp_dir();
+        let directory = tempfile::Builder::new()
+            .prefix("tapecast-kafka-")
+            .tempdir()
+            .map_err(KafkaError::file("create a directory in", temporary))?;
+        let instance = Instance::open(directory.path())?.tied();
+        let running = instance.run(Port::Free)?;
+        let bootstrap = instance.bootstrap().unwrap_or_default();
+        Ok(Self {
+            bootstrap,
+            instance,
+            running,
+            _directory: directory,
+        })
+    }
+
+    /// Where clients connect, `127.0.0.1:PORT`; the same after any restart.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// What the broker has written since it last started.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.instance.log_path()
+    }
+
+    /// Stops the broker in order. Its data and its address stay.
+    pub fn stop(&mut self) -> Result<(), KafkaError> {
+        let stopped = self.instance.stop();
+        self.reap();
+        stopped
+    }
+
+    /// Kills the broker with SIGKILL. What it had acknowledged stays, and so does its address.
+    pub fn kill(&mut self) -> Result<(), KafkaError> {
+        let killed = self.instance.kill();
+        self.reap();
+        killed
+    }
+
+    /// Starts the broker again after [`stop`](Self::stop) or [`kill`](Self::kill), and waits until
+    /// it answers. One that runs is left alone.
+    pub fn start_again(&mut self) -> Result<(), KafkaError> {
+        if self.running.is_none() {
+            self.running = self.instance.run(Port::Kept(0))?;
+        }
+        Ok(())
+    }
+
+    /// Stops the broker in order and starts it again.
+    pub fn restart(&mut self) -> Result<(), KafkaError> {
+        self.stop()?;
+        self.start_again()
+    }
+
+    fn reap(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.end();
+        }
+    }
+}
+
+impl Drop for KafkaBroker {
+    fn drop(&mut self) {
+        // The data goes away with it, so there is nothing to put in order.
+        self.reap();
+    }
+}

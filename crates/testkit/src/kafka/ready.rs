@@ -1,0 +1,58 @@
+//! Whether a broker answers: a metadata request in Kafka's own protocol.
+//!
+//! A port that accepts is not enough: the socket is open before the broker has caught up with its
+//! controller, and a client that comes then is told to come again.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A broker that is up answers in milliseconds; this is for a machine that is very busy.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The answer of one broker without topics is 73 bytes, with some hundred topics a few KiB.
+const MAX_ANSWER: usize = 1 << 20;
+/// Metadata version 4, the first in which a request can forbid that topics are created.
+const METADATA: [u8; 4] = [0, 3, 0, 4];
+
+/// Asks the broker for its metadata, and is true when it names at least one live broker.
+pub(super) fn answers(port: u16) -> bool {
+    brokers(port).is_ok_and(|brokers| brokers > 0)
+}
+
+/// The number of brokers in the metadata.
+fn brokers(port: u16) -> std::io::Result<u32> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    stream.set_write_timeout(Some(ANSWER_WITHIN))?;
+    stream.write_all(&request())?;
+
+    let mut head = [0; 4];
+    stream.read_exact(&mut head)?;
+    let length = usize::try_from(u32::from_be_bytes(head)).unwrap_or(usize::MAX);
+    if length > MAX_ANSWER {
+        return Err(std::io::Error::other("the answer is not Kafka's"));
+    }
+    let mut answer = vec![0; length];
+    stream.read_exact(&mut answer)?;
+    // Correlation id, throttle time, then the array of brokers, which begins with its length.
+    let count = answer.get(8..12).and_then(|bytes| bytes.try_into().ok());
+    Ok(u32::from_be_bytes(count.unwrap_or_default()))
+}
+
+/// Length, then api key and version, correlation id, client id, no topics, create none.
+fn request() -> Vec<u8> {
+    let client = b"testkit";
+    let mut body = METADATA.to_vec();
+    body.extend(1_u32.to_be_bytes());
+    body.extend([0, 7]);
+    body.extend(client);
+    body.extend(0_u32.to_be_bytes());
+    body.push(0);
+    let mut request = u32::try_from(body.len())
+        .unwrap_or_default()
+        .to_be_bytes()
+        .to_vec();
+    request.extend(body);
+    request
+}
