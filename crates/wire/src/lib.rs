@@ -1,1 +1,35 @@
-//! Placeholder.
+//! What goes over the wire: the schema, the encodings and the control messages.
+//!
+//! Pure: no IO, no runtime, no clock; bytes in, values out. `docs/protocol.md` tells the same to
+//! the authors of clients.
+//!
+//! Invariants:
+//! - No bytes of a peer can cause a panic; what is wrong with them is a typed error that names
+//!   the message, the field and the place.
+//! - All encodings of a message say the same: the JSON twin is written from the decoded message.
+//! - `publishTime` stands at byte [`sbe::PUBLISH_TIME_OFFSET`] of every message, so that two nodes'
+//!   bytes can be compared and a message can be encoded before it is published.
+//!
+//! In reading order:
+
+mod depth;
+mod head;
+mod speed;
+mod step;
+mod view;
+
+mod body;
+
+pub mod sbe;
+
+mod encoding;
+
+pub mod close;
+
+pub use body::{Bar, GoAway, GoAwayReason, Lag, LagKind, Status, Ticker};
+pub use depth::Depth;
+pub use encoding::{Encoding, SUBPROTOCOL_JSON, SUBPROTOCOL_PACKED, SUBPROTOCOL_SBE};
+pub use head::Head;
+pub use speed::Speed;
+pub use step::{PriceStep, StepError};
+pub use view::{View, ViewParams};

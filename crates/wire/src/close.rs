@@ -1,0 +1,23 @@
+//! WebSocket close codes: each is sent with a short reason text, and means one thing.
+
+/// Either side is done.
+pub const NORMAL: u16 = 1000;
+/// The client leaves; a node never sends it.
+pub const GOING_AWAY: u16 = 1001;
+/// The client broke RFC 6455: an unmasked frame, reserved bits, an unknown opcode, wrong
+/// fragmentation, or a control frame that is fragmented or over 125 bytes.
+pub const PROTOCOL_ERROR: u16 = 1002;
+/// The client sent a binary message; requests are JSON text in every subprotocol.
+pub const UNSUPPORTED_DATA: u16 = 1003;
+/// The client sent text that is not UTF-8.
+pub const INVALID_TEXT: u16 = 1007;
+/// The client sent a message over [`MAX_REQUEST`](crate::control::MAX_REQUEST).
+pub const TOO_LARGE: u16 = 1009;
+/// The node stops, after `GoAway`: reconnect, to another node, and resume.
+pub const RESTART: u16 = 1012;
+/// The client fell too far behind, and its policy for the stream was `disconnect`.
+pub const TOO_SLOW: u16 = 4000;
+/// The client did not answer a ping before the deadline.
+pub const HEARTBEAT: u16 = 4001;
+/// The client sent more messages than it may.
+pub const RATE_EXCEEDED: u16 = 4002;
