@@ -159,10 +159,6 @@ pub fn write(out: &mut Vec<u8>, mantissa: i64, exponent: i8) {
     let mut reversed = [b'0'; 20];
     let mut len = 0;
     while magnitude > 0 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a remainder of ten is below ten"
-        )]
         let digit = (magnitude % 10) as u8;
         reversed[len] = b'0' + digit;
         magnitude /= 10;

@@ -1,5 +1,7 @@
 //! The vectors that clients in other languages read, held against this crate.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use market::{Book, InstrumentId, InstrumentName, Level, Side, checksum};
 use serde_json::Value;
 

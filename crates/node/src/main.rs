@@ -1,2 +1,14 @@
-//! Placeholder.
-fn main() {}
+//! The `tapecast` binary: a node of the fleet, and the tools beside it.
+
+mod admin;
+mod cli;
+mod config;
+mod demo;
+mod pipeline;
+mod publish;
+mod serve;
+mod tail;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
