@@ -22,9 +22,12 @@ mod body;
 
 pub mod sbe;
 
+mod text;
+
 mod encoding;
 
 pub mod close;
+pub mod control;
 
 pub use body::{Bar, GoAway, GoAwayReason, Lag, LagKind, Status, Ticker};
 pub use depth::Depth;

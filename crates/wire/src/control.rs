@@ -1,0 +1,32 @@
+//! Control messages: what clients ask and what the node answers, JSON text in every subprotocol.
+//!
+//! The syntax of the whole contract is checked here. Whether a node supports a feature or knows an
+//! instrument is for the node to say; the codes for that are here too. In reading order:
+
+mod id;
+mod symbol;
+
+mod stream;
+
+mod error;
+
+mod request;
+
+mod fields;
+mod parse;
+
+mod answer;
+mod read;
+
+pub use answer::{
+    Answer, InstrumentEntry, Outcome, StartKind, StartReason, Subscribed, Unsubscribed,
+};
+pub use error::{ControlError, ErrorCode, Refusal, StreamError};
+pub use id::RequestId;
+pub use read::AnswerError;
+pub use request::Request;
+pub use stream::{Policy, Resume, Start, StreamChange, StreamKey, StreamRequest, StreamUpdate};
+pub use symbol::{Symbol, SymbolError};
+
+/// The longest message that a node reads, in bytes: some forty streams in one request.
+pub const MAX_REQUEST: usize = 4096;

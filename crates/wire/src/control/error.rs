@@ -1,0 +1,160 @@
+use std::fmt;
+
+/// What is wrong with a request or a stream; stable, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The message is not JSON.
+    BadJson,
+    /// The message is JSON, and not a request: no object, a field missing, unknown or of a wrong type.
+    BadRequest,
+    /// There is no such `op`.
+    UnknownOp,
+    /// There is no such channel.
+    UnknownChannel,
+    /// This node does not have the channel.
+    UnsupportedChannel,
+    /// This node knows no such instrument, or the text cannot be one.
+    UnknownSymbol,
+    /// The depth is none of those that there are.
+    BadDepth,
+    /// The speed is none of those that there are.
+    BadSpeed,
+    /// This node does not have the speed.
+    UnsupportedSpeed,
+    /// The group is no price step.
+    BadGroup,
+    /// This node does not group, or not by this step.
+    UnsupportedGroup,
+    /// The policy is none of those that there are.
+    BadPolicy,
+    /// The position to resume from is none.
+    BadResume,
+    /// This node does not start in the past.
+    UnsupportedStart,
+    /// The session has this stream already.
+    AlreadySubscribed,
+    /// The session does not have this stream.
+    NotSubscribed,
+    /// The session has as many streams as it may.
+    TooManyStreams,
+    /// The node is starting and does not know the instrument's state yet.
+    NotReady,
+    /// A code of a later version; read by clients, never sent.
+    Other,
+}
+
+impl ErrorCode {
+    /// All codes that a node sends.
+    pub const ALL: [Self; 18] = [
+        Self::BadJson,
+        Self::BadRequest,
+        Self::UnknownOp,
+        Self::UnknownChannel,
+        Self::UnsupportedChannel,
+        Self::UnknownSymbol,
+        Self::BadDepth,
+        Self::BadSpeed,
+        Self::UnsupportedSpeed,
+        Self::BadGroup,
+        Self::UnsupportedGroup,
+        Self::BadPolicy,
+        Self::BadResume,
+        Self::UnsupportedStart,
+        Self::AlreadySubscribed,
+        Self::NotSubscribed,
+        Self::TooManyStreams,
+        Self::NotReady,
+    ];
+
+    /// The code as it is sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadJson => "bad_json",
+            Self::BadRequest => "bad_request",
+            Self::UnknownOp => "unknown_op",
+            Self::UnknownChannel => "unknown_channel",
+            Self::UnsupportedChannel => "unsupported_channel",
+            Self::UnknownSymbol => "unknown_symbol",
+            Self::BadDepth => "bad_depth",
+            Self::BadSpeed => "bad_speed",
+            Self::UnsupportedSpeed => "unsupported_speed",
+            Self::BadGroup => "bad_group",
+            Self::UnsupportedGroup => "unsupported_group",
+            Self::BadPolicy => "bad_policy",
+            Self::BadResume => "bad_resume",
+            Self::UnsupportedStart => "unsupported_start",
+            Self::AlreadySubscribed => "already_subscribed",
+            Self::NotSubscribed => "not_subscribed",
+            Self::TooManyStreams => "too_many_streams",
+            Self::NotReady => "not_ready",
+            Self::Other => "other",
+        }
+    }
+
+    /// The code of that text; one that is not known is [`Other`](Self::Other).
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|code| code.as_str() == text)
+            .unwrap_or(Self::Other)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is wrong: a code for programs, and a text for people that names the field, what it was
+/// and what it may be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ControlError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+impl ControlError {
+    /// An error of that code.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"code\":");
+        crate::text::quote(out, self.code.as_str());
+        out.extend_from_slice(b",\"message\":");
+        crate::text::quote(out, &self.message);
+        out.push(b'}');
+    }
+}
+
+/// A stream that could not be had; the others of the same request are not concerned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{stream}: {error}")]
+pub struct StreamError {
+    /// The stream, as JSON: as the client sent it, or with defaults filled where it was readable.
+    pub stream: String,
+    /// What is wrong.
+    #[source]
+    pub error: ControlError,
+}
+
+/// A request that could not be read as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct Refusal {
+    /// What the client called the request, where that could be read.
+    pub id: Option<super::RequestId>,
+    /// What is wrong.
+    #[source]
+    pub error: ControlError,
+}

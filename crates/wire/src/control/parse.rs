@@ -1,0 +1,273 @@
+//! From JSON text to requests. Every error names the field, what it was and what it may be.
+
+use market::{Channel, Epoch, Nanos, Seq};
+use serde_json::value::RawValue;
+
+use super::fields::{Field, Fields, listed};
+use super::{
+    ControlError, ErrorCode, Policy, Refusal, Request, RequestId, Resume, Start, StreamChange,
+    StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol,
+};
+use crate::{Depth, PriceStep, Speed};
+
+const OPS: &str = "subscribe, unsubscribe, update, list or ping";
+const DEPTHS: &str = "1, 5, 10, 25, 50, 100, 500, 1000 or \"full\"";
+const GROUPS: &str = "a price step above zero, as in \"0.5\"";
+const RESUMES: &str = "{\"epoch\":E,\"seq\":S} with what the last message said";
+const STARTS: &str = "{\"time\":\"NANOSECONDS\"} or {\"seq\":S}";
+const SYMBOLS: &str = "VENUE:SYMBOL, or a text with *";
+const STREAMS: &str = "an array of at least one stream";
+
+/// The fields that say which stream.
+const KEY: [&str; 5] = ["channel", "symbol", "depth", "speed", "group"];
+
+pub(super) fn request(text: &str) -> Result<Request, Refusal> {
+    let fields = Fields::read(text, "the message").map_err(|error| Refusal { id: None, error })?;
+    let id = id(&fields).map_err(|error| Refusal { id: None, error })?;
+    operation(&fields, id.clone()).map_err(|error| Refusal { id, error })
+}
+
+fn id(fields: &Fields<'_>) -> Result<Option<RequestId>, ControlError> {
+    let Some(field) = fields.get("id") else {
+        return Ok(None);
+    };
+    let number = || field.read().map(RequestId::Number);
+    let text = || field.read().map(RequestId::Text);
+    let id = number().or_else(text);
+    id.map(Some)
+        .ok_or_else(|| field.wrong(ErrorCode::BadRequest, "a number or a string"))
+}
+
+fn operation(fields: &Fields<'_>, id: Option<RequestId>) -> Result<Request, ControlError> {
+    let op = fields.need("op", ErrorCode::UnknownOp, OPS)?;
+    match op.read::<String>().as_deref() {
+        Some("subscribe") => {
+            let streams = streams(fields, subscription)?;
+            Ok(Request::Subscribe { id, streams })
+        }
+        Some("unsubscribe") => {
+            let streams = streams(fields, |fields| {
+                fields.only(&KEY)?;
+                key(fields)
+            })?;
+            Ok(Request::Unsubscribe { id, streams })
+        }
+        Some("update") => {
+            let streams = streams(fields, update)?;
+            Ok(Request::Update { id, streams })
+        }
+        Some("list") => {
+            fields.only(&["op", "id", "match"])?;
+            let matching = fields.get("match").map(symbol).transpose()?;
+            Ok(Request::List { id, matching })
+        }
+        Some("ping") => {
+            fields.only(&["op", "id"])?;
+            Ok(Request::Ping { id })
+        }
+        _ => Err(op.wrong(ErrorCode::UnknownOp, OPS)),
+    }
+}
+
+fn streams<T>(
+    fields: &Fields<'_>,
+    read: impl Fn(&Fields<'_>) -> Result<T, ControlError>,
+) -> Result<Vec<Result<T, StreamError>>, ControlError> {
+    fields.only(&["op", "id", "streams"])?;
+    let field = fields.need("streams", ErrorCode::BadRequest, STREAMS)?;
+    let streams: Vec<&RawValue> = field
+        .read()
+        .filter(|streams: &Vec<_>| !streams.is_empty())
+        .ok_or_else(|| field.wrong(ErrorCode::BadRequest, STREAMS))?;
+    let read_one = |stream: &RawValue| {
+        Fields::read(stream.get(), "the stream")
+            .and_then(|fields| read(&fields))
+            .map_err(|error| StreamError {
+                stream: stream.get().to_owned(),
+                error,
+            })
+    };
+    Ok(streams.into_iter().map(read_one).collect())
+}
+
+fn subscription(fields: &Fields<'_>) -> Result<StreamRequest, ControlError> {
+    let [channel, symbol, depth, speed, group] = KEY;
+    fields.only(&[
+        channel, symbol, depth, speed, group, "policy", "resume", "start",
+    ])?;
+    let request = StreamRequest {
+        key: key(fields)?,
+        policy: fields
+            .get("policy")
+            .map(policy)
+            .transpose()?
+            .unwrap_or_default(),
+        resume: fields.get("resume").map(resume).transpose()?,
+        start: fields.get("start").map(start).transpose()?,
+    };
+    if request.resume.is_some() && request.start.is_some() {
+        return Err(ControlError::new(
+            ErrorCode::BadResume,
+            "resume and start are both there, and only one may be",
+        ));
+    }
+    Ok(request)
+}
+
+fn update(fields: &Fields<'_>) -> Result<StreamUpdate, ControlError> {
+    let [channel, symbol, depth, speed, group] = KEY;
+    fields.only(&[channel, symbol, depth, speed, group, "to"])?;
+    let allowed = "an object with depth, speed, group or policy";
+    let field = fields.need("to", ErrorCode::BadRequest, allowed)?;
+    let to = Fields::read(field.text, "to")?;
+    to.only(&["depth", "speed", "group", "policy"])?;
+    let update = StreamUpdate {
+        key: key(fields)?,
+        to: StreamChange {
+            depth: to.get("depth").map(read_depth).transpose()?,
+            speed: to.get("speed").map(read_speed).transpose()?,
+            group: to.get_or_null("group").map(read_group).transpose()?,
+            policy: to.get("policy").map(policy).transpose()?,
+        },
+    };
+    let depth = update.to.depth.unwrap_or(update.key.depth);
+    let group = update.to.group.unwrap_or(update.key.group);
+    check_channel(update.key.channel, depth, group)?;
+    Ok(update)
+}
+
+/// Which stream; other fields are the caller's to check.
+pub(super) fn key(fields: &Fields<'_>) -> Result<StreamKey, ControlError> {
+    let channels = || listed(&Channel::ALL.map(Channel::name));
+    let channel = fields.need("channel", ErrorCode::UnknownChannel, &channels())?;
+    let name = channel.read::<String>();
+    let key = StreamKey {
+        channel: name
+            .as_deref()
+            .and_then(Channel::from_name)
+            .ok_or_else(|| channel.wrong(ErrorCode::UnknownChannel, &channels()))?,
+        symbol: symbol(fields.need("symbol", ErrorCode::UnknownSymbol, SYMBOLS)?)?,
+        depth: fields
+            .get("depth")
+            .map(read_depth)
+            .transpose()?
+            .unwrap_or_default(),
+        speed: fields
+            .get("speed")
+            .map(read_speed)
+            .transpose()?
+            .unwrap_or_default(),
+        group: fields.get("group").map(read_group).transpose()?.flatten(),
+    };
+    check_channel(key.channel, key.depth, key.group)?;
+    Ok(key)
+}
+
+/// Only a book has levels to limit and to group.
+fn check_channel(
+    channel: Channel,
+    depth: Depth,
+    group: Option<PriceStep>,
+) -> Result<(), ControlError> {
+    if channel == Channel::Book {
+        return Ok(());
+    }
+    let name = channel.name();
+    if let Some(levels) = depth.levels() {
+        let message = format!("depth is {levels}, and the channel {name} has none");
+        return Err(ControlError::new(ErrorCode::BadDepth, message));
+    }
+    if let Some(step) = group {
+        let message = format!("group is {step}, and the channel {name} has none");
+        return Err(ControlError::new(ErrorCode::BadGroup, message));
+    }
+    Ok(())
+}
+
+fn symbol(field: Field<'_>) -> Result<Symbol, ControlError> {
+    let text: String = field
+        .read()
+        .ok_or_else(|| field.wrong(ErrorCode::UnknownSymbol, SYMBOLS))?;
+    Symbol::parse(&text)
+        .map_err(|error| field.wrong(ErrorCode::UnknownSymbol, &format!("{SYMBOLS}: {error}")))
+}
+
+fn read_depth(field: Field<'_>) -> Result<Depth, ControlError> {
+    if field.read::<String>().as_deref() == Some("full") {
+        return Ok(Depth::Full);
+    }
+    field
+        .read()
+        .and_then(Depth::from_levels)
+        .ok_or_else(|| field.wrong(ErrorCode::BadDepth, DEPTHS))
+}
+
+fn read_speed(field: Field<'_>) -> Result<Speed, ControlError> {
+    let name = field.read::<String>();
+    name.as_deref()
+        .and_then(Speed::from_name)
+        .ok_or_else(|| field.wrong(ErrorCode::BadSpeed, &listed(&Speed::ALL.map(Speed::name))))
+}
+
+/// A decimal number, as text or as it stands; `null` is no grouping.
+fn read_group(field: Field<'_>) -> Result<Option<PriceStep>, ControlError> {
+    if field.text == "null" {
+        return Ok(None);
+    }
+    let quoted = field.read::<String>();
+    PriceStep::parse(quoted.as_deref().unwrap_or(field.text))
+        .map(Some)
+        .map_err(|error| field.wrong(ErrorCode::BadGroup, &format!("{GROUPS}: {error}")))
+}
+
+pub(super) fn policy(field: Field<'_>) -> Result<Policy, ControlError> {
+    let name = field.read::<String>();
+    name.as_deref().and_then(Policy::from_name).ok_or_else(|| {
+        field.wrong(
+            ErrorCode::BadPolicy,
+            &listed(&Policy::ALL.map(Policy::name)),
+        )
+    })
+}
+
+fn resume(field: Field<'_>) -> Result<Resume, ControlError> {
+    let wrong = || field.wrong(ErrorCode::BadResume, RESUMES);
+    let fields = Fields::read(field.text, "resume").map_err(|_| wrong())?;
+    fields.only(&["epoch", "seq"]).map_err(|_| wrong())?;
+    let epoch = fields.get("epoch").and_then(Field::read);
+    let seq = fields.get("seq").and_then(read_seq);
+    match (epoch, seq) {
+        (Some(epoch), Some(seq)) => Ok(Resume {
+            epoch: Epoch(epoch),
+            seq,
+        }),
+        _ => Err(wrong()),
+    }
+}
+
+fn start(field: Field<'_>) -> Result<Start, ControlError> {
+    let wrong = || field.wrong(ErrorCode::BadRequest, STARTS);
+    let fields = Fields::read(field.text, "start").map_err(|_| wrong())?;
+    fields.only(&["time", "seq"]).map_err(|_| wrong())?;
+    match (fields.get("time"), fields.get("seq")) {
+        (Some(time), None) => read_time(time).map(Start::Time).ok_or_else(wrong),
+        (None, Some(seq)) => read_seq(seq).map(Start::Seq).ok_or_else(wrong),
+        _ => Err(wrong()),
+    }
+}
+
+fn read_seq(field: Field<'_>) -> Option<Seq> {
+    let seq = Seq(field.read()?);
+    (seq >= Seq::NONE).then_some(seq)
+}
+
+/// Nanoseconds, as text since they exceed what every language's numbers hold, or as a number.
+fn read_time(field: Field<'_>) -> Option<Nanos> {
+    let quoted = field.read::<String>();
+    quoted
+        .as_deref()
+        .unwrap_or(field.text)
+        .parse()
+        .ok()
+        .map(Nanos)
+}

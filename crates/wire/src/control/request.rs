@@ -1,0 +1,169 @@
+use super::parse;
+use super::{Refusal, RequestId, StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol};
+use crate::text::quote;
+
+/// What a client asks. A wrong stream is an error in its place; the others are not concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// These streams, from now on.
+    Subscribe {
+        /// What the client calls the request.
+        id: Option<RequestId>,
+        /// The streams.
+        streams: Vec<Result<StreamRequest, StreamError>>,
+    },
+    /// These streams no more.
+    Unsubscribe {
+        /// What the client calls the request.
+        id: Option<RequestId>,
+        /// The streams.
+        streams: Vec<Result<StreamKey, StreamError>>,
+    },
+    /// These streams, changed.
+    Update {
+        /// What the client calls the request.
+        id: Option<RequestId>,
+        /// The streams.
+        streams: Vec<Result<StreamUpdate, StreamError>>,
+    },
+    /// The instruments that there are.
+    List {
+        /// What the client calls the request.
+        id: Option<RequestId>,
+        /// Only those; all of them without.
+        matching: Option<Symbol>,
+    },
+    /// Whether the node is there, and what its clock says.
+    Ping {
+        /// What the client calls the request.
+        id: Option<RequestId>,
+    },
+}
+
+impl Request {
+    /// Reads a request.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        parse::request(text)
+    }
+
+    /// Asks for streams.
+    pub fn subscribe(
+        id: impl Into<RequestId>,
+        streams: impl IntoIterator<Item = StreamRequest>,
+    ) -> Self {
+        Self::Subscribe {
+            id: Some(id.into()),
+            streams: streams.into_iter().map(Ok).collect(),
+        }
+    }
+
+    /// Ends streams.
+    pub fn unsubscribe(
+        id: impl Into<RequestId>,
+        streams: impl IntoIterator<Item = StreamKey>,
+    ) -> Self {
+        Self::Unsubscribe {
+            id: Some(id.into()),
+            streams: streams.into_iter().map(Ok).collect(),
+        }
+    }
+
+    /// Changes streams.
+    pub fn update(
+        id: impl Into<RequestId>,
+        streams: impl IntoIterator<Item = StreamUpdate>,
+    ) -> Self {
+        Self::Update {
+            id: Some(id.into()),
+            streams: streams.into_iter().map(Ok).collect(),
+        }
+    }
+
+    /// Asks for the instruments that match.
+    pub fn list(id: impl Into<RequestId>, matching: Option<Symbol>) -> Self {
+        Self::List {
+            id: Some(id.into()),
+            matching,
+        }
+    }
+
+    /// Asks for a sign of life.
+    pub fn ping(id: impl Into<RequestId>) -> Self {
+        Self::Ping {
+            id: Some(id.into()),
+        }
+    }
+
+    /// What the client calls the request.
+    #[must_use]
+    pub const fn id(&self) -> Option<&RequestId> {
+        match self {
+            Self::Subscribe { id, .. }
+            | Self::Unsubscribe { id, .. }
+            | Self::Update { id, .. }
+            | Self::List { id, .. }
+            | Self::Ping { id } => id.as_ref(),
+        }
+    }
+
+    /// The `op`.
+    #[must_use]
+    pub const fn op(&self) -> &'static str {
+        match self {
+            Self::Subscribe { .. } => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+            Self::Update { .. } => "update",
+            Self::List { .. } => "list",
+            Self::Ping { .. } => "ping",
+        }
+    }
+
+    /// The request as it is sent. A node reads at most [`MAX_REQUEST`](super::MAX_REQUEST) bytes.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(b"{\"op\":");
+        quote(&mut out, self.op());
+        if let Some(id) = self.id() {
+            out.extend_from_slice(b",\"id\":");
+            id.write(&mut out);
+        }
+        match self {
+            Self::Subscribe { streams, .. } => {
+                write_streams(&mut out, streams, StreamRequest::write);
+            }
+            Self::Unsubscribe { streams, .. } => write_streams(&mut out, streams, |key, out| {
+                key.write_open(out);
+                out.push(b'}');
+            }),
+            Self::Update { streams, .. } => write_streams(&mut out, streams, StreamUpdate::write),
+            Self::List { matching, .. } => {
+                if let Some(matching) = matching {
+                    out.extend_from_slice(b",\"match\":");
+                    quote(&mut out, matching.as_str());
+                }
+            }
+            Self::Ping { .. } => {}
+        }
+        out.push(b'}');
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+fn write_streams<T>(
+    out: &mut Vec<u8>,
+    streams: &[Result<T, StreamError>],
+    write: impl Fn(&T, &mut Vec<u8>),
+) {
+    out.extend_from_slice(b",\"streams\":[");
+    for (i, stream) in streams.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        match stream {
+            Ok(stream) => write(stream, out),
+            Err(wrong) => out.extend_from_slice(wrong.stream.as_bytes()),
+        }
+    }
+    out.push(b']');
+}

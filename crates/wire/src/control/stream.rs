@@ -1,0 +1,322 @@
+use market::{Channel, Epoch, InstrumentName, Nanos, Seq};
+
+use super::{ControlError, StreamError, Symbol};
+use crate::text::{integer, quote};
+use crate::{Depth, PriceStep, Speed, View, ViewParams};
+
+/// Which stream: one channel of an instrument, and what of it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StreamKey {
+    /// The channel.
+    pub channel: Channel,
+    /// The instrument, or several.
+    pub symbol: Symbol,
+    /// How many levels a side; of the channel `book` only.
+    pub depth: Depth,
+    /// How often at most.
+    pub speed: Speed,
+    /// The price step that levels are rounded to; of the channel `book` only.
+    pub group: Option<PriceStep>,
+}
+
+/// What a node does when a client falls too far behind on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Policy {
+    /// It sends the net change of what was missed, or a snapshot.
+    #[default]
+    Conflate,
+    /// It closes the connection with [`close::TOO_SLOW`](crate::close::TOO_SLOW).
+    Disconnect,
+}
+
+/// Where a client wants to go on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Resume {
+    /// The epoch that it has.
+    pub epoch: Epoch,
+    /// The last `seq` that it has applied.
+    pub seq: Seq,
+}
+
+/// Where in the past a stream begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// At the first record of that log time or later.
+    Time(Nanos),
+    /// At the first record of that offset or later.
+    Seq(Seq),
+}
+
+/// A stream that a client wants.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StreamRequest {
+    /// Which stream.
+    pub key: StreamKey,
+    /// What to do when the client is too slow.
+    pub policy: Policy,
+    /// Where to go on from, instead of a snapshot.
+    pub resume: Option<Resume>,
+    /// Where in the past to begin, instead of now.
+    pub start: Option<Start>,
+}
+
+/// A stream that a client wants changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StreamUpdate {
+    /// The stream as it is.
+    pub key: StreamKey,
+    /// What changes.
+    pub to: StreamChange,
+}
+
+/// What changes of a stream; `None` stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct StreamChange {
+    /// The new depth.
+    pub depth: Option<Depth>,
+    /// The new speed.
+    pub speed: Option<Speed>,
+    /// The new price step; `Some(None)` ends the grouping.
+    pub group: Option<Option<PriceStep>>,
+    /// The new policy.
+    pub policy: Option<Policy>,
+}
+
+impl StreamKey {
+    /// The full raw stream of a channel.
+    pub fn new(channel: Channel, symbol: impl Into<Symbol>) -> Self {
+        Self {
+            channel,
+            symbol: symbol.into(),
+            depth: Depth::Full,
+            speed: Speed::Raw,
+            group: None,
+        }
+    }
+
+    /// What of the channel is shown.
+    #[must_use]
+    pub const fn params(&self) -> ViewParams {
+        ViewParams {
+            depth: self.depth,
+            speed: self.speed,
+            group: self.group,
+        }
+    }
+
+    /// The number that the stream's messages carry.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.params().view()
+    }
+
+    /// The same stream of one of the instruments that the symbol matches.
+    #[must_use]
+    pub fn of(&self, name: InstrumentName) -> Self {
+        Self {
+            symbol: Symbol::One(name),
+            ..self.clone()
+        }
+    }
+
+    /// That this stream cannot be had.
+    #[must_use]
+    pub fn refuse(&self, error: ControlError) -> StreamError {
+        let mut stream = Vec::with_capacity(128);
+        self.write(None, &mut stream);
+        StreamError {
+            stream: String::from_utf8_lossy(&stream).into_owned(),
+            error,
+        }
+    }
+
+    /// Writes the stream with all of its parameters.
+    pub(super) fn write(&self, policy: Option<Policy>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"channel\":");
+        quote(out, self.channel.name());
+        out.extend_from_slice(b",\"symbol\":");
+        quote(out, self.symbol.as_str());
+        out.extend_from_slice(b",\"depth\":");
+        write_depth(self.depth, out);
+        out.extend_from_slice(b",\"speed\":");
+        quote(out, self.speed.name());
+        out.extend_from_slice(b",\"group\":");
+        write_group(self.group, out);
+        if let Some(policy) = policy {
+            out.extend_from_slice(b",\"policy\":");
+            quote(out, policy.name());
+        }
+        out.push(b'}');
+    }
+
+    /// Writes the stream without defaults and without the closing brace.
+    pub(super) fn write_open(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"channel\":");
+        quote(out, self.channel.name());
+        out.extend_from_slice(b",\"symbol\":");
+        quote(out, self.symbol.as_str());
+        if self.depth != Depth::Full {
+            out.extend_from_slice(b",\"depth\":");
+            write_depth(self.depth, out);
+        }
+        if self.speed != Speed::Raw {
+            out.extend_from_slice(b",\"speed\":");
+            quote(out, self.speed.name());
+        }
+        if self.group.is_some() {
+            out.extend_from_slice(b",\"group\":");
+            write_group(self.group, out);
+        }
+    }
+}
+
+impl StreamRequest {
+    /// The full raw stream of a channel, from now on.
+    pub fn new(channel: Channel, symbol: impl Into<Symbol>) -> Self {
+        StreamKey::new(channel, symbol).into()
+    }
+
+    /// The same with that depth.
+    #[must_use]
+    pub fn depth(mut self, depth: Depth) -> Self {
+        self.key.depth = depth;
+        self
+    }
+
+    /// The same at that speed.
+    #[must_use]
+    pub fn speed(mut self, speed: Speed) -> Self {
+        self.key.speed = speed;
+        self
+    }
+
+    /// The same, grouped.
+    #[must_use]
+    pub fn group(mut self, group: PriceStep) -> Self {
+        self.key.group = Some(group);
+        self
+    }
+
+    /// The same with that policy.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The same, going on from there.
+    #[must_use]
+    pub fn resume(mut self, epoch: Epoch, seq: Seq) -> Self {
+        self.resume = Some(Resume { epoch, seq });
+        self
+    }
+
+    /// The same, beginning in the past.
+    #[must_use]
+    pub fn start(mut self, start: Start) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        self.key.write_open(out);
+        if self.policy != Policy::default() {
+            out.extend_from_slice(b",\"policy\":");
+            quote(out, self.policy.name());
+        }
+        if let Some(resume) = self.resume {
+            out.extend_from_slice(b",\"resume\":{\"epoch\":");
+            integer(out, resume.epoch.0);
+            out.extend_from_slice(b",\"seq\":");
+            integer(out, resume.seq.0);
+            out.push(b'}');
+        }
+        match self.start {
+            Some(Start::Time(time)) => {
+                out.extend_from_slice(b",\"start\":{\"time\":\"");
+                integer(out, time.0);
+                out.extend_from_slice(b"\"}");
+            }
+            Some(Start::Seq(seq)) => {
+                out.extend_from_slice(b",\"start\":{\"seq\":");
+                integer(out, seq.0);
+                out.push(b'}');
+            }
+            None => {}
+        }
+        out.push(b'}');
+    }
+}
+
+impl From<StreamKey> for StreamRequest {
+    fn from(key: StreamKey) -> Self {
+        Self {
+            key,
+            policy: Policy::default(),
+            resume: None,
+            start: None,
+        }
+    }
+}
+
+impl StreamUpdate {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        self.key.write_open(out);
+        out.extend_from_slice(b",\"to\":{");
+        let empty = out.len();
+        if let Some(depth) = self.to.depth {
+            out.extend_from_slice(b",\"depth\":");
+            write_depth(depth, out);
+        }
+        if let Some(speed) = self.to.speed {
+            out.extend_from_slice(b",\"speed\":");
+            quote(out, speed.name());
+        }
+        if let Some(group) = self.to.group {
+            out.extend_from_slice(b",\"group\":");
+            write_group(group, out);
+        }
+        if let Some(policy) = self.to.policy {
+            out.extend_from_slice(b",\"policy\":");
+            quote(out, policy.name());
+        }
+        if out.len() > empty {
+            out.remove(empty);
+        }
+        out.extend_from_slice(b"}}");
+    }
+}
+
+impl Policy {
+    /// All policies.
+    pub const ALL: [Self; 2] = [Self::Conflate, Self::Disconnect];
+
+    /// The name that requests use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Conflate => "conflate",
+            Self::Disconnect => "disconnect",
+        }
+    }
+
+    /// The policy of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+}
+
+fn write_depth(depth: Depth, out: &mut Vec<u8>) {
+    match depth.levels() {
+        Some(levels) => integer(out, levels),
+        None => quote(out, "full"),
+    }
+}
+
+fn write_group(group: Option<PriceStep>, out: &mut Vec<u8>) {
+    match group {
+        Some(step) => quote(out, &step.to_string()),
+        None => out.extend_from_slice(b"null"),
+    }
+}

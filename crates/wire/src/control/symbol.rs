@@ -1,0 +1,134 @@
+use std::fmt;
+
+use market::{InstrumentName, NameError};
+
+/// Which instruments a request is about: one, or all whose names match a text with `*`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Symbol {
+    /// One instrument.
+    One(InstrumentName),
+    /// Every instrument that matches; `*` stands for any characters, or none.
+    Matching(Box<str>),
+}
+
+/// Why a text stands for no instruments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SymbolError {
+    /// It has no `*` and is no name either.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// It is longer than any name.
+    #[error("a text with '*' has at most {} bytes", Symbol::MAX_PATTERN)]
+    TooLong,
+}
+
+impl Symbol {
+    /// The longest text with `*`: as long as the longest name.
+    pub const MAX_PATTERN: usize = 97;
+
+    /// Reads a name, or a text with `*`.
+    pub fn parse(text: &str) -> Result<Self, SymbolError> {
+        if !text.contains('*') {
+            return Ok(Self::One(InstrumentName::parse(text)?));
+        }
+        if text.len() > Self::MAX_PATTERN {
+            return Err(SymbolError::TooLong);
+        }
+        Ok(Self::Matching(text.into()))
+    }
+
+    /// The text that was parsed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::One(name) => name.as_str(),
+            Self::Matching(pattern) => pattern,
+        }
+    }
+
+    /// The one instrument, when it is one.
+    #[must_use]
+    pub const fn name(&self) -> Option<&InstrumentName> {
+        match self {
+            Self::One(name) => Some(name),
+            Self::Matching(_) => None,
+        }
+    }
+
+    /// Whether that instrument is meant.
+    #[must_use]
+    pub fn matches(&self, name: &InstrumentName) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Matching(pattern) => matches(pattern, name.as_str()),
+        }
+    }
+}
+
+impl From<InstrumentName> for Symbol {
+    fn from(name: InstrumentName) -> Self {
+        Self::One(name)
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The first and the last piece are fixed to the ends; each piece between is taken where it first
+/// occurs, so the work is linear in the name for every piece, however many `*` there are.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(mut name) = name.strip_prefix(first) else {
+        return false;
+    };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for piece in middle.split('*') {
+        let Some((_, behind)) = name.split_once(piece) else {
+            return false;
+        };
+        name = behind;
+    }
+    name.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, name: &str, expected: bool) {
+        let symbol = Symbol::parse(pattern).unwrap();
+        let name = InstrumentName::parse(name).unwrap();
+        assert_eq!(symbol.matches(&name), expected, "{pattern} {name}");
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters_or_none() {
+        check("*", "BINANCE:BTC-USDT", true);
+        check("BINANCE:*", "BINANCE:BTC-USDT", true);
+        check("BINANCE:*", "BINANCEUS:BTC-USDT", false);
+        check("*:BTC-*", "KRAKEN:BTC-USD", true);
+        check("*:BTC-*", "KRAKEN:WBTC-USD", false);
+        check("*BTC*USD*", "KRAKEN:BTC-USD", true);
+        check("*BTC*BTC*", "KRAKEN:BTC-USD", false);
+        check("K*N:*-*D", "KRAKEN:BTC-USD", true);
+        check("K:AB*B", "K:AB", false);
+        check("K:A**B", "K:AB", true);
+        check("KRAKEN:BTC-USD", "KRAKEN:BTC-USD", true);
+        check("KRAKEN:BTC-USD", "KRAKEN:BTC-USDT", false);
+    }
+
+    #[test]
+    fn a_text_without_star_is_a_name() {
+        assert_eq!(
+            Symbol::parse("BTC"),
+            Err(SymbolError::Name(NameError::NoColon))
+        );
+        assert_eq!(Symbol::parse(&"*".repeat(98)), Err(SymbolError::TooLong));
+    }
+}
