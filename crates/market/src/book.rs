@@ -1,4 +1,4 @@
-use crate::{Bbo, Change, Changes, Ladder, Level, Price, Side, checksum};
+use crate::{Bbo, Change, Changes, Ladder, Level, Price, Side, checksum, difference};
 
 /// Both ladders of an instrument and their checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,8 +156,18 @@ impl Book {
 
     /// Becomes equal to `target` and adds what changed to `changes`, sorted best first.
     pub fn become_equal(&mut self, target: &Self, changes: &mut Changes) {
-        difference(&self.bids, &target.bids, &mut changes.bids);
-        difference(&self.asks, &target.asks, &mut changes.asks);
+        difference(
+            Side::Bid,
+            self.bids.iter(),
+            target.bids.iter(),
+            &mut changes.bids,
+        );
+        difference(
+            Side::Ask,
+            self.asks.iter(),
+            target.asks.iter(),
+            &mut changes.asks,
+        );
         self.bids.copy_from(&target.bids);
         self.asks.copy_from(&target.asks);
         self.checksum = target.checksum;
@@ -174,51 +184,6 @@ impl Book {
     #[must_use]
     pub fn capacity_bytes(&self) -> usize {
         self.bids.capacity_bytes() + self.asks.capacity_bytes()
-    }
-}
-
-/// What turns one ladder into another of the same side, best first.
-fn difference(from: &Ladder, to: &Ladder, changes: &mut Vec<Change>) {
-    let mut old = from.iter().peekable();
-    let mut new = to.iter().peekable();
-    loop {
-        let change = match (old.peek().copied(), new.peek().copied()) {
-            (None, None) => return,
-            (Some(gone), None) => removal(gone, &mut old),
-            (None, Some(came)) => addition(came, &mut new),
-            (Some(a), Some(b)) if a.price == b.price => {
-                old.next();
-                new.next();
-                Change {
-                    price: a.price,
-                    before: a.size,
-                    after: b.size,
-                }
-            }
-            (Some(a), Some(b)) if from.is_better(a.price, b.price) => removal(a, &mut old),
-            (Some(_), Some(b)) => addition(b, &mut new),
-        };
-        if change.before != change.after {
-            changes.push(change);
-        }
-    }
-}
-
-fn removal(gone: Level, old: &mut impl Iterator<Item = Level>) -> Change {
-    old.next();
-    Change {
-        price: gone.price,
-        before: gone.size,
-        after: crate::Size::ZERO,
-    }
-}
-
-fn addition(came: Level, new: &mut impl Iterator<Item = Level>) -> Change {
-    new.next();
-    Change {
-        price: came.price,
-        before: crate::Size::ZERO,
-        after: came.size,
     }
 }
 

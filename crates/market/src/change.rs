@@ -12,6 +12,16 @@ pub struct Change {
 }
 
 impl Change {
+    /// A change from one size to another.
+    #[must_use]
+    pub const fn of(price: Price, before: Size, after: Size) -> Self {
+        Self {
+            price,
+            before,
+            after,
+        }
+    }
+
     /// The level as it stands after the change.
     #[must_use]
     pub const fn level(self) -> Level {
@@ -91,6 +101,46 @@ impl Changes {
                 same
             });
             side.retain(|change| change.before != change.after);
+        }
+    }
+}
+
+/// Adds to `changes` what turns the levels `old` into `new`; all of one side and best first.
+pub fn difference(
+    side: Side,
+    old: impl Iterator<Item = Level>,
+    new: impl Iterator<Item = Level>,
+    changes: &mut Vec<Change>,
+) {
+    let mut old = old.peekable();
+    let mut new = new.peekable();
+    loop {
+        let change = match (old.peek().copied(), new.peek().copied()) {
+            (None, None) => return,
+            (Some(was), None) => {
+                old.next();
+                Change::of(was.price, was.size, Size::ZERO)
+            }
+            (None, Some(is)) => {
+                new.next();
+                Change::of(is.price, Size::ZERO, is.size)
+            }
+            (Some(was), Some(is)) if was.price == is.price => {
+                old.next();
+                new.next();
+                Change::of(is.price, was.size, is.size)
+            }
+            (Some(was), Some(is)) if side.is_better(was.price, is.price) => {
+                old.next();
+                Change::of(was.price, was.size, Size::ZERO)
+            }
+            (Some(_), Some(is)) => {
+                new.next();
+                Change::of(is.price, Size::ZERO, is.size)
+            }
+        };
+        if change.before != change.after {
+            changes.push(change);
         }
     }
 }

@@ -63,12 +63,6 @@ impl Ladder {
         self.levels[start..].iter().rev().copied()
     }
 
-    /// Whether `a` stands before `b` on this side.
-    #[must_use]
-    pub fn is_better(&self, a: Price, b: Price) -> bool {
-        self.key(a) > self.key(b)
-    }
-
     /// The size at a price; zero when there is no level.
     #[must_use]
     pub fn size_at(&self, price: Price) -> Size {

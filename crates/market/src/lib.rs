@@ -35,7 +35,7 @@ mod recent;
 pub use bbo::Bbo;
 pub use book::{Book, DuplicateLevel};
 pub use builder::{BookBuilder, DeltaOutcome, SnapshotOutcome};
-pub use change::{Change, Changes};
+pub use change::{Change, Changes, difference};
 pub use channel::Channel;
 pub use event::{Definition, Event, Link, SnapshotOrigin};
 pub use instrument::{Exponents, InstrumentId, InstrumentName, NameError};

@@ -1,3 +1,5 @@
+use crate::Price;
+
 /// A side of the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -17,6 +19,15 @@ impl Side {
         match self {
             Self::Bid => Self::Ask,
             Self::Ask => Self::Bid,
+        }
+    }
+
+    /// Whether price `a` stands before `b` on this side.
+    #[must_use]
+    pub fn is_better(self, a: Price, b: Price) -> bool {
+        match self {
+            Self::Bid => a > b,
+            Self::Ask => a < b,
         }
     }
 }
