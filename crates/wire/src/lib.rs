@@ -20,9 +20,14 @@ mod view;
 
 mod body;
 
+mod codes;
+
 pub mod sbe;
 
+mod owned;
 mod text;
+
+pub mod json;
 
 mod encoding;
 
@@ -33,6 +38,7 @@ pub use body::{Bar, GoAway, GoAwayReason, Lag, LagKind, Status, Ticker};
 pub use depth::Depth;
 pub use encoding::{Encoding, SUBPROTOCOL_JSON, SUBPROTOCOL_PACKED, SUBPROTOCOL_SBE};
 pub use head::Head;
+pub use owned::{OwnedBody, OwnedInstrument, OwnedMessage, OwnedTrade};
 pub use speed::Speed;
 pub use step::{PriceStep, StepError};
 pub use view::{View, ViewParams};

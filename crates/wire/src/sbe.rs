@@ -7,7 +7,6 @@ mod error;
 mod groups;
 mod message;
 
-mod codes;
 mod draft;
 mod encode;
 

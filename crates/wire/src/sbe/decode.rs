@@ -2,7 +2,6 @@
 
 use market::{Aggressor, Bbo, Exponents, Level, Nanos, Price, Seq, Size};
 
-use super::codes::Code;
 use super::layout::{
     BAR, BBO, BOOK_DELTA, BOOK_SNAPSHOT, GO_AWAY, HEADER, HEARTBEAT, INSTRUMENT, LAG, LEVEL,
     SCHEMA_ID, STATUS, TICKER, TRADE, TRADES, at,
@@ -10,6 +9,7 @@ use super::layout::{
 use super::message::{Body, BookDelta, BookSnapshot, Instrument, Message};
 use super::reader::{Block, Reader, Text};
 use super::{DecodeError, Fault, Levels, TradeEntries};
+use crate::codes::Code;
 use crate::{Bar, GoAway, Head, Lag, Status, Ticker};
 
 /// The messages of a WebSocket payload, one after another.

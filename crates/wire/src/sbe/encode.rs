@@ -3,7 +3,6 @@
 
 use market::{Bbo, Channel, Level, Nanos, Trade};
 
-use super::codes::Code;
 use super::draft::Draft;
 use super::layout::{
     BAR, BBO, BOOK_DELTA, BOOK_SNAPSHOT, GO_AWAY, GROUP_HEAD, HEADER, HEARTBEAT, INSTRUMENT, LAG,
@@ -11,6 +10,7 @@ use super::layout::{
     TICKER, TRADE, TRADES, Template, at,
 };
 use super::{EncodeError, Instrument};
+use crate::codes::Code;
 use crate::{Bar, GoAway, Head, Lag, Status, Ticker};
 
 /// Appends an `Instrument`.

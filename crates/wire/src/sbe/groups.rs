@@ -2,8 +2,8 @@ use std::iter::FusedIterator;
 
 use market::{Level, Trade};
 
-use super::codes::Code;
 use super::layout::{LEVEL, TRADE, at};
+use crate::codes::Code;
 
 /// The levels of one side of a book message, read from the payload one by one.
 #[derive(Debug, Clone, Copy)]

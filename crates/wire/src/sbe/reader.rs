@@ -1,8 +1,8 @@
 use market::{Epoch, InstrumentId, Nanos, Price, Seq, Size};
 
-use super::codes::Code;
 use super::layout::{GROUP_HEAD, NULL_MANTISSA, NULL_TIME, head};
 use super::{DecodeError, Fault};
+use crate::codes::Code;
 use crate::{Head, View};
 
 /// Walks over a payload; every step says which field it is for, so that an error can name it.
