@@ -1,0 +1,123 @@
+mod families;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prometheus::{Encoder, TextEncoder};
+
+use crate::family::Scrape;
+use crate::ingest::Names;
+use crate::{Family, Gauge, IngestMetrics, PublisherMetrics, ShardMetrics};
+
+/// The `Content-Type` of what [`Registry::render`] returns.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// What the program is.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildInfo {
+    /// The version of the release.
+    pub version: &'static str,
+    /// The commit, or `unknown`.
+    pub revision: &'static str,
+}
+
+/// All writers' cells, and the text that a scrape gets.
+pub struct Registry {
+    build: BuildInfo,
+    names: Arc<Names>,
+    shards: Mutex<Vec<Arc<ShardMetrics>>>,
+    publishers: Mutex<Vec<Arc<PublisherMetrics>>>,
+    ingests: Mutex<Vec<Arc<IngestMetrics>>>,
+    node: Arc<NodeMetrics>,
+}
+
+/// What is known of the node as a whole; the admin listener writes it before a scrape.
+#[derive(Default)]
+pub struct NodeMetrics {
+    /// 1 while the node is ready, else 0.
+    pub ready: Gauge,
+    /// 1 once the node drains, else 0.
+    pub draining: Gauge,
+    /// Partitions that are still being caught up with.
+    pub partitions_behind: Gauge,
+}
+
+impl Registry {
+    /// A registry without writers; every family of fixed labels is exported at once, as zeros.
+    #[must_use]
+    pub fn new(build: BuildInfo) -> Self {
+        Self {
+            build,
+            names: Arc::default(),
+            shards: Mutex::default(),
+            publishers: Mutex::default(),
+            ingests: Mutex::default(),
+            node: Arc::default(),
+        }
+    }
+
+    /// The cells of one more shard.
+    #[must_use]
+    pub fn add_shard(&self) -> Arc<ShardMetrics> {
+        add(&self.shards, ShardMetrics::default())
+    }
+
+    /// The cells of one more publisher.
+    #[must_use]
+    pub fn add_publisher(&self) -> Arc<PublisherMetrics> {
+        add(&self.publishers, PublisherMetrics::default())
+    }
+
+    /// The cells of one more consumer thread.
+    #[must_use]
+    pub fn add_ingest(&self) -> Arc<IngestMetrics> {
+        add(&self.ingests, IngestMetrics::new(Arc::clone(&self.names)))
+    }
+
+    /// The cells of the node as a whole.
+    #[must_use]
+    pub fn node(&self) -> &NodeMetrics {
+        &self.node
+    }
+
+    /// All families in the text format 0.0.4, summed over their writers now.
+    pub fn render(&self) -> prometheus::Result<String> {
+        let families = self.scrape().into_proto();
+        let mut text = Vec::with_capacity(64 * 1024);
+        TextEncoder::new().encode(&families, &mut text)?;
+        // The encoder writes only what it was given as `str`.
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// What may be exported, in the order of export.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        let scrape = self.scrape();
+        scrape
+            .families
+            .into_iter()
+            .map(|(family, _)| family)
+            .collect()
+    }
+
+    fn scrape(&self) -> Scrape {
+        let mut out = Scrape::default();
+        families::node(&self.build, &self.node, &mut out);
+        families::ingest(&lock(&self.ingests), &mut out);
+        families::publishers(&lock(&self.publishers), &mut out);
+        families::shards(&lock(&self.shards), &mut out);
+        families::stages(&lock(&self.publishers), &lock(&self.shards), &mut out);
+        crate::process::scrape(&mut out);
+        out
+    }
+}
+
+fn add<W>(writers: &Mutex<Vec<Arc<W>>>, writer: W) -> Arc<W> {
+    let writer = Arc::new(writer);
+    lock(writers).push(Arc::clone(&writer));
+    writer
+}
+
+/// A panic elsewhere leaves a list whole, since it is changed by a single push.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
