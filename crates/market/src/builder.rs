@@ -235,6 +235,12 @@ impl BookBuilder {
         Some(delta)
     }
 
+    /// Takes the changes of the last applied delta back; only a whole book helps from here on.
+    pub fn take_back(&mut self, changes: &Changes) {
+        self.book.undo(changes);
+        self.distrust();
+    }
+
     /// A record of this instrument could not be read. A feed with a chain proves at its next
     /// delta that nothing was lost; others wait for a whole book.
     pub fn bad_record(&mut self) {

@@ -1,1 +1,35 @@
-//! Placeholder.
+//! What is broadcast: logs, views, conflation, runs and cursors.
+//!
+//! The deterministic core between a decoded record and bytes that are ready to send. It has no
+//! IO, no runtime and no clock: time comes in as an argument, frames go out as [`Run`]s.
+//!
+//! Invariants:
+//! - Sequence numbers are offsets; nothing here counts on its own. So two publishers that read
+//!   the same log say the same, byte for byte but for the publish time.
+//! - A message is encoded once per encoding, and only where somebody watches.
+//! - Whoever starts, resumes or catches up is given exactly what leads from where it stands to
+//!   the stream's last message, or is told what is missing.
+//! - One instrument's trouble touches no other instrument.
+//!
+//! In reading order:
+
+mod key;
+mod run;
+mod settings;
+
+mod book_log;
+mod message_log;
+mod view;
+
+mod epoch;
+mod publisher;
+
+mod ring;
+
+pub use epoch::PartitionIdentity;
+pub use key::{Handle, StreamKey, WatchId};
+pub use message_log::MessageLog;
+pub use publisher::{At, CaughtUp, Joined, Publisher, Refused, ResumeFailure, Scope, Start, Stats};
+pub use ring::{Cursor, Ring};
+pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame};
+pub use settings::Settings;

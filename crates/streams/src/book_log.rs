@@ -1,0 +1,158 @@
+use std::collections::VecDeque;
+
+use market::{Change, Changes, Nanos, Reason, Seq, Side, State};
+
+/// The latest messages of a full raw book stream, each change with the size before it.
+///
+/// With it the book as of any sequence number in the log can be recovered, and so can every view
+/// of it, every message, and the net change of every range.
+#[derive(Debug)]
+pub(crate) struct BookLog {
+    entries: VecDeque<BookEntry>,
+    changes: VecDeque<Change>,
+    /// Who has this sequence number or a later one can be given all that it lacks.
+    floor: Option<Seq>,
+    bound: usize,
+}
+
+/// One message of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BookEntry {
+    pub(crate) prev_seq: Seq,
+    pub(crate) seq: Seq,
+    pub(crate) event_time: Option<Nanos>,
+    pub(crate) log_time: Nanos,
+    pub(crate) published: Nanos,
+    pub(crate) kind: BookEntryKind,
+}
+
+/// What the message said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BookEntryKind {
+    /// So many changes of either side.
+    Delta { checksum: u32, bids: u32, asks: u32 },
+    /// The book is not to be trusted from here on.
+    Status { state: State, reason: Reason },
+}
+
+impl BookEntry {
+    fn levels(&self) -> usize {
+        match self.kind {
+            BookEntryKind::Delta { bids, asks, .. } => bids as usize + asks as usize,
+            BookEntryKind::Status { .. } => 0,
+        }
+    }
+}
+
+impl BookLog {
+    pub(crate) const fn new(bound: usize) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            changes: VecDeque::new(),
+            floor: None,
+            bound,
+        }
+    }
+
+    /// Adds the message that was just published; `changes` are its changes, tidy.
+    pub(crate) fn push(&mut self, entry: BookEntry, changes: &Changes) {
+        self.entries.push_back(entry);
+        self.changes
+            .extend(changes.bids.iter().chain(&changes.asks));
+        while self.size() > self.bound {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.changes.drain(..oldest.levels());
+            self.floor = Some(oldest.seq);
+        }
+    }
+
+    /// Forgets all; only who has `seq` or later can go on.
+    pub(crate) fn restart(&mut self, seq: Seq) {
+        self.entries.clear();
+        self.changes.clear();
+        self.floor = Some(seq);
+    }
+
+    /// Forgets all; nobody can go on.
+    pub(crate) fn reset(&mut self) {
+        self.entries.clear();
+        self.changes.clear();
+        self.floor = None;
+    }
+
+    /// Whether nobody can go on yet, since the book has never been whole.
+    pub(crate) const fn is_unfounded(&self) -> bool {
+        self.floor.is_none()
+    }
+
+    /// Whether all that follows `seq` is held.
+    pub(crate) fn holds_since(&self, seq: Seq) -> bool {
+        self.floor.is_some_and(|floor| seq >= floor)
+    }
+
+    /// The messages that follow `seq`, oldest first.
+    pub(crate) fn since(&self, seq: Seq) -> impl Iterator<Item = &BookEntry> {
+        let first = self.first_after(seq);
+        self.entries.range(first..)
+    }
+
+    /// Calls `give` with each message that follows `seq`, and its changes.
+    pub(crate) fn replay(
+        &self,
+        seq: Seq,
+        changes: &mut Changes,
+        mut give: impl FnMut(&BookEntry, &Changes),
+    ) {
+        let first = self.first_after(seq);
+        let mut at = self.changes_before(first);
+        for entry in self.entries.range(first..) {
+            changes.clear();
+            if let BookEntryKind::Delta { bids, asks, .. } = entry.kind {
+                let middle = at + bids as usize;
+                let end = middle + asks as usize;
+                changes.bids.extend(self.changes.range(at..middle));
+                changes.asks.extend(self.changes.range(middle..end));
+                at = end;
+            }
+            give(entry, changes);
+        }
+    }
+
+    /// The net change of all messages that follow `seq`, tidy.
+    pub(crate) fn net_since(&self, seq: Seq, net: &mut Changes) {
+        net.clear();
+        let first = self.first_after(seq);
+        let mut at = self.changes_before(first);
+        for entry in self.entries.range(first..) {
+            if let BookEntryKind::Delta { bids, asks, .. } = entry.kind {
+                for (side, count) in [(Side::Bid, bids), (Side::Ask, asks)] {
+                    let end = at + count as usize;
+                    net.side_mut(side).extend(self.changes.range(at..end));
+                    at = end;
+                }
+            }
+        }
+        net.tidy();
+    }
+
+    /// Bytes in use.
+    pub(crate) fn size(&self) -> usize {
+        self.entries.len() * size_of::<BookEntry>() + self.changes.len() * size_of::<Change>()
+    }
+
+    fn first_after(&self, seq: Seq) -> usize {
+        self.entries.partition_point(|entry| entry.seq <= seq)
+    }
+
+    /// How many changes stand before those of the entry at an index; counted from the nearer end.
+    fn changes_before(&self, index: usize) -> usize {
+        if index * 2 < self.entries.len() {
+            self.entries.range(..index).map(BookEntry::levels).sum()
+        } else {
+            let behind: usize = self.entries.range(index..).map(BookEntry::levels).sum();
+            self.changes.len() - behind
+        }
+    }
+}

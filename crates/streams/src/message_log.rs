@@ -1,0 +1,180 @@
+use std::collections::VecDeque;
+
+use market::{Nanos, Seq};
+
+/// The latest SBE messages of one stream, as they were published; for channels whose messages
+/// do not replace each other, or are too small for anything cleverer.
+#[derive(Debug)]
+pub struct MessageLog {
+    entries: VecDeque<Entry>,
+    bytes: VecDeque<u8>,
+    /// Who has this sequence number or a later one can be given all that it lacks.
+    floor: Option<Seq>,
+    bound: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    seq: Seq,
+    prev_seq: Seq,
+    published: Nanos,
+    len: u32,
+}
+
+impl MessageLog {
+    /// An empty log of about `bound` bytes.
+    #[must_use]
+    pub const fn new(bound: usize) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            bytes: VecDeque::new(),
+            floor: None,
+            bound,
+        }
+    }
+
+    /// Adds the message that was just published.
+    pub fn push(&mut self, prev_seq: Seq, seq: Seq, published: Nanos, message: &[u8]) {
+        if self.floor.is_none() {
+            // What came before was never seen here.
+            self.floor = Some(seq);
+        }
+        let Ok(len) = u32::try_from(message.len()) else {
+            self.restart(seq);
+            return;
+        };
+        self.entries.push_back(Entry {
+            seq,
+            prev_seq,
+            published,
+            len,
+        });
+        self.bytes.extend(message);
+        while self.size() > self.bound {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.bytes.drain(..oldest.len as usize);
+            self.floor = Some(oldest.seq);
+        }
+    }
+
+    /// Forgets all; only who has `seq` or later can go on.
+    pub fn restart(&mut self, seq: Seq) {
+        self.entries.clear();
+        self.bytes.clear();
+        self.floor = Some(seq);
+    }
+
+    /// Forgets all; nobody can go on.
+    pub fn reset(&mut self) {
+        self.entries.clear();
+        self.bytes.clear();
+        self.floor = None;
+    }
+
+    /// Whether all that follows `seq` is held.
+    #[must_use]
+    pub fn holds_since(&self, seq: Seq) -> bool {
+        self.floor.is_some_and(|floor| seq >= floor)
+    }
+
+    /// The index of the first message that follows `seq`.
+    #[must_use]
+    pub fn index_after(&self, seq: Seq) -> usize {
+        self.entries.partition_point(|entry| entry.seq <= seq)
+    }
+
+    /// How many messages are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no message is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// When the message at an index was published.
+    #[must_use]
+    pub fn published(&self, index: usize) -> Option<Nanos> {
+        self.entries.get(index).map(|entry| entry.published)
+    }
+
+    /// What the message at an index follows on.
+    #[must_use]
+    pub fn prev_seq(&self, index: usize) -> Option<Seq> {
+        self.entries.get(index).map(|entry| entry.prev_seq)
+    }
+
+    /// How many bytes the messages from an index on have.
+    #[must_use]
+    pub fn bytes_from(&self, index: usize) -> usize {
+        let from = index.min(self.entries.len());
+        self.entries
+            .range(from..)
+            .map(|entry| entry.len as usize)
+            .sum()
+    }
+
+    /// Calls `give` with each message from an index on, and its sequence number.
+    pub fn for_each_from(&mut self, index: usize, mut give: impl FnMut(&[u8], Seq)) {
+        let from = index.min(self.entries.len());
+        let mut begin: usize = self
+            .entries
+            .range(..from)
+            .map(|entry| entry.len as usize)
+            .sum();
+        let bytes = self.bytes.make_contiguous();
+        for entry in self.entries.range(from..) {
+            let end = begin + entry.len as usize;
+            give(&bytes[begin..end], entry.seq);
+            begin = end;
+        }
+    }
+
+    /// Bytes in use.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn since(log: &mut MessageLog, seq: i64) -> Vec<i64> {
+        let mut all = Vec::new();
+        let index = log.index_after(Seq(seq));
+        log.for_each_from(index, |bytes, seq| {
+            assert_eq!(bytes, seq.0.to_le_bytes());
+            all.push(seq.0);
+        });
+        all
+    }
+
+    #[test]
+    fn what_follows_a_number_is_given_whole_or_not_at_all() {
+        let mut log = MessageLog::new(400);
+        assert!(!log.holds_since(Seq(3)));
+        log.restart(Seq(-1));
+        for seq in 0..100 {
+            log.push(
+                Seq(seq * 2 - 2),
+                Seq(seq * 2),
+                Nanos(0),
+                &(seq * 2).to_le_bytes(),
+            );
+            assert!(log.size() <= 400);
+        }
+        assert_eq!(since(&mut log, 195), [196, 198]);
+        assert_eq!(since(&mut log, 198), [0i64; 0]);
+        let floor = (0..200).find(|seq| log.holds_since(Seq(*seq))).unwrap();
+        assert_eq!(since(&mut log, floor)[0], floor + 2);
+        log.restart(Seq(300));
+        assert!(log.holds_since(Seq(300)) && !log.holds_since(Seq(299)));
+    }
+}

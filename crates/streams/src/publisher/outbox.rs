@@ -1,0 +1,215 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use market::{Channel, Nanos, Seq};
+use slab::Slab;
+use wire::{Encoding, ViewParams, json, sbe};
+
+use crate::{Handle, Opcode, Run, RunBuilder, StreamKey, WatchId};
+
+/// The watched streams and the frames that wait to be handed over.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    watches: Slab<Watch>,
+    /// Those that have frames.
+    dirty: Vec<WatchId>,
+    json: Vec<u8>,
+    messages: u64,
+    bytes: u64,
+    heartbeat_after: u64,
+    /// When to look whether a watched stream has gone quiet, soonest first.
+    quiet_checks: VecDeque<(Nanos, WatchId, u64)>,
+    /// Tells a watch from an earlier one with the same id.
+    generation: u64,
+}
+
+/// A stream in one encoding that somebody watches.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) key: StreamKey,
+    pub(super) encoding: Encoding,
+    pub(super) handle: Handle,
+    run: RunBuilder,
+    last_emit: Nanos,
+    /// Counts what was emitted, so that a start is encoded once between two messages.
+    version: u64,
+    start: Option<(u64, Arc<Run>)>,
+    generation: u64,
+}
+
+/// What encoding a message for an instrument needs to know of it.
+pub(super) type Text<'a> = json::InstrumentText<'a>;
+
+impl Outbox {
+    pub(super) const fn new(heartbeat_after: u64) -> Self {
+        Self {
+            watches: Slab::new(),
+            dirty: Vec::new(),
+            json: Vec::new(),
+            messages: 0,
+            bytes: 0,
+            heartbeat_after,
+            quiet_checks: VecDeque::new(),
+            generation: 0,
+        }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        key: StreamKey,
+        encoding: Encoding,
+        handle: Handle,
+        now: Nanos,
+    ) -> WatchId {
+        self.generation += 1;
+        let index = self.watches.insert(Watch {
+            key,
+            encoding,
+            handle,
+            run: RunBuilder::default(),
+            last_emit: now,
+            version: 0,
+            start: None,
+            generation: self.generation,
+        });
+        let id = WatchId(u32::try_from(index).unwrap_or(u32::MAX));
+        self.check_again(now, id, self.generation);
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: WatchId) -> Option<Watch> {
+        self.dirty.retain(|dirty| *dirty != id);
+        self.watches.try_remove(id.0 as usize)
+    }
+
+    pub(super) fn get(&self, id: WatchId) -> Option<&Watch> {
+        self.watches.get(id.0 as usize)
+    }
+
+    /// Adds one message, given as SBE, to the runs of `watches`; encodes it once an encoding.
+    pub(super) fn emit(
+        &mut self,
+        watches: &[WatchId],
+        text: Text<'_>,
+        message: &[u8],
+        seq: Seq,
+        now: Nanos,
+    ) {
+        let mut json_is_ready = false;
+        for id in watches {
+            let Some(watch) = self.watches.get_mut(id.0 as usize) else {
+                continue;
+            };
+            if watch.run.is_empty() {
+                self.dirty.push(*id);
+            }
+            watch.version += 1;
+            watch.last_emit = now;
+            self.messages += 1;
+            let before = watch.run.len();
+            if watch.encoding == Encoding::Json {
+                if !json_is_ready {
+                    write_json(&mut self.json, message, text);
+                    json_is_ready = true;
+                }
+                watch.run.push(Opcode::Text, &self.json, seq);
+            } else {
+                watch.run.push(Opcode::Binary, message, seq);
+            }
+            self.bytes += (watch.run.len() - before) as u64;
+        }
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    pub(super) fn flush(&mut self, now: Nanos, give: &mut impl FnMut(WatchId, Arc<Run>)) {
+        for id in self.dirty.drain(..) {
+            if let Some(watch) = self.watches.get_mut(id.0 as usize) {
+                give(id, Arc::new(watch.run.finish(now)));
+            }
+        }
+    }
+
+    /// The start that was made for this watch since its last message.
+    pub(super) fn cached_start(&self, id: WatchId) -> Option<Arc<Run>> {
+        let watch = self.get(id)?;
+        let (version, run) = watch.start.as_ref()?;
+        (*version == watch.version).then(|| Arc::clone(run))
+    }
+
+    pub(super) fn cache_start(&mut self, id: WatchId, run: &Arc<Run>) {
+        if let Some(watch) = self.watches.get_mut(id.0 as usize) {
+            watch.start = Some((watch.version, Arc::clone(run)));
+        }
+    }
+
+    /// Encodes one message, given as SBE, into a run of its own.
+    pub(super) fn encode(
+        &mut self,
+        run: &mut RunBuilder,
+        encoding: Encoding,
+        text: Text<'_>,
+        message: &[u8],
+        seq: Seq,
+    ) {
+        if encoding == Encoding::Json {
+            write_json(&mut self.json, message, text);
+            run.push(Opcode::Text, &self.json, seq);
+        } else {
+            run.push(Opcode::Binary, message, seq);
+        }
+    }
+
+    /// The next watched stream that has been quiet for so long that it is due a heartbeat.
+    pub(super) fn next_quiet(
+        &mut self,
+        now: Nanos,
+    ) -> Option<(WatchId, Handle, Channel, ViewParams)> {
+        while let Some((due, id, generation)) = self.quiet_checks.front().copied() {
+            if due > now {
+                return None;
+            }
+            self.quiet_checks.pop_front();
+            let Some(watch) = self
+                .watches
+                .get(id.0 as usize)
+                .filter(|watch| watch.generation == generation)
+            else {
+                continue;
+            };
+            let is_quiet = watch.last_emit.0.saturating_add(self.heartbeat_after) <= now.0;
+            let about = (id, watch.handle, watch.key.channel, watch.key.params);
+            self.check_again(now, id, generation);
+            if is_quiet {
+                return Some(about);
+            }
+        }
+        None
+    }
+
+    /// Every look is the same time after the one before, so that the queue stays in order; four
+    /// looks an interval tell a quiet stream's heartbeat at most a quarter late.
+    fn check_again(&mut self, now: Nanos, id: WatchId, generation: u64) {
+        let due = now.0.saturating_add(self.heartbeat_after / 4 + 1);
+        self.quiet_checks.push_back((Nanos(due), id, generation));
+    }
+
+    pub(super) const fn encoded(&self) -> (u64, u64) {
+        (self.messages, self.bytes)
+    }
+
+    pub(super) fn watched(&self) -> usize {
+        self.watches.len()
+    }
+}
+
+fn write_json(out: &mut Vec<u8>, message: &[u8], text: Text<'_>) {
+    out.clear();
+    // What this crate encoded decodes; were it not so, the client would see no message and the
+    // next one would tell it of the gap.
+    if let Ok((message, _)) = sbe::Message::decode(message) {
+        json::write(out, &message, &text);
+    }
+}

@@ -1,0 +1,182 @@
+use market::{Nanos, Seq};
+
+/// What kind of WebSocket message a frame is (RFC 6455, section 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// JSON.
+    Text = 0x1,
+    /// SBE.
+    Binary = 0x2,
+    /// The last frame of a connection.
+    Close = 0x8,
+    /// Asks for a pong.
+    Ping = 0x9,
+    /// Answers a ping.
+    Pong = 0xA,
+}
+
+/// Appends one unfragmented, unmasked server frame (RFC 6455, section 5.2).
+pub fn append_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    /// The whole message is in this frame.
+    const FIN: u8 = 0x80;
+    out.push(FIN | opcode as u8);
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(len @ ..126), _) => out.push(len),
+        (_, Ok(len)) => {
+            out.push(126);
+            out.extend_from_slice(&len.to_be_bytes());
+        }
+        _ => {
+            out.push(127);
+            out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+}
+
+/// Where a frame ends in its run, and where its receiver then stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameMark {
+    /// The byte after the frame.
+    pub end: u32,
+    /// The sequence number that the receiver of all frames up to here has. After a chunk that is
+    /// not the last one it is still the one before.
+    pub seq: Seq,
+}
+
+/// Several frames of one stream, contiguous in memory; shared by all who are sent it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Run {
+    bytes: Box<[u8]>,
+    marks: Box<[FrameMark]>,
+    created: Nanos,
+}
+
+impl Run {
+    /// The frames' bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each frame ends.
+    #[must_use]
+    pub fn marks(&self) -> &[FrameMark] {
+        &self.marks
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it has no frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// When it was published.
+    #[must_use]
+    pub const fn created(&self) -> Nanos {
+        self.created
+    }
+
+    /// The sequence number that the receiver of the whole run has.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<Seq> {
+        self.marks.last().map(|mark| mark.seq)
+    }
+
+    /// The frame that byte `at` is in, or that begins there: its index.
+    #[must_use]
+    pub fn frame_at(&self, at: u32) -> usize {
+        self.marks.partition_point(|mark| mark.end <= at)
+    }
+}
+
+/// Collects the frames of one stream until they are handed over as a [`Run`]; its memory is
+/// reused from run to run.
+#[derive(Debug, Default)]
+pub struct RunBuilder {
+    bytes: Vec<u8>,
+    marks: Vec<FrameMark>,
+}
+
+impl RunBuilder {
+    /// Adds a frame after which its receiver stands at `seq`.
+    pub fn push(&mut self, opcode: Opcode, payload: &[u8], seq: Seq) {
+        append_frame(&mut self.bytes, opcode, payload);
+        // A batch is cut long before: see `BATCH_BYTES` of the ingest thread.
+        let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.marks.push(FrameMark { end, seq });
+    }
+
+    /// Whether there is no frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many frames it has.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// The run so far; begins the next one.
+    pub fn finish(&mut self, created: Nanos) -> Run {
+        let run = Run {
+            bytes: self.bytes.as_slice().into(),
+            marks: self.marks.as_slice().into(),
+            created,
+        };
+        self.bytes.clear();
+        self.marks.clear();
+        run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_has_the_shortest_head_that_tells_its_length() {
+        for (len, head) in [
+            (0, vec![0x82, 0]),
+            (125, vec![0x82, 125]),
+            (126, vec![0x82, 126, 0, 126]),
+            (65_535, vec![0x82, 126, 0xff, 0xff]),
+            (65_536, vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let mut out = Vec::new();
+            append_frame(&mut out, Opcode::Binary, &vec![7; len]);
+            assert_eq!(out[..head.len()], head);
+            assert_eq!(out.len(), head.len() + len);
+        }
+    }
+
+    #[test]
+    fn a_run_knows_which_frame_a_byte_is_in() {
+        let mut builder = RunBuilder::default();
+        builder.push(Opcode::Binary, b"abc", Seq(5));
+        builder.push(Opcode::Binary, b"defg", Seq(6));
+        let run = builder.finish(Nanos(1));
+        assert_eq!(run.len(), 11);
+        assert_eq!(
+            [0, 4, 5, 10, 11].map(|at| run.frame_at(at)),
+            [0, 0, 1, 1, 2]
+        );
+        assert_eq!(run.last_seq(), Some(Seq(6)));
+        assert!(builder.is_empty());
+    }
+}
