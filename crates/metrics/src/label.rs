@@ -106,25 +106,6 @@ label! {
 }
 
 label! {
-    /// Why a book is rebuilt; the causes among `market::Reason`.
-    ResyncReason is "reason":
-    /// No whole book has been seen yet.
-    Starting = "starting",
-    /// A sequence number is missing.
-    Gap = "gap",
-    /// The best bid was above the best ask.
-    Crossed = "crossed",
-    /// A record could not be read.
-    BadRecord = "bad_record",
-    /// The topic was made anew, or its offsets went back.
-    TopicReset = "topic_reset",
-    /// The venue said so.
-    Venue = "venue",
-    /// Kafka deleted records before this node had read them.
-    Retention = "retention",
-}
-
-label! {
     /// Why a session ended.
     CloseReason is "reason":
     /// The client said goodbye (1000 or 1001).
@@ -229,62 +210,74 @@ label! {
 }
 
 label! {
-    /// What the decoder made of a Kafka record.
+    /// What the decoder made of a Kafka record; mirrors `ingest::Outcome`.
     DecodeOutcome is "outcome":
-    /// Events came of it.
-    Decoded = "decoded",
-    /// It is valid and carries nothing for us, e.g. a venue's answer to a subscription.
-    Ignored = "ignored",
-    /// It has a key and no value.
+    /// It said something.
+    Event = "event",
+    /// It was understood and says nothing that is published.
+    Nothing = "nothing",
+    /// It has no value.
     Tombstone = "tombstone",
     /// Its value has no bytes.
     Empty = "empty",
-    /// It is larger than configured.
+    /// Its value is larger than configured.
     TooLarge = "too_large",
-    /// It is no JSON of the topic's format.
-    BadJson = "bad_json",
-    /// A field is missing or of the wrong type.
-    BadField = "bad_field",
-    /// A number does not fit.
-    BadNumber = "bad_number",
-    /// The symbol cannot name an instrument.
-    BadSymbol = "bad_symbol",
-    /// The configuration refuses instruments that it does not name.
+    /// Its value is no JSON.
+    MalformedJson = "malformed_json",
+    /// It is JSON of no kind that its format knows.
+    UnknownKind = "unknown_kind",
+    /// A field is missing, stands twice or has the wrong type.
+    WrongShape = "wrong_shape",
+    /// A number, time, side or state is none, or does not fit.
+    BadValue = "bad_value",
+    /// Its sequence numbers contradict each other.
+    BadSequence = "bad_sequence",
+    /// It names no instrument, or not by a proper name.
+    BadName = "bad_name",
+    /// It names an instrument that this node does not have.
     UnknownInstrument = "unknown_instrument",
-    /// The node has as many instruments as it may.
-    TooManyInstruments = "too_many_instruments",
-    /// The instrument belongs to another partition.
+    /// It has more levels or trades than the bound.
+    TooMany = "too_many",
+}
+
+label! {
+    /// What became of what a record says; mirrors the counts of `streams`' publisher.
+    EventOutcome is "outcome":
+    /// A change that the book has.
+    Delta = "delta",
+    /// A whole book that was taken over.
+    Snapshot = "snapshot",
+    /// Trades.
+    Trades = "trades",
+    /// It was understood and says nothing to publish.
+    Nothing = "nothing",
+    /// The book had it already.
+    Stale = "stale",
+    /// The book waits for a whole book.
+    Waiting = "waiting",
+    /// The venue's sequence numbers before it are missing.
+    Gap = "gap",
+    /// It would have crossed the book.
+    Crossed = "crossed",
+    /// A whole book that no kept change links to.
+    TooOld = "too_old",
+    /// A whole book that names a price twice, or has too many levels.
+    Unusable = "unusable",
+    /// The record could not be read, and its instrument is in doubt.
+    BadRecord = "bad_record",
+    /// The instrument is read from another partition.
     OtherPartition = "other_partition",
 }
 
 label! {
-    /// What the publisher made of a record.
-    RecordOutcome is "outcome":
-    /// At least one stream spoke.
-    Published = "published",
-    /// Nothing changed, so no stream spoke.
-    Silent = "silent",
-    /// It broke its instrument, which resyncs.
-    Broke = "broke",
-    /// It was no good and left its instrument as it was.
-    Refused = "refused",
-}
-
-label! {
-    /// What became of an event of a record.
-    EventOutcome is "outcome":
-    /// The instrument has it.
-    Applied = "applied",
-    /// The instrument had it already.
-    Stale = "stale",
-    /// The book waits for a whole book.
-    Waiting = "waiting",
-    /// Something before it is missing.
-    Gap = "gap",
-    /// It would have crossed the book.
-    Crossed = "crossed",
-    /// It contradicts itself, e.g. names a price twice.
-    Invalid = "invalid",
+    /// How a subscriber that fell behind caught up; mirrors `wire::LagKind`.
+    CatchUp is "kind":
+    /// By the exact net change.
+    Conflated = "conflated",
+    /// By a snapshot.
+    Snapshot = "snapshot",
+    /// Not: messages that are no longer held were lost, and it was told so.
+    Skipped = "skipped",
 }
 
 label! {

@@ -1,16 +1,18 @@
-use crate::label::{BookState, Encoding, EventOutcome, RecordOutcome, ResyncReason};
+use crate::label::{BookState, CatchUp, Encoding, EventOutcome};
 use crate::{By, Counter, Gauge, Histogram};
 
 /// What one publisher counts; the publisher is its only writer.
 #[derive(Default)]
 #[repr(align(128))]
 pub struct PublisherMetrics {
-    /// Records by what was made of them.
-    pub records: By<RecordOutcome, Counter>,
-    /// Events of records by what became of them: `stale`, `gap` and `crossed` are here.
+    /// What records say, by what became of it.
     pub events: By<EventOutcome, Counter>,
-    /// Instruments that went from a right book to a resync.
-    pub resyncs: By<ResyncReason, Counter>,
+    /// Books that were lost, for whatever reason.
+    pub resyncs: Counter,
+    /// Lost books that were right again.
+    pub recoveries: Counter,
+    /// Instruments that went quiet.
+    pub went_stale: Counter,
 
     /// Instruments known.
     pub instruments: Gauge,
@@ -29,8 +31,12 @@ pub struct PublisherMetrics {
     pub runs: Counter,
     /// `Heartbeat` messages.
     pub heartbeats: Counter,
-    /// Net deltas computed for sessions that fell behind or resumed.
-    pub catch_ups: Counter,
+    /// Subscribers that joined with a snapshot.
+    pub joined: Counter,
+    /// Subscribers that resumed.
+    pub resumed: Counter,
+    /// Catch-ups computed for subscribers that fell behind.
+    pub catch_ups: By<CatchUp, Counter>,
 
     /// From the record's timestamp in Kafka to the poll that returned it.
     pub stage_kafka: Histogram,

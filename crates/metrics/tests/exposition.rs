@@ -69,7 +69,7 @@ impl Exposition {
 fn every_family_is_exported_with_its_help_and_kind() {
     let registry = registry();
     let ingest = registry.add_ingest();
-    ingest.topic("t").records[DecodeOutcome::Decoded].inc();
+    ingest.topic("t").records[DecodeOutcome::Event].inc();
     ingest.partition("t", 0).lag_records.set(1);
     let text = Exposition::of(&registry);
     let families = registry.families();
@@ -187,8 +187,8 @@ fn topics_and_partitions_are_labels() {
     let threads = [registry.add_ingest(), registry.add_ingest()];
     for thread in &threads {
         let topic = thread.topic(r#"a"b"#);
-        topic.records[DecodeOutcome::BadJson].add(2);
-        topic.bytes[DecodeOutcome::BadJson].add(100);
+        topic.records[DecodeOutcome::MalformedJson].add(2);
+        topic.bytes.add(100);
     }
     threads[1].partition("trades", 3).lag_records.set(7);
     threads[1]
@@ -197,8 +197,10 @@ fn topics_and_partitions_are_labels() {
         .set_ns(1_500_000_000);
 
     let text = Exposition::of(&registry);
-    let bad = r#"tapecast_records_total{topic="a\"b",outcome="bad_json"}"#;
+    let bad = r#"tapecast_records_total{topic="a\"b",outcome="malformed_json"}"#;
     assert_eq!(text.value(bad), 4.0);
+    let bytes = r#"tapecast_record_bytes_total{topic="a\"b"}"#;
+    assert_eq!(text.value(bytes), 200.0);
     let lag = r#"tapecast_consumer_lag_records{topic="trades",partition="3"}"#;
     assert_eq!(text.value(lag), 7.0);
     let age = r#"tapecast_consumer_lag_seconds{topic="trades",partition="3"}"#;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::family::{Kind, Sample, Scrape, gauge, seconds};
-use crate::label::DecodeOutcome;
 use crate::registry::NodeMetrics;
 use crate::{
     BuildInfo, By, Counter, Histogram, IngestMetrics, PublisherMetrics, ShardMetrics, TopicMetrics,
@@ -88,31 +87,29 @@ fn topics(threads: &[Arc<IngestMetrics>], out: &mut Scrape) {
                 .push(Arc::clone(topic));
         });
     }
-    type Field = fn(&TopicMetrics) -> &By<DecodeOutcome, Counter>;
-    let families: [(&str, &str, Field); 2] = [
-        (
-            "tapecast_records_total",
-            "Kafka records read, by what the decoder made of them; topic is `other` beyond 1,000.",
-            |t| &t.records,
-        ),
-        (
-            "tapecast_record_bytes_total",
-            "Bytes of keys and values of the Kafka records read.",
-            |t| &t.bytes,
-        ),
-    ];
-    for (name, help, field) in families {
-        let mut metrics = Vec::new();
-        for (topic, cells) in &cells {
-            let cells: Vec<_> = cells.iter().map(|topic| field(topic)).collect();
-            By::sum(
-                &cells,
-                &mut vec![("topic", topic.to_string())],
-                &mut metrics,
-            );
-        }
-        out.push(name, Kind::Counter, vec!["topic", "outcome"], help, metrics);
+    let mut records = Vec::new();
+    let mut bytes = Vec::new();
+    for (topic, cells) in &cells {
+        let mut labels = vec![("topic", topic.to_string())];
+        let of_records: Vec<_> = cells.iter().map(|topic| &topic.records).collect();
+        By::sum(&of_records, &mut labels, &mut records);
+        let of_bytes: Vec<_> = cells.iter().map(|topic| &topic.bytes).collect();
+        Counter::sum(&of_bytes, &mut labels, &mut bytes);
     }
+    out.push(
+        "tapecast_records_total",
+        Kind::Counter,
+        vec!["topic", "outcome"],
+        "Kafka records read, by what the decoder made of them; the topic is `other` beyond 1,000.",
+        records,
+    );
+    out.push(
+        "tapecast_record_bytes_total",
+        Kind::Counter,
+        vec!["topic"],
+        "Bytes of keys and values of the Kafka records read.",
+        bytes,
+    );
 }
 
 fn partitions(threads: &[Arc<IngestMetrics>], out: &mut Scrape) {
@@ -153,22 +150,28 @@ fn partitions(threads: &[Arc<IngestMetrics>], out: &mut Scrape) {
 
 pub(super) fn publishers(publishers: &[Arc<PublisherMetrics>], out: &mut Scrape) {
     out.sum(
-        "tapecast_published_records_total",
-        "Decoded records by what the publisher made of them.",
-        publishers,
-        |p| &p.records,
-    );
-    out.sum(
         "tapecast_events_total",
-        "Events of records by what became of them: stale ones were known already, gaps and crossed ones start a resync.",
+        "What records say, by what became of it: gaps and crossed books start a resync.",
         publishers,
         |p| &p.events,
     );
     out.sum(
         "tapecast_resyncs_total",
-        "Instruments that went from a right book to waiting for a whole one, by cause.",
+        "Books that were lost, whatever the cause, and wait for a whole one.",
         publishers,
         |p| &p.resyncs,
+    );
+    out.sum(
+        "tapecast_recoveries_total",
+        "Lost books that were right again.",
+        publishers,
+        |p| &p.recoveries,
+    );
+    out.sum(
+        "tapecast_stale_total",
+        "Instruments that went quiet for longer than configured.",
+        publishers,
+        |p| &p.went_stale,
     );
     out.sum(
         "tapecast_instruments",
@@ -219,8 +222,20 @@ pub(super) fn publishers(publishers: &[Arc<PublisherMetrics>], out: &mut Scrape)
         |p| &p.heartbeats,
     );
     out.sum(
+        "tapecast_joins_total",
+        "Subscribers that joined a stream with a snapshot.",
+        publishers,
+        |p| &p.joined,
+    );
+    out.sum(
+        "tapecast_joins_resumed_total",
+        "Subscribers that joined a stream by resuming.",
+        publishers,
+        |p| &p.resumed,
+    );
+    out.sum(
         "tapecast_catch_ups_total",
-        "Net deltas computed for sessions that fell behind or resumed.",
+        "Catch-ups computed for subscribers that fell behind.",
         publishers,
         |p| &p.catch_ups,
     );
