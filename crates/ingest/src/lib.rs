@@ -1,1 +1,40 @@
-//! Placeholder.
+//! Kafka in: consumption and the formats of records.
+//!
+//! A [`Consumer`] is the body of a thread. It reads its share of every matching topic, decodes each
+//! record by its topic's format, and hands what it says to a [`Sink`], in the order of the log.
+//!
+//! Invariants:
+//! - A partition's records reach the sink in order, each once; what could not be had is told as a
+//!   [`Reset`].
+//! - A record is an event, nothing, or one [`DecodeError`] that names the field; never a panic.
+//! - Prices and sizes come from the text of the record, never from a binary fraction.
+//! - A good record allocates nothing here once the buffers are warm.
+//!
+//! In reading order:
+
+mod resolve;
+
+mod decoder;
+mod error;
+mod formats;
+mod json;
+mod kind;
+mod source;
+
+mod config;
+mod consumer;
+mod progress;
+mod sink;
+mod waker;
+
+pub use config::{BatchLimits, ConfigError, IngestConfig, Start};
+pub use consumer::{Consumer, IngestError, start};
+pub use decoder::{Decoded, Decoder, RawRecord};
+pub use error::{DecodeError, Excerpt, Scope};
+pub use formats::Format;
+pub use kind::ErrorKind;
+pub use progress::{Outcome, PartitionProgress, Progress};
+pub use resolve::{Handle, Refusal, Resolve, Resolved};
+pub use sink::{At, PartitionAbout, PartitionIndex, Reset, Sink};
+pub use source::{FormatOptions, Source, TopicRule};
+pub use waker::{Stop, Waker};

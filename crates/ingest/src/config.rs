@@ -1,0 +1,101 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::TopicRule;
+
+/// Where a node that has nothing begins to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At each partition's beginning.
+    Earliest,
+    /// At the first record that is at most this old; in a partition without such a record, at most
+    /// [`Start::QUIET_RECORDS`] before its end, since a book needs its last whole one.
+    Lookback(Duration),
+}
+
+impl Start {
+    /// How far before its end a partition is begun that has nothing new: a third of a second of
+    /// reading at 300,000 records a second.
+    pub const QUIET_RECORDS: i64 = 100_000;
+}
+
+/// When a batch ends, although there is more to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Records.
+    pub records: usize,
+    /// Bytes of values.
+    pub bytes: usize,
+}
+
+impl Default for BatchLimits {
+    /// 1,024 records are 3 ms of work at 300,000 a second: what a batch adds to the latency of its
+    /// first record. 1 MiB is the same at 1 KiB a record, which books of 30 levels have.
+    fn default() -> Self {
+        Self {
+            records: 1024,
+            bytes: 1 << 20,
+        }
+    }
+}
+
+/// What is read, from where, and how.
+#[derive(Debug, Clone)]
+pub struct IngestConfig {
+    /// `host:port`, several with commas.
+    pub brokers: String,
+    /// Which topics, and how their records read.
+    pub topics: Vec<TopicRule>,
+    /// Where to begin.
+    pub start: Start,
+    /// Larger values are refused.
+    pub max_record_bytes: usize,
+    /// When a batch ends.
+    pub batch: BatchLimits,
+    /// How often new topics and partitions are looked for.
+    pub discovery: Duration,
+    /// How many consumers the partitions are divided over.
+    pub threads: usize,
+    /// More properties of librdkafka, such as those of SASL and TLS.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl IngestConfig {
+    /// 4 MiB: a whole book of 100,000 levels a side of 20 bytes each.
+    pub const MAX_RECORD_BYTES: usize = 4 << 20;
+    /// New markets are listed a few times a day; metadata of a thousand topics is 100 kB.
+    pub const DISCOVERY: Duration = Duration::from_secs(5);
+
+    /// The defaults, for brokers and topics.
+    #[must_use]
+    pub fn new(brokers: impl Into<String>, topics: Vec<TopicRule>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            topics,
+            start: Start::Earliest,
+            max_record_bytes: Self::MAX_RECORD_BYTES,
+            batch: BatchLimits::default(),
+            discovery: Self::DISCOVERY,
+            threads: 1,
+            properties: BTreeMap::new(),
+        }
+    }
+
+    /// All mistakes in it; none when it can be used.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<ConfigError> {
+        Vec::new()
+    }
+}
+
+/// One mistake in an [`IngestConfig`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value:?}: {expected}")]
+pub struct ConfigError {
+    /// The field, such as `topics[0].options.venue` or `properties.enable.auto.commit`.
+    pub key: String,
+    /// What it is.
+    pub value: String,
+    /// What it may be.
+    pub expected: String,
+}
