@@ -1,0 +1,293 @@
+//! A capture: a file of records, one a line, plain or gzip.
+//!
+//! Modules in reading order: [`lines`] the text of a file, then a module for each kind of line:
+//! [`hftbacktest`], [`cryptofeed`], [`tapecast`].
+
+mod cryptofeed;
+mod hftbacktest;
+mod lines;
+mod tapecast;
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use market::Nanos;
+
+use lines::Lines;
+
+/// One record as it goes to Kafka.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Record<'a> {
+    pub(super) topic: Cow<'a, str>,
+    pub(super) key: Option<Cow<'a, str>>,
+    pub(super) partition: Option<i32>,
+    pub(super) value: &'a [u8],
+    /// When it was received, where the line says so.
+    pub(super) time: Option<Nanos>,
+}
+
+/// A mistake, and where it stands.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CaptureError {
+    #[error("cannot read {}: {source}", path.display())]
+    Open { path: PathBuf, source: io::Error },
+    #[error("there is no record in {}", path.display())]
+    Empty { path: PathBuf },
+    #[error("{}:{line}: cannot be read: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        line: u64,
+        source: io::Error,
+    },
+    #[error("{}:{line}: {mistake}", path.display())]
+    Line {
+        path: PathBuf,
+        line: u64,
+        mistake: LineError,
+    },
+}
+
+impl CaptureError {
+    /// Whether the lines behind this one can still be read.
+    pub(super) const fn is_of_one_line(&self) -> bool {
+        matches!(self, Self::Line { .. })
+    }
+}
+
+/// Why a line is no record of its file's kind.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LineError {
+    #[error("is neither `<ns> <JSON>` nor a cryptofeed nor a tapecast record")]
+    Unknown,
+    #[error("does not begin with a receive time in ns and a space")]
+    NoTime,
+    #[error("is not JSON of the expected form: {0}")]
+    Json(serde_json::Error),
+    #[error("names no symbol, nor does any line before it or the file's name")]
+    NoSymbol,
+    #[error("names no symbol, and the lines before it name several")]
+    ManySymbols,
+}
+
+impl From<serde_json::Error> for LineError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+/// The records of a file, in its order.
+#[derive(Debug)]
+pub(super) struct Capture {
+    path: PathBuf,
+    lines: Lines,
+    kind: Kind,
+    /// The topic of records that name none.
+    topic: String,
+    /// The first line has been read to learn the kind, and waits.
+    first_waits: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Hftbacktest(hftbacktest::Symbols),
+    Cryptofeed,
+    Tapecast,
+}
+
+impl Capture {
+    /// Opens a file and recognises its kind by its first line.
+    pub(super) fn open(path: &Path, topic: Option<&str>) -> Result<Self, CaptureError> {
+        let mut lines = Lines::open(path).map_err(|source| CaptureError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        if !read(&mut lines, path)? {
+            return Err(CaptureError::Empty {
+                path: path.to_owned(),
+            });
+        }
+        let first = lines.current();
+        let (kind, default) = if hftbacktest::is_one(first) {
+            let symbols = hftbacktest::Symbols::of_file(path);
+            (Kind::Hftbacktest(symbols), hftbacktest::topic_of(path))
+        } else if cryptofeed::is_one(first) {
+            (Kind::Cryptofeed, String::new())
+        } else if tapecast::is_one(first) {
+            (Kind::Tapecast, tapecast::TOPIC.to_owned())
+        } else {
+            return Err(CaptureError::Line {
+                path: path.to_owned(),
+                line: lines.number(),
+                mistake: LineError::Unknown,
+            });
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            lines,
+            kind,
+            topic: topic.map_or(default, str::to_owned),
+            first_waits: true,
+        })
+    }
+
+    /// The next record; none at the end.
+    pub(super) fn next(&mut self) -> Option<Result<Record<'_>, CaptureError>> {
+        match self.advance() {
+            Ok(true) => Some(self.parse()),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Passes over the lines before a line's number.
+    pub(super) fn seek(&mut self, number: u64) -> Result<(), CaptureError> {
+        while self.lines.number() < number {
+            self.first_waits = false;
+            if !self.advance()? {
+                return Ok(());
+            }
+        }
+        self.first_waits = true;
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<bool, CaptureError> {
+        if std::mem::take(&mut self.first_waits) {
+            return Ok(true);
+        }
+        read(&mut self.lines, &self.path)
+    }
+
+    fn parse(&mut self) -> Result<Record<'_>, CaptureError> {
+        let line = self.lines.current();
+        let parsed = match &mut self.kind {
+            Kind::Hftbacktest(symbols) => hftbacktest::parse(line, &self.topic, symbols),
+            Kind::Cryptofeed => cryptofeed::parse(line),
+            Kind::Tapecast => tapecast::parse(line, &self.topic),
+        };
+        parsed.map_err(|mistake| CaptureError::Line {
+            path: self.path.clone(),
+            line: self.lines.number(),
+            mistake,
+        })
+    }
+}
+
+fn read(lines: &mut Lines, path: &Path) -> Result<bool, CaptureError> {
+    lines.read().map_err(|source| CaptureError::Read {
+        path: path.to_owned(),
+        line: lines.number() + 1,
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    const LINES: &str = concat!(
+        r#"5 {"stream":"btcusdt@trade","data":{"p":"1"}}"#,
+        "\n\r\n",
+        r#"6 {"stream":"btcusdt@trade","data":{"p":"2"}}"#,
+        "\nbad\n",
+        r#"7 {"stream":"btcusdt@trade","data":{"p":"3"}}"#,
+    );
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn times(capture: &mut Capture) -> Vec<Result<u64, String>> {
+        let mut all = Vec::new();
+        while let Some(record) = capture.next() {
+            all.push(match record {
+                Ok(record) => Ok(record.time.unwrap().0),
+                Err(error) => Err(error.to_string()),
+            });
+        }
+        all
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_the_others_are_read() {
+        let file = file(LINES.as_bytes());
+        let mut capture = Capture::open(file.path(), None).unwrap();
+        let all = times(&mut capture);
+        assert_eq!(all.len(), 4);
+        assert_eq!((&all[0], &all[1], &all[3]), (&Ok(5), &Ok(6), &Ok(7)));
+        let place = format!("{}:4: ", file.path().display());
+        assert!(all[2].as_ref().unwrap_err().starts_with(&place));
+    }
+
+    #[test]
+    fn a_packed_file_reads_like_a_plain_one_in_several_members_too() {
+        let (head, tail) = LINES.as_bytes().split_at(20);
+        let file = file(&[gzip(head), gzip(tail)].concat());
+        let mut capture = Capture::open(file.path(), None).unwrap();
+        assert_eq!(times(&mut capture).len(), 4);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_is_not_taken_for_whole() {
+        let packed = gzip(LINES.as_bytes());
+        let file = file(&packed[..packed.len() - 4]);
+        let mut capture = Capture::open(file.path(), None).unwrap();
+        let last = times_until_fatal(&mut capture);
+        assert!(last.is_some_and(|error| !error.is_of_one_line()));
+    }
+
+    fn times_until_fatal(capture: &mut Capture) -> Option<CaptureError> {
+        loop {
+            match capture.next()? {
+                Ok(_) => {}
+                Err(error) if error.is_of_one_line() => {}
+                Err(error) => return Some(error),
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_within_the_file_passes_over_what_is_before() {
+        let file = file(LINES.as_bytes());
+        for (from, rest) in [(1, 4), (2, 3), (3, 3), (4, 2), (5, 1), (6, 0)] {
+            let mut capture = Capture::open(file.path(), None).unwrap();
+            capture.seek(from).unwrap();
+            assert_eq!(times(&mut capture).len(), rest, "from line {from}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_capture_is_refused_when_it_is_opened() {
+        let error = |bytes: &[u8]| Capture::open(file(bytes).path(), None).unwrap_err();
+        assert!(matches!(error(b""), CaptureError::Empty { .. }));
+        assert!(matches!(error(b"\n\n"), CaptureError::Empty { .. }));
+        assert!(matches!(
+            error(b"hello\n"),
+            CaptureError::Line { line: 1, .. }
+        ));
+        let missing = Capture::open(Path::new("/nowhere/at-all"), None).unwrap_err();
+        assert!(matches!(missing, CaptureError::Open { .. }));
+    }
+
+    #[test]
+    fn a_topic_that_is_asked_for_is_for_lines_that_name_none() {
+        let binance = file(LINES.as_bytes());
+        let mut capture = Capture::open(binance.path(), Some("mine")).unwrap();
+        assert_eq!(capture.next().unwrap().unwrap().topic, "mine");
+
+        let cryptofeed = file(br#"{"topic":"theirs","key":null,"partition":null,"value":{}}"#);
+        let mut capture = Capture::open(cryptofeed.path(), Some("mine")).unwrap();
+        assert_eq!(capture.next().unwrap().unwrap().topic, "theirs");
+    }
+}
