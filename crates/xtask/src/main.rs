@@ -1,11 +1,19 @@
 //! The chores of the project, as `cargo xtask CHORE`.
+//!
+//! Modules in reading order: [`test`] is what CI runs, step by step; [`arrows`], [`docs`] and
+//! [`kafka`] are chores of their own; [`workspace`], [`command`] and [`arguments`] serve them all.
 #![allow(
     clippy::print_stdout,
     reason = "a chore talks to the person or the CI that started it"
 )]
 
 mod arguments;
+mod arrows;
+mod command;
+mod docs;
 mod kafka;
+mod test;
+mod workspace;
 
 use anyhow::bail;
 use arguments::Arguments;
@@ -14,13 +22,18 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask CHORE
 
+  test [--fast] [STEP…]
+      every check that CI makes, or only the named ones; --fast leaves out the long ones
   kafka up|down|status|restart [--port N] [--dir DIR]
-      a real Apache Kafka on 127.0.0.1; port 0 picks a free one";
+      a real Apache Kafka on 127.0.0.1; port 0 picks a free one
+  arrows
+      the directions of the dependencies between the crates
+  docs
+      runs the commands in README.md and docs/ that are marked <!-- run -->";
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_env();
-    match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Arguments::from_env()) {
+        Ok(code) => code,
         Err(error) => {
             println!("error: {error:#}");
             ExitCode::FAILURE
@@ -28,16 +41,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut arguments: Arguments) -> anyhow::Result<()> {
+fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Some(chore) = arguments.word() else {
         bail!("no chore given\n{USAGE}")
     };
     match chore.as_str() {
-        "kafka" => kafka::run(arguments),
-        "help" | "--help" | "-h" => {
-            println!("{USAGE}");
-            Ok(())
-        }
+        // It ends with its own count of what failed.
+        "test" => return test::run(arguments),
+        "kafka" => kafka::run(arguments)?,
+        "arrows" => arrows::run(arguments)?,
+        "docs" => docs::run(arguments)?,
+        "help" | "--help" | "-h" => println!("{USAGE}"),
         _ => bail!("no chore is called {chore:?}\n{USAGE}"),
     }
+    Ok(ExitCode::SUCCESS)
 }

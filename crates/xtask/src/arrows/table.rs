@@ -1,0 +1,136 @@
+//! The arrows and their reasons.
+
+/// What one crate may know, directly or through others.
+#[derive(Debug)]
+pub(super) struct Arrows {
+    /// The crate.
+    pub(super) name: &'static str,
+    /// Those of our own crates that it may know; all others are strangers to it.
+    pub(super) ours: &'static [&'static str],
+    /// Why not the others.
+    pub(super) reason: &'static str,
+    /// Crates of others that it must not know, each group with the reason.
+    pub(super) theirs_not: &'static [(&'static [&'static str], &'static str)],
+    /// Why its code may neither read a clock nor touch the system, where it may not.
+    pub(super) pure: Option<&'static str>,
+}
+
+/// Runtimes, sockets, brokers and whatever else has a life of its own.
+const IO: &[&str] = &[
+    "tokio",
+    "hyper",
+    "rdkafka",
+    "fastwebsockets",
+    "mio",
+    "socket2",
+    "prometheus",
+    "tracing",
+];
+const PURE: &str = "market, wire and streams do no IO, so that what they do depends on their \
+                    arguments alone and is tested without a machine";
+const PURE_CODE: &str = "time and bytes come in as arguments";
+
+const KAFKA: &[&str] = &["rdkafka", "rdkafka-sys"];
+const HTTP: &[&str] = &["hyper", "fastwebsockets", "tokio"];
+
+/// One row for each crate, from the inside out.
+pub(super) const ARROWS: &[Arrows] = &[
+    Arrows {
+        name: "market",
+        ours: &[],
+        reason: "books are what everything else is about, so market knows nobody",
+        theirs_not: &[(IO, PURE)],
+        pure: Some(PURE_CODE),
+    },
+    Arrows {
+        name: "wire",
+        ours: &["market"],
+        reason: "an encoding knows what it encodes, not who sends it",
+        theirs_not: &[(IO, PURE)],
+        pure: Some(PURE_CODE),
+    },
+    Arrows {
+        name: "streams",
+        ours: &["market", "wire"],
+        reason: "a stream is the same whoever fills it and whoever reads it",
+        theirs_not: &[(IO, PURE)],
+        pure: Some(PURE_CODE),
+    },
+    Arrows {
+        name: "ingest",
+        ours: &["market", "wire", "streams"],
+        reason: "what comes from Kafka must not know where it goes; node joins the two",
+        theirs_not: &[(
+            HTTP,
+            "ingest is threads that read Kafka, and has no clients",
+        )],
+        pure: None,
+    },
+    Arrows {
+        name: "fanout",
+        ours: &["market", "wire", "streams"],
+        reason: "what goes to clients must not know where it comes from; node joins the two",
+        theirs_not: &[(
+            KAFKA,
+            "a client's request never reaches Kafka but through node",
+        )],
+        pure: None,
+    },
+    Arrows {
+        name: "metrics",
+        ours: &[],
+        reason: "it counts for anybody, so it knows nobody",
+        theirs_not: &[(HTTP, "who serves the page is node's choice")],
+        pure: None,
+    },
+    Arrows {
+        name: "client",
+        ours: &["market", "wire"],
+        reason: "a client knows the protocol only, or it would prove the server with the server",
+        theirs_not: &[(KAFKA, "a client needs no C compiler")],
+        pure: None,
+    },
+    Arrows {
+        name: "node",
+        ours: &[
+            "market", "wire", "streams", "ingest", "fanout", "metrics", "client",
+        ],
+        reason: "what is shipped has no test code in it",
+        theirs_not: &[],
+        pure: None,
+    },
+    Arrows {
+        name: "loadtest",
+        ours: &["market", "wire", "streams", "ingest", "client", "testkit"],
+        reason: "it measures the node from outside, as its clients and Kafka see it",
+        theirs_not: &[],
+        pure: None,
+    },
+    Arrows {
+        name: "e2e",
+        ours: &["market", "wire", "client", "testkit"],
+        reason: "it tests the real binary, as its clients and Kafka see it",
+        theirs_not: &[],
+        pure: None,
+    },
+    Arrows {
+        name: "testkit",
+        ours: &[],
+        reason: "the tests of every crate may stand on it",
+        theirs_not: &[
+            (HTTP, "it is built before everything"),
+            (KAFKA, "it is built before everything"),
+        ],
+        pure: None,
+    },
+    Arrows {
+        name: "xtask",
+        ours: &["testkit"],
+        reason: "it must build when nothing else does",
+        theirs_not: &[
+            (HTTP, "it is built before everything"),
+            (KAFKA, "it is built before everything"),
+        ],
+        pure: None,
+    },
+];
