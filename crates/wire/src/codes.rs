@@ -102,3 +102,39 @@ codes! {
         Shutdown = 2 "SHUTDOWN",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = include_str!("../schema/tapecast.xml");
+
+    #[track_caller]
+    fn check<T: Code + PartialEq + std::fmt::Debug>() {
+        let (_, rest) = SCHEMA
+            .split_once(&format!("<enum name=\"{}\"", T::ENUM))
+            .unwrap();
+        let (values, _) = rest.split_once("</enum>").unwrap();
+        assert_eq!(values.matches("<validValue").count(), T::VALUES.len());
+        for &(value, code, name) in T::VALUES {
+            let known = format!("<validValue name=\"{name}\">{code}</validValue>");
+            assert!(values.contains(&known), "the schema lacks {known}");
+            assert_eq!((value.code(), value.name()), (code, name));
+            assert_eq!(
+                (T::from_code(code), T::from_name(name)),
+                (Some(value), Some(value))
+            );
+        }
+        assert_eq!((T::from_code(200), T::from_name("other")), (None, None));
+    }
+
+    #[test]
+    fn codes_and_names_are_those_of_the_schema() {
+        check::<Channel>();
+        check::<State>();
+        check::<Reason>();
+        check::<Aggressor>();
+        check::<LagKind>();
+        check::<GoAwayReason>();
+    }
+}

@@ -166,3 +166,85 @@ const _: () = assert!(
     "a chunk has at most 32 KiB"
 );
 const _: () = assert!(MAX_TEXT == u8::MAX as usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = include_str!("../../schema/tapecast.xml");
+
+    #[track_caller]
+    fn check(text: &str) {
+        assert!(SCHEMA.contains(text), "the schema lacks {text}");
+    }
+
+    #[test]
+    fn the_schema_has_these_messages_and_blocks() {
+        check(&format!("id=\"{SCHEMA_ID}\""));
+        check(&format!("version=\"{SCHEMA_VERSION}\""));
+        let templates = [
+            INSTRUMENT,
+            BOOK_SNAPSHOT,
+            BOOK_DELTA,
+            BBO,
+            TRADES,
+            TICKER,
+            BAR,
+            STATUS,
+            HEARTBEAT,
+            LAG,
+            GO_AWAY,
+        ];
+        assert_eq!(SCHEMA.matches("<sbe:message ").count(), templates.len());
+        for Template { id, name, block } in templates {
+            check(&format!(
+                "<sbe:message name=\"{name}\" id=\"{id}\" blockLength=\"{block}\""
+            ));
+        }
+    }
+
+    #[test]
+    fn the_schema_has_these_bounds_and_entries() {
+        check(&format!(
+            "name=\"numInGroup\" primitiveType=\"uint16\" maxValue=\"{MAX_TRADES}\""
+        ));
+        check(&format!(
+            "name=\"length\" primitiveType=\"uint8\" maxValue=\"{MAX_TEXT}\""
+        ));
+        assert_eq!(MAX_TRADES, MAX_DELTA_LEVELS);
+        let group = |name, length| {
+            check(&format!(
+                "<group name=\"{name}\" id=\"{}\" dimensionType=\"groupSizeEncoding\" blockLength=\"{length}\">",
+                if name == "trades" { 9 } else { 10 },
+            ));
+        };
+        group("trades", TRADE);
+        group("bids", LEVEL);
+    }
+
+    #[test]
+    fn every_message_of_the_schema_begins_with_the_head() {
+        for (name, offset) in [
+            ("instrumentId", head::INSTRUMENT_ID),
+            ("prevSeq", head::PREV_SEQ),
+            ("seq", head::SEQ),
+            ("eventTime", head::EVENT_TIME),
+            ("logTime", head::LOG_TIME),
+            ("publishTime", head::PUBLISH_TIME),
+            ("epoch", head::EPOCH),
+            ("view", head::VIEW),
+        ] {
+            let fields: Vec<_> = SCHEMA
+                .lines()
+                .filter(|line| line.contains(&format!("<field name=\"{name}\"")))
+                .collect();
+            assert_eq!(fields.len(), 11, "{name}");
+            for field in fields {
+                assert!(
+                    field.ends_with(&format!("offset=\"{offset}\"/>")),
+                    "{field}"
+                );
+            }
+        }
+    }
+}
