@@ -251,7 +251,7 @@ fn what_is_too_large_leaves_the_buffer_as_it_was() {
     };
     assert_eq!(delta, Err(error));
     assert!(sbe::book_snapshot(&mut out, &head, 0, 0, 1, levels(1_001), levels(0)).is_err());
-    let long = "x".repeat(256);
+    let long = "x".repeat(255);
     let trade = |id| market::Trade {
         price: market::Price(1),
         size: market::Size(1),

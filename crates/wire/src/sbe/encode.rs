@@ -225,7 +225,7 @@ fn append_group_head(out: &mut Vec<u8>, entry: usize, len: usize) {
 fn append_text(out: &mut Vec<u8>, text: &str) {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "checked to have at most 255 bytes"
+        reason = "checked to have at most 254 bytes"
     )]
     out.push(text.len() as u8);
     out.extend_from_slice(text.as_bytes());

@@ -16,8 +16,8 @@ pub const MAX_DELTA_LEVELS: usize = 60_000;
 pub const MAX_CHUNK_LEVELS: usize = 1_000;
 /// The most trades of one `Trades`; the bound that the schema sets to every group.
 pub const MAX_TRADES: usize = 60_000;
-/// The longest text: what its length byte can say.
-pub const MAX_TEXT: usize = 255;
+/// The longest text: what its length byte can say, whose 255 is SBE's null.
+pub const MAX_TEXT: usize = 254;
 
 /// The length of a group's head: block length and number of entries.
 pub(super) const GROUP_HEAD: usize = 4;
@@ -165,7 +165,7 @@ const _: () = assert!(
     HEADER + BOOK_SNAPSHOT.block + 2 * (GROUP_HEAD + MAX_CHUNK_LEVELS * LEVEL) <= 32 * 1024,
     "a chunk has at most 32 KiB"
 );
-const _: () = assert!(MAX_TEXT == u8::MAX as usize);
+const _: () = assert!(MAX_TEXT < u8::MAX as usize);
 
 #[cfg(test)]
 mod tests {

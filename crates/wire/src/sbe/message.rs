@@ -50,9 +50,9 @@ pub struct Instrument<'a> {
     pub tick_size: Option<Price>,
     /// The step of its sizes, if known.
     pub lot_size: Option<Size>,
-    /// What stands before the colon of its name; at most 255 bytes.
+    /// What stands before the colon of its name; at most 254 bytes.
     pub venue: &'a str,
-    /// What stands behind the colon of its name; at most 255 bytes.
+    /// What stands behind the colon of its name; at most 254 bytes.
     pub symbol: &'a str,
 }
 
