@@ -28,5 +28,6 @@ pub use request::Request;
 pub use stream::{Policy, Resume, Start, StreamChange, StreamKey, StreamRequest, StreamUpdate};
 pub use symbol::{Symbol, SymbolError};
 
-/// The longest message that a node reads, in bytes: some forty streams in one request.
+/// The longest message that a node reads, in bytes: some forty streams in one request, at about
+/// 100 bytes a stream with a depth and a position to resume from.
 pub const MAX_REQUEST: usize = 4096;

@@ -51,6 +51,15 @@ fn the_documentation_shows_what_is_written() {
             documentation.contains(&text),
             "docs/protocol.md lacks\n{text}"
         );
+        if let OwnedBody::BookDelta { .. } | OwnedBody::Trades(_) = message.body {
+            let mut bytes = Vec::new();
+            message.encode(&mut bytes).unwrap();
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert!(
+                documentation.contains(&hex),
+                "docs/protocol.md lacks\n{hex}"
+            );
+        }
     }
 }
 
