@@ -52,50 +52,48 @@ struct Official {
 }
 
 impl Official {
+    /// Made anew when something that it is made of has changed: it takes many seconds.
     fn build() -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop");
-        // What an earlier version of the schema or the tool left behind must not be compiled.
+        let at = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+        let jars = format!("{}/*", at("jars"));
+        let class_path = format!("{jars}:{}", at("classes"));
+        let made_of = [
+            SCHEMA.to_owned(),
+            format!("{INTEROP}/pom.xml"),
+            format!("{INTEROP}/Interop.java"),
+        ]
+        .map(|path| fs::read_to_string(path).unwrap())
+        .concat();
+        let stamp = directory.join("made-of");
+        if fs::read_to_string(&stamp).is_ok_and(|before| before == made_of) {
+            return Self {
+                directory,
+                class_path,
+            };
+        }
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
-        let at = |name: &str| directory.join(name).to_str().unwrap().to_owned();
-        let (jars, sources, classes) = (at("jars"), at("sources"), at("classes"));
         run(Command::new("mvn")
             .args(["--batch-mode", "--quiet", "--file"])
             .arg(format!("{INTEROP}/pom.xml"))
             .arg("dependency:copy-dependencies")
-            .arg(format!("-DoutputDirectory={jars}")));
-        let jars = format!("{jars}/*");
-        let tool = |schema: &str, what: &[&str]| {
-            run(Command::new("java")
-                .arg("--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED")
-                .args([
-                    "-Dsbe.validation.stop.on.error=true",
-                    "-Dsbe.target.language=Java",
-                ])
-                .arg(format!("-Dsbe.output.dir={sources}"))
-                .args(what)
-                .args(["-cp", &jars, "uk.co.real_logic.sbe.SbeTool", schema]));
-        };
+            .arg(format!("-DoutputDirectory={}", at("jars"))));
         // The schema itself is accepted; the code is generated from the one with another name.
-        tool(SCHEMA, &["-Dsbe.generate.stubs=false"]);
+        sbe_tool(&jars, SCHEMA, "-Dsbe.generate.stubs=false");
         let renamed = at("tapecast.xml");
         fs::write(&renamed, renamed_schema()).unwrap();
-        tool(&renamed, &[]);
+        let sources = at("sources");
+        sbe_tool(&jars, &renamed, &format!("-Dsbe.output.dir={sources}"));
         run(Command::new("javac")
-            .args([
-                "-Xlint:all,-processing",
-                "-Werror",
-                "-cp",
-                &jars,
-                "-sourcepath",
-                &sources,
-            ])
-            .args(["-d", &classes])
+            .args(["-Xlint:all,-processing", "-Werror", "-cp", &jars])
+            .args(["-d", &at("classes")])
             .arg(format!("{INTEROP}/Interop.java"))
             .args(java_files(Path::new(&sources))));
+        fs::write(stamp, made_of).unwrap();
         Self {
-            class_path: format!("{jars}:{classes}"),
             directory,
+            class_path,
         }
     }
 
@@ -112,6 +110,14 @@ impl Official {
             fs::read(at("theirs.bin")).unwrap(),
         )
     }
+}
+
+fn sbe_tool(jars: &str, schema: &str, what: &str) {
+    run(Command::new("java")
+        .arg("--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED")
+        .arg("-Dsbe.validation.stop.on.error=true")
+        .args(["-Dsbe.target.language=Java", what, "-cp", jars])
+        .args(["uk.co.real_logic.sbe.SbeTool", schema]));
 }
 
 /// The schema as generators take it that name a group's class after the group and put it into the
