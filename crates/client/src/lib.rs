@@ -1,1 +1,45 @@
-//! Placeholder.
+//! The Rust client: a stream of typed events, books that are kept and verified, resume.
+//!
+//! [`Client`] connects to one of several nodes, subscribes, keeps the book of every book subscription,
+//! proves it at every message (chain and checksum over the whole subscribed depth), and comes back after
+//! anything: a gap, a wrong checksum, a lost or mute connection, a node that goes away.
+//!
+//! Invariants:
+//! - A gap, a resync and a reconnect are never silent: each is an [`Event`] of its own.
+//! - A book is [`Trust::Live`] only while it equals what the node published as of its position.
+//! - Between two events nothing moves: [`Client::book`] is as of the last one.
+//! - The client reads no faster than its caller takes events. A caller that is too slow is conflated by the
+//!   node, which is told ([`Event::Lag`]), and costs no memory here.
+//!
+//! [`session`] is the core, without IO and with time as an argument; [`Client`] is a shell around it.
+//!
+//! In reading order:
+
+mod backoff;
+mod config;
+mod endpoint;
+mod random;
+mod stats;
+mod subscription;
+
+pub mod event;
+
+mod stream;
+
+pub mod session;
+
+mod payload;
+mod socket;
+
+mod client;
+
+pub use backoff::Backoff;
+pub use client::{BuildError, Builder, Client, Handle};
+pub use config::Config;
+pub use endpoint::{Endpoint, EndpointError};
+pub use event::Event;
+pub use payload::Payload;
+pub use socket::{FrameError, HandshakeError};
+pub use stats::{Stats, StreamStats};
+pub use stream::{KeptBook, Trust};
+pub use subscription::{SubscribeError, Subscription, SubscriptionId};

@@ -1,0 +1,307 @@
+//! The shell around the core: sockets, timers and commands of other tasks.
+
+mod builder;
+mod handle;
+
+pub use builder::{BuildError, Builder};
+pub use handle::Handle;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use futures_util::Stream;
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+
+use crate::event::{Disconnect, Event};
+use crate::session::{Action, Session};
+use crate::socket::{self, Incoming, Socket};
+use crate::{KeptBook, Payload, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId};
+use handle::Command;
+
+/// A connection to one of several nodes, and everything that is subscribed to over it.
+///
+/// It works while it is polled, and in no other task: a caller that takes no events answers no pings either,
+/// and is disconnected at last. It needs a tokio runtime with IO and time.
+#[derive(Debug)]
+pub struct Client {
+    session: Session,
+    link: Link,
+    /// What of the last binary message was not taken yet.
+    payload: Option<Payload>,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    commands: mpsc::Receiver<Command>,
+    handle: Handle,
+    max_message: usize,
+    /// When bytes came last: the time of the messages that are in them.
+    now: Instant,
+}
+
+/// The connection, as far as the shell has it.
+enum Link {
+    Down,
+    Connecting(Connecting),
+    Up(Box<Socket>),
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Socket, Disconnect>> + Send>>;
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Down => "Down",
+            Self::Connecting(_) => "Connecting",
+            Self::Up(_) => "Up",
+        })
+    }
+}
+
+impl Client {
+    /// What to connect to and what to have.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The next event; `None` when the client is closed.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// Adds a subscription, that is kept through every reconnect.
+    pub fn subscribe(
+        &mut self,
+        subscription: &Subscription,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        let id = self.handle.next_id();
+        self.session.subscribe(Instant::now(), id, subscription)?;
+        Ok(id)
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&mut self, id: SubscriptionId) {
+        self.session.unsubscribe(Instant::now(), id);
+    }
+
+    /// Closes the connection; [`Event::Closed`] is the last event.
+    pub fn close(&mut self) {
+        self.session.close();
+    }
+
+    /// Subscribes, unsubscribes and closes from another task.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The book of a subscription, as of the last event.
+    #[must_use]
+    pub fn book(&self, id: SubscriptionId) -> Option<&KeptBook> {
+        self.session.book(id)
+    }
+
+    /// What a subscription has seen, as of the last event.
+    #[must_use]
+    pub fn stream_stats(&self, id: SubscriptionId) -> Option<StreamStats> {
+        self.session.stream_stats(id)
+    }
+
+    /// What the client has seen, as of the last event.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.session.stats()
+    }
+
+    /// One message is taken for each event, so that the books stand as of that event.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            if let Some(event) = self.session.poll_event() {
+                return Poll::Ready(Some(event));
+            }
+            while let Some(action) = self.session.poll_action() {
+                self.act(cx, action);
+            }
+            if self.session.is_closed() {
+                return Poll::Ready(None);
+            }
+            if self.take_message() || self.poll_commands(cx) || self.poll_timer(cx) {
+                continue;
+            }
+            // Ready says that something happened.
+            ready!(self.poll_link(cx));
+        }
+    }
+
+    fn act(&mut self, cx: &mut Context<'_>, action: Action) {
+        match action {
+            Action::Connect(endpoint) => {
+                let connecting = socket::connect(endpoint, self.max_message);
+                self.link = Link::Connecting(Box::pin(connecting));
+            }
+            Action::Send(text) => {
+                if let Link::Up(socket) = &mut self.link {
+                    socket.send_text(&text);
+                }
+            }
+            Action::Disconnect { code } => {
+                self.payload = None;
+                if let Link::Up(socket) = std::mem::replace(&mut self.link, Link::Down) {
+                    socket.close(cx, code, "");
+                }
+            }
+        }
+    }
+
+    /// Takes the next message of the last payload; whether there was one.
+    #[inline]
+    fn take_message(&mut self) -> bool {
+        let Some(payload) = &mut self.payload else {
+            return false;
+        };
+        match payload.take_next() {
+            Some(Ok((message, raw))) => {
+                self.session.on_message(self.now, &message, raw);
+            }
+            Some(Err(error)) => self.session.on_undecodable(error),
+            None => self.payload = None,
+        }
+        true
+    }
+
+    fn poll_commands(&mut self, cx: &mut Context<'_>) -> bool {
+        let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else {
+            return false;
+        };
+        match command {
+            Command::Subscribe(id, subscription, reply) => {
+                let made = self.session.subscribe(Instant::now(), id, &subscription);
+                // Whoever asked may have gone; the subscription stands.
+                let _ = reply.send(made);
+            }
+            Command::Unsubscribe(id) => self.session.unsubscribe(Instant::now(), id),
+            Command::Close => self.session.close(),
+        }
+        true
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(due) = self.session.timeout() else {
+            self.timer = None;
+            return false;
+        };
+        let timer = match &mut self.timer {
+            Some((at, timer)) => {
+                if *at != due {
+                    *at = due;
+                    timer.as_mut().reset(due.into());
+                }
+                timer
+            }
+            None => {
+                let timer = Box::pin(tokio::time::sleep_until(due.into()));
+                &mut self.timer.insert((due, timer)).1
+            }
+        };
+        if timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.timer = None;
+        self.session.on_timeout(Instant::now());
+        true
+    }
+
+    /// Connects, writes and reads; ready when that caused something.
+    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.link {
+            Link::Down => Poll::Pending,
+            Link::Connecting(connecting) => {
+                let connected = ready!(connecting.as_mut().poll(cx));
+                match connected {
+                    Ok(socket) => {
+                        self.link = Link::Up(Box::new(socket));
+                        self.session.on_connected(Instant::now());
+                    }
+                    Err(cause) => self.lose(cause),
+                }
+                Poll::Ready(())
+            }
+            Link::Up(socket) => {
+                if let Poll::Ready(Err(cause)) = socket.poll_flush(cx) {
+                    self.lose(cause);
+                    return Poll::Ready(());
+                }
+                match socket.next_read() {
+                    Ok(Some(incoming)) => {
+                        self.take(cx, incoming);
+                        return Poll::Ready(());
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        self.lose(error.into());
+                        return Poll::Ready(());
+                    }
+                }
+                match ready!(socket.poll_read(cx)) {
+                    Ok(0) => self.lose(Disconnect::Ended),
+                    Ok(_) => {
+                        self.now = Instant::now();
+                        self.session.on_heard(self.now);
+                    }
+                    Err(error) => self.lose(error.into()),
+                }
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn take(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        match incoming {
+            Incoming::Binary(bytes) => self.payload = Some(Payload::new(bytes)),
+            Incoming::Text(bytes) => match std::str::from_utf8(&bytes) {
+                Ok(text) => self.session.on_text(self.now, text),
+                Err(_) => self.lose(crate::FrameError::Text.into()),
+            },
+            Incoming::Ping(payload) => {
+                if let Link::Up(socket) = &mut self.link {
+                    socket.send_pong(&payload);
+                }
+            }
+            Incoming::Pong => {}
+            Incoming::Close { code, reason } => {
+                // The node's own code is the answer that RFC 6455 wants.
+                if let Link::Up(socket) = std::mem::replace(&mut self.link, Link::Down) {
+                    socket.close(cx, code, "");
+                }
+                self.lose(Disconnect::Closed { code, reason });
+            }
+        }
+    }
+
+    fn lose(&mut self, cause: Disconnect) {
+        self.link = Link::Down;
+        self.payload = None;
+        self.session.on_disconnected(Instant::now(), cause);
+    }
+}
+
+impl Stream for Client {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.get_mut().poll_event(cx)
+    }
+}
+
+/// Names subscriptions; shared by a client and its handles.
+#[derive(Debug, Clone, Default)]
+struct Ids(Arc<AtomicU64>);
+
+impl Ids {
+    fn next(&self) -> SubscriptionId {
+        SubscriptionId(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,138 @@
+use std::time::{Duration, Instant};
+
+use super::{Client, Handle, Ids, Link};
+use crate::session::Session;
+use crate::{Backoff, Config, Endpoint, EndpointError, SubscribeError, Subscription, SubscriptionId};
+
+/// What to connect to and what to have.
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    endpoints: Vec<String>,
+    subscriptions: Vec<Subscription>,
+    config: Config,
+    seed: Option<u64>,
+}
+
+/// Why a client cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// There is nothing to connect to.
+    #[error("a client needs an endpoint")]
+    NoEndpoint,
+    /// A text is no endpoint.
+    #[error("endpoint {text:?} {error}")]
+    Endpoint {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        error: EndpointError,
+    },
+    /// A subscription cannot be made.
+    #[error("subscription {index}: {error}")]
+    Subscription {
+        /// Which one, from 0, in the order that they were added.
+        index: usize,
+        /// What is wrong with it.
+        error: SubscribeError,
+    },
+}
+
+impl Builder {
+    /// A node to connect to, `ws://host:port/ws`. Several are tried in turn.
+    #[must_use]
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoints.push(endpoint.into());
+        self
+    }
+
+    /// Something to subscribe to; the first one has the [`SubscriptionId`] 0, and so on.
+    #[must_use]
+    pub fn subscribe(mut self, subscription: Subscription) -> Self {
+        self.subscriptions.push(subscription);
+        self
+    }
+
+    /// How long to wait before another attempt.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.config.backoff = backoff;
+        self
+    }
+
+    /// Whether streams are resumed where they stood, which is the default.
+    #[must_use]
+    pub const fn resume(mut self, resume: bool) -> Self {
+        self.config.resume = resume;
+        self
+    }
+
+    /// Whether the bytes of every data message are told, as [`Event::Raw`](crate::Event::Raw).
+    #[must_use]
+    pub const fn raw(mut self, raw: bool) -> Self {
+        self.config.raw = raw;
+        self
+    }
+
+    /// How long nothing at all may come before the connection counts as dead.
+    #[must_use]
+    pub const fn liveness(mut self, liveness: Duration) -> Self {
+        self.config.liveness = liveness;
+        self
+    }
+
+    /// How many attempts in a row may fail before the client gives up; otherwise it never does.
+    #[must_use]
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.config.max_attempts = Some(attempts);
+        self
+    }
+
+    /// All bounds at once.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Makes the jitter of reconnects the same each time.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// A client that connects when it is polled first.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let now = Instant::now();
+        let endpoints = self
+            .endpoints
+            .into_iter()
+            .map(|text| match Endpoint::parse(&text) {
+                Ok(endpoint) => Ok(endpoint),
+                Err(error) => Err(BuildError::Endpoint { text, error }),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if endpoints.is_empty() {
+            return Err(BuildError::NoEndpoint);
+        }
+        let max_message = self.config.max_message;
+        let mut session = Session::new(self.config, endpoints, self.seed, now);
+        let (handle, commands) = Handle::new(Ids::default());
+        for (index, subscription) in self.subscriptions.iter().enumerate() {
+            let id: SubscriptionId = handle.next_id();
+            session
+                .subscribe(now, id, subscription)
+                .map_err(|error| BuildError::Subscription { index, error })?;
+        }
+        Ok(Client {
+            session,
+            link: Link::Down,
+            payload: None,
+            timer: None,
+            commands,
+            handle,
+            max_message,
+            now,
+        })
+    }
+}

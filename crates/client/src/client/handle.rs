@@ -1,0 +1,59 @@
+use tokio::sync::{mpsc, oneshot};
+
+use super::Ids;
+use crate::{SubscribeError, Subscription, SubscriptionId};
+
+/// How many commands may wait for the client's task to take them.
+pub(super) const MAX_COMMANDS: usize = 64;
+
+/// Reaches a client from another task.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    ids: Ids,
+}
+
+#[derive(Debug)]
+pub(super) enum Command {
+    Subscribe(SubscriptionId, Subscription, oneshot::Sender<Result<(), SubscribeError>>),
+    Unsubscribe(SubscriptionId),
+    Close,
+}
+
+impl Handle {
+    pub(super) fn new(ids: Ids) -> (Self, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+        (Self { commands, ids }, receiver)
+    }
+
+    pub(super) fn next_id(&self) -> SubscriptionId {
+        self.ids.next()
+    }
+
+    /// Adds a subscription. It waits for the client's task, which has to be polled meanwhile.
+    pub async fn subscribe(
+        &self,
+        subscription: Subscription,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        let id = self.next_id();
+        let (reply, made) = oneshot::channel();
+        let command = Command::Subscribe(id, subscription, reply);
+        if self.commands.send(command).await.is_err() {
+            return Err(SubscribeError::Closed);
+        }
+        made.await.map_err(|_| SubscribeError::Closed)??;
+        Ok(id)
+    }
+
+    /// Ends a subscription; `Unsubscribed` is its last event.
+    pub async fn unsubscribe(&self, id: SubscriptionId) {
+        // A client that is gone has no subscriptions.
+        let _ = self.commands.send(Command::Unsubscribe(id)).await;
+    }
+
+    /// Closes the client; `Closed` is its last event.
+    pub async fn close(&self) {
+        // A client that is gone is closed.
+        let _ = self.commands.send(Command::Close).await;
+    }
+}

@@ -1,0 +1,128 @@
+use std::fmt;
+use std::sync::Arc;
+
+use hyper::Uri;
+
+/// The port of `ws://` when the text names none.
+const DEFAULT_PORT: u16 = 80;
+
+/// Where a node listens: `ws://host:port/path`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    text: Arc<str>,
+    host: Arc<str>,
+    port: u16,
+    target: Arc<str>,
+}
+
+/// Why a text is no endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// It is not a URL.
+    #[error("is no url; an endpoint looks like ws://host:port/ws")]
+    Url,
+    /// The scheme is not `ws`.
+    #[error("has another scheme than ws:// (for tls put a proxy before it)")]
+    Scheme,
+    /// There is no host.
+    #[error("has no host; an endpoint looks like ws://host:port/ws")]
+    Host,
+}
+
+impl Endpoint {
+    /// Reads `ws://host[:port][/path]`.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let uri: Uri = text.parse().map_err(|_| EndpointError::Url)?;
+        match uri.scheme_str() {
+            Some("ws") => {}
+            Some(_) => return Err(EndpointError::Scheme),
+            None => return Err(EndpointError::Url),
+        }
+        let host = uri.host().unwrap_or_default();
+        // An IPv6 address stands in brackets in a URL only.
+        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        if host.is_empty() {
+            return Err(EndpointError::Host);
+        }
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        Ok(Self {
+            text: text.into(),
+            host: host.into(),
+            port: uri.port_u16().unwrap_or(DEFAULT_PORT),
+            target: target.into(),
+        })
+    }
+
+    /// The text that was parsed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Name or address, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The TCP port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What is asked for in the handshake.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// What stands in the handshake's `Host`.
+    pub(crate) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            return format!("[{host}]:{port}");
+        }
+        format!("{host}:{port}")
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, host: &str, port: u16, target: &str, authority: &str) {
+        let endpoint = Endpoint::parse(text).unwrap();
+        assert_eq!((endpoint.host(), endpoint.port()), (host, port));
+        assert_eq!(endpoint.target(), target);
+        assert_eq!(endpoint.authority(), authority);
+    }
+
+    #[test]
+    fn an_endpoint_is_split_into_what_a_connection_needs() {
+        check("ws://127.0.0.1:8080/ws", "127.0.0.1", 8080, "/ws", "127.0.0.1:8080");
+        check("ws://node-1/ws?a=b", "node-1", 80, "/ws?a=b", "node-1:80");
+        check("ws://[::1]:9000", "::1", 9000, "/", "[::1]:9000");
+    }
+
+    #[test]
+    fn a_wrong_endpoint_says_what_is_wrong() {
+        assert_eq!(Endpoint::parse("wss://x/ws"), Err(EndpointError::Scheme));
+        assert_eq!(Endpoint::parse("http://x/ws"), Err(EndpointError::Scheme));
+        assert_eq!(Endpoint::parse("localhost:8080"), Err(EndpointError::Url));
+        assert_eq!(Endpoint::parse(""), Err(EndpointError::Url));
+        assert_eq!(Endpoint::parse("ws:// x"), Err(EndpointError::Url));
+    }
+}

@@ -1,0 +1,152 @@
+use std::time::{Duration, Instant};
+
+use wire::control::{Answer, AnswerError, ControlError, ErrorCode, RequestId, Subscribed};
+
+use super::Session;
+use super::entry::{Address, Phase};
+use crate::SubscriptionId;
+use crate::event::{self, Disconnect, Event, Gap, GapCause};
+
+/// How soon to ask again after a refusal that passes: nodes become ready in seconds.
+const AFTER_REFUSAL: Duration = Duration::from_millis(250);
+
+impl Session {
+    /// A text message came.
+    pub fn on_text(&mut self, now: Instant, text: &str) {
+        if !self.link.is_up() {
+            return;
+        }
+        match Answer::parse(text) {
+            Ok(answer) => self.on_answer(now, answer),
+            // An answer of a later version: to nothing that was asked.
+            Err(AnswerError::Value { field: "op", .. }) => {}
+            Err(error) => self.fail(now, Disconnect::Answer(error)),
+        }
+    }
+
+    fn on_answer(&mut self, now: Instant, answer: Answer) {
+        let id = answer.id().and_then(number);
+        let pending = id.and_then(|id| self.outbox.answered(id));
+        match answer {
+            Answer::Subscribed { results, .. } => {
+                let (Some(id), Some(pending)) = (id, pending) else {
+                    return;
+                };
+                if results.len() != pending.subscriptions.len() {
+                    self.fail(now, Disconnect::Answer(AnswerError::Missing("results")));
+                    return;
+                }
+                for (subscription, outcome) in pending.subscriptions.into_iter().zip(results) {
+                    let outcome = outcome.map_err(|refused| refused.error);
+                    self.on_outcome(now, id, subscription, outcome);
+                }
+            }
+            Answer::Error { error, .. } => {
+                let Some(pending) = pending else {
+                    // It is about something that the node could not even read.
+                    self.fail(now, Disconnect::Refused(error));
+                    return;
+                };
+                let id = id.unwrap_or_default();
+                for subscription in pending.subscriptions {
+                    self.on_outcome(now, id, subscription, Err(error.clone()));
+                }
+            }
+            Answer::Unsubscribed { .. }
+            | Answer::Updated { .. }
+            | Answer::Instruments { .. }
+            | Answer::Pong { .. } => {}
+        }
+        self.flush(now);
+    }
+
+    fn on_outcome(
+        &mut self,
+        now: Instant,
+        request: u64,
+        subscription: SubscriptionId,
+        outcome: Result<Subscribed, ControlError>,
+    ) {
+        let asked = self
+            .entries
+            .get(subscription)
+            .is_some_and(|entry| entry.wanted && entry.phase == Phase::Asked(request));
+        if !asked {
+            // It was given up, or asked for anew, since.
+            return;
+        }
+        match outcome {
+            Ok(told) => self.on_accepted(now, subscription, &told),
+            Err(error) => self.on_refused(now, subscription, error),
+        }
+    }
+
+    fn on_accepted(&mut self, now: Instant, subscription: SubscriptionId, told: &Subscribed) {
+        let Some(entry) = self.entries.by_id(subscription) else {
+            return;
+        };
+        entry.phase = Phase::Open;
+        entry.was_open = true;
+        entry.resume_refused = false;
+        entry.heard = now;
+        let asked = entry.asked;
+        let address = Address {
+            instrument: told.instrument,
+            view: told.view,
+            channel: entry.request.key.channel,
+        };
+        let missing = entry.follower.open(told, asked);
+        if missing.is_some() {
+            entry.stats.gaps += 1;
+            entry.stats.losses += 1;
+        }
+        self.entries.route(subscription, address);
+        self.events.push_back(Event::Subscribed(event::Subscribed {
+            subscription,
+            instrument: told.instrument,
+            view: told.view,
+            epoch: told.epoch,
+            exponents: told.exponents,
+            start: told.start,
+            reason: told.reason,
+            asked,
+        }));
+        if let Some(missing) = missing {
+            self.events.push_back(Event::Gap(Gap {
+                subscription,
+                from: missing.from,
+                to: missing.to,
+                cause: GapCause::NotResumed(told.reason),
+            }));
+        }
+    }
+
+    fn on_refused(&mut self, now: Instant, subscription: SubscriptionId, error: ControlError) {
+        let Some(entry) = self.entries.by_id(subscription) else {
+            return;
+        };
+        let has_it = error.code == ErrorCode::AlreadySubscribed;
+        let passes = matches!(error.code, ErrorCode::NotReady | ErrorCode::BadResume) || has_it;
+        entry.at_node = has_it;
+        // What was once accepted is refused while a node starts, or moves to another; not for good.
+        entry.resume_refused = error.code == ErrorCode::BadResume;
+        let retry = (passes || entry.was_open)
+            .then(|| entry.restart(now, &self.config, &mut self.random, AFTER_REFUSAL));
+        if retry.is_none() {
+            self.entries.remove(subscription);
+        }
+        self.outbox.wake(now);
+        self.events.push_back(Event::Rejected(event::Rejected {
+            subscription,
+            error,
+            retry,
+        }));
+    }
+}
+
+fn number(id: &RequestId) -> Option<u64> {
+    match id {
+        RequestId::Number(number) => number.as_u64(),
+        RequestId::Text(_) => None,
+    }
+}

@@ -1,0 +1,114 @@
+use std::time::Instant;
+
+use wire::control::{MAX_REQUEST, Request};
+
+use super::entry::Phase;
+use super::{Action, Session};
+use crate::SubscriptionId;
+
+/// What a request needs around its streams: `{"op":"unsubscribe","id":18446744073709551615,"streams":[]}`.
+const ENVELOPE: usize = 72;
+
+impl Session {
+    /// Says what has changed: first what is to end, then what is to begin, then whether the node is there.
+    pub(super) fn flush(&mut self, now: Instant) {
+        if !self.link.is_up() {
+            return;
+        }
+        self.outbox.settle();
+        loop {
+            let ends = self.entries.iter().any(super::Entry::is_to_end);
+            let begins = self
+                .entries
+                .iter()
+                .any(|entry| entry.is_to_begin() && entry.due <= now);
+            if !ends && !begins && !self.outbox.wants_ping() {
+                break;
+            }
+            if let Some(until) = self.outbox.held_until(now) {
+                self.outbox.wake(until);
+                return;
+            }
+            if ends {
+                self.send_ends(now);
+            } else if begins {
+                self.send_begins(now);
+            } else if self.outbox.take_ping() {
+                let id = self.outbox.send(now, Vec::new());
+                self.actions.push_back(Action::Send(Request::ping(id).to_json()));
+            }
+        }
+        let next = self
+            .entries
+            .iter()
+            .filter(|entry| entry.is_to_begin())
+            .map(|entry| entry.due)
+            .min();
+        if let Some(next) = next {
+            self.outbox.wake(next);
+        }
+    }
+
+    /// One request, with as many as fit.
+    fn send_ends(&mut self, now: Instant) {
+        let mut batch = Batch::default();
+        let mut keys = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_to_end()) {
+            let key = entry.request.key.clone();
+            if !batch.add(entry.id, &Request::unsubscribe(0, [key.clone()])) {
+                break;
+            }
+            keys.push(key);
+            entry.at_node = false;
+        }
+        let request = Request::unsubscribe(self.outbox.next_id(), keys);
+        self.send(now, Vec::new(), &request);
+        self.entries.sweep();
+    }
+
+    /// One request, with as many as fit.
+    fn send_begins(&mut self, now: Instant) {
+        let id = self.outbox.next_id();
+        let mut batch = Batch::default();
+        let mut streams = Vec::new();
+        let due = |entry: &&mut super::Entry| entry.is_to_begin() && entry.due <= now;
+        for entry in self.entries.iter_mut().filter(due) {
+            let (stream, asked) = entry.ask(self.config.resume);
+            if !batch.add(entry.id, &Request::subscribe(0, [stream.clone()])) {
+                break;
+            }
+            streams.push(stream);
+            entry.asked = asked;
+            entry.at_node = true;
+            entry.phase = Phase::Asked(id);
+        }
+        let request = Request::subscribe(id, streams);
+        self.send(now, batch.subscriptions, &request);
+    }
+
+    fn send(&mut self, now: Instant, subscriptions: Vec<SubscriptionId>, request: &Request) {
+        self.outbox.send(now, subscriptions);
+        self.actions.push_back(Action::Send(request.to_json()));
+    }
+}
+
+/// The streams of one request, while they fit into what a node reads.
+#[derive(Default)]
+struct Batch {
+    subscriptions: Vec<SubscriptionId>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// Adds one, of which `alone` would be the request; not when it does not fit with the others.
+    fn add(&mut self, id: SubscriptionId, alone: &Request) -> bool {
+        // What stands around it is counted each time, so that the sum is never too small.
+        let bytes = alone.to_json().len();
+        if !self.subscriptions.is_empty() && self.bytes + bytes + ENVELOPE > MAX_REQUEST {
+            return false;
+        }
+        self.bytes += bytes;
+        self.subscriptions.push(id);
+        true
+    }
+}

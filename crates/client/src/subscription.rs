@@ -1,0 +1,114 @@
+use market::{Channel, InstrumentName, NameError};
+use wire::control::{Policy, Start, StreamKey, StreamRequest};
+use wire::{Depth, PriceStep, Speed};
+
+/// Names a subscription of one client; never used for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub u64);
+
+/// Why a subscription cannot be made; nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// The symbol is no instrument's name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The client has that stream already.
+    #[error("the client has this stream already")]
+    Duplicate,
+    /// The client was closed, or has given up.
+    #[error("the client is closed")]
+    Closed,
+}
+
+/// A stream that the client is to have, through every reconnect, until it is unsubscribed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    channel: Channel,
+    symbol: String,
+    depth: Depth,
+    speed: Speed,
+    group: Option<PriceStep>,
+    policy: Policy,
+    start: Option<Start>,
+}
+
+impl Subscription {
+    /// The full raw stream of a channel; `symbol` is one `VENUE:SYMBOL`, without `*`.
+    pub fn new(channel: Channel, symbol: impl Into<String>) -> Self {
+        Self {
+            channel,
+            symbol: symbol.into(),
+            depth: Depth::default(),
+            speed: Speed::default(),
+            group: None,
+            policy: Policy::default(),
+            start: None,
+        }
+    }
+
+    /// The book: a snapshot, then deltas; kept and verified.
+    pub fn book(symbol: impl Into<String>) -> Self {
+        Self::new(Channel::Book, symbol)
+    }
+
+    /// Best bid and offer.
+    pub fn bbo(symbol: impl Into<String>) -> Self {
+        Self::new(Channel::Bbo, symbol)
+    }
+
+    /// Trades.
+    pub fn trades(symbol: impl Into<String>) -> Self {
+        Self::new(Channel::Trades, symbol)
+    }
+
+    /// The state of the instrument.
+    pub fn status(symbol: impl Into<String>) -> Self {
+        Self::new(Channel::Status, symbol)
+    }
+
+    /// How many levels a side; of a book only.
+    #[must_use]
+    pub const fn depth(mut self, depth: Depth) -> Self {
+        self.depth = depth;
+        self
+    }
+
+    /// How often at most.
+    #[must_use]
+    pub const fn speed(mut self, speed: Speed) -> Self {
+        self.speed = speed;
+        self
+    }
+
+    /// The price step that levels are rounded to; of a book only.
+    #[must_use]
+    pub const fn group(mut self, group: PriceStep) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// What the node does when this client is too slow.
+    #[must_use]
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where in the past to begin. A reconnect goes on from where the stream is by then.
+    #[must_use]
+    pub const fn start(mut self, start: Start) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// What is asked of the node.
+    pub fn request(&self) -> Result<StreamRequest, NameError> {
+        let mut key = StreamKey::new(self.channel, InstrumentName::parse(&self.symbol)?);
+        key.depth = self.depth;
+        key.speed = self.speed;
+        key.group = self.group;
+        let mut request = StreamRequest::from(key).policy(self.policy);
+        request.start = self.start;
+        Ok(request)
+    }
+}
