@@ -35,7 +35,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         wrong.extend(wrong_arrows(arrows, &graph, &members));
         if let Some(reason) = arrows.pure {
             for place in sources::impure(&member.directory.join("src"))? {
-                wrong.push(format!("{}: {place}, but {reason}", member.name));
+                wrong.push(format!("{}/src/{place}, but {reason}", member.name));
             }
         }
         println!("{:8} {} crates below it", member.name, graph.len());

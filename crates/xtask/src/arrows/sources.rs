@@ -19,6 +19,11 @@ const IMPURE: &[&str] = &[
 /// `FILE:LINE uses NAME` for each impure name in the sources below a directory.
 pub(super) fn impure(directory: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
+    look_into(directory, directory, &mut found)?;
+    Ok(found)
+}
+
+fn look_into(top: &Path, directory: &Path, found: &mut Vec<String>) -> anyhow::Result<()> {
     let entries = fs::read_dir(directory).with_context(|| format!("{}", directory.display()))?;
     let mut paths = entries
         .map(|entry| Ok(entry?.path()))
@@ -30,15 +35,16 @@ pub(super) fn impure(directory: &Path) -> anyhow::Result<Vec<String>> {
             continue;
         }
         if path.is_dir() {
-            found.extend(impure(&path)?);
+            look_into(top, &path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path)?;
             for (line, name) in impure_names(&text) {
-                found.push(format!("{}:{line} uses {name}", path.display()));
+                let path = path.strip_prefix(top).unwrap_or(&path).display();
+                found.push(format!("{path}:{line} uses {name}"));
             }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Line number and name, for each impure name in a source text.

@@ -30,7 +30,8 @@ const PURE: &str = "market, wire and streams do no IO, so that what they do depe
                     arguments alone and is tested without a machine";
 const PURE_CODE: &str = "time and bytes come in as arguments";
 
-const KAFKA: &[&str] = &["rdkafka", "rdkafka-sys"];
+/// `rdkafka` cannot come without it.
+const KAFKA: &[&str] = &["rdkafka-sys"];
 const HTTP: &[&str] = &["hyper", "fastwebsockets", "tokio"];
 
 /// One row for each crate, from the inside out.
