@@ -1,1 +1,164 @@
-//! Placeholder.
+//! What a node is told: a TOML file, the environment and flags.
+//!
+//! A configuration is read once. Texts become values of the types that the crates work with, or
+//! mistakes; all mistakes are reported together, each with its key, what was given, where, and what
+//! it may be. So a node that starts has a configuration that is right as a whole.
+//!
+//! Invariants:
+//! - Flags come before the environment, that before the file, that before the defaults.
+//! - A key that nobody knows is a mistake, in the file and in the environment.
+//! - [`keys::KEYS`] is the only description of a key: defaults, bounds, messages and the table in
+//!   `docs/configuration.md` come from it.
+//! - Secrets are never shown.
+//!
+//! In reading order: [`source`], then [`value`], [`file`] and [`environment`], which make one tree
+//! of all sources; [`key`] and [`keys`], which say what there may be; [`flat`] and [`suggest`],
+//! which sort out what is unknown; [`reader`] with [`unit`], [`mistake`] and [`effective`]; the
+//! sections [`kafka`], [`instruments`] and [`log`]; and [`open_files`].
+
+mod effective;
+mod environment;
+mod file;
+mod flat;
+mod instruments;
+mod kafka;
+mod key;
+mod keys;
+mod log;
+mod mistake;
+mod open_files;
+mod reader;
+mod source;
+mod suggest;
+mod unit;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use ingest::IngestConfig;
+
+use flat::Flat;
+use reader::Reader;
+
+pub(crate) use effective::Effective;
+pub(crate) use instruments::{Instrument, Instruments};
+pub(crate) use log::{Log, LogFormat, log_filter};
+pub(crate) use mistake::{Mistake, Mistakes};
+pub(crate) use open_files::OpenFiles;
+pub(crate) use source::Sources;
+pub(crate) use value::Origin;
+
+/// A configuration without mistakes.
+pub(crate) struct Config {
+    /// The admin listener.
+    pub(crate) admin: SocketAddr,
+    /// What is read from Kafka.
+    pub(crate) ingest: IngestConfig,
+    /// Exponents, aliases and bounds of instruments.
+    pub(crate) instruments: Instruments,
+    /// The bounds and times of publishers.
+    pub(crate) streams: streams::Settings,
+    /// The bounds and times of the fan-out, and the public listener.
+    pub(crate) fanout: fanout::Settings,
+    /// What is logged.
+    pub(crate) log: Log,
+    /// All values in force, to be shown.
+    pub(crate) effective: Effective,
+}
+
+impl Config {
+    /// Reads everything, or says everything that is wrong.
+    pub(crate) fn load(sources: Sources) -> Result<Self, Mistakes> {
+        let name = sources.file.as_ref().map(|file| file.name.clone());
+        let refuse = |list| Mistakes { file: name, list };
+        let mut mistakes = Vec::new();
+        let root = match merge(sources, &mut mistakes) {
+            Ok(root) => root,
+            Err(list) => return Err(refuse(list)),
+        };
+        let flat = Flat::of(root, &mut mistakes);
+        let mut reader = Reader::new(flat, mistakes);
+        let config = Self::read(&mut reader);
+        if reader.mistakes.is_empty() {
+            Ok(Self {
+                effective: Effective(reader.settings),
+                ..config
+            })
+        } else {
+            Err(refuse(reader.mistakes))
+        }
+    }
+
+    /// In the order of the documentation.
+    fn read(reader: &mut Reader) -> Self {
+        let listen = reader.address("public.listen");
+        let admin = reader.address("admin.listen");
+        if listen == admin && listen.port() != 0 {
+            reader.mistake("admin.listen", "another address than public.listen");
+        }
+        let ingest = kafka::read(reader);
+        let instruments = Instruments::read(reader);
+        let mut fanout = fanout::Settings {
+            listen,
+            sessions: reader.count("limits.sessions"),
+            streams_per_session: reader.count("limits.streams_per_session"),
+            inbound_message_bytes: reader.size("limits.inbound_message_bytes"),
+            inbound_rate: reader.integer("limits.inbound_messages_per_second"),
+            inbound_burst: reader.integer("limits.inbound_burst"),
+            handshake_timeout: reader.duration("limits.handshake_timeout"),
+            ..fanout::Settings::default()
+        };
+        let book_levels = reader.count("limits.book_levels_per_side");
+        fanout.ping_interval = reader.duration("session.ping_interval");
+        fanout.pong_timeout = reader.duration("session.pong_timeout");
+        let heartbeat = reader.duration("session.heartbeat_interval");
+        fanout.send_buffer = Some(reader.size("session.send_buffer_bytes"));
+        fanout.drain_delay = reader.duration("session.drain_delay");
+        let log_bytes = reader.size("streams.log_bytes_per_instrument");
+        fanout.run_bytes = reader.size("streams.run_bytes_per_stream");
+        fanout.shards = reader.threads("fanout.shards", cores());
+        Self {
+            admin,
+            ingest,
+            streams: streams::Settings {
+                log_bytes,
+                heartbeat_after: nanos(heartbeat),
+                stale_after: instruments.stale_after.map(nanos),
+                book_levels,
+            },
+            instruments,
+            fanout,
+            log: Log::read(reader),
+            effective: Effective(Vec::new()),
+        }
+    }
+}
+
+/// One tree of the file, the environment and the flags, each laid over what was before.
+fn merge(
+    sources: Sources,
+    mistakes: &mut Vec<Mistake>,
+) -> Result<BTreeMap<String, value::Node>, Vec<Mistake>> {
+    let mut root = match &sources.file {
+        Some(file) => file::read(&file.text)?,
+        None => BTreeMap::new(),
+    };
+    environment::overlay(&mut root, &sources.environment, mistakes);
+    for (path, value) in &sources.flags {
+        environment::overlay_flag(&mut root, path, value);
+    }
+    Ok(root)
+}
+
+/// Durations are bounded by their keys, far below the 584 years that do not fit.
+fn nanos(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

@@ -1,0 +1,151 @@
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A publisher that has not turned for so long is stuck: it turns at least every 100 ms when there
+/// is nothing to do, and its largest batch takes milliseconds.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
+
+/// Whether clients should be sent here, and whether the node is alive.
+///
+/// A node becomes ready when every publisher has listed its partitions and caught up with all of
+/// them. It then stays so until it drains: partitions that appear later are caught up with while
+/// the others are served, since a new topic would otherwise take every node of the fleet out of the
+/// load balancer at once.
+pub(crate) struct Readiness {
+    since: Instant,
+    progress: Mutex<Progress>,
+    draining: AtomicBool,
+}
+
+#[derive(Default)]
+struct Progress {
+    was_ready: bool,
+    /// Publishers that have not listed their partitions yet.
+    starting: usize,
+    behind: BTreeSet<TopicPartition>,
+    pulses: Vec<Arc<AtomicU64>>,
+}
+
+type TopicPartition = (Arc<str>, i32);
+
+/// What is told to whoever asks whether the node is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Whether clients should be sent here.
+    pub(crate) ready: bool,
+    /// Whether the node is stopping.
+    pub(crate) draining: bool,
+    /// Publishers that have not listed their partitions yet.
+    pub(crate) starting: usize,
+    /// Partitions that are not caught up with.
+    pub(crate) behind: Vec<TopicPartition>,
+}
+
+/// One publisher's share of the readiness.
+pub(crate) struct PublisherReadiness {
+    readiness: Arc<Readiness>,
+    pulse: Arc<AtomicU64>,
+    listed: bool,
+}
+
+impl Readiness {
+    /// Of a node whose publishers are to be added, each by [`Readiness::publisher`], before anybody
+    /// asks.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            since: Instant::now(),
+            progress: Mutex::default(),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Adds a publisher, which is not ready.
+    pub(crate) fn publisher(self: &Arc<Self>) -> PublisherReadiness {
+        let pulse = Arc::new(AtomicU64::new(self.millis(Instant::now())));
+        let mut progress = self.progress();
+        progress.starting += 1;
+        progress.pulses.push(Arc::clone(&pulse));
+        drop(progress);
+        PublisherReadiness {
+            readiness: Arc::clone(self),
+            pulse,
+            listed: false,
+        }
+    }
+
+    /// The node stops: it is not ready from now on. Tells whether that is new.
+    pub(crate) fn drain(&self) -> bool {
+        !self.draining.swap(true, Ordering::SeqCst)
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let draining = self.draining.load(Ordering::SeqCst);
+        let progress = self.progress();
+        Report {
+            ready: progress.was_ready && !draining,
+            draining,
+            starting: progress.starting,
+            behind: progress.behind.iter().cloned().collect(),
+        }
+    }
+
+    /// The numbers of publishers that do not turn any more.
+    pub(crate) fn stuck(&self, now: Instant) -> Vec<usize> {
+        let now = self.millis(now);
+        let allowed = u64::try_from(STUCK_AFTER.as_millis()).unwrap_or(u64::MAX);
+        let progress = self.progress();
+        let pulses = progress.pulses.iter().enumerate();
+        pulses
+            .filter(|(_, pulse)| now.saturating_sub(pulse.load(Ordering::Relaxed)) > allowed)
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Progress)) {
+        let mut progress = self.progress();
+        change(&mut progress);
+        progress.was_ready |= progress.starting == 0 && progress.behind.is_empty();
+    }
+
+    /// A panic elsewhere leaves it whole, since each change is made of single calls.
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        let span = now.saturating_duration_since(self.since);
+        u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl PublisherReadiness {
+    /// A partition will be read that may have records already.
+    pub(crate) fn opened(&self, topic: &Arc<str>, partition: i32) {
+        self.readiness.change(|progress| {
+            progress.behind.insert((Arc::clone(topic), partition));
+        });
+    }
+
+    /// What stood in the partition when it was opened has been read, or it is gone.
+    pub(crate) fn caught_up(&self, topic: &Arc<str>, partition: i32) {
+        self.readiness.change(|progress| {
+            progress.behind.remove(&(Arc::clone(topic), partition));
+        });
+    }
+
+    /// The partitions that exist at the start were all opened. Only the first call says anything.
+    pub(crate) fn listed(&mut self) {
+        if !self.listed {
+            self.listed = true;
+            self.readiness.change(|progress| progress.starting -= 1);
+        }
+    }
+
+    /// The publisher is alive.
+    pub(crate) fn turned(&self, now: Instant) {
+        self.pulse
+            .store(self.readiness.millis(now), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,119 @@
+use std::time::Instant;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::json;
+
+use super::AdminState;
+
+/// Partitions that an answer names; it always has their number.
+const NAMED_PARTITIONS: usize = 100;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
+
+pub(super) type Answer = Response<Full<Bytes>>;
+
+pub(super) fn answer(state: &AdminState, request: &Request<Incoming>) -> Answer {
+    let method = request.method();
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match request.uri().path() {
+        "/metrics" if is_read => metrics(state),
+        "/healthz" if is_read => health(state),
+        "/readyz" if is_read => readiness(state),
+        "/drain" if method == Method::POST => drain(state),
+        "/metrics" | "/healthz" | "/readyz" => wrong_method("GET, HEAD"),
+        "/drain" => wrong_method("POST"),
+        _ => respond(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "there are /metrics, /healthz, /readyz and POST /drain\n",
+        ),
+    }
+}
+
+fn metrics(state: &AdminState) -> Answer {
+    let report = state.readiness.report();
+    let node = state.registry.node();
+    node.ready.set(u64::from(report.ready));
+    node.draining.set(u64::from(report.draining));
+    let behind = u64::try_from(report.behind.len()).unwrap_or(u64::MAX);
+    node.partitions_behind.set(behind);
+    match state.registry.render() {
+        Ok(text) => respond(StatusCode::OK, METRICS, text),
+        Err(error) => {
+            tracing::error!(%error, "cannot render the metrics");
+            let body = format!("cannot render the metrics: {error}\n");
+            respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, body)
+        }
+    }
+}
+
+fn health(state: &AdminState) -> Answer {
+    let stuck = state.readiness.stuck(Instant::now());
+    let healthy = stuck.is_empty();
+    let body = json!({ "healthy": healthy, "stuck_publishers": stuck });
+    respond(code(healthy), JSON, line(&body))
+}
+
+fn readiness(state: &AdminState) -> Answer {
+    let report = state.readiness.report();
+    let named = report.behind.iter().take(NAMED_PARTITIONS);
+    let named: Vec<_> = named
+        .map(|(topic, partition)| json!({ "topic": &**topic, "partition": partition }))
+        .collect();
+    let body = json!({
+        "ready": report.ready,
+        "draining": report.draining,
+        "publishers_starting": report.starting,
+        "partitions_behind": report.behind.len(),
+        "behind": named,
+    });
+    respond(code(report.ready), JSON, line(&body))
+}
+
+fn drain(state: &AdminState) -> Answer {
+    if state.readiness.drain() {
+        tracing::info!("asked to drain");
+        (state.drain)();
+    }
+    respond(
+        StatusCode::ACCEPTED,
+        JSON,
+        line(&json!({ "draining": true })),
+    )
+}
+
+fn wrong_method(allowed: &'static str) -> Answer {
+    let body = format!("allowed: {allowed}\n");
+    let mut answer = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, body);
+    answer
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+fn code(is_good: bool) -> StatusCode {
+    if is_good {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+fn line(body: &serde_json::Value) -> String {
+    format!("{body}\n")
+}
+
+fn respond(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, kind);
+    // A cached state of the node is a wrong one.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

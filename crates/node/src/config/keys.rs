@@ -1,0 +1,335 @@
+//! Every key of the configuration, in the order of the documentation.
+//!
+//! One description drives the defaults, the messages, the proposals for unknown keys and the table
+//! in `docs/configuration.md`; a test holds the example file against it.
+
+use std::time::Duration;
+
+use super::key::Fallback::{None, Required, Value};
+use super::key::{Key, Kind};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// The words of `topics[].format`.
+pub(super) const FORMATS: [&str; 3] = ["tapecast", "cryptofeed", "binance"];
+
+pub(super) const KEYS: &[Key] = &[
+    // Loopback: a node is reachable from elsewhere only when somebody says so.
+    Key {
+        path: "public.listen",
+        kind: Kind::Address,
+        default: Value("127.0.0.1:8080"),
+        meaning: "Where clients connect: the page, `/ws` and `/v1`.",
+    },
+    // 9464 is the usual port of Prometheus exporters inside a program.
+    Key {
+        path: "admin.listen",
+        kind: Kind::Address,
+        default: Value("127.0.0.1:9464"),
+        meaning: "Where operators connect: `/metrics`, `/healthz`, `/readyz` and `POST /drain`. It has no authentication.",
+    },
+    Key {
+        path: "kafka.brokers",
+        kind: Kind::Brokers,
+        default: Required,
+        meaning: "The brokers to ask for all others.",
+    },
+    // All that is held: without a checkpoint, that alone is sure to hold every book's last whole one.
+    Key {
+        path: "kafka.start",
+        kind: Kind::Start,
+        default: Value("earliest"),
+        meaning: "Where each partition is begun: at its first record, or at the first one that is at most this old.",
+    },
+    // One core decodes and publishes 300,000 records a second, more than most feeds have at their peak.
+    Key {
+        path: "kafka.threads",
+        kind: Kind::Integer(1, 64),
+        default: Value("1"),
+        meaning: "Threads that read and publish; partitions are divided over them.",
+    },
+    // Markets are listed a few times a day; metadata of a thousand topics is 100 kB.
+    Key {
+        path: "kafka.discovery_interval",
+        kind: Kind::Duration(Duration::from_millis(100), HOUR),
+        default: Value("5s"),
+        meaning: "How often new topics and partitions are looked for.",
+    },
+    // A whole book of 100,000 levels of 20 bytes a side.
+    Key {
+        path: "kafka.max_record_bytes",
+        kind: Kind::Size(KIB, 64 * MIB),
+        default: Value("4MiB"),
+        meaning: "Larger records are refused and counted.",
+    },
+    Key {
+        path: "kafka.properties",
+        kind: Kind::Properties,
+        default: None("none"),
+        meaning: "More properties of librdkafka by name, such as those of TLS and SASL. Passwords, secrets and private keys are never shown.",
+    },
+    Key {
+        path: "topics[].pattern",
+        kind: Kind::Pattern,
+        default: Required,
+        meaning: "Matches whole names of topics; a topic is read as the first item says that matches it. A group named `symbol` gives the symbol of records that name none.",
+    },
+    Key {
+        path: "topics[].format",
+        kind: Kind::Choice(&FORMATS),
+        default: Required,
+        meaning: "How records of such topics read.",
+    },
+    Key {
+        path: "topics[].venue",
+        kind: Kind::Venue,
+        default: None("`BINANCE`"),
+        meaning: "For `binance`: the venue of the instruments.",
+    },
+    Key {
+        path: "topics[].symbol",
+        kind: Kind::Symbol,
+        default: None("the pattern's group `symbol`"),
+        meaning: "For `binance`: the symbol of records that name none.",
+    },
+    Key {
+        path: "instruments.unknown",
+        kind: Kind::Choice(&["accept", "refuse"]),
+        default: Value("accept"),
+        meaning: "What happens to instruments that no rule matches.",
+    },
+    // Twice the instruments of the largest aggregators; at 300 bytes each without a book, 60 MB.
+    Key {
+        path: "instruments.max",
+        kind: Kind::Integer(1, 1_000_000),
+        default: Value("200000"),
+        meaning: "How many instruments the node may have; records of further ones are refused and counted.",
+    },
+    // Eight decimals, what most venues quote at the most.
+    Key {
+        path: "instruments.price_exponent",
+        kind: Kind::Integer(-18, 9),
+        default: Value("-8"),
+        meaning: "A price is an integer times ten to this, where no rule says otherwise.",
+    },
+    Key {
+        path: "instruments.size_exponent",
+        kind: Kind::Integer(-18, 9),
+        default: Value("-8"),
+        meaning: "A size is an integer times ten to this, where no rule says otherwise.",
+    },
+    // Liquid books change every second; quiet ones are quiet for minutes, and STALE harms nobody.
+    Key {
+        path: "instruments.stale_after",
+        kind: Kind::DurationOrOff(SECOND, DAY),
+        default: Value("30s"),
+        meaning: "An instrument without records for so long is `STALE`.",
+    },
+    Key {
+        path: "instruments.rules[].match",
+        kind: Kind::Match,
+        default: Required,
+        meaning: "Which instruments the rule is for. The first rule that matches counts, alone.",
+    },
+    Key {
+        path: "instruments.rules[].price_exponent",
+        kind: Kind::Integer(-18, 9),
+        default: None("`instruments.price_exponent`"),
+        meaning: "A price is an integer times ten to this. A change begins a new epoch.",
+    },
+    Key {
+        path: "instruments.rules[].size_exponent",
+        kind: Kind::Integer(-18, 9),
+        default: None("`instruments.size_exponent`"),
+        meaning: "A size is an integer times ten to this. A change begins a new epoch.",
+    },
+    Key {
+        path: "instruments.rules[].aliases",
+        kind: Kind::Symbols,
+        default: None("none"),
+        meaning: "The venue's own symbols that mean this instrument; only where `match` is one instrument.",
+    },
+    Key {
+        path: "instruments.rules[].tick_size",
+        kind: Kind::Decimal,
+        default: None("not told"),
+        meaning: "The smallest step of prices, which clients are told.",
+    },
+    Key {
+        path: "instruments.rules[].lot_size",
+        kind: Kind::Decimal,
+        default: None("not told"),
+        meaning: "The smallest step of sizes, which clients are told.",
+    },
+    // 20,000 sessions of 4 KiB and of full sockets of 128 KiB are 2.6 GB at the very worst.
+    Key {
+        path: "limits.sessions",
+        kind: Kind::Integer(1, 1_000_000),
+        default: Value("20000"),
+        meaning: "Sessions at a time; further ones are refused with HTTP 503. Fewer where the process may not open so many files.",
+    },
+    // What Binance allows, so that its users can move over.
+    Key {
+        path: "limits.streams_per_session",
+        kind: Kind::Integer(1, 65_536),
+        default: Value("1024"),
+        meaning: "Streams that a session may have; further ones are refused with `too_many_streams`.",
+    },
+    // About forty streams in one request.
+    Key {
+        path: "limits.inbound_message_bytes",
+        kind: Kind::Size(256, 4 * KIB),
+        default: Value("4KiB"),
+        meaning: "Bytes of a client's message; a larger one ends the session with 1009.",
+    },
+    // A client that subscribes in requests of forty streams has a thousand within three seconds.
+    Key {
+        path: "limits.inbound_messages_per_second",
+        kind: Kind::Integer(1, 10_000),
+        default: Value("10"),
+        meaning: "Messages of a client in the long run; one that sends more is closed with 4002.",
+    },
+    Key {
+        path: "limits.inbound_burst",
+        kind: Kind::Integer(1, 10_000),
+        default: Value("20"),
+        meaning: "Messages that a client may send at once after a pause.",
+    },
+    // OWASP's and NATS' figures are 2 to 10 s; a phone's TLS handshake needs about two.
+    Key {
+        path: "limits.handshake_timeout",
+        kind: Kind::Duration(Duration::from_millis(100), MINUTE),
+        default: Value("5s"),
+        meaning: "How long a new connection may take to become a session.",
+    },
+    // The most that one message can say: a change of a whole side is published as a snapshot.
+    Key {
+        path: "limits.book_levels_per_side",
+        kind: Kind::Integer(1, 60_000),
+        default: Value("60000"),
+        meaning: "Levels that a side of a book may have; a larger book is refused, and its instrument resyncs.",
+    },
+    // As Binance; shorter than the idle time-out of every common proxy (60 s).
+    Key {
+        path: "session.ping_interval",
+        kind: Kind::Duration(Duration::from_millis(100), HOUR),
+        default: Value("20s"),
+        meaning: "How often a client is pinged.",
+    },
+    Key {
+        path: "session.pong_timeout",
+        kind: Kind::Duration(Duration::from_millis(100), HOUR),
+        default: Value("10s"),
+        meaning: "How long a client may take to answer a ping; then it is closed with 4001.",
+    },
+    Key {
+        path: "session.heartbeat_interval",
+        kind: Kind::Duration(Duration::from_millis(100), HOUR),
+        default: Value("5s"),
+        meaning: "A watched stream that was quiet for so long tells its last sequence number.",
+    },
+    // The kernel doubles it. Half a second of a busy full book, so that a short stall is not lag.
+    Key {
+        path: "session.send_buffer_bytes",
+        kind: Kind::Size(4 * KIB, 64 * MIB),
+        default: Value("64KiB"),
+        meaning: "`SO_SNDBUF` of a client's socket: what the kernel holds for it before it counts as slow.",
+    },
+    // Ctrl-C ends a node within two seconds.
+    Key {
+        path: "session.drain_delay",
+        kind: Kind::Duration(Duration::ZERO, HOUR),
+        default: Value("1s"),
+        meaning: "The time between `GoAway` and the close of the sessions when the node stops.",
+    },
+    // At 24 bytes a change, about 10,000 changes: minutes of a busy book.
+    Key {
+        path: "streams.log_bytes_per_instrument",
+        kind: Kind::Size(4 * KIB, GIB),
+        default: Value("256KiB"),
+        meaning: "The log of recent changes of each book, which clients resume from and catch up by; the logs of trades and of the best bid and offer have a quarter of it each.",
+    },
+    // The slowest client's distance: two seconds of a stream of 1,000 messages of 128 bytes.
+    Key {
+        path: "streams.run_bytes_per_stream",
+        kind: Kind::Size(4 * KIB, GIB),
+        default: Value("256KiB"),
+        meaning: "Recent frames of each watched stream in each shard; a client that is further behind is caught up by a net change or a snapshot.",
+    },
+    Key {
+        path: "fanout.shards",
+        kind: Kind::Cores(256),
+        default: Value("cores"),
+        meaning: "Threads that send; connections are divided over them.",
+    },
+    Key {
+        path: "log.level",
+        kind: Kind::LogLevel,
+        default: Value("info"),
+        meaning: "What is logged to standard error.",
+    },
+    Key {
+        path: "log.format",
+        kind: Kind::Choice(&["pretty", "json"]),
+        default: Value("pretty"),
+        meaning: "How it is logged: for eyes, or one JSON object a line.",
+    },
+];
+
+/// What stands at a path.
+pub(super) enum Shape {
+    /// A key.
+    Leaf(&'static Key),
+    /// A table of keys.
+    Table,
+    /// A list of tables.
+    List,
+    /// Nothing.
+    Unknown,
+}
+
+/// What stands at a path in which `[]` is any item.
+pub(super) fn shape(path: &str) -> Shape {
+    if let Some(key) = KEYS.iter().find(|key| key.path == path) {
+        return Shape::Leaf(key);
+    }
+    let below = |suffix: &str| {
+        KEYS.iter().any(|key| {
+            key.path
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with(suffix))
+        })
+    };
+    if below(".") {
+        Shape::Table
+    } else if below("[].") {
+        Shape::List
+    } else {
+        Shape::Unknown
+    }
+}
+
+/// The key at a path in which items have numbers.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    let pattern = without_numbers(path);
+    KEYS.iter().find(|key| key.path == pattern)
+}
+
+/// `a[3].b` as `a[].b`.
+fn without_numbers(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    let mut in_brackets = false;
+    for c in path.chars() {
+        in_brackets = (in_brackets || c == '[') && c != ']';
+        if !in_brackets || c == '[' {
+            pattern.push(c);
+        }
+    }
+    pattern
+}

@@ -1,0 +1,111 @@
+use std::fmt;
+
+use super::value::{Node, Origin};
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    /// The path of the key, such as `topics[0].pattern`; empty when the file is no TOML.
+    pub(crate) key: String,
+    /// What was given, as it would stand in the file; redacted when it is secret.
+    pub(crate) value: Option<String>,
+    /// Where it was given.
+    pub(crate) origin: Origin,
+    /// What it may be, or what is wrong with it.
+    pub(crate) expected: String,
+}
+
+/// All that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mistakes {
+    /// The file, when there is one.
+    pub(crate) file: Option<String>,
+    /// At least one.
+    pub(crate) list: Vec<Mistake>,
+}
+
+impl Mistake {
+    pub(super) fn syntax(line: usize, message: String) -> Self {
+        Self {
+            key: String::new(),
+            value: None,
+            origin: Origin::Line(line),
+            expected: message,
+        }
+    }
+
+    /// A key that has to be there and is not.
+    pub(super) fn missing(key: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            value: None,
+            origin: Origin::Default,
+            expected: expected.into(),
+        }
+    }
+
+    /// A value that its key cannot have.
+    pub(super) fn wrong(key: impl Into<String>, node: &Node, expected: impl Into<String>) -> Self {
+        let key = key.into();
+        let value = if is_secret(&key) {
+            REDACTED.to_owned()
+        } else {
+            node.value.to_string()
+        };
+        Self {
+            key,
+            value: Some(value),
+            origin: node.origin.clone(),
+            expected: expected.into(),
+        }
+    }
+}
+
+/// What stands for a secret wherever a configuration is shown.
+pub(super) const REDACTED: &str = "\"<redacted>\"";
+
+/// Whether the value of that key must not be shown: librdkafka's passwords, secrets, private keys
+/// and what its OAuth method is given.
+pub(super) fn is_secret(key: &str) -> bool {
+    const MARKS: [&str; 5] = [
+        "password",
+        "secret",
+        "key.pem",
+        "oauthbearer.config",
+        "token",
+    ];
+    key.strip_prefix("kafka.properties.")
+        .map(str::to_ascii_lowercase)
+        .is_some_and(|name| MARKS.iter().any(|mark| name.contains(mark)))
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            _ if self.key.is_empty() => write!(f, "{}: {}", self.origin, self.expected),
+            Some(value) => write!(
+                f,
+                "{} = {value} ({}): {}",
+                self.key, self.origin, self.expected
+            ),
+            None => write!(f, "{} is missing: {}", self.key, self.expected),
+        }
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.list.len();
+        let noun = if count == 1 { "mistake" } else { "mistakes" };
+        write!(f, "{count} {noun} in the configuration")?;
+        if let Some(file) = &self.file {
+            write!(f, " ({file})")?;
+        }
+        for mistake in &self.list {
+            write!(f, "\n  {mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}

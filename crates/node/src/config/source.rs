@@ -1,0 +1,58 @@
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Where a configuration comes from: flags before the environment before the file before the
+/// defaults.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    pub(super) file: Option<File>,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) flags: Vec<(&'static str, String)>,
+}
+
+/// A TOML text, and what to call it.
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+impl Sources {
+    /// Takes a file.
+    pub(crate) fn file(self, path: &Path) -> std::io::Result<Self> {
+        let text = std::fs::read_to_string(path)?;
+        Ok(self.text(path.display().to_string(), text))
+    }
+
+    /// Takes the text of a file.
+    pub(crate) fn text(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.file = Some(File {
+            name: name.into(),
+            text: text.into(),
+        });
+        self
+    }
+
+    /// Takes the variables of the environment that are keys.
+    pub(crate) fn environment(
+        mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let variables = variables.into_iter().filter_map(|(name, value)| {
+            // Our names are ASCII; a value that is no text is found wrong when it is read.
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
+        });
+        self.environment.extend(variables);
+        self
+    }
+
+    /// Takes a flag that sets the key at `path`, when it was given.
+    pub(crate) fn flag(mut self, path: &'static str, value: Option<&str>) -> Self {
+        self.flags
+            .extend(value.map(|value| (path, value.to_owned())));
+        self
+    }
+}
