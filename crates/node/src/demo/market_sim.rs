@@ -1,0 +1,227 @@
+//! A market that nobody trades on: books and trades of twenty instruments, made of chance.
+//!
+//! It is a pure core: the seed and the start are all that it knows, and what happens up to a time
+//! is asked for. So the same seed makes the same records, however often it is asked.
+//!
+//! Invariants:
+//! - Prices are on tick, sizes on lot; no book is ever crossed or locked, no side ever empty.
+//! - A trade is at the touch of its moment, and the delta behind it takes what was traded.
+//! - An instrument's definition and whole book come first, and again at intervals, so that who
+//!   comes late needs no more than that of the log.
+//!
+//! Modules in reading order: [`catalogue`] which instruments, [`chance`] the dice, [`assets`] how
+//! values move, [`shape`] where levels stand and how large they are, [`instrument`] what happens
+//! in one book, [`record`] how that is said.
+
+mod assets;
+mod catalogue;
+mod chance;
+mod instrument;
+mod record;
+mod shape;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use market::Nanos;
+
+use assets::Assets;
+use catalogue::{INSTRUMENTS, Listing};
+use chance::Chance;
+use instrument::SimInstrument;
+
+/// How many things happen a second in the whole market at rate 1; some of them make two records.
+const EVENTS_PER_SECOND: f64 = 500.0;
+/// How much less happens in the instrument of rank k than in the first: k to the power of this.
+const ZIPF: f64 = 0.9;
+/// How often each instrument is said anew, at rate 1. The mock broker keeps 5 MiB a partition: at
+/// 50 KiB/s in the busiest one that is 100 s, so that it always holds several whole books of each.
+const REFRESH_EVERY: Duration = Duration::from_secs(20);
+
+/// A record for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Record<'a> {
+    /// The instrument's name, which is the record's key.
+    pub(super) instrument: &'static str,
+    /// When it happened.
+    pub(super) time: Nanos,
+    /// What happened, in our own format.
+    pub(super) json: &'a [u8],
+}
+
+/// The whole market.
+#[derive(Debug)]
+pub(super) struct MarketSim {
+    assets: Assets,
+    instruments: Vec<Entry>,
+    calendar: BinaryHeap<Reverse<Appointment>>,
+    refresh_every: u64,
+    text: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    sim: SimInstrument,
+    arrivals: Chance,
+    /// The mean time between two events, in ns, when its asset is neither calm nor wild.
+    interval: f64,
+}
+
+/// What is to be done next, ordered by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Appointment {
+    at: Nanos,
+    instrument: usize,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Refresh,
+    Event,
+}
+
+impl MarketSim {
+    /// The names of all instruments, the busiest first.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        INSTRUMENTS.iter().map(|listing| listing.name)
+    }
+
+    /// A market that begins at `start`; `rate` multiplies how much happens.
+    pub(super) fn new(seed: u64, start: Nanos, rate: f64) -> Self {
+        let mut seeds = Chance::new(seed);
+        let assets = Assets::new(seeds.fork(), start);
+        let weights: f64 = (1..=INSTRUMENTS.len()).map(weight).sum();
+        let mut calendar = BinaryHeap::new();
+        let mut instruments = Vec::with_capacity(INSTRUMENTS.len());
+        for (index, listing) in INSTRUMENTS.iter().enumerate() {
+            let share = weight(index + 1) / weights;
+            let sim = SimInstrument::new(listing, seeds.fork(), assets.value(listing.asset), start);
+            let mut entry = Entry {
+                sim,
+                arrivals: seeds.fork(),
+                interval: 1e9 / (EVENTS_PER_SECOND * rate * share),
+            };
+            let first = start.0 + chance::nanos(entry.arrivals.exponential(entry.interval));
+            calendar.extend([
+                Reverse(Appointment {
+                    at: start,
+                    instrument: index,
+                    what: What::Refresh,
+                }),
+                Reverse(Appointment {
+                    at: Nanos(first.max(start.0 + 1)),
+                    instrument: index,
+                    what: What::Event,
+                }),
+            ]);
+            instruments.push(entry);
+        }
+        Self {
+            assets,
+            instruments,
+            calendar,
+            refresh_every: chance::nanos(REFRESH_EVERY.as_secs_f64() * 1e9 / rate.max(1.0)),
+            text: Vec::new(),
+        }
+    }
+
+    /// When the next thing happens.
+    pub(super) fn next_at(&self) -> Option<Nanos> {
+        self.calendar.peek().map(|Reverse(next)| next.at)
+    }
+
+    /// Lets happen what happens until `now`, and hands over each record in the order of time.
+    pub(super) fn advance(&mut self, now: Nanos, emit: &mut impl FnMut(Record<'_>)) {
+        while let Some(Reverse(next)) = self.calendar.peek().copied() {
+            if next.at > now {
+                return;
+            }
+            self.calendar.pop();
+            self.assets.advance(next.at);
+            let after = match next.what {
+                What::Refresh => self.refresh(next, emit),
+                What::Event => self.event(next, emit),
+            };
+            self.calendar
+                .push(Reverse(Appointment { at: after, ..next }));
+        }
+    }
+
+    /// Nothing happens between what would be next and `now`; it all happens that much later.
+    pub(super) fn skip_to(&mut self, now: Nanos) {
+        let late = self.next_at().map_or(0, |next| now.since(next));
+        let calendar = std::mem::take(&mut self.calendar);
+        self.calendar = calendar
+            .into_iter()
+            .map(|Reverse(next)| {
+                Reverse(Appointment {
+                    at: Nanos(next.at.0 + late),
+                    ..next
+                })
+            })
+            .collect();
+    }
+
+    fn refresh(&mut self, now: Appointment, emit: &mut impl FnMut(Record<'_>)) -> Nanos {
+        let entry = &self.instruments[now.instrument];
+        let listing = entry.sim.listing();
+        self.text.clear();
+        record::definition(&mut self.text, listing, now.at);
+        emit(of(listing, now.at, &self.text));
+        self.text.clear();
+        record::snapshot(
+            &mut self.text,
+            listing,
+            now.at,
+            entry.sim.seq(),
+            entry.sim.book(),
+        );
+        emit(of(listing, now.at, &self.text));
+        // The first ones come together; from then on they take turns.
+        let wait = if now.at == self.assets.start() {
+            let turn = now.instrument as u64 + 1;
+            self.refresh_every * turn / self.instruments.len() as u64
+        } else {
+            self.refresh_every
+        };
+        Nanos(now.at.0 + wait.max(1))
+    }
+
+    fn event(&mut self, now: Appointment, emit: &mut impl FnMut(Record<'_>)) -> Nanos {
+        let entry = &mut self.instruments[now.instrument];
+        let listing = entry.sim.listing();
+        let value = self.assets.value(listing.asset);
+        entry.sim.happen(now.at, value);
+        if !entry.sim.prints().is_empty() {
+            self.text.clear();
+            record::trades(&mut self.text, listing, now.at, entry.sim.prints());
+            emit(of(listing, now.at, &self.text));
+        }
+        if !entry.sim.changes().is_empty() {
+            self.text.clear();
+            let seq = entry.sim.next_seq();
+            record::delta(&mut self.text, listing, now.at, seq, entry.sim.changes());
+            emit(of(listing, now.at, &self.text));
+        }
+        let mean = entry.interval / self.assets.excitement(listing.asset);
+        let wait = chance::nanos(entry.arrivals.exponential(mean));
+        Nanos(now.at.0 + wait.max(1))
+    }
+}
+
+fn weight(rank: usize) -> f64 {
+    (rank as f64).powf(-ZIPF)
+}
+
+fn of<'a>(listing: &'static Listing, time: Nanos, json: &'a [u8]) -> Record<'a> {
+    Record {
+        instrument: listing.name,
+        time,
+        json,
+    }
+}
+
+#[cfg(test)]
+mod tests;
