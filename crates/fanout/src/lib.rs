@@ -1,1 +1,42 @@
-//! Placeholder.
+//! WebSocket out: shards, sessions and subscribers.
+//!
+//! One shard a core: a thread with its own single-threaded runtime, its own listener on the
+//! shared port, its own connections and its own subscriber lists. Publishers hand each shard the
+//! runs of the streams that it has subscribers for; the shard sends every session what it has not
+//! been sent yet, with one system call where one run is all there is.
+//!
+//! Invariants:
+//! - A session holds cursors into shared runs and at most the unsent rest of one frame and of one
+//!   answer; never a queue of its own. Whoever falls off a stream's ring is caught up by the
+//!   publisher, or disconnected where that is its policy; either is told and counted.
+//! - A shard never waits for a publisher. A publisher may wait for a shard, which then only
+//!   makes its batches larger.
+//! - No bytes of a client can cause a panic, or make a session hold more than its bounds.
+//!
+//! In reading order:
+
+mod settings;
+
+mod directory;
+mod link;
+mod publisher_port;
+
+mod inbound;
+mod outgoing;
+mod rate;
+mod seats;
+mod session;
+
+mod handshake;
+mod shard;
+
+mod server;
+
+pub use directory::{Directory, Listing};
+pub use handshake::{Body, Pages};
+pub use inbound::{Inbound, InboundEvent, Violation};
+pub use link::{Links, PublisherLink, link};
+pub use publisher_port::PublisherPort;
+pub use seats::Seats;
+pub use server::{Fanout, StartError};
+pub use settings::Settings;

@@ -1,0 +1,195 @@
+//! HTTP on the public port: the WebSocket handshake, and whatever else the node serves there.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fastwebsockets::upgrade;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::label::HandshakeRefusal;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use wire::Encoding;
+
+use crate::seats::Seat;
+use crate::shard::Shard;
+
+/// A response of the public port.
+pub type Body = Full<Bytes>;
+
+/// Serves every path but `/ws`.
+pub type Pages = Arc<dyn Fn(&Request<Incoming>) -> Response<Body> + Send + Sync>;
+
+/// The encodings that this node speaks, best first.
+const SPOKEN: [Encoding; 2] = [Encoding::Sbe, Encoding::Json];
+
+/// A handshake that succeeded.
+struct Accepted {
+    encoding: Encoding,
+    seat: Seat,
+    upgraded: upgrade::UpgradeFut,
+}
+
+/// Serves one connection until it is a session, or has ended.
+pub(crate) async fn serve(shard: Rc<Shard>, io: TcpStream, permit: OwnedSemaphorePermit) {
+    let timeout = shard.settings().handshake_timeout;
+    let accepted = Rc::new(std::cell::Cell::new(None));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let response = if request.uri().path() == "/ws" {
+            match accept(&shard, &mut request) {
+                Ok((response, handshake)) => {
+                    accepted.set(Some(handshake));
+                    response
+                }
+                Err((why, response)) => {
+                    shard.metrics().handshakes_refused[why].inc();
+                    response
+                }
+            }
+        } else {
+            (shard.pages())(&request)
+        };
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(timeout)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    if let Err(error) = connection.await {
+        let why = if error.is_timeout() {
+            HandshakeRefusal::Timeout
+        } else if error.is_parse() {
+            HandshakeRefusal::BadRequest
+        } else {
+            HandshakeRefusal::Io
+        };
+        shard.metrics().handshakes_refused[why].inc();
+        tracing::debug!(%error, "connection ended");
+        return;
+    }
+    let Some(handshake) = accepted.take() else {
+        return;
+    };
+    let parts = async {
+        let websocket = handshake.upgraded.await.ok()?;
+        let upgraded = websocket.into_inner().into_inner();
+        upgraded.downcast::<TokioIo<TcpStream>>().ok()
+    };
+    let parts = tokio::time::timeout(timeout, parts).await;
+    drop(permit);
+    match parts {
+        Ok(Some(parts)) => {
+            let io = parts.io.into_inner();
+            shard
+                .run_session(io, &parts.read_buf, handshake.encoding, handshake.seat)
+                .await;
+        }
+        Ok(None) => shard.metrics().handshakes_refused[HandshakeRefusal::Io].inc(),
+        Err(_) => shard.metrics().handshakes_refused[HandshakeRefusal::Timeout].inc(),
+    }
+}
+
+type Refusal = (HandshakeRefusal, Response<Body>);
+
+fn accept(
+    shard: &Shard,
+    request: &mut Request<Incoming>,
+) -> Result<(Response<Body>, Accepted), Refusal> {
+    if request.method() != hyper::Method::GET || !upgrade::is_upgrade_request(request) {
+        let mut response = refuse(
+            StatusCode::UPGRADE_REQUIRED,
+            "this path speaks WebSocket: send an upgrade request, version 13\n",
+        );
+        response
+            .headers_mut()
+            .insert(UPGRADE, HeaderValue::from_static("websocket"));
+        return Err((HandshakeRefusal::Upgrade, response));
+    }
+    let (encoding, protocol) = choose(request).ok_or_else(|| {
+        let text = "none of the subprotocols asked for is spoken here; tapecast.sbe.v1 and tapecast.json.v1 are\n";
+        (
+            HandshakeRefusal::Subprotocol,
+            refuse(StatusCode::BAD_REQUEST, text),
+        )
+    })?;
+    if shard.is_draining() {
+        let response = busy("this node is stopping; another one serves you\n");
+        return Err((HandshakeRefusal::Draining, response));
+    }
+    let seat = shard.seats().take().ok_or_else(|| {
+        let response = busy("this node has as many sessions as it may\n");
+        (HandshakeRefusal::Full, response)
+    })?;
+    let (response, upgraded) = upgrade::upgrade(request).map_err(|error| match error {
+        fastwebsockets::WebSocketError::InvalidSecWebsocketVersion => {
+            let mut response = refuse(
+                StatusCode::UPGRADE_REQUIRED,
+                "the WebSocket version is 13\n",
+            );
+            response
+                .headers_mut()
+                .insert("sec-websocket-version", HeaderValue::from_static("13"));
+            (HandshakeRefusal::Upgrade, response)
+        }
+        _ => (
+            HandshakeRefusal::BadRequest,
+            refuse(
+                StatusCode::BAD_REQUEST,
+                "the WebSocket handshake lacks its key\n",
+            ),
+        ),
+    })?;
+    let mut response = response.map(|_| Body::default());
+    if let Some(protocol) = protocol {
+        response
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+    }
+    let accepted = Accepted {
+        encoding,
+        seat,
+        upgraded,
+    };
+    Ok((response, accepted))
+}
+
+/// The first subprotocol of the client's that is spoken here; JSON where it names none.
+fn choose(request: &Request<Incoming>) -> Option<(Encoding, Option<&'static str>)> {
+    let mut asked = false;
+    for header in request.headers().get_all(SEC_WEBSOCKET_PROTOCOL) {
+        for name in header.to_str().unwrap_or_default().split(',') {
+            asked = true;
+            let encoding = Encoding::from_subprotocol(name.trim());
+            if let Some(encoding) = encoding.filter(|encoding| SPOKEN.contains(encoding)) {
+                return Some((encoding, Some(encoding.subprotocol())));
+            }
+        }
+    }
+    (!asked).then_some((Encoding::Json, None))
+}
+
+fn refuse(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+fn busy(text: &'static str) -> Response<Body> {
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, text);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}

@@ -1,0 +1,366 @@
+use wire::close;
+
+/// The largest frame head of a client: two bytes, eight of length, four of mask.
+const MAX_HEAD: usize = 14;
+/// The largest payload of a control frame (RFC 6455, section 5.5).
+const MAX_CONTROL: usize = 125;
+
+/// Reads a client's frames (RFC 6455), strictly: masked, no reserved bits, no extensions, proper
+/// fragmentation, whole messages within a bound.
+///
+/// Pure: bytes in, events out. Holds nothing while no frame is begun.
+#[derive(Debug)]
+pub struct Inbound {
+    /// Received and not read yet; at most one frame of the largest size and what came with it.
+    bytes: Vec<u8>,
+    /// The parts so far of a fragmented message.
+    fragments: Vec<u8>,
+    /// Whether a fragmented message is under way.
+    fragmented: bool,
+    max_message: usize,
+}
+
+/// What a client sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum InboundEvent {
+    /// A whole text message.
+    Text(String),
+    /// A part of a text message that is not whole yet.
+    Fragment,
+    /// A ping, to be answered with the same payload.
+    Ping(Vec<u8>),
+    /// A pong.
+    Pong,
+    /// The client closes, with its code.
+    Close(Option<u16>),
+}
+
+/// What a client may not send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// It broke the protocol.
+    #[error("protocol error: {0}")]
+    Protocol(&'static str),
+    /// It sent a binary message.
+    #[error("requests are text")]
+    Binary,
+    /// It sent text that is not UTF-8.
+    #[error("text is not utf-8")]
+    BadText,
+    /// It sent a message over the bound.
+    #[error("a message may have {max} bytes")]
+    TooLarge {
+        /// The bound.
+        max: usize,
+    },
+}
+
+impl Violation {
+    /// The close code that it is answered with.
+    #[must_use]
+    pub const fn close_code(self) -> u16 {
+        match self {
+            Self::Protocol(_) => close::PROTOCOL_ERROR,
+            Self::Binary => close::UNSUPPORTED_DATA,
+            Self::BadText => close::INVALID_TEXT,
+            Self::TooLarge { .. } => close::TOO_LARGE,
+        }
+    }
+}
+
+struct FrameHead {
+    fin: bool,
+    opcode: u8,
+    mask: [u8; 4],
+    head: usize,
+    len: usize,
+}
+
+impl Inbound {
+    /// A reader that takes messages of at most `max_message` bytes.
+    #[must_use]
+    pub const fn new(max_message: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            fragments: Vec::new(),
+            fragmented: false,
+            max_message,
+        }
+    }
+
+    /// Adds received bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether it holds so much that nothing more should be received before it is read.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.bytes.len() >= self.max_message + MAX_HEAD
+    }
+
+    /// The next whole frame; `None` when more bytes are needed.
+    pub fn next(&mut self) -> Result<Option<InboundEvent>, Violation> {
+        let Some(head) = self.read_head()? else {
+            return Ok(None);
+        };
+        let end = head.head + head.len;
+        if self.bytes.len() < end {
+            return Ok(None);
+        }
+        let mut payload = self.bytes[head.head..end].to_vec();
+        for (byte, mask) in payload.iter_mut().zip(head.mask.iter().cycle()) {
+            *byte ^= mask;
+        }
+        self.bytes.drain(..end);
+        if self.bytes.is_empty() {
+            // An idle session holds no buffer.
+            self.bytes = Vec::new();
+        }
+        self.take_frame(&head, payload).map(Some)
+    }
+
+    fn read_head(&self) -> Result<Option<FrameHead>, Violation> {
+        let [first, second, ref rest @ ..] = self.bytes[..] else {
+            return Ok(None);
+        };
+        if first & 0x70 != 0 {
+            return Err(Violation::Protocol("reserved bits are set"));
+        }
+        if second & 0x80 == 0 {
+            return Err(Violation::Protocol("a frame is not masked"));
+        }
+        let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);
+        self.check_opcode(fin, opcode, second & 0x7f)?;
+        let (len, mask) = match second & 0x7f {
+            126 => {
+                let Some((len, mask)) = rest.split_first_chunk::<2>() else {
+                    return Ok(None);
+                };
+                let len = u64::from(u16::from_be_bytes(*len));
+                if len < 126 {
+                    return Err(Violation::Protocol("a length is not in its shortest form"));
+                }
+                (len, mask)
+            }
+            127 => {
+                let Some((len, mask)) = rest.split_first_chunk::<8>() else {
+                    return Ok(None);
+                };
+                let len = u64::from_be_bytes(*len);
+                if len <= u64::from(u16::MAX) || len >> 63 != 0 {
+                    return Err(Violation::Protocol("a length is not in its shortest form"));
+                }
+                (len, mask)
+            }
+            len => (u64::from(len), rest),
+        };
+        let too_large = Violation::TooLarge {
+            max: self.max_message,
+        };
+        let len = usize::try_from(len).map_err(|_| too_large)?;
+        let whole = len.saturating_add(self.fragments.len());
+        if opcode < 0x8 && whole > self.max_message {
+            return Err(too_large);
+        }
+        let Some(mask) = mask.first_chunk::<4>() else {
+            return Ok(None);
+        };
+        let head = 2 + rest.len() - (rest.len() - extended(second)) + 4;
+        Ok(Some(FrameHead {
+            fin,
+            opcode,
+            mask: *mask,
+            head,
+            len,
+        }))
+    }
+
+    const fn check_opcode(&self, fin: bool, opcode: u8, len: u8) -> Result<(), Violation> {
+        match opcode {
+            0x0 if !self.fragmented => Err(Violation::Protocol("nothing to continue")),
+            0x1 | 0x2 if self.fragmented => {
+                Err(Violation::Protocol("a message begins within another"))
+            }
+            0x2 => Err(Violation::Binary),
+            0x0 | 0x1 => Ok(()),
+            0x8..=0xA if !fin => Err(Violation::Protocol("a control frame is fragmented")),
+            0x8..=0xA if len as usize > MAX_CONTROL => {
+                Err(Violation::Protocol("a control frame is over 125 bytes"))
+            }
+            0x8..=0xA => Ok(()),
+            _ => Err(Violation::Protocol("an unknown opcode")),
+        }
+    }
+
+    fn take_frame(
+        &mut self,
+        head: &FrameHead,
+        payload: Vec<u8>,
+    ) -> Result<InboundEvent, Violation> {
+        match head.opcode {
+            0x8 => read_close(&payload),
+            0x9 => Ok(InboundEvent::Ping(payload)),
+            0xA => Ok(InboundEvent::Pong),
+            _ if !head.fin => {
+                self.fragmented = true;
+                self.fragments.extend_from_slice(&payload);
+                Ok(InboundEvent::Fragment)
+            }
+            _ => {
+                self.fragmented = false;
+                let mut whole = std::mem::take(&mut self.fragments);
+                whole.extend_from_slice(&payload);
+                let text = String::from_utf8(whole).map_err(|_| Violation::BadText)?;
+                Ok(InboundEvent::Text(text))
+            }
+        }
+    }
+}
+
+/// How many bytes of extended length follow the second byte.
+const fn extended(second: u8) -> usize {
+    match second & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    }
+}
+
+fn read_close(payload: &[u8]) -> Result<InboundEvent, Violation> {
+    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+        return if payload.is_empty() {
+            Ok(InboundEvent::Close(None))
+        } else {
+            Err(Violation::Protocol("a close code has two bytes"))
+        };
+    };
+    let code = u16::from_be_bytes(*code);
+    // RFC 6455, section 7.4, and the codes that IANA has registered since.
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::Protocol("a close code that may not be sent"));
+    }
+    if std::str::from_utf8(reason).is_err() {
+        return Err(Violation::BadText);
+    }
+    Ok(InboundEvent::Close(Some(code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MAX: usize = 4096;
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = vec![first];
+        match payload.len() {
+            len @ 0..126 => out.push(0x80 | len as u8),
+            len @ 126..65536 => {
+                out.push(0x80 | 126);
+                out.extend((len as u16).to_be_bytes());
+            }
+            len => {
+                out.push(0x80 | 127);
+                out.extend((len as u64).to_be_bytes());
+            }
+        }
+        let mask = [1, 2, 3, 4];
+        out.extend(mask);
+        out.extend(payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
+        out
+    }
+
+    fn read_all(bytes: &[u8]) -> Result<Vec<InboundEvent>, Violation> {
+        let mut inbound = Inbound::new(MAX);
+        inbound.push(bytes);
+        let mut events = Vec::new();
+        while let Some(event) = inbound.next()? {
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    #[track_caller]
+    fn check_code(bytes: &[u8], code: u16) {
+        assert_eq!(read_all(bytes).unwrap_err().close_code(), code);
+    }
+
+    #[test]
+    fn a_message_is_read_however_it_is_cut() {
+        let mut bytes = frame(0x81, b"{\"op\":\"ping\"}");
+        bytes.extend(frame(0x01, b"ab"));
+        bytes.extend(frame(0x89, b"hi"));
+        bytes.extend(frame(0x80, b"cd"));
+        let mut inbound = Inbound::new(MAX);
+        let mut events = Vec::new();
+        for byte in bytes {
+            inbound.push(&[byte]);
+            events.extend(inbound.next().unwrap());
+        }
+        assert_eq!(
+            events,
+            [
+                InboundEvent::Text("{\"op\":\"ping\"}".into()),
+                InboundEvent::Fragment,
+                InboundEvent::Ping(b"hi".to_vec()),
+                InboundEvent::Text("abcd".into()),
+            ]
+        );
+        assert_eq!(
+            inbound.bytes.capacity(),
+            0,
+            "an idle session holds no buffer"
+        );
+    }
+
+    #[test]
+    fn every_violation_has_its_close_code() {
+        check_code(&[0x81, 0x01, b'a'], 1002); // not masked
+        check_code(&frame(0xC1, b"a"), 1002); // reserved bit
+        check_code(&frame(0x83, b"a"), 1002); // unknown opcode
+        check_code(&frame(0x80, b"a"), 1002); // nothing to continue
+        check_code(&[frame(0x01, b"a"), frame(0x81, b"b")].concat(), 1002); // message in message
+        check_code(&frame(0x09, b"a"), 1002); // fragmented ping
+        check_code(&frame(0x89, &[0; 126]), 1002); // long ping
+        check_code(&frame(0x88, &[3]), 1002); // short close
+        check_code(&frame(0x88, &1005u16.to_be_bytes()), 1002); // reserved close code
+        check_code(&[0x81, 0xFE, 0, 5, 0, 0, 0, 0], 1002); // longer length than needed
+        check_code(&frame(0x82, b"a"), 1003); // binary
+        check_code(&frame(0x81, &[0xff]), 1007); // not UTF-8
+        check_code(&frame(0x81, &[b'a'; MAX + 1]), 1009); // too large
+        let halves = [frame(0x01, &[b'a'; MAX]), frame(0x80, b"a")].concat();
+        check_code(&halves, 1009); // too large in parts
+    }
+
+    #[test]
+    fn a_message_of_the_largest_size_is_read() {
+        let events = read_all(&frame(0x81, &[b'a'; MAX])).unwrap();
+        assert_eq!(events, [InboundEvent::Text("a".repeat(MAX))]);
+    }
+
+    #[test]
+    fn a_too_large_message_is_refused_before_it_is_received() {
+        check_code(&frame(0x81, &[0; 100_000])[..10], 1009);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_cause_a_panic_or_are_hoarded(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..50)) {
+            let mut inbound = Inbound::new(256);
+            'all: for chunk in chunks {
+                inbound.push(&chunk);
+                loop {
+                    match inbound.next() {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(_) => break 'all,
+                    }
+                }
+                prop_assert!(inbound.bytes.len() < 256 + MAX_HEAD);
+                prop_assert!(inbound.fragments.len() <= 256);
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+use std::collections::HashMap;
+use std::sync::mpsc::Receiver;
+
+use market::Nanos;
+use streams::{Publisher, StreamKey, WatchId};
+use tokio::sync::mpsc::Sender;
+use wire::Encoding;
+
+use crate::link::{Command, Delivery, RunFor, StreamSlot};
+
+/// Commands that are carried out between two batches; the others wait for the next turn, so that
+/// a storm of subscriptions cannot hold up the market.
+const COMMANDS_A_TURN: usize = 1024;
+
+/// A publisher's end of its links: hands runs to shards and carries out their commands.
+///
+/// Lives on the publisher's thread, which may wait here for a shard whose inbox is full; a shard
+/// never waits for it.
+pub struct PublisherPort {
+    commands: Receiver<Command>,
+    shards: Vec<Sender<Delivery>>,
+    watches: HashMap<(StreamKey, Encoding), WatchId>,
+    /// Where each watch's runs go, by its number.
+    places: Vec<Vec<StreamSlot>>,
+    /// The runs of the batch at hand, by shard.
+    batches: Vec<Vec<RunFor>>,
+    runs: u64,
+}
+
+impl PublisherPort {
+    pub(crate) fn new(commands: Receiver<Command>, shards: Vec<Sender<Delivery>>) -> Self {
+        Self {
+            commands,
+            batches: shards.iter().map(|_| Vec::new()).collect(),
+            shards,
+            watches: HashMap::new(),
+            places: Vec::new(),
+            runs: 0,
+        }
+    }
+
+    /// Hands over the batch, then carries out commands; to be called after every batch, and when
+    /// woken.
+    pub fn turn(&mut self, publisher: &mut Publisher, now: Nanos) {
+        self.hand_over(publisher, now);
+        for _ in 0..COMMANDS_A_TURN {
+            let Ok(command) = self.commands.try_recv() else {
+                break;
+            };
+            self.carry_out(command, publisher, now);
+        }
+    }
+
+    /// How many runs were handed to shards.
+    #[must_use]
+    pub const fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    fn hand_over(&mut self, publisher: &mut Publisher, now: Nanos) {
+        let (places, batches, runs) = (&self.places, &mut self.batches, &mut self.runs);
+        publisher.flush(now, |watch, run| {
+            for place in places.get(watch.0 as usize).into_iter().flatten() {
+                *runs += 1;
+                batches[place.shard].push(RunFor {
+                    slot: place.slot,
+                    generation: place.generation,
+                    run: run.clone(),
+                });
+            }
+        });
+        for (shard, batch) in self.shards.iter().zip(&mut self.batches) {
+            if !batch.is_empty() {
+                deliver(shard, Delivery::Runs(std::mem::take(batch)));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command, publisher: &mut Publisher, now: Nanos) {
+        match command {
+            Command::Join {
+                stream,
+                key,
+                encoding,
+                subscriber,
+                resume,
+            } => {
+                let outcome = self.watch(key, encoding, publisher, now).and_then(|watch| {
+                    let joined = publisher
+                        .join(watch, resume, now)
+                        .ok_or(streams::Refused::UnknownInstrument)?;
+                    let places = &mut self.places[watch.0 as usize];
+                    if !places.contains(&stream) {
+                        places.push(stream);
+                    }
+                    Ok(joined)
+                });
+                let delivery = Delivery::Joined {
+                    subscriber,
+                    outcome,
+                };
+                deliver(&self.shards[stream.shard], delivery);
+            }
+            Command::CatchUp {
+                stream,
+                key,
+                encoding,
+                subscriber,
+                from,
+            } => {
+                let watch = self.watches.get(&(key, encoding)).copied();
+                let caught_up = watch.and_then(|watch| publisher.catch_up(watch, from, now));
+                let delivery = Delivery::CaughtUp {
+                    subscriber,
+                    caught_up,
+                };
+                deliver(&self.shards[stream.shard], delivery);
+            }
+            Command::Leave {
+                stream,
+                key,
+                encoding,
+            } => {
+                let Some(watch) = self.watches.get(&(key, encoding)).copied() else {
+                    return;
+                };
+                let places = &mut self.places[watch.0 as usize];
+                places.retain(|place| *place != stream);
+                if places.is_empty() {
+                    self.watches.remove(&(key, encoding));
+                    publisher.unwatch(watch);
+                }
+            }
+        }
+    }
+
+    fn watch(
+        &mut self,
+        key: StreamKey,
+        encoding: Encoding,
+        publisher: &mut Publisher,
+        now: Nanos,
+    ) -> Result<WatchId, streams::Refused> {
+        if let Some(watch) = self.watches.get(&(key, encoding)) {
+            return Ok(*watch);
+        }
+        let watch = publisher.watch(key, encoding, now)?;
+        self.watches.insert((key, encoding), watch);
+        let index = watch.0 as usize;
+        if self.places.len() <= index {
+            self.places.resize_with(index + 1, Vec::new);
+        }
+        self.places[index].clear();
+        Ok(watch)
+    }
+}
+
+/// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
+fn deliver(shard: &Sender<Delivery>, delivery: Delivery) {
+    let _ended = shard.blocking_send(delivery);
+}

@@ -1,0 +1,144 @@
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use metrics::ShardMetrics;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
+use wire::GoAwayReason;
+
+use crate::directory::Directory;
+use crate::handshake::Pages;
+use crate::link::Links;
+use crate::seats::Seats;
+use crate::settings::Settings;
+use crate::shard::{self, Common, Life};
+
+/// Connections that may wait in a listener's queue; the system's `somaxconn` bounds it too.
+const BACKLOG: i32 = 4096;
+
+/// The running shards of a node.
+pub struct Fanout {
+    addr: SocketAddr,
+    seats: Arc<Seats>,
+    life: watch::Sender<Life>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+}
+
+/// Why the fan-out cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {source}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start a shard's thread: {0}")]
+    Thread(io::Error),
+}
+
+impl Fanout {
+    /// Starts one shard for each of `metrics`, all on one address.
+    pub fn start(
+        settings: Settings,
+        metrics: Vec<Arc<ShardMetrics>>,
+        directory: Arc<Directory>,
+        links: Links,
+        pages: Pages,
+    ) -> Result<Self, StartError> {
+        let (addr, listeners) =
+            listen(settings.listen, metrics.len()).map_err(|source| StartError::Listen {
+                addr: settings.listen,
+                source,
+            })?;
+        let (life, watched) = watch::channel(Life::Serving);
+        let seats = Arc::new(Seats::new(settings.sessions));
+        let common = Arc::new(Common {
+            settings,
+            directory,
+            seats: Arc::clone(&seats),
+            pages,
+        });
+        let mut threads = Vec::with_capacity(metrics.len());
+        let parts = metrics.into_iter().zip(links.shards).zip(listeners);
+        for (index, ((metrics, links), listener)) in parts.enumerate() {
+            let (common, watched) = (Arc::clone(&common), watched.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("shard-{index}"))
+                .spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build()?;
+                    runtime.block_on(shard::run(index, common, metrics, links, listener, watched))
+                })
+                .map_err(StartError::Thread)?;
+            threads.push(thread);
+        }
+        Ok(Self {
+            addr,
+            seats,
+            life,
+            threads,
+        })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.seats.taken()
+    }
+
+    /// Lets no new session in, tells all to go, closes them after the delay, and ends the shards.
+    pub fn stop(&self, reason: GoAwayReason, delay: Duration) {
+        self.life.send_replace(Life::Stopping { reason, delay });
+    }
+
+    /// Waits until all shards have ended.
+    pub fn join(self) {
+        for thread in self.threads {
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a shard failed"),
+                Err(_) => tracing::error!("a shard panicked"),
+            }
+        }
+    }
+}
+
+/// One listener a shard on the same port; the kernel spreads connections over them.
+fn listen(addr: SocketAddr, shards: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    // With SO_REUSEPORT a second node would share the port unnoticed; without it, it is told.
+    let probe = socket(addr, false)?;
+    probe.bind(&addr.into())?;
+    let addr = probe.local_addr()?.as_socket().unwrap_or(addr);
+    drop(probe);
+    let listeners = (0..shards.max(1))
+        .map(|_| {
+            let socket = socket(addr, true)?;
+            socket.bind(&addr.into())?;
+            socket.listen(BACKLOG)?;
+            Ok(socket.into())
+        })
+        .collect::<io::Result<Vec<TcpListener>>>()?;
+    Ok((addr, listeners))
+}
+
+fn socket(addr: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(reuse_port)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}

@@ -1,0 +1,53 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The bounds and times of the fan-out.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// How many shards: one a core that is to serve clients.
+    pub shards: usize,
+    /// The most sessions of the node.
+    pub sessions: usize,
+    /// The most streams of a session.
+    pub streams_per_session: usize,
+    /// The largest message of a client, in bytes.
+    pub inbound_message_bytes: usize,
+    /// How many messages a second a client may send for long.
+    pub inbound_rate: u32,
+    /// How many messages a client may send at once after a pause.
+    pub inbound_burst: u32,
+    /// How long a client may take from connecting to the end of its handshake.
+    pub handshake_timeout: Duration,
+    /// How long a client may be quiet before it is sent a ping.
+    pub ping_interval: Duration,
+    /// How long a client may take to show life after a ping.
+    pub pong_timeout: Duration,
+    /// Bytes of runs that one stream keeps in a shard for those who have not been sent them yet.
+    pub run_bytes: usize,
+    /// The socket's send buffer (`SO_SNDBUF`); the system's default where none is set.
+    pub send_buffer: Option<usize>,
+    /// How long clients are given between `GoAway` and the close.
+    pub drain_delay: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            shards: 1,
+            sessions: 20_000,
+            streams_per_session: 1024,
+            inbound_message_bytes: 4096,
+            inbound_rate: 10,
+            inbound_burst: 20,
+            handshake_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(20),
+            pong_timeout: Duration::from_secs(10),
+            run_bytes: 256 * 1024,
+            send_buffer: None,
+            drain_delay: Duration::from_secs(1),
+        }
+    }
+}

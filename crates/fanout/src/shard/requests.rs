@@ -1,0 +1,385 @@
+//! What clients ask, and what they are answered.
+
+use metrics::label;
+use streams::{Opcode, Refused, StreamKey};
+use wire::control::{
+    Answer, ControlError, ErrorCode, Outcome, Refusal, Request, RequestId, StreamError,
+    StreamRequest, StreamUpdate, Unsubscribed,
+};
+use wire::{ViewParams, close, control};
+
+use super::state::{State, wall_clock};
+use crate::directory::{Directory, Listing};
+use crate::inbound::InboundEvent;
+use crate::session::{Ending, PendingRequest, PendingResult};
+
+/// Bytes of answers and pongs that a session may have waiting before its pings go unanswered; a
+/// client that does not read gets no pongs.
+const PONG_WHILE: usize = 8 * 1024;
+
+impl State {
+    /// Reads what was received, up to a request that has to wait for its answer.
+    pub(super) fn read_requests(&mut self, index: usize, directory: &Directory) {
+        loop {
+            let Some(session) = self.sessions.get_mut(index) else {
+                return;
+            };
+            if session.request.is_some() || matches!(session.ending, Ending::Gone | Ending::Closed)
+            {
+                return;
+            }
+            let event = match session.inbound.next() {
+                Ok(Some(event)) => event,
+                Ok(None) => return,
+                Err(violation) => {
+                    self.close(index, violation.close_code(), &violation.to_string());
+                    // What follows a violation has no meaning.
+                    self.end(index);
+                    return;
+                }
+            };
+            if session.is_ending() {
+                if matches!(event, InboundEvent::Close(_)) {
+                    session.ending = Ending::Closed;
+                    return;
+                }
+                continue;
+            }
+            let now = std::time::Instant::now();
+            let (rate, burst) = (self.settings.inbound_rate, self.settings.inbound_burst);
+            let counts = !matches!(event, InboundEvent::Pong | InboundEvent::Close(_));
+            if counts && !session.bucket.take(rate, burst, now) {
+                self.metrics.rate_limited.inc();
+                self.close(index, close::RATE_EXCEEDED, "more messages than allowed");
+                return;
+            }
+            match event {
+                InboundEvent::Fragment | InboundEvent::Pong => {}
+                InboundEvent::Ping(payload) => {
+                    if session.outgoing.len() < PONG_WHILE {
+                        session.outgoing.push(Opcode::Pong, &payload);
+                    }
+                }
+                InboundEvent::Close(code) => {
+                    // RFC 6455, section 5.5.1: the close is answered with the code received.
+                    self.close(index, code.unwrap_or(close::NORMAL), "");
+                    self.end(index);
+                    return;
+                }
+                InboundEvent::Text(text) => {
+                    self.metrics.messages_in.inc();
+                    self.request(index, &text, directory);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, index: usize) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.ending = Ending::Closed;
+        }
+    }
+
+    fn request(&mut self, index: usize, text: &str, directory: &Directory) {
+        match Request::parse(text) {
+            Ok(Request::Subscribe { id, streams }) => self.subscribe(index, id, streams, directory),
+            Ok(Request::Unsubscribe { id, streams }) => {
+                self.unsubscribe(index, id, streams, directory)
+            }
+            Ok(Request::Update { id, streams }) => self.update(index, id, streams),
+            Ok(Request::List { id, matching }) => {
+                let instruments = directory.entries(matching.as_ref());
+                self.answer(index, &Answer::Instruments { id, instruments });
+            }
+            Ok(Request::Ping { id }) => {
+                let time = wall_clock();
+                self.answer(index, &Answer::Pong { id, time });
+            }
+            Err(Refusal { id, error }) => {
+                self.metrics.request_errors[code_label(error.code)].inc();
+                self.answer(index, &Answer::Error { id, error });
+            }
+        }
+    }
+
+    fn answer(&mut self, index: usize, answer: &Answer) {
+        let mut text = Vec::with_capacity(512);
+        answer.write(&mut text);
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.outgoing.push(Opcode::Text, &text);
+            self.metrics.answers_out.inc();
+        }
+    }
+
+    fn subscribe(
+        &mut self,
+        index: usize,
+        id: Option<RequestId>,
+        wanted: Vec<Result<StreamRequest, StreamError>>,
+        directory: &Directory,
+    ) {
+        let mut request = PendingRequest {
+            id,
+            results: Vec::with_capacity(wanted.len()),
+            waiting: 0,
+        };
+        let mut joins = Vec::new();
+        for stream in wanted {
+            match stream {
+                Err(error) => request.results.push(PendingResult::Done(Err(error))),
+                Ok(stream) => self.resolve(index, stream, directory, &mut request, &mut joins),
+            }
+        }
+        for result in &request.results {
+            if let PendingResult::Done(Err(error)) = result {
+                self.metrics.request_errors[code_label(error.error.code)].inc();
+            }
+        }
+        self.sessions[index].request = Some(Box::new(request));
+        if joins.is_empty() {
+            self.answer_request(index);
+            return;
+        }
+        let encoding = self.sessions[index].encoding;
+        for join in joins {
+            let resume = join.request.resume.map(|resume| market::Position {
+                epoch: resume.epoch,
+                seq: resume.seq,
+            });
+            let policy = join.request.policy;
+            self.join(
+                index,
+                join.key,
+                encoding,
+                join.publisher,
+                policy,
+                resume,
+                join.result,
+            );
+        }
+    }
+
+    /// Checks one stream of a `subscribe`; a symbol with `*` becomes one result an instrument.
+    fn resolve(
+        &self,
+        index: usize,
+        stream: StreamRequest,
+        directory: &Directory,
+        request: &mut PendingRequest,
+        joins: &mut Vec<Join>,
+    ) {
+        let mut fail = |key: &control::StreamKey, code, message: String| {
+            let error = key.refuse(ControlError::new(code, message));
+            request.results.push(PendingResult::Done(Err(error)));
+        };
+        if stream.start.is_some() {
+            let message = "start: this node does not replay the past yet; leave it out".into();
+            return fail(&stream.key, ErrorCode::UnsupportedStart, message);
+        }
+        let listings = directory.find(&stream.key.symbol);
+        if listings.is_empty() {
+            let message = format!(
+                "symbol {:?} is no instrument of this node; `list` tells those that there are",
+                stream.key.symbol.as_str()
+            );
+            return fail(&stream.key, ErrorCode::UnknownSymbol, message);
+        }
+        for listing in listings {
+            let wire_key = stream.key.of(listing.name().clone());
+            let key = stream_key(&listing, &wire_key);
+            let session = &self.sessions[index];
+            let has = session
+                .subs
+                .iter()
+                .any(|(_, sub)| self.streams[sub.stream].key == key)
+                || joins.iter().any(|join| join.key == key);
+            let mut fail = |code, message: String| {
+                let error = wire_key.refuse(ControlError::new(code, message));
+                request.results.push(PendingResult::Done(Err(error)));
+            };
+            if has {
+                fail(
+                    ErrorCode::AlreadySubscribed,
+                    "this session has the stream already".into(),
+                );
+                continue;
+            }
+            let most = self.settings.streams_per_session;
+            if session.subs.len() + joins.len() >= most {
+                fail(
+                    ErrorCode::TooManyStreams,
+                    format!("a session may have {most} streams"),
+                );
+                continue;
+            }
+            let Some(publisher) = directory.publisher_of(&listing, key.channel) else {
+                let message = format!(
+                    "nothing of channel {} has been read yet",
+                    key.channel.name()
+                );
+                fail(ErrorCode::NotReady, message);
+                continue;
+            };
+            joins.push(Join {
+                key,
+                publisher,
+                request: stream.clone(),
+                result: request.results.len(),
+            });
+            request.results.push(PendingResult::Waiting(wire_key));
+            request.waiting += 1;
+        }
+    }
+
+    /// Answers the pending request, all of whose results are there, and lets its streams begin.
+    pub(super) fn answer_request(&mut self, index: usize) {
+        let Some(request) = self
+            .sessions
+            .get_mut(index)
+            .and_then(|session| session.request.take())
+        else {
+            return;
+        };
+        let done = |result| match result {
+            PendingResult::Done(outcome) => Some(outcome),
+            PendingResult::Waiting(_) => None,
+        };
+        let answer = Answer::Subscribed {
+            id: request.id,
+            results: request.results.into_iter().filter_map(done).collect(),
+        };
+        self.answer(index, &answer);
+        self.release(index);
+    }
+
+    fn unsubscribe(
+        &mut self,
+        index: usize,
+        id: Option<RequestId>,
+        streams: Vec<Result<control::StreamKey, StreamError>>,
+        directory: &Directory,
+    ) {
+        let mut results = Vec::with_capacity(streams.len());
+        for stream in streams {
+            match stream {
+                Err(error) => results.push(Err(error)),
+                Ok(wire_key) => self.end_streams(index, &wire_key, directory, &mut results),
+            }
+        }
+        for error in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.metrics.request_errors[code_label(error.error.code)].inc();
+        }
+        self.answer(index, &Answer::Unsubscribed { id, results });
+    }
+
+    fn end_streams(
+        &mut self,
+        index: usize,
+        wire_key: &control::StreamKey,
+        directory: &Directory,
+        results: &mut Vec<Outcome<Unsubscribed>>,
+    ) {
+        let before = results.len();
+        for listing in directory.find(&wire_key.symbol) {
+            let stream = wire_key.of(listing.name().clone());
+            let key = stream_key(&listing, &stream);
+            let streams = &self.streams;
+            let sub = self.sessions[index]
+                .subs
+                .iter()
+                .find(|(_, sub)| streams[sub.stream].key == key)
+                .map(|(sub, _)| sub);
+            if let Some(sub) = sub {
+                self.leave(index, sub);
+                results.push(Ok(Unsubscribed { stream }));
+            }
+        }
+        if results.len() == before {
+            let error = ControlError::new(
+                ErrorCode::NotSubscribed,
+                "this session does not have the stream; depth, speed and group must be those of the subscription",
+            );
+            results.push(Err(wire_key.refuse(error)));
+        }
+    }
+
+    fn update(
+        &mut self,
+        index: usize,
+        id: Option<RequestId>,
+        streams: Vec<Result<StreamUpdate, StreamError>>,
+    ) {
+        let refuse = |stream: Result<StreamUpdate, StreamError>| match stream {
+            Err(error) => Err(error),
+            Ok(update) => Err(update.key.refuse(ControlError::new(
+                ErrorCode::UnknownOp,
+                "op \"update\" is not served yet; unsubscribe and subscribe instead",
+            ))),
+        };
+        let results: Vec<_> = streams.into_iter().map(refuse).collect();
+        for error in results
+            .iter()
+            .filter_map(|result: &Outcome<_>| result.as_ref().err())
+        {
+            self.metrics.request_errors[code_label(error.error.code)].inc();
+        }
+        self.answer(index, &Answer::Updated { id, results });
+    }
+}
+
+/// A stream that its publisher is to be asked for.
+struct Join {
+    key: StreamKey,
+    publisher: usize,
+    request: StreamRequest,
+    result: usize,
+}
+
+/// The stream that a client means; depth and the like are of books only.
+fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamKey {
+    let params = match key.channel {
+        market::Channel::Book => key.params(),
+        _ => ViewParams {
+            speed: key.speed,
+            ..ViewParams::default()
+        },
+    };
+    StreamKey {
+        instrument: listing.id(),
+        channel: key.channel,
+        params,
+    }
+}
+
+pub(super) fn refuse(key: &control::StreamKey, refused: Refused) -> StreamError {
+    let code = match refused {
+        Refused::UnknownInstrument => ErrorCode::UnknownSymbol,
+        Refused::Channel(_) => ErrorCode::UnsupportedChannel,
+        Refused::Speed(_) => ErrorCode::UnsupportedSpeed,
+        Refused::Group => ErrorCode::UnsupportedGroup,
+    };
+    key.refuse(ControlError::new(code, refused.to_string()))
+}
+
+pub(super) const fn code_label(code: ErrorCode) -> label::ErrorCode {
+    match code {
+        ErrorCode::BadJson => label::ErrorCode::BadJson,
+        ErrorCode::BadRequest | ErrorCode::Other => label::ErrorCode::BadRequest,
+        ErrorCode::UnknownOp => label::ErrorCode::UnknownOp,
+        ErrorCode::UnknownChannel => label::ErrorCode::UnknownChannel,
+        ErrorCode::UnsupportedChannel => label::ErrorCode::UnsupportedChannel,
+        ErrorCode::UnknownSymbol => label::ErrorCode::UnknownSymbol,
+        ErrorCode::BadDepth => label::ErrorCode::BadDepth,
+        ErrorCode::BadSpeed => label::ErrorCode::BadSpeed,
+        ErrorCode::UnsupportedSpeed => label::ErrorCode::UnsupportedSpeed,
+        ErrorCode::BadGroup => label::ErrorCode::BadGroup,
+        ErrorCode::UnsupportedGroup => label::ErrorCode::UnsupportedGroup,
+        ErrorCode::BadPolicy => label::ErrorCode::BadPolicy,
+        ErrorCode::BadResume => label::ErrorCode::BadResume,
+        ErrorCode::UnsupportedStart => label::ErrorCode::UnsupportedStart,
+        ErrorCode::AlreadySubscribed => label::ErrorCode::AlreadySubscribed,
+        ErrorCode::NotSubscribed => label::ErrorCode::NotSubscribed,
+        ErrorCode::TooManyStreams => label::ErrorCode::TooManyStreams,
+        ErrorCode::NotReady => label::ErrorCode::NotReady,
+    }
+}
