@@ -11,13 +11,13 @@ const PREFIX: &str = "TAPECAST_";
 const SEPARATOR: &str = "__";
 
 /// One step of a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Name(String),
     Item(usize),
 }
 
-/// Lays the variables that are keys over `root`, in the order of their names.
+/// Lays the variables that are keys over `root`, in the order of their paths.
 pub(super) fn overlay(
     root: &mut BTreeMap<String, Node>,
     variables: &[(String, String)],
@@ -28,7 +28,7 @@ pub(super) fn overlay(
         .filter_map(|(name, value)| Some((name, steps(name)?, value)))
         .collect();
     // So that items of lists come in the order of their numbers.
-    ours.sort_by(|(a, ..), (b, ..)| (a.len(), a).cmp(&(b.len(), b)));
+    ours.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
     for (name, steps, value) in ours {
         let node = Node {
             value: Value::Loose(value.clone()),

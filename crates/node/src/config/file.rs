@@ -15,11 +15,18 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<String, Node>, Vec<Mistake>> {
     if errors.is_empty() {
         return Ok(lines.table(table.into_inner()));
     }
-    // The error's own text shows the source line, which may hold a password.
-    let mistakes = errors.iter().map(|error| {
+    // The first of each line, since one slip makes several. The error's own text shows the source
+    // line, which may hold a password.
+    let mut by_line = BTreeMap::new();
+    for error in &errors {
         let at = error.span().map_or(0, |span| span.start);
-        Mistake::syntax(lines.line(at), error.message().to_owned())
-    });
+        by_line
+            .entry(lines.line(at))
+            .or_insert_with(|| error.message().to_owned());
+    }
+    let mistakes = by_line
+        .into_iter()
+        .map(|(line, message)| Mistake::syntax(line, message));
     Err(mistakes.collect())
 }
 

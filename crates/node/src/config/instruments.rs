@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ingest::Refusal;
-use market::{Exponents, InstrumentName, decimal};
+use market::decimal::{self, DecimalError};
+use market::{Exponents, InstrumentName};
 use wire::control::Symbol;
 
 use super::key::Kind;
@@ -191,12 +192,12 @@ fn step(reader: &mut Reader, key: &str, exponent: i8) -> Option<i64> {
     let text = reader.decimal(key)?;
     match decimal::parse(text.as_bytes(), exponent) {
         Ok(mantissa) if mantissa > 0 => Some(mantissa),
-        Ok(_) => {
+        Ok(_) | Err(DecimalError::Malformed) => {
             reader.mistake(key, Kind::Decimal.expected());
             None
         }
         Err(error) => {
-            reader.mistake(key, format!("{}; this {error}", Kind::Decimal.expected()));
+            reader.mistake(key, format!("{}; {error}", Kind::Decimal.expected()));
             None
         }
     }

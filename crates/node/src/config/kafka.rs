@@ -1,16 +1,11 @@
-use std::time::Duration;
-
 use ingest::{BatchLimits, Format, FormatOptions, IngestConfig, Start, TopicRule};
 use market::InstrumentName;
 use regex::Regex;
 
-use super::key::Kind;
+use super::key::{Kind, LOOKBACK};
 use super::mistake::Mistake;
 use super::reader::Reader;
 use super::unit::parse_duration;
-
-/// How far back `kafka.start` may look: a month, more than any market's topics hold.
-const LOOKBACK: Duration = Duration::from_secs(31 * 86_400);
 
 /// What is read, from where, and how.
 pub(super) fn read(reader: &mut Reader) -> IngestConfig {

@@ -3,6 +3,9 @@ use std::time::Duration;
 use super::unit::{show_duration, show_size};
 use super::value::quote;
 
+/// How far back may be looked: a month, more than any market's topics hold.
+pub(super) const LOOKBACK: Duration = Duration::from_secs(31 * 86_400);
+
 /// One key of the configuration: what is documented, proposed, read and checked.
 pub(super) struct Key {
     /// Where it stands; `[]` is any item of a list.
@@ -69,7 +72,10 @@ impl Kind {
         match self {
             Self::Address => r#"an IP address and a port, such as "127.0.0.1:8080""#.into(),
             Self::Brokers => r#"HOST:PORT, or several with commas, such as "kafka:9092""#.into(),
-            Self::Start => r#""earliest", or a duration to look back, such as "10m""#.into(),
+            Self::Start => format!(
+                r#""earliest", or a duration to look back of at most {}"#,
+                quote(&show_duration(LOOKBACK))
+            ),
             Self::Properties => "texts, integers and booleans by property name".into(),
             Self::Pattern => r#"a regular expression, such as "trades-.*""#.into(),
             Self::Venue => r#"1 to 32 of A-Z, 0-9, '_', '-' and '.', such as "BINANCE""#.into(),

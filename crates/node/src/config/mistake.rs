@@ -65,7 +65,7 @@ impl Mistake {
 pub(super) const REDACTED: &str = "\"<redacted>\"";
 
 /// Whether the value of that key must not be shown: librdkafka's passwords, secrets, private keys
-/// and what its OAuth method is given.
+/// and what its OAuth method is given; also below a section whose name was misspelt.
 pub(super) fn is_secret(key: &str) -> bool {
     const MARKS: [&str; 5] = [
         "password",
@@ -74,9 +74,8 @@ pub(super) fn is_secret(key: &str) -> bool {
         "oauthbearer.config",
         "token",
     ];
-    key.strip_prefix("kafka.properties.")
-        .map(str::to_ascii_lowercase)
-        .is_some_and(|name| MARKS.iter().any(|mark| name.contains(mark)))
+    let key = key.to_ascii_lowercase();
+    key == "kafka.properties" || MARKS.iter().any(|mark| key.contains(mark))
 }
 
 impl fmt::Display for Mistake {

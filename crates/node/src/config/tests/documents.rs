@@ -1,0 +1,102 @@
+//! The document and the example file say what the code says.
+
+use std::collections::BTreeSet;
+
+use super::super::key::{Fallback, Key};
+use super::super::keys::{KEYS, find};
+use super::*;
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+const EXAMPLE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../deploy/tapecast.example.toml"
+);
+
+/// What a key's table is headed by, and its name there.
+fn split(path: &'static str) -> (String, &'static str) {
+    let (table, name) = path.rsplit_once('.').unwrap();
+    match table.strip_suffix("[]") {
+        Some(list) => (format!("[[{list}]]"), name),
+        None => (format!("[{table}]"), name),
+    }
+}
+
+fn row(key: &Key) -> String {
+    let (_, name) = split(key.path);
+    let default = match key.default {
+        Fallback::Required => "required".to_owned(),
+        Fallback::None(text) => text.to_owned(),
+        Fallback::Value(text) => format!("`{}`", key.kind.literal(text)),
+    };
+    let kind = key.kind.expected();
+    format!("| `{name}` | {kind} | {default} | {} |\n", key.meaning)
+}
+
+#[test]
+fn the_document_lists_exactly_the_keys() {
+    let mut expected = String::new();
+    let mut last = String::new();
+    for key in KEYS {
+        let (table, _) = split(key.path);
+        if table != last {
+            expected += &format!(
+                "\n### `{table}`\n\n| key | may be | default | meaning |\n|---|---|---|---|\n"
+            );
+            last = table;
+        }
+        expected += &row(key);
+    }
+    let document = std::fs::read_to_string(DOCUMENT).unwrap();
+    assert!(
+        document.contains(&expected),
+        "docs/configuration.md is to have this:\n{expected}"
+    );
+    assert_eq!(
+        document.matches("\n### `[").count(),
+        expected.matches("\n### `[").count(),
+        "a section too many"
+    );
+}
+
+#[test]
+fn the_example_has_every_key_at_its_default() {
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    let config = config(sources(&text));
+    let mut missing: BTreeSet<&str> = KEYS.iter().map(|key| key.path).collect();
+    for setting in &config.effective.0 {
+        let path = &setting.path;
+        let Some(key) = find(path) else {
+            assert!(path.starts_with("kafka.properties."), "{path}");
+            missing.remove("kafka.properties");
+            continue;
+        };
+        missing.remove(key.path);
+        assert!(
+            matches!(setting.node.origin, Origin::Line(_)),
+            "{path} is not in the example"
+        );
+        if let Fallback::Value(default) = key.default {
+            let given = setting.node.value.to_string();
+            assert_eq!(given, key.kind.literal(default), "{path}");
+        }
+    }
+    assert!(missing.is_empty(), "not in the example: {missing:?}");
+}
+
+#[test]
+fn every_default_is_one_that_may_be_given() {
+    for key in KEYS {
+        assert!(key.meaning.ends_with('.'), "{}", key.path);
+        assert!(find(key.path).is_some(), "{}", key.path);
+    }
+    let config = config(sources(LEAST));
+    let shown = config.effective.to_string();
+    for key in KEYS {
+        if let Fallback::Value(text) = key.default {
+            let (table, name) = split(key.path);
+            let line = format!("{name} = {}  # default\n", key.kind.literal(text));
+            assert!(shown.contains(&table), "{table}");
+            assert!(shown.contains(&line), "{line}");
+        }
+    }
+}
