@@ -29,7 +29,9 @@ mod ring;
 pub use epoch::PartitionIdentity;
 pub use key::{Handle, StreamKey, WatchId};
 pub use message_log::MessageLog;
-pub use publisher::{At, CaughtUp, Joined, Publisher, Refused, ResumeFailure, Scope, Start, Stats};
+pub use publisher::{
+    About, At, CaughtUp, Joined, Publisher, Refused, ResumeFailure, Scope, Start, Stats, Unwanted,
+};
 pub use ring::{Cursor, Ring};
 pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame};
 pub use settings::Settings;

@@ -24,6 +24,8 @@ pub(super) struct Instrument {
     last_heard: Nanos,
     halted: bool,
     fresh: bool,
+    /// Counts what changes the start of a stream without a message in that stream.
+    revision: u64,
 }
 
 /// What an instrument is called and how its numbers are to be read.
@@ -98,6 +100,7 @@ impl Instrument {
             last_heard: now,
             halted: false,
             fresh: true,
+            revision: 0,
         }
     }
 
@@ -111,6 +114,10 @@ impl Instrument {
 
     pub(super) const fn state(&self) -> (State, Reason) {
         (self.status.state, self.status.reason)
+    }
+
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
     }
 
     pub(super) const fn last_heard(&self) -> Nanos {
@@ -356,6 +363,7 @@ impl Instrument {
         if self.status.state != State::Live {
             return false;
         }
+        self.revision += 1;
         self.status.state = State::Stale;
         self.status.reason = Reason::Quiet;
         let place = Place::of_node(self.status.last_seq, now);
@@ -471,6 +479,7 @@ impl Instrument {
         {
             return;
         }
+        self.revision += 1;
         self.status.state = state;
         self.status.reason = reason;
         let prev_seq = if self.status.epoch == epoch {
@@ -513,6 +522,7 @@ impl Instrument {
         bench: &mut Bench,
         out: &mut Outbox,
     ) {
+        self.revision += 1;
         self.identity.tick_size = definition.tick_size.map(Price);
         self.identity.lot_size = definition.lot_size.map(Size);
         if self.identity.exponents == definition.exponents {

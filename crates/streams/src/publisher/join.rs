@@ -168,7 +168,8 @@ impl Publisher {
         }
         self.stats.joined += 1;
         joined.start = Start::Snapshot(failure);
-        joined.run = self.out.cached_start(id);
+        let revision = instrument.revision();
+        joined.run = self.out.cached_start(id, revision);
         if joined.run.is_none() {
             let mut writer = Writer {
                 encoding,
@@ -178,7 +179,7 @@ impl Publisher {
             write_start(instrument, &key, now, &mut self.bench, &mut writer);
             joined.run = writer.finish(now);
             if let Some(run) = &joined.run {
-                self.out.cache_start(id, run);
+                self.out.cache_start(id, revision, run);
             }
         }
         Some(joined)

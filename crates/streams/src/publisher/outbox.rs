@@ -31,10 +31,16 @@ pub(super) struct Watch {
     pub(super) handle: Handle,
     run: RunBuilder,
     last_emit: Nanos,
-    /// Counts what was emitted, so that a start is encoded once between two messages.
-    version: u64,
-    start: Option<(u64, Arc<Run>)>,
+    start: Option<Start>,
     generation: u64,
+}
+
+/// What new subscribers begin with; encoded once, and right until the stream's next message or
+/// the instrument's next revision.
+#[derive(Debug)]
+struct Start {
+    revision: u64,
+    run: Arc<Run>,
 }
 
 /// What encoding a message for an instrument needs to know of it.
@@ -68,7 +74,6 @@ impl Outbox {
             handle,
             run: RunBuilder::default(),
             last_emit: now,
-            version: 0,
             start: None,
             generation: self.generation,
         });
@@ -103,7 +108,7 @@ impl Outbox {
             if watch.run.is_empty() {
                 self.dirty.push(*id);
             }
-            watch.version += 1;
+            watch.start = None;
             watch.last_emit = now;
             self.messages += 1;
             let before = watch.run.len();
@@ -132,16 +137,18 @@ impl Outbox {
         }
     }
 
-    /// The start that was made for this watch since its last message.
-    pub(super) fn cached_start(&self, id: WatchId) -> Option<Arc<Run>> {
-        let watch = self.get(id)?;
-        let (version, run) = watch.start.as_ref()?;
-        (*version == watch.version).then(|| Arc::clone(run))
+    /// The start that was made for this watch, if it still says what is.
+    pub(super) fn cached_start(&self, id: WatchId, revision: u64) -> Option<Arc<Run>> {
+        let start = self.get(id)?.start.as_ref()?;
+        (start.revision == revision).then(|| Arc::clone(&start.run))
     }
 
-    pub(super) fn cache_start(&mut self, id: WatchId, run: &Arc<Run>) {
+    pub(super) fn cache_start(&mut self, id: WatchId, revision: u64, run: &Arc<Run>) {
         if let Some(watch) = self.watches.get_mut(id.0 as usize) {
-            watch.start = Some((watch.version, Arc::clone(run)));
+            watch.start = Some(Start {
+                revision,
+                run: Arc::clone(run),
+            });
         }
     }
 

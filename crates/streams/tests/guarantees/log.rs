@@ -1,0 +1,136 @@
+//! What stands in Kafka: the records of a few instruments in a few partitions.
+
+use market::{
+    Definition, Event, Exponents, InstrumentName, Level, Link, Nanos, Seq, SnapshotOrigin, State,
+    Trade,
+};
+use streams::{At, Handle, PartitionIdentity, Publisher, Scope};
+use wire::OwnedTrade;
+
+pub(crate) const NAMES: [&str; 4] = ["V:A", "V:B", "W:C", "W:D"];
+pub(crate) const TOPIC: &str = "market";
+
+/// One thing that happens to a partition, the same for every node that reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Entry {
+    Record(Record),
+    /// The topic is made anew: this partition begins again at offset 0.
+    Reopen {
+        partition: u32,
+        turns: u32,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) partition: u32,
+    pub(crate) offset: i64,
+    pub(crate) instrument: usize,
+    pub(crate) said: Said,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Said {
+    Whole {
+        seq: Option<u64>,
+        origin: SnapshotOrigin,
+        bids: Vec<Level>,
+        asks: Vec<Level>,
+    },
+    Delta {
+        link: Option<Link>,
+        origin: SnapshotOrigin,
+        bids: Vec<Level>,
+        asks: Vec<Level>,
+    },
+    Trades(Vec<OwnedTrade>),
+    State(State),
+    Definition(Definition),
+    /// It cannot be read.
+    Bad(Scope),
+    Nothing,
+}
+
+impl Record {
+    pub(crate) fn at(&self) -> At {
+        At {
+            partition: self.partition,
+            seq: Seq(self.offset),
+            log_time: log_time(self.offset),
+        }
+    }
+
+    /// Hands the record to a publisher.
+    pub(crate) fn read(&self, publisher: &mut Publisher, now: Nanos) {
+        let name = InstrumentName::parse(NAMES[self.instrument]).unwrap();
+        let handle = publisher
+            .add_instrument(&name, Exponents::default(), now)
+            .unwrap();
+        self.tell(publisher, handle, now);
+    }
+
+    fn tell(&self, publisher: &mut Publisher, handle: Handle, now: Nanos) {
+        let time = (self.offset % 3 != 0).then(|| Nanos(log_time(self.offset).0 - 7));
+        let at = self.at();
+        let mut event = |event: &Event<'_>| {
+            let _refused = publisher.event(at, handle, event, now);
+        };
+        match &self.said {
+            Said::Whole {
+                seq,
+                origin,
+                bids,
+                asks,
+            } => event(&Event::Snapshot {
+                seq: *seq,
+                origin: *origin,
+                time,
+                bids,
+                asks,
+            }),
+            Said::Delta {
+                link,
+                origin,
+                bids,
+                asks,
+            } => event(&Event::Delta {
+                link: *link,
+                origin: *origin,
+                time,
+                bids,
+                asks,
+            }),
+            Said::Trades(trades) => {
+                let trades: Vec<Trade<'_>> = trades.iter().map(OwnedTrade::borrow).collect();
+                event(&Event::Trades {
+                    time,
+                    trades: &trades,
+                });
+            }
+            Said::State(state) => event(&Event::Status {
+                time,
+                state: *state,
+            }),
+            Said::Definition(definition) => event(&Event::Definition {
+                time,
+                definition: *definition,
+            }),
+            Said::Bad(scope) => publisher.refused(at, handle, *scope, now),
+            Said::Nothing => event(&Event::Nothing),
+        }
+    }
+}
+
+pub(crate) fn log_time(offset: i64) -> Nanos {
+    Nanos(1_700_000_000_000_000_000 + offset.unsigned_abs() * 1_000_003)
+}
+
+pub(crate) fn identity(partition: u32, turns: u32) -> PartitionIdentity {
+    PartitionIdentity {
+        topic: TOPIC.into(),
+        topic_id: [7; 16],
+        partition: i32::try_from(partition).unwrap(),
+        turns,
+    }
+}

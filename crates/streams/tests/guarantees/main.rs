@@ -1,0 +1,19 @@
+//! What the streams crate guarantees, proven by clients that follow the protocol to the letter.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking, and its numbers are small"
+)]
+
+mod client;
+mod log;
+mod model;
+mod node;
+mod script;
+mod venue;
+
+mod starting;

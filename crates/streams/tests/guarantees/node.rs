@@ -1,0 +1,426 @@
+//! A publisher with its subscribers, as a shard of the node has them.
+
+use std::collections::HashMap;
+
+use market::{Channel, Epoch, Exponents, InstrumentName, Nanos, Position, Seq};
+use proptest::prelude::*;
+use streams::{Cursor, Publisher, Ring, Settings, Start, StreamKey, WatchId};
+use wire::{Depth, Encoding, ViewParams};
+
+use crate::client::{Checked, Client};
+use crate::log::{Entry, NAMES, identity};
+use crate::model::Model;
+use crate::venue::{PARTITIONS, book_partition};
+
+/// Bytes of runs that a stream holds for slow subscribers.
+const RING_BYTES: usize = 2 * 1024;
+
+pub(crate) struct Node {
+    pub(crate) publisher: Publisher,
+    pub(crate) now: u64,
+    pub(crate) models: Vec<Model>,
+    watches: HashMap<(StreamKey, Encoding), Watch>,
+    pub(crate) seats: Vec<Seat>,
+    /// For each instrument, subscribers of its full raw streams since the very beginning.
+    witnesses: HashMap<StreamKey, usize>,
+}
+
+struct Watch {
+    id: WatchId,
+    ring: Ring,
+    users: usize,
+}
+
+/// A subscriber and its place.
+pub(crate) struct Seat {
+    pub(crate) client: Client,
+    pub(crate) phase: Phase,
+    /// Reads only when told.
+    pub(crate) slow: bool,
+    /// From which message on it has exactly the witness's: in its own list, in the witness's.
+    same_from: Option<(usize, usize)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Live { cursor: Cursor, epoch: Epoch },
+    Away,
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        log_bytes: 4 * 1024,
+        heartbeat_after: 5_000,
+        stale_after: Some(30_000),
+        book_levels: 60,
+    }
+}
+
+pub(crate) fn name(instrument: usize) -> InstrumentName {
+    InstrumentName::parse(NAMES[instrument]).unwrap()
+}
+
+pub(crate) fn key(instrument: usize, channel: Channel, depth: Depth) -> StreamKey {
+    StreamKey {
+        instrument: name(instrument).id(),
+        channel,
+        params: ViewParams {
+            depth,
+            ..ViewParams::default()
+        },
+    }
+}
+
+impl Node {
+    /// A node that knows all instruments and reads every partition from its beginning.
+    pub(crate) fn new(settings: Settings) -> Self {
+        let starts = [(0, 0); PARTITIONS as usize];
+        Self::starting_at(settings, &starts)
+    }
+
+    /// The same, with the turns and the first offset of each partition.
+    pub(crate) fn starting_at(settings: Settings, starts: &[(u32, i64)]) -> Self {
+        let mut publisher = Publisher::new(settings);
+        let now = 1_000;
+        for instrument in 0..NAMES.len() {
+            publisher
+                .add_instrument(&name(instrument), Exponents::default(), Nanos(now))
+                .unwrap();
+        }
+        for (partition, (turns, start)) in (0..).zip(starts) {
+            publisher.open(partition, identity(partition, *turns), Seq(*start));
+        }
+        Self {
+            publisher,
+            now,
+            models: vec![Model::default(); NAMES.len()],
+            watches: HashMap::new(),
+            seats: Vec::new(),
+            witnesses: HashMap::new(),
+        }
+    }
+
+    /// Subscribes to every full raw stream.
+    pub(crate) fn watch_all(&mut self) -> Checked {
+        for instrument in 0..NAMES.len() {
+            for channel in [
+                Channel::Book,
+                Channel::Bbo,
+                Channel::Trades,
+                Channel::Status,
+            ] {
+                let key = key(instrument, channel, Depth::Full);
+                let seat = self.join(key, Encoding::Sbe)?;
+                self.witnesses.insert(key, seat);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn witness(&self, instrument: usize, channel: Channel) -> &Client {
+        &self.seats[self.witnesses[&key(instrument, channel, Depth::Full)]].client
+    }
+
+    pub(crate) fn read(&mut self, entry: &Entry) {
+        self.now += 10;
+        match entry {
+            Entry::Record(record) => {
+                self.models[record.instrument].read(record);
+                record.read(&mut self.publisher, Nanos(self.now));
+            }
+            Entry::Reopen { partition, turns } => {
+                for (instrument, model) in self.models.iter_mut().enumerate() {
+                    if book_partition(instrument) == *partition {
+                        model.restart();
+                    }
+                }
+                let identity = identity(*partition, *turns);
+                self.publisher
+                    .reopen(*partition, identity, Seq(0), Nanos(self.now));
+            }
+        }
+    }
+
+    /// Records before `next` were deleted before they were read.
+    pub(crate) fn lose(&mut self, partition: u32, next: i64) {
+        for (instrument, model) in self.models.iter_mut().enumerate() {
+            if book_partition(instrument) == partition {
+                model.lose();
+            }
+        }
+        self.publisher.lost(partition, Seq(next), Nanos(self.now));
+    }
+
+    /// Lets somebody in; its index.
+    pub(crate) fn join(
+        &mut self,
+        key: StreamKey,
+        encoding: Encoding,
+    ) -> Result<usize, TestCaseError> {
+        self.seats.push(Seat {
+            client: Client::new(key, encoding),
+            phase: Phase::Away,
+            slow: false,
+            same_from: None,
+        });
+        let seat = self.seats.len() - 1;
+        self.enter(seat, None)?;
+        Ok(seat)
+    }
+
+    /// Somebody who came from elsewhere takes a seat here.
+    pub(crate) fn seat(&mut self, client: Client) -> usize {
+        self.seats.push(Seat {
+            client,
+            phase: Phase::Away,
+            slow: false,
+            same_from: None,
+        });
+        self.seats.len() - 1
+    }
+
+    /// Subscribes, with or without a position; how it began.
+    pub(crate) fn enter(
+        &mut self,
+        seat: usize,
+        resume: Option<Position>,
+    ) -> Result<Start, TestCaseError> {
+        self.flush()?;
+        let (key, encoding) = (
+            self.seats[seat].client.key,
+            self.seats[seat].client.encoding,
+        );
+        let now = Nanos(self.now);
+        let publisher = &mut self.publisher;
+        let watch = self
+            .watches
+            .entry((key, encoding))
+            .or_insert_with(|| Watch {
+                id: publisher.watch(key, encoding, now).unwrap(),
+                ring: Ring::new(RING_BYTES),
+                users: 0,
+            });
+        watch.users += 1;
+        let joined = self.publisher.join(watch.id, resume, now).unwrap();
+        prop_assert_eq!(joined.view, key.params.view());
+        let cursor = watch.ring.cursor_at_end(joined.position.seq);
+        let client = &mut self.seats[seat].client;
+        let before = client.applied.len();
+        if let Start::Snapshot(why) = joined.start {
+            prop_assert_eq!(why.is_some(), resume.is_some());
+            client.forget();
+        }
+        client.learn(joined.position.epoch, joined.exponents);
+        if let Some(run) = &joined.run {
+            client.take(run, 0, usize::MAX)?;
+        }
+        if let Some(mine) = client.mine {
+            prop_assert_eq!(mine, joined.position);
+        }
+        let begun = client.applied.len();
+        let witness = self
+            .witnesses
+            .get(&key)
+            .map(|index| &self.seats[*index].client.applied);
+        self.seats[seat].same_from = witness.map(|applied| match joined.start {
+            Start::Snapshot(_) => (begun, applied.len()),
+            Start::Resumed => {
+                let from = resume.unwrap();
+                let behind = applied
+                    .iter()
+                    .rposition(|(at, _)| at.epoch != from.epoch || at.seq <= from.seq);
+                (before, behind.map_or(0, |index| index + 1))
+            }
+        });
+        self.seats[seat].phase = Phase::Live {
+            cursor,
+            epoch: joined.position.epoch,
+        };
+        Ok(joined.start)
+    }
+
+    /// Ends a subscription, and the stream with its last one.
+    pub(crate) fn leave(&mut self, seat: usize) {
+        if self.seats[seat].phase == Phase::Away {
+            return;
+        }
+        self.seats[seat].phase = Phase::Away;
+        let client = &self.seats[seat].client;
+        let watch = self
+            .watches
+            .get_mut(&(client.key, client.encoding))
+            .unwrap();
+        watch.users -= 1;
+        if watch.users == 0 {
+            self.publisher.unwatch(watch.id);
+            self.watches.remove(&(client.key, client.encoding));
+        }
+    }
+
+    /// Hands over what was published; whoever is not slow reads it.
+    pub(crate) fn flush(&mut self) -> Checked {
+        self.now += 5;
+        let mut by_id: HashMap<WatchId, &mut Ring> = self
+            .watches
+            .values_mut()
+            .map(|watch| (watch.id, &mut watch.ring))
+            .collect();
+        self.publisher.flush(Nanos(self.now), |id, run| {
+            by_id.get_mut(&id).unwrap().push(run);
+        });
+        for seat in 0..self.seats.len() {
+            if !self.seats[seat].slow {
+                self.read_runs(seat, usize::MAX)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a subscriber read at most so many frames; who has fallen off is caught up first.
+    pub(crate) fn read_runs(&mut self, seat: usize, mut frames: usize) -> Checked {
+        let seat = &mut self.seats[seat];
+        let Phase::Live {
+            mut cursor,
+            mut epoch,
+        } = seat.phase
+        else {
+            return Ok(());
+        };
+        let watch = &self.watches[&(seat.client.key, seat.client.encoding)];
+        if watch.ring.has_fallen(cursor) {
+            let from = Position {
+                epoch,
+                seq: cursor.seq,
+            };
+            let caught = self
+                .publisher
+                .catch_up(watch.id, from, Nanos(self.now))
+                .unwrap();
+            if let Some(run) = &caught.run {
+                seat.client.take(run, 0, usize::MAX)?;
+            }
+            cursor = watch.ring.cursor_at_end(caught.position.seq);
+            epoch = caught.position.epoch;
+            seat.same_from = None;
+            if let Some(mine) = seat.client.mine {
+                prop_assert_eq!(mine, caught.position);
+            }
+        }
+        while let Some(run) = watch.ring.get(cursor.run).filter(|_| frames > 0) {
+            let begin = run.frame_at(cursor.at);
+            let taken = seat.client.take(run, cursor.at, frames)?;
+            frames -= taken;
+            cursor.pass(run, begin + taken - 1);
+        }
+        seat.phase = Phase::Live { cursor, epoch };
+        Ok(())
+    }
+
+    /// Whether the subscriber has all that was published.
+    fn is_up_to_date(&self, seat: &Seat) -> bool {
+        let Phase::Live { cursor, .. } = seat.phase else {
+            return false;
+        };
+        self.watches[&(seat.client.key, seat.client.encoding)]
+            .ring
+            .is_at_end(cursor)
+    }
+
+    /// Flushes, and compares everybody who has read all with what is right.
+    pub(crate) fn check(&mut self) -> Checked {
+        self.flush()?;
+        for index in 0..self.seats.len() {
+            let seat = &self.seats[index];
+            if self.is_up_to_date(seat) {
+                self.check_by_model(seat)?;
+                self.check_by_witness(seat)?;
+                self.check_by_fresh(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn instrument_of(&self, key: &StreamKey) -> usize {
+        (0..NAMES.len())
+            .find(|index| name(*index).id() == key.instrument)
+            .unwrap()
+    }
+
+    fn check_by_model(&self, seat: &Seat) -> Checked {
+        let client = &seat.client;
+        let model = &self.models[self.instrument_of(&client.key)];
+        match client.key.channel {
+            Channel::Book => {
+                let depth = client.key.params.depth.levels();
+                prop_assert_eq!(&client.book, &model.book.top(depth));
+                prop_assert_eq!(client.broken.is_none(), model.live, "{:?}", client.broken);
+            }
+            Channel::Bbo => {
+                prop_assert_eq!(client.bbo, model.book.bbo());
+                prop_assert_eq!(client.broken.is_none(), model.live, "{:?}", client.broken);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_by_witness(&self, seat: &Seat) -> Checked {
+        let client = &seat.client;
+        let Some((mine, its)) = seat.same_from else {
+            return Ok(());
+        };
+        let witness = &self.seats[self.witnesses[&client.key]].client;
+        prop_assert_eq!(&client.messages[mine..], &witness.messages[its..]);
+        if client.encoding == Encoding::Sbe {
+            prop_assert_eq!(&client.applied[mine..], &witness.applied[its..]);
+        }
+        Ok(())
+    }
+
+    /// Who joins now is told what everybody else has.
+    fn check_by_fresh(&mut self, index: usize) -> Checked {
+        let (key, encoding) = (
+            self.seats[index].client.key,
+            self.seats[index].client.encoding,
+        );
+        let watch = self.watches[&(key, encoding)].id;
+        let joined = self.publisher.join(watch, None, Nanos(self.now)).unwrap();
+        let mut fresh = Client::new(key, encoding);
+        fresh.learn(joined.position.epoch, joined.exponents);
+        if let Some(run) = &joined.run {
+            fresh.take(run, 0, usize::MAX)?;
+        }
+        let client = &self.seats[index].client;
+        prop_assert_eq!(fresh.holds(), client.holds(), "{:?}", key);
+        if let (Some(fresh), Some(mine)) = (fresh.mine, client.mine) {
+            prop_assert_eq!(fresh, mine);
+        }
+        let about = self.about(key);
+        prop_assert_eq!(fresh.about.unwrap().state, about);
+        Ok(())
+    }
+
+    fn about(&self, key: StreamKey) -> market::State {
+        let handle = streams::Handle(u32::try_from(self.instrument_of(&key)).unwrap());
+        self.publisher.about(handle).unwrap().state
+    }
+
+    /// All trades reached whoever was there from the beginning.
+    pub(crate) fn check_trades(&self) -> Checked {
+        for (instrument, model) in self.models.iter().enumerate() {
+            let told: Vec<i64> = self
+                .witness(instrument, Channel::Trades)
+                .trades()
+                .iter()
+                .map(|(seq, _)| seq.0)
+                .collect();
+            prop_assert_eq!(&told, &model.trades);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn tick(&mut self, after: u64) {
+        self.now += after;
+        self.publisher.tick(Nanos(self.now));
+    }
+}

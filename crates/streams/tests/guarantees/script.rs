@@ -1,0 +1,91 @@
+//! Records of a test that is written by hand.
+
+use market::{Aggressor, Definition, Exponents, Level, Link, Price, Size, SnapshotOrigin};
+use wire::OwnedTrade;
+
+use crate::log::{Entry, Record, Said};
+
+pub(crate) const A: usize = 0;
+pub(crate) const B: usize = 1;
+
+type Pairs<'a> = &'a [(i64, i64)];
+
+/// A record of instrument [`A`] in partition 0.
+pub(crate) fn at(offset: i64, said: Said) -> Entry {
+    of(A, 0, offset, said)
+}
+
+pub(crate) fn of(instrument: usize, partition: u32, offset: i64, said: Said) -> Entry {
+    Entry::Record(Record {
+        partition,
+        offset,
+        instrument,
+        said,
+    })
+}
+
+pub(crate) fn whole(seq: Option<u64>, bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
+    Said::Whole {
+        seq,
+        origin: SnapshotOrigin::InBand,
+        bids: levels(bids),
+        asks: levels(asks),
+    }
+}
+
+pub(crate) fn delta(link: Option<(u64, u64)>, bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
+    Said::Delta {
+        link: link.map(|(prev, seq)| Link { prev, seq }),
+        origin: SnapshotOrigin::InBand,
+        bids: levels(bids),
+        asks: levels(asks),
+    }
+}
+
+pub(crate) fn fetched(seq: u64, bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
+    Said::Whole {
+        seq: Some(seq),
+        origin: SnapshotOrigin::OutOfBand,
+        bids: levels(bids),
+        asks: levels(asks),
+    }
+}
+
+pub(crate) fn diff(link: (u64, u64), bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
+    Said::Delta {
+        link: Some(Link {
+            prev: link.0,
+            seq: link.1,
+        }),
+        origin: SnapshotOrigin::OutOfBand,
+        bids: levels(bids),
+        asks: levels(asks),
+    }
+}
+
+pub(crate) fn trade(id: &str) -> Said {
+    Said::Trades(vec![OwnedTrade {
+        price: Price(1),
+        size: Size(1),
+        side: Aggressor::Sell,
+        id: id.to_owned(),
+    }])
+}
+
+pub(crate) fn definition(price_exponent: i8, tick_size: i64) -> Said {
+    Said::Definition(Definition {
+        exponents: Exponents {
+            price: price_exponent,
+            size: -8,
+        },
+        tick_size: Some(tick_size),
+        lot_size: None,
+    })
+}
+
+fn levels(pairs: Pairs<'_>) -> Vec<Level> {
+    pairs
+        .iter()
+        .map(|(price, size)| Level::new(*price, *size))
+        .collect()
+}

@@ -1,0 +1,33 @@
+//! What a subscription begins with.
+
+use market::{Channel, State};
+use wire::{Depth, Encoding};
+
+use crate::client::Checked;
+use crate::node::{Node, key, settings};
+use crate::script::{A, at, definition, trade, whole};
+
+#[test]
+fn a_start_tells_the_state_of_now() -> Checked {
+    let mut node = Node::new(settings());
+    let trades = key(A, Channel::Trades, Depth::Full);
+    node.read(&at(0, trade("1")));
+    let first = node.join(trades, Encoding::Sbe)?;
+    assert_eq!(
+        node.seats[first].client.about.as_ref().unwrap().state,
+        State::Live
+    );
+    // Nothing is told in the trades' stream of any of these.
+    node.read(&at(1, whole(None, &[(1, 1)], &[(2, 1)])));
+    node.tick(100_000);
+    let second = node.join(trades, Encoding::Sbe)?;
+    assert_eq!(
+        node.seats[second].client.about.as_ref().unwrap().state,
+        State::Stale
+    );
+    node.read(&at(2, definition(-8, 25)));
+    let third = node.join(trades, Encoding::Sbe)?;
+    let about = node.seats[third].client.about.clone().unwrap();
+    assert_eq!(about.tick_size, Some(market::Price(25)));
+    Ok(())
+}
