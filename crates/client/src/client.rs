@@ -305,3 +305,6 @@ impl Ids {
         SubscriptionId(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests;

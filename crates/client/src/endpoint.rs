@@ -40,7 +40,10 @@ impl Endpoint {
         }
         let host = uri.host().unwrap_or_default();
         // An IPv6 address stands in brackets in a URL only.
-        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let host = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host);
         if host.is_empty() {
             return Err(EndpointError::Host);
         }
@@ -112,7 +115,13 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_split_into_what_a_connection_needs() {
-        check("ws://127.0.0.1:8080/ws", "127.0.0.1", 8080, "/ws", "127.0.0.1:8080");
+        check(
+            "ws://127.0.0.1:8080/ws",
+            "127.0.0.1",
+            8080,
+            "/ws",
+            "127.0.0.1:8080",
+        );
         check("ws://node-1/ws?a=b", "node-1", 80, "/ws?a=b", "node-1:80");
         check("ws://[::1]:9000", "::1", 9000, "/", "[::1]:9000");
     }

@@ -33,6 +33,9 @@ mod socket;
 
 mod client;
 
+#[cfg(test)]
+mod testing;
+
 pub use backoff::Backoff;
 pub use client::{BuildError, Builder, Client, Handle};
 pub use config::Config;

@@ -36,7 +36,11 @@ impl Payload {
             }
             Err(mut error) => {
                 // Where the next message begins is known, or everything behind is lost.
-                self.at = if error.ends_payload() { self.bytes.len() } else { end };
+                self.at = if error.ends_payload() {
+                    self.bytes.len()
+                } else {
+                    end
+                };
                 error.offset += begin;
                 Some(Err(error))
             }
@@ -63,7 +67,10 @@ mod tests {
         let mut payload = Payload::new(Bytes::from(out.clone()));
         assert_eq!(payload.take_next().unwrap().unwrap().1, out[..len]);
         let error = payload.take_next().unwrap().unwrap_err();
-        assert_eq!((error.fault, error.offset), (Fault::UnknownValue(99), 2 * len - 1));
+        assert_eq!(
+            (error.fault, error.offset),
+            (Fault::UnknownValue(99), 2 * len - 1)
+        );
         assert_eq!(payload.take_next().unwrap().unwrap().1, out[2 * len..]);
         assert!(payload.take_next().is_none() && payload.is_empty());
     }

@@ -45,7 +45,9 @@ mod tests {
         assert!(all.iter().all(|one| *one < end));
         for eighth in 0..8 {
             let from = Duration::from_secs(eighth);
-            let hits = all.iter().filter(|one| (from..from + Duration::from_secs(1)).contains(one));
+            let hits = all
+                .iter()
+                .filter(|one| (from..from + Duration::from_secs(1)).contains(one));
             assert!(hits.count() > 60, "second {eighth}");
         }
         assert_eq!(random.below(Duration::ZERO), Duration::ZERO);

@@ -2,7 +2,9 @@ use std::time::{Duration, Instant};
 
 use super::{Client, Handle, Ids, Link};
 use crate::session::Session;
-use crate::{Backoff, Config, Endpoint, EndpointError, SubscribeError, Subscription, SubscriptionId};
+use crate::{
+    Backoff, Config, Endpoint, EndpointError, SubscribeError, Subscription, SubscriptionId,
+};
 
 /// What to connect to and what to have.
 #[derive(Debug, Clone, Default)]

@@ -15,7 +15,11 @@ pub struct Handle {
 
 #[derive(Debug)]
 pub(super) enum Command {
-    Subscribe(SubscriptionId, Subscription, oneshot::Sender<Result<(), SubscribeError>>),
+    Subscribe(
+        SubscriptionId,
+        Subscription,
+        oneshot::Sender<Result<(), SubscribeError>>,
+    ),
     Unsubscribe(SubscriptionId),
     Close,
 }

@@ -84,7 +84,10 @@ impl Entry {
 
     /// What to ask for now.
     pub(super) fn ask(&self, resume: bool) -> (StreamRequest, Option<Position>) {
-        let position = self.follower.resumable().filter(|_| resume && !self.resume_refused);
+        let position = self
+            .follower
+            .resumable()
+            .filter(|_| resume && !self.resume_refused);
         let mut request = self.request.clone();
         if let Some(Position { epoch, seq }) = position {
             request.resume = Some(Resume { epoch, seq });
@@ -106,7 +109,11 @@ impl Entry {
         let forgiven = self
             .fault_at
             .is_none_or(|at| now.saturating_duration_since(at) >= FORGIVEN);
-        self.faults = if forgiven { 0 } else { self.faults.saturating_add(1) };
+        self.faults = if forgiven {
+            0
+        } else {
+            self.faults.saturating_add(1)
+        };
         self.fault_at = Some(now);
         let delay = match self.faults {
             0 => first,
@@ -120,7 +127,8 @@ impl Entry {
 
     /// Whether messages of that instrument may belong to it.
     pub(super) fn is_of(&self, instrument: InstrumentId) -> bool {
-        self.address.is_some_and(|address| address.instrument == instrument)
+        self.address
+            .is_some_and(|address| address.instrument == instrument)
     }
 
     /// Whether the node has to be told that it is to end.
@@ -173,7 +181,8 @@ impl Entries {
 
     /// Whether somebody wants that stream.
     pub(super) fn wanted(&self, key: &StreamKey) -> bool {
-        self.iter().any(|entry| entry.wanted && entry.request.key == *key)
+        self.iter()
+            .any(|entry| entry.wanted && entry.request.key == *key)
     }
 
     /// From now on, messages with that address belong to the subscription.

@@ -18,9 +18,19 @@ pub(super) struct Link {
 
 #[derive(Debug)]
 enum Phase {
-    Waiting { until: Instant },
-    Connecting { endpoint: Endpoint, since: Instant },
-    Up { since: Instant, heard: Instant, pinged: bool, tick: Instant },
+    Waiting {
+        until: Instant,
+    },
+    Connecting {
+        endpoint: Endpoint,
+        since: Instant,
+    },
+    Up {
+        since: Instant,
+        heard: Instant,
+        pinged: bool,
+        tick: Instant,
+    },
     Closed,
 }
 
@@ -35,7 +45,9 @@ pub(super) enum Due {
     /// It is time to leave the node.
     Leave,
     /// Look after everything; and send a ping, when nothing has been heard for a while.
-    Tick { ping: bool },
+    Tick {
+        ping: bool,
+    },
 }
 
 impl Link {
@@ -145,7 +157,12 @@ impl Link {
                 Due::Fail(Disconnect::ConnectTimeout(config.connect_timeout))
             }
             Phase::Up { .. } if leaves => Due::Leave,
-            Phase::Up { heard, pinged, tick, .. } if *tick <= now => {
+            Phase::Up {
+                heard,
+                pinged,
+                tick,
+                ..
+            } if *tick <= now => {
                 *tick = now + TICK;
                 let silent = now.saturating_duration_since(*heard);
                 if silent >= config.liveness {

@@ -61,7 +61,8 @@ impl Session {
                 self.events.push_back(gap(entry, missing, cause));
             }
             Taken::Gap(missing) => {
-                self.events.push_back(gap(entry, missing, GapCause::Sequence));
+                self.events
+                    .push_back(gap(entry, missing, GapCause::Sequence));
                 self.resubscribe(now, subscription);
             }
             Taken::Wrong(wrong) => {
@@ -108,14 +109,15 @@ impl Session {
         let Ok(name) = InstrumentName::new(told.venue, told.symbol) else {
             return;
         };
-        self.events.push_back(Event::Instrument(Box::new(InstrumentInfo {
-            head: *head,
-            name,
-            exponents: told.exponents,
-            state: told.state,
-            tick_size: told.tick_size,
-            lot_size: told.lot_size,
-        })));
+        self.events
+            .push_back(Event::Instrument(Box::new(InstrumentInfo {
+                head: *head,
+                name,
+                exponents: told.exponents,
+                state: told.state,
+                tick_size: told.tick_size,
+                lot_size: told.lot_size,
+            })));
     }
 
     fn on_go_away(&mut self, now: Instant, told: GoAway) {
@@ -140,11 +142,23 @@ fn event_of(entry: &mut Entry, message: &Message<'_>, raw: Bytes) -> Option<Even
     Some(match body {
         Body::BookDelta(delta) => {
             entry.stats.verified += 1;
-            Event::Book(BookUpdate::new(subscription, head, exponents, delta.checksum, raw))
+            Event::Book(BookUpdate::new(
+                subscription,
+                head,
+                exponents,
+                delta.checksum,
+                raw,
+            ))
         }
         Body::BookSnapshot(chunk) => {
             entry.stats.verified += 1;
-            Event::Book(BookUpdate::new(subscription, head, exponents, chunk.checksum, raw))
+            Event::Book(BookUpdate::new(
+                subscription,
+                head,
+                exponents,
+                chunk.checksum,
+                raw,
+            ))
         }
         Body::Bbo(bbo) => Event::Bbo(BboUpdate {
             subscription,
@@ -152,9 +166,7 @@ fn event_of(entry: &mut Entry, message: &Message<'_>, raw: Bytes) -> Option<Even
             exponents,
             bbo,
         }),
-        Body::Trades(_) => {
-            Event::Trades(TradesUpdate::new(subscription, head, exponents, raw))
-        }
+        Body::Trades(_) => Event::Trades(TradesUpdate::new(subscription, head, exponents, raw)),
         Body::Ticker(ticker) => Event::Ticker(Box::new(TickerUpdate {
             subscription,
             head,

@@ -85,14 +85,19 @@ impl Outbox {
     }
 
     /// Notes a request that goes out now, and names it.
-    pub(super) fn send(&mut self, now: Instant, subscriptions: Vec<SubscriptionId>) -> u64 {
-        self.last_id += 1;
-        self.sent.push_back(now);
+    pub(super) fn send(&mut self, now: Instant, subscriptions: Vec<SubscriptionId>) {
+        let id = self.send_ping(now);
         self.pending.push_back(Pending {
-            id: self.last_id,
+            id,
             since: now,
             subscriptions,
         });
+    }
+
+    /// Notes a ping that goes out now, and names it. Anything that comes is as good as its answer.
+    pub(super) fn send_ping(&mut self, now: Instant) -> u64 {
+        self.last_id += 1;
+        self.sent.push_back(now);
         self.last_id
     }
 

@@ -34,8 +34,9 @@ impl Session {
             } else if begins {
                 self.send_begins(now);
             } else if self.outbox.take_ping() {
-                let id = self.outbox.send(now, Vec::new());
-                self.actions.push_back(Action::Send(Request::ping(id).to_json()));
+                let id = self.outbox.send_ping(now);
+                self.actions
+                    .push_back(Action::Send(Request::ping(id).to_json()));
             }
         }
         let next = self

@@ -1,0 +1,6 @@
+//! The core against a scripted node, with a clock of its own.
+
+mod connection;
+mod rig;
+mod scripts;
+mod streams;

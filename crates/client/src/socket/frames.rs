@@ -243,10 +243,18 @@ mod tests {
 
     #[test]
     fn control_frames_may_stand_between_fragments() {
-        let bytes = [frame(0x01, b"to"), frame(0x89, b"!"), frame(0x80, b"gether")].concat();
+        let bytes = [
+            frame(0x01, b"to"),
+            frame(0x89, b"!"),
+            frame(0x80, b"gether"),
+        ]
+        .concat();
         let read = read_all(&bytes).unwrap();
         let ping = Incoming::Ping(Bytes::from_static(b"!"));
-        assert_eq!(read, [ping, Incoming::Text(Bytes::from_static(b"together"))]);
+        assert_eq!(
+            read,
+            [ping, Incoming::Text(Bytes::from_static(b"together"))]
+        );
     }
 
     #[test]
@@ -255,7 +263,10 @@ mod tests {
             code,
             reason: reason.to_owned(),
         };
-        assert_eq!(read_all(&frame(0x88, b"\x03\xf4bye")).unwrap(), [close(1012, "bye")]);
+        assert_eq!(
+            read_all(&frame(0x88, b"\x03\xf4bye")).unwrap(),
+            [close(1012, "bye")]
+        );
         assert_eq!(read_all(&frame(0x88, b"")).unwrap(), [close(1005, "")]);
     }
 
@@ -273,7 +284,10 @@ mod tests {
         check_refused(&frame(0x09, b""), FrameError::Control);
         check_refused(&frame(0x89, &[0; 126]), FrameError::Control);
         check_refused(&frame(0x80, b"x"), FrameError::Fragments);
-        check_refused(&[frame(0x01, b"a"), frame(0x81, b"b")].concat(), FrameError::Fragments);
+        check_refused(
+            &[frame(0x01, b"a"), frame(0x81, b"b")].concat(),
+            FrameError::Fragments,
+        );
         check_refused(&frame(0x88, b"x"), FrameError::Close);
     }
 

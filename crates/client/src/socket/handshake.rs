@@ -100,15 +100,24 @@ async fn exchange(
 fn check<T>(response: &Response<T>, key: &str) -> Result<(), HandshakeError> {
     let headers = response.headers();
     let checks = [
-        ("upgrade", has(headers, "upgrade", |value| value.eq_ignore_ascii_case("websocket"))),
+        (
+            "upgrade",
+            has(headers, "upgrade", |value| {
+                value.eq_ignore_ascii_case("websocket")
+            }),
+        ),
         ("connection", has(headers, "connection", names_upgrade)),
         (
             "sec-websocket-accept",
-            has(headers, SEC_WEBSOCKET_ACCEPT.as_str(), |value| value == accept(key)),
+            has(headers, SEC_WEBSOCKET_ACCEPT.as_str(), |value| {
+                value == accept(key)
+            }),
         ),
         (
             "sec-websocket-protocol",
-            has(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), |value| value == SUBPROTOCOL_SBE),
+            has(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), |value| {
+                value == SUBPROTOCOL_SBE
+            }),
         ),
     ];
     match checks.into_iter().find(|(_, right)| !right) {
@@ -123,7 +132,9 @@ fn has(headers: &HeaderMap, name: &str, right: impl Fn(&str) -> bool) -> bool {
 }
 
 fn names_upgrade(value: &str) -> bool {
-    value.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
+    value
+        .split(',')
+        .any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
 }
 
 /// What a server that speaks WebSocket answers to the key.
@@ -140,7 +151,10 @@ mod tests {
 
     #[test]
     fn the_answer_to_a_key_is_that_of_the_rfc() {
-        assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            accept("dGhlIHNhbXBsZSBub25jZQ=="),
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
     }
 
     fn answer(without: &str) -> Result<(), HandshakeError> {
@@ -162,8 +176,16 @@ mod tests {
     #[test]
     fn an_answer_without_any_of_its_headers_is_refused() {
         assert!(answer("").is_ok());
-        for name in ["upgrade", "connection", "sec-websocket-accept", "sec-websocket-protocol"] {
-            assert!(matches!(answer(name), Err(HandshakeError::Header(n)) if n == name), "{name}");
+        for name in [
+            "upgrade",
+            "connection",
+            "sec-websocket-accept",
+            "sec-websocket-protocol",
+        ] {
+            assert!(
+                matches!(answer(name), Err(HandshakeError::Header(n)) if n == name),
+                "{name}"
+            );
         }
     }
 }

@@ -223,9 +223,9 @@ impl Follower {
             Assembled::Broken => self.gap(head.seq),
             Assembled::Whole => {
                 let levels = kept.assembly.levels();
-                let replaced =
-                    kept.book
-                        .replace(position(head), exponents, levels, chunk.checksum);
+                let replaced = kept
+                    .book
+                    .replace(position(head), exponents, levels, chunk.checksum);
                 kept.assembly.release();
                 match replaced {
                     Ok(()) => self.applied(head),
@@ -245,7 +245,7 @@ impl Follower {
     }
 
     fn status(&mut self, head: &Head, status: Status) -> Taken {
-        let place = self.place(head, false);
+        let place = self.place(head, self.channel == Channel::Status);
         let restated = self.mine == Some(position(head));
         match place {
             Place::Gap => return self.gap(head.prev_seq),
@@ -318,11 +318,8 @@ impl Follower {
             // A book cannot go on behind a hole.
             return self.gap(lag.to_seq);
         }
-        if lag.to_seq <= mine.seq {
-            return Taken::Held;
-        }
         self.mine = Some(Position {
-            seq: lag.to_seq,
+            seq: lag.to_seq.max(mine.seq),
             ..mine
         });
         let missing = Missing {

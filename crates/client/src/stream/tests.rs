@@ -1,0 +1,505 @@
+use market::{Channel, Exponents, InstrumentId, Position, Reason, State};
+use wire::control::{Policy, StartKind, StartReason, StreamKey, Subscribed};
+use wire::{LagKind, View};
+
+use super::*;
+use crate::event::{GapCause, ResyncReason};
+use crate::testing::{NAME, Origin, each};
+
+/// A follower, and the stream that it follows.
+struct Pair {
+    origin: Origin,
+    follower: Follower,
+}
+
+fn told(origin: &Origin, start: StartKind, reason: Option<StartReason>) -> Subscribed {
+    let name = market::InstrumentName::parse(NAME).unwrap();
+    Subscribed {
+        stream: StreamKey::new(origin.channel, name),
+        policy: Policy::Conflate,
+        instrument: InstrumentId::of(NAME),
+        view: View::FULL_RAW,
+        epoch: origin.epoch,
+        exponents: origin.exponents,
+        start,
+        reason,
+    }
+}
+
+impl Pair {
+    /// Subscribed, and nothing has come.
+    fn open(channel: Channel) -> Self {
+        let mut pair = Self {
+            origin: Origin::new(channel),
+            follower: Follower::new(channel),
+        };
+        assert_eq!(pair.start(StartKind::Snapshot, None, None), None);
+        pair
+    }
+
+    /// Subscribed, and begun.
+    fn begun(channel: Channel) -> Self {
+        let mut pair = Self::open(channel);
+        let first = match channel {
+            Channel::Book => pair.origin.snapshot(1000).concat(),
+            Channel::Bbo => pair.origin.last_bbo(),
+            Channel::Trades => pair.origin.heartbeat(),
+            _ => pair.origin.status(State::Live, Reason::None),
+        };
+        pair.take(&first);
+        assert_eq!(pair.follower.stands(), Some(pair.origin.position()));
+        pair
+    }
+
+    fn start(
+        &mut self,
+        start: StartKind,
+        reason: Option<StartReason>,
+        asked: Option<Position>,
+    ) -> Option<Missing> {
+        self.follower
+            .open(&told(&self.origin, start, reason), asked)
+    }
+
+    /// What the last of these messages meant.
+    fn take(&mut self, encoded: &[u8]) -> Taken {
+        let mut last = None;
+        each(encoded, |message, _| {
+            last = Some(self.follower.take(message));
+        });
+        last.unwrap()
+    }
+
+    fn trust(&self) -> Trust {
+        self.follower.book().unwrap().trust()
+    }
+
+    #[track_caller]
+    fn check_right(&self) {
+        let kept = self.follower.book().unwrap();
+        assert_eq!(kept.trust(), Trust::Live);
+        assert_eq!(kept.book(), &self.origin.book);
+        assert_eq!(kept.position(), Some(self.origin.position()));
+    }
+}
+
+#[test]
+fn a_delta_that_follows_on_is_applied_and_one_that_was_had_is_not() {
+    let mut pair = Pair::begun(Channel::Book);
+    let delta = pair.origin.set(&[(100, 9)], &[]);
+    assert_eq!(pair.take(&delta), Taken::Applied(None));
+    pair.check_right();
+    assert_eq!(pair.take(&delta), Taken::Held);
+    let first = pair.origin.log[0].1.clone();
+    assert_eq!(pair.take(&first), Taken::Held);
+    pair.check_right();
+}
+
+#[test]
+fn an_empty_delta_moves_the_stream_on() {
+    let mut pair = Pair::begun(Channel::Book);
+    let delta = pair.origin.set(&[], &[]);
+    assert_eq!(pair.take(&delta), Taken::Applied(None));
+    pair.check_right();
+}
+
+#[test]
+fn a_gap_is_never_silent() {
+    for channel in [Channel::Book, Channel::Bbo, Channel::Trades] {
+        let mut pair = Pair::begun(channel);
+        let from = pair.follower.stands();
+        let publish = |origin: &mut Origin| match channel {
+            Channel::Book => origin.set(&[(98, 1)], &[]),
+            Channel::Bbo => origin.bbo(),
+            _ => origin.trade(1),
+        };
+        publish(&mut pair.origin);
+        let to = Some(pair.origin.seq);
+        let behind = publish(&mut pair.origin);
+        assert_eq!(
+            pair.take(&behind),
+            Taken::Gap(Missing { from, to }),
+            "{channel:?}"
+        );
+        // Resumed, the stream goes on with exactly what was missed, and says that the gap is over.
+        assert_eq!(pair.follower.resumable(), from);
+        pair.start(StartKind::Resumed, None, from);
+        let missed = pair.origin.log[pair.origin.log.len() - 2].1.clone();
+        let fault = Fault {
+            from,
+            reason: ResyncReason::Gap,
+        };
+        assert_eq!(
+            pair.take(&missed),
+            Taken::Applied(Some(fault)),
+            "{channel:?}"
+        );
+        assert_eq!(pair.take(&behind), Taken::Applied(None), "{channel:?}");
+    }
+}
+
+#[test]
+fn a_heartbeat_reveals_a_gap_and_moves_nothing() {
+    let mut pair = Pair::begun(Channel::Book);
+    let beat = pair.origin.heartbeat();
+    assert_eq!(pair.take(&beat), Taken::Noted);
+    let from = pair.follower.stands();
+    pair.origin.set(&[(98, 1)], &[]);
+    let beat = pair.origin.heartbeat();
+    let to = Some(pair.origin.seq);
+    assert_eq!(pair.take(&beat), Taken::Gap(Missing { from, to }));
+    assert_eq!(pair.trust(), Trust::Behind);
+}
+
+#[test]
+fn a_book_behind_a_gap_is_not_called_right_until_it_is() {
+    let mut pair = Pair::begun(Channel::Book);
+    pair.origin.set(&[(98, 1)], &[]);
+    let behind = pair.origin.set(&[(97, 1)], &[]);
+    pair.take(&behind);
+    assert_eq!(pair.trust(), Trust::Behind);
+    // Not resumed: the old book stays visible, and is behind until the snapshot is whole.
+    let asked = pair.follower.resumable();
+    pair.start(StartKind::Snapshot, Some(StartReason::LogExceeded), asked);
+    let [first, second] = pair.origin.snapshot(2).try_into().unwrap();
+    assert_eq!(pair.take(&first), Taken::Partial);
+    assert_eq!(pair.trust(), Trust::Behind);
+    let fault = Fault {
+        from: asked,
+        reason: ResyncReason::NotResumed(Some(StartReason::LogExceeded)),
+    };
+    assert_eq!(pair.take(&second), Taken::Applied(Some(fault)));
+    pair.check_right();
+}
+
+#[test]
+fn a_partial_snapshot_is_void_as_soon_as_anything_else_comes() {
+    for between in ["heartbeat", "first chunk of another", "delta"] {
+        let mut pair = Pair::open(Channel::Book);
+        let [first, second] = pair.origin.snapshot(1).try_into().unwrap();
+        assert_eq!(pair.take(&first), Taken::Partial);
+        match between {
+            "heartbeat" => {
+                let beat = pair.origin.heartbeat();
+                assert!(matches!(pair.take(&beat), Taken::Gap(_)));
+            }
+            "delta" => {
+                let delta = pair.origin.set(&[(98, 1)], &[]);
+                assert!(matches!(pair.take(&delta), Taken::Gap(_)));
+            }
+            _ => {
+                pair.origin.set(&[(98, 1)], &[]);
+                let other = pair.origin.snapshot(1)[0].clone();
+                assert_eq!(pair.take(&other), Taken::Partial);
+            }
+        }
+        assert!(matches!(pair.take(&second), Taken::Gap(_)), "{between}");
+        assert_eq!(pair.trust(), Trust::Empty);
+    }
+}
+
+#[test]
+fn a_partial_snapshot_leaves_the_position_to_resume_from() {
+    let mut pair = Pair::begun(Channel::Book);
+    let stood = pair.follower.resumable();
+    pair.follower.stop();
+    pair.origin.set(&[(98, 1)], &[]);
+    pair.start(StartKind::Snapshot, Some(StartReason::LogExceeded), stood);
+    let first = pair.origin.snapshot(1)[0].clone();
+    assert_eq!(pair.take(&first), Taken::Partial);
+    pair.follower.stop();
+    // The book on hand is still the old one, and whole: a node with a longer log can resume it.
+    assert_eq!(pair.follower.resumable(), stood);
+    pair.start(StartKind::Resumed, None, stood);
+    let missed = pair.origin.log.last().unwrap().1.clone();
+    assert!(matches!(pair.take(&missed), Taken::Applied(Some(_))));
+    pair.check_right();
+}
+
+#[test]
+fn a_wrong_checksum_marks_the_book_and_forgets_the_position() {
+    let mut pair = Pair::begun(Channel::Book);
+    let from = pair.follower.stands();
+    let mut delta = pair.origin.set(&[(100, 9)], &[]);
+    let level = delta.len() - 4 - 16; // before the empty asks' head
+    delta[level + 8] ^= 1;
+    assert!(matches!(pair.take(&delta), Taken::Wrong(wrong) if wrong.told != wrong.computed));
+    assert_eq!(pair.trust(), Trust::Wrong);
+    assert_eq!(pair.follower.resumable(), None);
+    pair.start(StartKind::Snapshot, None, None);
+    let whole = pair.origin.snapshot(1000).concat();
+    let fault = Fault {
+        from,
+        reason: ResyncReason::Checksum,
+    };
+    assert_eq!(pair.take(&whole), Taken::Applied(Some(fault)));
+    pair.check_right();
+}
+
+#[test]
+fn a_snapshot_that_is_not_what_it_says_is_refused() {
+    let mut pair = Pair::open(Channel::Book);
+    let mut whole = pair.origin.snapshot(1000).concat();
+    let last = whole.len() - 1;
+    whole[last - 7] ^= 1;
+    assert!(matches!(pair.take(&whole), Taken::Wrong(_)));
+    assert_eq!(pair.trust(), Trust::Wrong);
+}
+
+#[test]
+fn a_size_below_zero_is_no_level_whatever_the_checksum_says() {
+    let mut pair = Pair::begun(Channel::Book);
+    let delta = pair.origin.set(&[(100, -9)], &[]);
+    assert!(matches!(pair.take(&delta), Taken::Wrong(_)));
+}
+
+#[test]
+fn a_broken_status_takes_a_seq_and_the_next_delta_ends_it() {
+    let mut pair = Pair::begun(Channel::Book);
+    let from = pair.follower.stands();
+    let status = pair.origin.break_off(Reason::Gap);
+    assert_eq!(pair.take(&status), Taken::Noted);
+    assert_eq!(pair.trust(), Trust::Broken);
+    assert_eq!(pair.follower.resumable(), Some(pair.origin.position()));
+    let delta = pair.origin.set(&[(98, 1)], &[]);
+    let fault = Fault {
+        from,
+        reason: ResyncReason::Upstream(Reason::Gap),
+    };
+    assert_eq!(pair.take(&delta), Taken::Applied(Some(fault)));
+    pair.check_right();
+}
+
+#[test]
+fn a_restated_status_is_believed_and_moves_nothing() {
+    let mut pair = Pair::begun(Channel::Book);
+    let stood = pair.follower.stands();
+    let status = pair.origin.status(State::Resyncing, Reason::Starting);
+    assert_eq!(pair.take(&status), Taken::Noted);
+    assert_eq!(
+        (pair.trust(), pair.follower.stands()),
+        (Trust::Broken, stood)
+    );
+    // Halted and stale books are right.
+    let mut pair = Pair::begun(Channel::Book);
+    let status = pair.origin.status(State::Halted, Reason::Venue);
+    assert_eq!(pair.take(&status), Taken::Noted);
+    pair.check_right();
+}
+
+#[test]
+fn a_broken_book_stays_broken_over_a_reconnect() {
+    let mut pair = Pair::begun(Channel::Book);
+    let status = pair.origin.break_off(Reason::Crossed);
+    pair.take(&status);
+    pair.follower.stop();
+    let asked = pair.follower.resumable();
+    pair.start(StartKind::Resumed, None, asked);
+    assert_eq!(pair.trust(), Trust::Broken);
+    let delta = pair.origin.set(&[(98, 1)], &[]);
+    assert!(matches!(pair.take(&delta), Taken::Applied(Some(_))));
+    pair.check_right();
+}
+
+#[test]
+fn a_broken_status_of_trades_is_a_gap_of_its_own() {
+    let mut pair = Pair::begun(Channel::Trades);
+    let from = pair.follower.stands();
+    let status = pair.origin.break_off(Reason::Gap);
+    let missing = Missing {
+        from,
+        to: Some(pair.origin.seq),
+    };
+    let cause = GapCause::Upstream(Reason::Gap);
+    assert_eq!(pair.take(&status), Taken::Lost(missing, cause));
+    let trade = pair.origin.trade(1);
+    assert!(matches!(pair.take(&trade), Taken::Applied(Some(_))));
+}
+
+#[test]
+fn trades_that_cannot_be_resumed_are_a_gap_and_a_book_is_not() {
+    for (channel, loses) in [
+        (Channel::Trades, true),
+        (Channel::Bbo, false),
+        (Channel::Book, false),
+    ] {
+        let mut pair = Pair::begun(channel);
+        let from = pair.follower.resumable();
+        pair.follower.stop();
+        let missing = pair.start(StartKind::Snapshot, Some(StartReason::BeforeStart), from);
+        assert_eq!(
+            missing,
+            loses.then_some(Missing { from, to: None }),
+            "{channel:?}"
+        );
+    }
+    // Even when nothing had come yet: trades between the two connections are unknown.
+    let mut pair = Pair::open(Channel::Trades);
+    pair.follower.stop();
+    let missing = pair.start(StartKind::Snapshot, None, None);
+    assert_eq!(
+        missing,
+        Some(Missing {
+            from: None,
+            to: None
+        })
+    );
+}
+
+#[test]
+fn a_conflated_catch_up_is_one_delta() {
+    let mut pair = Pair::begun(Channel::Book);
+    let from = pair.origin.seq;
+    pair.origin.set(&[(100, 0), (98, 3)], &[(101, 8)]);
+    pair.origin.set(&[(98, 0)], &[(103, 1)]);
+    let lag = pair.origin.lag(LagKind::Conflated, from);
+    assert_eq!(pair.take(&lag), Taken::Noted);
+    let net = pair.origin.net_since(from);
+    assert_eq!(pair.take(&net), Taken::Applied(None));
+    pair.check_right();
+}
+
+#[test]
+fn an_announced_snapshot_is_applied_whatever_it_follows_on_and_another_is_a_gap() {
+    let mut pair = Pair::begun(Channel::Book);
+    let from = pair.origin.seq;
+    pair.origin.set(&[(100, 0)], &[]);
+    let lag = pair.origin.lag(LagKind::Snapshot, from);
+    assert_eq!(pair.take(&lag), Taken::Noted);
+    let whole = pair.origin.snapshot(1).concat();
+    assert_eq!(pair.take(&whole), Taken::Applied(None));
+    pair.check_right();
+    pair.origin.set(&[(99, 0)], &[]);
+    let whole = pair.origin.snapshot(1000).concat();
+    assert!(matches!(pair.take(&whole), Taken::Gap(_)));
+}
+
+#[test]
+fn an_announced_bbo_is_applied_whatever_it_follows_on() {
+    let mut pair = Pair::begun(Channel::Bbo);
+    let from = pair.origin.seq;
+    pair.origin.bbo();
+    pair.origin.bbo();
+    let lag = pair.origin.lag(LagKind::Conflated, from);
+    assert_eq!(pair.take(&lag), Taken::Noted);
+    let last = pair.origin.last_bbo();
+    assert_eq!(pair.take(&last), Taken::Applied(None));
+    assert_eq!(pair.follower.stands(), Some(pair.origin.position()));
+}
+
+#[test]
+fn skipped_trades_are_a_gap_and_the_stream_goes_on_behind_it() {
+    let mut pair = Pair::begun(Channel::Trades);
+    let from = pair.origin.position();
+    pair.origin.trade(1);
+    let lag = pair.origin.lag(LagKind::Skipped, from.seq);
+    let missing = Missing {
+        from: Some(from),
+        to: Some(pair.origin.seq),
+    };
+    assert_eq!(pair.take(&lag), Taken::Lost(missing, GapCause::Skipped));
+    let trade = pair.origin.trade(2);
+    assert_eq!(pair.take(&trade), Taken::Applied(None));
+}
+
+#[test]
+fn a_book_cannot_go_on_behind_something_skipped() {
+    let mut pair = Pair::begun(Channel::Book);
+    let from = pair.origin.seq;
+    pair.origin.set(&[(98, 1)], &[]);
+    let lag = pair.origin.lag(LagKind::Skipped, from);
+    assert!(matches!(pair.take(&lag), Taken::Gap(_)));
+}
+
+#[test]
+fn only_a_snapshot_begins_a_book() {
+    let mut pair = Pair::open(Channel::Book);
+    let delta = pair.origin.set(&[(98, 1)], &[]);
+    assert!(matches!(pair.take(&delta), Taken::Gap(_)));
+    assert_eq!(pair.trust(), Trust::Empty);
+}
+
+#[test]
+fn a_new_epoch_begins_with_its_snapshot_and_is_told() {
+    let mut pair = Pair::begun(Channel::Book);
+    let from = pair.follower.stands();
+    pair.origin.new_epoch();
+    pair.origin.exponents = Exponents {
+        price: -4,
+        size: -4,
+    };
+    pair.follower
+        .announce(pair.origin.epoch, pair.origin.exponents);
+    assert_eq!(
+        pair.follower.exponents(),
+        Exponents {
+            price: -2,
+            size: -3
+        }
+    );
+    let whole = pair.origin.snapshot(1000).concat();
+    let fault = Fault {
+        from,
+        reason: ResyncReason::EpochChanged,
+    };
+    assert_eq!(pair.take(&whole), Taken::Applied(Some(fault)));
+    pair.check_right();
+    assert_eq!(pair.follower.exponents(), pair.origin.exponents);
+}
+
+#[test]
+fn a_delta_of_another_epoch_is_a_gap() {
+    let mut pair = Pair::begun(Channel::Book);
+    pair.origin.new_epoch();
+    let delta = pair.origin.set(&[(98, 1)], &[]);
+    assert!(matches!(pair.take(&delta), Taken::Gap(_)));
+}
+
+#[test]
+fn any_message_begins_a_new_epoch_of_another_channel() {
+    for channel in [Channel::Bbo, Channel::Trades] {
+        let mut pair = Pair::begun(channel);
+        let from = pair.follower.stands();
+        pair.origin.new_epoch();
+        let beat = pair.origin.heartbeat();
+        assert_eq!(pair.take(&beat), Taken::Noted);
+        let next = match channel {
+            Channel::Bbo => pair.origin.bbo(),
+            _ => pair.origin.trade(1),
+        };
+        let fault = Fault {
+            from,
+            reason: ResyncReason::EpochChanged,
+        };
+        assert_eq!(pair.take(&next), Taken::Applied(Some(fault)));
+    }
+}
+
+#[test]
+fn a_status_stream_replaces_its_state_also_at_the_same_seq() {
+    let mut pair = Pair::begun(Channel::Status);
+    let stale = pair.origin.status(State::Stale, Reason::Quiet);
+    assert_eq!(pair.take(&stale), Taken::Applied(None));
+    let next = pair.origin.break_off(Reason::Gap);
+    assert_eq!(pair.take(&next), Taken::Applied(None));
+    pair.origin.break_off(Reason::Gap);
+    let behind = pair.origin.break_off(Reason::Gap);
+    assert!(matches!(pair.take(&behind), Taken::Gap(_)));
+}
+
+#[test]
+fn a_duplicate_after_a_resume_is_passed_over() {
+    let mut pair = Pair::begun(Channel::Book);
+    let delta = pair.origin.set(&[(98, 1)], &[]);
+    pair.take(&delta);
+    pair.follower.stop();
+    assert_eq!(pair.trust(), Trust::Behind);
+    let asked = pair.follower.resumable();
+    pair.start(StartKind::Resumed, None, asked);
+    pair.check_right();
+    assert_eq!(pair.take(&delta), Taken::Held);
+    assert_eq!(pair.follower.stands(), Some(pair.origin.position()));
+    let next = pair.origin.set(&[(97, 1)], &[]);
+    assert_eq!(pair.take(&next), Taken::Applied(None));
+    pair.check_right();
+}
