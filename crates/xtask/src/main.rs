@@ -1,6 +1,6 @@
 //! The chores of the project, as `cargo xtask CHORE`.
 //!
-//! Modules in reading order: [`test`] is what CI runs, step by step; [`arrows`], [`docs`] and
+//! Modules in reading order: [`mod@test`] is what CI runs, step by step; [`arrows`], [`docs`] and
 //! [`kafka`] are chores of their own; [`workspace`], [`command`] and [`arguments`] serve them all.
 #![allow(
     clippy::print_stdout,
