@@ -68,7 +68,7 @@ impl Sample for Counter {
     fn label_names(_: &mut Vec<&'static str>) {}
 
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
-        let total: u64 = cells.iter().map(|cell| cell.get()).sum();
+        let total = total(cells.iter().map(|cell| cell.get()));
         metrics.push(counter(labels, total as f64));
     }
 }
@@ -79,7 +79,7 @@ impl Sample for Gauge {
     fn label_names(_: &mut Vec<&'static str>) {}
 
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
-        let total: u64 = cells.iter().map(|cell| cell.get()).sum();
+        let total = total(cells.iter().map(|cell| cell.get()));
         metrics.push(gauge(labels, total as f64));
     }
 }
@@ -105,12 +105,12 @@ impl Sample for Histogram {
         let mut counts = [0_u64; BUCKETS];
         for cell in cells {
             for (sum, count) in counts.iter_mut().zip(cell.counts()) {
-                *sum += count;
+                *sum = sum.wrapping_add(count);
             }
         }
         let mut cumulative = 0;
         let buckets = BOUNDS_NS.iter().zip(counts).map(|(&bound, count)| {
-            cumulative += count;
+            cumulative = count.wrapping_add(cumulative);
             let mut bucket = proto::Bucket::default();
             bucket.set_upper_bound(seconds(bound));
             bucket.set_cumulative_count(cumulative);
@@ -119,8 +119,8 @@ impl Sample for Histogram {
         let mut histogram = proto::Histogram::default();
         histogram.set_bucket(buckets.collect());
         // The count is that of the buckets read, so that a scrape never contradicts itself.
-        histogram.set_sample_count(counts.iter().sum());
-        let sum_ns: u64 = cells.iter().map(|cell| cell.sum_ns()).sum();
+        histogram.set_sample_count(total(counts.into_iter()));
+        let sum_ns = total(cells.iter().map(|cell| cell.sum_ns()));
         histogram.set_sample_sum(seconds(sum_ns));
         let mut metric = proto::Metric::from_label(pairs(labels));
         metric.set_histogram(histogram);
@@ -202,6 +202,11 @@ impl Scrape {
             })
             .collect()
     }
+}
+
+/// Wraps as the cells do: a scrape never fails.
+fn total(values: impl Iterator<Item = u64>) -> u64 {
+    values.fold(0, u64::wrapping_add)
 }
 
 pub(crate) fn counter(labels: &[(&'static str, String)], value: f64) -> proto::Metric {

@@ -38,6 +38,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ingest::IngestConfig;
 
@@ -50,7 +51,6 @@ pub(crate) use log::{Log, LogFormat, log_filter};
 pub(crate) use mistake::{Mistake, Mistakes};
 pub(crate) use open_files::OpenFiles;
 pub(crate) use source::Sources;
-pub(crate) use value::Origin;
 
 /// A configuration without mistakes.
 pub(crate) struct Config {
@@ -59,7 +59,7 @@ pub(crate) struct Config {
     /// What is read from Kafka.
     pub(crate) ingest: IngestConfig,
     /// Exponents, aliases and bounds of instruments.
-    pub(crate) instruments: Instruments,
+    pub(crate) instruments: Arc<Instruments>,
     /// The bounds and times of publishers.
     pub(crate) streams: streams::Settings,
     /// The bounds and times of the fan-out, and the public listener.
@@ -130,7 +130,7 @@ impl Config {
                 stale_after: instruments.stale_after.map(nanos),
                 book_levels,
             },
-            instruments,
+            instruments: Arc::new(instruments),
             fanout,
             log: Log::read(reader),
             effective: Effective(Vec::new()),

@@ -79,6 +79,15 @@ impl Instruments {
         }
     }
 
+    /// The instruments that a rule names one by one, which exist before their first record.
+    pub(crate) fn named(&self) -> impl Iterator<Item = Instrument> {
+        let names = self.rules.iter().flatten();
+        names.filter_map(|rule| {
+            let name = rule.matching.name()?;
+            self.find(name.venue(), name.symbol()).ok()
+        })
+    }
+
     pub(super) fn read(reader: &mut Reader) -> Self {
         let mut instruments = Self {
             refuse_unknown: reader.choice("instruments.unknown") == "refuse",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ingest::{Format, Refusal, Start};
 use market::Exponents;
 
+use super::value::Origin;
 use super::*;
 
 /// The least that a node has to be told.
@@ -185,7 +186,7 @@ fn properties_may_be_quoted_or_nested_and_of_any_type() {
 }
 
 /// The instruments of a configuration with these rules.
-fn instruments(rules: &str) -> Instruments {
+fn instruments(rules: &str) -> Arc<Instruments> {
     config(sources(&format!("{LEAST}\n{rules}"))).instruments
 }
 
@@ -245,6 +246,23 @@ fn an_alias_means_its_instrument_at_its_own_venue_only() {
     assert_eq!(name("BINANCE", "BTCUSDT"), "BINANCE:BTC-USDT");
     assert_eq!(name("BINANCE", "BTC-USDT"), "BINANCE:BTC-USDT");
     assert_eq!(name("KUCOIN", "BTCUSDT"), "KUCOIN:BTCUSDT");
+}
+
+#[test]
+fn an_instrument_that_is_named_is_known_before_its_first_record() {
+    let instruments = instruments(
+        r#"
+        [[instruments.rules]]
+        match = "KRAKEN:BTC-USD"
+        price_exponent = -1
+        [[instruments.rules]]
+        match = "BINANCE:*"
+        "#,
+    );
+    let named: Vec<_> = instruments.named().collect();
+    assert_eq!(named.len(), 1);
+    assert_eq!(named[0].name.as_str(), "KRAKEN:BTC-USD");
+    assert_eq!(named[0].exponents.price, -1);
 }
 
 #[test]
