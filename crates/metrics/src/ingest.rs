@@ -81,12 +81,12 @@ impl IngestMetrics {
         }
     }
 
-    /// The cells of a topic; those of `other` beyond [`MAX_TOPICS`].
+    /// The cells of a topic; beyond [`MAX_TOPICS`] they are exported in the sum `other`.
     ///
     /// A look-up under a lock: for the time of assignment.
     #[must_use]
     pub fn topic(&self, topic: &str) -> Arc<TopicMetrics> {
-        let name = self.names.topic(topic).unwrap_or_else(|| OTHER.into());
+        let name = self.names.topic(topic).unwrap_or_else(|| topic.into());
         Arc::clone(lock(&self.topics).entry(name).or_default())
     }
 
@@ -107,9 +107,11 @@ impl IngestMetrics {
         self.names.release(&key);
     }
 
-    pub(crate) fn each_topic(&self, mut visit: impl FnMut(&Arc<str>, &Arc<TopicMetrics>)) {
+    /// Visits every topic under the name that it is exported by.
+    pub(crate) fn each_topic(&self, mut visit: impl FnMut(&str, &Arc<TopicMetrics>)) {
         for (name, cells) in lock(&self.topics).iter() {
-            visit(name, cells);
+            let is_named = self.names.has_topic(name);
+            visit(if is_named { name } else { OTHER }, cells);
         }
     }
 
@@ -140,6 +142,10 @@ impl Names {
         Some(name)
     }
 
+    fn has_topic(&self, topic: &str) -> bool {
+        lock(&self.topics).contains(topic)
+    }
+
     fn claim(&self, topic: &str, partition: i32) {
         let Some(name) = self.topic(topic) else {
             return;
@@ -168,6 +174,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn exported_topics(ingest: &IngestMetrics) -> BTreeMap<String, u64> {
+        let mut records = BTreeMap::new();
+        ingest.each_topic(|topic, cells| {
+            *records.entry(topic.to_owned()).or_default() +=
+                cells.records[DecodeOutcome::Event].get();
+        });
+        records
+    }
+
     fn exported_partitions(ingest: &IngestMetrics) -> BTreeMap<(String, String), u64> {
         let mut lags = BTreeMap::new();
         ingest.each_partition(|topic, partition, cells| {
@@ -187,17 +202,13 @@ mod tests {
             let _ = first.topic(&format!("t{n}"));
         }
         first.topic("late").records[DecodeOutcome::Event].inc();
-        second.topic("later").records[DecodeOutcome::Event].inc();
+        second.topic("later").records[DecodeOutcome::Event].set_total(3);
+        second.topic("latest").records[DecodeOutcome::Event].set_total(4);
         second.topic("t7").records[DecodeOutcome::Event].inc();
 
-        let mut seen = Vec::new();
-        first.each_topic(|name, _| seen.push(name.to_string()));
-        assert_eq!(seen.len(), MAX_TOPICS + 1);
-        let mut seen = Vec::new();
-        second.each_topic(|name, cells| {
-            seen.push((name.to_string(), cells.records[DecodeOutcome::Event].get()));
-        });
-        assert_eq!(seen, [("other".to_owned(), 1), ("t7".to_owned(), 1)]);
+        assert_eq!(exported_topics(&first).len(), MAX_TOPICS + 1);
+        let expected = [("other".to_owned(), 7), ("t7".to_owned(), 1)];
+        assert_eq!(exported_topics(&second), BTreeMap::from(expected));
     }
 
     #[test]

@@ -78,11 +78,11 @@ pub(super) fn ingest(threads: &[Arc<IngestMetrics>], out: &mut Scrape) {
 }
 
 fn topics(threads: &[Arc<IngestMetrics>], out: &mut Scrape) {
-    let mut cells = BTreeMap::<Arc<str>, Vec<Arc<TopicMetrics>>>::new();
+    let mut cells = BTreeMap::<String, Vec<Arc<TopicMetrics>>>::new();
     for thread in threads {
         thread.each_topic(|name, topic| {
             cells
-                .entry(Arc::clone(name))
+                .entry(name.to_owned())
                 .or_default()
                 .push(Arc::clone(topic));
         });
@@ -90,7 +90,7 @@ fn topics(threads: &[Arc<IngestMetrics>], out: &mut Scrape) {
     let mut records = Vec::new();
     let mut bytes = Vec::new();
     for (topic, cells) in &cells {
-        let mut labels = vec![("topic", topic.to_string())];
+        let mut labels = vec![("topic", topic.clone())];
         let of_records: Vec<_> = cells.iter().map(|topic| &topic.records).collect();
         By::sum(&of_records, &mut labels, &mut records);
         let of_bytes: Vec<_> = cells.iter().map(|topic| &topic.bytes).collect();
