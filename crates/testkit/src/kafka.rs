@@ -2,9 +2,10 @@
 //!
 //! Modules in reading order: [`broker`] is what a test owns, [`instance`] a broker's directory and
 //! what can be done with it, `running` its process, `settings` how it is configured, `jars` where
-//! it comes from, `ready` how it is seen to answer, `ports` and `process` what the system gives.
+//! it comes from, `ready` and `cluster` how it is seen to answer, `ports` and `process` what the system gives.
 
 pub mod broker;
+mod cluster;
 pub mod error;
 pub mod instance;
 mod jars;

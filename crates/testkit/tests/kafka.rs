@@ -1,9 +1,10 @@
 //! What a test may rely on when it owns a broker.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use testkit::KafkaBroker;
+use testkit::kafka::instance::Port;
+use testkit::{Instance, KafkaBroker, KafkaError};
 
 fn accepts(bootstrap: &str) -> bool {
     TcpStream::connect(bootstrap).is_ok()
@@ -28,6 +29,20 @@ fn a_broker_keeps_its_address_whatever_happens_to_it() {
     kafka.stop().unwrap();
     kafka.stop().unwrap();
     assert!(!accepts(&bootstrap));
+}
+
+#[test]
+fn a_broker_is_not_mistaken_for_another_that_has_its_port() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    let directory = tempfile::tempdir().unwrap();
+    let instance = Instance::open(directory.path()).unwrap();
+    let error = instance.start(Port::Fixed(port)).unwrap_err();
+    assert!(
+        matches!(error, KafkaError::PortTaken { port: taken } if taken == port),
+        "{error}"
+    );
+    assert_eq!(instance.pid(), None);
 }
 
 /// Not a test of its own: what the next one starts, to be killed.

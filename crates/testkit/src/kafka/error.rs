@@ -47,6 +47,12 @@ pub enum KafkaError {
         /// The last port tried.
         to: u16,
     },
+    /// Somebody else listens on the port that the broker was to have.
+    #[error("port {port} is in use")]
+    PortTaken {
+        /// The port.
+        port: u16,
+    },
     /// The broker's process ended before it answered.
     #[error("the broker ended while starting; its log ends with:\n{log}")]
     Died {

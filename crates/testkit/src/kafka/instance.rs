@@ -7,7 +7,7 @@ use super::jars::Jars;
 use super::process::{self, Signal};
 use super::running::Running;
 use super::settings::{self, Ports};
-use super::{KafkaError, ports, ready};
+use super::{KafkaError, cluster, ports, ready};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -20,12 +20,12 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
 const STOPS_WITHIN: Duration = Duration::from_secs(30);
 /// Between two looks at the broker.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A process that was killed gives its port back a moment after it has no command line any more.
+const PORT_FREE_WITHIN: Duration = Duration::from_secs(5);
 /// Another process may take a free port before the broker has it; thrice in a row it does not.
 const PORT_ATTEMPTS: u32 = 3;
 /// How much of the log an error shows.
 const LOG_LINES: usize = 20;
-/// Any 16 bytes in base64url; these spell `tapecast-kafka-1`.
-const CLUSTER_ID: &str = "dGFwZWNhc3Qta2Fma2EtMQ";
 
 /// Where the broker shall listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,10 +89,7 @@ impl Instance {
     /// Whether the broker answers Kafka's protocol.
     #[must_use]
     pub fn answers(&self) -> bool {
-        self.pid().is_some()
-            && self
-                .ports()
-                .is_some_and(|ports| ready::answers(ports.clients))
+        self.pid().is_some() && self.ports().is_some_and(|ports| self.answers_at(ports))
     }
 
     /// Starts the broker when it does not run, and waits until it answers.
@@ -153,7 +150,7 @@ impl Instance {
 
     fn launch(&self, jars: &Jars, ports: Ports) -> Result<Running, KafkaError> {
         let properties = self.properties_path();
-        let text = settings::properties(ports, &self.directory.join("data"));
+        let text = settings::properties(ports, &self.data());
         fs::write(&properties, text).map_err(KafkaError::file("write", &properties))?;
         self.format(jars)?;
 
@@ -190,7 +187,7 @@ impl Instance {
 
     /// Prepares the data directory, once.
     fn format(&self, jars: &Jars) -> Result<(), KafkaError> {
-        if self.directory.join("data").join("meta.properties").exists() {
+        if cluster::id_in(&self.data()).is_some() {
             return Ok(());
         }
         let output = jars
@@ -199,7 +196,7 @@ impl Instance {
                 "kafka.tools.StorageTool",
                 "format",
                 "--cluster-id",
-                CLUSTER_ID,
+                &cluster::new_id(),
                 "--config",
             ])
             .arg(self.properties_path())
@@ -223,7 +220,7 @@ impl Instance {
         mut lives: impl FnMut() -> bool,
     ) -> Result<(), KafkaError> {
         let start = Instant::now();
-        while !ready::answers(ports.clients) {
+        while !self.answers_at(ports) {
             if !lives() {
                 return Err(KafkaError::Died {
                     log: self.log_end(),
@@ -240,14 +237,11 @@ impl Instance {
             }
             thread::sleep(LOOK_EVERY);
         }
-        // Somebody else may have answered on our port.
-        if lives() {
-            Ok(())
-        } else {
-            Err(KafkaError::Died {
-                log: self.log_end(),
-            })
-        }
+        Ok(())
+    }
+
+    fn answers_at(&self, ports: Ports) -> bool {
+        cluster::id_in(&self.data()).is_some_and(|id| ready::answers(ports.clients, &id))
     }
 
     fn wait_until_gone(&self, pid: u32) -> Result<(), KafkaError> {
@@ -281,6 +275,10 @@ impl Instance {
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
     fn properties_path(&self) -> PathBuf {
         self.directory.join("server.properties")
     }
@@ -297,6 +295,13 @@ fn choose_ports(port: Port, known: Option<Ports>) -> Result<Ports, KafkaError> {
         (Port::Kept(port), None) => port,
         (Port::Free, _) => ports::free()?,
     };
+    let start = Instant::now();
+    while !ports::is_free(clients) {
+        if start.elapsed() > PORT_FREE_WITHIN {
+            return Err(KafkaError::PortTaken { port: clients });
+        }
+        thread::sleep(LOOK_EVERY);
+    }
     // Nobody but the broker itself uses the controller's port, so it may move.
     let controller = match known {
         Some(known) if ports::is_free(known.controller) => known.controller,

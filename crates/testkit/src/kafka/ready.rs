@@ -14,13 +14,25 @@ const MAX_ANSWER: usize = 1 << 20;
 /// Metadata version 4, the first in which a request can forbid that topics are created.
 const METADATA: [u8; 4] = [0, 3, 0, 4];
 
-/// Asks the broker for its metadata, and is true when it names at least one live broker.
-pub(super) fn answers(port: u16) -> bool {
-    brokers(port).is_ok_and(|brokers| brokers > 0)
+/// Asks for the metadata, and is true when the broker is of this cluster and counts itself as live.
+///
+/// The cluster's id tells our broker from another that has its port.
+pub(super) fn answers(port: u16, cluster: &str) -> bool {
+    metadata(port).is_ok_and(|metadata| {
+        brokers(&metadata) > 0
+            && metadata
+                .windows(cluster.len())
+                .any(|part| part == cluster.as_bytes())
+    })
 }
 
-/// The number of brokers in the metadata.
-fn brokers(port: u16) -> std::io::Result<u32> {
+/// Correlation id, throttle time, then the array of brokers, which begins with its length.
+fn brokers(metadata: &[u8]) -> u32 {
+    let count = metadata.get(8..12).and_then(|bytes| bytes.try_into().ok());
+    u32::from_be_bytes(count.unwrap_or_default())
+}
+
+fn metadata(port: u16) -> std::io::Result<Vec<u8>> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
@@ -35,9 +47,7 @@ fn brokers(port: u16) -> std::io::Result<u32> {
     }
     let mut answer = vec![0; length];
     stream.read_exact(&mut answer)?;
-    // Correlation id, throttle time, then the array of brokers, which begins with its length.
-    let count = answer.get(8..12).and_then(|bytes| bytes.try_into().ok());
-    Ok(u32::from_be_bytes(count.unwrap_or_default()))
+    Ok(answer)
 }
 
 /// Length, then api key and version, correlation id, client id, no topics, create none.
