@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
 
-use market::{Change, Changes, Nanos, Reason, Seq, Side, State};
+use market::{Change, Changes, Reason, Seq, Side, State};
+
+use crate::place::Place;
 
 /// The latest messages of a full raw book stream, each change with the size before it.
 ///
@@ -19,10 +21,8 @@ pub(crate) struct BookLog {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BookEntry {
     pub(crate) prev_seq: Seq,
-    pub(crate) seq: Seq,
-    pub(crate) event_time: Option<Nanos>,
-    pub(crate) log_time: Nanos,
-    pub(crate) published: Nanos,
+    /// `now` is when it was published.
+    pub(crate) place: Place,
     pub(crate) kind: BookEntryKind,
 }
 
@@ -36,7 +36,16 @@ pub(crate) enum BookEntryKind {
 }
 
 impl BookEntry {
-    fn levels(&self) -> usize {
+    pub(crate) const fn new(prev_seq: Seq, place: Place, kind: BookEntryKind) -> Self {
+        Self {
+            prev_seq,
+            place,
+            kind,
+        }
+    }
+
+    /// How many levels it tells.
+    pub(crate) const fn levels(&self) -> usize {
         match self.kind {
             BookEntryKind::Delta { bids, asks, .. } => bids as usize + asks as usize,
             BookEntryKind::Status { .. } => 0,
@@ -64,7 +73,7 @@ impl BookLog {
                 break;
             };
             self.changes.drain(..oldest.levels());
-            self.floor = Some(oldest.seq);
+            self.floor = Some(oldest.place.seq);
         }
     }
 
@@ -143,7 +152,7 @@ impl BookLog {
     }
 
     fn first_after(&self, seq: Seq) -> usize {
-        self.entries.partition_point(|entry| entry.seq <= seq)
+        self.entries.partition_point(|entry| entry.place.seq <= seq)
     }
 
     /// How many changes stand before those of the entry at an index; counted from the nearer end.

@@ -14,6 +14,7 @@
 //! In reading order:
 
 mod key;
+mod place;
 mod run;
 mod settings;
 
@@ -29,8 +30,9 @@ mod ring;
 pub use epoch::PartitionIdentity;
 pub use key::{Handle, StreamKey, WatchId};
 pub use message_log::MessageLog;
+pub use place::{At, Scope};
 pub use publisher::{
-    About, At, CaughtUp, Joined, Publisher, Refused, ResumeFailure, Scope, Start, Stats, Unwanted,
+    About, CaughtUp, Joined, Publisher, Refused, ResumeFailure, Start, Stats, Unwanted,
 };
 pub use ring::{Cursor, Ring};
 pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame};

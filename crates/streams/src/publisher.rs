@@ -1,29 +1,51 @@
 //! One publisher: the sole owner of its instruments' books, logs and views.
 
-mod book_feed;
-mod catch_up;
-mod instrument;
-mod join;
-mod outbox;
-mod place;
+mod about;
+mod partitions;
 mod stats;
+
+mod desk;
+mod identity;
+mod outbox;
+
+mod book_messages;
+
+mod bbo_feed;
+mod book_feed;
+mod status_feed;
 mod trade_feed;
+
+mod instrument;
+
+mod writer;
+
+mod resume;
+mod start;
+
+mod catch_up;
+mod join;
+mod watch;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use market::{Channel, Event, Exponents, InstrumentId, InstrumentName, Nanos, Reason, Seq, State};
+use market::{
+    Channel, Event, Exponents, InstrumentId, InstrumentName, Nanos, Price, Seq, Size, State,
+};
 
+use crate::place::{At, Place, Scope};
 use crate::{Handle, PartitionIdentity, Run, Settings, WatchId};
 
+pub use about::About;
 pub use catch_up::CaughtUp;
-pub use join::{Joined, Refused, ResumeFailure, Start};
-pub use place::{At, Scope};
+pub use join::{Joined, ResumeFailure, Start};
+pub use partitions::Unwanted;
 pub use stats::Stats;
+pub use watch::Refused;
 
+use desk::Desk;
 use instrument::Instrument;
-use outbox::Outbox;
-use place::{Bench, Place};
+use partitions::{Partition, Partitions};
 
 /// Turns events into runs of frames for whoever watches, and keeps what resuming needs.
 ///
@@ -36,39 +58,12 @@ pub struct Publisher {
     settings: Settings,
     instruments: Vec<Instrument>,
     by_id: HashMap<InstrumentId, Handle>,
-    /// By the index that ingest gave the partition.
-    partitions: Vec<Option<Partition>>,
-    out: Outbox,
-    bench: Bench,
-    stats: Stats,
+    partitions: Partitions,
+    desk: Desk,
     /// When to look whether an instrument has gone quiet, soonest first.
     stale_checks: VecDeque<(Nanos, Handle)>,
     /// Instruments whose state, scale or homes changed since they were last asked for.
     changed: Vec<Handle>,
-}
-
-#[derive(Debug)]
-struct Partition {
-    identity: PartitionIdentity,
-    /// What stands before the first record that is read of it.
-    base: Seq,
-}
-
-/// Why an event was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unwanted {
-    /// The partition was never opened.
-    #[error("partition index {0} was not opened")]
-    NotOpened(u32),
-    /// The instrument is read from another partition.
-    #[error("the instrument's {channel} is read from another partition")]
-    OtherPartition {
-        /// Which of its channels.
-        channel: &'static str,
-    },
-    /// No such instrument.
-    #[error("no instrument has handle {0}")]
-    NoInstrument(u32),
 }
 
 impl Publisher {
@@ -79,10 +74,8 @@ impl Publisher {
             settings,
             instruments: Vec::new(),
             by_id: HashMap::new(),
-            partitions: Vec::new(),
-            out: Outbox::new(settings.heartbeat_after),
-            bench: Bench::default(),
-            stats: Stats::default(),
+            partitions: Partitions::default(),
+            desk: Desk::new(settings.heartbeat_after),
             stale_checks: VecDeque::new(),
             changed: Vec::new(),
         }
@@ -121,6 +114,13 @@ impl Publisher {
         Ok(handle)
     }
 
+    /// The steps of an instrument's prices and sizes, as far as they are configured.
+    pub fn set_steps(&mut self, handle: Handle, tick_size: Option<Price>, lot_size: Option<Size>) {
+        if let Some(instrument) = self.instruments.get_mut(handle.0 as usize) {
+            instrument.set_steps(tick_size, lot_size);
+        }
+    }
+
     /// How many instruments there are.
     #[must_use]
     pub fn instruments(&self) -> usize {
@@ -148,38 +148,24 @@ impl Publisher {
 
     /// A partition is read from `start` on.
     pub fn open(&mut self, index: u32, identity: PartitionIdentity, start: Seq) {
-        let slot = index as usize;
-        if self.partitions.len() <= slot {
-            self.partitions.resize_with(slot + 1, || None);
-        }
-        self.partitions[slot] = Some(Partition {
-            identity,
-            base: Seq(start.0 - 1),
-        });
+        self.partitions.open(index, identity, start);
     }
 
     /// The log of a partition begins anew: every instrument that is read from it starts over,
     /// in the epoch of the new identity.
     pub fn reopen(&mut self, index: u32, identity: PartitionIdentity, start: Seq, now: Nanos) {
         self.open(index, identity, start);
-        self.for_home(index, |instrument, bench, out, stats, partition| {
-            instrument.restart(
-                index,
-                &partition.identity,
-                partition.base,
-                now,
-                bench,
-                out,
-                stats,
-            );
+        self.for_home(index, |instrument, desk, partition| {
+            let base = Place::before(partition.base, now);
+            instrument.restart(index, &partition.identity, base, desk);
         });
     }
 
     /// Kafka deleted records of a partition before they were read; reading goes on at `next`.
     pub fn lost(&mut self, index: u32, next: Seq, now: Nanos) {
-        self.for_home(index, |instrument, bench, out, stats, _| {
-            let place = Place::of_node(Seq(next.0 - 1), now);
-            instrument.lose(index, &place, bench, out, stats);
+        self.for_home(index, |instrument, desk, _| {
+            let place = Place::before(Seq(next.0 - 1), now);
+            instrument.lose(index, &place, desk);
         });
     }
 
@@ -197,46 +183,26 @@ impl Publisher {
             .ok_or(Unwanted::NoInstrument(handle.0))?;
         let channel = match event {
             Event::Nothing => {
-                self.stats.nothing += 1;
+                self.desk.stats.nothing += 1;
                 return Ok(());
             }
             Event::Trades { .. } => Channel::Trades,
             _ => Channel::Book,
         };
         let before = instrument.state();
-        match is_home(instrument, &self.partitions, at.partition, channel) {
-            Ok(true) => {}
-            Ok(false) => {
-                if let Some(Some(here)) = self.partitions.get(at.partition as usize) {
-                    let moment = Place {
-                        seq: here.base,
-                        event_time: None,
-                        log_time: at.log_time,
-                        now,
-                    };
-                    instrument.move_home(
-                        channel,
-                        at.partition,
-                        &here.identity,
-                        &moment,
-                        &mut self.bench,
-                        &mut self.out,
-                    );
-                }
+        match self.partitions.claim(at.partition, instrument, channel) {
+            Ok(None) => {}
+            Ok(Some(home)) => {
+                let base = Place::before(home.base, now);
+                let index = at.partition;
+                instrument.move_home(channel, index, &home.identity, base, &mut self.desk);
             }
             Err(unwanted) => {
-                self.stats.other_partition += 1;
+                self.desk.stats.other_partition += 1;
                 return Err(unwanted);
             }
         }
-        instrument.event(
-            at,
-            event,
-            now,
-            &mut self.bench,
-            &mut self.out,
-            &mut self.stats,
-        );
+        instrument.event(at, event, now, &mut self.desk);
         if instrument.state() != before || instrument.take_fresh() {
             self.changed.push(handle);
         }
@@ -249,14 +215,7 @@ impl Publisher {
             return;
         };
         let before = instrument.state();
-        instrument.bad_record(
-            at,
-            scope,
-            now,
-            &mut self.bench,
-            &mut self.out,
-            &mut self.stats,
-        );
+        instrument.bad_record(at, scope, now, &mut self.desk);
         if instrument.state() != before {
             self.changed.push(handle);
         }
@@ -276,47 +235,47 @@ impl Publisher {
                 continue;
             };
             let quiet_from = instrument.last_heard().0.saturating_add(after);
-            if quiet_from <= now.0 && instrument.go_stale(now, &mut self.bench, &mut self.out) {
-                self.stats.went_stale += 1;
+            if quiet_from <= now.0 && instrument.go_stale(now, &mut self.desk) {
+                self.desk.stats.went_stale += 1;
                 self.changed.push(handle);
             }
             self.check_stale_again(now, after, handle);
         }
-        while let Some((watch, handle, channel, params)) = self.out.next_quiet(now) {
+        while let Some((watch, handle, channel, params)) = self.desk.out.next_quiet(now) {
             if let Some(instrument) = self.instruments.get(handle.0 as usize) {
-                instrument.heartbeat(watch, channel, params, now, &mut self.bench, &mut self.out);
-                self.stats.heartbeats += 1;
+                instrument.heartbeat(watch, channel, params, now, &mut self.desk);
+                self.desk.stats.heartbeats += 1;
             }
         }
     }
 
     /// Hands over the frames of every stream that has any, as one run each.
     pub fn flush(&mut self, now: Nanos, mut give: impl FnMut(WatchId, Arc<Run>)) {
-        self.out.flush(now, &mut give);
+        self.desk.out.flush(now, &mut give);
     }
 
     /// Whether [`Publisher::flush`] would hand over anything.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        self.out.has_output()
+        self.desk.out.has_output()
     }
 
     /// What has been counted.
     #[must_use]
     pub const fn stats(&self) -> &Stats {
-        &self.stats
+        &self.desk.stats
     }
 
     /// What has been encoded, in messages and bytes.
     #[must_use]
     pub const fn encoded(&self) -> (u64, u64) {
-        self.out.encoded()
+        self.desk.out.encoded()
     }
 
     /// How many streams are watched.
     #[must_use]
     pub fn watched(&self) -> usize {
-        self.out.watched()
+        self.desk.out.watched()
     }
 
     /// Bytes that all logs and books hold; walks all instruments.
@@ -346,65 +305,17 @@ impl Publisher {
     fn for_home(
         &mut self,
         index: u32,
-        mut act: impl FnMut(&mut Instrument, &mut Bench, &mut Outbox, &mut Stats, &Partition),
+        mut act: impl FnMut(&mut Instrument, &mut Desk, &Partition),
     ) {
-        let Some(Some(partition)) = self.partitions.get(index as usize) else {
+        let Some(partition) = self.partitions.get(index) else {
             return;
         };
         for (number, instrument) in self.instruments.iter_mut().enumerate() {
             if instrument.lives_in(index) {
-                act(
-                    instrument,
-                    &mut self.bench,
-                    &mut self.out,
-                    &mut self.stats,
-                    partition,
-                );
+                act(instrument, &mut self.desk, partition);
                 self.changed
                     .push(Handle(u32::try_from(number).unwrap_or(u32::MAX)));
             }
         }
-    }
-}
-
-/// What others may know of an instrument.
-#[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
-    /// Its name.
-    pub name: &'a InstrumentName,
-    /// Its scale.
-    pub exponents: Exponents,
-    /// How far it can be trusted.
-    pub state: State,
-    /// Why.
-    pub reason: Reason,
-    /// Whether its book has been seen.
-    pub has_book: bool,
-    /// Whether its trades have been seen.
-    pub has_trades: bool,
-}
-
-/// Whether the instrument's channel may be read from this partition.
-///
-/// The first partition that brings it is its home. Where two bring it, the one that comes first
-/// by topic and number wins, so that all nodes end with the same; the other's records are refused.
-///
-/// `Ok` tells whether it is its home already.
-fn is_home(
-    instrument: &Instrument,
-    partitions: &[Option<Partition>],
-    index: u32,
-    channel: Channel,
-) -> Result<bool, Unwanted> {
-    let of = |index: u32| partitions.get(index as usize).and_then(Option::as_ref);
-    let here = of(index).ok_or(Unwanted::NotOpened(index))?;
-    match instrument.home(channel) {
-        Some(home) if home == index => Ok(true),
-        Some(home) if of(home).is_some_and(|home| !here.identity.comes_before(&home.identity)) => {
-            Err(Unwanted::OtherPartition {
-                channel: channel.name(),
-            })
-        }
-        _ => Ok(false),
     }
 }

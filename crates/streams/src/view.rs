@@ -1,7 +1,8 @@
-use market::{Book, Change, Changes, Ladder, Level, Price, Seq, Side, Size, checksum, difference};
+use market::{Book, Change, Changes, Ladder, Level, Price, Side, Size, checksum, difference};
 use wire::ViewParams;
 
 use crate::WatchId;
+use crate::place::Place;
 
 /// A book stream other than the full raw one: the best levels of either side.
 ///
@@ -11,7 +12,8 @@ use crate::WatchId;
 pub(crate) struct BookView {
     pub(crate) params: ViewParams,
     pub(crate) watches: Vec<WatchId>,
-    pub(crate) last_seq: Seq,
+    /// Its last message.
+    pub(crate) last: Place,
     depth: usize,
     /// Best first.
     bids: Vec<Level>,
@@ -22,7 +24,7 @@ pub(crate) struct BookView {
 
 impl BookView {
     /// The view of a book as it stands.
-    pub(crate) fn new(params: ViewParams, book: &Book, last_seq: Seq) -> Self {
+    pub(crate) fn new(params: ViewParams, book: &Book, last: Place) -> Self {
         let depth = params.depth.levels().unwrap_or(usize::MAX);
         let bids: Vec<Level> = book.bids().top(depth).collect();
         let asks: Vec<Level> = book.asks().top(depth).collect();
@@ -31,7 +33,7 @@ impl BookView {
         Self {
             params,
             watches: Vec::new(),
-            last_seq,
+            last,
             depth,
             bids,
             asks,
@@ -40,9 +42,9 @@ impl BookView {
     }
 
     /// Starts over from a book as it stands; who watches stays.
-    pub(crate) fn restart(&mut self, book: &Book, last_seq: Seq) {
+    pub(crate) fn restart(&mut self, book: &Book, last: Place) {
         let watches = std::mem::take(&mut self.watches);
-        *self = Self::new(self.params, book, last_seq);
+        *self = Self::new(self.params, book, last);
         self.watches = watches;
     }
 
@@ -199,7 +201,7 @@ mod tests {
             let (mut book, mut changes, mut seen) = (Book::new(), Changes::default(), Changes::default());
             book.apply(Side::Bid, &start, &mut changes);
             let first = book.clone();
-            let mut view = BookView::new(params, &book, Seq::NONE);
+            let mut view = BookView::new(params, &book, Place::NONE);
             let mut client = Book::new();
             for side in Side::BOTH {
                 let window = if side == Side::Bid { view.bids() } else { view.asks() };
@@ -217,14 +219,14 @@ mod tests {
                 for side in Side::BOTH {
                     for change in seen.side(side) { client.set(side, change.level()); }
                 }
-                let fresh = BookView::new(params, &book, Seq::NONE);
+                let fresh = BookView::new(params, &book, Place::NONE);
                 prop_assert_eq!(&view.bids, &fresh.bids);
                 prop_assert_eq!(&view.asks, &fresh.asks);
                 prop_assert_eq!(view.checksum, fresh.checksum);
                 prop_assert_eq!(client.checksum(), fresh.checksum);
             }
             net.tidy();
-            let then = BookView::new(params, &first, Seq::NONE);
+            let then = BookView::new(params, &first, Place::NONE);
             for side in Side::BOTH {
                 let (mut direct, mut by_net) = (Vec::new(), Vec::new());
                 let old = if side == Side::Bid { &then.bids } else { &then.asks };

@@ -1,15 +1,16 @@
 use market::{
-    Channel, Epoch, Event, Exponents, InstrumentId, InstrumentName, Nanos, Price, Reason, Seq,
-    Size, State,
+    Channel, Definition, Epoch, Event, Exponents, InstrumentName, Nanos, Price, Reason, Size, State,
 };
 use wire::{Head, Status, View, ViewParams, sbe};
 
 use super::About;
-use super::book_feed::{BookFeed, Effect};
-use super::outbox::{Outbox, Text};
-use super::place::{At, Bench, Place, Scope};
-use super::stats::Stats;
+use super::book_feed::{BookFeed, Delta, Effect, Whole};
+use super::book_messages::write_snapshot;
+use super::desk::Desk;
+use super::identity::Identity;
+use super::status_feed::StatusFeed;
 use super::trade_feed::TradeFeed;
+use crate::place::{At, Place, Scope};
 use crate::{PartitionIdentity, Settings, WatchId};
 
 /// One instrument: what it is, its book, its trades and its state.
@@ -28,49 +29,6 @@ pub(super) struct Instrument {
     revision: u64,
 }
 
-/// What an instrument is called and how its numbers are to be read.
-#[derive(Debug)]
-pub(super) struct Identity {
-    pub(super) name: InstrumentName,
-    pub(super) id: InstrumentId,
-    pub(super) exponents: Exponents,
-    pub(super) tick_size: Option<Price>,
-    pub(super) lot_size: Option<Size>,
-}
-
-/// The state of one instrument.
-#[derive(Debug)]
-pub(super) struct StatusFeed {
-    pub(super) state: State,
-    pub(super) reason: Reason,
-    pub(super) epoch: Epoch,
-    pub(super) last_seq: Seq,
-    pub(super) watches: Vec<WatchId>,
-}
-
-impl Identity {
-    /// The head of a full raw message.
-    pub(super) const fn head(&self, epoch: Epoch, prev_seq: Seq, place: &Place) -> Head {
-        Head {
-            instrument: self.id,
-            epoch,
-            view: View::FULL_RAW,
-            prev_seq,
-            seq: place.seq,
-            event_time: place.event_time,
-            log_time: place.log_time,
-            publish_time: place.now,
-        }
-    }
-
-    pub(super) fn text(&self) -> Text<'_> {
-        Text {
-            name: self.name.as_str(),
-            exponents: self.exponents,
-        }
-    }
-}
-
 impl Instrument {
     pub(super) fn new(
         name: InstrumentName,
@@ -79,22 +37,10 @@ impl Instrument {
         now: Nanos,
     ) -> Self {
         Self {
-            identity: Identity {
-                id: name.id(),
-                name,
-                exponents,
-                tick_size: None,
-                lot_size: None,
-            },
+            identity: Identity::new(name, exponents),
             book: BookFeed::new(settings),
             trades: TradeFeed::new(settings.log_bytes / 4),
-            status: StatusFeed {
-                state: State::Resyncing,
-                reason: Reason::Starting,
-                epoch: Epoch(0),
-                last_seq: Seq::NONE,
-                watches: Vec::new(),
-            },
+            status: StatusFeed::new(),
             book_partition: None,
             trades_partition: None,
             last_heard: now,
@@ -135,6 +81,11 @@ impl Instrument {
         }
     }
 
+    pub(super) const fn set_steps(&mut self, tick_size: Option<Price>, lot_size: Option<Size>) {
+        self.identity.set_steps(tick_size, lot_size);
+        self.revision += 1;
+    }
+
     /// Whether something besides the state changed since the last call.
     pub(super) const fn take_fresh(&mut self) -> bool {
         std::mem::replace(&mut self.fresh, false)
@@ -151,49 +102,51 @@ impl Instrument {
         self.book.home == Some(index) || self.trades.home == Some(index)
     }
 
+    /// Where a stream stands.
+    pub(super) fn place(&self, channel: Channel, params: ViewParams) -> (Epoch, Place) {
+        match channel {
+            Channel::Trades => (self.trades.epoch, self.trades.last),
+            Channel::Status | Channel::Ticker | Channel::Bars => {
+                (self.status.epoch, self.status.last)
+            }
+            Channel::Bbo => (self.book.epoch, self.book.bbo.last),
+            Channel::Book => {
+                let view = self.book.views.iter().find(|view| view.params == params);
+                let last = view.map_or(self.book.last, |view| view.last);
+                (self.book.epoch, last)
+            }
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.book.memory() + self.trades.log.size()
+    }
+
     /// The channel is read from this partition from now on.
     pub(super) fn move_home(
         &mut self,
         channel: Channel,
         index: u32,
         partition: &PartitionIdentity,
-        place: &Place,
-        bench: &mut Bench,
-        out: &mut Outbox,
+        base: Place,
+        desk: &mut Desk,
     ) {
         self.fresh = true;
         let epoch = partition.epoch(self.identity.exponents);
         match channel {
             Channel::Trades => {
                 self.trades_partition = Some(partition.clone());
-                self.trades.begin(index, epoch, place.seq);
-                self.retell_trades(place, bench, out);
+                self.begin_trades(index, epoch, base, desk);
             }
             _ => {
                 self.book_partition = Some(partition.clone());
-                self.book.begin(index, epoch, place.seq, Reason::Starting);
-                self.retell_book(place, bench, out);
-                self.set_state(State::Resyncing, Reason::Starting, epoch, place, bench, out);
+                self.begin_book(index, epoch, base, Reason::Starting, desk);
             }
         }
     }
 
-    pub(super) fn event(
-        &mut self,
-        at: At,
-        event: &Event<'_>,
-        now: Nanos,
-        bench: &mut Bench,
-        out: &mut Outbox,
-        stats: &mut Stats,
-    ) {
+    pub(super) fn event(&mut self, at: At, event: &Event<'_>, now: Nanos, desk: &mut Desk) {
         self.last_heard = now;
-        let place = |event_time: Option<Nanos>| Place {
-            seq: at.seq,
-            event_time,
-            log_time: at.log_time,
-            now,
-        };
         match *event {
             Event::Nothing => {}
             Event::Snapshot {
@@ -203,19 +156,15 @@ impl Instrument {
                 bids,
                 asks,
             } => {
-                let place = place(time);
-                let effect = self.book.snapshot(
-                    &self.identity,
+                let place = Place::of(at, time, now);
+                let whole = Whole {
                     seq,
                     origin,
                     bids,
                     asks,
-                    &place,
-                    bench,
-                    out,
-                    stats,
-                );
-                self.settle_book(effect, &place, bench, out, stats);
+                };
+                let effect = self.book.whole(&self.identity, &whole, &place, desk);
+                self.settle_book(effect, &place, desk);
             }
             Event::Delta {
                 link,
@@ -224,150 +173,99 @@ impl Instrument {
                 bids,
                 asks,
             } => {
-                let place = place(time);
-                let effect = self.book.delta(
-                    &self.identity,
+                let place = Place::of(at, time, now);
+                let delta = Delta {
                     link,
                     origin,
                     bids,
                     asks,
-                    &place,
-                    bench,
-                    out,
-                    stats,
-                );
-                self.settle_book(effect, &place, bench, out, stats);
+                };
+                let effect = self.book.delta(&self.identity, &delta, &place, desk);
+                self.settle_book(effect, &place, desk);
             }
             Event::Trades { time, trades } => {
-                stats.trades += 1;
-                let place = place(time);
-                if !self
-                    .trades
-                    .publish(&self.identity, trades, &place, bench, out)
-                {
-                    stats.unusable += 1;
-                    let (state, reason) = (State::Resyncing, Reason::BadRecord);
-                    self.trades
-                        .break_off(&self.identity, state, reason, &place, bench, out);
+                desk.stats.trades += 1;
+                let place = Place::of(at, time, now);
+                let out = &mut desk.out;
+                if !self.trades.publish(&self.identity, trades, &place, out) {
+                    desk.stats.unusable += 1;
+                    let told = (State::Resyncing, Reason::BadRecord);
+                    self.trades.break_off(&self.identity, told, &place, out);
                 }
                 if self.book.home.is_none() {
-                    self.wake(self.trades.epoch, &place, bench, out);
+                    self.wake(self.trades.epoch, &place, desk);
                 }
             }
             Event::Status { time, state } => {
-                let place = place(time);
                 self.halted = state == State::Halted;
                 if self.book.broken.is_none() {
-                    self.wake(self.book.epoch, &place, bench, out);
+                    self.wake(self.book.epoch, &Place::of(at, time, now), desk);
                 }
             }
             Event::Definition { time, definition } => {
-                self.define(&definition, &place(time), bench, out);
+                self.define(&definition, &Place::of(at, time, now), desk);
             }
         }
     }
 
-    pub(super) fn bad_record(
-        &mut self,
-        at: At,
-        scope: Scope,
-        now: Nanos,
-        bench: &mut Bench,
-        out: &mut Outbox,
-        stats: &mut Stats,
-    ) {
-        stats.bad_records += 1;
-        let place = Place {
-            seq: at.seq,
-            event_time: None,
-            log_time: at.log_time,
-            now,
-        };
-        let (state, reason) = (State::Resyncing, Reason::BadRecord);
+    pub(super) fn bad_record(&mut self, at: At, scope: Scope, now: Nanos, desk: &mut Desk) {
+        desk.stats.bad_records += 1;
+        let place = Place::of(at, None, now);
         if scope != Scope::Trades && self.book.home == Some(at.partition) {
-            self.book.builder.bad_record();
-            let effect = self
-                .book
-                .lose(&self.identity, state, reason, &place, bench, out);
-            self.settle_book(effect, &place, bench, out, stats);
+            let effect = self.book.bad_record(&self.identity, &place, desk);
+            self.settle_book(effect, &place, desk);
         }
         if scope != Scope::Book && self.trades.home == Some(at.partition) {
+            let told = (State::Resyncing, Reason::BadRecord);
             self.trades
-                .break_off(&self.identity, state, reason, &place, bench, out);
+                .break_off(&self.identity, told, &place, &mut desk.out);
         }
     }
 
     /// The log of a partition begins anew.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a partition, a moment, and where to write"
-    )]
     pub(super) fn restart(
         &mut self,
         index: u32,
         partition: &PartitionIdentity,
-        base: Seq,
-        now: Nanos,
-        bench: &mut Bench,
-        out: &mut Outbox,
-        stats: &mut Stats,
+        base: Place,
+        desk: &mut Desk,
     ) {
-        let place = Place::of_node(base, now);
         let epoch = partition.epoch(self.identity.exponents);
         if self.book.home == Some(index) {
-            stats.resyncs += u64::from(self.book.broken.is_none());
+            desk.stats.resyncs += u64::from(self.book.broken.is_none());
             self.book_partition = Some(partition.clone());
-            self.book.begin(index, epoch, base, Reason::TopicReset);
-            self.retell_book(&place, bench, out);
-            self.set_state(
-                State::Resyncing,
-                Reason::TopicReset,
-                epoch,
-                &place,
-                bench,
-                out,
-            );
+            self.begin_book(index, epoch, base, Reason::TopicReset, desk);
         }
         if self.trades.home == Some(index) {
             self.trades_partition = Some(partition.clone());
-            self.trades.begin(index, epoch, base);
-            self.retell_trades(&place, bench, out);
+            self.begin_trades(index, epoch, base, desk);
         }
     }
 
     /// Kafka deleted records of a partition before they were read.
-    pub(super) fn lose(
-        &mut self,
-        index: u32,
-        place: &Place,
-        bench: &mut Bench,
-        out: &mut Outbox,
-        stats: &mut Stats,
-    ) {
-        let (state, reason) = (State::Resyncing, Reason::Retention);
+    pub(super) fn lose(&mut self, index: u32, place: &Place, desk: &mut Desk) {
         if self.book.home == Some(index) {
-            self.book.builder.distrust();
-            let effect = self
-                .book
-                .lose(&self.identity, state, reason, place, bench, out);
-            self.settle_book(effect, place, bench, out, stats);
+            let effect = self.book.lose_records(&self.identity, place, desk);
+            self.settle_book(effect, place, desk);
         }
         if self.trades.home == Some(index) {
+            let told = (State::Resyncing, Reason::Retention);
             self.trades
-                .break_off(&self.identity, state, reason, place, bench, out);
+                .break_off(&self.identity, told, place, &mut desk.out);
         }
     }
 
     /// Nothing has come for long; `false` when that is no news.
-    pub(super) fn go_stale(&mut self, now: Nanos, bench: &mut Bench, out: &mut Outbox) -> bool {
+    pub(super) fn go_stale(&mut self, now: Nanos, desk: &mut Desk) -> bool {
         if self.status.state != State::Live {
             return false;
         }
         self.revision += 1;
-        self.status.state = State::Stale;
-        self.status.reason = Reason::Quiet;
-        let place = Place::of_node(self.status.last_seq, now);
-        self.tell_state(self.status.last_seq, &place, bench, out);
+        let place = Place {
+            event_time: None,
+            ..self.status.last.told_at(now)
+        };
+        self.status.go_stale(&self.identity, &place, desk);
         true
     }
 
@@ -377,238 +275,125 @@ impl Instrument {
         channel: Channel,
         params: ViewParams,
         now: Nanos,
-        bench: &mut Bench,
-        out: &mut Outbox,
+        desk: &mut Desk,
     ) {
-        let (epoch, seq) = self.position(channel, params);
-        let place = Place::of_node(seq, now);
+        let (epoch, last) = self.place(channel, params);
         let head = Head {
             view: View::from(params),
-            ..self.identity.head(epoch, seq, &place)
+            event_time: None,
+            ..self.identity.head(epoch, last.seq, &last.told_at(now))
         };
-        bench.sbe.clear();
-        sbe::heartbeat(&mut bench.sbe, &head, channel);
-        out.emit(&[watch], self.identity.text(), &bench.sbe, seq, now);
+        desk.out.draft(|sbe| sbe::heartbeat(sbe, &head, channel));
+        desk.out.emit(&[watch], self.identity.text(), &head);
     }
 
-    /// Where a stream stands.
-    pub(super) fn position(&self, channel: Channel, params: ViewParams) -> (Epoch, Seq) {
-        match channel {
-            Channel::Trades => (self.trades.epoch, self.trades.last_seq),
-            Channel::Status | Channel::Ticker | Channel::Bars => {
-                (self.status.epoch, self.status.last_seq)
-            }
-            Channel::Bbo => (self.book.epoch, self.book.bbo.last_seq),
-            Channel::Book => {
-                let view = self.book.views.iter().find(|view| view.params == params);
-                (
-                    self.book.epoch,
-                    view.map_or(self.book.last_seq, |view| view.last_seq),
-                )
-            }
-        }
-    }
-
-    pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + self.book.memory() + self.trades.log.size()
-    }
-
-    /// Appends the message that every subscription begins with.
-    pub(super) fn write_instrument(&self, head: &Head, sbe: &mut Vec<u8>) {
-        let about = sbe::Instrument {
-            exponents: self.identity.exponents,
-            state: self.status.state,
-            tick_size: self.identity.tick_size,
-            lot_size: self.identity.lot_size,
-            venue: self.identity.name.venue(),
-            symbol: self.identity.name.symbol(),
-        };
-        let encoded = sbe::instrument(sbe, head, &about);
-        debug_assert!(
-            encoded.is_ok(),
-            "a checked name is far shorter than the encoder's bound"
-        );
-    }
-
-    fn settle_book(
-        &mut self,
-        effect: Effect,
-        place: &Place,
-        bench: &mut Bench,
-        out: &mut Outbox,
-        stats: &mut Stats,
-    ) {
+    fn settle_book(&mut self, effect: Effect, place: &Place, desk: &mut Desk) {
         match effect {
             Effect::Silent => {}
             Effect::Published => {
-                let was_broken = self.status.state.is_broken();
-                stats.recoveries += u64::from(was_broken);
-                self.wake(self.book.epoch, place, bench, out);
+                desk.stats.recoveries += u64::from(self.status.state.is_broken());
+                self.wake(self.book.epoch, place, desk);
             }
             Effect::Lost(state, reason) => {
-                stats.resyncs += u64::from(!self.status.state.is_broken());
-                self.set_state(state, reason, self.book.epoch, place, bench, out);
+                desk.stats.resyncs += u64::from(!self.status.state.is_broken());
+                self.set_state((state, reason), self.book.epoch, place, desk);
             }
         }
     }
 
     /// The instrument is well again, or still.
-    fn wake(&mut self, epoch: Epoch, place: &Place, bench: &mut Bench, out: &mut Outbox) {
+    fn wake(&mut self, epoch: Epoch, place: &Place, desk: &mut Desk) {
         if self.halted {
-            self.set_state(State::Halted, Reason::Venue, epoch, place, bench, out);
+            self.set_state((State::Halted, Reason::Venue), epoch, place, desk);
         } else if self.status.state != State::Live {
             let reason = match (self.status.state, self.status.reason) {
                 (State::Halted, _) => Reason::Venue,
                 (_, Reason::Starting) => Reason::None,
                 _ => Reason::Recovered,
             };
-            self.set_state(State::Live, reason, epoch, place, bench, out);
+            self.set_state((State::Live, reason), epoch, place, desk);
         }
     }
 
-    fn set_state(
-        &mut self,
-        state: State,
-        reason: Reason,
-        epoch: Epoch,
-        place: &Place,
-        bench: &mut Bench,
-        out: &mut Outbox,
-    ) {
-        if (self.status.state, self.status.reason) == (state, reason) && self.status.epoch == epoch
-        {
-            return;
-        }
-        self.revision += 1;
-        self.status.state = state;
-        self.status.reason = reason;
-        let prev_seq = if self.status.epoch == epoch {
-            self.status.last_seq
-        } else {
-            Seq::NONE
-        };
-        self.status.epoch = epoch;
-        self.status.last_seq = place.seq;
-        self.tell_state(prev_seq, place, bench, out);
-    }
-
-    fn tell_state(&self, prev_seq: Seq, place: &Place, bench: &mut Bench, out: &mut Outbox) {
-        let status = Status {
-            channel: Channel::Status,
-            state: self.status.state,
-            reason: self.status.reason,
-        };
-        bench.sbe.clear();
-        sbe::status(
-            &mut bench.sbe,
-            &self.identity.head(self.status.epoch, prev_seq, place),
-            &status,
-        );
-        out.emit(
-            &self.status.watches,
-            self.identity.text(),
-            &bench.sbe,
-            place.seq,
-            place.now,
-        );
+    fn set_state(&mut self, told: (State, Reason), epoch: Epoch, place: &Place, desk: &mut Desk) {
+        let is_news = self.status.set(&self.identity, told, epoch, place, desk);
+        self.revision += u64::from(is_news);
     }
 
     /// Takes over a definition. Another scale makes all mantissas of before meaningless, so the
     /// streams start over in a new epoch.
-    fn define(
-        &mut self,
-        definition: &market::Definition,
-        place: &Place,
-        bench: &mut Bench,
-        out: &mut Outbox,
-    ) {
+    fn define(&mut self, definition: &Definition, place: &Place, desk: &mut Desk) {
         self.revision += 1;
-        self.identity.tick_size = definition.tick_size.map(Price);
-        self.identity.lot_size = definition.lot_size.map(Size);
-        if self.identity.exponents == definition.exponents {
+        if !self.identity.define(definition) {
             return;
         }
         self.fresh = true;
-        self.identity.exponents = definition.exponents;
         if let (Some(home), Some(partition)) = (self.book.home, &self.book_partition) {
             let epoch = partition.epoch(definition.exponents);
-            self.book.begin(home, epoch, place.seq, Reason::Starting);
-            self.retell_book(place, bench, out);
-            self.set_state(State::Resyncing, Reason::Starting, epoch, place, bench, out);
+            self.begin_book(home, epoch, *place, Reason::Starting, desk);
         }
         if let (Some(home), Some(partition)) = (self.trades.home, &self.trades_partition) {
             let epoch = partition.epoch(definition.exponents);
-            let base = self.trades.last_seq;
-            self.trades.begin(home, epoch, base);
-            let place = Place {
-                seq: base,
+            let base = Place {
+                seq: self.trades.last.seq,
                 ..*place
             };
-            self.retell_trades(&place, bench, out);
+            self.begin_trades(home, epoch, base, desk);
         }
     }
 
-    /// Begins a new epoch in every stream of the book, for those who are subscribed already.
-    fn retell_book(&mut self, place: &Place, bench: &mut Bench, out: &mut Outbox) {
-        let mut streams = vec![(View::FULL_RAW, Channel::Book, self.book.full.clone())];
-        for view in &self.book.views {
-            streams.push((View::from(view.params), Channel::Book, view.watches.clone()));
-        }
-        streams.push((View::FULL_RAW, Channel::Bbo, self.book.bbo.watches.clone()));
-        for (view, channel, watches) in streams {
+    /// Begins an epoch in every stream of the book, also for those who are subscribed already.
+    fn begin_book(
+        &mut self,
+        home: u32,
+        epoch: Epoch,
+        base: Place,
+        reason: Reason,
+        desk: &mut Desk,
+    ) {
+        self.book.begin(home, epoch, base, reason);
+        let book = &self.book;
+        let head = self.identity.head(epoch, market::Seq::NONE, &base);
+        self.retell(&head, Channel::Book, &book.full, desk);
+        for view in &book.views {
             let head = Head {
-                view,
-                prev_seq: Seq::NONE,
-                ..self.identity.head(self.book.epoch, Seq::NONE, place)
+                view: View::from(view.params),
+                ..head
             };
-            self.retell(&head, channel, &watches, place, bench, out);
+            self.retell(&head, Channel::Book, &view.watches, desk);
         }
+        self.retell(&head, Channel::Bbo, &book.bbo.watches, desk);
+        self.set_state((State::Resyncing, reason), epoch, &base, desk);
     }
 
-    fn retell_trades(&mut self, place: &Place, bench: &mut Bench, out: &mut Outbox) {
-        let watches = self.trades.watches.clone();
-        let head = self.identity.head(self.trades.epoch, Seq::NONE, place);
-        self.retell(&head, Channel::Trades, &watches, place, bench, out);
+    /// Begins an epoch in the stream of the trades, also for those who are subscribed already.
+    fn begin_trades(&mut self, home: u32, epoch: Epoch, base: Place, desk: &mut Desk) {
+        self.trades.begin(home, epoch, base);
+        let head = self.identity.head(epoch, market::Seq::NONE, &base);
+        self.retell(&head, Channel::Trades, &self.trades.watches, desk);
     }
 
     /// What the instrument now is, an empty book where it is a book's stream, and its state.
-    fn retell(
-        &self,
-        head: &Head,
-        channel: Channel,
-        watches: &[WatchId],
-        place: &Place,
-        bench: &mut Bench,
-        out: &mut Outbox,
-    ) {
-        let mut tell = |bench: &Bench| {
-            out.emit(
-                watches,
-                self.identity.text(),
-                &bench.sbe,
-                place.seq,
-                place.now,
-            );
-        };
-        bench.sbe.clear();
-        self.write_instrument(head, &mut bench.sbe);
-        tell(bench);
+    fn retell(&self, head: &Head, channel: Channel, watches: &[WatchId], desk: &mut Desk) {
+        let out = &mut desk.out;
+        let text = self.identity.text();
+        out.draft(|sbe| self.identity.write(head, self.status.state, sbe));
+        out.emit(watches, text, head);
         if channel == Channel::Book {
-            bench.sbe.clear();
-            let none = std::iter::empty::<market::Level>;
-            let encoded = sbe::book_snapshot(&mut bench.sbe, head, 0, 0, 1, none(), none());
-            debug_assert!(encoded.is_ok(), "an empty chunk is within every bound");
-            tell(bench);
+            let none = std::iter::empty;
+            write_snapshot(head, 0, none(), none(), |has, write| {
+                out.draft(write);
+                out.emit_part(watches, text, has, head.publish_time);
+            });
         }
         if let (Channel::Book | Channel::Bbo, Some((state, reason))) = (channel, self.book.broken) {
-            bench.sbe.clear();
             let status = Status {
                 channel,
                 state,
                 reason,
             };
-            sbe::status(&mut bench.sbe, head, &status);
-            tell(bench);
+            out.draft(|sbe| sbe::status(sbe, head, &status));
+            out.emit(watches, text, head);
         }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use market::{Channel, Nanos, Seq};
 use slab::Slab;
-use wire::{Encoding, ViewParams, json, sbe};
+use wire::{Encoding, Head, ViewParams, json, sbe};
 
 use crate::{Handle, Opcode, Run, RunBuilder, StreamKey, WatchId};
 
@@ -13,6 +13,9 @@ pub(super) struct Outbox {
     watches: Slab<Watch>,
     /// Those that have frames.
     dirty: Vec<WatchId>,
+    /// The message that is being told, in SBE.
+    draft: Vec<u8>,
+    /// The same in JSON, where somebody wants that.
     json: Vec<u8>,
     messages: u64,
     bytes: u64,
@@ -51,6 +54,7 @@ impl Outbox {
         Self {
             watches: Slab::new(),
             dirty: Vec::new(),
+            draft: Vec::new(),
             json: Vec::new(),
             messages: 0,
             bytes: 0,
@@ -91,15 +95,24 @@ impl Outbox {
         self.watches.get(id.0 as usize)
     }
 
-    /// Adds one message, given as SBE, to the runs of `watches`; encodes it once an encoding.
-    pub(super) fn emit(
-        &mut self,
-        watches: &[WatchId],
-        text: Text<'_>,
-        message: &[u8],
-        seq: Seq,
-        now: Nanos,
-    ) {
+    /// Begins the next message: `write` appends it in SBE.
+    pub(super) fn draft(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.draft.clear();
+        write(&mut self.draft);
+    }
+
+    /// The drafted message.
+    pub(super) fn message(&self) -> &[u8] {
+        &self.draft
+    }
+
+    /// Adds the drafted message, which has this head, to the runs of `watches`.
+    pub(super) fn emit(&mut self, watches: &[WatchId], text: Text<'_>, head: &Head) {
+        self.emit_part(watches, text, head.seq, head.publish_time);
+    }
+
+    /// Adds the drafted message, after which its receiver has `seq`; it is encoded once an encoding.
+    pub(super) fn emit_part(&mut self, watches: &[WatchId], text: Text<'_>, seq: Seq, now: Nanos) {
         let mut json_is_ready = false;
         for id in watches {
             let Some(watch) = self.watches.get_mut(id.0 as usize) else {
@@ -114,12 +127,12 @@ impl Outbox {
             let before = watch.run.len();
             if watch.encoding == Encoding::Json {
                 if !json_is_ready {
-                    write_json(&mut self.json, message, text);
+                    write_json(&mut self.json, &self.draft, text);
                     json_is_ready = true;
                 }
                 watch.run.push(Opcode::Text, &self.json, seq);
             } else {
-                watch.run.push(Opcode::Binary, message, seq);
+                watch.run.push(Opcode::Binary, &self.draft, seq);
             }
             self.bytes += (watch.run.len() - before) as u64;
         }
@@ -150,6 +163,19 @@ impl Outbox {
                 run: Arc::clone(run),
             });
         }
+    }
+
+    /// Encodes the drafted message into a run of its own.
+    pub(super) fn encode_draft(
+        &mut self,
+        run: &mut RunBuilder,
+        encoding: Encoding,
+        text: Text<'_>,
+        seq: Seq,
+    ) {
+        let draft = std::mem::take(&mut self.draft);
+        self.encode(run, encoding, text, &draft, seq);
+        self.draft = draft;
     }
 
     /// Encodes one message, given as SBE, into a run of its own.

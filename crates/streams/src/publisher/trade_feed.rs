@@ -1,9 +1,9 @@
-use market::{Channel, Epoch, Reason, Seq, State, Trade};
-use wire::{Status, sbe};
+use market::{Channel, Epoch, Reason, State, Trade};
+use wire::{Head, Status, sbe};
 
-use super::instrument::Identity;
+use super::identity::Identity;
 use super::outbox::Outbox;
-use super::place::{Bench, Place};
+use crate::place::Place;
 use crate::{MessageLog, WatchId};
 
 /// The trades of one instrument.
@@ -11,7 +11,7 @@ use crate::{MessageLog, WatchId};
 pub(super) struct TradeFeed {
     pub(super) home: Option<u32>,
     pub(super) epoch: Epoch,
-    pub(super) last_seq: Seq,
+    pub(super) last: Place,
     pub(super) log: MessageLog,
     pub(super) watches: Vec<WatchId>,
     /// A record could not be read, and no trade has been published since.
@@ -23,7 +23,7 @@ impl TradeFeed {
         Self {
             home: None,
             epoch: Epoch(0),
-            last_seq: Seq::NONE,
+            last: Place::NONE,
             log: MessageLog::new(log_bytes),
             watches: Vec::new(),
             broken: None,
@@ -31,11 +31,11 @@ impl TradeFeed {
     }
 
     /// Reading begins, or begins anew, behind `base`.
-    pub(super) fn begin(&mut self, home: u32, epoch: Epoch, base: Seq) {
+    pub(super) fn begin(&mut self, home: u32, epoch: Epoch, base: Place) {
         self.home = Some(home);
         self.epoch = epoch;
-        self.last_seq = base;
-        self.log.restart(base);
+        self.last = base;
+        self.log.restart(base.seq);
         self.broken = None;
     }
 
@@ -45,16 +45,16 @@ impl TradeFeed {
         identity: &Identity,
         trades: &[Trade<'_>],
         place: &Place,
-        bench: &mut Bench,
         out: &mut Outbox,
     ) -> bool {
-        bench.sbe.clear();
-        let head = identity.head(self.epoch, self.last_seq, place);
-        if sbe::trades(&mut bench.sbe, &head, trades.iter().copied()).is_err() {
+        let head = identity.head(self.epoch, self.last.seq, place);
+        let mut encoded = Ok(());
+        out.draft(|sbe| encoded = sbe::trades(sbe, &head, trades.iter().copied()));
+        if encoded.is_err() {
             return false;
         }
         self.broken = None;
-        self.tell(identity, place, bench, out);
+        self.tell(identity, &head, place, out);
         true
     }
 
@@ -62,37 +62,28 @@ impl TradeFeed {
     pub(super) fn break_off(
         &mut self,
         identity: &Identity,
-        state: State,
-        reason: Reason,
+        (state, reason): (State, Reason),
         place: &Place,
-        bench: &mut Bench,
         out: &mut Outbox,
     ) {
-        if place.seq <= self.last_seq {
+        if place.seq <= self.last.seq {
             return;
         }
-        bench.sbe.clear();
-        let head = identity.head(self.epoch, self.last_seq, place);
+        self.broken = Some((state, reason));
+        let head = identity.head(self.epoch, self.last.seq, place);
         let status = Status {
             channel: Channel::Trades,
             state,
             reason,
         };
-        sbe::status(&mut bench.sbe, &head, &status);
-        self.broken = Some((state, reason));
-        self.tell(identity, place, bench, out);
+        out.draft(|sbe| sbe::status(sbe, &head, &status));
+        self.tell(identity, &head, place, out);
     }
 
-    fn tell(&mut self, identity: &Identity, place: &Place, bench: &Bench, out: &mut Outbox) {
+    fn tell(&mut self, identity: &Identity, head: &Head, place: &Place, out: &mut Outbox) {
         self.log
-            .push(self.last_seq, place.seq, place.now, &bench.sbe);
-        out.emit(
-            &self.watches,
-            identity.text(),
-            &bench.sbe,
-            place.seq,
-            place.now,
-        );
-        self.last_seq = place.seq;
+            .push(head.prev_seq, place.seq, place.now, out.message());
+        out.emit(&self.watches, identity.text(), head);
+        self.last = *place;
     }
 }

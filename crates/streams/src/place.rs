@@ -1,0 +1,62 @@
+use market::{Nanos, Seq};
+
+/// Where a record stands, and when Kafka took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// The index that ingest gave the partition.
+    pub partition: u32,
+    /// Its offset.
+    pub seq: Seq,
+    /// Its timestamp.
+    pub log_time: Nanos,
+}
+
+/// Which of an instrument's channels an unreadable record may have been of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Its book.
+    Book,
+    /// Its trades.
+    Trades,
+    /// Either.
+    Unknown,
+}
+
+/// Where a message stands, and its times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) seq: Seq,
+    pub(crate) event_time: Option<Nanos>,
+    pub(crate) log_time: Nanos,
+    pub(crate) now: Nanos,
+}
+
+impl Place {
+    /// Before all messages.
+    pub(crate) const NONE: Self = Self::before(Seq::NONE, Nanos(0));
+
+    /// Behind `seq`, of which nothing is known but the number.
+    pub(crate) const fn before(seq: Seq, now: Nanos) -> Self {
+        Self {
+            seq,
+            event_time: None,
+            log_time: Nanos(0),
+            now,
+        }
+    }
+
+    /// A record's.
+    pub(crate) const fn of(at: At, event_time: Option<Nanos>, now: Nanos) -> Self {
+        Self {
+            seq: at.seq,
+            event_time,
+            log_time: at.log_time,
+            now,
+        }
+    }
+
+    /// The same place, told at another moment.
+    pub(crate) const fn told_at(self, now: Nanos) -> Self {
+        Self { now, ..self }
+    }
+}

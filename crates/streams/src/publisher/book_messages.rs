@@ -1,0 +1,48 @@
+//! Books and their changes as messages.
+
+use market::{Changes, Level, Seq};
+use wire::Head;
+use wire::sbe::{self, MAX_CHUNK_LEVELS};
+
+/// The most changes that one delta tells; more are told as a snapshot in chunks. So no frame has
+/// more than 64 KiB, which is what a slow client may cost: 76 bytes and 16 a change.
+pub(super) const MAX_DELTA_CHANGES: usize = 4_000;
+
+/// Appends the delta that tells `changes`, of which there are at most [`MAX_DELTA_CHANGES`].
+pub(super) fn write_delta(out: &mut Vec<u8>, head: &Head, checksum: u32, changes: &Changes) {
+    let bids = changes.bids.iter().map(|change| change.level());
+    let asks = changes.asks.iter().map(|change| change.level());
+    let encoded = sbe::book_delta(out, head, checksum, bids, asks);
+    debug_assert!(
+        encoded.is_ok(),
+        "the bound of a delta is far below the encoder's"
+    );
+}
+
+/// Cuts a whole book into chunks. Calls `give` with what appends each one and with the sequence
+/// number that its receiver then has: the new one only after the last chunk.
+pub(super) fn write_snapshot(
+    head: &Head,
+    checksum: u32,
+    bids: impl ExactSizeIterator<Item = Level> + Clone,
+    asks: impl ExactSizeIterator<Item = Level> + Clone,
+    mut give: impl FnMut(Seq, &dyn Fn(&mut Vec<u8>)),
+) {
+    let chunks = bids.len().max(asks.len()).div_ceil(MAX_CHUNK_LEVELS).max(1);
+    // 65,535 chunks are 65 million levels; a book's bound is far below.
+    let count = u16::try_from(chunks).unwrap_or(u16::MAX);
+    for chunk in 0..count {
+        let begin = usize::from(chunk) * MAX_CHUNK_LEVELS;
+        let has = if chunk + 1 == count {
+            head.seq
+        } else {
+            head.prev_seq
+        };
+        give(has, &|out| {
+            let bids = bids.clone().skip(begin).take(MAX_CHUNK_LEVELS);
+            let asks = asks.clone().skip(begin).take(MAX_CHUNK_LEVELS);
+            let encoded = sbe::book_snapshot(out, head, checksum, chunk, count, bids, asks);
+            debug_assert!(encoded.is_ok(), "a chunk is cut to the encoder's bound");
+        });
+    }
+}

@@ -1,0 +1,31 @@
+use market::Changes;
+
+use super::outbox::Outbox;
+use super::stats::Stats;
+
+/// What all instruments share: memory to work with, where messages go, and what is counted.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) bench: Bench,
+    pub(super) out: Outbox,
+    pub(super) stats: Stats,
+}
+
+/// Memory that is used for one message and then for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Bench {
+    /// What a record changes in the book.
+    pub(super) changes: Changes,
+    /// What of it is seen in a view.
+    pub(super) seen: Changes,
+}
+
+impl Desk {
+    pub(super) fn new(heartbeat_after: u64) -> Self {
+        Self {
+            bench: Bench::default(),
+            out: Outbox::new(heartbeat_after),
+            stats: Stats::default(),
+        }
+    }
+}

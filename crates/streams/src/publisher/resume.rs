@@ -1,0 +1,149 @@
+//! What leads a subscriber from where it stands to its stream's last message.
+
+use market::{Changes, Channel, Epoch, Nanos, Position, Seq, Side};
+use wire::{Depth, Head, Status, View, sbe};
+
+use super::ResumeFailure;
+use super::book_messages::write_delta;
+use super::desk::Bench;
+use super::identity::Identity;
+use super::instrument::Instrument;
+use super::start::{broken, restate};
+use super::writer::Writer;
+use crate::book_log::{BookEntry, BookEntryKind};
+use crate::view::window_change;
+use crate::{MessageLog, StreamKey};
+
+/// Writes exactly what follows `from`: message by message where the stream is full and raw, else
+/// as the net change of its view.
+pub(super) fn write_missed(
+    instrument: &Instrument,
+    key: &StreamKey,
+    from: Position,
+    now: Nanos,
+    bench: &mut Bench,
+    writer: &mut Writer<'_>,
+) -> Result<(), ResumeFailure> {
+    let (epoch, last) = instrument.place(key.channel, key.params);
+    if from.epoch != epoch {
+        return Err(ResumeFailure::EpochChanged);
+    }
+    if from.seq >= last.seq {
+        // A client that is ahead of this node has read the same log elsewhere: what it has
+        // already comes again and is passed over by the one rule.
+        return Ok(());
+    }
+    match key.channel {
+        Channel::Trades => write_messages(&instrument.trades.log, from.seq, writer),
+        Channel::Bbo => write_messages(&instrument.book.bbo.log, from.seq, writer),
+        Channel::Book => {
+            let log = &instrument.book.log;
+            if log.is_unfounded() {
+                return Err(ResumeFailure::NoState);
+            }
+            if !log.holds_since(from.seq) {
+                return Err(ResumeFailure::LogExceeded);
+            }
+            if key.params.depth == Depth::Full {
+                let identity = writer.identity();
+                log.replay(from.seq, &mut bench.changes, |entry, changes| {
+                    writer.put_part(entry.place.seq, |sbe| {
+                        write_entry(identity, epoch, entry, changes, sbe);
+                    });
+                });
+            } else {
+                write_net(instrument, key, from.seq, now, bench, writer);
+            }
+            Ok(())
+        }
+        Channel::Status | Channel::Ticker | Channel::Bars => {
+            let head = writer.identity().head(epoch, last.seq, &last.told_at(now));
+            writer.put(&head, |sbe| instrument.status.write(&head, sbe));
+            Ok(())
+        }
+    }
+}
+
+fn write_messages(
+    log: &MessageLog,
+    from: Seq,
+    writer: &mut Writer<'_>,
+) -> Result<(), ResumeFailure> {
+    if !log.holds_since(from) {
+        return Err(ResumeFailure::LogExceeded);
+    }
+    log.for_each_from(log.index_after(from), |message, seq| {
+        writer.put_again(message, seq);
+    });
+    Ok(())
+}
+
+/// Encodes a logged message as it was published.
+fn write_entry(
+    identity: &Identity,
+    epoch: Epoch,
+    entry: &BookEntry,
+    changes: &Changes,
+    sbe: &mut Vec<u8>,
+) {
+    let head = identity.head(epoch, entry.prev_seq, &entry.place);
+    match entry.kind {
+        BookEntryKind::Delta { checksum, .. } => write_delta(sbe, &head, checksum, changes),
+        BookEntryKind::Status { state, reason } => {
+            let status = Status {
+                channel: Channel::Book,
+                state,
+                reason,
+            };
+            sbe::status(sbe, &head, &status);
+        }
+    }
+}
+
+/// Writes the net change of a book stream over (`from`, its last message] as one delta, and its
+/// state where that is not to be trusted.
+pub(super) fn write_net(
+    instrument: &Instrument,
+    key: &StreamKey,
+    from: Seq,
+    now: Nanos,
+    bench: &mut Bench,
+    writer: &mut Writer<'_>,
+) {
+    let (epoch, last) = instrument.place(key.channel, key.params);
+    let head = Head {
+        view: View::from(key.params),
+        ..writer.identity().head(epoch, from, &last.told_at(now))
+    };
+    let checksum = net_change(instrument, key, from, bench);
+    writer.put(&head, |sbe| write_delta(sbe, &head, checksum, &bench.seen));
+    restate(
+        broken(instrument, Channel::Book),
+        Channel::Book,
+        &head,
+        writer,
+    );
+}
+
+/// Puts the net change of a book stream over (`from`, its last message] into `bench.seen`;
+/// returns the stream's checksum.
+pub(super) fn net_change(
+    instrument: &Instrument,
+    key: &StreamKey,
+    from: Seq,
+    bench: &mut Bench,
+) -> u32 {
+    let feed = &instrument.book;
+    let view = feed.views.iter().find(|view| view.params == key.params);
+    let Some(view) = view else {
+        feed.log.net_since(from, &mut bench.seen);
+        return feed.book().checksum();
+    };
+    feed.log.net_since(from, &mut bench.changes);
+    bench.seen.clear();
+    for side in Side::BOTH {
+        let (ladder, net) = (feed.book().side(side), bench.changes.side(side));
+        window_change(ladder, view.depth(), net, bench.seen.side_mut(side));
+    }
+    view.checksum()
+}

@@ -1,0 +1,87 @@
+//! What a subscriber without any state begins with.
+
+use market::{Channel, Nanos, Reason, Seq, State};
+use wire::{Head, Status, View, sbe};
+
+use super::book_messages::write_snapshot;
+use super::instrument::Instrument;
+use super::writer::Writer;
+use crate::StreamKey;
+
+/// Writes what the instrument is and how its stream stands.
+pub(super) fn write_start(
+    instrument: &Instrument,
+    key: &StreamKey,
+    now: Nanos,
+    writer: &mut Writer<'_>,
+) {
+    let (epoch, last) = instrument.place(key.channel, key.params);
+    let identity = writer.identity();
+    let head = Head {
+        view: View::from(key.params),
+        ..identity.head(epoch, last.seq, &last.told_at(now))
+    };
+    writer.put(&head, |sbe| {
+        identity.write(&head, instrument.status.state, sbe);
+    });
+    match key.channel {
+        Channel::Book => write_whole_book(instrument, key, &head, writer),
+        Channel::Bbo => writer.put(&head, |sbe| {
+            sbe::bbo(sbe, &head, &instrument.book.bbo.bbo);
+        }),
+        Channel::Trades => {}
+        Channel::Status | Channel::Ticker | Channel::Bars => {
+            writer.put(&head, |sbe| instrument.status.write(&head, sbe));
+        }
+    }
+    restate(broken(instrument, key.channel), key.channel, &head, writer);
+}
+
+/// Writes a stream's whole book.
+pub(super) fn write_whole_book(
+    instrument: &Instrument,
+    key: &StreamKey,
+    head: &Head,
+    writer: &mut Writer<'_>,
+) {
+    let feed = &instrument.book;
+    let put = |has: Seq, write: &dyn Fn(&mut Vec<u8>)| writer.put_part(has, write);
+    if let Some(view) = feed.views.iter().find(|view| view.params == key.params) {
+        let (bids, asks) = (view.bids().iter().copied(), view.asks().iter().copied());
+        write_snapshot(head, view.checksum(), bids, asks, put);
+    } else {
+        let (bids, asks) = (feed.book().bids().iter(), feed.book().asks().iter());
+        write_snapshot(head, feed.book().checksum(), bids, asks, put);
+    }
+}
+
+/// Whether and why a channel's streams are not to be trusted at the moment.
+pub(super) const fn broken(instrument: &Instrument, channel: Channel) -> Option<(State, Reason)> {
+    match channel {
+        Channel::Book | Channel::Bbo => instrument.book.broken,
+        Channel::Trades => instrument.trades.broken,
+        Channel::Ticker | Channel::Bars | Channel::Status => None,
+    }
+}
+
+/// Restates to one subscriber, who stands at `head`, that its stream is not to be trusted.
+pub(super) fn restate(
+    broken: Option<(State, Reason)>,
+    channel: Channel,
+    head: &Head,
+    writer: &mut Writer<'_>,
+) {
+    let Some((state, reason)) = broken else {
+        return;
+    };
+    let status = Status {
+        channel,
+        state,
+        reason,
+    };
+    let head = Head {
+        prev_seq: head.seq,
+        ..*head
+    };
+    writer.put(&head, |sbe| sbe::status(sbe, &head, &status));
+}

@@ -1,0 +1,55 @@
+use std::sync::Arc;
+
+use market::{Nanos, Seq};
+use wire::{Encoding, Head};
+
+use super::identity::Identity;
+use super::outbox::Outbox;
+use crate::{Run, RunBuilder};
+
+/// Writes messages of one instrument for one subscriber, into a run of their own.
+pub(super) struct Writer<'a> {
+    identity: &'a Identity,
+    encoding: Encoding,
+    out: &'a mut Outbox,
+    run: RunBuilder,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(identity: &'a Identity, encoding: Encoding, out: &'a mut Outbox) -> Self {
+        Self {
+            identity,
+            encoding,
+            out,
+            run: RunBuilder::default(),
+        }
+    }
+
+    pub(super) const fn identity(&self) -> &'a Identity {
+        self.identity
+    }
+
+    /// Puts the message that `write` appends in SBE, which has this head.
+    pub(super) fn put(&mut self, head: &Head, write: impl FnOnce(&mut Vec<u8>)) {
+        self.put_part(head.seq, write);
+    }
+
+    /// Puts a message after which its receiver has `seq`.
+    pub(super) fn put_part(&mut self, seq: Seq, write: impl FnOnce(&mut Vec<u8>)) {
+        self.out.draft(write);
+        self.out
+            .encode_draft(&mut self.run, self.encoding, self.identity.text(), seq);
+    }
+
+    /// Puts a message that was published before, as it was.
+    pub(super) fn put_again(&mut self, message: &[u8], seq: Seq) {
+        let text = self.identity.text();
+        self.out
+            .encode(&mut self.run, self.encoding, text, message, seq);
+    }
+
+    /// The run; none when nothing was put.
+    pub(super) fn finish(mut self, now: Nanos) -> Option<Arc<Run>> {
+        (!self.run.is_empty()).then(|| Arc::new(self.run.finish(now)))
+    }
+}
