@@ -59,8 +59,6 @@ pub enum SnapshotOutcome {
         /// The index of the first kept delta behind it.
         first: usize,
     },
-    /// It is older than the live book, in a feed whose whole books stand in sequence.
-    Stale,
     /// The deltas between it and the first one kept are missing.
     TooOld {
         /// Its number.
@@ -188,11 +186,8 @@ impl BookBuilder {
                 Ok(first) => Some(first),
                 Err(prev) => return SnapshotOutcome::TooOld { seq, prev },
             },
-            (Some(seq), SnapshotOrigin::InBand)
-                if self.live && self.venue_seq.is_some_and(|last| seq < last) =>
-            {
-                return SnapshotOutcome::Stale;
-            }
+            // In the stream itself it says what is, also where its number goes back: the venue
+            // began to count anew, or the feed repeats itself. The numbers behind it go on from it.
             _ => None,
         };
         let first = kept.unwrap_or(self.recent.len());
@@ -387,6 +382,21 @@ mod tests {
             DeltaOutcome::Stale
         );
         assert_eq!(feed.bids(), [(2, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn a_whole_book_in_the_stream_is_taken_over_whatever_its_number() {
+        let mut feed = Feed::new(SnapshotOrigin::InBand);
+        feed.snapshot(Some(1_000), &[(1, 1)], &[]);
+        assert_eq!(
+            feed.snapshot(Some(5), &[(2, 2)], &[]),
+            SnapshotOutcome::Applied
+        );
+        assert_eq!(
+            feed.delta(Some((5, 6)), &[(3, 3)], &[]),
+            DeltaOutcome::Applied
+        );
+        assert_eq!(feed.bids(), [(3, 3), (2, 2)]);
     }
 
     #[test]

@@ -175,10 +175,6 @@ impl BookFeed {
                 self.publish_staged(identity, base, first, place, desk);
                 Effect::Published
             }
-            SnapshotOutcome::Stale => {
-                stats.stale += 1;
-                Effect::Silent
-            }
             SnapshotOutcome::TooOld { .. } => {
                 stats.too_old += 1;
                 Effect::Silent

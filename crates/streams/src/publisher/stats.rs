@@ -9,7 +9,7 @@ pub struct Stats {
     pub trades: u64,
     /// Records that were understood and say nothing to publish.
     pub nothing: u64,
-    /// Deltas and whole books that the book had already.
+    /// Deltas that the book had already.
     pub stale: u64,
     /// Deltas that came while there was no right book.
     pub waiting: u64,
