@@ -23,6 +23,8 @@ pub struct BookBuilder {
     incoming: Book,
     bids: Vec<Level>,
     asks: Vec<Level>,
+    /// The most levels of a side.
+    max_levels: usize,
 }
 
 /// What became of a delta.
@@ -43,6 +45,8 @@ pub enum DeltaOutcome {
     },
     /// It would have crossed the book, and was taken back.
     Crossed(Bbo),
+    /// It would have made the book deeper than it may be, and was taken back.
+    TooDeep,
 }
 
 /// What became of a whole book.
@@ -70,6 +74,8 @@ pub enum SnapshotOutcome {
     Crossed(Bbo),
     /// It names a price twice.
     Duplicate(DuplicateLevel),
+    /// It is deeper than a book may be.
+    TooDeep,
 }
 
 impl Default for BookBuilder {
@@ -79,9 +85,15 @@ impl Default for BookBuilder {
 }
 
 impl BookBuilder {
-    /// An empty book that waits for its first whole one.
+    /// An empty book that waits for its first whole one, and may be as deep as it will.
     #[must_use]
     pub fn new() -> Self {
+        Self::bounded(usize::MAX)
+    }
+
+    /// The same, with at most so many levels a side.
+    #[must_use]
+    pub fn bounded(max_levels: usize) -> Self {
         Self {
             book: Book::new(),
             live: false,
@@ -90,6 +102,7 @@ impl BookBuilder {
             incoming: Book::new(),
             bids: Vec::new(),
             asks: Vec::new(),
+            max_levels,
         }
     }
 
@@ -152,16 +165,23 @@ impl BookBuilder {
         self.book.apply(Side::Bid, bids, changes);
         self.book.apply(Side::Ask, asks, changes);
         let bbo = self.book.bbo();
-        if bbo.is_crossed() {
+        let outcome = if bbo.is_crossed() {
+            DeltaOutcome::Crossed(bbo)
+        } else if self.is_too_deep(&self.book) {
+            DeltaOutcome::TooDeep
+        } else {
+            DeltaOutcome::Applied
+        };
+        if outcome != DeltaOutcome::Applied {
             self.book.undo(changes);
             changes.clear();
             self.distrust();
-            return DeltaOutcome::Crossed(bbo);
+            return outcome;
         }
         changes.tidy();
         self.live = true;
         self.venue_seq = link.map(|link| link.seq).or(self.venue_seq);
-        DeltaOutcome::Applied
+        outcome
     }
 
     /// Takes a whole book; what it changes is put into `changes`, tidy, when it is taken over.
@@ -177,6 +197,10 @@ impl BookBuilder {
         changes: &mut Changes,
     ) -> SnapshotOutcome {
         changes.clear();
+        if bids.len().max(asks.len()) > self.max_levels {
+            self.distrust();
+            return SnapshotOutcome::TooDeep;
+        }
         if let Err(duplicate) = self.incoming.fill(bids, asks) {
             self.distrust();
             return SnapshotOutcome::Duplicate(duplicate);
@@ -202,6 +226,10 @@ impl BookBuilder {
         if bbo.is_crossed() {
             self.distrust();
             return SnapshotOutcome::Crossed(bbo);
+        }
+        if self.is_too_deep(&self.incoming) {
+            self.distrust();
+            return SnapshotOutcome::TooDeep;
         }
         self.venue_seq = match (self.recent.last(), kept) {
             (Some(last), Some(_)) if behind => Some(last.link.seq),
@@ -230,12 +258,6 @@ impl BookBuilder {
         Some(delta)
     }
 
-    /// Takes the changes of the last applied delta back; only a whole book helps from here on.
-    pub fn take_back(&mut self, changes: &Changes) {
-        self.book.undo(changes);
-        self.distrust();
-    }
-
     /// A record of this instrument could not be read. A feed with a chain proves at its next
     /// delta that nothing was lost; others wait for a whole book.
     pub fn bad_record(&mut self) {
@@ -253,6 +275,10 @@ impl BookBuilder {
         self.distrust();
         self.book.clear();
         self.recent.clear();
+    }
+
+    fn is_too_deep(&self, book: &Book) -> bool {
+        book.bids().len().max(book.asks().len()) > self.max_levels
     }
 
     fn base_of(&self, first: usize) -> Seq {
@@ -489,6 +515,21 @@ mod tests {
         }
         assert_eq!(old.builder.book(), new.builder.book());
         assert_eq!(old.bids(), [(3, 3), (2, 2)]);
+    }
+
+    #[test]
+    fn a_book_is_never_deeper_than_it_may_be() {
+        let mut feed = Feed::new(SnapshotOrigin::OutOfBand);
+        feed.builder = BookBuilder::bounded(2);
+        feed.delta(Some((1, 2)), &[(3, 3)], &[]);
+        let deep = feed.snapshot(Some(1), &[(1, 1), (2, 2)], &[]);
+        assert_eq!(deep, SnapshotOutcome::TooDeep, "with the delta behind it");
+        assert!(!feed.builder.is_live() && feed.builder.book().is_empty());
+        feed.snapshot(Some(2), &[(1, 1), (2, 2)], &[]);
+        let deep = feed.delta(Some((2, 3)), &[(4, 4)], &[]);
+        assert_eq!(deep, DeltaOutcome::TooDeep);
+        assert_eq!(feed.bids(), [(2, 2), (1, 1)]);
+        assert!(!feed.builder.is_live() && feed.changes.is_empty());
     }
 
     #[test]

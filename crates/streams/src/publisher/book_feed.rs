@@ -1,6 +1,6 @@
 use market::{
-    Book, BookBuilder, Channel, DeltaOutcome, Epoch, Level, Link, Reason, Seq, Side,
-    SnapshotOrigin, SnapshotOutcome, State,
+    Book, BookBuilder, Channel, DeltaOutcome, Epoch, Level, Link, Reason, Seq, SnapshotOrigin,
+    SnapshotOutcome, State,
 };
 use wire::{Head, Status, View, sbe};
 
@@ -27,7 +27,6 @@ pub(super) struct BookFeed {
     pub(super) bbo: BboFeed,
     /// What has been told of a book that is not to be trusted.
     pub(super) broken: Option<(State, Reason)>,
-    book_levels: usize,
 }
 
 /// A whole book, as a record says it.
@@ -64,14 +63,13 @@ impl BookFeed {
         Self {
             home: None,
             epoch: Epoch(0),
-            builder: BookBuilder::new(),
+            builder: BookBuilder::bounded(settings.book_levels),
             last: Place::NONE,
             log: BookLog::new(settings.log_bytes),
             full: Vec::new(),
             views: Vec::new(),
             bbo: BboFeed::new(settings.log_bytes / 4),
             broken: Some((State::Resyncing, Reason::Starting)),
-            book_levels: settings.book_levels,
         }
     }
 
@@ -113,12 +111,6 @@ impl BookFeed {
         );
         let stats = &mut desk.stats;
         match outcome {
-            DeltaOutcome::Applied if self.is_too_deep() => {
-                stats.unusable += 1;
-                // The log and the views have not seen the change, so the book must not either.
-                self.builder.take_back(&desk.bench.changes);
-                self.lose(identity, (State::Resyncing, Reason::BadRecord), place, desk)
-            }
             DeltaOutcome::Applied => {
                 stats.deltas += 1;
                 self.publish(identity, place, desk);
@@ -140,6 +132,10 @@ impl BookFeed {
                 stats.crossed += 1;
                 self.lose(identity, (State::Resyncing, Reason::Crossed), place, desk)
             }
+            DeltaOutcome::TooDeep => {
+                stats.unusable += 1;
+                self.lose(identity, (State::Resyncing, Reason::BadRecord), place, desk)
+            }
         }
     }
 
@@ -150,11 +146,6 @@ impl BookFeed {
         place: &Place,
         desk: &mut Desk,
     ) -> Effect {
-        if whole.bids.len().max(whole.asks.len()) > self.book_levels {
-            desk.stats.unusable += 1;
-            self.builder.distrust();
-            return self.lose(identity, (State::Resyncing, Reason::BadRecord), place, desk);
-        }
         let outcome = self.builder.snapshot(
             whole.seq,
             whole.origin,
@@ -183,7 +174,7 @@ impl BookFeed {
                 stats.crossed += 1;
                 self.lose(identity, (State::Resyncing, Reason::Crossed), place, desk)
             }
-            SnapshotOutcome::Duplicate(_) => {
+            SnapshotOutcome::Duplicate(_) | SnapshotOutcome::TooDeep => {
                 stats.unusable += 1;
                 self.lose(identity, (State::Resyncing, Reason::BadRecord), place, desk)
             }
@@ -349,12 +340,5 @@ impl BookFeed {
 
     pub(super) fn memory(&self) -> usize {
         self.book().capacity_bytes() + self.log.size() + self.bbo.log.size()
-    }
-
-    fn is_too_deep(&self) -> bool {
-        let book = self.book();
-        Side::BOTH
-            .into_iter()
-            .any(|side| book.side(side).len() > self.book_levels)
     }
 }
