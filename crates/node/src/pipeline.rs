@@ -1,1 +1,316 @@
-//! Placeholder.
+//! What stands between a consumer and its publisher: one of each a thread.
+//!
+//! In reading order: [`known`], which finds instruments by what records call them; [`counts`],
+//! which shows what was counted; and the pipeline itself.
+
+mod counts;
+mod known;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fanout::{Directory, PublisherPort};
+use ingest::{
+    DecodeError, PartitionAbout, PartitionIndex, Progress, Refusal, Reset, Resolve, Resolved, Sink,
+};
+use market::{Channel, Event, Nanos};
+use metrics::PublisherMetrics;
+use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Settings};
+
+use crate::admin::PublisherReadiness;
+use crate::config::{Instrument, Instruments};
+
+pub(crate) use counts::IngestCounts;
+use known::Known;
+
+/// How often time's own work is done and totals are shown.
+const TICK: Duration = Duration::from_millis(250);
+/// At most so many refused records are logged a tick; all are counted.
+const REFUSALS_LOGGED: u32 = 10;
+
+/// One publisher with what feeds it and what it feeds.
+pub(crate) struct Pipeline {
+    number: usize,
+    publisher: Publisher,
+    port: PublisherPort,
+    directory: Arc<Directory>,
+    instruments: Arc<Instruments>,
+    known: Known,
+    /// By partition index: what was opened there.
+    partitions: Vec<Option<PartitionIdentity>>,
+    readiness: PublisherReadiness,
+    metrics: Arc<PublisherMetrics>,
+    ingest: IngestCounts,
+    /// When the first event of the batch at hand was taken.
+    batch_began: Option<Nanos>,
+    batch_records: u64,
+    ticked: Instant,
+    refusals: u32,
+}
+
+impl Pipeline {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts that are wired here, once"
+    )]
+    pub(crate) fn new(
+        number: usize,
+        settings: Settings,
+        port: PublisherPort,
+        directory: Arc<Directory>,
+        instruments: Arc<Instruments>,
+        readiness: PublisherReadiness,
+        metrics: Arc<PublisherMetrics>,
+        ingest: IngestCounts,
+    ) -> Self {
+        Self {
+            number,
+            publisher: Publisher::new(settings),
+            port,
+            directory,
+            instruments,
+            known: Known::default(),
+            partitions: Vec::new(),
+            readiness,
+            metrics,
+            ingest,
+            batch_began: None,
+            batch_records: 0,
+            ticked: Instant::now(),
+            refusals: 0,
+        }
+    }
+
+    /// Lists the instruments that the configuration names, so that clients can wait for them.
+    pub(crate) fn list_named(&mut self) {
+        let instruments = Arc::clone(&self.instruments);
+        for instrument in instruments.named() {
+            let (venue, symbol) = (
+                instrument.name.venue().to_owned(),
+                instrument.name.symbol().to_owned(),
+            );
+            if let Err(refusal) = self.add(&venue, &symbol, instrument) {
+                tracing::warn!(venue, symbol, %refusal, "cannot list a configured instrument");
+            }
+        }
+        self.show_changed();
+    }
+
+    fn add(
+        &mut self,
+        venue: &str,
+        symbol: &str,
+        instrument: Instrument,
+    ) -> Result<Handle, Refusal> {
+        let added = self
+            .publisher
+            .add_instrument(&instrument.name, instrument.exponents, now());
+        let handle = added.map_err(|other| {
+            tracing::error!(instrument = %instrument.name, %other, "two instruments have the same number; the second is refused");
+            Refusal::UnknownInstrument
+        })?;
+        self.publisher.set_steps(
+            handle,
+            instrument.tick_size.map(market::Price),
+            instrument.lot_size.map(market::Size),
+        );
+        self.known.insert(venue, symbol, handle);
+        let _listed = self.directory.list(&instrument.name, instrument.exponents);
+        Ok(handle)
+    }
+
+    fn identity(&self, partition: PartitionIndex) -> Option<&PartitionIdentity> {
+        self.partitions.get(partition.0 as usize)?.as_ref()
+    }
+
+    fn remember(&mut self, partition: PartitionIndex, identity: PartitionIdentity) {
+        let slot = partition.0 as usize;
+        if self.partitions.len() <= slot {
+            self.partitions.resize_with(slot + 1, || None);
+        }
+        self.partitions[slot] = Some(identity);
+    }
+
+    /// Tells the directory what has changed of its instruments.
+    fn show_changed(&mut self) {
+        for handle in self.publisher.take_changed() {
+            let Some(about) = self.publisher.about(handle) else {
+                continue;
+            };
+            let listing = self.directory.list(about.name, about.exponents);
+            listing.set(about.exponents, about.state);
+            for (has, channel) in [
+                (about.has_book, Channel::Book),
+                (about.has_trades, Channel::Trades),
+            ] {
+                if has && !listing.claim(channel, self.number) {
+                    tracing::error!(
+                        instrument = %about.name,
+                        channel = channel.name(),
+                        "two publishers read the same channel of an instrument; clients are served by the first"
+                    );
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, progress: &Progress, at: Instant) {
+        self.ticked = at;
+        self.refusals = 0;
+        self.publisher.tick(now());
+        counts::show_publisher(&self.metrics, &self.publisher, self.port.runs());
+        self.ingest.show(progress, now());
+        if progress.listed {
+            self.readiness.listed();
+        }
+        self.readiness.turned(at);
+    }
+}
+
+impl Resolve for Pipeline {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+        let handle = match self.known.find(venue, symbol) {
+            Some(handle) => handle,
+            None => {
+                let instrument = self.instruments.find(venue, symbol)?;
+                let is_new = !self.known.has(&instrument.name);
+                if is_new && self.publisher.instruments() >= self.instruments.max {
+                    return Err(Refusal::TooManyInstruments);
+                }
+                self.add(venue, symbol, instrument)?
+            }
+        };
+        Ok(Resolved {
+            handle: ingest::Handle(handle.0),
+            exponents: self.publisher.exponents(handle).unwrap_or_default(),
+        })
+    }
+
+    fn find(&mut self, venue: &str, symbol: &str) -> Option<ingest::Handle> {
+        self.known
+            .find(venue, symbol)
+            .map(|handle| ingest::Handle(handle.0))
+    }
+}
+
+impl Sink for Pipeline {
+    fn opened(&mut self, partition: PartitionIndex, about: &PartitionAbout) {
+        let identity = identity_of(about, 0);
+        tracing::info!(topic = %about.topic, partition = about.partition, from = about.start_offset.0, to = about.end_offset.0, "reading a partition");
+        self.publisher
+            .open(partition.0, identity.clone(), about.start_offset);
+        self.remember(partition, identity);
+        self.readiness.opened(&about.topic, about.partition);
+    }
+
+    fn event(&mut self, at: ingest::At, instrument: ingest::Handle, event: Event<'_>) {
+        let now = now();
+        if self.batch_began.is_none() {
+            self.batch_began = Some(now);
+        }
+        // A record without a timestamp would seem to be decades old.
+        if at.log_time != Nanos(0) {
+            self.metrics.stage_kafka.record_ns(now.since(at.log_time));
+        }
+        self.batch_records += 1;
+        let taken = self
+            .publisher
+            .event(place(at), Handle(instrument.0), &event, now);
+        if let Err(unwanted) = taken {
+            self.refusals += 1;
+            if self.refusals <= REFUSALS_LOGGED {
+                let topic = self
+                    .identity(at.partition)
+                    .map_or("?", |identity| &identity.topic);
+                tracing::warn!(topic, offset = at.offset.0, %unwanted, "a record was not taken");
+            }
+        }
+    }
+
+    fn refused(&mut self, at: ingest::At, error: &DecodeError) {
+        self.refusals += 1;
+        if self.refusals <= REFUSALS_LOGGED {
+            let (topic, partition) = self
+                .identity(at.partition)
+                .map_or(("?", -1), |identity| (&*identity.topic, identity.partition));
+            tracing::warn!(topic, partition, offset = at.offset.0, outcome = error.kind.outcome().name(), %error, "a record could not be read");
+        }
+        if let Some(instrument) = error.instrument {
+            let scope = match error.scope {
+                ingest::Scope::Book => Scope::Book,
+                ingest::Scope::Trades => Scope::Trades,
+                ingest::Scope::Unknown => Scope::Unknown,
+            };
+            self.publisher
+                .refused(place(at), Handle(instrument.0), scope, now());
+        }
+    }
+
+    fn reset(&mut self, partition: PartitionIndex, about: &PartitionAbout, cause: Reset) {
+        tracing::warn!(topic = %about.topic, partition = about.partition, ?cause, from = about.start_offset.0, "a partition goes on elsewhere");
+        let turns = self
+            .identity(partition)
+            .map_or(0, |identity| identity.turns);
+        match cause {
+            Reset::TopicRecreated | Reset::OffsetsWentBack => {
+                let turns = turns + u32::from(cause == Reset::OffsetsWentBack);
+                let identity = identity_of(about, turns);
+                self.publisher
+                    .reopen(partition.0, identity.clone(), about.start_offset, now());
+                self.remember(partition, identity);
+                self.ingest.topic_was_reset();
+            }
+            Reset::Retention { lost_to, .. } => {
+                self.publisher.lost(partition.0, lost_to, now());
+                self.ingest.lost_to_retention();
+            }
+        }
+    }
+
+    fn caught_up(&mut self, partition: PartitionIndex) {
+        if let Some(identity) = self.identity(partition) {
+            let topic: Arc<str> = (*identity.topic).into();
+            tracing::info!(%topic, partition = identity.partition, "caught up");
+            self.readiness.caught_up(&topic, identity.partition);
+        }
+    }
+
+    fn turn(&mut self, progress: &Progress) {
+        let at = Instant::now();
+        self.show_changed();
+        let now = now();
+        if let Some(began) = self.batch_began.take() {
+            let records = std::mem::take(&mut self.batch_records);
+            self.metrics.stage_apply.record_many_ns(now.since(began), records);
+        }
+        self.port.turn(&mut self.publisher, now);
+        if at.saturating_duration_since(self.ticked) >= TICK {
+            self.tick(progress, at);
+        }
+    }
+}
+
+fn place(at: ingest::At) -> At {
+    At {
+        partition: at.partition.0,
+        seq: at.offset,
+        log_time: at.log_time,
+    }
+}
+
+fn identity_of(about: &PartitionAbout, turns: u32) -> PartitionIdentity {
+    PartitionIdentity {
+        topic: (*about.topic).into(),
+        topic_id: about.topic_id,
+        partition: about.partition,
+        turns,
+    }
+}
+
+/// This machine's clock.
+fn now() -> Nanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Nanos(since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }))
+}

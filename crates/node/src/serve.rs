@@ -1,1 +1,196 @@
-//! Placeholder.
+//! A node: what it starts, what it waits for, and in which order it ends.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fanout::{Directory, Fanout};
+use metrics::{BuildInfo, Registry};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use wire::GoAwayReason;
+
+use crate::admin::{self, AdminState, Readiness};
+use crate::config::Config;
+use crate::pages;
+use crate::pipeline::{IngestCounts, Pipeline};
+
+/// What `tapecast_build_info` tells; packagers set the revision.
+const BUILD: BuildInfo = BuildInfo {
+    version: env!("CARGO_PKG_VERSION"),
+    revision: match option_env!("TAPECAST_REVISION") {
+        Some(revision) => revision,
+        None => "unknown",
+    },
+};
+
+type Publishers = Vec<JoinHandle<Result<(), ingest::IngestError>>>;
+
+/// Why a node ends.
+enum End {
+    /// It was told to.
+    Asked(GoAwayReason),
+    /// It cannot go on.
+    Failed(anyhow::Error),
+}
+
+/// Runs a node until a signal or `POST /drain` ends it.
+pub(crate) fn run(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(run_until_told(config))
+}
+
+async fn run_until_told(config: Config) -> anyhow::Result<()> {
+    let registry = Arc::new(Registry::new(BUILD));
+    let readiness = Readiness::new();
+    let stop = ingest::Stop::default();
+    let (failed, mut failure) = watch::channel(None);
+
+    let admin = TcpListener::bind(config.admin)
+        .await
+        .with_context(|| format!("cannot listen on {} (admin.listen)", config.admin))?;
+    let (fanout, publishers) = start(&config, &registry, &readiness, &stop, &failed)?;
+    let drained = Arc::new(Notify::new());
+    let state = admin_state(registry, &readiness, &drained);
+    let (closing, closed) = watch::channel(false);
+    let serving = tokio::spawn(admin::serve(admin, state, until(closed)));
+    tracing::info!(public = %fanout.addr(), admin = %config.admin, "serving");
+
+    let end = tokio::select! {
+        signal = stop_signal() => signal.map_or_else(End::Failed, |()| End::Asked(GoAwayReason::Shutdown)),
+        () = drained.notified() => End::Asked(GoAwayReason::Drain),
+        failure = failure.wait_for(Option::is_some) => {
+            let text = failure.ok().and_then(|failure| failure.clone()).unwrap_or_default();
+            End::Failed(anyhow::anyhow!("{text}"))
+        }
+    };
+    readiness.drain();
+    let reason = match &end {
+        End::Asked(reason) => *reason,
+        End::Failed(_) => GoAwayReason::Shutdown,
+    };
+    tracing::info!(sessions = fanout.sessions(), "stopping");
+    tokio::spawn(exit_when_told_again());
+    fanout.stop(reason, config.fanout.drain_delay);
+    let ended = tokio::task::spawn_blocking(move || {
+        // Shards first: a publisher may be waiting for one, a shard never waits for a publisher.
+        fanout.join();
+        stop.stop();
+        join(publishers)
+    });
+    let ended = ended.await.context("cannot wait for the threads")?;
+    closing.send_replace(true);
+    let _served = tokio::time::timeout(Duration::from_secs(1), serving).await;
+    match end {
+        End::Asked(_) => ended,
+        End::Failed(error) => Err(error),
+    }
+}
+
+/// Starts consumers, publishers and shards.
+fn start(
+    config: &Config,
+    registry: &Registry,
+    readiness: &Arc<Readiness>,
+    stop: &ingest::Stop,
+    failed: &watch::Sender<Option<String>>,
+) -> anyhow::Result<(Fanout, Publishers)> {
+    let consumers = ingest::start(&config.ingest, stop)?;
+    let directory = Arc::new(Directory::new(consumers.len()));
+    let wakers = consumers.iter().map(|consumer| {
+        let waker = consumer.waker();
+        Arc::new(move || waker.wake()) as Arc<dyn Fn() + Send + Sync>
+    });
+    let (ports, links) = fanout::link(config.fanout.shards, wakers.collect());
+    let shards = (0..config.fanout.shards)
+        .map(|_| registry.add_shard())
+        .collect();
+    let fanout = Fanout::start(
+        config.fanout.clone(),
+        shards,
+        Arc::clone(&directory),
+        links,
+        pages::pages(),
+    )?;
+    let names_instruments = consumers.len() == 1;
+    let mut publishers = Publishers::new();
+    for (number, (consumer, port)) in consumers.into_iter().zip(ports).enumerate() {
+        let mut pipeline = Pipeline::new(
+            number,
+            config.streams,
+            port,
+            Arc::clone(&directory),
+            Arc::clone(&config.instruments),
+            readiness.publisher(),
+            registry.add_publisher(),
+            IngestCounts::new(registry.add_ingest()),
+        );
+        if names_instruments {
+            pipeline.list_named();
+        }
+        let failed = failed.clone();
+        let body = move || {
+            let ran = consumer.run(&mut pipeline);
+            if let Err(error) = &ran {
+                failed.send_replace(Some(format!("a consumer failed: {error}")));
+            }
+            ran
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("publisher-{number}"))
+            .spawn(body)
+            .context("cannot start a publisher's thread")?;
+        publishers.push(thread);
+    }
+    Ok((fanout, publishers))
+}
+
+fn admin_state(
+    registry: Arc<Registry>,
+    readiness: &Arc<Readiness>,
+    drained: &Arc<Notify>,
+) -> Arc<AdminState> {
+    let drained = Arc::clone(drained);
+    Arc::new(AdminState {
+        registry,
+        readiness: Arc::clone(readiness),
+        drain: Box::new(move || drained.notify_one()),
+    })
+}
+
+async fn until(mut closed: watch::Receiver<bool>) {
+    let _gone = closed.wait_for(|closed| *closed).await;
+}
+
+fn join(publishers: Publishers) -> anyhow::Result<()> {
+    for publisher in publishers {
+        match publisher.join() {
+            Ok(ran) => ran?,
+            Err(_) => anyhow::bail!("a publisher panicked"),
+        }
+    }
+    Ok(())
+}
+
+/// The first signal that asks for an orderly end.
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Who asks twice wants it now.
+async fn exit_when_told_again() {
+    if stop_signal().await.is_ok() {
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,142 @@
+//! The page at `/` and what it needs, carried in the binary.
+
+use std::sync::Arc;
+
+use fanout::{Body, Pages};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Request, Response, StatusCode};
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const ICON: &str = "image/svg+xml";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Scripts, styles and connections of this node only, and nothing inline.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'";
+
+/// Path, content type and content.
+const FILES: [(&str, &str, &str); 12] = [
+    ("/", HTML, include_str!("../../../web/index.html")),
+    ("/style.css", STYLE, include_str!("../../../web/style.css")),
+    ("/icon.svg", ICON, include_str!("../../../web/icon.svg")),
+    ("/app.js", SCRIPT, include_str!("../../../web/app.js")),
+    ("/views.js", SCRIPT, include_str!("../../../web/views.js")),
+    (
+        "/tapecast/book.js",
+        SCRIPT,
+        include_str!("../../../web/tapecast/book.js"),
+    ),
+    (
+        "/tapecast/checksum.js",
+        SCRIPT,
+        include_str!("../../../web/tapecast/checksum.js"),
+    ),
+    (
+        "/tapecast/client.js",
+        SCRIPT,
+        include_str!("../../../web/tapecast/client.js"),
+    ),
+    (
+        "/tapecast/decimal.js",
+        SCRIPT,
+        include_str!("../../../web/tapecast/decimal.js"),
+    ),
+    (
+        "/tapecast/sbe.js",
+        SCRIPT,
+        include_str!("../../../web/tapecast/sbe.js"),
+    ),
+    (
+        "/tapecast/stream.js",
+        SCRIPT,
+        include_str!("../../../web/tapecast/stream.js"),
+    ),
+    ("/index.html", HTML, include_str!("../../../web/index.html")),
+];
+
+/// Serves the page's files.
+pub(crate) fn pages() -> Pages {
+    Arc::new(page)
+}
+
+fn page(request: &Request<Incoming>) -> Response<Body> {
+    answer(request.method(), request.uri().path())
+}
+
+fn answer(method: &Method, path: &str) -> Response<Body> {
+    let file = FILES.iter().find(|(name, ..)| *name == path);
+    let Some((_, content_type, content)) = file else {
+        return respond(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "there is nothing here; the page is at /\n",
+        );
+    };
+    if method != Method::GET && method != Method::HEAD {
+        let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    respond(StatusCode::OK, content_type, content)
+}
+
+fn respond(
+    status: StatusCode,
+    content_type: &'static str,
+    content: &'static str,
+) -> Response<Body> {
+    let mut response = Response::new(Body::new(Bytes::from_static(content.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A node that was rolled has another page.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_and_every_module_that_it_imports_are_served() {
+        for (path, content_type, content) in FILES {
+            let response = answer(&Method::GET, path);
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+            assert_eq!(response.headers()[CONTENT_TYPE], content_type);
+            for line in content
+                .lines()
+                .filter(|line| content_type == SCRIPT && line.starts_with("import "))
+            {
+                let target = line.split(['\'', '"']).nth(1).unwrap_or_default();
+                let name = target.rsplit('/').next().unwrap_or_default();
+                assert!(
+                    FILES
+                        .iter()
+                        .any(|(path, ..)| path.ends_with(&format!("/{name}"))),
+                    "{path} imports {target}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found_and_a_wrong_method_is_told() {
+        assert_eq!(
+            answer(&Method::GET, "/nothing").status(),
+            StatusCode::NOT_FOUND
+        );
+        let response = answer(&Method::POST, "/");
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()[ALLOW], "GET, HEAD");
+    }
+}

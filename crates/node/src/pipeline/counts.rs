@@ -1,0 +1,149 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ingest::{Outcome, Progress};
+use market::{Nanos, State};
+use metrics::label::{BookState, BrokerError, CatchUp, DecodeOutcome, Encoding, EventOutcome};
+use metrics::{IngestMetrics, PartitionMetrics, PublisherMetrics, TopicMetrics};
+use streams::Publisher;
+
+/// Shows what a consumer has counted.
+pub(crate) struct IngestCounts {
+    metrics: Arc<IngestMetrics>,
+    topics: HashMap<Arc<str>, Arc<TopicMetrics>>,
+    partitions: HashMap<(Arc<str>, i32), Arc<PartitionMetrics>>,
+}
+
+/// What the partitions of one topic have in common.
+#[derive(Default)]
+struct TopicTotals {
+    bytes: u64,
+    outcomes: [u64; Outcome::COUNT],
+}
+
+impl IngestCounts {
+    pub(crate) fn new(metrics: Arc<IngestMetrics>) -> Self {
+        Self {
+            metrics,
+            topics: HashMap::new(),
+            partitions: HashMap::new(),
+        }
+    }
+
+    pub(super) fn topic_was_reset(&self) {
+        self.metrics.topic_resets.inc();
+    }
+
+    pub(super) fn lost_to_retention(&self) {
+        self.metrics.retention_losses.inc();
+    }
+
+    pub(super) fn show(&mut self, progress: &Progress, now: Nanos) {
+        self.metrics
+            .partitions_assigned
+            .set(progress.partitions.len() as u64);
+        self.metrics.broker_errors[BrokerError::Other].set_total(progress.client_errors);
+        self.metrics.reconnects.set_total(progress.new_clients);
+        let mut totals: HashMap<&Arc<str>, TopicTotals> = HashMap::new();
+        for partition in &progress.partitions {
+            let topic = totals.entry(&partition.topic).or_default();
+            topic.bytes += partition.bytes;
+            for (total, count) in topic.outcomes.iter_mut().zip(partition.outcomes) {
+                *total += count;
+            }
+            let cells = self
+                .partitions
+                .entry((Arc::clone(&partition.topic), partition.partition))
+                .or_insert_with(|| {
+                    self.metrics
+                        .partition(&partition.topic, partition.partition)
+                });
+            let lag = partition.lag();
+            cells.lag_records.set(lag);
+            let age = if lag == 0 {
+                0
+            } else {
+                now.since(partition.last_log_time)
+            };
+            cells.lag_time.set_ns(age);
+        }
+        for (topic, total) in totals {
+            let cells = self
+                .topics
+                .entry(Arc::clone(topic))
+                .or_insert_with(|| self.metrics.topic(topic));
+            cells.bytes.set_total(total.bytes);
+            for (outcome, count) in Outcome::ALL.into_iter().zip(total.outcomes) {
+                cells.records[outcome_label(outcome)].set_total(count);
+            }
+        }
+    }
+}
+
+/// Shows what a publisher has counted.
+pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, runs: u64) {
+    let stats = publisher.stats();
+    for (outcome, count) in [
+        (EventOutcome::Delta, stats.deltas),
+        (EventOutcome::Snapshot, stats.snapshots),
+        (EventOutcome::Trades, stats.trades),
+        (EventOutcome::Nothing, stats.nothing),
+        (EventOutcome::Stale, stats.stale),
+        (EventOutcome::Waiting, stats.waiting),
+        (EventOutcome::Gap, stats.upstream_gaps),
+        (EventOutcome::Crossed, stats.crossed),
+        (EventOutcome::TooOld, stats.too_old),
+        (EventOutcome::Unusable, stats.unusable),
+        (EventOutcome::BadRecord, stats.bad_records),
+        (EventOutcome::OtherPartition, stats.other_partition),
+    ] {
+        metrics.events[outcome].set_total(count);
+    }
+    metrics.resyncs.set_total(stats.resyncs);
+    metrics.recoveries.set_total(stats.recoveries);
+    metrics.went_stale.set_total(stats.went_stale);
+    metrics.heartbeats.set_total(stats.heartbeats);
+    metrics.joined.set_total(stats.joined);
+    metrics.resumed.set_total(stats.resumed);
+    metrics.catch_ups[CatchUp::Conflated].set_total(stats.conflated);
+    metrics.catch_ups[CatchUp::Snapshot].set_total(stats.snapshotted);
+    metrics.catch_ups[CatchUp::Skipped].set_total(stats.skipped);
+    metrics.instruments.set(publisher.instruments() as u64);
+    for (state, count) in State::ALL.into_iter().zip(publisher.states()) {
+        metrics.books[state_label(state)].set(count as u64);
+    }
+    metrics.streams_watched.set(publisher.watched() as u64);
+    metrics.log_bytes.set(publisher.memory() as u64);
+    metrics.runs.set_total(runs);
+    let (messages, bytes) = publisher.encoded();
+    metrics.encoded_messages[Encoding::Sbe].set_total(messages);
+    metrics.encoded_bytes[Encoding::Sbe].set_total(bytes);
+}
+
+const fn state_label(state: State) -> BookState {
+    match state {
+        State::Live => BookState::Live,
+        State::Resyncing => BookState::Resyncing,
+        State::Stale => BookState::Stale,
+        State::Halted => BookState::Halted,
+        State::UpstreamGap => BookState::UpstreamGap,
+    }
+}
+
+const fn outcome_label(outcome: Outcome) -> DecodeOutcome {
+    match outcome {
+        Outcome::Event => DecodeOutcome::Event,
+        Outcome::Nothing => DecodeOutcome::Nothing,
+        Outcome::Tombstone => DecodeOutcome::Tombstone,
+        Outcome::Empty => DecodeOutcome::Empty,
+        Outcome::TooLarge => DecodeOutcome::TooLarge,
+        Outcome::MalformedJson => DecodeOutcome::MalformedJson,
+        Outcome::UnknownKind => DecodeOutcome::UnknownKind,
+        Outcome::WrongShape => DecodeOutcome::WrongShape,
+        Outcome::BadValue => DecodeOutcome::BadValue,
+        Outcome::BadSequence => DecodeOutcome::BadSequence,
+        Outcome::BadName => DecodeOutcome::BadName,
+        Outcome::UnknownInstrument => DecodeOutcome::UnknownInstrument,
+        Outcome::TooMany => DecodeOutcome::TooMany,
+    }
+}

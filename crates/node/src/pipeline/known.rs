@@ -1,0 +1,28 @@
+use std::collections::HashMap;
+
+use market::InstrumentName;
+use streams::Handle;
+
+/// Finds instruments by what records call them: their own names, or aliases of these.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// By venue, then by symbol, so that looking up two texts needs no third.
+    handles: HashMap<Box<str>, HashMap<Box<str>, Handle>>,
+}
+
+impl Known {
+    pub(super) fn find(&self, venue: &str, symbol: &str) -> Option<Handle> {
+        self.handles.get(venue)?.get(symbol).copied()
+    }
+
+    pub(super) fn has(&self, name: &InstrumentName) -> bool {
+        self.find(name.venue(), name.symbol()).is_some()
+    }
+
+    pub(super) fn insert(&mut self, venue: &str, symbol: &str, handle: Handle) {
+        self.handles
+            .entry(venue.into())
+            .or_default()
+            .insert(symbol.into(), handle);
+    }
+}

@@ -1,0 +1,153 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use client::Endpoint;
+use market::{Channel, InstrumentName};
+use wire::Depth;
+
+/// Follow instruments in the terminal, and verify everything that comes
+///
+/// Exits with 0 when all that came was right, and with 1 when a checksum did not fit, a gap could
+/// not be filled, or an instrument is not known.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TailArgs {
+    /// Instruments, as VENUE:SYMBOL
+    #[arg(value_name = "SYMBOL", required = true, value_parser = symbol)]
+    pub(super) symbols: Vec<InstrumentName>,
+    /// A node; several are tried in turn
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws", value_parser = url)]
+    pub(super) url: Vec<String>,
+    /// Levels a side: 1, 5, 10, 25, 50, 100, 500, 1000 or full
+    #[arg(long, value_name = "LEVELS", default_value = "10", value_parser = depth)]
+    pub(super) depth: Depth,
+    /// What to follow: book, bbo, trades, status; several separated by commas
+    #[arg(
+        long,
+        value_name = "CHANNELS",
+        default_value = "book,trades",
+        value_delimiter = ',',
+        value_parser = channel
+    )]
+    pub(super) channel: Vec<Channel>,
+    /// Print one JSON object for each event
+    #[arg(long, conflicts_with = "plain")]
+    pub(super) json: bool,
+    /// Append the SBE messages, as they came, to a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) raw: Option<PathBuf>,
+    /// End after so many data messages
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// End after this long, e.g. 500ms, 10s, 5m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) duration: Option<Duration>,
+    /// Print lines, also on a terminal
+    #[arg(long)]
+    pub(super) plain: bool,
+}
+
+fn symbol(text: &str) -> Result<InstrumentName, String> {
+    InstrumentName::parse(text).map_err(|error| error.to_string())
+}
+
+fn url(text: &str) -> Result<String, String> {
+    match Endpoint::parse(text) {
+        Ok(endpoint) => Ok(endpoint.as_str().to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn depth(text: &str) -> Result<Depth, String> {
+    let levels = match text {
+        "full" => return Ok(Depth::Full),
+        number => number.parse().ok(),
+    };
+    levels
+        .and_then(Depth::from_levels)
+        .ok_or_else(|| "may be 1, 5, 10, 25, 50, 100, 500, 1000 or full".to_owned())
+}
+
+fn channel(text: &str) -> Result<Channel, String> {
+    let served = [Channel::Book, Channel::Bbo, Channel::Trades, Channel::Status];
+    Channel::from_name(text)
+        .filter(|channel| served.contains(channel))
+        .ok_or_else(|| "may be book, bbo, trades or status".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let millis = match &text[digits.len()..] {
+        "ms" => Some(1),
+        "s" | "" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number
+        .zip(millis)
+        .and_then(|(number, millis)| number.checked_mul(millis))
+        .filter(|millis| *millis > 0)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "may be a whole number with ms, s, m or h, e.g. 10s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: TailArgs,
+    }
+
+    fn parse(line: &str) -> Result<TailArgs, clap::Error> {
+        let words = std::iter::once("tail").chain(line.split_whitespace());
+        Cli::try_parse_from(words).map(|cli| cli.args)
+    }
+
+    #[test]
+    fn a_symbol_is_all_that_is_needed() {
+        let args = parse("BINANCE:BTC-USDT").unwrap();
+        assert_eq!(args.url, ["ws://127.0.0.1:8080/ws"]);
+        assert_eq!(args.depth, Depth::D10);
+        assert_eq!(args.channel, [Channel::Book, Channel::Trades]);
+    }
+
+    #[test]
+    fn everything_can_be_chosen() {
+        let line = "A:B C:D --url ws://a/ws --url ws://b/ws --depth full --channel bbo,status \
+                    --json --raw out.sbe --count 10 --duration 1500ms";
+        let args = parse(line).unwrap();
+        assert_eq!((args.symbols.len(), args.url.len()), (2, 2));
+        assert_eq!(args.channel, [Channel::Bbo, Channel::Status]);
+        assert_eq!(args.duration, Some(Duration::from_millis(1500)));
+        assert_eq!((args.count, args.json), (Some(10), true));
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_what_it_may_be() {
+        for (line, word) in [
+            ("", "SYMBOL"),
+            ("BTC", "VENUE:SYMBOL"),
+            ("A:B --url http://a", "ws://"),
+            ("A:B --depth 7", "500"),
+            ("A:B --channel ticker", "trades"),
+            ("A:B --duration 10", ""),
+            ("A:B --duration 0s", "10s"),
+            ("A:B --duration 1d", "10s"),
+            ("A:B --count 0", "1.."),
+            ("A:B --json --plain", "--plain"),
+        ] {
+            let parsed = parse(line);
+            if word.is_empty() {
+                assert!(parsed.is_ok(), "{line}");
+                continue;
+            }
+            let error = parsed.unwrap_err().to_string();
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+use client::Event;
+use market::decimal::to_string;
+use market::{Aggressor, Exponents, InstrumentName, Level, Position};
+use serde_json::{Value, json};
+use wire::Head;
+
+/// An event as a JSON object, on one line; `None` for those that only the raw file has.
+/// A snapshot or a delta is told only once it is verified.
+///
+/// Prices and sizes are decimal texts in units, times are texts of ns, as in `tapecast.json.v1`.
+pub(super) fn line(event: &Event, name: Option<&InstrumentName>) -> Option<String> {
+    let (kind, mut fields) = fields(event)?;
+    let object = fields.as_object_mut()?;
+    // The kind and the instrument first: that is what a reader looks for.
+    let mut line = json!({ "event": kind });
+    let whole = line.as_object_mut()?;
+    if let Some(name) = name {
+        whole.insert("symbol".to_owned(), name.as_str().into());
+    }
+    whole.append(object);
+    Some(line.to_string())
+}
+
+fn fields(event: &Event) -> Option<(&'static str, Value)> {
+    Some(match event {
+        Event::Connected { endpoint } => ("connected", json!({ "endpoint": endpoint.as_str() })),
+        Event::Reconnecting { attempt, delay, cause } => (
+            "reconnecting",
+            json!({ "attempt": attempt, "delay_ms": delay.as_millis(), "cause": cause.to_string() }),
+        ),
+        Event::GoAway(leaving) => (
+            "go_away",
+            json!({
+                "reason": leaving.reason.name(),
+                "leave_in_ms": leaving.leave_in.as_millis(),
+                "close_after_ms": leaving.close_after.as_millis(),
+            }),
+        ),
+        Event::Closed { cause } => {
+            ("closed", json!({ "cause": cause.as_ref().map(ToString::to_string) }))
+        }
+        Event::Subscribed(told) => (
+            "subscribed",
+            json!({
+                "instrument": told.instrument.0,
+                "epoch": told.epoch.0,
+                "price_exponent": told.exponents.price,
+                "size_exponent": told.exponents.size,
+                "start": told.start.name(),
+                "reason": told.reason.map(wire::control::StartReason::name),
+            }),
+        ),
+        Event::Rejected(rejected) => (
+            "rejected",
+            json!({
+                "code": rejected.error.code.as_str(),
+                "message": rejected.error.message,
+                "retry_ms": rejected.retry.map(|retry| retry.as_millis()),
+            }),
+        ),
+        Event::Unsubscribed(_) => ("unsubscribed", json!({})),
+        Event::Instrument(info) => (
+            "instrument",
+            json!({
+                "symbol": info.name.as_str(),
+                "price_exponent": info.exponents.price,
+                "size_exponent": info.exponents.size,
+                "state": info.state.name(),
+            }),
+        ),
+        Event::Gap(gap) => (
+            "gap",
+            json!({
+                "from": position(gap.from),
+                "to": gap.to.map(|to| to.0),
+                "cause": gap.cause.to_string(),
+                "lost": gap.cause.is_loss(),
+            }),
+        ),
+        Event::Resync(resync) => (
+            "resync",
+            json!({
+                "from": position(resync.from),
+                "to": position(Some(resync.to)),
+                "reason": resync.reason.to_string(),
+            }),
+        ),
+        Event::ChecksumMismatch(wrong) => (
+            "checksum_mismatch",
+            with_head(&wrong.head, json!({ "told": wrong.told, "computed": wrong.computed })),
+        ),
+        Event::Undecodable { error } => ("undecodable", json!({ "error": error.to_string() })),
+        Event::Raw { .. } => return None,
+        data => return data_fields(data),
+    })
+}
+
+fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
+    Some(match event {
+        Event::Book(update) => {
+            let mut body = json!({ "checksum": update.checksum });
+            if let (Some(changes), Some(object)) = (update.changes(), body.as_object_mut()) {
+                object.insert("bids".to_owned(), levels(changes.bids, update.exponents));
+                object.insert("asks".to_owned(), levels(changes.asks, update.exponents));
+            }
+            let kind = if update.is_snapshot() { "snapshot" } else { "delta" };
+            (kind, with_head(&update.head, body))
+        }
+        Event::Bbo(update) => {
+            let side = |level: Option<Level>| level.map(|level| pair(level, update.exponents));
+            let body = json!({ "bid": side(update.bbo.bid), "ask": side(update.bbo.ask) });
+            ("bbo", with_head(&update.head, body))
+        }
+        Event::Trades(update) => {
+            let exponents = update.exponents;
+            let trades: Vec<Value> = update
+                .trades()
+                .into_iter()
+                .flatten()
+                .map(|trade| {
+                    json!({
+                        "price": to_string(trade.price.0, exponents.price),
+                        "size": to_string(trade.size.0, exponents.size),
+                        "side": aggressor(trade.side),
+                        "id": trade.id,
+                    })
+                })
+                .collect();
+            ("trades", with_head(&update.head, json!({ "trades": trades })))
+        }
+        Event::Status(update) => {
+            let status = update.status;
+            let body = json!({
+                "channel": status.channel.name(),
+                "state": status.state.name(),
+                "reason": status.reason.name(),
+            });
+            ("status", with_head(&update.head, body))
+        }
+        Event::Heartbeat(beat) => ("heartbeat", with_head(&beat.head, json!({}))),
+        Event::Lag(notice) => {
+            let lag = notice.lag;
+            let body = json!({
+                "kind": lag.kind.name(),
+                "from": lag.from_seq.0,
+                "to": lag.to_seq.0,
+                "messages": lag.messages,
+                "bytes": lag.bytes,
+                "age": lag.age.to_string(),
+            });
+            ("lag", with_head(&notice.head, body))
+        }
+        // Channels that cannot be asked for here.
+        _ => return None,
+    })
+}
+
+/// Where a message stands and when it was made, with what it says.
+fn with_head(head: &Head, body: Value) -> Value {
+    let mut whole = json!({
+        "epoch": head.epoch.0,
+        "prev_seq": head.prev_seq.0,
+        "seq": head.seq.0,
+        "event_time": head.event_time.map(|time| time.0.to_string()),
+        "log_time": head.log_time.0.to_string(),
+        "publish_time": head.publish_time.0.to_string(),
+    });
+    if let (Some(object), Value::Object(mut body)) = (whole.as_object_mut(), body) {
+        object.append(&mut body);
+    }
+    whole
+}
+
+fn position(position: Option<Position>) -> Value {
+    match position {
+        Some(position) => json!({ "epoch": position.epoch.0, "seq": position.seq.0 }),
+        None => Value::Null,
+    }
+}
+
+fn levels(levels: impl Iterator<Item = Level>, exponents: Exponents) -> Value {
+    levels.map(|level| pair(level, exponents)).collect()
+}
+
+fn pair(level: Level, exponents: Exponents) -> Value {
+    json!([to_string(level.price.0, exponents.price), to_string(level.size.0, exponents.size)])
+}
+
+const fn aggressor(side: Aggressor) -> &'static str {
+    match side {
+        Aggressor::Unknown => "UNKNOWN",
+        Aggressor::Buy => "BUY",
+        Aggressor::Sell => "SELL",
+    }
+}

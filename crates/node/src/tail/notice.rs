@@ -1,0 +1,90 @@
+use client::Event;
+use client::event::{Gap, GapCause, Resync};
+use market::{Position, Seq};
+
+/// What deserves a line of its own, and whether it is bad.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Notice {
+    pub(super) text: String,
+    pub(super) bad: bool,
+}
+
+impl Notice {
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let (text, bad) = match event {
+            Event::Connected { endpoint } => (format!("connected to {endpoint}"), false),
+            Event::Reconnecting { attempt, delay, cause } => {
+                let delay = delay.as_secs_f64();
+                (format!("reconnect: attempt {attempt} in {delay:.2}s: {cause}"), true)
+            }
+            Event::GoAway(leaving) => {
+                let (reason, delay) = (leaving.reason.name(), leaving.leave_in.as_secs_f64());
+                (format!("the node goes away ({reason}), leaving it in {delay:.2}s"), false)
+            }
+            Event::Closed { cause: Some(cause) } => (format!("closed: {cause}"), true),
+            Event::Subscribed(told) => {
+                let reason = told.reason.map_or("", |reason| reason.name());
+                let how = told.start.name();
+                match reason {
+                    "" => (format!("subscribed: {how}"), false),
+                    reason => (format!("subscribed: {how}, not resumed: {reason}"), false),
+                }
+            }
+            Event::Rejected(rejected) => match rejected.retry {
+                Some(delay) => {
+                    let delay = delay.as_secs_f64();
+                    (format!("refused: {}; again in {delay:.2}s", rejected.error), true)
+                }
+                None => (format!("refused: {}", rejected.error), true),
+            },
+            Event::Status(update) => {
+                let status = update.status;
+                let (channel, state) = (status.channel.name(), status.state);
+                (
+                    format!("status: {channel} {} {}", state.name(), status.reason.name()),
+                    state.is_broken(),
+                )
+            }
+            Event::Lag(notice) => {
+                let lag = notice.lag;
+                let (kind, age) = (lag.kind.name(), lag.age / 1_000_000);
+                (
+                    format!("lag: {kind} {} messages, {age}ms behind", lag.messages),
+                    true,
+                )
+            }
+            Event::Gap(gap) => (gap_text(gap), true),
+            Event::ChecksumMismatch(wrong) => (
+                format!(
+                    "checksum mismatch at seq {}: told {:08x}, computed {:08x}",
+                    wrong.head.seq.0, wrong.told, wrong.computed
+                ),
+                true,
+            ),
+            Event::Resync(resync) => (resync_text(resync), false),
+            Event::Undecodable { error } => (format!("unreadable message: {error}"), true),
+            _ => return None,
+        };
+        Some(Self { text, bad })
+    }
+}
+
+fn gap_text(gap: &Gap) -> String {
+    let from = seq(gap.from);
+    let to = gap.to.map_or_else(|| "?".to_owned(), |Seq(to)| to.to_string());
+    let becomes = match gap.cause {
+        GapCause::Sequence | GapCause::Mute => "resuming",
+        GapCause::Skipped | GapCause::NotResumed(_) => "lost",
+        GapCause::Upstream(_) => "lost before it came to the node",
+    };
+    format!("gap: ({from}, {to}] {}: {becomes}", gap.cause)
+}
+
+fn resync_text(resync: &Resync) -> String {
+    let (from, to) = (seq(resync.from), resync.to.seq.0);
+    format!("resync: whole again, {from} to {to}, after: {}", resync.reason)
+}
+
+fn seq(position: Option<Position>) -> String {
+    position.map_or_else(|| "-".to_owned(), |position| position.seq.0.to_string())
+}

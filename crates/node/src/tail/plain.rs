@@ -1,0 +1,52 @@
+use client::Client;
+use market::decimal::to_string;
+use market::{Bbo, Exponents, Level, Nanos};
+
+use super::latency::{millis, time_of_day};
+use super::notice::Notice;
+use super::watched::Watched;
+
+/// One instrument's figures, in a line.
+pub(super) fn figures(now: Nanos, one: &Watched, client: &Client, reconnects: u64) -> String {
+    let stats = one.stats();
+    let (state, _) = one.state(client);
+    let (bid, ask) = best(one, client);
+    let checksum = if stats.mismatches == 0 { "ok" } else { "WRONG" };
+    format!(
+        "{} {} {state} seq {} bid {bid} ask {ask} messages {} verified {} checksum {checksum} gaps {} \
+         resyncs {} reconnects {reconnects} p50 {} p99 {}",
+        time_of_day(now),
+        one.name,
+        one.seq.0,
+        stats.messages,
+        stats.verified,
+        stats.gaps,
+        stats.resyncs,
+        millis(one.latency.quantile(0.5)),
+        millis(one.latency.quantile(0.99)),
+    )
+}
+
+/// Something that deserves a line of its own.
+pub(super) fn notice(now: Nanos, whose: Option<&Watched>, notice: &Notice) -> String {
+    let name = whose.map_or("-", |one| one.name.as_str());
+    format!("{} {name} {}", time_of_day(now), notice.text)
+}
+
+/// Best bid and offer as `size@price`, from the book or from the channel `bbo`.
+pub(super) fn best(one: &Watched, client: &Client) -> (String, String) {
+    let kept = one.book().and_then(|id| client.book(id));
+    let (bbo, exponents) = match kept {
+        Some(kept) => (kept.book().bbo(), kept.exponents()),
+        None => one.bbo.unwrap_or((Bbo { bid: None, ask: None }, Exponents::default())),
+    };
+    let text = |level: Option<Level>| match level {
+        Some(level) => format!(
+            "{}@{}",
+            to_string(level.size.0, exponents.size),
+            to_string(level.price.0, exponents.price)
+        ),
+        None => "-".to_owned(),
+    };
+    (text(bbo.bid), text(bbo.ask))
+}

@@ -1,0 +1,95 @@
+use client::KeptBook;
+use market::decimal::to_string;
+use market::{Level, Side};
+
+use super::line::{Line, Style};
+
+/// The eighths of a block, from the left.
+const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+
+/// The best levels of both sides, bids left and asks right, with bars as long as their sizes.
+pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<Line> {
+    let exponents = kept.exponents();
+    let sides = Side::BOTH.map(|side| {
+        let levels: Vec<Level> = kept.book().side(side).top(rows).collect();
+        levels
+    });
+    let largest = sides.iter().flatten().map(|level| level.size.0).max();
+    let texts = |text: &dyn Fn(&Level) -> String| sides.each_ref().map(|side| side.iter().map(text).collect::<Vec<_>>());
+    let prices = texts(&|level| to_string(level.price.0, exponents.price));
+    let sizes = texts(&|level| to_string(level.size.0, exponents.size));
+    let widest = |texts: &[Vec<String>; 2]| texts.iter().flatten().map(String::len).max().unwrap_or(1);
+    let (price, size) = (widest(&prices), widest(&sizes));
+    // ` bar size  price │ price  size bar `
+    let bar = (width / 2).saturating_sub(price + size + 6);
+    (0..rows)
+        .map(|row| {
+            let cell = |side: usize| {
+                let level = sides[side].get(row)?;
+                let part = part_of(level.size.0, largest.unwrap_or(1), bar);
+                Some((part, &sizes[side][row], &prices[side][row]))
+            };
+            let mut line = Line::default();
+            line = match cell(0) {
+                Some((part, text, at)) => line
+                    .with(Style::Bid, format!(" {} ", right_bar(part, bar)))
+                    .with(Style::Plain, format!("{text:>size$}  "))
+                    .with(Style::Bid, format!("{at:>price$}")),
+                None => line.padded(bar + size + price + 4),
+            };
+            line = line.with(Style::Dim, " │ ".to_owned());
+            match cell(1) {
+                Some((part, text, at)) => line
+                    .with(Style::Ask, format!("{at:<price$}"))
+                    .with(Style::Plain, format!("  {text:<size$} "))
+                    .with(Style::Ask, left_bar(part, bar)),
+                None => line,
+            }
+        })
+        .collect()
+}
+
+/// A size as eighths of a bar's characters; a level that is there is seen.
+fn part_of(size: i64, largest: i64, bar: usize) -> usize {
+    let eighths = (bar * 8) as u128;
+    let size = u128::from(size.unsigned_abs());
+    let largest = u128::from(largest.unsigned_abs()).max(1);
+    let part = usize::try_from(size * eighths / largest).unwrap_or_default();
+    part.clamp(1, (bar * 8).max(1))
+}
+
+/// A bar that grows to the right.
+fn left_bar(eighths: usize, width: usize) -> String {
+    let mut bar = "█".repeat((eighths / 8).min(width));
+    if eighths / 8 < width && !eighths.is_multiple_of(8) {
+        bar.push(EIGHTHS[eighths % 8]);
+    }
+    bar
+}
+
+/// A bar that grows to the left; there are only half blocks for that.
+fn right_bar(eighths: usize, width: usize) -> String {
+    let halves = eighths.div_ceil(4).min(width * 2);
+    let mut bar = String::new();
+    if !halves.is_multiple_of(2) {
+        bar.push('▐');
+    }
+    bar.push_str(&"█".repeat(halves / 2));
+    format!("{bar:>width$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_long_as_their_sizes() {
+        assert_eq!(left_bar(part_of(50, 100, 10), 10), "█████");
+        assert_eq!(right_bar(part_of(50, 100, 10), 10), "     █████");
+        assert_eq!(left_bar(part_of(100, 100, 4), 4), "████");
+        assert_eq!(left_bar(part_of(1, 1_000_000, 4), 4), "▏");
+        assert_eq!(right_bar(part_of(1, 1_000_000, 4), 4), "   ▐");
+        assert_eq!(left_bar(part_of(i64::MAX, i64::MAX, 4), 4), "████");
+        assert_eq!(left_bar(part_of(5, 5, 0), 0), "");
+    }
+}

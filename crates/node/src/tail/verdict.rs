@@ -1,0 +1,97 @@
+use std::fmt;
+
+use client::{Client, StreamStats};
+
+use super::watched::{Phase, Watched};
+
+/// What came of it, at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) sum: StreamStats,
+    pub(super) reconnects: u64,
+    /// What was wrong; nothing is what there should be.
+    pub(super) wrong: Vec<String>,
+}
+
+impl Verdict {
+    pub(super) fn of(watched: &[Watched], client: &Client) -> Self {
+        let mut sum = StreamStats::default();
+        let mut wrong = Vec::new();
+        for one in watched {
+            let stats = one.stats();
+            sum.messages += stats.messages;
+            sum.verified += stats.verified;
+            sum.mismatches += stats.mismatches;
+            sum.gaps += stats.gaps;
+            sum.losses += stats.losses;
+            sum.resyncs += stats.resyncs;
+            sum.lags += stats.lags;
+            wrong.extend(faults(one, stats));
+        }
+        let connections = client.stats().connections;
+        if connections == 0 {
+            wrong.push("never connected".to_owned());
+        }
+        let undecodable = client.stats().undecodable;
+        if undecodable > 0 {
+            wrong.push(format!("{undecodable} unreadable messages"));
+        }
+        Self {
+            sum,
+            reconnects: connections.saturating_sub(1),
+            wrong,
+        }
+    }
+}
+
+impl Verdict {
+    /// The same as an object, the last of `--json`.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::json!({
+            "event": "summary",
+            "messages": self.sum.messages,
+            "verified": self.sum.verified,
+            "mismatches": self.sum.mismatches,
+            "gaps": self.sum.gaps,
+            "lost": self.sum.losses,
+            "resyncs": self.sum.resyncs,
+            "lags": self.sum.lags,
+            "reconnects": self.reconnects,
+            "wrong": self.wrong,
+        })
+        .to_string()
+    }
+}
+
+fn faults(one: &Watched, stats: StreamStats) -> Vec<String> {
+    let name = &one.name;
+    let mut wrong = Vec::new();
+    if stats.mismatches > 0 {
+        wrong.push(format!("{name}: {} checksum mismatches", stats.mismatches));
+    }
+    if stats.losses > 0 {
+        wrong.push(format!("{name}: {} gaps that were not filled", stats.losses));
+    }
+    for stream in &one.streams {
+        let channel = stream.channel.name();
+        match stream.phase {
+            Phase::Refused => wrong.push(format!("{name}: {channel} was refused")),
+            Phase::Faulty => wrong.push(format!("{name}: {channel} is not whole")),
+            Phase::Waiting => wrong.push(format!("{name}: {channel} did not begin")),
+            Phase::Open => {}
+        }
+    }
+    wrong
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StreamStats { messages, verified, mismatches, gaps, losses, resyncs, lags, .. } = self.sum;
+        write!(
+            f,
+            "messages {messages} verified {verified} mismatches {mismatches} gaps {gaps} lost {losses} \
+             resyncs {resyncs} lags {lags} reconnects {}",
+            self.reconnects
+        )
+    }
+}
