@@ -1,2 +1,44 @@
-//! Placeholder.
-fn main() {}
+//! Measurements: load for Kafka, a swarm of subscribers, and what a core decodes, applies and
+//! encodes.
+//!
+//! In reading order: [`allocations`], [`replay`], [`publish`], [`subscribe`], and [`output`], which
+//! all of them show their results with.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a measurement talks to the person that started it"
+)]
+
+mod allocations;
+mod output;
+mod publish;
+mod replay;
+mod subscribe;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Measure tapecast
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version)]
+enum Command {
+    Publish(publish::PublishArgs),
+    Replay(replay::ReplayArgs),
+    Subscribe(subscribe::SubscribeArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Publish(args) => publish::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Subscribe(args) => subscribe::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,170 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use ingest::{Decoder, IngestConfig, RawRecord};
+use market::{Channel, Event, Nanos, Seq, State};
+use streams::{At, PartitionIdentity, Publisher, Scope, StreamKey};
+use wire::{Encoding, ViewParams};
+
+use super::desk::Desk;
+use super::recording::Recording;
+use super::stage::Stage;
+
+/// What is watched of each instrument.
+const WATCHED: [Channel; 3] = [Channel::Book, Channel::Bbo, Channel::Trades];
+
+/// Decoder and publisher as in a node: books, logs, and frames for who watches.
+pub(super) struct Publish<'a> {
+    recording: &'a Recording,
+    encodings: &'a [Encoding],
+    decoder: Decoder,
+    desk: Desk,
+    /// How often the capture began.
+    turns: u32,
+    /// How many instruments are watched already.
+    watched: usize,
+    now: Nanos,
+    encoded_before: (u64, u64),
+    runs: u64,
+    refused: u64,
+}
+
+impl<'a> Publish<'a> {
+    /// Books and logs, and nobody that watches.
+    pub(super) fn unwatched(recording: &'a Recording) -> Self {
+        Self::watched(recording, &[])
+    }
+
+    /// Full books, best prices and trades of all instruments are watched in these encodings.
+    pub(super) fn watched(recording: &'a Recording, encodings: &'a [Encoding]) -> Self {
+        Self {
+            recording,
+            encodings,
+            decoder: Decoder::new(IngestConfig::MAX_RECORD_BYTES),
+            desk: Desk::new(),
+            turns: 0,
+            watched: 0,
+            now: now(),
+            encoded_before: (0, 0),
+            runs: 0,
+            refused: 0,
+        }
+    }
+
+    fn watch_all(&mut self) {
+        for name in &self.desk.names[self.watched..] {
+            for channel in WATCHED {
+                for encoding in self.encodings {
+                    let key = StreamKey {
+                        instrument: name.id(),
+                        channel,
+                        params: ViewParams::default(),
+                    };
+                    // Only channels that are not served are refused, and these are.
+                    let _watch = self.desk.publisher.watch(key, *encoding, self.now);
+                }
+            }
+        }
+        self.watched = self.desk.names.len();
+    }
+}
+
+impl Stage for Publish<'_> {
+    fn name(&self) -> String {
+        let names: Vec<_> = self
+            .encodings
+            .iter()
+            .map(|encoding| encoding.name())
+            .collect();
+        if names.is_empty() {
+            "decode + apply".to_owned()
+        } else {
+            format!("... + encode {}", names.join("+"))
+        }
+    }
+
+    fn begin(&mut self) {
+        for (index, source) in (0..).zip(&self.recording.sources) {
+            let identity = PartitionIdentity {
+                topic: source.topic.as_str().into(),
+                topic_id: [0; 16],
+                partition: 0,
+                turns: self.turns,
+            };
+            self.desk
+                .publisher
+                .reopen(index, identity, Seq(0), self.now);
+        }
+        self.turns += 1;
+        self.watch_all();
+        self.encoded_before = self.desk.publisher.encoded();
+        (self.runs, self.refused) = (0, 0);
+    }
+
+    fn record(&mut self, index: usize, topic: usize, record: &RawRecord<'_>) -> anyhow::Result<()> {
+        let at = At {
+            partition: u32::try_from(topic).context("too many topics")?,
+            seq: Seq(i64::try_from(index).context("too many records")?),
+            log_time: self.now,
+        };
+        let decoded = match self.decoder.decode(record, &mut self.desk) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                self.refused += 1;
+                if let Some(handle) = error.instrument {
+                    let handle = streams::Handle(handle.0);
+                    let publisher = &mut self.desk.publisher;
+                    publisher.refused(at, handle, Scope::Unknown, self.now);
+                }
+                return Ok(());
+            }
+        };
+        if let Some((handle, event)) = decoded.event() {
+            let publisher = &mut self.desk.publisher;
+            publisher.event(at, streams::Handle(handle.0), &event, self.now)?;
+            if matches!(event, Event::Definition { .. }) {
+                self.desk.rescale(handle);
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self) {
+        let runs = &mut self.runs;
+        self.now = now();
+        self.desk.publisher.tick(self.now);
+        self.desk
+            .publisher
+            .flush(self.now, |_, run| *runs += u64::from(!run.is_empty()));
+    }
+
+    fn note(&self) -> String {
+        let publisher = &self.desk.publisher;
+        let (messages, bytes) = publisher.encoded();
+        let mut note = format!("{}, {} refused", live(publisher), self.refused);
+        if self.watched > 0 && !self.encodings.is_empty() {
+            let messages = messages - self.encoded_before.0;
+            let bytes = bytes - self.encoded_before.1;
+            let runs = self.runs;
+            note += &format!("; {messages} messages, {bytes} bytes, {runs} runs");
+        }
+        note
+    }
+}
+
+fn live(publisher: &Publisher) -> String {
+    let states = publisher.states();
+    let live = State::ALL
+        .iter()
+        .zip(states)
+        .find(|(state, _)| **state == State::Live);
+    let live = live.map_or(0, |(_, count)| count);
+    format!("{live} of {} books live", publisher.instruments())
+}
+
+fn now() -> Nanos {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
