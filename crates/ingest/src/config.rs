@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::TopicRule;
+use market::InstrumentName;
+
+use crate::{Format, TopicRule, client};
 
 /// Where a node that has nothing begins to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,11 @@ impl IngestConfig {
     /// New markets are listed a few times a day; metadata of a thousand topics is 100 kB.
     pub const DISCOVERY: Duration = Duration::from_secs(5);
 
+    /// A record that the client passes on in every case; see its fetch sizes.
+    const LARGEST_RECORD: usize = 32 << 20;
+    /// One reads 300,000 records a second or more; a machine has no more cores than this.
+    const MAX_THREADS: usize = 64;
+
     /// The defaults, for brokers and topics.
     #[must_use]
     pub fn new(brokers: impl Into<String>, topics: Vec<TopicRule>) -> Self {
@@ -84,7 +91,67 @@ impl IngestConfig {
     /// All mistakes in it; none when it can be used.
     #[must_use]
     pub fn mistakes(&self) -> Vec<ConfigError> {
-        Vec::new()
+        let mut mistakes = Vec::new();
+        let mut mistake = |key: String, value: &dyn std::fmt::Display, expected: &str| {
+            mistakes.push(ConfigError {
+                key,
+                value: value.to_string(),
+                expected: expected.to_owned(),
+            });
+        };
+        if self.brokers.trim().is_empty() {
+            let expected = "must be host:port, or several of them with commas";
+            mistake("brokers".to_owned(), &self.brokers, expected);
+        }
+        if self.topics.is_empty() {
+            mistake("topics".to_owned(), &"", "must have at least one rule");
+        }
+        if self.threads == 0 || self.threads > Self::MAX_THREADS {
+            let expected = format!("must be 1 to {}", Self::MAX_THREADS);
+            mistake("threads".to_owned(), &self.threads, &expected);
+        }
+        let sizes = 1..=Self::LARGEST_RECORD;
+        if !sizes.contains(&self.max_record_bytes) {
+            let expected = format!("must be 1 to {}", sizes.end());
+            mistake(
+                "max_record_bytes".to_owned(),
+                &self.max_record_bytes,
+                &expected,
+            );
+        }
+        let BatchLimits { records, bytes } = self.batch;
+        for (key, value) in [("batch.records", records), ("batch.bytes", bytes)] {
+            if value == 0 {
+                mistake(key.to_owned(), &value, "must be at least 1");
+            }
+        }
+        for (index, rule) in self.topics.iter().enumerate() {
+            let given = [
+                ("venue", &rule.options.venue),
+                ("symbol", &rule.options.symbol),
+            ];
+            for (option, value) in given {
+                let key = || format!("topics[{index}].{option}");
+                match value {
+                    Some(value) if rule.format != Format::Binance => {
+                        let expected = "is an option of the format binance only";
+                        mistake(key(), value, expected);
+                    }
+                    Some(value) => {
+                        let name = match option {
+                            "venue" => InstrumentName::new(value, "X"),
+                            _ => InstrumentName::new("X", value),
+                        };
+                        if let Err(error) = name {
+                            mistake(key(), value, &error.to_string());
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        mistakes.extend(client::mistakes(self));
+        mistakes
     }
 }
 

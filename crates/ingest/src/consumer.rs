@@ -1,36 +1,83 @@
-use crate::{ConfigError, IngestConfig, Sink, Stop, Waker};
+//! The thread that reads. Modules in reading order: `partitions` is what it reads, `batch` how.
 
-/// Why nothing can be read.
-#[derive(Debug, thiserror::Error)]
-pub enum IngestError {
-    /// The configuration has mistakes.
-    #[error("the configuration of the ingest has {} mistakes, the first: {}", .0.len(), .0[0])]
-    Config(Vec<ConfigError>),
-    /// The Kafka client refuses its configuration, or gave up for good.
-    #[error("the kafka client cannot {action}")]
-    Client {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// Its answer.
-        #[source]
-        source: rdkafka::error::KafkaError,
-    },
-    /// A thread cannot be started.
-    #[error("cannot start a thread")]
-    Thread(#[source] std::io::Error),
-}
+mod batch;
+mod partitions;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::consumer::Consumer as _;
+
+use crate::client::{self, KafkaConsumer};
+use crate::order::{Beginning, MAX_ORDERS, Order, Request};
+use crate::scout::{Broker, Reader, Scout};
+use crate::{Decoder, IngestConfig, IngestError, Sink, Stop, Waker};
+use batch::Drained;
+use partitions::Partitions;
+
+/// The longest that a consumer sleeps: how late its sink may be to notice that time has passed.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The body of a thread that reads its share of the partitions.
 pub struct Consumer {
+    config: IngestConfig,
+    client: KafkaConsumer,
+    decoder: Decoder,
+    partitions: Partitions,
+    orders: Receiver<Order>,
+    request: Arc<Request>,
+    /// A question to the scout is open.
+    asked: bool,
+    scout: Waker,
     waker: Waker,
+    stop: Stop,
 }
 
 /// Makes `config.threads` consumers, and starts the thread that looks for topics.
 ///
 /// That a broker answers is no condition: it is waited for. All end when `stop` says so.
 pub fn start(config: &IngestConfig, stop: &Stop) -> Result<Vec<Consumer>, IngestError> {
-    let _ = (config, stop);
-    Ok(Vec::new())
+    let mistakes = config.mistakes();
+    if !mistakes.is_empty() {
+        return Err(IngestError::Config(mistakes));
+    }
+    let scout_waker = Waker::default();
+    let mut consumers = Vec::new();
+    let mut readers = Vec::new();
+    for _ in 0..config.threads {
+        let waker = Waker::default();
+        let (orders, received) = sync_channel(MAX_ORDERS);
+        let request = Arc::new(Request::default());
+        readers.push(Reader {
+            orders,
+            waker: waker.clone(),
+            request: request.clone(),
+        });
+        stop.wakes(&waker);
+        consumers.push(Consumer {
+            client: client::reading(config, &waker).map_err(IngestError::client("be made"))?,
+            decoder: Decoder::new(config.max_record_bytes),
+            partitions: Partitions::default(),
+            orders: received,
+            request,
+            asked: false,
+            scout: scout_waker.clone(),
+            waker,
+            stop: stop.clone(),
+            config: config.clone(),
+        });
+    }
+    stop.wakes(&scout_waker);
+    let asking = client::asking(config).map_err(IngestError::client("be made"))?;
+    let broker = Broker::new(asking);
+    let scout = Scout::new(config.clone(), broker, readers, scout_waker, stop.clone());
+    thread::Builder::new()
+        .name("ingest-scout".to_owned())
+        .spawn(move || scout.run())
+        .map_err(IngestError::Thread)?;
+    Ok(consumers)
 }
 
 impl Consumer {
@@ -41,8 +88,78 @@ impl Consumer {
     }
 
     /// Reads until stopped.
-    pub fn run<S: Sink>(self, sink: &mut S) -> Result<(), IngestError> {
-        let _ = sink;
+    pub fn run<S: Sink>(mut self, sink: &mut S) -> Result<(), IngestError> {
+        self.waker.adopt();
+        while !self.stop.is_stopped() {
+            self.obey(sink)?;
+            let drained = self.read_batch(sink);
+            self.learn_watermarks(sink, drained);
+            sink.turn(&self.partitions.progress);
+            if drained == Drained::Yes {
+                self.waker.park(TICK);
+            }
+        }
         Ok(())
+    }
+
+    /// Does what the scout has found.
+    fn obey<S: Sink>(&mut self, sink: &mut S) -> Result<(), IngestError> {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Open(openings) => {
+                    let added = self.partitions.open(openings, sink);
+                    self.client
+                        .incremental_assign(&added)
+                        .map_err(IngestError::client("add partitions"))?;
+                }
+                Order::Begin(beginnings) => self.begin(beginnings, sink)?,
+                Order::Close(gone) => {
+                    let gone = self.partitions.close(&gone);
+                    self.client
+                        .incremental_unassign(&gone)
+                        .map_err(IngestError::client("give up partitions"))?;
+                }
+                Order::Looked(beginnings) => {
+                    self.asked = false;
+                    self.begin(beginnings, sink)?;
+                }
+                Order::Discovered => self.partitions.progress.discovered = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a new client, some partitions elsewhere.
+    ///
+    /// A client that has met with a topic made anew, or with an offset that is not there, may hold
+    /// leader epochs and records of what is no more (librdkafka's issue 4898: it may never fetch
+    /// again). A new one holds nothing. The others' records that the old one had fetched are
+    /// fetched again: that takes some milliseconds, and happens when somebody deletes.
+    fn begin<S: Sink>(
+        &mut self,
+        beginnings: Vec<Beginning>,
+        sink: &mut S,
+    ) -> Result<(), IngestError> {
+        let fresh = client::reading(&self.config, &self.waker)
+            .map_err(IngestError::client("be made anew"))?;
+        let old = std::mem::replace(&mut self.client, fresh);
+        // Its end may wait for brokers, and nobody needs to wait for that.
+        let reaper = thread::Builder::new().name("kafka-reaper".to_owned());
+        let _ = reaper.spawn(move || drop(old));
+        self.partitions.begin(beginnings, sink);
+        self.partitions.progress.new_clients += 1;
+        self.client
+            .assign(&self.partitions.assignment())
+            .map_err(IngestError::client("be told what to read"))
+    }
+
+    /// One of the partitions has no record at its offset: the scout is to say which, and why.
+    fn ask(&mut self) {
+        if !self.asked {
+            self.asked = true;
+            self.partitions.publish_positions();
+            self.request.ask();
+        }
+        self.scout.wake();
     }
 }

@@ -1,1 +1,272 @@
+//! A parsed record: simd-json's tape beside the bytes that it was made from.
+//!
+//! The tape turns bare numbers into binary ones, which would lose decimals; [`Texts`] finds their
+//! text. Modules in reading order: `texts` finds where a value stands in the source, `place` says
+//! it to a person.
 
+mod place;
+mod texts;
+
+pub(crate) use texts::Texts;
+
+use std::num::NonZeroUsize;
+
+use simd_json::StaticNode;
+use simd_json::tape::Node;
+
+use crate::ErrorKind;
+
+/// The tape of one record, and its source.
+#[derive(Clone, Copy)]
+pub(crate) struct Document<'t, 'a> {
+    /// Every value and every key, in the order of the document; containers before their content.
+    nodes: &'t [Node<'a>],
+    /// Where every bracket, comma, colon and beginning of a scalar stands in the source.
+    structurals: &'t [u32],
+    /// The record as it came; the tape was made from a copy, since unescaping overwrites.
+    source: &'a [u8],
+}
+
+/// The place of a value on the tape. The document itself is 0, so no field is.
+pub(crate) type Place = usize;
+
+/// What is wrong, and where on the tape; the path is worked out when it is reported.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    pub(crate) kind: ErrorKind,
+    pub(crate) place: Place,
+    /// The field of the object there that is not there.
+    pub(crate) missing: Option<&'static str>,
+}
+
+impl Fault {
+    pub(crate) const fn at(place: Place, kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            place,
+            missing: None,
+        }
+    }
+
+    pub(crate) const fn missing(object: Place, field: &'static str) -> Self {
+        Self {
+            kind: ErrorKind::MissingField,
+            place: object,
+            missing: Some(field),
+        }
+    }
+}
+
+impl<'t, 'a> Document<'t, 'a> {
+    pub(crate) const ROOT: Place = 0;
+
+    pub(crate) const fn new(
+        nodes: &'t [Node<'a>],
+        structurals: &'t [u32],
+        source: &'a [u8],
+    ) -> Self {
+        Self {
+            nodes,
+            structurals,
+            source,
+        }
+    }
+
+    /// The node at a place; null behind the end.
+    #[inline]
+    pub(crate) fn node(&self, place: Place) -> Node<'a> {
+        self.nodes
+            .get(place)
+            .copied()
+            .unwrap_or(Node::Static(StaticNode::Null))
+    }
+
+    /// The nodes from a place on.
+    #[inline]
+    pub(crate) fn nodes_from(&self, place: Place) -> &'t [Node<'a>] {
+        self.nodes.get(place..).unwrap_or_default()
+    }
+
+    /// The place behind a value and all that is in it.
+    #[inline]
+    pub(crate) fn behind(&self, place: Place) -> Place {
+        match self.node(place) {
+            Node::Object { count, .. } | Node::Array { count, .. } => place + 1 + count,
+            Node::String(_) | Node::Static(_) => place + 1,
+        }
+    }
+
+    /// The keys of an object with the places of their values.
+    #[inline]
+    pub(crate) fn members(self, object: Place) -> Result<Members<'t, 'a>, Fault> {
+        match self.node(object) {
+            Node::Object { len, .. } => Ok(Members {
+                document: self,
+                left: len,
+                place: object + 1,
+            }),
+            _ => Err(self.wrong_type(object, "an object")),
+        }
+    }
+
+    /// The places of the elements of an array, and how many they are.
+    #[inline]
+    pub(crate) fn elements(self, array: Place) -> Result<Elements<'t, 'a>, Fault> {
+        match self.node(array) {
+            Node::Array { len, .. } => Ok(Elements {
+                document: self,
+                left: len,
+                place: array + 1,
+            }),
+            _ => Err(self.wrong_type(array, "an array")),
+        }
+    }
+
+    pub(crate) fn is_null(&self, place: Place) -> bool {
+        matches!(self.node(place), Node::Static(StaticNode::Null))
+    }
+
+    /// A string.
+    #[inline]
+    pub(crate) fn text(&self, place: Place) -> Result<&'a str, Fault> {
+        match self.node(place) {
+            Node::String(text) => Ok(text),
+            _ => Err(self.wrong_type(place, "a string")),
+        }
+    }
+
+    /// A whole number from 0 to 2^63 - 1: what any sequence number and time in use is.
+    #[inline]
+    pub(crate) fn unsigned(&self, place: Place) -> Result<u64, Fault> {
+        match self.node(place) {
+            Node::Static(StaticNode::U64(number)) if i64::try_from(number).is_ok() => Ok(number),
+            Node::Static(StaticNode::I64(number)) if number >= 0 => Ok(number.unsigned_abs()),
+            _ => Err(self.wrong_type(place, "a whole number from 0 to 2^63 - 1")),
+        }
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&self, place: Place) -> Result<bool, Fault> {
+        match self.node(place) {
+            Node::Static(StaticNode::Bool(flag)) => Ok(flag),
+            _ => Err(self.wrong_type(place, "true or false")),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn wrong_type(&self, place: Place, expected: &'static str) -> Fault {
+        let found = match self.node(place) {
+            Node::String(_) => "a string",
+            Node::Object { .. } => "an object",
+            Node::Array { .. } => "an array",
+            Node::Static(StaticNode::Null) => "null",
+            Node::Static(StaticNode::Bool(_)) => "true or false",
+            Node::Static(StaticNode::I64(number)) if number < 0 => "a number below zero",
+            Node::Static(StaticNode::I64(_)) => "a whole number",
+            Node::Static(StaticNode::U64(number)) if i64::try_from(number).is_err() => {
+                "a whole number from 2^63 on"
+            }
+            Node::Static(StaticNode::U64(_)) => "a whole number",
+            Node::Static(_) => "a number with decimals",
+        };
+        Fault::at(place, ErrorKind::WrongType { found, expected })
+    }
+}
+
+/// The members of an object, in order.
+pub(crate) struct Members<'t, 'a> {
+    document: Document<'t, 'a>,
+    left: usize,
+    place: Place,
+}
+
+impl<'a> Iterator for Members<'_, 'a> {
+    type Item = (&'a str, Place);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let Node::String(key) = self.document.node(self.place) else {
+            return None;
+        };
+        let value = self.place + 1;
+        self.place = self.document.behind(value);
+        Some((key, value))
+    }
+}
+
+/// The elements of an array, in order.
+pub(crate) struct Elements<'t, 'a> {
+    document: Document<'t, 'a>,
+    left: usize,
+    place: Place,
+}
+
+impl Iterator for Elements<'_, '_> {
+    type Item = Place;
+
+    #[inline]
+    fn next(&mut self) -> Option<Place> {
+        self.left = self.left.checked_sub(1)?;
+        let element = self.place;
+        self.place = self.document.behind(element);
+        Some(element)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_, '_> {}
+
+/// Where a field stands, once it has been seen.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Field(Option<NonZeroUsize>);
+
+impl Field {
+    /// Where it stands.
+    #[inline]
+    pub(crate) fn get(self) -> Option<Place> {
+        self.0.map(NonZeroUsize::get)
+    }
+
+    /// Where it stands, unless it stands there as null.
+    pub(crate) fn not_null(self, document: &Document<'_, '_>) -> Option<Place> {
+        self.get().filter(|place| !document.is_null(*place))
+    }
+
+    /// Where it stands, or that the object there lacks it.
+    #[inline]
+    pub(crate) fn needed(self, object: Place, name: &'static str) -> Result<Place, Fault> {
+        self.get().ok_or(Fault::missing(object, name))
+    }
+
+    pub(crate) fn is_there(self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// The first field that stood twice. It is reported when it is known whom the record is about.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Repeated(Field);
+
+impl Repeated {
+    /// Notes that a field stands at `place`.
+    #[inline]
+    pub(crate) fn note(&mut self, field: &mut Field, place: Place) {
+        let slot = if field.is_there() { &mut self.0 } else { field };
+        if !slot.is_there() {
+            slot.0 = NonZeroUsize::new(place);
+        }
+    }
+
+    /// That none did.
+    #[inline]
+    pub(crate) fn none(self) -> Result<(), Fault> {
+        match self.0.get() {
+            Some(place) => Err(Fault::at(place, ErrorKind::RepeatedField)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+
+use crate::{ConfigError, IngestConfig};
+
+/// librdkafka wants a group before it assigns partitions. Nobody joins it and nothing is committed.
+const GROUP: &str = "tapecast";
+
+/// What the design rests on: nobody may set these.
+const OWNED: [(&str, &str); 11] = [
+    // Said by `brokers`.
+    ("bootstrap.servers", ""),
+    ("metadata.broker.list", ""),
+    ("group.id", GROUP),
+    // Every node reads everything, from where it chooses.
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    // An offset that is not there is told, and never skipped in silence.
+    ("auto.offset.reset", "error"),
+    // An end of a partition would be told without its topic; the statistics tell both.
+    ("enable.partition.eof", "false"),
+    // The lag's source.
+    ("statistics.interval.ms", "1000"),
+    ("allow.auto.create.topics", "false"),
+    // Would load code.
+    ("plugin.library.paths", ""),
+    // Would read something else than `brokers` says.
+    ("test.mock.num.brokers", ""),
+];
+
+/// What is set unless the configuration says otherwise.
+const DEFAULTS: [(&str, &str); 11] = [
+    ("client.id", "tapecast"),
+    // A flipped bit is no price.
+    ("check.crcs", "true"),
+    // A broker answers at once when there is something. Without anything it holds the answer for
+    // this long, and the fetching of a partition that is added has to wait for that.
+    ("fetch.wait.max.ms", "10"),
+    // How soon fetching goes on after the local queue was full; the default of a second would
+    // starve a node that catches up.
+    ("fetch.queue.backoff.ms", "2"),
+    ("fetch.error.backoff.ms", "100"),
+    // The local queue of a partition: at 200 bytes a record 40,000 records, more than a tenth of a
+    // second at 300,000 a second, and a fetch takes milliseconds. 100 partitions that catch up
+    // hold 800 MiB at most.
+    ("queued.max.messages.kbytes", "8192"),
+    // A record of 10 MiB passes, to be refused here with a name; one above 60 MiB stops its
+    // partition.
+    ("fetch.max.bytes", "62914560"),
+    ("receive.message.max.bytes", "67108864"),
+    // A broker that comes back is used again within a second.
+    ("reconnect.backoff.max.ms", "1000"),
+    ("socket.keepalive.enable", "true"),
+    // Topics that are gone are told soon.
+    ("topic.metadata.propagation.max.ms", "1000"),
+];
+
+/// The properties of a client that reads partitions.
+pub(super) fn reading(config: &IngestConfig) -> ClientConfig {
+    let mut properties = common(config);
+    for (key, value) in OWNED.iter().filter(|(_, value)| !value.is_empty()) {
+        properties.set(*key, *value);
+    }
+    properties
+}
+
+/// The properties of any client.
+pub(super) fn common(config: &IngestConfig) -> ClientConfig {
+    let mut properties = ClientConfig::new();
+    for (key, value) in DEFAULTS {
+        properties.set(key, value);
+    }
+    for (key, value) in &config.properties {
+        properties.set(key, value);
+    }
+    properties.set("bootstrap.servers", &config.brokers);
+    properties.set("allow.auto.create.topics", "false");
+    properties
+}
+
+/// What is wrong with the properties of a configuration.
+pub(crate) fn mistakes(config: &IngestConfig) -> Vec<ConfigError> {
+    let mut mistakes = Vec::new();
+    for (key, value) in &config.properties {
+        let expected = if OWNED.iter().any(|(owned, _)| owned == key) {
+            "cannot be set, since tapecast sets it itself".to_owned()
+        } else {
+            let alone = ClientConfig::new().set(key, value).create_native_config();
+            match alone {
+                Ok(_) => continue,
+                Err(KafkaError::ClientConfig(_, description, ..)) => description,
+                Err(error) => error.to_string(),
+            }
+        };
+        mistakes.push(ConfigError {
+            key: format!("properties.{key}"),
+            value: value.clone(),
+            expected,
+        });
+    }
+    mistakes
+}

@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use market::{Nanos, Seq};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+
+use super::partitions::Partitions;
+use super::{Consumer, KafkaConsumer};
+use crate::{At, Decoder, Outcome, RawRecord, Sink};
+
+/// The client has nothing more when it says so twice: it says so too when it has taken note of
+/// something else than a record.
+const NOTHING_TWICE: u32 = 2;
+
+/// Whether everything that had arrived was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drained {
+    Yes,
+    No,
+}
+
+/// What the client said instead of a record.
+enum Trouble {
+    /// There is no record at the offset of some partition.
+    NoSuchOffset,
+    /// Some topic or partition is not there.
+    NoSuchTopic,
+    Other,
+}
+
+impl Consumer {
+    /// Reads what has arrived, as far as a batch goes.
+    pub(super) fn read_batch<S: Sink>(&mut self, sink: &mut S) -> Drained {
+        let limits = self.config.batch;
+        let (mut records, mut bytes, mut nothings) = (0, 0, 0);
+        while records < limits.records && bytes < limits.bytes {
+            let Self {
+                client,
+                decoder,
+                partitions,
+                ..
+            } = self;
+            match client.poll(Duration::ZERO) {
+                None => {
+                    nothings += 1;
+                    if nothings == NOTHING_TWICE {
+                        return Drained::Yes;
+                    }
+                    continue;
+                }
+                Some(Ok(message)) => {
+                    records += 1;
+                    bytes += message.payload_len();
+                    take(&message, partitions, decoder, sink);
+                }
+                Some(Err(error)) => {
+                    partitions.progress.client_errors += 1;
+                    match trouble(&error) {
+                        Trouble::NoSuchOffset => self.ask(),
+                        Trouble::NoSuchTopic => self.scout.wake(),
+                        Trouble::Other => {}
+                    }
+                }
+            }
+            nothings = 0;
+        }
+        Drained::No
+    }
+
+    /// Takes note of what the client told of the logs' ends.
+    pub(super) fn learn_watermarks<S: Sink>(&mut self, sink: &mut S, drained: Drained) {
+        let told = watcher(&self.client).take_watermarks();
+        told.iter().for_each(|one| self.partitions.learn(one));
+        if drained == Drained::Yes {
+            self.partitions.drained(sink);
+        }
+    }
+}
+
+fn watcher(client: &KafkaConsumer) -> &crate::client::Watcher {
+    use rdkafka::consumer::Consumer as _;
+    client.context()
+}
+
+/// Decodes one record and hands it on.
+#[inline]
+fn take<S: Sink>(
+    message: &BorrowedMessage<'_>,
+    partitions: &mut Partitions,
+    decoder: &mut Decoder,
+    sink: &mut S,
+) {
+    let Some(index) = partitions.of(message) else {
+        return;
+    };
+    let (partition, progress) = partitions.get_mut(index);
+    let offset = message.offset();
+    // What was had already is of no use again, and neither is what was let go.
+    if offset < progress.position || !partition.open {
+        return;
+    }
+    let millis = message.timestamp().to_millis().unwrap_or(0);
+    let at = At {
+        partition: index,
+        offset: Seq(offset),
+        log_time: Nanos::from_millis(u64::try_from(millis).unwrap_or(0)),
+    };
+    let record = RawRecord {
+        source: &partition.source,
+        key: message.key(),
+        payload: message.payload(),
+    };
+    let outcome = match decoder.decode(&record, sink) {
+        Ok(decoded) => match decoded.event() {
+            Some((instrument, event)) => {
+                sink.event(at, instrument, event);
+                Outcome::Event
+            }
+            None => Outcome::Nothing,
+        },
+        Err(error) => {
+            sink.refused(at, &error);
+            error.kind.outcome()
+        }
+    };
+    progress.outcomes[outcome as usize] += 1;
+    progress.bytes += (message.payload_len() + message.key_len()) as u64;
+    progress.last_log_time = at.log_time;
+    progress.position = offset + 1;
+    progress.high_watermark = progress.high_watermark.max(progress.position);
+    partitions.note_position(index, sink);
+}
+
+fn trouble(error: &KafkaError) -> Trouble {
+    let code = match error {
+        KafkaError::MessageConsumption(code) | KafkaError::MessageConsumptionFatal(code) => *code,
+        _ => return Trouble::Other,
+    };
+    match code {
+        RDKafkaErrorCode::AutoOffsetReset
+        | RDKafkaErrorCode::OffsetOutOfRange
+        | RDKafkaErrorCode::LogTruncation => Trouble::NoSuchOffset,
+        RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownPartition
+        | RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownTopicId => Trouble::NoSuchTopic,
+        _ => Trouble::Other,
+    }
+}

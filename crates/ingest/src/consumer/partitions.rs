@@ -1,0 +1,242 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use market::{Nanos, Seq};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::Watermark;
+use crate::order::{Beginning, Opening, Reached, Span};
+use crate::{
+    Outcome, PartitionAbout, PartitionIndex, PartitionProgress, Progress, Reset, Sink, Source,
+};
+
+/// The partitions of one consumer, and how far each has been read.
+///
+/// Invariant: `partitions` and `progress.partitions` are of the same partitions in the same order.
+#[derive(Default)]
+pub(super) struct Partitions {
+    pub(super) progress: Progress,
+    partitions: Vec<Partition>,
+    by_name: HashMap<Arc<str>, HashMap<i32, u32>>,
+    /// The topic, as the client's pointer, and the partition of the last record; runs of records
+    /// are of one partition.
+    last: Option<(usize, i32, u32)>,
+}
+
+/// A partition that is being read, or was.
+pub(super) struct Partition {
+    pub(super) source: Arc<Source>,
+    topic: Arc<str>,
+    number: i32,
+    end: Seq,
+    reached: Arc<Reached>,
+    pub(super) open: bool,
+    /// The client has fetched all there is; whether all of it has been read is seen when there is
+    /// no more.
+    fetched_to_end: bool,
+}
+
+impl Partitions {
+    /// Takes partitions in, and says what to add to the client's assignment.
+    pub(super) fn open<S: Sink>(
+        &mut self,
+        openings: Vec<Opening>,
+        sink: &mut S,
+    ) -> TopicPartitionList {
+        let mut added = TopicPartitionList::with_capacity(openings.len());
+        for opening in openings {
+            let Opening {
+                source,
+                topic,
+                partition,
+                span,
+                reached,
+            } = opening;
+            add(&mut added, &topic, partition, span.start);
+            if let Some(index) = self.index_of(&topic, partition) {
+                // It was closed when its topic was made anew with fewer, and now there are more.
+                self.partitions[index.0 as usize].reached = reached;
+                self.partitions[index.0 as usize].open = true;
+                self.restart(index, span, Reset::TopicRecreated, sink);
+                continue;
+            }
+            let Ok(index) = u32::try_from(self.partitions.len()).map(PartitionIndex) else {
+                continue;
+            };
+            let numbers = self.by_name.entry(topic.clone()).or_default();
+            numbers.insert(partition, index.0);
+            self.progress.partitions.push(PartitionProgress {
+                topic: topic.clone(),
+                partition,
+                position: span.start.0,
+                high_watermark: span.end.0,
+                bytes: 0,
+                last_log_time: Nanos::default(),
+                outcomes: [0; Outcome::COUNT],
+                caught_up: false,
+            });
+            self.partitions.push(Partition {
+                source,
+                topic,
+                number: partition,
+                end: span.end,
+                reached,
+                open: true,
+                fetched_to_end: false,
+            });
+            sink.opened(index, &self.about(index, span));
+            self.note_position(index, sink);
+        }
+        added
+    }
+
+    /// Lets partitions go, and says what to take out of the client's assignment.
+    pub(super) fn close(&mut self, gone: &[(Arc<str>, i32)]) -> TopicPartitionList {
+        let mut removed = TopicPartitionList::with_capacity(gone.len());
+        for (topic, partition) in gone {
+            if let Some(index) = self.index_of(topic, *partition) {
+                self.partitions[index.0 as usize].open = false;
+                removed.add_partition(topic, *partition);
+            }
+        }
+        removed
+    }
+
+    /// Sets partitions to where they go on.
+    pub(super) fn begin<S: Sink>(&mut self, beginnings: Vec<Beginning>, sink: &mut S) {
+        self.last = None;
+        for beginning in beginnings {
+            let Some(index) = self.index_of(&beginning.topic, beginning.partition) else {
+                continue;
+            };
+            let position = self.position(index);
+            if beginning.seen_at.is_none_or(|seen_at| seen_at == position) {
+                self.restart(index, beginning.span, beginning.cause, sink);
+            }
+        }
+    }
+
+    /// What the client is to read, and from where.
+    pub(super) fn assignment(&self) -> TopicPartitionList {
+        let mut all = TopicPartitionList::with_capacity(self.partitions.len());
+        for (partition, progress) in self.partitions.iter().zip(&self.progress.partitions) {
+            if partition.open {
+                let position = Seq(progress.position);
+                add(&mut all, &partition.topic, partition.number, position);
+            }
+        }
+        all
+    }
+
+    /// Whose record this is; none when it is of a partition that was let go.
+    #[inline]
+    pub(super) fn of(&mut self, message: &BorrowedMessage<'_>) -> Option<PartitionIndex> {
+        let topic = message.topic_ptr().addr();
+        let number = message.partition();
+        if let Some((last_topic, last_number, index)) = self.last
+            && (last_topic, last_number) == (topic, number)
+        {
+            return Some(PartitionIndex(index));
+        }
+        let index = self.index_of(message.topic(), number)?;
+        self.last = Some((topic, number, index.0));
+        Some(index)
+    }
+
+    /// A partition and its progress.
+    #[inline]
+    pub(super) fn get_mut(
+        &mut self,
+        index: PartitionIndex,
+    ) -> (&Partition, &mut PartitionProgress) {
+        let index = index.0 as usize;
+        (
+            &self.partitions[index],
+            &mut self.progress.partitions[index],
+        )
+    }
+
+    /// Notes what the client told of a log's end.
+    pub(super) fn learn(&mut self, told: &Watermark) {
+        let Some(index) = self.index_of(&told.topic, told.partition) else {
+            return;
+        };
+        let partition = &mut self.partitions[index.0 as usize];
+        let progress = &mut self.progress.partitions[index.0 as usize];
+        progress.high_watermark = told.high.max(progress.position);
+        partition.fetched_to_end = told.fetched_to >= partition.end.0;
+    }
+
+    /// All that the client had fetched has been read: where it had fetched everything, a partition
+    /// has caught up, also when what stands last in it is no record (the mark of a transaction).
+    pub(super) fn drained<S: Sink>(&mut self, sink: &mut S) {
+        for index in (0..self.partitions.len()).filter_map(|index| u32::try_from(index).ok()) {
+            let index = PartitionIndex(index);
+            if self.partitions[index.0 as usize].fetched_to_end {
+                self.note_caught_up(index, sink);
+            }
+        }
+    }
+
+    /// Tells that a partition has caught up, when it has.
+    #[inline]
+    pub(super) fn note_position<S: Sink>(&mut self, index: PartitionIndex, sink: &mut S) {
+        let (partition, progress) = self.get_mut(index);
+        if !progress.caught_up && progress.position >= partition.end.0 {
+            self.note_caught_up(index, sink);
+        }
+    }
+
+    /// Lets the scout see how far every partition has been read.
+    pub(super) fn publish_positions(&self) {
+        for (partition, progress) in self.partitions.iter().zip(&self.progress.partitions) {
+            partition.reached.set(Seq(progress.position));
+        }
+    }
+
+    fn note_caught_up<S: Sink>(&mut self, index: PartitionIndex, sink: &mut S) {
+        let progress = &mut self.progress.partitions[index.0 as usize];
+        if !std::mem::replace(&mut progress.caught_up, true) {
+            sink.caught_up(index);
+        }
+    }
+
+    fn restart<S: Sink>(&mut self, index: PartitionIndex, span: Span, cause: Reset, sink: &mut S) {
+        let partition = &mut self.partitions[index.0 as usize];
+        let progress = &mut self.progress.partitions[index.0 as usize];
+        partition.end = span.end;
+        partition.fetched_to_end = false;
+        partition.reached.set(span.start);
+        progress.position = span.start.0;
+        progress.high_watermark = span.end.0.max(span.start.0);
+        progress.caught_up = false;
+        sink.reset(index, &self.about(index, span), cause);
+        self.note_position(index, sink);
+    }
+
+    fn position(&self, index: PartitionIndex) -> Seq {
+        Seq(self.progress.partitions[index.0 as usize].position)
+    }
+
+    fn about(&self, index: PartitionIndex, span: Span) -> PartitionAbout {
+        let partition = &self.partitions[index.0 as usize];
+        PartitionAbout {
+            topic: partition.topic.clone(),
+            partition: partition.number,
+            topic_id: span.topic_id,
+            start_offset: span.start,
+            end_offset: span.end,
+        }
+    }
+
+    fn index_of(&self, topic: &str, partition: i32) -> Option<PartitionIndex> {
+        let index = self.by_name.get(topic)?.get(&partition)?;
+        Some(PartitionIndex(*index))
+    }
+}
+
+fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, offset: Seq) {
+    // Refused are offsets below zero only, and no log has those.
+    let _ = list.add_partition_offset(topic, partition, Offset::Offset(offset.0));
+}

@@ -1,0 +1,295 @@
+//! Binance's own JSON: what its WebSockets send, bare or of a combined stream, and what its REST
+//! interface answers for a depth snapshot; spot and futures.
+
+mod fields;
+mod stream;
+mod symbol;
+
+use market::{Aggressor, Nanos, SnapshotOrigin, Trade};
+use simd_json::tape::Node;
+
+use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::reading::{About, Reading, Said, link};
+use crate::{ErrorKind, RawRecord, Resolve, Resolved, Scope, levels};
+use fields::Fields;
+use stream::Stream;
+
+/// Kinds of event that Binance documents and that nothing here is made of.
+const OTHER_KINDS: [&str; 19] = [
+    "bookTicker",
+    "kline",
+    "24hrTicker",
+    "24hrMiniTicker",
+    "1hTicker",
+    "4hTicker",
+    "1dTicker",
+    "avgPrice",
+    "markPriceUpdate",
+    "indexPriceUpdate",
+    "forceOrder",
+    "continuous_kline",
+    "indexPrice_kline",
+    "markPrice_kline",
+    "compositeIndex",
+    "assetIndexUpdate",
+    "contractInfo",
+    "tradingSession",
+    "serverShutdown",
+];
+
+/// Before this a number is of milliseconds (until the year 5138), from it on of microseconds, which
+/// Binance sends to those who ask for them.
+const FIRST_MICROS: u64 = 100_000_000_000_000;
+
+pub(super) fn read<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    let document = reading.document;
+    let mut stream = Stream::default();
+    let mut message = Document::ROOT;
+    // A combined stream names itself first; most of what it carries needs no look further.
+    if let [
+        Node::Object { len: 2, .. },
+        Node::String("stream"),
+        Node::String(name),
+        Node::String("data"),
+        ..,
+    ] = document.nodes_from(Document::ROOT)
+    {
+        stream = Stream::new(name);
+        if stream.says_nothing() {
+            return Ok(Said::Nothing);
+        }
+        message = Document::ROOT + 4;
+    }
+    if let Node::Array { .. } = document.node(message) {
+        return read_many(&document, message);
+    }
+    let mut fields = Fields::of(&document, message)?;
+    if message == Document::ROOT
+        && let (Some(name), Some(data)) = (fields.stream.get(), fields.data.get())
+    {
+        stream = Stream::new(document.text(name)?);
+        message = data;
+        if let Node::Array { .. } = document.node(message) {
+            return read_many(&document, message);
+        }
+        fields = Fields::of(&document, message)?;
+    }
+    Message {
+        place: message,
+        stream,
+        fields,
+    }
+    .read(reading, instruments)
+}
+
+/// Whom a record is about by its key and its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+    let source = record.source;
+    let symbol = symbol::of_key(record.key, &source.venue).or(source.symbol.as_deref());
+    About {
+        instrument: symbol.and_then(|symbol| instruments.find(&source.venue, symbol)),
+        scope: Scope::Unknown,
+    }
+}
+
+/// Streams over all markets send arrays; none of them is of books or trades.
+fn read_many(document: &Document<'_, '_>, array: Place) -> Result<Said, Fault> {
+    for element in document.elements(array)? {
+        let kind = Fields::of(document, element)?.kind;
+        let kind = document.text(kind.needed(element, "e")?)?;
+        if !OTHER_KINDS.contains(&kind) {
+            return Err(Fault::at(element, ErrorKind::UnknownKind));
+        }
+    }
+    Ok(Said::Nothing)
+}
+
+/// One message, without what a combined stream puts around it.
+struct Message<'a> {
+    place: Place,
+    stream: Stream<'a>,
+    fields: Fields,
+}
+
+impl<'a> Message<'a> {
+    fn read<R: Resolve>(
+        &self,
+        reading: &mut Reading<'_, 'a, '_>,
+        instruments: &mut R,
+    ) -> Result<Said, Fault> {
+        let fields = &self.fields;
+        let Some(kind) = fields.kind.get() else {
+            return self.read_nameless(reading, instruments);
+        };
+        match reading.document.text(kind)? {
+            // The futures' partial books look like changes, and are told by their stream alone.
+            "depthUpdate" if self.stream.is_partial_book() => Ok(Said::Nothing),
+            "depthUpdate" => self.read_delta(reading, instruments),
+            "trade" => self.read_trade(reading, instruments, fields.t, "t"),
+            "aggTrade" => self.read_trade(reading, instruments, fields.a, "a"),
+            other if OTHER_KINDS.contains(&other) => Ok(Said::Nothing),
+            _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
+        }
+    }
+
+    /// A message without a kind of event.
+    fn read_nameless<R: Resolve>(
+        &self,
+        reading: &mut Reading<'_, 'a, '_>,
+        instruments: &mut R,
+    ) -> Result<Said, Fault> {
+        let fields = &self.fields;
+        let document = &reading.document;
+        if fields.last_update_id.is_there() || fields.bids.is_there() || fields.asks.is_there() {
+            if self.stream.is_partial_book() {
+                return Ok(Said::Nothing);
+            }
+            return self.read_snapshot(reading, instruments);
+        }
+        let book_ticker = fields.final_id.is_there() && fields.b.is_there() && fields.a.is_there();
+        // The answer to a subscription.
+        let done = fields
+            .result
+            .get()
+            .is_some_and(|place| document.is_null(place) || document.elements(place).is_ok());
+        if book_ticker || done {
+            return Ok(Said::Nothing);
+        }
+        Err(Fault::at(self.place, ErrorKind::UnknownKind))
+    }
+
+    /// Spot numbers every change and gives the first and last of a message; futures give the last
+    /// one of the message before.
+    fn read_delta<R: Resolve>(
+        &self,
+        reading: &mut Reading<'_, 'a, '_>,
+        instruments: &mut R,
+    ) -> Result<Said, Fault> {
+        let Self { place, fields, .. } = self;
+        reading.about.scope = Scope::Book;
+        let resolved = self.resolve(reading, instruments)?;
+        let document = &reading.document;
+        let first_place = fields.first_id.needed(*place, "U")?;
+        let final_place = fields.final_id.needed(*place, "u")?;
+        let first = document.unsigned(first_place)?;
+        let seq = document.unsigned(final_place)?;
+        let prev = match fields.prev_id.get() {
+            Some(prev) => document.unsigned(prev)?,
+            // Nothing is built on by the very first change, and nothing has the number 0.
+            None => first.saturating_sub(1),
+        };
+        let link = link(final_place, prev, seq)?;
+        let time = self.time(document, fields.event_time)?;
+        let bids = fields.b.needed(*place, "b")?;
+        let asks = fields.a.needed(*place, "a")?;
+        self.read_levels(reading, resolved, bids, asks)?;
+        Ok(Said::Delta {
+            link,
+            origin: SnapshotOrigin::OutOfBand,
+            time,
+        })
+    }
+
+    fn read_snapshot<R: Resolve>(
+        &self,
+        reading: &mut Reading<'_, 'a, '_>,
+        instruments: &mut R,
+    ) -> Result<Said, Fault> {
+        let Self { place, fields, .. } = self;
+        reading.about.scope = Scope::Book;
+        let resolved = self.resolve(reading, instruments)?;
+        let document = &reading.document;
+        let seq = document.unsigned(fields.last_update_id.needed(*place, "lastUpdateId")?)?;
+        let time = self.time(document, fields.event_time)?;
+        let bids = fields.bids.needed(*place, "bids")?;
+        let asks = fields.asks.needed(*place, "asks")?;
+        self.read_levels(reading, resolved, bids, asks)?;
+        Ok(Said::Snapshot {
+            seq: Some(seq),
+            origin: SnapshotOrigin::OutOfBand,
+            time,
+        })
+    }
+
+    fn read_levels(
+        &self,
+        reading: &mut Reading<'_, 'a, '_>,
+        resolved: Resolved,
+        bids: Place,
+        asks: Place,
+    ) -> Result<(), Fault> {
+        let exponents = resolved.exponents;
+        let Reading { document, out, .. } = reading;
+        // Older answers have a third, empty element.
+        levels::pairs(document, bids, exponents, true, &mut out.bids)?;
+        levels::pairs(document, asks, exponents, true, &mut out.asks)
+    }
+
+    fn read_trade<R: Resolve>(
+        &self,
+        reading: &mut Reading<'_, 'a, '_>,
+        instruments: &mut R,
+        id: Field,
+        id_name: &'static str,
+    ) -> Result<Said, Fault> {
+        let Self { place, fields, .. } = self;
+        reading.about.scope = Scope::Trades;
+        let resolved = self.resolve(reading, instruments)?;
+        let document = &reading.document;
+        let mut texts = Texts::new();
+        let id = id.needed(*place, id_name)?;
+        document.unsigned(id)?;
+        let id = std::str::from_utf8(texts.number(document, id)).unwrap_or_default();
+        let price = fields.price.needed(*place, "p")?;
+        let size = fields.size.needed(*place, "q")?;
+        let buyer_is_maker = document.flag(fields.maker.needed(*place, "m")?)?;
+        let trade = Trade {
+            price: levels::price(document, price, resolved.exponents, &mut texts)?,
+            size: levels::size(document, size, resolved.exponents, &mut texts)?,
+            side: if buyer_is_maker {
+                Aggressor::Sell
+            } else {
+                Aggressor::Buy
+            },
+            id,
+        };
+        let time = match fields.trade_time.get() {
+            Some(_) => self.time(document, fields.trade_time)?,
+            None => self.time(document, fields.event_time)?,
+        };
+        // Futures report what their insurance fund and settlement do as trades of nothing.
+        if trade.size.is_zero() {
+            return Ok(Said::Nothing);
+        }
+        reading.out.trades.push(trade);
+        Ok(Said::Trades { time })
+    }
+
+    #[inline]
+    fn resolve<R: Resolve>(
+        &self,
+        reading: &mut Reading<'_, 'a, '_>,
+        instruments: &mut R,
+    ) -> Result<Resolved, Fault> {
+        let resolved =
+            symbol::resolve(self.place, &self.fields, &self.stream, reading, instruments)?;
+        self.fields.repeated.none()?;
+        Ok(resolved)
+    }
+
+    #[inline]
+    fn time(&self, document: &Document<'_, '_>, field: Field) -> Result<Option<Nanos>, Fault> {
+        let Some(place) = field.get() else {
+            return Ok(None);
+        };
+        let time = document.unsigned(place)?;
+        let scale = if time < FIRST_MICROS { 1_000_000 } else { 1000 };
+        match time.checked_mul(scale) {
+            Some(nanos) if i64::try_from(nanos).is_ok() => Ok(Some(Nanos(nanos))),
+            _ => Err(Fault::at(place, ErrorKind::BadTime)),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use super::{Document, Place};
+
+/// Finds the source text of values, going along with the tape.
+///
+/// simd-json's first stage notes where every bracket, comma, colon and beginning of a scalar
+/// stands. All of these but commas, colons and closing brackets begin a value or a key, and so
+/// does every node of the tape: the n-th such place is the n-th node's. Places are cheapest asked
+/// for in the order of the document.
+pub(crate) struct Texts {
+    place: Place,
+    structural: usize,
+}
+
+impl Texts {
+    pub(crate) const fn new() -> Self {
+        Self {
+            place: 0,
+            structural: 0,
+        }
+    }
+
+    /// The source text of a number.
+    #[inline]
+    pub(crate) fn number<'a>(&mut self, document: &Document<'_, 'a>, place: Place) -> &'a [u8] {
+        let rest = self.from(document, place);
+        let end = rest.iter().position(|byte| !is_of_number(*byte));
+        &rest[..end.unwrap_or(rest.len())]
+    }
+
+    /// The source from the beginning of a value on; empty when there is no such value.
+    #[inline]
+    pub(crate) fn from<'a>(&mut self, document: &Document<'_, 'a>, place: Place) -> &'a [u8] {
+        if place < self.place {
+            *self = Self::new();
+        }
+        while let Some(offset) = document.structurals.get(self.structural) {
+            let rest = usize::try_from(*offset)
+                .ok()
+                .and_then(|offset| document.source.get(offset..))
+                .unwrap_or_default();
+            let begins = !matches!(rest.first(), None | Some(b',' | b':' | b'}' | b']'));
+            if begins && self.place == place {
+                return rest;
+            }
+            self.place += usize::from(begins);
+            self.structural += 1;
+        }
+        &[]
+    }
+}
+
+const fn is_of_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use simd_json::tape::Node;
+
+    #[track_caller]
+    fn check(source: &str) {
+        let mut copy = source.as_bytes().to_vec();
+        let mut buffers = simd_json::Buffers::default();
+        let mut tape = simd_json::Tape::null();
+        simd_json::fill_tape(&mut copy, &mut buffers, &mut tape).unwrap();
+        let document = Document::new(&tape.0, buffers.structural_indexes(), source.as_bytes());
+        let mut forward = Texts::new();
+        for place in 0..tape.0.len() {
+            let text = forward.from(&document, place);
+            assert_eq!(text, Texts::new().from(&document, place));
+            match document.node(place) {
+                Node::Object { .. } => assert_eq!(text[0], b'{', "{source}"),
+                Node::Array { .. } => assert_eq!(text[0], b'[', "{source}"),
+                Node::String(_) => assert_eq!(text[0], b'"', "{source}"),
+                Node::Static(value) => {
+                    let text = std::str::from_utf8(forward.number(&document, place)).unwrap();
+                    let Ok(number) = text.parse::<f64>() else {
+                        continue;
+                    };
+                    assert_eq!(number.to_bits(), as_f64(value).to_bits(), "{source}");
+                }
+            }
+        }
+        assert!(forward.from(&document, tape.0.len()).is_empty());
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "small whole numbers")]
+    fn as_f64(value: simd_json::StaticNode) -> f64 {
+        match value {
+            simd_json::StaticNode::U64(number) => number as f64,
+            simd_json::StaticNode::I64(number) => number as f64,
+            simd_json::StaticNode::F64(number) => number,
+            other => panic!("{other:?} is no number"),
+        }
+    }
+
+    #[test]
+    fn every_value_is_found_where_it_stands() {
+        check(r#"{"a":{"0.35":672,"9.3e-7":4.72e2},"b":[[1,2.50],[3,-4]],"c":null,"d":true}"#);
+        check(" { \"a\\\"{,\" : [ 1 , { } , [ ] , \"]\" , 2 ] ,\n\t\"\u{e9}\" : 1.5 } ");
+        check("[1]");
+        check("7");
+        check("[[[[1.0]]],0.10,[],{},\"\\\\\",3]");
+    }
+}

@@ -1,0 +1,129 @@
+//! Levels, prices and sizes as formats write them, into mantissas.
+
+use market::{Exponents, Level, Price, Size, decimal};
+use simd_json::StaticNode;
+use simd_json::tape::Node;
+
+use crate::ErrorKind;
+use crate::json::{Document, Fault, Place, Texts};
+
+/// How many levels a side of one record may have: 2 MiB of levels a side. The deepest books of
+/// venues that send all of them have some 30,000.
+pub(crate) const MAX_LEVELS: usize = 1 << 17;
+
+/// Reads `[["price","size"],…]`, and only such pairs, unless `more` may follow in a pair.
+pub(crate) fn pairs(
+    document: &Document<'_, '_>,
+    array: Place,
+    exponents: Exponents,
+    more: bool,
+    levels: &mut Vec<Level>,
+) -> Result<(), Fault> {
+    levels.clear();
+    let elements = document.elements(array)?;
+    let len = elements.len();
+    if len > MAX_LEVELS {
+        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_LEVELS }));
+    }
+    levels.reserve(len);
+    let mut texts = Texts::new();
+    for element in elements {
+        let level = match document.nodes_from(element) {
+            // What string-typed feeds write, without a look at anything else.
+            [
+                Node::Array { len: 2, .. },
+                Node::String(price),
+                Node::String(size),
+                ..,
+            ] => Level {
+                price: price_of(price.as_bytes(), element + 1, exponents)?,
+                size: size_of(size.as_bytes(), element + 2, exponents)?,
+            },
+            [Node::Array { len, .. }, ..] if *len == 2 || (more && *len > 2) => Level {
+                price: price(document, element + 1, exponents, &mut texts)?,
+                size: size(document, element + 2, exponents, &mut texts)?,
+            },
+            [Node::Array { .. }, ..] => {
+                let expected = "a price and a size";
+                return Err(Fault::at(element, ErrorKind::BadValue { expected }));
+            }
+            _ => return Err(document.wrong_type(element, "an array of a price and a size")),
+        };
+        levels.push(level);
+    }
+    Ok(())
+}
+
+/// Reads `{"price":size,…}`.
+pub(crate) fn members(
+    document: &Document<'_, '_>,
+    object: Place,
+    exponents: Exponents,
+    levels: &mut Vec<Level>,
+) -> Result<(), Fault> {
+    levels.clear();
+    let mut texts = Texts::new();
+    for (key, value) in document.members(object)? {
+        if levels.len() == MAX_LEVELS {
+            return Err(Fault::at(object, ErrorKind::TooMany { limit: MAX_LEVELS }));
+        }
+        levels.push(Level {
+            price: price_of(key.as_bytes(), value - 1, exponents)?,
+            size: size(document, value, exponents, &mut texts)?,
+        });
+    }
+    Ok(())
+}
+
+/// Reads a price: a string or a number.
+pub(crate) fn price(
+    document: &Document<'_, '_>,
+    place: Place,
+    exponents: Exponents,
+    texts: &mut Texts,
+) -> Result<Price, Fault> {
+    price_of(decimal_text(document, place, texts)?, place, exponents)
+}
+
+/// Reads a size: a string or a number, not below zero.
+pub(crate) fn size(
+    document: &Document<'_, '_>,
+    place: Place,
+    exponents: Exponents,
+    texts: &mut Texts,
+) -> Result<Size, Fault> {
+    size_of(decimal_text(document, place, texts)?, place, exponents)
+}
+
+/// The text of a string or a number.
+#[inline]
+pub(crate) fn decimal_text<'a>(
+    document: &Document<'_, 'a>,
+    place: Place,
+    texts: &mut Texts,
+) -> Result<&'a [u8], Fault> {
+    match document.node(place) {
+        Node::String(text) => Ok(text.as_bytes()),
+        Node::Static(StaticNode::U64(_) | StaticNode::I64(_) | StaticNode::F64(_)) => {
+            Ok(texts.number(document, place))
+        }
+        _ => Err(document.wrong_type(place, "a number, or a string that holds one")),
+    }
+}
+
+#[inline]
+fn price_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Price, Fault> {
+    match decimal::parse(text, exponents.price) {
+        Ok(mantissa) => Ok(Price(mantissa)),
+        Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
+    }
+}
+
+#[inline]
+fn size_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Size, Fault> {
+    match decimal::parse(text, exponents.size) {
+        Ok(mantissa) if mantissa >= 0 => Ok(Size(mantissa)),
+        Ok(_) => Err(Fault::at(place, ErrorKind::NegativeSize)),
+        Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
+    }
+}

@@ -1,0 +1,312 @@
+//! The thread that looks for topics, so that no thread that reads ever waits for an answer.
+//!
+//! Modules in reading order: `broker` asks, `verdict` says what the answers mean for a partition
+//! that is being read.
+
+mod broker;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use crate::order::{Beginning, Opening, Order, Reached, Request, Span};
+use crate::shares::share_of;
+use crate::topic_id::TopicId;
+use crate::{IngestConfig, Reset, Source, Start, Stop, Waker};
+pub(crate) use broker::Broker;
+use broker::Unanswered;
+
+/// However often it is woken, a broker is asked at most this often.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
+/// How soon it tries again what a broker did not answer.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// A consumer, as the scout sees it.
+pub(crate) struct Reader {
+    pub(crate) orders: SyncSender<Order>,
+    pub(crate) waker: Waker,
+    pub(crate) request: Arc<Request>,
+}
+
+/// Looks for topics and partitions, and at what became of those that are being read.
+pub(crate) struct Scout {
+    config: IngestConfig,
+    broker: Broker,
+    readers: Vec<Reader>,
+    waker: Waker,
+    stop: Stop,
+    topics: BTreeMap<Arc<str>, Topic>,
+    /// The partitions that there were when a broker first answered; others are new, and are read
+    /// from their beginning. None before.
+    at_start: Option<Arc<BTreeSet<(Arc<str>, i32)>>>,
+    discovered: bool,
+}
+
+/// A topic that is being read.
+struct Topic {
+    source: Arc<Source>,
+    id: TopicId,
+    /// Identities that it had before; a broker that lags behind may still tell them.
+    retired: Vec<TopicId>,
+    /// By number; how far each has been read.
+    partitions: BTreeMap<i32, Arc<Reached>>,
+}
+
+impl Scout {
+    pub(crate) fn new(
+        config: IngestConfig,
+        broker: Broker,
+        readers: Vec<Reader>,
+        waker: Waker,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            config,
+            broker,
+            readers,
+            waker,
+            stop,
+            topics: BTreeMap::new(),
+            at_start: None,
+            discovered: false,
+        }
+    }
+
+    /// Runs until stopped.
+    pub(crate) fn run(mut self) {
+        self.waker.adopt();
+        while !self.stop.is_stopped() {
+            let began = Instant::now();
+            let pause = match self.round() {
+                Ok(()) => self.config.discovery,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look for topics");
+                    RETRY
+                }
+            };
+            self.waker.park(pause);
+            std::thread::sleep(LEAST_PAUSE.saturating_sub(began.elapsed()));
+        }
+    }
+
+    /// One look at everything.
+    fn round(&mut self) -> Result<(), Unanswered> {
+        // Taken before anything is asked, so that the answers are younger than the question.
+        let asking: Vec<bool> = self
+            .readers
+            .iter()
+            .map(|reader| reader.request.take())
+            .collect();
+        let done = self.look(&asking);
+        if done.is_err() {
+            let readers = self.readers.iter().zip(&asking);
+            readers
+                .filter(|(_, asking)| **asking)
+                .for_each(|(reader, _)| reader.request.ask());
+        }
+        done
+    }
+
+    fn look(&mut self, asking: &[bool]) -> Result<(), Unanswered> {
+        let present = self.broker.topics(&self.config.topics)?;
+        let names: Vec<&str> = present.keys().map(|name| &**name).collect();
+        let ids = self.broker.topic_ids(&names)?;
+        let at_start = self.at_start.get_or_insert_with(|| {
+            let all = present.iter();
+            let all = all
+                .flat_map(|(name, found)| found.partitions.iter().map(|one| (name.clone(), *one)));
+            Arc::new(all.collect())
+        });
+        let at_start = at_start.clone();
+        let mut unanswered = None;
+        for (name, found) in present {
+            let id = ids.get(&*name).copied().unwrap_or_default();
+            if let Err(error) = self.look_at(&name, found, id, &at_start) {
+                // One topic without a leader is no reason to leave the others alone.
+                unanswered = Some(error);
+            }
+        }
+        for (index, _) in asking.iter().enumerate().filter(|(_, asking)| **asking) {
+            self.answer(index)?;
+        }
+        match unanswered {
+            Some(error) => Err(error),
+            None => {
+                self.tell_discovered();
+                Ok(())
+            }
+        }
+    }
+
+    /// One look at one topic.
+    fn look_at(
+        &mut self,
+        name: &Arc<str>,
+        found: broker::Found,
+        id: TopicId,
+        at_start: &BTreeSet<(Arc<str>, i32)>,
+    ) -> Result<(), Unanswered> {
+        if let Some(topic) = self.topics.get(name)
+            && verdict::is_recreated(topic.id, id)
+            && !topic.retired.contains(&id)
+        {
+            self.begin_anew(name, &found, id)?;
+        }
+        let source = Arc::new(found.source);
+        let topic = self.topics.entry(name.clone()).or_insert_with(|| Topic {
+            source,
+            id,
+            retired: Vec::new(),
+            partitions: BTreeMap::new(),
+        });
+        if topic.id == TopicId::default() {
+            // Told late: the broker has learnt it, or could not be asked before.
+            topic.id = id;
+        }
+        let mut openings: BTreeMap<usize, Vec<Opening>> = BTreeMap::new();
+        let mut unanswered = None;
+        for partition in found.partitions {
+            if topic.partitions.contains_key(&partition) {
+                continue;
+            }
+            let start = if at_start.contains(&(name.clone(), partition)) {
+                self.config.start
+            } else {
+                Start::Earliest
+            };
+            let (start, end) = match self.broker.start(name, partition, start) {
+                Ok(span) => span,
+                Err(error) => {
+                    unanswered = Some(error);
+                    continue;
+                }
+            };
+            let reached = Arc::new(Reached::at(start));
+            topic.partitions.insert(partition, reached.clone());
+            let share = share_of(name, partition, self.readers.len());
+            openings.entry(share).or_default().push(Opening {
+                source: topic.source.clone(),
+                topic: name.clone(),
+                partition,
+                span: Span {
+                    topic_id: topic.id,
+                    start,
+                    end,
+                },
+                reached,
+            });
+        }
+        for (share, openings) in openings {
+            self.tell(share, Order::Open(openings));
+        }
+        unanswered.map_or(Ok(()), Err)
+    }
+
+    /// A topic was made anew: every partition that it still has begins at its beginning.
+    fn begin_anew(
+        &mut self,
+        name: &Arc<str>,
+        found: &broker::Found,
+        id: TopicId,
+    ) -> Result<(), Unanswered> {
+        let Some(topic) = self.topics.get_mut(name) else {
+            return Ok(());
+        };
+        let mut spans = Vec::new();
+        for partition in topic.partitions.keys().copied() {
+            if found.partitions.contains(&partition) {
+                let (start, end) = self.broker.ends(name, partition)?;
+                let topic_id = id;
+                let span = Span {
+                    topic_id,
+                    start,
+                    end,
+                };
+                spans.push((partition, Some(span)));
+            } else {
+                spans.push((partition, None));
+            }
+        }
+        tracing::warn!(topic = %name, "the topic was made anew and is read from its beginning");
+        topic.retired.push(std::mem::replace(&mut topic.id, id));
+        let mut begun: BTreeMap<usize, Vec<Beginning>> = BTreeMap::new();
+        let mut closed: BTreeMap<usize, Vec<(Arc<str>, i32)>> = BTreeMap::new();
+        for (partition, span) in spans {
+            let share = share_of(name, partition, self.readers.len());
+            let Some(span) = span else {
+                topic.partitions.remove(&partition);
+                let closed = closed.entry(share).or_default();
+                closed.push((name.clone(), partition));
+                continue;
+            };
+            begun.entry(share).or_default().push(Beginning {
+                topic: name.clone(),
+                partition,
+                span,
+                cause: Reset::TopicRecreated,
+                seen_at: None,
+            });
+        }
+        for (share, closed) in closed {
+            self.tell(share, Order::Close(closed));
+        }
+        for (share, begun) in begun {
+            self.tell(share, Order::Begin(begun));
+        }
+        Ok(())
+    }
+
+    /// A consumer has no record at the offset of one of its partitions, and cannot say of which.
+    fn answer(&mut self, index: usize) -> Result<(), Unanswered> {
+        let mut beginnings = Vec::new();
+        for (name, topic) in &self.topics {
+            for (partition, reached) in &topic.partitions {
+                if share_of(name, *partition, self.readers.len()) != index {
+                    continue;
+                }
+                // Read before the ends are asked for: a log cannot end before what was read of it.
+                let at = reached.get();
+                let (start, end) = self.broker.ends(name, *partition)?;
+                let Some(cause) = verdict::of(at, start, end) else {
+                    continue;
+                };
+                tracing::warn!(
+                    topic = %name, partition, position = at.0, start = start.0, end = end.0, ?cause,
+                    "the partition has no record where it is to be read"
+                );
+                beginnings.push(Beginning {
+                    topic: name.clone(),
+                    partition: *partition,
+                    span: Span {
+                        topic_id: topic.id,
+                        start,
+                        end,
+                    },
+                    cause,
+                    seen_at: Some(at),
+                });
+            }
+        }
+        self.tell(index, Order::Looked(beginnings));
+        Ok(())
+    }
+
+    fn tell_discovered(&mut self) {
+        if std::mem::replace(&mut self.discovered, true) {
+            return;
+        }
+        for index in 0..self.readers.len() {
+            self.tell(index, Order::Discovered);
+        }
+    }
+
+    fn tell(&self, index: usize, order: Order) {
+        if let Some(reader) = self.readers.get(index) {
+            // One that has ended takes no more orders.
+            let _ = reader.orders.send(order);
+            reader.waker.wake();
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use market::Seq;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::KafkaConsumer;
+use crate::topic_id::{self, NotDescribed, TopicId};
+use crate::{Source, Start, TopicRule};
+
+/// How long a broker may take for one answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A question that no broker answered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unanswered {
+    /// Of the client.
+    #[error("no answer from a broker: {0}")]
+    Client(#[from] KafkaError),
+    /// Of the topics' identities.
+    #[error(transparent)]
+    NotDescribed(#[from] NotDescribed),
+}
+
+/// A topic that a rule is for.
+pub(super) struct Found {
+    pub(super) source: Source,
+    pub(super) partitions: BTreeSet<i32>,
+}
+
+/// Asks the brokers, and waits for their answers.
+pub(crate) struct Broker {
+    client: KafkaConsumer,
+}
+
+impl Broker {
+    pub(crate) fn new(client: KafkaConsumer) -> Self {
+        Self { client }
+    }
+
+    /// The topics that the rules are for.
+    pub(super) fn topics(
+        &self,
+        rules: &[TopicRule],
+    ) -> Result<BTreeMap<Arc<str>, Found>, Unanswered> {
+        // Errors of the client wait here for somebody who takes them.
+        while self.client.poll(Duration::ZERO).is_some() {}
+        let metadata = self.client.fetch_metadata(None, ANSWERS_WITHIN)?;
+        let mut topics = BTreeMap::new();
+        for topic in metadata
+            .topics()
+            .iter()
+            .filter(|topic| topic.error().is_none())
+        {
+            let rule = rules.iter().find_map(|rule| rule.source(topic.name()));
+            if let Some(source) = rule {
+                let partitions = topic.partitions().iter().map(|one| one.id()).collect();
+                topics.insert(Arc::from(topic.name()), Found { source, partitions });
+            }
+        }
+        Ok(topics)
+    }
+
+    /// The identities of topics.
+    pub(super) fn topic_ids(&self, names: &[&str]) -> Result<HashMap<String, TopicId>, Unanswered> {
+        let ids = topic_id::topic_ids(self.client.client(), names, ANSWERS_WITHIN)?;
+        Ok(ids)
+    }
+
+    /// Where a partition's log begins, and the offset behind its end.
+    pub(super) fn ends(&self, topic: &str, partition: i32) -> Result<(Seq, Seq), Unanswered> {
+        let ends = self
+            .client
+            .fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
+        Ok((Seq(ends.0), Seq(ends.1)))
+    }
+
+    /// Where to begin to read a partition, and the offset behind its end.
+    pub(super) fn start(
+        &self,
+        topic: &str,
+        partition: i32,
+        start: Start,
+    ) -> Result<(Seq, Seq), Unanswered> {
+        let (first, end) = self.ends(topic, partition)?;
+        let Start::Lookback(back) = start else {
+            return Ok((first, end));
+        };
+        let begin = match self.first_since(topic, partition, back) {
+            Ok(Some(offset)) => offset,
+            Ok(None) => Seq(end.0 - Start::QUIET_RECORDS),
+            // A broker that keeps no times, as librdkafka's mock is.
+            Err(error) => {
+                tracing::warn!(topic, partition, %error, "no offsets by time; begins at the start");
+                first
+            }
+        };
+        Ok((begin.clamp(first, end), end))
+    }
+
+    /// The first record that is at most so old; none when there is none.
+    fn first_since(
+        &self,
+        topic: &str,
+        partition: i32,
+        back: Duration,
+    ) -> Result<Option<Seq>, KafkaError> {
+        let since = SystemTime::now()
+            .checked_sub(back)
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+            .and_then(|since| i64::try_from(since.as_millis()).ok())
+            .unwrap_or(0);
+        let mut times = TopicPartitionList::with_capacity(1);
+        times.add_partition_offset(topic, partition, Offset::Offset(since))?;
+        let offsets = self.client.offsets_for_times(times, ANSWERS_WITHIN)?;
+        let found = offsets.find_partition(topic, partition);
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        found.error()?;
+        match found.offset() {
+            Offset::Offset(offset) => Ok(Some(Seq(offset))),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use flate2::read::GzDecoder;
+
+/// The lines of a capture; none, said plainly, when there are no captures on this machine.
+pub(crate) fn lines(path: &str) -> Option<Vec<String>> {
+    let captures = std::env::var_os("TAPECAST_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    if !captures.is_dir() {
+        println!("captures absent: no folder {}", captures.display());
+        return None;
+    }
+    let file = std::fs::File::open(captures.join(path)).unwrap();
+    let lines = BufReader::new(GzDecoder::new(file)).lines();
+    Some(lines.map(Result::unwrap).collect())
+}
+
+/// What was received, without the time before it.
+pub(crate) fn received(path: &str) -> Option<Vec<String>> {
+    let without_time = |line: String| line.split_once(' ').unwrap().1.to_owned();
+    Some(lines(path)?.into_iter().map(without_time).collect())
+}

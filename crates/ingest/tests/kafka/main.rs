@@ -1,0 +1,21 @@
+//! What a consumer promises, on a real Apache Kafka and on librdkafka's mock.
+
+mod deleted;
+mod found;
+#[path = "../formats/instruments.rs"]
+mod instruments;
+mod mock;
+mod producing;
+mod read;
+mod reader;
+mod restarted;
+
+use std::sync::OnceLock;
+
+use testkit::KafkaBroker;
+
+/// The broker of all tests that leave it alone. Its topics are theirs: each has its own names.
+fn shared_broker() -> &'static KafkaBroker {
+    static BROKER: OnceLock<KafkaBroker> = OnceLock::new();
+    BROKER.get_or_init(|| KafkaBroker::start().unwrap())
+}

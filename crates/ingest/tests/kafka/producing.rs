@@ -1,0 +1,157 @@
+//! The other side: records, topics, and what becomes of them.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+/// Longer than anything takes on a busy machine.
+const LONG: Duration = Duration::from_secs(120);
+
+pub(crate) struct Producing {
+    producer: BaseProducer,
+    admin: AdminClient<DefaultClientContext>,
+}
+
+impl Producing {
+    pub(crate) fn to(brokers: &str) -> Self {
+        Self::with(brokers, &[])
+    }
+
+    pub(crate) fn with(brokers: &str, properties: &[(&str, &str)]) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", brokers);
+        config.set("message.max.bytes", "16000000");
+        config.set("enable.idempotence", "true");
+        config.set("linger.ms", "1");
+        for (key, value) in properties {
+            config.set(*key, *value);
+        }
+        let admin = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .create();
+        Self {
+            producer: config.create().unwrap(),
+            admin: admin.unwrap(),
+        }
+    }
+
+    /// Sends a record that says a number.
+    pub(crate) fn number(&self, topic: &str, partition: i32, number: i64) {
+        let payload = trade(number);
+        self.record(topic, partition, Some(payload.as_bytes()), None);
+    }
+
+    pub(crate) fn numbers(&self, topic: &str, partition: i32, numbers: std::ops::Range<i64>) {
+        for number in numbers {
+            self.number(topic, partition, number);
+        }
+        self.flush();
+    }
+
+    pub(crate) fn record(
+        &self,
+        topic: &str,
+        partition: i32,
+        payload: Option<&[u8]>,
+        timestamp: Option<i64>,
+    ) {
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
+        record.payload = payload;
+        record.timestamp = timestamp;
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    self.producer.poll(Duration::from_millis(10));
+                    record = back;
+                }
+                Err((error, _)) => panic!("{error}"),
+            }
+        }
+    }
+
+    pub(crate) fn flush(&self) {
+        self.producer.flush(LONG).unwrap();
+    }
+
+    /// Sends numbers as one transaction, whose end is marked in the log.
+    pub(crate) fn transaction(&self, topic: &str, numbers: std::ops::Range<i64>) {
+        self.producer.init_transactions(LONG).unwrap();
+        self.producer.begin_transaction().unwrap();
+        self.numbers(topic, 0, numbers);
+        self.producer.commit_transaction(LONG).unwrap();
+    }
+
+    pub(crate) fn create(&self, topic: &str, partitions: i32) {
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        loop {
+            let made = done(self.admin.create_topics([&new], &options())).unwrap();
+            match &made[0] {
+                Ok(_) => return,
+                // One that was deleted is there for a little longer.
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => thread::yield_now(),
+                Err((_, error)) => panic!("{error}"),
+            }
+        }
+    }
+
+    pub(crate) fn grow(&self, topic: &str, partitions: usize) {
+        let more = NewPartitions::new(topic, partitions);
+        let grown = done(self.admin.create_partitions([&more], &options())).unwrap();
+        assert!(grown[0].is_ok(), "{grown:?}");
+    }
+
+    pub(crate) fn delete(&self, topic: &str) {
+        let deleted = done(self.admin.delete_topics(&[topic], &options())).unwrap();
+        assert!(deleted[0].is_ok(), "{deleted:?}");
+    }
+
+    /// Deletes the records before an offset, as retention does.
+    pub(crate) fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut offsets = TopicPartitionList::new();
+        let offset = Offset::Offset(offset);
+        offsets
+            .add_partition_offset(topic, partition, offset)
+            .unwrap();
+        done(self.admin.delete_records(&offsets, &options())).unwrap();
+    }
+}
+
+/// A record that says a number, as the price of a trade.
+pub(crate) fn trade(number: i64) -> String {
+    format!(
+        r#"{{"type":"trade","symbol":"TEST:A","trades":[{{"price":"{number}e-8","size":"1"}}]}}"#
+    )
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(LONG))
+        .operation_timeout(Some(LONG))
+}
+
+/// Waits for a future in this thread.
+fn done<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
