@@ -59,7 +59,7 @@ pub(super) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         name: "ingest",
-        ours: &["market", "wire", "streams"],
+        ours: &["market", "wire", "streams", "metrics"],
         reason: "what comes from Kafka must not know where it goes; node joins the two",
         theirs_not: &[(
             HTTP,
@@ -69,7 +69,7 @@ pub(super) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         name: "fanout",
-        ours: &["market", "wire", "streams"],
+        ours: &["market", "wire", "streams", "metrics"],
         reason: "what goes to clients must not know where it comes from; node joins the two",
         theirs_not: &[(
             KAFKA,
