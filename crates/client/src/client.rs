@@ -72,6 +72,19 @@ impl Client {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
+    /// The next event, when there is one without waiting for the network.
+    pub fn ready_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.session.poll_event() {
+                return Some(event);
+            }
+            // What a message wants done has to be done before the next one is taken.
+            if self.session.has_actions() || !self.take_message() {
+                return None;
+            }
+        }
+    }
+
     /// Adds a subscription, that is kept through every reconnect.
     pub fn subscribe(
         &mut self,
@@ -96,6 +109,12 @@ impl Client {
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// The core, to look at: everything as of the last event.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
     }
 
     /// The book of a subscription, as of the last event.

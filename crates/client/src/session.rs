@@ -163,6 +163,12 @@ impl Session {
         self.actions.pop_front()
     }
 
+    /// Whether the shell has something to do.
+    #[must_use]
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// The connection stands, and speaks the subprotocol.
     pub fn on_connected(&mut self, now: Instant) {
         let Some(endpoint) = self.link.stand(now) else {

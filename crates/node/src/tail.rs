@@ -32,3 +32,6 @@ pub(crate) fn run(args: TailArgs) -> anyhow::Result<()> {
         .context("cannot start the runtime")?
         .block_on(follow::follow(args))
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,12 @@ fn depth(text: &str) -> Result<Depth, String> {
 }
 
 fn channel(text: &str) -> Result<Channel, String> {
-    let served = [Channel::Book, Channel::Bbo, Channel::Trades, Channel::Status];
+    let served = [
+        Channel::Book,
+        Channel::Bbo,
+        Channel::Trades,
+        Channel::Status,
+    ];
     Channel::from_name(text)
         .filter(|channel| served.contains(channel))
         .ok_or_else(|| "may be book, bbo, trades or status".to_owned())

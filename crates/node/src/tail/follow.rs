@@ -208,7 +208,7 @@ impl Tail {
     /// Shows how everything stands.
     fn tick(&mut self) -> anyhow::Result<()> {
         for one in &mut self.watched {
-            one.count(&self.client);
+            one.count(self.client.session());
         }
         let (at, before) = self.counted;
         let passed = at.elapsed();
@@ -228,12 +228,17 @@ impl Tail {
                     rate: self.rate,
                 };
                 let extent = Terminal::extent();
-                terminal.show(&screen.render(extent, &self.watched, &self.client, whole))?;
+                terminal.show(&screen.render(
+                    extent,
+                    &self.watched,
+                    self.client.session(),
+                    whole,
+                ))?;
             }
             View::Plain => {
                 let now = wall_clock();
                 for one in &self.watched {
-                    print(&plain::figures(now, one, &self.client, reconnects))?;
+                    print(&plain::figures(now, one, self.client.session(), reconnects))?;
                 }
             }
             View::Json => {}
@@ -244,9 +249,9 @@ impl Tail {
     /// Says goodbye to the node, and what came of it.
     async fn finish(mut self) -> anyhow::Result<()> {
         for one in &mut self.watched {
-            one.count(&self.client);
+            one.count(self.client.session());
         }
-        let verdict = Verdict::of(&self.watched, &self.client);
+        let verdict = Verdict::of(&self.watched, self.client.session());
         self.client.close();
         while self.client.next_event().await.is_some() {}
         if let Some(raw) = self.raw.take() {

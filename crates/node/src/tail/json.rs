@@ -24,7 +24,11 @@ pub(super) fn line(event: &Event, name: Option<&InstrumentName>) -> Option<Strin
 fn fields(event: &Event) -> Option<(&'static str, Value)> {
     Some(match event {
         Event::Connected { endpoint } => ("connected", json!({ "endpoint": endpoint.as_str() })),
-        Event::Reconnecting { attempt, delay, cause } => (
+        Event::Reconnecting {
+            attempt,
+            delay,
+            cause,
+        } => (
             "reconnecting",
             json!({ "attempt": attempt, "delay_ms": delay.as_millis(), "cause": cause.to_string() }),
         ),
@@ -36,9 +40,10 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
                 "close_after_ms": leaving.close_after.as_millis(),
             }),
         ),
-        Event::Closed { cause } => {
-            ("closed", json!({ "cause": cause.as_ref().map(ToString::to_string) }))
-        }
+        Event::Closed { cause } => (
+            "closed",
+            json!({ "cause": cause.as_ref().map(ToString::to_string) }),
+        ),
         Event::Subscribed(told) => (
             "subscribed",
             json!({
@@ -87,7 +92,10 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
         ),
         Event::ChecksumMismatch(wrong) => (
             "checksum_mismatch",
-            with_head(&wrong.head, json!({ "told": wrong.told, "computed": wrong.computed })),
+            with_head(
+                &wrong.head,
+                json!({ "told": wrong.told, "computed": wrong.computed }),
+            ),
         ),
         Event::Undecodable { error } => ("undecodable", json!({ "error": error.to_string() })),
         Event::Raw { .. } => return None,
@@ -103,7 +111,11 @@ fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
                 object.insert("bids".to_owned(), levels(changes.bids, update.exponents));
                 object.insert("asks".to_owned(), levels(changes.asks, update.exponents));
             }
-            let kind = if update.is_snapshot() { "snapshot" } else { "delta" };
+            let kind = if update.is_snapshot() {
+                "snapshot"
+            } else {
+                "delta"
+            };
             (kind, with_head(&update.head, body))
         }
         Event::Bbo(update) => {
@@ -126,7 +138,10 @@ fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
                     })
                 })
                 .collect();
-            ("trades", with_head(&update.head, json!({ "trades": trades })))
+            (
+                "trades",
+                with_head(&update.head, json!({ "trades": trades })),
+            )
         }
         Event::Status(update) => {
             let status = update.status;
@@ -183,7 +198,10 @@ fn levels(levels: impl Iterator<Item = Level>, exponents: Exponents) -> Value {
 }
 
 fn pair(level: Level, exponents: Exponents) -> Value {
-    json!([to_string(level.price.0, exponents.price), to_string(level.size.0, exponents.size)])
+    json!([
+        to_string(level.price.0, exponents.price),
+        to_string(level.size.0, exponents.size)
+    ])
 }
 
 const fn aggressor(side: Aggressor) -> &'static str {

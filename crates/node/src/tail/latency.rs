@@ -44,7 +44,12 @@ pub(super) fn millis(latency: Option<Duration>) -> String {
 /// `hh:mm:ss` of that time, in UTC.
 pub(super) fn time_of_day(at: Nanos) -> String {
     let seconds = at.0 / 1_000_000_000 % 86_400;
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 #[cfg(test)]

@@ -13,13 +13,23 @@ impl Notice {
     pub(super) fn of(event: &Event) -> Option<Self> {
         let (text, bad) = match event {
             Event::Connected { endpoint } => (format!("connected to {endpoint}"), false),
-            Event::Reconnecting { attempt, delay, cause } => {
+            Event::Reconnecting {
+                attempt,
+                delay,
+                cause,
+            } => {
                 let delay = delay.as_secs_f64();
-                (format!("reconnect: attempt {attempt} in {delay:.2}s: {cause}"), true)
+                (
+                    format!("reconnect: attempt {attempt} in {delay:.2}s: {cause}"),
+                    true,
+                )
             }
             Event::GoAway(leaving) => {
                 let (reason, delay) = (leaving.reason.name(), leaving.leave_in.as_secs_f64());
-                (format!("the node goes away ({reason}), leaving it in {delay:.2}s"), false)
+                (
+                    format!("the node goes away ({reason}), leaving it in {delay:.2}s"),
+                    false,
+                )
             }
             Event::Closed { cause: Some(cause) } => (format!("closed: {cause}"), true),
             Event::Subscribed(told) => {
@@ -33,7 +43,10 @@ impl Notice {
             Event::Rejected(rejected) => match rejected.retry {
                 Some(delay) => {
                     let delay = delay.as_secs_f64();
-                    (format!("refused: {}; again in {delay:.2}s", rejected.error), true)
+                    (
+                        format!("refused: {}; again in {delay:.2}s", rejected.error),
+                        true,
+                    )
                 }
                 None => (format!("refused: {}", rejected.error), true),
             },
@@ -41,7 +54,11 @@ impl Notice {
                 let status = update.status;
                 let (channel, state) = (status.channel.name(), status.state);
                 (
-                    format!("status: {channel} {} {}", state.name(), status.reason.name()),
+                    format!(
+                        "status: {channel} {} {}",
+                        state.name(),
+                        status.reason.name()
+                    ),
                     state.is_broken(),
                 )
             }
@@ -71,7 +88,9 @@ impl Notice {
 
 fn gap_text(gap: &Gap) -> String {
     let from = seq(gap.from);
-    let to = gap.to.map_or_else(|| "?".to_owned(), |Seq(to)| to.to_string());
+    let to = gap
+        .to
+        .map_or_else(|| "?".to_owned(), |Seq(to)| to.to_string());
     let becomes = match gap.cause {
         GapCause::Sequence | GapCause::Mute => "resuming",
         GapCause::Skipped | GapCause::NotResumed(_) => "lost",
@@ -82,7 +101,10 @@ fn gap_text(gap: &Gap) -> String {
 
 fn resync_text(resync: &Resync) -> String {
     let (from, to) = (seq(resync.from), resync.to.seq.0);
-    format!("resync: whole again, {from} to {to}, after: {}", resync.reason)
+    format!(
+        "resync: whole again, {from} to {to}, after: {}",
+        resync.reason
+    )
 }
 
 fn seq(position: Option<Position>) -> String {

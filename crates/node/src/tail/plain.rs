@@ -1,4 +1,4 @@
-use client::Client;
+use client::session::Session;
 use market::decimal::to_string;
 use market::{Bbo, Exponents, Level, Nanos};
 
@@ -7,10 +7,10 @@ use super::notice::Notice;
 use super::watched::Watched;
 
 /// One instrument's figures, in a line.
-pub(super) fn figures(now: Nanos, one: &Watched, client: &Client, reconnects: u64) -> String {
+pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: u64) -> String {
     let stats = one.stats();
-    let (state, _) = one.state(client);
-    let (bid, ask) = best(one, client);
+    let (state, _) = one.state(session);
+    let (bid, ask) = best(one, session);
     let checksum = if stats.mismatches == 0 { "ok" } else { "WRONG" };
     format!(
         "{} {} {state} seq {} bid {bid} ask {ask} messages {} verified {} checksum {checksum} gaps {} \
@@ -34,11 +34,17 @@ pub(super) fn notice(now: Nanos, whose: Option<&Watched>, notice: &Notice) -> St
 }
 
 /// Best bid and offer as `size@price`, from the book or from the channel `bbo`.
-pub(super) fn best(one: &Watched, client: &Client) -> (String, String) {
-    let kept = one.book().and_then(|id| client.book(id));
+fn best(one: &Watched, session: &Session) -> (String, String) {
+    let kept = one.book().and_then(|id| session.book(id));
     let (bbo, exponents) = match kept {
         Some(kept) => (kept.book().bbo(), kept.exponents()),
-        None => one.bbo.unwrap_or((Bbo { bid: None, ask: None }, Exponents::default())),
+        None => one.bbo.unwrap_or((
+            Bbo {
+                bid: None,
+                ask: None,
+            },
+            Exponents::default(),
+        )),
     };
     let text = |level: Option<Level>| match level {
         Some(level) => format!(

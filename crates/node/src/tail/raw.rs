@@ -22,10 +22,14 @@ impl Raw {
     }
 
     pub(super) fn add(&mut self, message: &[u8]) -> anyhow::Result<()> {
-        self.file.write_all(message).with_context(|| format!("cannot write to {}", self.path.display()))
+        self.file
+            .write_all(message)
+            .with_context(|| format!("cannot write to {}", self.path.display()))
     }
 
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        self.file.flush().with_context(|| format!("cannot write to {}", self.path.display()))
+        self.file
+            .flush()
+            .with_context(|| format!("cannot write to {}", self.path.display()))
     }
 }

@@ -7,7 +7,7 @@ mod panel;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use client::Client;
+use client::session::Session;
 use market::Nanos;
 
 use super::latency::time_of_day;
@@ -15,6 +15,9 @@ use super::notice::Notice;
 use super::terminal::Extent;
 use super::watched::Watched;
 use line::{Line, Style};
+
+#[cfg(test)]
+pub(super) use line::plain as plain_text;
 
 /// How many notices are remembered: as many as the screen has room for below the panels.
 const NOTICES: usize = 6;
@@ -56,7 +59,7 @@ impl Screen {
         &self,
         extent: Extent,
         watched: &[Watched],
-        client: &Client,
+        session: &Session,
         whole: Whole<'_>,
     ) -> Vec<String> {
         let mut lines = vec![head(whole), Line::default()];
@@ -70,7 +73,7 @@ impl Screen {
         for row in watched.chunks(across) {
             let panels: Vec<Vec<Line>> = row
                 .iter()
-                .map(|one| panel::panel(one, client, whole.reconnects, width, height))
+                .map(|one| panel::panel(one, session, whole.reconnects, width, height))
                 .collect();
             lines.extend(side_by_side(&panels, width));
         }
@@ -82,7 +85,10 @@ impl Screen {
                 .with(style, format!("{name}{}", notice.text))
         }));
         lines.truncate(extent.rows);
-        lines.iter().map(|line| line.render(extent.columns)).collect()
+        lines
+            .iter()
+            .map(|line| line.render(extent.columns))
+            .collect()
     }
 }
 

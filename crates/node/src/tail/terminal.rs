@@ -3,7 +3,10 @@ use std::io::{self, Write as _};
 use rustix::termios::tcgetwinsize;
 
 /// What a terminal has that does not say.
-const USUAL: Extent = Extent { columns: 80, rows: 24 };
+const USUAL: Extent = Extent {
+    columns: 80,
+    rows: 24,
+};
 
 /// How much room there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 use std::fmt;
 
-use client::{Client, StreamStats};
+use client::StreamStats;
+use client::session::Session;
 
 use super::watched::{Phase, Watched};
 
@@ -14,7 +15,7 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn of(watched: &[Watched], client: &Client) -> Self {
+    pub(super) fn of(watched: &[Watched], session: &Session) -> Self {
         let mut sum = StreamStats::default();
         let mut wrong = Vec::new();
         for one in watched {
@@ -28,11 +29,11 @@ impl Verdict {
             sum.lags += stats.lags;
             wrong.extend(faults(one, stats));
         }
-        let connections = client.stats().connections;
+        let connections = session.stats().connections;
         if connections == 0 {
             wrong.push("never connected".to_owned());
         }
-        let undecodable = client.stats().undecodable;
+        let undecodable = session.stats().undecodable;
         if undecodable > 0 {
             wrong.push(format!("{undecodable} unreadable messages"));
         }
@@ -70,7 +71,10 @@ fn faults(one: &Watched, stats: StreamStats) -> Vec<String> {
         wrong.push(format!("{name}: {} checksum mismatches", stats.mismatches));
     }
     if stats.losses > 0 {
-        wrong.push(format!("{name}: {} gaps that were not filled", stats.losses));
+        wrong.push(format!(
+            "{name}: {} gaps that were not filled",
+            stats.losses
+        ));
     }
     for stream in &one.streams {
         let channel = stream.channel.name();
@@ -86,7 +90,16 @@ fn faults(one: &Watched, stats: StreamStats) -> Vec<String> {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StreamStats { messages, verified, mismatches, gaps, losses, resyncs, lags, .. } = self.sum;
+        let StreamStats {
+            messages,
+            verified,
+            mismatches,
+            gaps,
+            losses,
+            resyncs,
+            lags,
+            ..
+        } = self.sum;
         write!(
             f,
             "messages {messages} verified {verified} mismatches {mismatches} gaps {gaps} lost {losses} \

@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 
-use client::event::{BookUpdate, TradesUpdate};
-use client::{Client, Event, StreamStats, SubscriptionId, Trust};
+use client::event::TradesUpdate;
+use client::session::Session;
+use client::{Event, StreamStats, SubscriptionId, Trust};
 use market::decimal::to_string;
 use market::{Aggressor, Bbo, Channel, Exponents, InstrumentName, Nanos, Reason, Seq, State};
 use wire::Status;
@@ -91,8 +92,8 @@ impl Watched {
             return;
         };
         match event {
-            Event::Book(BookUpdate { head, .. })
-            | Event::Trades(TradesUpdate { head, .. }) => self.moved(head),
+            Event::Book(update) => self.moved(&update.head),
+            Event::Trades(update) => self.moved(&update.head),
             Event::Bbo(update) => self.moved(&update.head),
             Event::Status(update) => self.moved(&update.head),
             _ => {}
@@ -145,9 +146,9 @@ impl Watched {
     }
 
     /// Takes over the counters as of the last event.
-    pub(super) fn count(&mut self, client: &Client) {
+    pub(super) fn count(&mut self, session: &Session) {
         for stream in &mut self.streams {
-            if let Some(stats) = client.stream_stats(stream.id) {
+            if let Some(stats) = session.stream_stats(stream.id) {
                 stream.stats = stats;
             }
         }
@@ -172,13 +173,20 @@ impl Watched {
 
     /// The subscription to its book, if there is one.
     pub(super) fn book(&self) -> Option<SubscriptionId> {
-        let book = self.streams.iter().find(|stream| stream.channel == Channel::Book);
+        let book = self
+            .streams
+            .iter()
+            .find(|stream| stream.channel == Channel::Book);
         book.map(|stream| stream.id)
     }
 
     /// A word for how far it can be relied on, and whether that is well.
-    pub(super) fn state(&self, client: &Client) -> (&'static str, bool) {
-        if self.streams.iter().all(|stream| stream.phase == Phase::Refused) {
+    pub(super) fn state(&self, session: &Session) -> (&'static str, bool) {
+        if self
+            .streams
+            .iter()
+            .all(|stream| stream.phase == Phase::Refused)
+        {
             return ("REFUSED", false);
         }
         if let Some(status) = self.status.filter(|status| status.state != State::Live) {
@@ -188,13 +196,17 @@ impl Watched {
         if let Some((state, _)) = broken {
             return (state.name(), false);
         }
-        if let Some(kept) = self.book().and_then(|id| client.book(id)) {
+        if let Some(kept) = self.book().and_then(|id| session.book(id)) {
             return match kept.trust() {
                 Trust::Empty => ("WAITING", false),
                 trust => (trust.name(), trust == Trust::Live),
             };
         }
-        if self.streams.iter().any(|stream| stream.phase == Phase::Open) {
+        if self
+            .streams
+            .iter()
+            .any(|stream| stream.phase == Phase::Open)
+        {
             return (State::Live.name(), true);
         }
         ("WAITING", false)

@@ -15,10 +15,15 @@ pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<Line> {
         levels
     });
     let largest = sides.iter().flatten().map(|level| level.size.0).max();
-    let texts = |text: &dyn Fn(&Level) -> String| sides.each_ref().map(|side| side.iter().map(text).collect::<Vec<_>>());
+    let texts = |text: &dyn Fn(&Level) -> String| {
+        sides
+            .each_ref()
+            .map(|side| side.iter().map(text).collect::<Vec<_>>())
+    };
     let prices = texts(&|level| to_string(level.price.0, exponents.price));
     let sizes = texts(&|level| to_string(level.size.0, exponents.size));
-    let widest = |texts: &[Vec<String>; 2]| texts.iter().flatten().map(String::len).max().unwrap_or(1);
+    let widest =
+        |texts: &[Vec<String>; 2]| texts.iter().flatten().map(String::len).max().unwrap_or(1);
     let (price, size) = (widest(&prices), widest(&sizes));
     // ` bar size  price │ price  size bar `
     let bar = (width / 2).saturating_sub(price + size + 6);

@@ -1,6 +1,7 @@
-use client::{Client, KeptBook};
-use market::decimal::to_string;
+use client::KeptBook;
+use client::session::Session;
 use market::Aggressor;
+use market::decimal::to_string;
 
 use super::ladder::ladder;
 use super::line::{Line, Style};
@@ -17,15 +18,17 @@ const LEVELS: usize = 25;
 /// One instrument, in so many columns and at most so many rows.
 pub(super) fn panel(
     one: &Watched,
-    client: &Client,
+    session: &Session,
     reconnects: u64,
     width: usize,
     height: usize,
 ) -> Vec<Line> {
-    let kept = one.book().and_then(|id| client.book(id));
-    let mut lines = vec![title(one, client, kept, width)];
+    let kept = one.book().and_then(|id| session.book(id));
+    let mut lines = vec![title(one, session, kept, width)];
     let room = height.saturating_sub(FRAME);
-    let levels = kept.map_or(0, |kept| kept.book().bids().len().max(kept.book().asks().len()));
+    let levels = kept.map_or(0, |kept| {
+        kept.book().bids().len().max(kept.book().asks().len())
+    });
     let trades = one.trades.len().min(TRADES).min(room / 3);
     let rows = levels.min(LEVELS).min(room.saturating_sub(trades));
     if let Some(kept) = kept {
@@ -38,11 +41,15 @@ pub(super) fn panel(
         let (bid, ask) = (bbo.bid.map(text), bbo.ask.map(text));
         let mut line = Line::default();
         if let Some((size, price)) = bid {
-            line = line.with(Style::Plain, format!(" {size}  ")).with(Style::Bid, price);
+            line = line
+                .with(Style::Plain, format!(" {size}  "))
+                .with(Style::Bid, price);
         }
         line = line.with(Style::Dim, " │ ".to_owned());
         if let Some((size, price)) = ask {
-            line = line.with(Style::Ask, price).with(Style::Plain, format!("  {size}"));
+            line = line
+                .with(Style::Ask, price)
+                .with(Style::Plain, format!("  {size}"));
         }
         lines.push(line);
     }
@@ -54,8 +61,8 @@ pub(super) fn panel(
 }
 
 /// Name, state and place; the spread where there is one.
-fn title(one: &Watched, client: &Client, kept: Option<&KeptBook>, width: usize) -> Line {
-    let (state, well) = one.state(client);
+fn title(one: &Watched, session: &Session, kept: Option<&KeptBook>, width: usize) -> Line {
+    let (state, well) = one.state(session);
     let style = if well { Style::Good } else { Style::Bad };
     let left = Line::default()
         .with(Style::Bold, format!(" {}", one.name))
@@ -90,7 +97,8 @@ fn figures(one: &Watched, reconnects: u64) -> [Line; 2] {
     let label = |text: &str| format!(" {text} ");
     let count = |line: Line, name: &str, number: u64, bad: Style| {
         let style = if number == 0 { Style::Plain } else { bad };
-        line.with(Style::Dim, label(name)).with(style, thousands(number))
+        line.with(Style::Dim, label(name))
+            .with(style, thousands(number))
     };
     let proof = Line::default()
         .with(Style::Dim, label("messages"))
