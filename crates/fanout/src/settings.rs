@@ -25,7 +25,10 @@ pub struct Settings {
     /// How long a client may take to show life after a ping.
     pub pong_timeout: Duration,
     /// Bytes of runs that one stream keeps in a shard for those who have not been sent them yet.
+    /// 8 MiB are some seconds of the busiest book there is, at the pace of a replay.
     pub run_bytes: usize,
+    /// Bytes of runs that all streams of a shard keep; beyond, each keeps 64 KiB.
+    pub ring_budget: usize,
     /// The socket's send buffer (`SO_SNDBUF`); the system's default where none is set.
     pub send_buffer: Option<usize>,
     /// How long clients are given between `GoAway` and the close.
@@ -45,7 +48,8 @@ impl Default for Settings {
             handshake_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(20),
             pong_timeout: Duration::from_secs(10),
-            run_bytes: 256 * 1024,
+            run_bytes: 8 * 1024 * 1024,
+            ring_budget: 256 * 1024 * 1024,
             send_buffer: None,
             drain_delay: Duration::from_secs(1),
         }

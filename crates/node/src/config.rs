@@ -119,13 +119,16 @@ impl Config {
         fanout.send_buffer = Some(reader.size("session.send_buffer_bytes"));
         fanout.drain_delay = reader.duration("session.drain_delay");
         let log_bytes = reader.size("streams.log_bytes_per_instrument");
+        let log_budget = reader.size("streams.log_bytes");
         fanout.run_bytes = reader.size("streams.run_bytes_per_stream");
+        fanout.ring_budget = reader.size("streams.run_bytes_per_shard");
         fanout.shards = reader.threads("fanout.shards", cores());
         Self {
             admin,
             ingest,
             streams: streams::Settings {
                 log_bytes,
+                log_budget,
                 heartbeat_after: nanos(heartbeat),
                 stale_after: instruments.stale_after.map(nanos),
                 book_levels,

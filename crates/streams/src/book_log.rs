@@ -68,13 +68,7 @@ impl BookLog {
         self.entries.push_back(entry);
         self.changes
             .extend(changes.bids.iter().chain(&changes.asks));
-        while self.size() > self.bound {
-            let Some(oldest) = self.entries.pop_front() else {
-                break;
-            };
-            self.changes.drain(..oldest.levels());
-            self.floor = Some(oldest.place.seq);
-        }
+        self.trim();
     }
 
     /// Forgets all; only who has `seq` or later can go on.
@@ -149,6 +143,22 @@ impl BookLog {
     /// Bytes in use.
     pub(crate) fn size(&self) -> usize {
         self.entries.len() * size_of::<BookEntry>() + self.changes.len() * size_of::<Change>()
+    }
+
+    /// Changes how many bytes it may have, at once.
+    pub(crate) fn set_bound(&mut self, bound: usize) {
+        self.bound = bound;
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.size() > self.bound {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.changes.drain(..oldest.levels());
+            self.floor = Some(oldest.place.seq);
+        }
     }
 
     fn first_after(&self, seq: Seq) -> usize {

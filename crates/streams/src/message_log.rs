@@ -50,13 +50,13 @@ impl MessageLog {
             len,
         });
         self.bytes.extend(message);
-        while self.size() > self.bound {
-            let Some(oldest) = self.entries.pop_front() else {
-                break;
-            };
-            self.bytes.drain(..oldest.len as usize);
-            self.floor = Some(oldest.seq);
-        }
+        self.trim();
+    }
+
+    /// Changes how many bytes it may have, at once.
+    pub fn set_bound(&mut self, bound: usize) {
+        self.bound = bound;
+        self.trim();
     }
 
     /// Forgets all; only who has `seq` or later can go on.
@@ -145,6 +145,16 @@ impl MessageLog {
     #[must_use]
     pub fn size(&self) -> usize {
         self.bytes.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    fn trim(&mut self) {
+        while self.size() > self.bound {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.bytes.drain(..oldest.len as usize);
+            self.floor = Some(oldest.seq);
+        }
     }
 }
 

@@ -47,6 +47,12 @@ use desk::Desk;
 use instrument::Instrument;
 use partitions::{Partition, Partitions};
 
+/// How often the size of all logs is looked at, in nanoseconds; between two looks they can grow by
+/// what a second of the market is, some MiB.
+const LOG_CHECK: u64 = 1_000_000_000;
+/// What the log of a book may have however many there are.
+const LEAST_LOG: usize = 16 * 1024;
+
 /// Turns events into runs of frames for whoever watches, and keeps what resuming needs.
 ///
 /// Invariants:
@@ -62,6 +68,9 @@ pub struct Publisher {
     desk: Desk,
     /// When to look whether an instrument has gone quiet, soonest first.
     stale_checks: VecDeque<(Nanos, Handle)>,
+    next_log_check: Nanos,
+    /// What the log of each book may have at the moment.
+    log_bound: usize,
     /// Instruments whose state, scale or homes changed since they were last asked for.
     changed: Vec<Handle>,
 }
@@ -77,6 +86,8 @@ impl Publisher {
             partitions: Partitions::default(),
             desk: Desk::new(settings.heartbeat_after),
             stale_checks: VecDeque::new(),
+            next_log_check: Nanos(0),
+            log_bound: settings.log_bytes,
             changed: Vec::new(),
         }
     }
@@ -223,6 +234,10 @@ impl Publisher {
 
     /// Does what time alone asks for: heartbeats, and STALE instruments.
     pub fn tick(&mut self, now: Nanos) {
+        if now >= self.next_log_check {
+            self.next_log_check = Nanos(now.0.saturating_add(LOG_CHECK));
+            self.bound_logs();
+        }
         while let Some((due, handle)) = self.stale_checks.front().copied() {
             if due > now {
                 break;
@@ -245,6 +260,22 @@ impl Publisher {
             if let Some(instrument) = self.instruments.get(handle.0 as usize) {
                 instrument.heartbeat(watch, channel, params, now, &mut self.desk);
                 self.desk.stats.heartbeats += 1;
+            }
+        }
+    }
+
+    /// Lets every log have its full size while all together fit the budget, else its share.
+    fn bound_logs(&mut self) {
+        let all: usize = self.instruments.iter().map(Instrument::log_bytes).sum();
+        let full = self.settings.log_bytes;
+        // A book's log and those of its best bid and offer and of its trades: one and two quarters.
+        let shares = (self.instruments.len() * 3 / 2).max(1);
+        let share = (self.settings.log_budget / shares).clamp(LEAST_LOG.min(full), full);
+        let scarce = all > self.settings.log_budget;
+        if scarce || self.log_bound != full && all < self.settings.log_budget / 2 {
+            self.log_bound = if scarce { share } else { full };
+            for instrument in &mut self.instruments {
+                instrument.bound_logs(self.log_bound);
             }
         }
     }

@@ -7,15 +7,14 @@ use crate::Run;
 
 /// The latest runs of one stream, for those who have not been sent them yet.
 ///
-/// Bounded by bytes: the oldest runs go first, and whoever still needed them has fallen off and
+/// Bounded by bytes, which its owner sets at every push: the oldest runs go first, and whoever still needed them has fallen off and
 /// is caught up by the publisher. One run may be larger than the bound; then it is held alone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ring {
     runs: VecDeque<Arc<Run>>,
     /// The number of the oldest run held; runs are numbered from 0 as they come.
     first: u64,
     bytes: usize,
-    bound: usize,
 }
 
 /// How far one subscriber has been sent a stream: always between two frames.
@@ -30,22 +29,21 @@ pub struct Cursor {
 }
 
 impl Ring {
-    /// An empty ring that holds about `bound` bytes.
+    /// An empty ring.
     #[must_use]
-    pub const fn new(bound: usize) -> Self {
+    pub const fn new() -> Self {
         Self {
             runs: VecDeque::new(),
             first: 0,
             bytes: 0,
-            bound,
         }
     }
 
-    /// Takes the next run; drops the oldest ones while over the bound.
-    pub fn push(&mut self, run: Arc<Run>) {
+    /// Takes the next run; drops the oldest ones while there are more bytes than `bound`.
+    pub fn push(&mut self, run: Arc<Run>, bound: usize) {
         self.bytes += run.len();
         self.runs.push_back(run);
-        while self.bytes > self.bound && self.runs.len() > 1 {
+        while self.bytes > bound && self.runs.len() > 1 {
             self.drop_oldest();
         }
     }
@@ -141,17 +139,17 @@ mod tests {
 
     #[test]
     fn a_cursor_whose_run_was_dropped_has_fallen() {
-        let mut ring = Ring::new(250);
+        let mut ring = Ring::new();
         let mut cursor = ring.cursor_at_end(Seq(0));
         for seq in 1..=2 {
-            ring.push(run(seq, 98));
+            ring.push(run(seq, 98), 250);
         }
         assert!(!ring.has_fallen(cursor));
         let first = ring.get(cursor.run).unwrap().clone();
         cursor.pass_all(&first);
         assert_eq!(cursor.seq, Seq(1));
         for seq in 3..=5 {
-            ring.push(run(seq, 98));
+            ring.push(run(seq, 98), 250);
         }
         assert!(ring.has_fallen(cursor));
         assert!(ring.bytes() <= 250);
@@ -159,10 +157,10 @@ mod tests {
 
     #[test]
     fn a_run_larger_than_the_bound_is_held_alone() {
-        let mut ring = Ring::new(10);
-        ring.push(run(1, 5));
+        let mut ring = Ring::new();
+        ring.push(run(1, 5), 10);
         let cursor = ring.cursor_at_end(Seq(1));
-        ring.push(run(2, 1000));
+        ring.push(run(2, 1000), 10);
         assert!(ring.get(cursor.run).is_some());
         ring.clear();
         assert!(ring.has_fallen(cursor) && ring.bytes() == 0);

@@ -1,10 +1,12 @@
 /// The bounds and times of a publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes that the log of one instrument's book changes may have. At 24 bytes a change, 256 KiB
-    /// are about 10,000 changes: some minutes of a busy book. The logs of its trades and of its
-    /// best bid and offer may have a quarter of it each.
+    /// Bytes that the log of one instrument's book changes may have. At 24 bytes a change, 4 MiB
+    /// are about 170,000 changes: a minute of the busiest book there is. The logs of its trades and
+    /// of its best bid and offer may have a quarter of it each.
     pub log_bytes: usize,
+    /// Bytes that all logs may have together; beyond, each is cut to its share.
+    pub log_budget: usize,
     /// A watched stream that has been quiet this long tells its last sequence number; nanoseconds.
     pub heartbeat_after: u64,
     /// An instrument that has been quiet this long is STALE; nanoseconds.
@@ -16,7 +18,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            log_bytes: 256 * 1024,
+            log_bytes: 4 * 1024 * 1024,
+            log_budget: 256 * 1024 * 1024,
             heartbeat_after: 5_000_000_000,
             stale_after: Some(30_000_000_000),
             book_levels: 60_000,

@@ -42,6 +42,7 @@ impl State {
             if let Some(stream) = self.streams.get_mut(slot)
                 && stream.behind == 0
             {
+                self.ring_bytes -= stream.ring.bytes();
                 stream.ring.clear();
             }
         }

@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) touched: Vec<usize>,
     /// When to look after a session's ping, soonest first; all wait equally long.
     pub(super) pings: VecDeque<(Instant, usize, u64)>,
+    /// Bytes that the rings of all streams hold.
+    pub(super) ring_bytes: usize,
     pub(super) segments: Vec<Segment>,
     pub(super) gather: Vec<u8>,
     /// Tells sessions, streams and subscribers from earlier ones in the same place.
@@ -75,6 +77,7 @@ impl State {
             dirty: Vec::new(),
             touched: Vec::new(),
             pings: VecDeque::new(),
+            ring_bytes: 0,
             segments: Vec::new(),
             gather: Vec::new(),
             tokens: 0,

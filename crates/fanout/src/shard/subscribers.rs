@@ -10,6 +10,9 @@ use super::state::{State, Stream};
 use crate::link::{Command, Delivery, RunFor, SubscriberId};
 use crate::session::{PendingResult, Phase, Sub};
 
+/// Bytes that a stream's ring keeps while the shard's rings together are over their budget.
+const SCARCE_RUN_BYTES: usize = 64 * 1024;
+
 impl State {
     /// Takes what a publisher delivered; sends nothing yet.
     pub(super) fn take_in(&mut self, delivery: Delivery) {
@@ -48,7 +51,15 @@ impl State {
         if stream.holders == 0 {
             return;
         }
-        stream.ring.push(run);
+        let before = stream.ring.bytes();
+        // While all rings together are large, each keeps only what a client in step needs.
+        let bound = if self.ring_bytes < self.settings.ring_budget {
+            self.settings.run_bytes
+        } else {
+            self.settings.run_bytes.min(SCARCE_RUN_BYTES)
+        };
+        stream.ring.push(run, bound);
+        self.ring_bytes = self.ring_bytes + stream.ring.bytes() - before;
         // All holders now lack at least this run.
         stream.behind = stream.holders;
         self.touched.push(slot);
@@ -143,6 +154,7 @@ impl State {
                 encoding: self.streams[slot].encoding,
             };
             let stream = self.streams.remove(slot);
+            self.ring_bytes -= stream.ring.bytes();
             self.by_key.remove(&(stream.key, stream.encoding));
             self.publishers[stream.publisher].send(command);
         }
@@ -313,7 +325,7 @@ impl State {
             encoding,
             publisher,
             generation,
-            ring: Ring::new(self.settings.run_bytes),
+            ring: Ring::new(),
             subs: Vec::new(),
             holders: 0,
             behind: 0,

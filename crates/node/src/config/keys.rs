@@ -248,19 +248,31 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("1s"),
         meaning: "The time between `GoAway` and the close of the sessions when the node stops.",
     },
-    // At 24 bytes a change, about 10,000 changes: minutes of a busy book.
+    // At 24 bytes a change, about 170,000 changes: a minute of the busiest book, an hour of most.
     Key {
         path: "streams.log_bytes_per_instrument",
         kind: Kind::Size(4 * KIB, GIB),
-        default: Value("256KiB"),
+        default: Value("4MiB"),
         meaning: "The log of recent changes of each book, which clients resume from and catch up by; the logs of trades and of the best bid and offer have a quarter of it each.",
     },
-    // The slowest client's distance: two seconds of a stream of 1,000 messages of 128 bytes.
+    Key {
+        path: "streams.log_bytes",
+        kind: Kind::Size(MIB, 64 * GIB),
+        default: Value("256MiB"),
+        meaning: "All logs of a publisher together; when they have more, each is cut to its share.",
+    },
+    // The slowest client's distance: some seconds of the busiest book at the pace of a replay.
     Key {
         path: "streams.run_bytes_per_stream",
         kind: Kind::Size(4 * KIB, GIB),
-        default: Value("256KiB"),
+        default: Value("8MiB"),
         meaning: "Recent frames of each watched stream in each shard; a client that is further behind is caught up by a net change or a snapshot.",
+    },
+    Key {
+        path: "streams.run_bytes_per_shard",
+        kind: Kind::Size(MIB, 64 * GIB),
+        default: Value("256MiB"),
+        meaning: "Recent frames of all streams of a shard; beyond, each stream keeps 64 KiB.",
     },
     Key {
         path: "fanout.shards",

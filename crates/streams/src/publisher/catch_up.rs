@@ -103,6 +103,11 @@ fn catch_up_book(
     if conflates {
         write_net(instrument, key, from.seq, now, bench, writer);
     } else {
+        // It follows on what its receiver has, so that the one rule applies to it too.
+        let head = Head {
+            prev_seq: lag.from_seq,
+            ..head
+        };
         write_whole_book(instrument, key, &head, writer);
         restate(
             broken(instrument, Channel::Book),

@@ -118,6 +118,18 @@ impl Instrument {
         }
     }
 
+    /// Bytes that its logs hold.
+    pub(super) fn log_bytes(&self) -> usize {
+        self.book.log.size() + self.book.bbo.log.size() + self.trades.log.size()
+    }
+
+    /// Lets its logs have so many bytes: the book's all, the others' a quarter each.
+    pub(super) fn bound_logs(&mut self, bytes: usize) {
+        self.book.log.set_bound(bytes);
+        self.book.bbo.log.set_bound(bytes / 4);
+        self.trades.log.set_bound(bytes / 4);
+    }
+
     pub(super) fn memory(&self) -> usize {
         size_of::<Self>() + self.book.memory() + self.trades.log.size()
     }

@@ -50,6 +50,7 @@ pub(crate) enum Phase {
 pub(crate) fn settings() -> Settings {
     Settings {
         log_bytes: 4 * 1024,
+        log_budget: 64 * 1024,
         heartbeat_after: 5_000,
         stale_after: Some(30_000),
         book_levels: 60,
