@@ -54,6 +54,9 @@ pub struct IngestConfig {
     pub max_record_bytes: usize,
     /// When a batch ends.
     pub batch: BatchLimits,
+    /// Whether the brokers are asked for topics' UUIDs, by which a topic made anew is told from the
+    /// one before. Kafka tells them since 2.8; without them only offsets that went back are noticed.
+    pub topic_ids: bool,
     /// How often new topics and partitions are looked for.
     pub discovery: Duration,
     /// How many consumers the partitions are divided over.
@@ -82,6 +85,7 @@ impl IngestConfig {
             start: Start::Earliest,
             max_record_bytes: Self::MAX_RECORD_BYTES,
             batch: BatchLimits::default(),
+            topic_ids: true,
             discovery: Self::DISCOVERY,
             threads: 1,
             properties: BTreeMap::new(),

@@ -117,9 +117,6 @@ pub struct Progress {
     pub partitions: Vec<PartitionProgress>,
     /// Whether all partitions that there were at the start have been opened.
     pub discovered: bool,
-    /// Whether the partitions that existed when reading began have all been opened; a node is not
-    /// ready before.
-    pub listed: bool,
     /// Errors of the Kafka client, such as a broker that is away.
     pub client_errors: u64,
     /// How often the Kafka client was replaced by a new one.

@@ -6,7 +6,7 @@
 mod broker;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -111,8 +111,12 @@ impl Scout {
 
     fn look(&mut self, asking: &[bool]) -> Result<(), Unanswered> {
         let present = self.broker.topics(&self.config.topics)?;
-        let names: Vec<&str> = present.keys().map(|name| &**name).collect();
-        let ids = self.broker.topic_ids(&names)?;
+        let ids = if self.config.topic_ids {
+            self.broker.ids(&present)?
+        } else {
+            HashMap::new()
+        };
+        let present = present.by_name;
         let at_start = self.at_start.get_or_insert_with(|| {
             let all = present.iter();
             let all = all

@@ -22,9 +22,10 @@ const GRACE: Duration = Duration::from_millis(500);
 #[error("no broker describes the topics")]
 pub(crate) struct NotDescribed;
 
-/// The identities of those of the topics that exist.
+/// The identities of those of the topics that exist, as a broker knows them.
 pub(crate) fn topic_ids<C: ClientContext>(
     client: &Client<C>,
+    broker: i32,
     topics: &[&str],
     within: Duration,
 ) -> Result<HashMap<String, TopicId>, NotDescribed> {
@@ -60,8 +61,10 @@ pub(crate) fn topic_ids<C: ClientContext>(
         },
         c::rd_kafka_AdminOptions_destroy,
     )?;
-    // SAFETY: a text of no length is written to nowhere; a refused limit leaves the default.
+    // Any broker knows. Without a choice the controller is asked, and librdkafka's mock has none.
+    // SAFETY: a text of no length is written to nowhere; what is refused leaves the default.
     unsafe {
+        c::rd_kafka_AdminOptions_set_broker(options.0, broker, std::ptr::null_mut(), 0);
         c::rd_kafka_AdminOptions_set_request_timeout(
             options.0,
             millis(within),

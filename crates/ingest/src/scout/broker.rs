@@ -31,6 +31,12 @@ pub(super) struct Found {
     pub(super) partitions: BTreeSet<i32>,
 }
 
+/// Every topic that a rule is for, and the broker that said so.
+pub(super) struct Topics {
+    pub(super) by_name: BTreeMap<Arc<str>, Found>,
+    pub(super) told_by: i32,
+}
+
 /// Asks the brokers, and waits for their answers.
 pub(crate) struct Broker {
     client: KafkaConsumer,
@@ -42,14 +48,11 @@ impl Broker {
     }
 
     /// The topics that the rules are for.
-    pub(super) fn topics(
-        &self,
-        rules: &[TopicRule],
-    ) -> Result<BTreeMap<Arc<str>, Found>, Unanswered> {
+    pub(super) fn topics(&self, rules: &[TopicRule]) -> Result<Topics, Unanswered> {
         // Errors of the client wait here for somebody who takes them.
         while self.client.poll(Duration::ZERO).is_some() {}
         let metadata = self.client.fetch_metadata(None, ANSWERS_WITHIN)?;
-        let mut topics = BTreeMap::new();
+        let mut by_name = BTreeMap::new();
         for topic in metadata
             .topics()
             .iter()
@@ -58,16 +61,27 @@ impl Broker {
             let rule = rules.iter().find_map(|rule| rule.source(topic.name()));
             if let Some(source) = rule {
                 let partitions = topic.partitions().iter().map(|one| one.id()).collect();
-                topics.insert(Arc::from(topic.name()), Found { source, partitions });
+                by_name.insert(Arc::from(topic.name()), Found { source, partitions });
             }
         }
-        Ok(topics)
+        // One that is known by its address only has no number yet.
+        let told_by = match metadata.orig_broker_id() {
+            known if known >= 0 => known,
+            _ => metadata.brokers().first().map_or(-1, |broker| broker.id()),
+        };
+        Ok(Topics { by_name, told_by })
     }
 
     /// The identities of topics.
-    pub(super) fn topic_ids(&self, names: &[&str]) -> Result<HashMap<String, TopicId>, Unanswered> {
-        let ids = topic_id::topic_ids(self.client.client(), names, ANSWERS_WITHIN)?;
-        Ok(ids)
+    pub(super) fn ids(&self, topics: &Topics) -> Result<HashMap<String, TopicId>, Unanswered> {
+        let names: Vec<&str> = topics.by_name.keys().map(|name| &**name).collect();
+        let client = self.client.client();
+        Ok(topic_id::topic_ids(
+            client,
+            topics.told_by,
+            &names,
+            ANSWERS_WITHIN,
+        )?)
     }
 
     /// Where a partition's log begins, and the offset behind its end.

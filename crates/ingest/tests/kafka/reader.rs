@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ingest::{
     At, DecodeError, Format, FormatOptions, Handle, IngestConfig, Outcome, PartitionAbout,
@@ -111,14 +111,15 @@ impl Reader {
     /// Waits until what was heard is enough.
     #[track_caller]
     pub(crate) fn until<T>(&self, what: &str, mut enough: impl FnMut(&Heard) -> Option<T>) -> T {
+        let deadline = Instant::now() + LONG;
         let mut heard = self.shared.heard.lock().unwrap();
         loop {
             if let Some(enough) = enough(&heard) {
                 return enough;
             }
-            let (back, timeout) = self.shared.more.wait_timeout(heard, LONG).unwrap();
-            heard = back;
-            if timeout.timed_out() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            heard = self.shared.more.wait_timeout(heard, left).unwrap().0;
+            if left.is_zero() {
                 for (partition, told) in &heard.partitions {
                     let tail = &told[told.len().saturating_sub(5)..];
                     println!("{partition:?}: {} told, the last {tail:?}", told.len());
