@@ -1,0 +1,40 @@
+//! The harness of the end-to-end tests: the real binary, a real Kafka, real captures, real clients.
+//!
+//! Invariants:
+//! - A test knows the node as its operators and clients do: configuration, signals, sockets, logs.
+//! - Every wait has a bound, and says what it waited for when it ends there.
+//! - Nothing outlives its test: nodes and publishers are killed when dropped, the broker with the process.
+//! - One test runs at a time, whatever the number of threads, so that figures mean something.
+//!
+//! In reading order: [`binary`] finds what is tested, [`broker`] the Kafka that all tests share, [`kafka`]
+//! a producer for records that no sane one would send, [`captures`] the real data, [`publish`] how it goes
+//! to Kafka, [`node`] and its [`settings`], [`http`] what operators ask, [`proxy`] a cable to cut,
+//! [`watcher`] a verifying client with what it saw, [`tape`] that as bytes to compare, and [`socket`] a
+//! client with bad manners.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a harness fails the test where it stands, and prints figures"
+)]
+
+pub mod binary;
+pub mod broker;
+pub mod captures;
+pub mod http;
+pub mod kafka;
+pub mod node;
+pub mod ports;
+pub mod proxy;
+pub mod publish;
+pub mod settings;
+pub mod socket;
+pub mod tape;
+pub mod wait;
+pub mod watcher;
+
+pub use node::Node;
+pub use settings::Settings;
+pub use tape::Tape;
+pub use watcher::Watcher;

@@ -1,0 +1,160 @@
+//! A node: the real binary, with its configuration, its signals and its logs.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{Settings, binary, http, ports, wait};
+
+/// From the start to readiness, on a machine that does other things.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// A node that runs, or did; killed when dropped.
+#[derive(Debug)]
+pub struct Node {
+    public: SocketAddr,
+    admin: SocketAddr,
+    directory: TempDir,
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Node {
+    /// Starts a node and waits until it is ready.
+    #[must_use]
+    pub fn start(settings: &Settings) -> Self {
+        let node = Self::launch(settings);
+        node.wait_ready();
+        node
+    }
+
+    /// Starts a node, and waits for nothing.
+    #[must_use]
+    pub fn launch(settings: &Settings) -> Self {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let file = directory.path().join("tapecast.toml");
+        std::fs::write(&file, settings.to_toml()).expect("a file can be written");
+        let (public, admin) = (ports::free(), ports::free());
+        let log = Arc::default();
+        let child = spawn(&directory, public, admin, &log);
+        Self {
+            public,
+            admin,
+            directory,
+            child,
+            log,
+        }
+    }
+
+    /// The same node once more, on the same ports.
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.directory, self.public, self.admin, &self.log);
+    }
+
+    /// Waits until the node says that it is ready.
+    pub fn wait_ready(&self) {
+        let what = format!("readiness of {}", self.admin);
+        wait::until(READY_WITHIN, &what, || {
+            let answer = http::get(self.admin, "/readyz")?;
+            (answer.status == 200).then_some(())
+        });
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("ws://{}/ws", self.public)
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub const fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// All metrics as text.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        http::get(self.admin, "/metrics").map_or_else(String::new, |answer| answer.body)
+    }
+
+    /// The sum of a family's samples with these labels.
+    #[must_use]
+    pub fn metric(&self, family: &str, labels: &[&str]) -> f64 {
+        http::metric(&self.metrics(), family, labels)
+    }
+
+    /// What the node has written to standard error.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill9(&mut self) {
+        self.child.kill().expect("a node can be killed");
+        self.child.wait().expect("a killed node can be reaped");
+    }
+
+    /// Asks it to end with SIGTERM.
+    pub fn terminate(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.expect("a child has an id");
+        kill_process(pid, Signal::TERM).expect("a node can be signalled");
+    }
+
+    /// Waits until it has ended.
+    pub fn wait_end(&mut self, within: Duration) -> ExitStatus {
+        wait::until(within, "the end of a node", || {
+            self.child.try_wait().expect("a child can be asked")
+        })
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, and need not be.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+        if std::thread::panicking() {
+            println!("log of {}:\n{}", self.public, self.log());
+        }
+    }
+}
+
+fn spawn(
+    directory: &TempDir,
+    public: SocketAddr,
+    admin: SocketAddr,
+    log: &Arc<Mutex<String>>,
+) -> Child {
+    let mut child = binary::command()
+        .arg("serve")
+        .arg("--config")
+        .arg(directory.path().join("tapecast.toml"))
+        .args(["--listen", &public.to_string()])
+        .args(["--admin", &admin.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("tapecast serve starts");
+    let stderr = child.stderr.take().expect("standard error is piped");
+    let log = Arc::clone(log);
+    // Ends with the node, whose end of the pipe closes.
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    child
+}

@@ -1,0 +1,139 @@
+//! What a client saw, as bytes to compare.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use client::event::{Subscribed, StatusUpdate};
+use client::{Client, Event};
+use wire::control::StartKind;
+
+use crate::watcher::Saw;
+
+/// Where `publishTime` stands in every message: the only bytes that are a node's own.
+const PUBLISH_TIME: std::ops::Range<usize> = 48..56;
+
+/// `Instrument`, `BookSnapshot`, `Heartbeat`, `Lag`: what a client is told beside the stream itself.
+const BESIDE: [u16; 4] = [1, 2, 9, 10];
+
+/// A message of a stream, with `publishTime` blanked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Follows on this one.
+    pub prev: i64,
+    /// The Kafka offset.
+    pub seq: i64,
+    /// The whole message.
+    pub bytes: Vec<u8>,
+}
+
+/// What one client saw; streams by the number of their subscription.
+#[derive(Debug, Default)]
+pub struct Tape {
+    /// The messages of the streams themselves.
+    pub said: BTreeMap<u64, Vec<Said>>,
+    /// The `seq` of every verified step of every book.
+    pub books: BTreeMap<u64, Vec<i64>>,
+    /// Every acceptance of a subscription.
+    pub subscribed: Vec<Subscribed>,
+    /// Everything that interrupts, in words.
+    pub faults: Vec<String>,
+    /// States that streams told.
+    pub statuses: Vec<StatusUpdate>,
+    /// Connections that were lost.
+    pub reconnects: Vec<String>,
+    /// When data came last, and the longest time without any, since a reset.
+    pub last: Option<Instant>,
+    /// Checksums that were checked and right.
+    pub verified: u64,
+}
+
+impl Tape {
+    /// The last `seq` of a stream.
+    #[must_use]
+    pub fn last_seq(&self, subscription: u64) -> i64 {
+        self.said
+            .get(&subscription)
+            .and_then(|said| said.last())
+            .map_or(-1, |said| said.seq)
+    }
+
+    /// The messages of a stream behind a `seq`.
+    #[must_use]
+    pub fn behind(&self, subscription: u64, seq: i64) -> Vec<Said> {
+        let said = self.said.get(&subscription).into_iter().flatten();
+        said.filter(|said| said.seq > seq).cloned().collect()
+    }
+
+    /// How many subscriptions were accepted at least once.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        let mut ids: Vec<_> = self.subscribed.iter().map(|one| one.subscription).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.len()
+    }
+
+    /// How many subscriptions were accepted with this start.
+    #[must_use]
+    pub fn started(&self, start: StartKind) -> usize {
+        self.subscribed
+            .iter()
+            .filter(|one| one.start == start)
+            .count()
+    }
+}
+
+impl Saw for Tape {
+    fn saw(&mut self, _: &Client, event: &Event) {
+        match event {
+            Event::Raw {
+                subscription: Some(subscription),
+                bytes,
+            } => {
+                let template = u16::from_le_bytes([bytes[2], bytes[3]]);
+                if !BESIDE.contains(&template) {
+                    let number = |at: usize| {
+                        i64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+                    };
+                    let mut said = Said {
+                        prev: number(16),
+                        seq: number(24),
+                        bytes: bytes.to_vec(),
+                    };
+                    said.bytes[PUBLISH_TIME].fill(0);
+                    self.said.entry(subscription.0).or_default().push(said);
+                    self.last = Some(Instant::now());
+                }
+            }
+            Event::Book(update) => {
+                self.verified += 1;
+                let books = self.books.entry(update.subscription.0).or_default();
+                books.push(update.head.seq.0);
+            }
+            Event::Status(update) => self.statuses.push(*update),
+            Event::Subscribed(subscribed) => self.subscribed.push(*subscribed),
+            Event::Reconnecting { cause, .. } => self.reconnects.push(cause.to_string()),
+            Event::Gap(_)
+            | Event::ChecksumMismatch(_)
+            | Event::Resync(_)
+            | Event::Lag(_)
+            | Event::Rejected(_)
+            | Event::Undecodable { .. }
+            | Event::Closed { .. } => self.faults.push(format!("{event:?}")),
+            _ => {}
+        }
+    }
+}
+
+/// Fails where two streams differ, and says where.
+pub fn assert_same(what: &str, left: &[Said], right: &[Said]) {
+    for (index, (a, b)) in left.iter().zip(right).enumerate() {
+        assert!(
+            a == b,
+            "{what}: message {index} differs:\n{:x?}\n{:x?}",
+            a,
+            b
+        );
+    }
+    assert_eq!(left.len(), right.len(), "{what}: one stream is shorter");
+}

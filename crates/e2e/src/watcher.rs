@@ -1,0 +1,129 @@
+//! A verifying client on a thread of its own, and what it saw.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use client::{Backoff, Client, Config, Event, Subscription};
+
+/// How often a client that hears nothing looks whether it is to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What takes a client's events.
+pub trait Saw: Send + 'static {
+    /// The next event; the client's books are as of it.
+    fn saw(&mut self, client: &Client, event: &Event);
+}
+
+/// A client that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Watcher<S> {
+    shared: Arc<Shared<S>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared<S> {
+    saw: Mutex<S>,
+    more: Condvar,
+    stop: AtomicBool,
+}
+
+impl<S: Saw> Watcher<S> {
+    /// Connects to the first of the nodes, and to the next ones when it is lost.
+    #[must_use]
+    pub fn start(nodes: &[String], subscriptions: &[Subscription], saw: S) -> Self {
+        let config = Config {
+            backoff: Backoff {
+                base: Duration::from_millis(50),
+                cap: Duration::from_millis(200),
+            },
+            raw: true,
+            ..Config::default()
+        };
+        let mut builder = Client::builder().config(config);
+        for node in nodes {
+            builder = builder.endpoint(node);
+        }
+        for subscription in subscriptions {
+            builder = builder.subscribe(subscription.clone());
+        }
+        let client = builder.build().expect("a client can be built");
+        let shared = Arc::new(Shared {
+            saw: Mutex::new(saw),
+            more: Condvar::new(),
+            stop: AtomicBool::new(false),
+        });
+        let thread = {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || follow(client, &shared))
+        };
+        Self {
+            shared,
+            thread: Some(thread),
+        }
+    }
+
+    /// Waits until what was seen is enough.
+    pub fn wait(&self, within: Duration, what: &str, enough: impl Fn(&S) -> bool) {
+        let deadline = Instant::now() + within;
+        let mut saw = self.shared.saw.lock().unwrap_or_else(PoisonError::into_inner);
+        while !enough(&saw) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited {within:?} in vain for {what}");
+            let woken = self.shared.more.wait_timeout(saw, left.min(LOOK_EVERY));
+            saw = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Looks at what was seen so far.
+    pub fn look<T>(&self, look: impl FnOnce(&mut S) -> T) -> T {
+        look(&mut self.shared.saw.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Stops the client.
+    pub fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "a client failed");
+        }
+    }
+}
+
+impl<S> Drop for Watcher<S> {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+fn follow<S: Saw>(mut client: Client, shared: &Shared<S>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
+    runtime.block_on(async {
+        while !shared.stop.load(Ordering::SeqCst) {
+            let Ok(next) = tokio::time::timeout(LOOK_EVERY, client.next_event()).await else {
+                continue;
+            };
+            let Some(mut event) = next else {
+                break;
+            };
+            let mut saw = shared.saw.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                saw.saw(&client, &event);
+                match client.ready_event() {
+                    Some(more) => event = more,
+                    None => break,
+                }
+            }
+            drop(saw);
+            shared.more.notify_all();
+        }
+    });
+}

@@ -1,0 +1,11 @@
+//! The guarantees of a node, each tested on the real binary with a real Kafka.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail where they stand, and print figures"
+)]
+
+mod fleet;
+mod oracle;

@@ -1,0 +1,249 @@
+//! Books against the exchange's own best bid and offer.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use client::{Client, Event, Subscription};
+use e2e::kafka::Kafka;
+use e2e::publish::Publish;
+use e2e::watcher::{Saw, Watcher};
+use e2e::{Node, Settings, Tape, broker, captures};
+use market::{Bbo, Book, Level, Price, Side, Size, decimal};
+use serde_json::Value;
+use wire::LagKind;
+
+const WITHIN: Duration = Duration::from_secs(90);
+const EXPONENT: i8 = -8;
+
+/// A market with its capture files, one continuing the other, and what the README of the data says.
+struct Market {
+    venue: &'static str,
+    symbol: &'static str,
+    files: &'static [&'static str],
+    equal: usize,
+    of: usize,
+}
+
+/// What the files say must come out.
+#[derive(Default)]
+struct Truth {
+    /// Depth events behind the snapshot in the files: offset to the exchange's own best.
+    at_offset: BTreeMap<i64, Bbo>,
+    /// Those before it in the files and not in it: with their levels.
+    held: Vec<(Value, Bbo)>,
+    snapshot: Option<(i64, Value)>,
+    last: i64,
+}
+
+/// The client's best bid and offer behind every book message, by `seq`.
+#[derive(Default)]
+struct Bests {
+    tape: Tape,
+    bests: Vec<(i64, Bbo)>,
+    /// The whole book behind that message.
+    wanted: i64,
+    whole: Option<(Vec<Level>, Vec<Level>)>,
+    lags: Vec<LagKind>,
+}
+
+impl Saw for Bests {
+    fn saw(&mut self, client: &Client, event: &Event) {
+        self.tape.saw(client, event);
+        match event {
+            Event::Book(update) => {
+                let kept = client.book(update.subscription).unwrap();
+                assert!(kept.is_live());
+                let seq = update.head.seq.0;
+                self.bests.push((seq, kept.book().bbo()));
+                if seq == self.wanted {
+                    let (bids, asks) = (kept.book().bids().iter(), kept.book().asks().iter());
+                    self.whole = Some((bids.collect(), asks.collect()));
+                }
+            }
+            Event::Lag(notice) => self.lags.push(notice.lag.kind),
+            _ => {}
+        }
+    }
+}
+
+fn mantissa(value: &Value) -> i64 {
+    decimal::parse(value.as_str().unwrap().as_bytes(), EXPONENT).unwrap()
+}
+
+fn level(price: &Value, size: &Value) -> Level {
+    Level {
+        price: Price(mantissa(price)),
+        size: Size(mantissa(size)),
+    }
+}
+
+fn truth(files: &[PathBuf]) -> Truth {
+    let lines = files.iter().flat_map(|file| captures::lines(file));
+    let mut truth = Truth::default();
+    let mut tickers: Vec<(u64, Bbo)> = Vec::new();
+    let mut depths: Vec<(i64, Value)> = Vec::new();
+    for (offset, line) in (0_i64..).zip(lines) {
+        truth.last = offset;
+        let mut value: Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
+        if value.get("lastUpdateId").is_some() {
+            truth.snapshot = Some((offset, value));
+            continue;
+        }
+        let data = value["data"].take();
+        match value["stream"].as_str().unwrap() {
+            stream if stream.ends_with("@bookTicker") => {
+                let bbo = Bbo {
+                    bid: Some(level(&data["b"], &data["B"])),
+                    ask: Some(level(&data["a"], &data["A"])),
+                };
+                tickers.push((data["u"].as_u64().unwrap(), bbo));
+            }
+            stream if stream.contains("@depth") => depths.push((offset, data)),
+            _ => {}
+        }
+    }
+    let (at, snapshot) = truth.snapshot.as_ref().expect("the capture has a snapshot");
+    let begins = snapshot["lastUpdateId"].as_u64().unwrap();
+    for (offset, data) in depths {
+        let u = data["u"].as_u64().unwrap();
+        if u <= begins {
+            continue;
+        }
+        let before = tickers.partition_point(|(ticker, _)| *ticker <= u);
+        let best = tickers[before - 1].1;
+        if offset < *at {
+            truth.held.push((data, best));
+        } else {
+            truth.at_offset.insert(offset, best);
+        }
+    }
+    truth
+}
+
+/// Checks the events that came before the snapshot: one message answers them together with it, so they
+/// are applied here, and the outcome has to be the node's whole book. How many were right?
+fn check_held(truth: &Truth, node: (Vec<Level>, Vec<Level>)) -> usize {
+    let mut book = Book::new();
+    let set = |book: &mut Book, side, levels: &Value| {
+        for pair in levels.as_array().unwrap() {
+            book.set(side, level(&pair[0], &pair[1]));
+        }
+    };
+    let snapshot = &truth.snapshot.as_ref().unwrap().1;
+    set(&mut book, Side::Bid, &snapshot["bids"]);
+    set(&mut book, Side::Ask, &snapshot["asks"]);
+    let mut equal = 0;
+    for (data, best) in &truth.held {
+        set(&mut book, Side::Bid, &data["b"]);
+        set(&mut book, Side::Ask, &data["a"]);
+        equal += usize::from(book.bbo() == *best);
+    }
+    let folded: (Vec<_>, Vec<_>) = (book.bids().iter().collect(), book.asks().iter().collect());
+    assert!(folded == node, "the book at the snapshot is another one");
+    equal
+}
+
+fn check(market: &Market) {
+    let found: Option<Vec<PathBuf>> = market.files.iter().map(|name| captures::find(name)).collect();
+    let Some(files) = found else {
+        return;
+    };
+    let truth = truth(&files);
+    let name = format!("{}:{}", market.venue, market.symbol);
+    let turn = broker::turn();
+    let topic = format!("oracle-{}-{}", market.venue, market.files.len());
+    Kafka::connect(&turn.bootstrap()).create(&topic, 1);
+    let node = Node::start(
+        &Settings::new(&turn.bootstrap())
+            .topics(&topic, "binance", &format!("venue = \"{}\"", market.venue))
+            .instrument(&name, ""),
+    );
+    let saw = Bests {
+        wanted: truth.snapshot.as_ref().unwrap().0,
+        ..Bests::default()
+    };
+    let book = Subscription::book(&name);
+    let mut watcher = Watcher::start(&[node.url()], &[book], saw);
+    watcher.wait(WITHIN, "the subscription", |saw| saw.tape.accepted() == 1);
+    publish(&turn.bootstrap(), &topic, &files);
+    let last = *truth.at_offset.last_key_value().unwrap().0;
+    watcher.wait(WITHIN, "the last depth event", |saw| {
+        saw.bests.last().is_some_and(|(seq, _)| *seq >= last)
+    });
+    watcher.stop();
+    watcher.look(|saw| verdict(market, &truth, saw));
+    assert!(node.metric("tapecast_conflations_total", &[]) == 0.0);
+}
+
+fn publish(brokers: &str, topic: &str, files: &[PathBuf]) {
+    for file in files {
+        Publish::all(brokers, Some(topic)).run(file);
+    }
+}
+
+fn verdict(market: &Market, truth: &Truth, saw: &mut Bests) {
+    let bests: BTreeMap<i64, Bbo> = saw.bests.iter().copied().collect();
+    let mut equal = check_held(truth, saw.whole.take().expect("a book at the snapshot"));
+    let mut missed = Vec::new();
+    for (offset, best) in &truth.at_offset {
+        match bests.get(offset) {
+            Some(mine) if mine == best => equal += 1,
+            other => missed.push((*offset, *best, other.copied())),
+        }
+    }
+    let of = truth.at_offset.len() + truth.held.len();
+    let file = Path::new(market.files[0]).display();
+    println!(
+        "{file} and {} more: {equal} of {of} equal the exchange's own; {} messages verified",
+        market.files.len() - 1,
+        saw.tape.verified
+    );
+    assert!((equal, of) == (market.equal, market.of), "missed: {missed:?}");
+    // The first book ends the wait for it; nothing else may interrupt.
+    let faults = saw.tape.faults.iter();
+    let faults: Vec<_> = faults
+        .filter(|fault| !fault.contains("EpochChanged") && !fault.contains("Upstream(Starting)"))
+        .collect();
+    assert!(faults.is_empty(), "{faults:?}");
+    assert!(saw.lags.is_empty() && saw.tape.reconnects.is_empty());
+}
+
+#[test]
+fn every_capture_equals_the_exchanges_own_book_ticker() {
+    for market in [
+        Market {
+            venue: "BINANCE",
+            symbol: "BTCUSDT",
+            files: &["hftbacktest/spot/btcusdt_20240808.gz"],
+            equal: 3_449,
+            of: 3_449,
+        },
+        Market {
+            venue: "BINANCE",
+            symbol: "BTCUSDT",
+            files: &[
+                "hftbacktest/spot/btcusdt_20240808.gz",
+                "hftbacktest/spot/btcusdt_20240809.gz",
+            ],
+            equal: 6_491,
+            of: 6_493,
+        },
+        Market {
+            venue: "BINANCE_USDM",
+            symbol: "BTCUSDT",
+            files: &["hftbacktest/usdm/btcusdt_20240808.gz"],
+            equal: 6_547,
+            of: 6_547,
+        },
+        Market {
+            venue: "BINANCE_CM",
+            symbol: "BTCUSD_PERP",
+            files: &["hftbacktest/cm/btcusd_perp_20240808.gz"],
+            equal: 26_824,
+            of: 26_824,
+        },
+    ] {
+        check(&market);
+    }
+}
