@@ -93,6 +93,18 @@ impl Inbound {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether nothing waits to be read.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Forgets what waits to be read.
+    pub fn forget(&mut self) {
+        self.bytes = Vec::new();
+        self.fragments = Vec::new();
+    }
+
     /// Whether it holds so much that nothing more should be received before it is read.
     #[must_use]
     pub const fn is_full(&self) -> bool {
@@ -166,7 +178,7 @@ impl Inbound {
         let Some(mask) = mask.first_chunk::<4>() else {
             return Ok(None);
         };
-        let head = 2 + rest.len() - (rest.len() - extended(second)) + 4;
+        let head = 2 + extended(second) + 4;
         Ok(Some(FrameHead {
             fin,
             opcode,

@@ -28,6 +28,8 @@ pub(crate) struct Session {
     pub(crate) bucket: TokenBucket,
     /// The request that waits for its publishers; no other is read before it is answered.
     pub(crate) request: Option<Box<PendingRequest>>,
+    /// Something that was received waits behind the request.
+    pub(crate) unread: bool,
     /// The task that reads the socket and waits for it to be writable.
     pub(crate) waker: Option<Waker>,
     /// Whether it waits in its shard's list of sessions to be sent to.
@@ -40,6 +42,8 @@ pub(crate) struct Session {
     pub(crate) heard: bool,
     pub(crate) ping: Ping,
     pub(crate) ending: Ending,
+    /// The socket is of no more use.
+    pub(crate) gone: bool,
     pub(crate) _seat: Seat,
 }
 
@@ -85,12 +89,16 @@ pub(crate) enum Ping {
 pub(crate) enum Ending {
     /// It goes on.
     No,
-    /// A close frame is to be sent, or was; the client is given until then to close as well.
-    Closing { until: Instant },
-    /// The client has closed as well: nothing is left but to send what is outgoing.
-    Closed,
-    /// The socket is of no more use.
-    Gone,
+    /// A close frame is to be sent, or was; at the latest then the connection is cut.
+    Closing {
+        /// When that is.
+        until: Instant,
+        /// Whether the client has closed as well: nothing is left but to send what is outgoing.
+        answered: bool,
+        /// Whether what the client sends has no meaning any more. It is still received, since a
+        /// socket that is dropped with unread bytes takes the close frame back.
+        deaf: bool,
+    },
 }
 
 /// A `subscribe` whose streams are being joined.
@@ -128,6 +136,17 @@ impl Sub {
 impl Session {
     pub(crate) const fn is_ending(&self) -> bool {
         !matches!(self.ending, Ending::No)
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) const fn has_ended(&self) -> bool {
+        let said = matches!(self.ending, Ending::Closing { answered: true, .. });
+        self.gone || said && self.outgoing.is_empty()
+    }
+
+    /// Whether what the client sends is thrown away.
+    pub(crate) const fn is_deaf(&self) -> bool {
+        matches!(self.ending, Ending::Closing { deaf: true, .. })
     }
 
     /// Wakes the session's task, for it to look at what changed.

@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use socket2::SockRef;
 use streams::Run;
 
 use super::state::{State, wall_clock};
 use super::subscribers::{channel_label, encoding_label};
-use crate::session::{Ending, Phase};
+use crate::session::Phase;
 
 /// Several runs for one session are copied together up to this size and sent at once: a system
 /// call costs about as much as copying 64 KiB.
@@ -60,7 +61,7 @@ impl State {
                 }
                 Err(_) => {
                     if let Some(session) = self.sessions.get_mut(index) {
-                        session.ending = Ending::Gone;
+                        session.gone = true;
                         session.wake();
                     }
                     return;
@@ -78,7 +79,7 @@ impl State {
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(false);
         };
-        if session.blocked || session.ending == Ending::Gone {
+        if session.blocked || session.gone {
             return Ok(false);
         }
         let encoding = encoding_label(session.encoding);
@@ -92,6 +93,8 @@ impl State {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             if session.is_ending() {
+                // The client sees the end of the stream behind the close frame, and closes.
+                let _ended = SockRef::from(&*session.io).shutdown(std::net::Shutdown::Write);
                 session.wake();
             }
             return Ok(true);

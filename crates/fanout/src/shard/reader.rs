@@ -8,7 +8,6 @@ use tokio::net::TcpStream;
 
 use super::Shard;
 use super::state::State;
-use crate::session::Ending;
 
 /// Bytes read at once: as many as a request may have.
 const READ: usize = 4096;
@@ -62,9 +61,7 @@ fn poll(shard: &Shard, io: &TcpStream, index: usize, token: u64, cx: &mut Contex
         {
             session.waker = Some(cx.waker().clone());
         }
-        if session.ending == Ending::Gone
-            || (session.ending == Ending::Closed && session.outgoing.is_empty())
-        {
+        if session.has_ended() {
             return Poll::Ready(());
         }
         if session.blocked {
@@ -75,7 +72,7 @@ fn poll(shard: &Shard, io: &TcpStream, index: usize, token: u64, cx: &mut Contex
                     continue;
                 }
                 Poll::Ready(Err(_)) => {
-                    session.ending = Ending::Gone;
+                    session.gone = true;
                     continue;
                 }
                 Poll::Pending => {}
@@ -85,16 +82,21 @@ fn poll(shard: &Shard, io: &TcpStream, index: usize, token: u64, cx: &mut Contex
             state.send_to(index);
             continue;
         }
+        if session.request.is_none() && std::mem::take(&mut session.unread) {
+            // Requests that came behind one that has been answered since.
+            state.read_requests(index, &shard.common.directory);
+            state.send_to(index);
+            continue;
+        }
         let reads = session.request.is_none()
             && !session.inbound.is_full()
-            && session.outgoing.len() <= OUTGOING_WHILE_READING
-            && session.ending != Ending::Closed;
+            && session.outgoing.len() <= OUTGOING_WHILE_READING;
         if !reads {
             return Poll::Pending;
         }
         match io.poll_read_ready(cx) {
             Poll::Ready(Ok(())) => receive(&mut state, shard, io, index),
-            Poll::Ready(Err(_)) => session.ending = Ending::Gone,
+            Poll::Ready(Err(_)) => session.gone = true,
             Poll::Pending => return Poll::Pending,
         }
     }
@@ -106,7 +108,7 @@ fn receive(state: &mut State, shard: &Shard, io: &TcpStream, index: usize) {
         return;
     };
     match io.try_read(&mut buffer) {
-        Ok(0) => session.ending = Ending::Gone,
+        Ok(0) => session.gone = true,
         Ok(n) => {
             session.heard = true;
             session.inbound.push(&buffer[..n]);
@@ -115,6 +117,6 @@ fn receive(state: &mut State, shard: &Shard, io: &TcpStream, index: usize) {
             state.send_to(index);
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        Err(_) => session.ending = Ending::Gone,
+        Err(_) => session.gone = true,
     }
 }

@@ -24,8 +24,11 @@ impl State {
             let Some(session) = self.sessions.get_mut(index) else {
                 return;
             };
-            if session.request.is_some() || matches!(session.ending, Ending::Gone | Ending::Closed)
-            {
+            if session.request.is_some() || session.gone {
+                return;
+            }
+            if session.is_deaf() {
+                session.inbound.forget();
                 return;
             }
             let event = match session.inbound.next() {
@@ -33,14 +36,13 @@ impl State {
                 Ok(None) => return,
                 Err(violation) => {
                     self.close(index, violation.close_code(), &violation.to_string());
-                    // What follows a violation has no meaning.
-                    self.end(index);
+                    self.deafen(index);
                     return;
                 }
             };
             if session.is_ending() {
                 if matches!(event, InboundEvent::Close(_)) {
-                    session.ending = Ending::Closed;
+                    self.answered(index);
                     return;
                 }
                 continue;
@@ -63,7 +65,7 @@ impl State {
                 InboundEvent::Close(code) => {
                     // RFC 6455, section 5.5.1: the close is answered with the code received.
                     self.close(index, code.unwrap_or(close::NORMAL), "");
-                    self.end(index);
+                    self.answered(index);
                     return;
                 }
                 InboundEvent::Text(text) => {
@@ -74,9 +76,22 @@ impl State {
         }
     }
 
-    fn end(&mut self, index: usize) {
-        if let Some(session) = self.sessions.get_mut(index) {
-            session.ending = Ending::Closed;
+    /// The client has closed as well.
+    fn answered(&mut self, index: usize) {
+        if let Some(session) = self.sessions.get_mut(index)
+            && let Ending::Closing { answered, .. } = &mut session.ending
+        {
+            *answered = true;
+        }
+    }
+
+    /// What follows a violation has no meaning.
+    fn deafen(&mut self, index: usize) {
+        if let Some(session) = self.sessions.get_mut(index)
+            && let Ending::Closing { deaf, .. } = &mut session.ending
+        {
+            *deaf = true;
+            session.inbound.forget();
         }
     }
 

@@ -11,7 +11,6 @@ use streams::{Opcode, Ring, StreamKey};
 use tokio::net::TcpStream;
 use wire::{Encoding, close};
 
-use super::CLOSE_GRACE;
 use super::pump::Segment;
 use crate::inbound::Inbound;
 use crate::link::{CommandLine, PublisherLink, StreamSlot};
@@ -112,6 +111,7 @@ impl State {
             inbound: Inbound::new(self.settings.inbound_message_bytes),
             bucket: TokenBucket::full(self.settings.inbound_burst, now),
             request: None,
+            unread: false,
             waker: None,
             queued: false,
             blocked: false,
@@ -119,6 +119,7 @@ impl State {
             heard: true,
             ping: Ping::None,
             ending: Ending::No,
+            gone: false,
             _seat: seat,
         });
         self.pings
@@ -143,7 +144,7 @@ impl State {
             self.leave(index, sub);
         }
         let session = self.sessions.remove(index);
-        if session.ending == Ending::Gone {
+        if session.ending == Ending::No {
             self.metrics.sessions_closed[CloseReason::Disconnected].inc();
         }
         self.metrics.sessions_open.dec();
@@ -162,7 +163,9 @@ impl State {
         payload.extend(reason.bytes().take(123));
         session.outgoing.push(Opcode::Close, &payload);
         session.ending = Ending::Closing {
-            until: Instant::now() + CLOSE_GRACE * 4,
+            until: Instant::now() + self.settings.pong_timeout,
+            answered: false,
+            deaf: false,
         };
         session.ready = Vec::new();
         session.request = None;

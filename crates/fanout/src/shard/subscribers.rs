@@ -278,7 +278,9 @@ impl State {
             self.answer_request(index);
             self.mark_dirty(index);
             // Requests that came behind it may be read now.
-            self.sessions[index].wake();
+            let session = &mut self.sessions[index];
+            session.unread = !session.inbound.is_empty();
+            session.wake();
         }
     }
 

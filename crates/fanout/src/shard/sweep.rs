@@ -72,11 +72,10 @@ impl State {
 
     fn sweep_closing(&mut self, now: Instant) {
         for (_, session) in &mut self.sessions {
-            if let Ending::Closing { until } = session.ending
+            if let Ending::Closing { until, .. } = session.ending
                 && until <= now
             {
-                session.ending = Ending::Closed;
-                session.outgoing = crate::outgoing::Outgoing::default();
+                session.gone = true;
                 session.wake();
             }
         }
