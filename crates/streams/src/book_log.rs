@@ -85,14 +85,22 @@ impl BookLog {
         self.floor = None;
     }
 
-    /// Whether nobody can go on yet, since the book has never been whole.
+    /// Whether nobody can go on yet, since no whole book has been told.
     pub(crate) const fn is_unfounded(&self) -> bool {
         self.floor.is_none()
     }
 
-    /// Whether all that follows `seq` is held.
-    pub(crate) fn holds_since(&self, seq: Seq) -> bool {
-        self.floor.is_some_and(|floor| seq >= floor)
+    /// Whether all that follows `seq` is held, and `seq` is a place in this very stream.
+    ///
+    /// Who stands between two messages has the book of another log, or of a node that lost
+    /// something: nothing here leads on from that.
+    pub(crate) fn leads_from(&self, seq: Seq) -> bool {
+        let is_entry = |seq: &Seq| {
+            self.entries
+                .binary_search_by_key(seq, |entry| entry.place.seq)
+                .is_ok()
+        };
+        self.floor == Some(seq) || is_entry(&seq)
     }
 
     /// The messages that follow `seq`, oldest first.

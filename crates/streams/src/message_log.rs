@@ -79,6 +79,13 @@ impl MessageLog {
         self.floor.is_some_and(|floor| seq >= floor)
     }
 
+    /// Whether a message of this very stream has this sequence number, as far as is held.
+    #[must_use]
+    pub fn is_place(&self, seq: Seq) -> bool {
+        let entry = self.entries.binary_search_by_key(&seq, |entry| entry.seq);
+        self.floor == Some(seq) || entry.is_ok()
+    }
+
     /// The index of the first message that follows `seq`.
     #[must_use]
     pub fn index_after(&self, seq: Seq) -> usize {
@@ -117,6 +124,22 @@ impl MessageLog {
             .range(from..)
             .map(|entry| entry.len as usize)
             .sum()
+    }
+
+    /// The first index, not before `index`, from which on the messages have at most so many bytes;
+    /// the last message is never passed over.
+    #[must_use]
+    pub fn last_within(&self, index: usize, bytes: usize) -> usize {
+        let mut first = self.entries.len();
+        let mut sum = 0;
+        for entry in self.entries.range(index.min(first)..).rev() {
+            sum += entry.len as usize;
+            if sum > bytes && first < self.entries.len() {
+                break;
+            }
+            first -= 1;
+        }
+        first
     }
 
     /// Calls `give` with each message from an index on, and its sequence number.

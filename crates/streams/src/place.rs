@@ -55,6 +55,15 @@ impl Place {
         }
     }
 
+    /// The same place, of which the node says something of its own.
+    pub(crate) const fn restated_at(&self, now: Nanos) -> Self {
+        Self {
+            event_time: None,
+            now,
+            ..*self
+        }
+    }
+
     /// The same place, told at another moment.
     pub(crate) const fn told_at(self, now: Nanos) -> Self {
         Self { now, ..self }

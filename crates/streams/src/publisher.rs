@@ -5,6 +5,7 @@ mod partitions;
 mod stats;
 
 mod desk;
+mod home;
 mod identity;
 mod outbox;
 
@@ -174,9 +175,9 @@ impl Publisher {
 
     /// Kafka deleted records of a partition before they were read; reading goes on at `next`.
     pub fn lost(&mut self, index: u32, next: Seq, now: Nanos) {
+        let base = self.partitions.pass(index, next);
         self.for_home(index, |instrument, desk, _| {
-            let place = Place::before(Seq(next.0 - 1), now);
-            instrument.lose(index, &place, desk);
+            instrument.lose(index, Place::before(base, now), desk);
         });
     }
 
@@ -198,7 +199,8 @@ impl Publisher {
                 return Ok(());
             }
             Event::Trades { .. } => Channel::Trades,
-            _ => Channel::Book,
+            Event::Status { .. } | Event::Definition { .. } => Channel::Status,
+            Event::Snapshot { .. } | Event::Delta { .. } => Channel::Book,
         };
         let before = instrument.state();
         match self.partitions.claim(at.partition, instrument, channel) {
@@ -212,6 +214,10 @@ impl Publisher {
                 self.desk.stats.other_partition += 1;
                 return Err(unwanted);
             }
+        }
+        if !instrument.hear(channel, at.seq) {
+            self.desk.stats.repeated += 1;
+            return Err(Unwanted::Repeated(at.seq));
         }
         instrument.event(at, event, now, &mut self.desk);
         if instrument.state() != before || instrument.take_fresh() {
@@ -249,7 +255,7 @@ impl Publisher {
             ) else {
                 continue;
             };
-            let quiet_from = instrument.last_heard().0.saturating_add(after);
+            let quiet_from = instrument.last_well().0.saturating_add(after);
             if quiet_from <= now.0 && instrument.go_stale(now, &mut self.desk) {
                 self.desk.stats.went_stale += 1;
                 self.changed.push(handle);
@@ -342,7 +348,7 @@ impl Publisher {
             return;
         };
         for (number, instrument) in self.instruments.iter_mut().enumerate() {
-            if instrument.lives_in(index) {
+            if instrument.reads(index) {
                 act(instrument, &mut self.desk, partition);
                 self.changed
                     .push(Handle(u32::try_from(number).unwrap_or(u32::MAX)));

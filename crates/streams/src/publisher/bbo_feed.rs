@@ -1,5 +1,5 @@
-use market::{Bbo, Channel, Epoch, Reason, State};
-use wire::{Head, Status, sbe};
+use market::{Bbo, Epoch};
+use wire::sbe;
 
 use super::identity::Identity;
 use super::outbox::Outbox;
@@ -46,32 +46,9 @@ impl BboFeed {
         self.bbo = bbo;
         let head = identity.head(epoch, self.last.seq, place);
         out.draft(|sbe| sbe::bbo(sbe, &head, &bbo));
-        self.tell(identity, &head, place, out);
-    }
-
-    /// It is not to be trusted from here on.
-    pub(super) fn lose(
-        &mut self,
-        identity: &Identity,
-        epoch: Epoch,
-        (state, reason): (State, Reason),
-        place: &Place,
-        out: &mut Outbox,
-    ) {
-        let head = identity.head(epoch, self.last.seq, place);
-        let status = Status {
-            channel: Channel::Bbo,
-            state,
-            reason,
-        };
-        out.draft(|sbe| sbe::status(sbe, &head, &status));
-        self.tell(identity, &head, place, out);
-    }
-
-    fn tell(&mut self, identity: &Identity, head: &Head, place: &Place, out: &mut Outbox) {
         self.log
             .push(head.prev_seq, place.seq, place.now, out.message());
-        out.emit(&self.watches, identity.text(), head);
+        out.emit(&self.watches, identity.text(), &head);
         self.last = *place;
     }
 }

@@ -1,12 +1,13 @@
 use market::{
-    Book, BookBuilder, Channel, DeltaOutcome, Epoch, Level, Link, Reason, Seq, SnapshotOrigin,
-    SnapshotOutcome, State,
+    Book, BookBuilder, Channel, DeltaOutcome, Epoch, Level, Link, Nanos, Reason, Seq,
+    SnapshotOrigin, SnapshotOutcome, State,
 };
 use wire::{Head, Status, View, sbe};
 
 use super::bbo_feed::BboFeed;
 use super::book_messages::{MAX_DELTA_CHANGES, write_delta, write_snapshot};
 use super::desk::Desk;
+use super::home::Home;
 use super::identity::Identity;
 use crate::book_log::{BookEntry, BookEntryKind, BookLog};
 use crate::place::Place;
@@ -16,7 +17,7 @@ use crate::{Settings, WatchId};
 /// The book of one instrument, and the streams that are made of it.
 #[derive(Debug)]
 pub(super) struct BookFeed {
-    pub(super) home: Option<u32>,
+    pub(super) home: Option<Home>,
     pub(super) epoch: Epoch,
     builder: BookBuilder,
     /// The last message of the full raw stream.
@@ -79,8 +80,7 @@ impl BookFeed {
     }
 
     /// Reading begins, or begins anew, behind `base`: nothing of before counts.
-    pub(super) fn begin(&mut self, home: u32, epoch: Epoch, base: Place, reason: Reason) {
-        self.home = Some(home);
+    pub(super) fn begin(&mut self, epoch: Epoch, base: Place, reason: Reason) {
         self.epoch = epoch;
         self.builder.reset();
         self.last = base;
@@ -192,15 +192,24 @@ impl BookFeed {
         self.lose(identity, (State::Resyncing, Reason::BadRecord), place, desk)
     }
 
-    /// Records were lost before they were read.
+    /// Records were lost before this node read them: no record says so, and other nodes may have
+    /// them. So it is told where the streams stand, nothing leads over it, and the next whole book
+    /// is told whole.
     pub(super) fn lose_records(
         &mut self,
         identity: &Identity,
-        place: &Place,
+        now: Nanos,
         desk: &mut Desk,
     ) -> Effect {
+        let told = (State::Resyncing, Reason::Retention);
         self.builder.distrust();
-        self.lose(identity, (State::Resyncing, Reason::Retention), place, desk)
+        self.log.reset();
+        self.bbo.log.reset();
+        if self.broken.is_none() {
+            self.broken = Some(told);
+            self.tell_lost(identity, told, |last| last.restated_at(now), desk);
+        }
+        Effect::Lost(told.0, told.1)
     }
 
     /// A fetched whole book and the kept deltas behind it, each told as the record it came in;
@@ -241,22 +250,28 @@ impl BookFeed {
     /// Tells the changes on the bench, which the book has, in every stream that is made of it.
     fn publish(&mut self, identity: &Identity, place: &Place, desk: &mut Desk) {
         let recovered = self.broken.take().is_some();
+        let founds = self.log.is_unfounded();
         self.publish_full(identity, place, desk);
+        let Desk { bench, out, .. } = desk;
         for view in &mut self.views {
-            view.follow(
-                self.builder.book(),
-                &desk.bench.changes,
-                &mut desk.bench.seen,
-            );
-            if recovered || !desk.bench.seen.is_empty() {
-                let head = Head {
-                    view: View::from(view.params),
-                    ..identity.head(self.epoch, view.last.seq, place)
-                };
-                desk.out
-                    .draft(|sbe| write_delta(sbe, &head, view.checksum(), &desk.bench.seen));
-                desk.out.emit(&view.watches, identity.text(), &head);
-                view.last = *place;
+            view.follow(self.builder.book(), &bench.changes, &mut bench.seen);
+            if !recovered && bench.seen.is_empty() {
+                continue;
+            }
+            let head = Head {
+                view: View::from(view.params),
+                ..identity.head(self.epoch, view.last.seq, place)
+            };
+            view.last = *place;
+            if founds {
+                let (bids, asks) = (view.bids().iter().copied(), view.asks().iter().copied());
+                write_snapshot(&head, view.checksum(), bids, asks, |has, write| {
+                    out.draft(write);
+                    out.emit_part(&view.watches, identity.text(), has, place.now);
+                });
+            } else {
+                out.draft(|sbe| write_delta(sbe, &head, view.checksum(), &bench.seen));
+                out.emit(&view.watches, identity.text(), &head);
             }
         }
         let bbo = self.book().bbo();
@@ -297,7 +312,7 @@ impl BookFeed {
         }
     }
 
-    /// Tells every stream of the book that it is not to be trusted from here on; once.
+    /// The book is not to be trusted from this record on; that is told once.
     fn lose(
         &mut self,
         identity: &Identity,
@@ -306,36 +321,59 @@ impl BookFeed {
         desk: &mut Desk,
     ) -> Effect {
         let (state, reason) = told;
-        let first = self.broken.is_none();
-        self.broken = Some(told);
-        if !first || place.seq <= self.last.seq {
-            return Effect::Lost(state, reason);
+        if self.broken.is_none() {
+            self.broken = Some(told);
+            let kind = BookEntryKind::Status { state, reason };
+            let entry = BookEntry::new(self.last.seq, *place, kind);
+            desk.bench.changes.clear();
+            self.log.push(entry, &desk.bench.changes);
+            self.tell_lost(identity, told, |_| *place, desk);
         }
-        let status = Status {
-            channel: Channel::Book,
+        Effect::Lost(state, reason)
+    }
+
+    /// Tells every stream of the book that it is not to be trusted; `at` says where, given the
+    /// stream's last place.
+    fn tell_lost(
+        &mut self,
+        identity: &Identity,
+        (state, reason): (State, Reason),
+        at: impl Fn(&Place) -> Place,
+        desk: &mut Desk,
+    ) {
+        let status = |channel| Status {
+            channel,
             state,
             reason,
         };
-        let Desk { bench, out, .. } = desk;
-        let head = identity.head(self.epoch, self.last.seq, place);
-        let kind = BookEntryKind::Status { state, reason };
-        let entry = BookEntry::new(head.prev_seq, *place, kind);
-        bench.changes.clear();
-        self.log.push(entry, &bench.changes);
-        out.draft(|sbe| sbe::status(sbe, &head, &status));
-        out.emit(&self.full, identity.text(), &head);
-        self.last = *place;
-        for view in &mut self.views {
+        let epoch = self.epoch;
+        let mut tell = |last: &mut Place, view: View, status: &Status, watches: &[WatchId]| {
+            let place = at(last);
             let head = Head {
-                view: View::from(view.params),
-                ..identity.head(self.epoch, view.last.seq, place)
+                view,
+                ..identity.head(epoch, last.seq, &place)
             };
-            out.draft(|sbe| sbe::status(sbe, &head, &status));
-            out.emit(&view.watches, identity.text(), &head);
-            view.last = *place;
+            *last = place;
+            desk.out.draft(|sbe| sbe::status(sbe, &head, status));
+            desk.out.emit(watches, identity.text(), &head);
+        };
+        let book = status(Channel::Book);
+        tell(&mut self.last, View::FULL_RAW, &book, &self.full);
+        for view in &mut self.views {
+            tell(&mut view.last, view.params.view(), &book, &view.watches);
         }
-        self.bbo.lose(identity, self.epoch, told, place, out);
-        Effect::Lost(state, reason)
+        let bbo = &mut self.bbo;
+        let prev_seq = bbo.last.seq;
+        tell(
+            &mut bbo.last,
+            View::FULL_RAW,
+            &status(Channel::Bbo),
+            &bbo.watches,
+        );
+        if bbo.last.seq > prev_seq {
+            bbo.log
+                .push(prev_seq, bbo.last.seq, bbo.last.now, desk.out.message());
+        }
     }
 
     pub(super) fn memory(&self) -> usize {

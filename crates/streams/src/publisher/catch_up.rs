@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Channel, Nanos, Position, Seq};
+use market::{Channel, Epoch, Nanos, Position, Seq};
 use wire::{Head, Lag, LagKind, View, sbe};
 
 use super::Publisher;
@@ -8,12 +8,14 @@ use super::book_messages::MAX_DELTA_CHANGES;
 use super::desk::Bench;
 use super::instrument::Instrument;
 use super::resume::{net_change, write_net};
-use super::start::{broken, restate, write_whole_book};
+use super::start::{broken, restate, write_start, write_whole_book};
 use super::writer::Writer;
+use crate::place::Place;
 use crate::{Handle, MessageLog, Run, StreamKey, WatchId};
 
-/// What a slow subscriber of `trades` is still given one by one; older ones are skipped.
-const TRADES_KEPT: usize = 32 * 1024;
+/// What a slow subscriber of `trades` is still given one by one, at least the last message; older
+/// ones are skipped. As much as the largest frame.
+const TRADES_KEPT: usize = 64 * 1024;
 /// What a level adds to a message.
 const LEVEL_BYTES: usize = 16;
 
@@ -34,192 +36,198 @@ impl Publisher {
         let (key, encoding, Handle(index)) = (watch.key, watch.encoding, watch.handle);
         let instrument = self.instruments.get(index as usize)?;
         let (epoch, last) = instrument.place(key.channel, key.params);
-        let position = Position {
-            epoch,
-            seq: last.seq,
-        };
         let desk = &mut self.desk;
         let mut writer = Writer::new(&instrument.identity, encoding, &mut desk.out);
-        if from != position {
-            let bench = &mut desk.bench;
-            let kind = match key.channel {
-                Channel::Book => catch_up_book(instrument, &key, from, now, bench, &mut writer),
-                Channel::Trades => catch_up_trades(instrument, from, now, &mut writer),
-                _ => catch_up_latest(instrument, &key, from, now, &mut writer),
-            };
-            match kind {
-                LagKind::Conflated => desk.stats.conflated += 1,
-                LagKind::Snapshot => desk.stats.snapshotted += 1,
-                LagKind::Skipped => desk.stats.skipped += 1,
+        let fallen = Fallen {
+            instrument,
+            key: &key,
+            from,
+            epoch,
+            last: last.told_at(now),
+        };
+        let kind = if fallen.lacks_nothing() {
+            fallen.restate(&mut writer);
+            None
+        } else if last.seq == Seq::NONE && key.channel != Channel::Trades {
+            // Its epoch is over, and nothing has come of the new one that it could lack.
+            write_start(instrument, &key, now, &mut writer);
+            None
+        } else {
+            match key.channel {
+                Channel::Book => Some(fallen.catch_up_book(&mut desk.bench, &mut writer)),
+                Channel::Trades => fallen.catch_up_trades(&mut writer),
+                _ => Some(fallen.catch_up_latest(&mut writer)),
             }
+        };
+        match kind {
+            Some(LagKind::Conflated) => desk.stats.conflated += 1,
+            Some(LagKind::Snapshot) => desk.stats.snapshotted += 1,
+            Some(LagKind::Skipped) => desk.stats.skipped += 1,
+            None => {}
         }
+        let seq = last.seq.max(fallen.from_seq());
         Some(CaughtUp {
             run: writer.finish(now),
-            position,
+            position: Position { epoch, seq },
         })
     }
 }
 
-/// The exact net change, or the whole book where that is smaller or the only way.
-fn catch_up_book(
-    instrument: &Instrument,
-    key: &StreamKey,
+/// A subscriber that fell behind, and how its stream stands.
+struct Fallen<'a> {
+    instrument: &'a Instrument,
+    key: &'a StreamKey,
     from: Position,
-    now: Nanos,
-    bench: &mut Bench,
-    writer: &mut Writer<'_>,
-) -> LagKind {
-    let feed = &instrument.book;
-    let (epoch, last) = instrument.place(key.channel, key.params);
-    let head = Head {
-        view: View::from(key.params),
-        ..writer.identity().head(epoch, last.seq, &last.told_at(now))
-    };
-    let whole_levels = feed
-        .views
-        .iter()
-        .find(|view| view.params == key.params)
-        .map_or(feed.book().len(), |view| {
-            view.bids().len() + view.asks().len()
-        });
-    let known = from.epoch == epoch && feed.log.holds_since(from.seq);
-    let conflates = known && {
-        net_change(instrument, key, from.seq, bench);
-        bench.seen.len() <= whole_levels.min(MAX_DELTA_CHANGES)
-    };
-    let kind = if conflates {
-        LagKind::Conflated
-    } else {
-        LagKind::Snapshot
-    };
-    let mut lag = lag(Channel::Book, kind, from, &head);
-    if known {
-        for entry in feed.log.since(from.seq) {
-            let bytes = entry.levels() * LEVEL_BYTES;
-            count(&mut lag, entry.place.now, now, bytes as u64);
-        }
-    }
-    put_lag(&head, from, &lag, writer);
-    if conflates {
-        write_net(instrument, key, from.seq, now, bench, writer);
-    } else {
-        // It follows on what its receiver has, so that the one rule applies to it too.
-        let head = Head {
-            prev_seq: lag.from_seq,
-            ..head
-        };
-        write_whole_book(instrument, key, &head, writer);
-        restate(
-            broken(instrument, Channel::Book),
-            Channel::Book,
-            &head,
-            writer,
-        );
-    }
-    lag.kind
+    epoch: Epoch,
+    /// The stream's last place, told now.
+    last: Place,
 }
 
-/// The latest state says it all: best bid and offer, status.
-fn catch_up_latest(
-    instrument: &Instrument,
-    key: &StreamKey,
-    from: Position,
-    now: Nanos,
-    writer: &mut Writer<'_>,
-) -> LagKind {
-    let (epoch, last) = instrument.place(key.channel, key.params);
-    let head = writer.identity().head(epoch, last.seq, &last.told_at(now));
-    let mut lag = lag(key.channel, LagKind::Conflated, from, &head);
-    if key.channel == Channel::Bbo {
-        count_log(&mut lag, &instrument.book.bbo.log, usize::MAX, now);
-    }
-    put_lag(&head, from, &lag, writer);
-    let head = Head {
-        prev_seq: lag.from_seq,
-        ..head
-    };
-    if key.channel == Channel::Bbo {
-        writer.put(&head, |sbe| {
-            sbe::bbo(sbe, &head, &instrument.book.bbo.bbo);
-        });
-        restate(
-            broken(instrument, Channel::Bbo),
-            Channel::Bbo,
-            &head,
-            writer,
-        );
-    } else {
-        writer.put(&head, |sbe| instrument.status.write(&head, sbe));
-    }
-    LagKind::Conflated
-}
-
-/// Trades have no net change: the latest are given one by one, the others are skipped and told.
-fn catch_up_trades(
-    instrument: &Instrument,
-    from: Position,
-    now: Nanos,
-    writer: &mut Writer<'_>,
-) -> LagKind {
-    let feed = &instrument.trades;
-    let log = &feed.log;
-    let known = from.epoch == feed.epoch && log.holds_since(from.seq);
-    let missed = if known { log.index_after(from.seq) } else { 0 };
-    let mut first = missed;
-    while log.bytes_from(first) > TRADES_KEPT {
-        first += 1;
-    }
-    let skips = !known || first > missed;
-    if skips {
-        let head = writer
-            .identity()
-            .head(feed.epoch, feed.last.seq, &feed.last.told_at(now));
-        let mut lag = lag(Channel::Trades, LagKind::Skipped, from, &head);
-        lag.to_seq = log.prev_seq(first).unwrap_or(feed.last.seq);
-        count_log(&mut lag, log, first, now);
-        put_lag(&head, from, &lag, writer);
-    }
-    log.for_each_from(first, |message, seq| writer.put_again(message, seq));
-    if skips {
-        LagKind::Skipped
-    } else {
-        LagKind::Conflated
-    }
-}
-
-/// A `Lag` from where its receiver stands to the stream's last message; nothing is counted yet.
-fn lag(channel: Channel, kind: LagKind, from: Position, head: &Head) -> Lag {
-    Lag {
-        channel,
-        kind,
-        from_seq: if from.epoch == head.epoch {
-            from.seq
+impl Fallen<'_> {
+    /// What it has of the stream's epoch.
+    fn from_seq(&self) -> Seq {
+        if self.from.epoch == self.epoch {
+            self.from.seq
         } else {
             Seq::NONE
-        },
-        to_seq: head.seq,
-        messages: 0,
-        bytes: 0,
-        age: 0,
+        }
     }
-}
 
-/// Puts a `Lag`: it stands where its receiver does and moves nothing.
-fn put_lag(head: &Head, from: Position, lag: &Lag, writer: &mut Writer<'_>) {
-    let head = Head {
-        epoch: from.epoch,
-        prev_seq: from.seq,
-        seq: from.seq,
-        event_time: None,
-        ..*head
-    };
-    // When skipped, its receiver knows that it will never have what is before `to_seq`.
-    let has = if lag.kind == LagKind::Skipped {
-        lag.to_seq
-    } else {
-        from.seq
-    };
-    writer.put_part(has, |sbe| sbe::lag(sbe, &head, lag));
+    /// Whether all that it has not been sent moves nothing.
+    fn lacks_nothing(&self) -> bool {
+        self.from.epoch == self.epoch && self.from.seq >= self.last.seq
+    }
+
+    /// What moves nothing may still have been missed: that a stream is not to be trusted, and a
+    /// state that time alone changed.
+    fn restate(&self, writer: &mut Writer<'_>) {
+        let head = self.head(self.last.seq, writer);
+        if self.key.channel == Channel::Status {
+            writer.put(&head, |sbe| self.instrument.status.write(&head, sbe));
+        }
+        let channel = self.key.channel;
+        restate(broken(self.instrument, channel), channel, &head, writer);
+    }
+
+    /// The exact net change, or the whole book where that is smaller or the only way.
+    fn catch_up_book(&self, bench: &mut Bench, writer: &mut Writer<'_>) -> LagKind {
+        let feed = &self.instrument.book;
+        let known = self.from.epoch == self.epoch && feed.log.leads_from(self.from.seq);
+        let view = feed
+            .views
+            .iter()
+            .find(|view| view.params == self.key.params);
+        let whole = view.map_or(feed.book().len(), |view| {
+            view.bids().len() + view.asks().len()
+        });
+        let conflates = known && {
+            net_change(self.instrument, self.key, self.from.seq, bench);
+            bench.seen.len() <= whole.min(MAX_DELTA_CHANGES)
+        };
+        let kind = if conflates {
+            LagKind::Conflated
+        } else {
+            LagKind::Snapshot
+        };
+        let mut lag = self.lag(kind);
+        if known {
+            for entry in feed.log.since(self.from.seq) {
+                let bytes = entry.levels() * LEVEL_BYTES;
+                count(&mut lag, entry.place.now, self.last.now, bytes as u64);
+            }
+        }
+        self.put_lag(&lag, writer);
+        if conflates {
+            let now = self.last.now;
+            write_net(self.instrument, self.key, self.from.seq, now, bench, writer);
+        } else {
+            // It is whole in itself, so it follows on whatever its receiver has.
+            let head = self.head(Seq::NONE, writer);
+            write_whole_book(self.instrument, self.key, &head, writer);
+            self.restate(writer);
+        }
+        kind
+    }
+
+    /// The latest state says it all: best bid and offer, status.
+    fn catch_up_latest(&self, writer: &mut Writer<'_>) -> LagKind {
+        let mut lag = self.lag(LagKind::Conflated);
+        let bbo = &self.instrument.book.bbo;
+        if self.key.channel == Channel::Bbo {
+            count_log(&mut lag, &bbo.log, usize::MAX, self.last.now);
+        }
+        self.put_lag(&lag, writer);
+        let head = self.head(lag.from_seq, writer);
+        if self.key.channel == Channel::Bbo {
+            writer.put(&head, |sbe| sbe::bbo(sbe, &head, &bbo.bbo));
+            self.restate(writer);
+        } else {
+            writer.put(&head, |sbe| self.instrument.status.write(&head, sbe));
+        }
+        LagKind::Conflated
+    }
+
+    /// Trades have no net change: the latest are given one by one, the others are skipped and told.
+    fn catch_up_trades(&self, writer: &mut Writer<'_>) -> Option<LagKind> {
+        let log = &self.instrument.trades.log;
+        let known = self.from.epoch == self.epoch && log.holds_since(self.from.seq);
+        let missed = if known {
+            log.index_after(self.from.seq)
+        } else {
+            0
+        };
+        let first = log.last_within(missed, TRADES_KEPT);
+        let skips = !known || first > missed;
+        if skips {
+            let mut lag = self.lag(LagKind::Skipped);
+            lag.to_seq = log.prev_seq(first).unwrap_or(self.last.seq);
+            count_log(&mut lag, log, first, self.last.now);
+            self.put_lag(&lag, writer);
+        }
+        log.for_each_from(first, |message, seq| writer.put_again(message, seq));
+        skips.then_some(LagKind::Skipped)
+    }
+
+    /// The head of a message that stands where the stream does.
+    fn head(&self, prev_seq: Seq, writer: &Writer<'_>) -> Head {
+        Head {
+            view: View::from(self.key.params),
+            ..writer.identity().head(self.epoch, prev_seq, &self.last)
+        }
+    }
+
+    /// From where its receiver stands to the stream's last message; nothing is counted yet.
+    fn lag(&self, kind: LagKind) -> Lag {
+        Lag {
+            channel: self.key.channel,
+            kind,
+            from_seq: self.from_seq(),
+            to_seq: self.last.seq,
+            messages: 0,
+            bytes: 0,
+            age: 0,
+        }
+    }
+
+    /// Puts a `Lag`: it stands where its receiver does and moves nothing, but when something is
+    /// skipped. Of another epoch its receiver has nothing yet, and does not know the scale.
+    fn put_lag(&self, lag: &Lag, writer: &mut Writer<'_>) {
+        let head = Head {
+            seq: lag.from_seq,
+            event_time: None,
+            ..self.head(lag.from_seq, writer)
+        };
+        let has = match lag.kind {
+            LagKind::Skipped => lag.to_seq,
+            _ => lag.from_seq,
+        };
+        writer.put_part(has, |sbe| sbe::lag(sbe, &head, lag));
+        if self.from.epoch != self.epoch {
+            let (identity, state) = (writer.identity(), self.instrument.status.state);
+            let head = self.head(self.last.seq, writer);
+            writer.put_part(has, |sbe| identity.write(&head, state, sbe));
+        }
+    }
 }
 
 fn count_log(lag: &mut Lag, log: &MessageLog, end: usize, now: Nanos) {

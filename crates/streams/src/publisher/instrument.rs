@@ -1,5 +1,6 @@
 use market::{
-    Channel, Definition, Epoch, Event, Exponents, InstrumentName, Nanos, Price, Reason, Size, State,
+    Bbo, Channel, Definition, Epoch, Event, Exponents, InstrumentName, Nanos, Price, Reason, Seq,
+    Size, State,
 };
 use wire::{Head, Status, View, ViewParams, sbe};
 
@@ -7,6 +8,7 @@ use super::About;
 use super::book_feed::{BookFeed, Delta, Effect, Whole};
 use super::book_messages::write_snapshot;
 use super::desk::Desk;
+use super::home::Home;
 use super::identity::Identity;
 use super::status_feed::StatusFeed;
 use super::trade_feed::TradeFeed;
@@ -20,10 +22,12 @@ pub(super) struct Instrument {
     pub(super) book: BookFeed,
     pub(super) trades: TradeFeed,
     pub(super) status: StatusFeed,
-    book_partition: Option<PartitionIdentity>,
-    trades_partition: Option<PartitionIdentity>,
-    last_heard: Nanos,
+    /// Where definitions and the venue's own word on its state are read from.
+    reference: Option<Home>,
+    /// When it was last found to be well.
+    last_well: Nanos,
     halted: bool,
+    /// Whether something besides the state changed since that was last asked.
     fresh: bool,
     /// Counts what changes the start of a stream without a message in that stream.
     revision: u64,
@@ -41,9 +45,8 @@ impl Instrument {
             book: BookFeed::new(settings),
             trades: TradeFeed::new(settings.log_bytes / 4),
             status: StatusFeed::new(),
-            book_partition: None,
-            trades_partition: None,
-            last_heard: now,
+            reference: None,
+            last_well: now,
             halted: false,
             fresh: true,
             revision: 0,
@@ -66,8 +69,8 @@ impl Instrument {
         self.revision
     }
 
-    pub(super) const fn last_heard(&self) -> Nanos {
-        self.last_heard
+    pub(super) const fn last_well(&self) -> Nanos {
+        self.last_well
     }
 
     pub(super) const fn about(&self) -> About<'_> {
@@ -91,15 +94,34 @@ impl Instrument {
         std::mem::replace(&mut self.fresh, false)
     }
 
-    pub(super) const fn home(&self, channel: Channel) -> Option<u32> {
+    pub(super) const fn home(&self, channel: Channel) -> Option<&Home> {
         match channel {
-            Channel::Trades => self.trades.home,
-            _ => self.book.home,
+            Channel::Trades => self.trades.home.as_ref(),
+            Channel::Status => self.reference.as_ref(),
+            _ => self.book.home.as_ref(),
         }
     }
 
-    pub(super) fn lives_in(&self, index: u32) -> bool {
-        self.book.home == Some(index) || self.trades.home == Some(index)
+    /// Whether a record of the channel's home is news.
+    pub(super) fn hear(&mut self, channel: Channel, seq: Seq) -> bool {
+        let home = match channel {
+            Channel::Trades => &mut self.trades.home,
+            Channel::Status => &mut self.reference,
+            _ => &mut self.book.home,
+        };
+        home.as_mut().is_some_and(|home| home.hear(seq))
+    }
+
+    /// Whether the channel is read from this partition.
+    fn lives_in(&self, channel: Channel, index: u32) -> bool {
+        self.home(channel).is_some_and(|home| home.is(index))
+    }
+
+    /// Whether anything of it is read from this partition.
+    pub(super) fn reads(&self, index: u32) -> bool {
+        [Channel::Book, Channel::Trades, Channel::Status]
+            .into_iter()
+            .any(|channel| self.lives_in(channel, index))
     }
 
     /// Where a stream stands.
@@ -144,21 +166,22 @@ impl Instrument {
         desk: &mut Desk,
     ) {
         self.fresh = true;
-        let epoch = partition.epoch(self.identity.exponents);
+        let home = Home::new(index, partition);
         match channel {
             Channel::Trades => {
-                self.trades_partition = Some(partition.clone());
-                self.begin_trades(index, epoch, base, desk);
+                self.trades.home = Some(home);
+                self.begin_trades(base, desk);
             }
+            Channel::Status => self.reference = Some(home),
             _ => {
-                self.book_partition = Some(partition.clone());
-                self.begin_book(index, epoch, base, Reason::Starting, desk);
+                self.book.home = Some(home);
+                let base = Place::NONE.told_at(base.now);
+                self.begin_book(base, Reason::Starting, desk);
             }
         }
     }
 
     pub(super) fn event(&mut self, at: At, event: &Event<'_>, now: Nanos, desk: &mut Desk) {
-        self.last_heard = now;
         match *event {
             Event::Nothing => {}
             Event::Snapshot {
@@ -205,29 +228,65 @@ impl Instrument {
                     self.trades.break_off(&self.identity, told, &place, out);
                 }
                 if self.book.home.is_none() {
-                    self.wake(self.trades.epoch, &place, desk);
+                    self.wake(&place, desk);
                 }
             }
             Event::Status { time, state } => {
                 self.halted = state == State::Halted;
-                if self.book.broken.is_none() {
-                    self.wake(self.book.epoch, &Place::of(at, time, now), desk);
+                if self.is_well() {
+                    let place = self.place_here(at, time, now);
+                    self.wake(&place.unwrap_or(self.status.last.told_at(now)), desk);
                 }
             }
             Event::Definition { time, definition } => {
-                self.define(&definition, &Place::of(at, time, now), desk);
+                let place = self.place_here(at, time, now);
+                self.define(&definition, place, now, desk);
             }
+        }
+    }
+
+    /// The place of a record among those that its state is made of; none when it is read from
+    /// elsewhere, where offsets mean nothing here.
+    fn place_here(&self, at: At, time: Option<Nanos>, now: Nanos) -> Option<Place> {
+        self.lives_in(self.main_channel(), at.partition)
+            .then(|| Place::of(at, time, now))
+    }
+
+    /// The channel that its state is about: its trades only as long as it has no book.
+    const fn main_channel(&self) -> Channel {
+        if self.book.home.is_none() {
+            Channel::Trades
+        } else {
+            Channel::Book
+        }
+    }
+
+    const fn main_epoch(&self) -> Epoch {
+        match self.main_channel() {
+            Channel::Trades => self.trades.epoch,
+            _ => self.book.epoch,
+        }
+    }
+
+    /// Whether what it has been seen of can be trusted, as far as this node knows.
+    const fn is_well(&self) -> bool {
+        match self.main_channel() {
+            Channel::Trades => self.trades.home.is_some(),
+            _ => self.book.broken.is_none(),
         }
     }
 
     pub(super) fn bad_record(&mut self, at: At, scope: Scope, now: Nanos, desk: &mut Desk) {
         desk.stats.bad_records += 1;
         let place = Place::of(at, None, now);
-        if scope != Scope::Trades && self.book.home == Some(at.partition) {
+        let may_be = |instrument: &mut Self, channel: Channel| {
+            instrument.lives_in(channel, at.partition) && instrument.hear(channel, at.seq)
+        };
+        if scope != Scope::Trades && may_be(self, Channel::Book) {
             let effect = self.book.bad_record(&self.identity, &place, desk);
             self.settle_book(effect, &place, desk);
         }
-        if scope != Scope::Book && self.trades.home == Some(at.partition) {
+        if scope != Scope::Book && may_be(self, Channel::Trades) {
             let told = (State::Resyncing, Reason::BadRecord);
             self.trades
                 .break_off(&self.identity, told, &place, &mut desk.out);
@@ -242,28 +301,36 @@ impl Instrument {
         base: Place,
         desk: &mut Desk,
     ) {
-        let epoch = partition.epoch(self.identity.exponents);
-        if self.book.home == Some(index) {
-            desk.stats.resyncs += u64::from(self.book.broken.is_none());
-            self.book_partition = Some(partition.clone());
-            self.begin_book(index, epoch, base, Reason::TopicReset, desk);
+        let home = || Some(Home::new(index, partition));
+        if self.lives_in(Channel::Status, index) {
+            self.reference = home();
         }
-        if self.trades.home == Some(index) {
-            self.trades_partition = Some(partition.clone());
-            self.begin_trades(index, epoch, base, desk);
+        let reason = Reason::TopicReset;
+        if self.lives_in(Channel::Trades, index) {
+            self.trades.home = home();
+            self.begin_trades(base, desk);
+            if self.main_channel() == Channel::Trades {
+                self.set_state((State::Resyncing, reason), &base, desk);
+            }
+        }
+        if self.lives_in(Channel::Book, index) {
+            desk.stats.resyncs += u64::from(self.book.broken.is_none());
+            self.book.home = home();
+            self.begin_book(Place::NONE.told_at(base.now), reason, desk);
         }
     }
 
-    /// Kafka deleted records of a partition before they were read.
-    pub(super) fn lose(&mut self, index: u32, place: &Place, desk: &mut Desk) {
-        if self.book.home == Some(index) {
-            let effect = self.book.lose_records(&self.identity, place, desk);
-            self.settle_book(effect, place, desk);
+    /// Kafka deleted records of a partition before they were read; the next one follows on `base`.
+    pub(super) fn lose(&mut self, index: u32, base: Place, desk: &mut Desk) {
+        if self.lives_in(Channel::Book, index) {
+            let effect = self.book.lose_records(&self.identity, base.now, desk);
+            let place = self.status.last.restated_at(base.now);
+            self.settle_book(effect, &place, desk);
         }
-        if self.trades.home == Some(index) {
+        if self.lives_in(Channel::Trades, index) {
             let told = (State::Resyncing, Reason::Retention);
             self.trades
-                .break_off(&self.identity, told, place, &mut desk.out);
+                .break_off(&self.identity, told, &base, &mut desk.out);
         }
     }
 
@@ -273,11 +340,7 @@ impl Instrument {
             return false;
         }
         self.revision += 1;
-        let place = Place {
-            event_time: None,
-            ..self.status.last.told_at(now)
-        };
-        self.status.go_stale(&self.identity, &place, desk);
+        self.status.go_stale(&self.identity, now, desk);
         true
     }
 
@@ -292,8 +355,7 @@ impl Instrument {
         let (epoch, last) = self.place(channel, params);
         let head = Head {
             view: View::from(params),
-            event_time: None,
-            ..self.identity.head(epoch, last.seq, &last.told_at(now))
+            ..self.identity.head(epoch, last.seq, &last.restated_at(now))
         };
         desk.out.draft(|sbe| sbe::heartbeat(sbe, &head, channel));
         desk.out.emit(&[watch], self.identity.text(), &head);
@@ -304,68 +366,76 @@ impl Instrument {
             Effect::Silent => {}
             Effect::Published => {
                 desk.stats.recoveries += u64::from(self.status.state.is_broken());
-                self.wake(self.book.epoch, place, desk);
+                self.wake(place, desk);
             }
             Effect::Lost(state, reason) => {
                 desk.stats.resyncs += u64::from(!self.status.state.is_broken());
-                self.set_state((state, reason), self.book.epoch, place, desk);
+                self.set_state((state, reason), place, desk);
             }
         }
     }
 
     /// The instrument is well again, or still.
-    fn wake(&mut self, epoch: Epoch, place: &Place, desk: &mut Desk) {
+    fn wake(&mut self, place: &Place, desk: &mut Desk) {
+        self.last_well = place.now;
         if self.halted {
-            self.set_state((State::Halted, Reason::Venue), epoch, place, desk);
+            self.set_state((State::Halted, Reason::Venue), place, desk);
         } else if self.status.state != State::Live {
             let reason = match (self.status.state, self.status.reason) {
                 (State::Halted, _) => Reason::Venue,
                 (_, Reason::Starting) => Reason::None,
                 _ => Reason::Recovered,
             };
-            self.set_state((State::Live, reason), epoch, place, desk);
+            self.set_state((State::Live, reason), place, desk);
         }
     }
 
-    fn set_state(&mut self, told: (State, Reason), epoch: Epoch, place: &Place, desk: &mut Desk) {
+    fn set_state(&mut self, told: (State, Reason), place: &Place, desk: &mut Desk) {
+        let epoch = self.main_epoch();
         let is_news = self.status.set(&self.identity, told, epoch, place, desk);
         self.revision += u64::from(is_news);
     }
 
     /// Takes over a definition. Another scale makes all mantissas of before meaningless, so the
-    /// streams start over in a new epoch.
-    fn define(&mut self, definition: &Definition, place: &Place, desk: &mut Desk) {
+    /// streams start over in a new epoch, behind the definition's own record where that stands
+    /// among theirs.
+    fn define(
+        &mut self,
+        definition: &Definition,
+        place: Option<Place>,
+        now: Nanos,
+        desk: &mut Desk,
+    ) {
         self.revision += 1;
         if !self.identity.define(definition) {
             return;
         }
         self.fresh = true;
-        if let (Some(home), Some(partition)) = (self.book.home, &self.book_partition) {
-            let epoch = partition.epoch(definition.exponents);
-            self.begin_book(home, epoch, *place, Reason::Starting, desk);
+        if self.trades.home.is_some() {
+            let base = self.trades.last.restated_at(now);
+            self.begin_trades(base, desk);
+            if self.main_channel() == Channel::Trades {
+                self.set_state(self.state(), &base, desk);
+            }
         }
-        if let (Some(home), Some(partition)) = (self.trades.home, &self.trades_partition) {
-            let epoch = partition.epoch(definition.exponents);
-            let base = Place {
-                seq: self.trades.last.seq,
-                ..*place
-            };
-            self.begin_trades(home, epoch, base, desk);
+        if self.book.home.is_some() {
+            let base = place.unwrap_or(Place::NONE.told_at(now));
+            self.begin_book(base, Reason::Starting, desk);
         }
     }
 
     /// Begins an epoch in every stream of the book, also for those who are subscribed already.
-    fn begin_book(
-        &mut self,
-        home: u32,
-        epoch: Epoch,
-        base: Place,
-        reason: Reason,
-        desk: &mut Desk,
-    ) {
-        self.book.begin(home, epoch, base, reason);
+    ///
+    /// `base` is the record that began it, or before everything: where a node begins to read is no
+    /// place that another one knows.
+    fn begin_book(&mut self, base: Place, reason: Reason, desk: &mut Desk) {
+        let Some(home) = &self.book.home else {
+            return;
+        };
+        let epoch = home.epoch(self.identity.exponents);
+        self.book.begin(epoch, base, reason);
         let book = &self.book;
-        let head = self.identity.head(epoch, market::Seq::NONE, &base);
+        let head = self.identity.head(epoch, Seq::NONE, &base);
         self.retell(&head, Channel::Book, &book.full, desk);
         for view in &book.views {
             let head = Head {
@@ -375,28 +445,43 @@ impl Instrument {
             self.retell(&head, Channel::Book, &view.watches, desk);
         }
         self.retell(&head, Channel::Bbo, &book.bbo.watches, desk);
-        self.set_state((State::Resyncing, reason), epoch, &base, desk);
+        self.set_state((State::Resyncing, reason), &base, desk);
     }
 
     /// Begins an epoch in the stream of the trades, also for those who are subscribed already.
-    fn begin_trades(&mut self, home: u32, epoch: Epoch, base: Place, desk: &mut Desk) {
-        self.trades.begin(home, epoch, base);
-        let head = self.identity.head(epoch, market::Seq::NONE, &base);
+    fn begin_trades(&mut self, base: Place, desk: &mut Desk) {
+        let Some(home) = &self.trades.home else {
+            return;
+        };
+        let epoch = home.epoch(self.identity.exponents);
+        self.trades.begin(epoch, base);
+        let head = self.identity.head(epoch, Seq::NONE, &base);
         self.retell(&head, Channel::Trades, &self.trades.watches, desk);
     }
 
-    /// What the instrument now is, an empty book where it is a book's stream, and its state.
+    /// What the instrument now is, that nothing of it is known, and that this is not to be trusted.
     fn retell(&self, head: &Head, channel: Channel, watches: &[WatchId], desk: &mut Desk) {
         let out = &mut desk.out;
         let text = self.identity.text();
-        out.draft(|sbe| self.identity.write(head, self.status.state, sbe));
-        out.emit(watches, text, head);
-        if channel == Channel::Book {
-            let none = std::iter::empty;
-            write_snapshot(head, 0, none(), none(), |has, write| {
-                out.draft(write);
-                out.emit_part(watches, text, has, head.publish_time);
-            });
+        let about = Head {
+            prev_seq: head.seq,
+            ..*head
+        };
+        out.draft(|sbe| self.identity.write(&about, self.status.state, sbe));
+        out.emit(watches, text, &about);
+        match channel {
+            Channel::Book => {
+                let none = std::iter::empty;
+                write_snapshot(head, 0, none(), none(), |has, write| {
+                    out.draft(write);
+                    out.emit_part(watches, text, has, head.publish_time);
+                });
+            }
+            Channel::Bbo => {
+                out.draft(|sbe| sbe::bbo(sbe, head, &Bbo::default()));
+                out.emit(watches, text, head);
+            }
+            _ => {}
         }
         if let (Channel::Book | Channel::Bbo, Some((state, reason))) = (channel, self.book.broken) {
             let status = Status {

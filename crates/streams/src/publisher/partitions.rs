@@ -28,6 +28,9 @@ pub enum Unwanted {
         /// Which of its channels.
         channel: &'static str,
     },
+    /// The record came before, or one behind it did.
+    #[error("offset {} is not behind the last one", .0.0)]
+    Repeated(Seq),
     /// No such instrument.
     #[error("no instrument has handle {0}")]
     NoInstrument(u32),
@@ -43,6 +46,15 @@ impl Partitions {
             identity,
             base: Seq(start.0 - 1),
         });
+    }
+
+    /// What stands before `next` is never read; returns what that follows on.
+    pub(super) fn pass(&mut self, index: u32, next: Seq) -> Seq {
+        let base = Seq(next.0 - 1);
+        if let Some(Some(partition)) = self.open.get_mut(index as usize) {
+            partition.base = base;
+        }
+        base
     }
 
     pub(super) fn get(&self, index: u32) -> Option<&Partition> {
@@ -62,18 +74,11 @@ impl Partitions {
         channel: Channel,
     ) -> Result<Option<&Partition>, Unwanted> {
         let here = self.get(index).ok_or(Unwanted::NotOpened(index))?;
-        let Some(home) = instrument.home(channel) else {
-            return Ok(Some(here));
-        };
-        if home == index {
-            return Ok(None);
-        }
-        match self.get(home) {
-            Some(home) if !here.identity.comes_before(&home.identity) => {
-                Err(Unwanted::OtherPartition {
-                    channel: channel.name(),
-                })
-            }
+        match instrument.home(channel) {
+            Some(home) if home.is(index) => Ok(None),
+            Some(home) if !home.yields_to(&here.identity) => Err(Unwanted::OtherPartition {
+                channel: channel.name(),
+            }),
             _ => Ok(Some(here)),
         }
     }

@@ -28,54 +28,60 @@ pub(super) fn write_missed(
     if from.epoch != epoch {
         return Err(ResumeFailure::EpochChanged);
     }
+    let feed = &instrument.book;
+    match key.channel {
+        Channel::Book | Channel::Bbo if feed.log.is_unfounded() => {
+            return Err(ResumeFailure::NoState);
+        }
+        Channel::Status => {
+            // A state may change by time alone, so that of now is told wherever one stands.
+            if from.seq > last.seq {
+                return Err(ResumeFailure::LogExceeded);
+            }
+            let head = writer.identity().head(epoch, from.seq, &last.told_at(now));
+            writer.put(&head, |sbe| instrument.status.write(&head, sbe));
+            return Ok(());
+        }
+        _ => {}
+    }
     if from.seq >= last.seq {
         // A client that is ahead of this node has read the same log elsewhere: what it has
         // already comes again and is passed over by the one rule.
         return Ok(());
     }
+    let leads = match key.channel {
+        Channel::Book => feed.log.leads_from(from.seq),
+        Channel::Bbo => {
+            // A place of the book is one of its best bid and offer too, where that was silent.
+            let is_place = feed.bbo.log.is_place(from.seq) || feed.log.leads_from(from.seq);
+            is_place && feed.bbo.log.holds_since(from.seq)
+        }
+        _ => instrument.trades.log.holds_since(from.seq),
+    };
+    if !leads {
+        return Err(ResumeFailure::LogExceeded);
+    }
     match key.channel {
-        Channel::Trades => write_messages(&instrument.trades.log, from.seq, writer),
-        Channel::Bbo => write_messages(&instrument.book.bbo.log, from.seq, writer),
-        Channel::Book => {
-            let log = &instrument.book.log;
-            if log.is_unfounded() {
-                return Err(ResumeFailure::NoState);
-            }
-            if !log.holds_since(from.seq) {
-                return Err(ResumeFailure::LogExceeded);
-            }
-            if key.params.depth == Depth::Full {
-                let identity = writer.identity();
-                log.replay(from.seq, &mut bench.changes, |entry, changes| {
+        Channel::Book if key.params.depth == Depth::Full => {
+            let identity = writer.identity();
+            feed.log
+                .replay(from.seq, &mut bench.changes, |entry, changes| {
                     writer.put_part(entry.place.seq, |sbe| {
                         write_entry(identity, epoch, entry, changes, sbe);
                     });
                 });
-            } else {
-                write_net(instrument, key, from.seq, now, bench, writer);
-            }
-            Ok(())
         }
-        Channel::Status | Channel::Ticker | Channel::Bars => {
-            let head = writer.identity().head(epoch, last.seq, &last.told_at(now));
-            writer.put(&head, |sbe| instrument.status.write(&head, sbe));
-            Ok(())
-        }
+        Channel::Book => write_net(instrument, key, from.seq, now, bench, writer),
+        Channel::Bbo => write_messages(&feed.bbo.log, from.seq, writer),
+        _ => write_messages(&instrument.trades.log, from.seq, writer),
     }
+    Ok(())
 }
 
-fn write_messages(
-    log: &MessageLog,
-    from: Seq,
-    writer: &mut Writer<'_>,
-) -> Result<(), ResumeFailure> {
-    if !log.holds_since(from) {
-        return Err(ResumeFailure::LogExceeded);
-    }
+fn write_messages(log: &MessageLog, from: Seq, writer: &mut Writer<'_>) {
     log.for_each_from(log.index_after(from), |message, seq| {
         writer.put_again(message, seq);
     });
-    Ok(())
 }
 
 /// Encodes a logged message as it was published.

@@ -17,13 +17,19 @@ pub(super) fn write_start(
 ) {
     let (epoch, last) = instrument.place(key.channel, key.params);
     let identity = writer.identity();
+    let place = last.told_at(now);
     let head = Head {
         view: View::from(key.params),
-        ..identity.head(epoch, last.seq, &last.told_at(now))
+        ..identity.head(epoch, last.seq, &place)
     };
     writer.put(&head, |sbe| {
         identity.write(&head, instrument.status.state, sbe);
     });
+    // What is whole in itself follows on whatever its receiver has.
+    let head = Head {
+        prev_seq: Seq::NONE,
+        ..head
+    };
     match key.channel {
         Channel::Book => write_whole_book(instrument, key, &head, writer),
         Channel::Bbo => writer.put(&head, |sbe| {

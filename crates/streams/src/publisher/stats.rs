@@ -25,6 +25,8 @@ pub struct Stats {
     pub bad_records: u64,
     /// Records of instruments that are read from another partition.
     pub other_partition: u64,
+    /// Records that came again, or behind later ones.
+    pub repeated: u64,
     /// How often a book was lost, for whatever reason.
     pub resyncs: u64,
     /// How often a lost book was right again.

@@ -1,4 +1,4 @@
-use market::{Channel, Epoch, Reason, Seq, State};
+use market::{Channel, Epoch, Nanos, Reason, Seq, State};
 use wire::{Head, Status, sbe};
 
 use super::desk::Desk;
@@ -40,21 +40,28 @@ impl StatusFeed {
             return false;
         }
         (self.state, self.reason) = told;
-        let prev_seq = if self.epoch == epoch {
-            self.last.seq
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.last = *place;
+            self.tell(identity, Seq::NONE, desk);
+            return true;
+        }
+        let prev_seq = self.last.seq;
+        self.last = if place.seq > prev_seq {
+            *place
         } else {
-            Seq::NONE
+            // No record of this numbering says so.
+            self.last.restated_at(place.now)
         };
-        self.epoch = epoch;
-        self.last = *place;
-        self.tell(identity, prev_seq, place, desk);
+        self.tell(identity, prev_seq, desk);
         true
     }
 
     /// Nothing has come for long: told where the stream stands, since no record says so.
-    pub(super) fn go_stale(&mut self, identity: &Identity, place: &Place, desk: &mut Desk) {
+    pub(super) fn go_stale(&mut self, identity: &Identity, now: Nanos, desk: &mut Desk) {
         (self.state, self.reason) = (State::Stale, Reason::Quiet);
-        self.tell(identity, place.seq, place, desk);
+        self.last = self.last.restated_at(now);
+        self.tell(identity, self.last.seq, desk);
     }
 
     pub(super) fn write(&self, head: &Head, out: &mut Vec<u8>) {
@@ -66,8 +73,8 @@ impl StatusFeed {
         sbe::status(out, head, &status);
     }
 
-    fn tell(&self, identity: &Identity, prev_seq: Seq, place: &Place, desk: &mut Desk) {
-        let head = identity.head(self.epoch, prev_seq, place);
+    fn tell(&self, identity: &Identity, prev_seq: Seq, desk: &mut Desk) {
+        let head = identity.head(self.epoch, prev_seq, &self.last);
         desk.out.draft(|sbe| self.write(&head, sbe));
         desk.out.emit(&self.watches, identity.text(), &head);
     }

@@ -1,6 +1,7 @@
 use market::{Channel, Epoch, Reason, State, Trade};
 use wire::{Head, Status, sbe};
 
+use super::home::Home;
 use super::identity::Identity;
 use super::outbox::Outbox;
 use crate::place::Place;
@@ -9,7 +10,7 @@ use crate::{MessageLog, WatchId};
 /// The trades of one instrument.
 #[derive(Debug)]
 pub(super) struct TradeFeed {
-    pub(super) home: Option<u32>,
+    pub(super) home: Option<Home>,
     pub(super) epoch: Epoch,
     pub(super) last: Place,
     pub(super) log: MessageLog,
@@ -31,8 +32,7 @@ impl TradeFeed {
     }
 
     /// Reading begins, or begins anew, behind `base`.
-    pub(super) fn begin(&mut self, home: u32, epoch: Epoch, base: Place) {
-        self.home = Some(home);
+    pub(super) fn begin(&mut self, epoch: Epoch, base: Place) {
         self.epoch = epoch;
         self.last = base;
         self.log.restart(base.seq);
@@ -66,9 +66,6 @@ impl TradeFeed {
         place: &Place,
         out: &mut Outbox,
     ) {
-        if place.seq <= self.last.seq {
-            return;
-        }
         self.broken = Some((state, reason));
         let head = identity.head(self.epoch, self.last.seq, place);
         let status = Status {

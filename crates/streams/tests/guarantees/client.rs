@@ -487,15 +487,25 @@ impl Client {
             .collect()
     }
 
-    /// What it holds, for comparing it with another client of the same stream.
-    pub(crate) fn holds(&self) -> (PlainBook, Bbo, Option<(State, Reason)>, Option<State>) {
-        (
-            self.book.clone(),
-            self.bbo,
-            self.state,
-            self.broken.map(|(state, _)| state),
-        )
+    /// What it holds, for comparing it with another client of the same stream. That trades may be
+    /// missing is told once to those who were there, and is no state.
+    pub(crate) fn holds(&self) -> Held {
+        Held {
+            book: self.book.clone(),
+            bbo: self.bbo,
+            state: self.state,
+            broken: self.broken.filter(|_| self.key.channel != Channel::Trades),
+        }
     }
+}
+
+/// What a client holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    book: PlainBook,
+    bbo: Bbo,
+    state: Option<(State, Reason)>,
+    broken: Option<(State, Reason)>,
 }
 
 const fn position(head: &Head) -> Position {

@@ -4,7 +4,7 @@ use market::{
     Definition, Event, Exponents, InstrumentName, Level, Link, Nanos, Seq, SnapshotOrigin, State,
     Trade,
 };
-use streams::{At, Handle, PartitionIdentity, Publisher, Scope};
+use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Unwanted};
 use wire::OwnedTrade;
 
 pub(crate) const NAMES: [&str; 4] = ["V:A", "V:B", "W:C", "W:D"];
@@ -67,15 +67,17 @@ impl Record {
         let handle = publisher
             .add_instrument(&name, Exponents::default(), now)
             .unwrap();
-        self.tell(publisher, handle, now);
+        let _refused = self.offer(publisher, handle, now);
     }
 
-    fn tell(&self, publisher: &mut Publisher, handle: Handle, now: Nanos) {
+    pub(crate) fn offer(
+        &self,
+        publisher: &mut Publisher,
+        handle: Handle,
+        now: Nanos,
+    ) -> Result<(), Unwanted> {
         let time = (self.offset % 3 != 0).then(|| Nanos(log_time(self.offset).0 - 7));
-        let at = self.at();
-        let mut event = |event: &Event<'_>| {
-            let _refused = publisher.event(at, handle, event, now);
-        };
+        let mut event = |event: &Event<'_>| publisher.event(self.at(), handle, event, now);
         match &self.said {
             Said::Whole {
                 seq,
@@ -106,7 +108,7 @@ impl Record {
                 event(&Event::Trades {
                     time,
                     trades: &trades,
-                });
+                })
             }
             Said::State(state) => event(&Event::Status {
                 time,
@@ -116,8 +118,11 @@ impl Record {
                 time,
                 definition: *definition,
             }),
-            Said::Bad(scope) => publisher.refused(at, handle, *scope, now),
             Said::Nothing => event(&Event::Nothing),
+            Said::Bad(scope) => {
+                publisher.refused(self.at(), handle, *scope, now);
+                Ok(())
+            }
         }
     }
 }

@@ -16,4 +16,9 @@ mod node;
 mod script;
 mod venue;
 
+mod catching_up;
+mod following;
+mod homes;
+mod losing;
+mod resuming;
 mod starting;

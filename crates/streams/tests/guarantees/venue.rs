@@ -396,7 +396,7 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         3 => (instrument.clone(), 0usize..4).prop_map(|(instrument, back)| Act::Again { instrument, back }),
         10 => (instrument.clone(), 1usize..4).prop_map(|(instrument, count)| Act::Trade { instrument, count }),
         2 => (instrument.clone(), any::<bool>()).prop_map(|(instrument, halted)| Act::Halt { instrument, halted }),
-        1 => (instrument.clone(), -9i8..=-7).prop_map(|(instrument, finer)| Act::Define { instrument, finer }),
+        1 => (instrument.clone(), prop_oneof![Just(-9i8), Just(-7i8)]).prop_map(|(instrument, finer)| Act::Define { instrument, finer }),
         2 => (instrument.clone(), scope).prop_map(|(instrument, scope)| Act::Bad { instrument, scope }),
         2 => instrument.prop_map(|instrument| Act::Other { instrument }),
         1 => (0..PARTITIONS).prop_map(|partition| Act::Reopen { partition }),

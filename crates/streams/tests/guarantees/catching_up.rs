@@ -1,0 +1,262 @@
+//! Slow subscribers: what they are given instead of everything.
+
+use market::{Channel, Exponents, Nanos, Position, Seq};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use streams::{Settings, Start, WatchId};
+use wire::{Depth, Encoding, LagKind};
+
+use crate::client::{Checked, Client};
+use crate::log::Entry;
+use crate::node::{Node, key, settings};
+use crate::script::{A, at, definition, delta, trade, whole};
+use crate::venue::{Scribe, act};
+
+/// A client as it was after some entry of the log.
+struct Past {
+    watch: WatchId,
+    client: Client,
+}
+
+const KINDS: [(Channel, Depth); 5] = [
+    (Channel::Book, Depth::Full),
+    (Channel::Book, Depth::D5),
+    (Channel::Bbo, Depth::Full),
+    (Channel::Trades, Depth::Full),
+    (Channel::Status, Depth::Full),
+];
+
+/// Lets clients fall behind at every place of a log; then each is caught up, and a copy of it
+/// resumes. Both end with what those have who followed all the way.
+fn check(log: &[Entry], instrument: usize) -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    let mut watches = Vec::new();
+    let mut pasts = Vec::new();
+    let mut followers = Vec::new();
+    for (channel, depth) in KINDS {
+        let key = key(instrument, channel, depth);
+        followers.push(node.join(key, Encoding::Sbe)?);
+        let watch = node
+            .publisher
+            .watch(key, Encoding::Sbe, Nanos(node.now))
+            .unwrap();
+        watches.push(watch);
+    }
+    for entry in log {
+        node.read(entry);
+        node.flush()?;
+        for (watch, follower) in watches.iter().zip(&followers) {
+            pasts.push(Past {
+                watch: *watch,
+                client: node.seats[*follower].client.clone(),
+            });
+        }
+    }
+    for (watch, follower) in watches.iter().zip(&followers) {
+        let now = &node.seats[*follower].client;
+        for past in pasts.iter().filter(|past| past.watch == *watch) {
+            let Some(from) = past.client.mine else {
+                continue;
+            };
+            let caught = node
+                .publisher
+                .catch_up(*watch, from, Nanos(node.now + 77))
+                .unwrap();
+            let mut client = past.client.clone();
+            let lags = client.lags.len();
+            if let Some(run) = caught.run {
+                client.take(&run, 0, usize::MAX)?;
+            }
+            compare(&client, now)?;
+            let is_empty = caught.position.seq == Seq::NONE;
+            if Some(from) != now.mine && client.key.channel != Channel::Trades && !is_empty {
+                prop_assert_eq!(client.lags.len(), lags + 1, "it is told");
+                let lag = client.lags[lags];
+                prop_assert_eq!(Some(lag.to_seq), now.mine.map(|mine| mine.seq));
+            }
+            let joined = node
+                .publisher
+                .join(*watch, Some(from), Nanos(node.now))
+                .unwrap();
+            let mut client = past.client.clone();
+            let resumed = joined.start == Start::Resumed;
+            let missed = client.applied.len();
+            if !resumed {
+                client.forget();
+            }
+            client.learn(joined.position.epoch, joined.exponents);
+            if let Some(run) = joined.run {
+                client.take(&run, 0, usize::MAX)?;
+            }
+            compare(&client, now)?;
+            let is_raw = client.key.params.depth == Depth::Full;
+            if resumed && is_raw && client.key.channel != Channel::Status {
+                prop_assert_eq!(&client.applied[missed..], &now.applied[missed..]);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn compare(client: &Client, now: &Client) -> Checked {
+    let begun = |mine: Option<Position>| mine.filter(|mine| mine.seq != Seq::NONE);
+    // Where an epoch of trades begins without a message, followers are still in the one before.
+    let is_behind = now.mine.map(|mine| mine.epoch) != client.mine.map(|mine| mine.epoch);
+    if client.key.channel != Channel::Trades || !is_behind {
+        prop_assert_eq!(begun(client.mine), begun(now.mine));
+    }
+    prop_assert_eq!(client.holds(), now.holds());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(2),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn whoever_falls_behind_or_resumes_ends_where_the_others_are(
+        acts in proptest::collection::vec(act(), 1..60),
+        instrument in 0usize..4,
+    ) {
+        check(&Scribe::write_all(&acts, false), instrument)?;
+    }
+}
+
+/// A node with a slow client of a channel of instrument [`A`].
+fn slow(channel: Channel, encoding: Encoding) -> Result<(Node, usize), TestCaseError> {
+    let mut node = Node::new(Settings {
+        log_bytes: 1 << 16,
+        ..settings()
+    });
+    node.watch_all()?;
+    node.read(&at(
+        0,
+        whole(Some(100), &[(1, 1), (2, 2)], &[(9, 1), (8, 2)]),
+    ));
+    node.read(&at(1, trade("first")));
+    let seat = node.join(key(A, channel, Depth::Full), encoding)?;
+    node.seats[seat].slow = true;
+    Ok((node, seat))
+}
+
+fn wake(node: &mut Node, seat: usize) -> Checked {
+    node.seats[seat].slow = false;
+    node.check()
+}
+
+#[test]
+fn a_lag_tells_its_range_and_what_is_in_it() -> Checked {
+    let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
+    for number in 100..160 {
+        let size = i64::try_from(number).unwrap();
+        let link = Some((number, number + 1));
+        node.read(&at(size - 98, delta(link, &[(1, size)], &[])));
+        node.flush()?;
+    }
+    wake(&mut node, seat)?;
+    let lag = node.seats[seat].client.lags[0];
+    assert_eq!(lag.kind, LagKind::Conflated);
+    assert_eq!((lag.from_seq, lag.to_seq), (Seq(0), Seq(61)));
+    assert_eq!((lag.messages, lag.bytes), (60, 60 * 16));
+    assert_eq!(
+        lag.age,
+        59 * 15 + 10,
+        "since the first of them was published"
+    );
+    Ok(())
+}
+
+#[test]
+fn skipped_trades_are_told_and_the_last_are_given() -> Checked {
+    let (mut node, seat) = slow(Channel::Trades, Encoding::Sbe)?;
+    let id = "x".repeat(200);
+    for offset in 2..100 {
+        node.read(&at(offset, trade(&id)));
+        node.flush()?;
+    }
+    wake(&mut node, seat)?;
+    let client = &node.seats[seat].client;
+    let lag = client.lags[0];
+    assert_eq!(lag.kind, LagKind::Skipped);
+    assert_eq!(lag.from_seq, Seq(1));
+    let given: Vec<i64> = client.trades().iter().map(|(seq, _)| seq.0).collect();
+    assert_eq!(
+        given.first(),
+        Some(&(lag.to_seq.0 + 1)),
+        "not one more is lost"
+    );
+    assert_eq!(given.last(), Some(&99));
+    Ok(())
+}
+
+#[test]
+fn one_large_message_of_trades_is_not_skipped_for_its_size() -> Checked {
+    let mut node = Node::new(Settings {
+        log_bytes: 1 << 20,
+        ..settings()
+    });
+    node.watch_all()?;
+    let seat = node.join(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
+    node.seats[seat].slow = true;
+    let crate::log::Said::Trades(one) = trade(&"y".repeat(230)) else {
+        unreachable!()
+    };
+    for offset in 0..4 {
+        let many = vec![one[0].clone(); 200];
+        node.read(&at(offset, crate::log::Said::Trades(many)));
+        node.flush()?;
+    }
+    wake(&mut node, seat)?;
+    let given = node.seats[seat].client.trades();
+    assert_eq!(given.last().map(|(seq, _)| *seq), Some(Seq(3)));
+    Ok(())
+}
+
+#[test]
+fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
+    for encoding in [Encoding::Sbe, Encoding::Json] {
+        for channel in [Channel::Book, Channel::Bbo, Channel::Trades] {
+            let (mut node, seat) = slow(channel, encoding)?;
+            node.read(&at(5, definition(-3, 1)));
+            node.read(&at(6, whole(Some(500), &[(7, 7)], &[(9, 1)])));
+            let mut number = 500;
+            for offset in 7..200 {
+                let size = offset % 7 + 1;
+                let link = Some((number, number + 1));
+                node.read(&at(2 * offset, delta(link, &[(7, size)], &[(9, 8 - size)])));
+                node.read(&at(2 * offset + 1, trade("later")));
+                number += 1;
+                node.flush()?;
+            }
+            wake(&mut node, seat)?;
+            let client = &node.seats[seat].client;
+            assert!(!client.lags.is_empty());
+            let scale = Exponents {
+                price: -3,
+                size: -8,
+            };
+            assert_eq!(client.about.as_ref().unwrap().exponents, scale);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn who_is_ahead_is_given_nothing() -> Checked {
+    let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
+    node.flush()?;
+    let mut from = node.seats[seat].client.mine.unwrap();
+    from.seq.0 += 1_000;
+    let watch = node
+        .publisher
+        .watch(key(A, Channel::Book, Depth::Full), Encoding::Sbe, Nanos(0))
+        .unwrap();
+    let caught = node.publisher.catch_up(watch, from, Nanos(0)).unwrap();
+    assert_eq!((caught.run, caught.position), (None, from));
+    Ok(())
+}

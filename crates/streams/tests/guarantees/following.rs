@@ -1,0 +1,140 @@
+//! Whoever follows the rules has what the publisher has, whatever happens.
+
+use market::Channel;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::RngSeed;
+use wire::{Depth, Encoding};
+
+use crate::client::Checked;
+use crate::node::{Node, Phase, key, settings};
+use crate::venue::{Act, PARTITIONS, Scribe, act};
+
+/// Something that happens at a node.
+#[derive(Debug, Clone)]
+enum Step {
+    Act(Act),
+    Join {
+        instrument: usize,
+        channel: Channel,
+        depth: Depth,
+        encoding: Encoding,
+    },
+    Leave(usize),
+    Resume(usize),
+    Slow(usize, bool),
+    Read(usize, usize),
+    Check,
+    Tick(u64),
+    Lose(u32, i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let depth = select(vec![
+        Depth::Full,
+        Depth::D1,
+        Depth::D5,
+        Depth::D10,
+        Depth::D25,
+    ]);
+    let channel = prop_oneof![
+        4 => Just(Channel::Book),
+        1 => Just(Channel::Bbo),
+        1 => Just(Channel::Trades),
+        1 => Just(Channel::Status),
+    ];
+    let encoding = prop_oneof![2 => Just(Encoding::Sbe), 1 => Just(Encoding::Json)];
+    prop_oneof![
+        60 => act().prop_map(Step::Act),
+        10 => (0usize..4, channel, depth, encoding).prop_map(|(instrument, channel, depth, encoding)| {
+            let depth = if channel == Channel::Book { depth } else { Depth::Full };
+            Step::Join { instrument, channel, depth, encoding }
+        }),
+        4 => any::<usize>().prop_map(Step::Leave),
+        6 => any::<usize>().prop_map(Step::Resume),
+        4 => any::<(usize, bool)>().prop_map(|(seat, slow)| Step::Slow(seat, slow)),
+        6 => (any::<usize>(), 0usize..5).prop_map(|(seat, frames)| Step::Read(seat, frames)),
+        12 => Just(Step::Check),
+        3 => select(vec![1_000u64, 6_000, 40_000]).prop_map(Step::Tick),
+        1 => (0..PARTITIONS, 1i64..4).prop_map(|(partition, lost)| Step::Lose(partition, lost)),
+    ]
+}
+
+/// The seats behind the witnesses', which never leave.
+fn pick(node: &Node, seat: usize) -> Option<usize> {
+    let (first, end) = (16, node.seats.len());
+    (end > first).then(|| first + seat % (end - first))
+}
+
+fn run(steps: &[Step]) -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    let mut scribe = Scribe::new(false);
+    for step in steps {
+        match step {
+            Step::Act(act) => {
+                scribe.write(act);
+                for entry in scribe.log.drain(..) {
+                    node.read(&entry);
+                }
+            }
+            Step::Join {
+                instrument,
+                channel,
+                depth,
+                encoding,
+            } => {
+                node.join(key(*instrument, *channel, *depth), *encoding)?;
+            }
+            Step::Leave(seat) => {
+                if let Some(seat) = pick(&node, *seat) {
+                    node.leave(seat);
+                }
+            }
+            Step::Resume(seat) => {
+                if let Some(seat) = pick(&node, *seat)
+                    && node.seats[seat].phase == Phase::Away
+                {
+                    let from = node.seats[seat].client.mine;
+                    node.enter(seat, from)?;
+                }
+            }
+            Step::Slow(seat, slow) => {
+                if let Some(seat) = pick(&node, *seat) {
+                    node.seats[seat].slow = *slow;
+                }
+            }
+            Step::Read(seat, frames) => {
+                if let Some(seat) = pick(&node, *seat) {
+                    node.flush()?;
+                    node.read_runs(seat, *frames)?;
+                }
+            }
+            Step::Check => node.check()?,
+            Step::Tick(after) => node.tick(*after),
+            Step::Lose(partition, lost) => {
+                if let Some(next) = scribe.skip(*partition, *lost) {
+                    node.lose(*partition, next);
+                }
+            }
+        }
+    }
+    node.check()?;
+    node.check_trades()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn whoever_follows_the_rules_has_what_the_publisher_has(
+        steps in proptest::collection::vec(step(), 1..120)
+    ) {
+        run(&steps)?;
+    }
+}

@@ -1,0 +1,208 @@
+//! From which partition an instrument is read.
+
+use market::{Channel, Nanos, Seq, State};
+use streams::{Handle, Scope, Unwanted};
+use wire::{Depth, Encoding};
+
+use crate::client::Checked;
+use crate::log::{Entry, Said, identity};
+use crate::node::{Node, key, settings};
+use crate::script::{A, at, definition, delta, of, trade, whole};
+
+fn refusal(node: &mut Node, entry: &Entry) -> Option<Unwanted> {
+    let Entry::Record(record) = entry else {
+        unreachable!()
+    };
+    node.now += 1;
+    let now = Nanos(node.now);
+    record.offer(&mut node.publisher, Handle(0), now).err()
+}
+
+#[test]
+fn of_two_partitions_the_first_by_topic_and_number_wins() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    assert_eq!(
+        refusal(&mut node, &of(A, 1, 5, whole(Some(1), &[(1, 1)], &[]))),
+        None
+    );
+    node.flush()?;
+    let first = node.witness(A, Channel::Book).mine.unwrap().epoch;
+    // It comes first, though it is seen later.
+    assert_eq!(
+        refusal(&mut node, &of(A, 0, 9, whole(Some(7), &[(2, 2)], &[]))),
+        None
+    );
+    node.flush()?;
+    let book = node.witness(A, Channel::Book);
+    assert_ne!(book.mine.unwrap().epoch, first);
+    assert_eq!(book.book.bids.len(), 1);
+    let refused = refusal(&mut node, &of(A, 1, 6, delta(Some((1, 2)), &[(3, 3)], &[])));
+    assert_eq!(refused, Some(Unwanted::OtherPartition { channel: "book" }));
+    node.publisher.refused(
+        streams::At {
+            partition: 1,
+            seq: Seq(7),
+            log_time: Nanos(0),
+        },
+        Handle(0),
+        Scope::Unknown,
+        Nanos(0),
+    );
+    node.flush()?;
+    let book = node.witness(A, Channel::Book);
+    assert_eq!((book.book.bids.get(&2), book.broken), (Some(&2), None));
+    // Each channel has its own home.
+    assert_eq!(refusal(&mut node, &of(A, 1, 8, trade("1"))), None);
+    Ok(())
+}
+
+#[test]
+fn a_record_that_comes_again_is_refused() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    assert_eq!(
+        refusal(&mut node, &at(4, whole(None, &[(1, 1)], &[]))),
+        None
+    );
+    for offset in [4, 3] {
+        let again = refusal(&mut node, &at(offset, delta(None, &[(2, 2)], &[])));
+        assert_eq!(again, Some(Unwanted::Repeated(Seq(offset))));
+    }
+    // What a record says of another channel is not the same again.
+    assert_eq!(refusal(&mut node, &at(4, trade("1"))), None);
+    assert_eq!(
+        refusal(&mut node, &at(5, delta(None, &[(3, 3)], &[]))),
+        None
+    );
+    node.flush()?;
+    assert_eq!(node.witness(A, Channel::Book).book.bids.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn states_and_definitions_claim_no_book() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    // They come from a partition that comes first, before the book is seen elsewhere.
+    node.read(&of(A, 0, 5_000, definition(-4, 5)));
+    node.read(&of(A, 0, 5_001, Said::State(State::Halted)));
+    node.read(&of(A, 1, 3, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.read(&of(A, 1, 4, delta(Some((1, 2)), &[(2, 2)], &[])));
+    node.check()?;
+    assert_eq!(node.witness(A, Channel::Book).book.bids.len(), 2);
+    let status = node.witness(A, Channel::Status);
+    assert_eq!(status.state.unwrap().0, State::Halted);
+    node.read(&of(A, 0, 5_002, Said::State(State::Live)));
+    node.check()?;
+    let status = node.witness(A, Channel::Status);
+    assert_eq!(status.state.unwrap().0, State::Live);
+    assert_eq!(
+        status.mine.unwrap().seq,
+        Seq(3),
+        "in the numbering of the book"
+    );
+    node.read(&of(A, 0, 5_003, definition(-5, 5)));
+    node.read(&of(A, 1, 5, whole(Some(9), &[(7, 1)], &[(9, 1)])));
+    node.check()
+}
+
+#[test]
+fn a_state_never_stands_before_the_one_before() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    node.read(&at(7, trade("1")));
+    // Its book begins in the same numbering, before everything.
+    node.read(&at(9, delta(None, &[(1, 1)], &[])));
+    node.check()?;
+    let status = node.witness(A, Channel::Status);
+    assert_eq!(status.state.unwrap().0, State::Resyncing);
+    node.read(&at(10, whole(None, &[(1, 1)], &[])));
+    node.check()
+}
+
+#[test]
+fn an_instrument_may_move_when_its_topic_is_made_anew() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    node.read(&of(A, 0, 3, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.read(&of(A, 0, 4, trade("1")));
+    for partition in [0, 1] {
+        node.read(&Entry::Reopen {
+            partition,
+            turns: 1,
+        });
+    }
+    node.check()?;
+    // With other partitions, its key leads elsewhere.
+    node.read(&of(A, 1, 0, whole(Some(1), &[(2, 2)], &[(9, 1)])));
+    node.read(&of(A, 1, 1, trade("2")));
+    node.check()?;
+    node.check_trades()?;
+    let epoch = identity(1, 1).epoch(market::Exponents::default());
+    assert_eq!(node.witness(A, Channel::Book).mine.unwrap().epoch, epoch);
+    // From here on it stays.
+    let refused = refusal(&mut node, &of(A, 2, 0, whole(Some(1), &[(3, 3)], &[])));
+    assert_eq!(refused, Some(Unwanted::OtherPartition { channel: "book" }));
+    Ok(())
+}
+
+#[test]
+fn trades_alone_keep_a_state_too() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    node.read(&at(0, trade("1")));
+    node.read(&at(1, Said::State(State::Halted)));
+    node.check()?;
+    assert_eq!(
+        node.witness(A, Channel::Status).state.unwrap().0,
+        State::Halted
+    );
+    node.read(&at(2, Said::State(State::Live)));
+    node.read(&at(3, definition(-3, 5)));
+    node.check()?;
+    assert_eq!(
+        node.witness(A, Channel::Status).state.unwrap().0,
+        State::Live
+    );
+    node.read(&Entry::Reopen {
+        partition: 0,
+        turns: 1,
+    });
+    node.check()?;
+    assert_eq!(
+        node.witness(A, Channel::Status).state.unwrap().0,
+        State::Resyncing
+    );
+    node.read(&at(0, trade("2")));
+    node.check()?;
+    assert_eq!(
+        node.witness(A, Channel::Status).state.unwrap().0,
+        State::Live
+    );
+    node.check_trades()
+}
+
+#[test]
+fn a_name_twice_is_one_instrument() {
+    let mut publisher = streams::Publisher::new(settings());
+    let name = crate::node::name(A);
+    let scale = market::Exponents {
+        price: -2,
+        size: -2,
+    };
+    let first = publisher.add_instrument(&name, scale, Nanos(0)).unwrap();
+    let other = market::Exponents::default();
+    let again = publisher.add_instrument(&name, other, Nanos(5)).unwrap();
+    assert_eq!(first, again);
+    assert_eq!(publisher.instruments(), 1);
+    assert_eq!(publisher.exponents(first), Some(scale), "as it was");
+    assert_eq!(publisher.take_changed(), [first]);
+    let id = publisher
+        .watch(key(A, Channel::Book, Depth::D5), Encoding::Sbe, Nanos(0))
+        .unwrap();
+    publisher.unwatch(id);
+    publisher.unwatch(id);
+    assert!(publisher.join(id, None, Nanos(0)).is_none());
+    assert!(publisher.watched() == 0 && publisher.take_changed().is_empty());
+}

@@ -1,0 +1,105 @@
+//! Kafka deleted records before this node had read them.
+
+use market::{Channel, Reason, State};
+use streams::{ResumeFailure, Start};
+use wire::{Depth, Encoding};
+
+use crate::client::Checked;
+use crate::node::{Node, key, settings};
+use crate::script::{A, at, delta, trade, whole};
+
+const LOST: Option<(State, Reason)> = Some((State::Resyncing, Reason::Retention));
+
+/// A node that read offsets 0 to 2 and lost what stands up to 10, and one that lost nothing.
+fn nodes() -> Result<(Node, Node), proptest::test_runner::TestCaseError> {
+    let mut nodes = (Node::new(settings()), Node::new(settings()));
+    for node in [&mut nodes.0, &mut nodes.1] {
+        node.watch_all()?;
+        node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+        node.read(&at(1, delta(Some((1, 2)), &[(2, 2)], &[])));
+        node.read(&at(2, trade("1")));
+        node.flush()?;
+    }
+    nodes.0.lose(0, 10);
+    nodes.0.flush()?;
+    Ok(nodes)
+}
+
+#[test]
+fn a_loss_is_told_where_the_streams_stand() -> Checked {
+    let (node, _) = nodes()?;
+    for channel in [Channel::Book, Channel::Bbo] {
+        let client = node.witness(A, channel);
+        assert_eq!(client.broken, LOST, "{channel:?}");
+        assert_eq!(client.mine.unwrap().seq.0, 1, "no record says so");
+    }
+    let trades = node.witness(A, Channel::Trades);
+    assert_eq!(trades.broken, LOST);
+    assert_eq!(
+        trades.mine.unwrap().seq.0,
+        9,
+        "up to there, trades may be missing"
+    );
+    assert_eq!(node.witness(A, Channel::Status).state, LOST);
+    Ok(())
+}
+
+#[test]
+fn nothing_leads_over_a_loss() -> Checked {
+    let (mut lossy, mut other) = nodes()?;
+    // Another node has read what this one lost.
+    other.read(&at(5, delta(Some((2, 3)), &[(3, 3)], &[])));
+    other.read(&at(6, delta(Some((3, 4)), &[(4, 4)], &[])));
+    other.flush()?;
+    for depth in [Depth::Full, Depth::D5] {
+        let come = other.join(key(A, Channel::Book, depth), Encoding::Sbe)?;
+        let come = other.seats[come].client.clone();
+        let seat = lossy.seat(come);
+        let from = lossy.seats[seat].client.mine;
+        let start = lossy.enter(seat, from)?;
+        assert_eq!(start, Start::Snapshot(Some(ResumeFailure::NoState)));
+        assert_eq!(lossy.seats[seat].client.broken, LOST);
+    }
+    lossy.check()?;
+    lossy.read(&at(12, whole(Some(9), &[(5, 5)], &[(9, 1)])));
+    lossy.check()?;
+    lossy.read(&at(13, delta(Some((9, 10)), &[(6, 6)], &[])));
+    lossy.check()
+}
+
+#[test]
+fn who_was_away_during_a_loss_is_told_of_it() -> Checked {
+    let (mut lossy, mut other) = nodes()?;
+    let come = other.join(key(A, Channel::Book, Depth::Full), Encoding::Sbe)?;
+    let come = other.seats[come].client.clone();
+    let seat = lossy.seat(come);
+    let from = lossy.seats[seat].client.mine;
+    lossy.enter(seat, from)?;
+    assert_eq!(lossy.seats[seat].client.broken, LOST);
+    Ok(())
+}
+
+#[test]
+fn who_is_slow_during_a_loss_is_told_of_it() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    let seats = [Channel::Book, Channel::Bbo, Channel::Status].map(|channel| {
+        let seat = node.join(key(A, channel, Depth::Full), Encoding::Sbe);
+        seat.unwrap()
+    });
+    node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.flush()?;
+    for seat in seats {
+        node.seats[seat].slow = true;
+    }
+    node.lose(0, 10);
+    // Heartbeats fill the ring; none of them moves anything.
+    for _ in 0..100 {
+        node.tick(10_000);
+        node.flush()?;
+    }
+    for seat in seats {
+        node.seats[seat].slow = false;
+    }
+    node.check()
+}
