@@ -7,5 +7,6 @@
     reason = "tests fail where they stand, and print figures"
 )]
 
+mod cryptofeed;
 mod fleet;
 mod oracle;
