@@ -61,6 +61,6 @@ pub(crate) fn run(args: DemoArgs, sources: Sources) -> anyhow::Result<()> {
     let publisher = DemoPublisher::start(&broker, args.seed, args.rate)?;
     banner::show(&config, &broker);
     let ran = serve::run(config);
-    publisher.stop()?;
-    ran
+    let stopped = publisher.stop();
+    ran.and(stopped)
 }

@@ -160,7 +160,7 @@ impl Pipeline {
         self.publisher.tick(now());
         counts::show_publisher(&self.metrics, &self.publisher, self.port.runs());
         self.ingest.show(progress, now());
-        if progress.listed {
+        if progress.discovered {
             self.readiness.listed();
         }
         self.readiness.turned(at);

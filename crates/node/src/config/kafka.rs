@@ -16,6 +16,7 @@ pub(super) fn read(reader: &mut Reader) -> IngestConfig {
         topics: Vec::new(),
         start: start.unwrap_or(Start::Earliest),
         threads: reader.count("kafka.threads"),
+        topic_ids: reader.choice("kafka.topic_ids") == "ask",
         discovery: reader.duration("kafka.discovery_interval"),
         max_record_bytes: reader.size("kafka.max_record_bytes"),
         batch: BatchLimits::default(),

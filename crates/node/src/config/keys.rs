@@ -54,6 +54,12 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("1"),
         meaning: "Threads that read and publish; partitions are divided over them.",
     },
+    Key {
+        path: "kafka.topic_ids",
+        kind: Kind::Choice(&["ask", "none"]),
+        default: Value("ask"),
+        meaning: "Whether brokers are asked for the UUIDs of topics, by which a topic that was made anew is noticed; `none` is for brokers before Kafka 2.8.",
+    },
     // Markets are listed a few times a day; metadata of a thousand topics is 100 kB.
     Key {
         path: "kafka.discovery_interval",

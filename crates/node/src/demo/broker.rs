@@ -12,9 +12,20 @@ const PARTITIONS: i32 = 4;
 /// What the node of a demo is told, beside the broker's address. The terminal is for the banner,
 /// so only what is wrong is logged there.
 const CONFIG: &str = r#"
+[kafka]
+# The mock broker knows no UUIDs.
+topic_ids = "none"
+
 [[topics]]
 pattern = "market"
 format = "tapecast"
+
+[limits]
+sessions = 1000
+
+[session]
+# Who ends a demo waits for it.
+drain_delay = "200ms"
 
 [log]
 level = "warn"
