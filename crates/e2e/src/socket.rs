@@ -1,1 +1,210 @@
-//! Later.
+//! A WebSocket client with bad manners: it writes whatever bytes it is told, and reads when it is told.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// No answer of a node takes longer.
+const WITHIN: Duration = Duration::from_secs(20);
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+/// A mask that hides nothing is a mask all the same.
+const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
+
+/// A connection after its handshake.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    unread: Vec<u8>,
+    /// Whether pings are answered.
+    pub pongs: bool,
+}
+
+/// A frame of the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// As RFC 6455 numbers them.
+    pub opcode: u8,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    /// The text's JSON.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.payload).ok()
+    }
+}
+
+/// The head of a handshake that is right, with other header lines beside.
+#[must_use]
+pub fn handshake(address: SocketAddr, more: &str) -> String {
+    format!(
+        "GET /ws HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    )
+}
+
+impl Socket {
+    /// Connects and asks for a subprotocol.
+    #[must_use]
+    pub fn connect(address: SocketAddr, protocol: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("the node listens");
+        stream
+            .set_read_timeout(Some(WITHIN))
+            .expect("a socket has a time-out");
+        let mut socket = Self {
+            stream,
+            unread: Vec::new(),
+            pongs: true,
+        };
+        let protocol = format!("Sec-WebSocket-Protocol: {protocol}\r\n");
+        socket.write(handshake(address, &protocol).as_bytes());
+        let head = loop {
+            if let Some(end) = find(&socket.unread, b"\r\n\r\n") {
+                break socket.unread.drain(..end + 4).collect::<Vec<_>>();
+            }
+            assert!(socket.read(), "the node ends in its handshake");
+        };
+        let head = String::from_utf8_lossy(&head).into_owned();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert!(head.to_ascii_lowercase().contains(&protocol.trim().to_ascii_lowercase()));
+        socket
+    }
+
+    /// Writes bytes as they are.
+    pub fn write(&mut self, bytes: &[u8]) {
+        // A node that has closed already says why in what can still be read.
+        let _closed = self.stream.write_all(bytes);
+    }
+
+    /// Sends a frame with a mask, as a client should.
+    pub fn send(&mut self, opcode: u8, payload: &[u8]) {
+        let bytes = frame(0x80 | opcode, payload, true);
+        self.write(&bytes);
+    }
+
+    /// Sends a request.
+    pub fn request(&mut self, text: &str) {
+        self.send(TEXT, text.as_bytes());
+    }
+
+    /// The next frame that is no ping; `None` when the node ended the connection.
+    pub fn next(&mut self) -> Option<Frame> {
+        loop {
+            while let Some(frame) = self.take() {
+                if frame.opcode != PING {
+                    return Some(frame);
+                }
+                if self.pongs {
+                    self.send(10, &frame.payload);
+                }
+            }
+            if !self.read() {
+                return None;
+            }
+        }
+    }
+
+    /// The next control answer, passing over data.
+    pub fn answer(&mut self) -> Value {
+        let deadline = Instant::now() + WITHIN;
+        while Instant::now() < deadline {
+            let frame = self.next().expect("the node answers");
+            assert!(frame.opcode != CLOSE, "closed with {:?}", code(&frame));
+            let json = frame.json().filter(|_| frame.opcode == TEXT);
+            if let Some(answer) = json.filter(|json| json.get("op").is_some()) {
+                return answer;
+            }
+        }
+        panic!("no answer within {WITHIN:?}");
+    }
+
+    /// Reads to the end, and tells the close code; `None` when the node gave none.
+    pub fn close_code(&mut self) -> Option<u16> {
+        let deadline = Instant::now() + WITHIN;
+        while Instant::now() < deadline {
+            match self.next() {
+                Some(frame) if frame.opcode == CLOSE => return code(&frame),
+                Some(_) => {}
+                None => return None,
+            }
+        }
+        panic!("not closed within {WITHIN:?}");
+    }
+
+    /// Reads more; false at the end.
+    fn read(&mut self) -> bool {
+        let mut bytes = vec![0; 64 << 10];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.unread.extend_from_slice(&bytes[..count]);
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                panic!("the node says nothing for {WITHIN:?}")
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn take(&mut self) -> Option<Frame> {
+        let head = self.unread.get(..2)?;
+        let opcode = head[0] & 0x0f;
+        assert!(head[0] & 0xf0 == 0x80, "a node sends whole frames");
+        assert!(head[1] & 0x80 == 0, "a node never masks");
+        let (begin, length) = match head[1] {
+            126 => {
+                let length = self.unread.get(2..4)?;
+                (4, usize::from(u16::from_be_bytes([length[0], length[1]])))
+            }
+            127 => {
+                let length = self.unread.get(2..10)?.try_into().ok()?;
+                (10, usize::try_from(u64::from_be_bytes(length)).ok()?)
+            }
+            length => (2, usize::from(length)),
+        };
+        let payload = self.unread.get(begin..begin + length)?.to_vec();
+        self.unread.drain(..begin + length);
+        Some(Frame { opcode, payload })
+    }
+}
+
+/// The close code of a close frame.
+#[must_use]
+pub fn code(frame: &Frame) -> Option<u16> {
+    let bytes = frame.payload.get(..2)?;
+    Some(u16::from_be_bytes([bytes[0], bytes[1]]))
+}
+
+/// A frame with any first byte, with a mask or without.
+#[must_use]
+pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
+    let bit = if masked { 0x80 } else { 0 };
+    let mut bytes = vec![first];
+    match u8::try_from(payload.len()) {
+        Ok(length @ ..=125) => bytes.push(bit | length),
+        _ => {
+            let length = u16::try_from(payload.len()).expect("a small frame");
+            bytes.push(bit | 126);
+            bytes.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+    if masked {
+        bytes.extend_from_slice(&MASK);
+        let masked = payload.iter().zip(MASK.iter().cycle());
+        bytes.extend(masked.map(|(byte, mask)| byte ^ mask));
+    } else {
+        bytes.extend_from_slice(payload);
+    }
+    bytes
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}

@@ -7,6 +7,8 @@
     reason = "tests fail where they stand, and print figures"
 )]
 
+mod bad_input;
 mod cryptofeed;
+mod edges;
 mod fleet;
 mod oracle;

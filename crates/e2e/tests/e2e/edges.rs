@@ -1,0 +1,276 @@
+//! The edges of the protocol, tried with bytes that no client library sends.
+
+use std::time::{Duration, Instant};
+
+use client::Subscription;
+use e2e::kafka::{Kafka, Record};
+use e2e::socket::{Frame, Socket, frame, handshake};
+use e2e::{Node, Settings, Tape, Watcher, broker, http};
+use serde_json::{Value, json};
+use wire::sbe::Messages;
+use wire::{SUBPROTOCOL_JSON, SUBPROTOCOL_SBE};
+
+const WITHIN: Duration = Duration::from_secs(60);
+const NAME: &str = "TEST:EDGE";
+
+/// A node with one instrument that has a book, in a topic of its own.
+fn node(topic: &str, more: &str) -> (broker::Turn, Kafka, Node) {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    kafka.create(topic, 1);
+    kafka.produce(topic, 0, &[Record::of(snapshot(&[("10", "1")]))]);
+    let settings = Settings::new(&turn.bootstrap())
+        .topics(topic, "tapecast", "")
+        .instrument(NAME, "")
+        .more(more);
+    let node = Node::start(&settings);
+    (turn, kafka, node)
+}
+
+fn snapshot(bids: &[(&str, &str)]) -> String {
+    json!({"type": "snapshot", "symbol": NAME, "bids": bids, "asks": [["11", "2"]]}).to_string()
+}
+
+fn subscribe(socket: &mut Socket, more: &str) -> Value {
+    socket.request(&format!(
+        r#"{{"op":"subscribe","id":1,"streams":[{{"channel":"book","symbol":"{NAME}"{more}}}]}}"#
+    ));
+    socket.answer()
+}
+
+#[test]
+fn a_wrong_subscription_fails_alone() {
+    let (_turn, _kafka, node) = node("edge-requests", "");
+    let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
+    let wrong = [
+        (r#"{"channel":"book","symbol":"TEST:NONE"}"#, "unknown_symbol"),
+        (r#"{"channel":"news","symbol":"TEST:EDGE"}"#, "unknown_channel"),
+        (r#"{"channel":"book","symbol":"TEST:EDGE","depth":51}"#, "bad_depth"),
+        (r#"{"channel":"book","symbol":"TEST:EDGE","speed":"5ms"}"#, "bad_speed"),
+        (r#"{"channel":"book","symbol":"TEST:EDGE","group":"0"}"#, "bad_group"),
+        (r#"{"channel":"book","symbol":"TEST:EDGE","policy":"wait"}"#, "bad_policy"),
+        (
+            r#"{"channel":"book","symbol":"TEST:EDGE","resume":{"epoch":1,"seq":2},"start":{"seq":3}}"#,
+            "bad_resume",
+        ),
+        (r#"{"channel":"book"}"#, "bad_request"),
+        (r#"{"channel":"book","symbol":"TEST:EDGE","colour":"red"}"#, "bad_request"),
+    ];
+    let right = [
+        r#"{"channel":"book","symbol":"TEST:EDGE"}"#,
+        r#"{"channel":"bbo","symbol":"TEST:EDGE"}"#,
+        r#"{"channel":"book","symbol":"TEST:EDGE","depth":10}"#,
+    ];
+    let streams: Vec<_> = wrong.iter().map(|(stream, _)| *stream).chain(right).collect();
+    let streams = streams.join(",");
+    socket.request(&format!(r#"{{"op":"subscribe","id":"x","streams":[{streams}]}}"#));
+    let answer = socket.answer();
+    assert_eq!((&answer["op"], &answer["id"]), (&json!("subscribed"), &json!("x")));
+    let results = answer["results"].as_array().unwrap();
+    assert_eq!(results.len(), wrong.len() + right.len());
+    for (result, (stream, code)) in results.iter().zip(wrong) {
+        assert_eq!(result["ok"], json!(false), "{stream}");
+        assert_eq!(result["error"]["code"], json!(code), "{stream}");
+    }
+    for result in &results[wrong.len()..] {
+        assert_eq!(result["ok"], json!(true), "{result}");
+    }
+    for (request, op, code) in [
+        ("{\"op\":", "error", "bad_json"),
+        ("[]", "error", "bad_request"),
+        (r#"{"op":"dance","id":7}"#, "error", "unknown_op"),
+    ] {
+        socket.request(request);
+        let answer = socket.answer();
+        assert_eq!((answer["op"].as_str(), answer["error"]["code"].as_str()), (Some(op), Some(code)));
+    }
+    let again = subscribe(&mut socket, "");
+    assert_eq!(again["results"][0]["error"]["code"], json!("already_subscribed"));
+    socket.request(r#"{"op":"ping","id":9}"#);
+    assert_eq!(socket.answer()["op"], json!("pong"));
+    println!("{} wrong streams had errors of their own, {} right ones succeeded", wrong.len(), right.len());
+}
+
+#[test]
+fn a_wrong_frame_gets_the_right_close_code() {
+    let (_turn, _kafka, node) = node("edge-frames", "");
+    let long = vec![b' '; 4097];
+    let request = br#"{"op":"ping"}"#;
+    let cases: [(&str, Vec<u8>, u16); 9] = [
+        ("unmasked", frame(0x81, request, false), 1002),
+        ("reserved bits", frame(0xc1, request, true), 1002),
+        ("unknown opcode", frame(0x83, request, true), 1002),
+        ("continuation of nothing", frame(0x80, request, true), 1002),
+        ("fragmented control frame", frame(0x09, b"x", true), 1002),
+        ("long control frame", frame(0x89, &[b'x'; 126], true), 1002),
+        ("binary", frame(0x82, request, true), 1003),
+        ("bad utf-8", frame(0x81, &[b'"', 0xff, b'"'], true), 1007),
+        ("over 4 KiB", frame(0x81, &long, true), 1009),
+    ];
+    for (what, bytes, code) in cases {
+        let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
+        assert_eq!(subscribe(&mut socket, "")["results"][0]["ok"], json!(true));
+        socket.write(&bytes);
+        assert_eq!(socket.close_code(), Some(code), "{what}");
+    }
+    // All fragments together count.
+    let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
+    socket.write(&frame(0x01, &[b' '; 3000], true));
+    socket.write(&frame(0x80, &[b' '; 3000], true));
+    assert_eq!(socket.close_code(), Some(1009), "fragments over 4 KiB");
+    println!("9 wrong frames and one in fragments: 1002, 1003, 1007, 1009 as documented");
+}
+
+#[test]
+fn a_client_that_sends_too_much_is_closed_with_4002() {
+    let (_turn, _kafka, node) = node("edge-rate", "");
+    let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
+    for _ in 0..40 {
+        socket.request(r#"{"op":"ping"}"#);
+    }
+    assert_eq!(socket.close_code(), Some(4002));
+}
+
+#[test]
+fn a_client_that_answers_no_ping_is_closed_with_4001() {
+    let times = "[session]\nping_interval = \"200ms\"\npong_timeout = \"300ms\"";
+    let (_turn, _kafka, node) = node("edge-pong", times);
+    let mut mute = Socket::connect(node.public(), SUBPROTOCOL_SBE);
+    mute.pongs = false;
+    assert_eq!(subscribe(&mut mute, "")["results"][0]["ok"], json!(true));
+    assert_eq!(mute.close_code(), Some(4001));
+    assert!(node.metric("tapecast_heartbeat_failures_total", &[]) <= 1.0);
+}
+
+#[test]
+fn a_slow_client_is_closed_with_4000_where_it_asked_for_that() {
+    let small = "[streams]\nrun_bytes_per_stream = \"64KiB\"\nlog_bytes_per_instrument = \"64KiB\"\n\
+                 [session]\nsend_buffer_bytes = \"4KiB\"";
+    let topic = "edge-slow";
+    let (_turn, mut kafka, node) = node(topic, small);
+    let mut slow = Socket::connect(node.public(), SUBPROTOCOL_SBE);
+    let answer = subscribe(&mut slow, r#","policy":"disconnect""#);
+    assert_eq!(answer["results"][0]["ok"], json!(true));
+    let mut watcher = Watcher::start(&[node.url()], &[Subscription::book(NAME)], Tape::default());
+    watcher.wait(WITHIN, "the subscription", |tape| tape.accepted() == 1);
+    // Whole books of 500 levels, all of them other sizes: 8 KiB a message, 16 MiB in all.
+    let mut sent = 0;
+    for round in 0..20 {
+        let records: Vec<_> = (0..100).map(|one| Record::of(large(round * 100 + one))).collect();
+        sent = kafka.produce(topic, 0, &records) + 99;
+    }
+    watcher.wait(WITHIN, "the last book", |tape| {
+        tape.books.get(&0).and_then(|seqs| seqs.last()) == Some(&sent)
+    });
+    watcher.stop();
+    assert_eq!(slow.close_code(), Some(4000));
+    println!("the reading client got the last book; the other one was closed with 4000");
+}
+
+fn large(number: u32) -> String {
+    let bids: Vec<_> = (0..500)
+        .map(|level| [format!("{}", 1_000 - level), format!("{}", number + 1)])
+        .collect();
+    json!({"type": "snapshot", "symbol": NAME, "bids": bids, "asks": [["2000", "1"]]}).to_string()
+}
+
+#[test]
+fn a_handshake_that_is_wrong_or_too_much_is_refused() {
+    let (_turn, _kafka, node) = node("edge-handshake", "[limits]\nsessions = 1");
+    let address = node.public();
+    let plain = format!("GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let right = handshake(address, "");
+    for (what, request, status) in [
+        ("no upgrade", plain, 426),
+        ("version 12", right.replace("Version: 13", "Version: 12"), 426),
+        ("no key", right.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), 400),
+        ("no such subprotocol", handshake(address, "Sec-WebSocket-Protocol: soap\r\n"), 400),
+        ("no http", "hello\r\n\r\n".to_owned(), 400),
+    ] {
+        let answer = http::ask(address, &request).map(|answer| answer.status);
+        assert_eq!(answer, Some(status), "{what}");
+    }
+    let _seated = Socket::connect(address, SUBPROTOCOL_JSON);
+    let answer = http::ask(address, &right).map(|answer| answer.status);
+    assert_eq!(answer, Some(503), "one session more than may be");
+}
+
+/// The data messages behind an answer until one of that `seq`, as JSON.
+fn until_seq(socket: &mut Socket, seq: i64) -> Vec<Value> {
+    let mut all = Vec::new();
+    while all.last().is_none_or(|last: &Value| last["seq"] != json!(seq)) {
+        let frame = socket.next().expect("the node goes on");
+        all.extend(data(&frame));
+    }
+    // When it was published is different by nature.
+    for message in &mut all {
+        message["publishTime"].take();
+    }
+    all
+}
+
+fn data(frame: &Frame) -> Vec<Value> {
+    if frame.opcode == 1 {
+        let json = frame.json().unwrap();
+        return if json.get("type").is_some() { vec![json] } else { Vec::new() };
+    }
+    let messages = Messages::new(&frame.payload).map(|message| {
+        let message = message.unwrap();
+        let name = market::InstrumentName::parse(NAME).unwrap();
+        let exponents = market::Exponents { price: -8, size: -8 };
+        let mut text = Vec::new();
+        wire::json::write(&mut text, &message, Some((&name, exponents)));
+        serde_json::from_slice(&text).unwrap()
+    });
+    messages.collect()
+}
+
+#[test]
+fn both_subprotocols_say_the_same() {
+    let topic = "edge-json";
+    let (_turn, mut kafka, node) = node(topic, "");
+    let mut seen = Vec::new();
+    let mut sockets: Vec<_> = [SUBPROTOCOL_SBE, SUBPROTOCOL_JSON]
+        .into_iter()
+        .map(|protocol| Socket::connect(node.public(), protocol))
+        .collect();
+    for socket in &mut sockets {
+        assert_eq!(subscribe(socket, "")["results"][0]["ok"], json!(true));
+    }
+    let books = [
+        snapshot(&[("10", "1.5"), ("9.25", "0.00000001")]),
+        snapshot(&[("10.5", "3"), ("-1", "2"), ("0", "1")]),
+        snapshot(&[]),
+    ];
+    let first = kafka.produce(topic, 0, &books.map(Record::of));
+    for socket in &mut sockets {
+        seen.push(until_seq(socket, first + 2));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert!(seen[0].iter().any(|message| message["type"] == json!("BookSnapshot")));
+    println!("{} messages say the same in SBE and JSON", seen[0].len());
+}
+
+#[test]
+fn a_node_that_is_told_to_stop_says_so_and_is_gone_in_time() {
+    let drain = Duration::from_millis(500);
+    let (_turn, _kafka, mut node) = node("edge-stop", "[session]\ndrain_delay = \"500ms\"");
+    let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
+    assert_eq!(subscribe(&mut socket, "")["results"][0]["ok"], json!(true));
+    let at = Instant::now();
+    node.terminate();
+    let mut told = None;
+    let code = loop {
+        let frame = socket.next().expect("a close frame comes first");
+        if frame.opcode == 8 {
+            break e2e::socket::code(&frame);
+        }
+        told = told.or_else(|| frame.json().filter(|json| json["type"] == json!("GoAway")));
+    };
+    let closed = at.elapsed();
+    let told = told.expect("GoAway comes before the close");
+    assert_eq!((&told["reason"], code), (&json!("SHUTDOWN"), Some(1012)));
+    let status = node.wait_end(drain + Duration::from_secs(2));
+    println!("GoAway, closed with 1012 after {closed:?}, ended after {:?}", at.elapsed());
+    assert_eq!(status.code(), Some(0));
+}
