@@ -65,7 +65,7 @@ impl Publisher {
             Some(LagKind::Skipped) => desk.stats.skipped += 1,
             None => {}
         }
-        let seq = last.seq.max(fallen.from_seq());
+        let seq = last.seq.max(fallen.seq_of_receiver());
         Some(CaughtUp {
             run: writer.finish(now),
             position: Position { epoch, seq },
@@ -85,7 +85,7 @@ struct Fallen<'a> {
 
 impl Fallen<'_> {
     /// What it has of the stream's epoch.
-    fn from_seq(&self) -> Seq {
+    fn seq_of_receiver(&self) -> Seq {
         if self.from.epoch == self.epoch {
             self.from.seq
         } else {
@@ -201,7 +201,7 @@ impl Fallen<'_> {
         Lag {
             channel: self.key.channel,
             kind,
-            from_seq: self.from_seq(),
+            from_seq: self.seq_of_receiver(),
             to_seq: self.last.seq,
             messages: 0,
             bytes: 0,
