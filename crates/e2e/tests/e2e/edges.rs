@@ -6,12 +6,18 @@ use client::Subscription;
 use e2e::kafka::{Kafka, Record};
 use e2e::socket::{Frame, Socket, frame, handshake};
 use e2e::{Node, Settings, Tape, Watcher, broker, http};
+use market::{Exponents, Nanos};
 use serde_json::{Value, json};
 use wire::sbe::Messages;
-use wire::{SUBPROTOCOL_JSON, SUBPROTOCOL_SBE};
+use wire::{OwnedBody, OwnedMessage, SUBPROTOCOL_JSON, SUBPROTOCOL_SBE};
 
 const WITHIN: Duration = Duration::from_secs(60);
 const NAME: &str = "TEST:EDGE";
+/// Those of an instrument of which nothing is configured.
+const EXPONENTS: Exponents = Exponents {
+    price: -8,
+    size: -8,
+};
 
 /// A node with one instrument that has a book, in a topic of its own.
 fn node(topic: &str, more: &str) -> (broker::Turn, Kafka, Node) {
@@ -195,34 +201,27 @@ fn a_handshake_that_is_wrong_or_too_much_is_refused() {
     assert_eq!(answer, Some(503), "one session more than may be");
 }
 
-/// The data messages behind an answer until one of that `seq`, as JSON.
-fn until_seq(socket: &mut Socket, seq: i64) -> Vec<Value> {
-    let mut all = Vec::new();
-    while all.last().is_none_or(|last: &Value| last["seq"] != json!(seq)) {
-        let frame = socket.next().expect("the node goes on");
-        all.extend(data(&frame));
+/// The data messages behind an answer until one of that `seq`.
+fn until_seq(socket: &mut Socket, seq: i64) -> Vec<OwnedMessage> {
+    let mut all: Vec<OwnedMessage> = Vec::new();
+    while all.last().is_none_or(|last| last.head.seq.0 != seq) {
+        all.extend(data(&socket.next().expect("the node goes on")));
     }
     // When it was published is different by nature.
     for message in &mut all {
-        message["publishTime"].take();
+        message.head.publish_time = Nanos(0);
     }
     all
 }
 
-fn data(frame: &Frame) -> Vec<Value> {
+fn data(frame: &Frame) -> Vec<OwnedMessage> {
     if frame.opcode == 1 {
-        let json = frame.json().unwrap();
-        return if json.get("type").is_some() { vec![json] } else { Vec::new() };
+        let is_data = frame.payload.starts_with(br#"{"type":"#);
+        let read = || wire::json::read(&frame.payload, |_| Some(EXPONENTS)).unwrap();
+        return is_data.then(read).into_iter().collect();
     }
-    let messages = Messages::new(&frame.payload).map(|message| {
-        let message = message.unwrap();
-        let name = market::InstrumentName::parse(NAME).unwrap();
-        let exponents = market::Exponents { price: -8, size: -8 };
-        let mut text = Vec::new();
-        wire::json::write(&mut text, &message, Some((&name, exponents)));
-        serde_json::from_slice(&text).unwrap()
-    });
-    messages.collect()
+    let messages = Messages::new(&frame.payload);
+    messages.map(|message| message.unwrap().into_owned()).collect()
 }
 
 #[test]
@@ -247,7 +246,8 @@ fn both_subprotocols_say_the_same() {
         seen.push(until_seq(socket, first + 2));
     }
     assert_eq!(seen[0], seen[1]);
-    assert!(seen[0].iter().any(|message| message["type"] == json!("BookSnapshot")));
+    let is_delta = |message: &OwnedMessage| matches!(message.body, OwnedBody::BookDelta { .. });
+    assert_eq!(seen[0].iter().filter(|message| is_delta(message)).count(), 3);
     println!("{} messages say the same in SBE and JSON", seen[0].len());
 }
 
