@@ -1,0 +1,172 @@
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use market::{Channel, InstrumentName};
+use wire::Depth;
+use wire::control::{MAX_REQUEST, Policy, Request, StreamRequest};
+
+use super::SubscribeArgs;
+use crate::publish::Zipf;
+
+/// What stands for an instrument's number.
+const PLACE: &str = "{i}";
+/// What a request has around its streams.
+const ENVELOPE: usize = 64;
+
+/// `CHANNEL[@DEPTH]:VENUE:SYMBOL`, maybe of many instruments.
+#[derive(Debug, Clone)]
+pub(super) struct StreamSpec {
+    channel: Channel,
+    depth: Depth,
+    symbol: String,
+}
+
+/// One stream of one instrument.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) channel: Channel,
+    pub(super) depth: Depth,
+    pub(super) name: InstrumentName,
+}
+
+impl FromStr for StreamSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (what, symbol) = text
+            .split_once(':')
+            .ok_or("a stream is CHANNEL[@DEPTH]:VENUE:SYMBOL")?;
+        let (channel, depth) = what.split_once('@').unwrap_or((what, "full"));
+        let depth = match depth.parse() {
+            Ok(levels) => Depth::from_levels(levels),
+            Err(_) => (depth == "full").then_some(Depth::Full),
+        };
+        let spec = Self {
+            channel: Channel::from_name(channel)
+                .ok_or_else(|| format!("{channel:?} is no channel"))?,
+            depth: depth.ok_or("a depth is 1, 5, 10, 25, 50, 100, 500, 1000 or full")?,
+            symbol: symbol.to_owned(),
+        };
+        spec.of(1).map_err(|error| error.to_string())?;
+        Ok(spec)
+    }
+}
+
+impl StreamSpec {
+    fn of(&self, number: usize) -> anyhow::Result<Wanted> {
+        let symbol = self.symbol.replace(PLACE, &format!("{number:05}"));
+        Ok(Wanted {
+            channel: self.channel,
+            depth: self.depth,
+            name: InstrumentName::parse(&symbol)
+                .with_context(|| format!("{symbol:?} is no instrument"))?,
+        })
+    }
+
+    fn all(&self, instruments: usize) -> impl Iterator<Item = anyhow::Result<Wanted>> {
+        let count = if self.symbol.contains(PLACE) {
+            instruments
+        } else {
+            1
+        };
+        (1..=count).map(|number| self.of(number))
+    }
+}
+
+/// What each client subscribes to.
+#[derive(Debug)]
+pub(super) struct Choice {
+    all: Vec<Wanted>,
+    pick: usize,
+    zipf: Zipf,
+    random: fastrand::Rng,
+}
+
+impl Choice {
+    pub(super) fn new(args: &SubscribeArgs) -> anyhow::Result<Self> {
+        let specs = args.streams.iter();
+        let all = specs
+            .flat_map(|spec| spec.all(args.instruments))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self {
+            pick: args.pick.unwrap_or(all.len()).min(all.len()),
+            zipf: Zipf::new(all.len(), args.zipf),
+            random: fastrand::Rng::with_seed(args.seed),
+            all,
+        })
+    }
+
+    /// The next client's streams: popular ones more often, none twice.
+    pub(super) fn next(&mut self) -> Vec<Wanted> {
+        if self.pick == self.all.len() {
+            return self.all.clone();
+        }
+        let mut chosen = Vec::with_capacity(self.pick);
+        while chosen.len() < self.pick {
+            let mut index = self.zipf.choose(&mut self.random);
+            // Where one was had already, the next that was not: that ends, however few there are.
+            while chosen.contains(&index) {
+                index = (index + 1) % self.all.len();
+            }
+            chosen.push(index);
+        }
+        chosen
+            .into_iter()
+            .map(|index| self.all[index].clone())
+            .collect()
+    }
+}
+
+/// The requests that ask for streams, each within what a node reads.
+pub(super) fn requests(streams: &[Wanted], policy: Policy) -> Vec<String> {
+    let mut requests = Vec::new();
+    let mut batch: Vec<StreamRequest> = Vec::new();
+    let mut bytes = ENVELOPE;
+    for wanted in streams {
+        let request = StreamRequest::new(wanted.channel, wanted.name.clone())
+            .depth(wanted.depth)
+            .policy(policy);
+        let len = Request::subscribe(0, [request.clone()]).to_json().len();
+        if bytes + len > MAX_REQUEST && !batch.is_empty() {
+            requests.push(std::mem::take(&mut batch));
+            bytes = ENVELOPE;
+        }
+        bytes += len;
+        batch.push(request);
+    }
+    requests.push(batch);
+    (0_u64..)
+        .zip(requests)
+        .map(|(id, streams)| Request::subscribe(id, streams).to_json())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_channel_depth_and_instrument() {
+        let spec: StreamSpec = "book@50:BINANCE:BTC-USDT".parse().unwrap();
+        assert_eq!((spec.channel, spec.depth), (Channel::Book, Depth::D50));
+        let spec: StreamSpec = "trades:LOAD:I{i}".parse().unwrap();
+        let names: Vec<_> = spec.all(2).map(|wanted| wanted.unwrap().name).collect();
+        assert_eq!(names[1].as_str(), "LOAD:I00002");
+        for wrong in ["book", "books:A:B", "book@7:A:B", "book:A", "book:a:B"] {
+            assert!(wrong.parse::<StreamSpec>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn requests_stay_within_what_a_node_reads() {
+        let spec: StreamSpec = "book@50:LOAD:I{i}".parse().unwrap();
+        let all: Vec<_> = spec.all(500).map(Result::unwrap).collect();
+        let requests = requests(&all, Policy::Disconnect);
+        assert!(requests.iter().all(|request| request.len() <= MAX_REQUEST));
+        let streams: usize = requests
+            .iter()
+            .map(|text| text.matches("channel").count())
+            .sum();
+        assert_eq!(streams, 500);
+    }
+}
