@@ -18,7 +18,9 @@ pub fn turn() -> Turn {
     // A test that failed left the broker as good as it was, and `start_again` mends a stopped one.
     let mut broker = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     match broker.as_mut() {
-        Some(broker) => broker.start_again().expect("the shared broker starts again"),
+        Some(broker) => broker
+            .start_again()
+            .expect("the shared broker starts again"),
         None => *broker = Some(KafkaBroker::start().expect("a broker starts")),
     }
     Turn { broker }

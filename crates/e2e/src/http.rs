@@ -19,8 +19,7 @@ pub struct Answer {
 /// Asks for a path; none when nobody answers.
 #[must_use]
 pub fn get(address: SocketAddr, path: &str) -> Option<Answer> {
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     ask(address, &request)
 }
 

@@ -94,7 +94,10 @@ impl Kafka {
         put_i32(&mut body, 1);
         put_i32(&mut body, partition);
         let batch = batch(records);
-        put_i32(&mut body, i32::try_from(batch.len()).expect("a small batch"));
+        put_i32(
+            &mut body,
+            i32::try_from(batch.len()).expect("a small batch"),
+        );
         body.extend_from_slice(&batch);
         wait::until(WITHIN, "a leader of the topic", || {
             let answer = self.ask(PRODUCE, 3, &body);
@@ -161,7 +164,10 @@ fn batch(records: &[Record]) -> Vec<u8> {
         checked.extend_from_slice(&one);
     }
     let mut batch = 0_i64.to_be_bytes().to_vec();
-    put_i32(&mut batch, i32::try_from(checked.len() + 9).expect("few bytes"));
+    put_i32(
+        &mut batch,
+        i32::try_from(checked.len() + 9).expect("few bytes"),
+    );
     put_i32(&mut batch, -1);
     batch.push(2);
     batch.extend_from_slice(&crc32c(&checked).to_be_bytes());

@@ -72,7 +72,10 @@ impl Socket {
         };
         let head = String::from_utf8_lossy(&head).into_owned();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        assert!(head.to_ascii_lowercase().contains(&protocol.trim().to_ascii_lowercase()));
+        assert!(
+            head.to_ascii_lowercase()
+                .contains(&protocol.trim().to_ascii_lowercase())
+        );
         socket
     }
 
@@ -94,7 +97,7 @@ impl Socket {
     }
 
     /// The next frame that is no ping; `None` when the node ended the connection.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn frame(&mut self) -> Option<Frame> {
         loop {
             while let Some(frame) = self.take() {
                 if frame.opcode != PING {
@@ -114,7 +117,7 @@ impl Socket {
     pub fn answer(&mut self) -> Value {
         let deadline = Instant::now() + WITHIN;
         while Instant::now() < deadline {
-            let frame = self.next().expect("the node answers");
+            let frame = self.frame().expect("the node answers");
             assert!(frame.opcode != CLOSE, "closed with {:?}", code(&frame));
             let json = frame.json().filter(|_| frame.opcode == TEXT);
             if let Some(answer) = json.filter(|json| json.get("op").is_some()) {
@@ -128,7 +131,7 @@ impl Socket {
     pub fn close_code(&mut self) -> Option<u16> {
         let deadline = Instant::now() + WITHIN;
         while Instant::now() < deadline {
-            match self.next() {
+            match self.frame() {
                 Some(frame) if frame.opcode == CLOSE => return code(&frame),
                 Some(_) => {}
                 None => return None,

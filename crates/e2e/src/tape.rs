@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use client::event::{Subscribed, StatusUpdate};
+use client::event::{StatusUpdate, Subscribed};
 use client::{Client, Event};
 use wire::control::StartKind;
 

@@ -68,7 +68,11 @@ impl<S: Saw> Watcher<S> {
     /// Waits until what was seen is enough.
     pub fn wait(&self, within: Duration, what: &str, enough: impl Fn(&S) -> bool) {
         let deadline = Instant::now() + within;
-        let mut saw = self.shared.saw.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut saw = self
+            .shared
+            .saw
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while !enough(&saw) {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "waited {within:?} in vain for {what}");
@@ -79,7 +83,13 @@ impl<S: Saw> Watcher<S> {
 
     /// Looks at what was seen so far.
     pub fn look<T>(&self, look: impl FnOnce(&mut S) -> T) -> T {
-        look(&mut self.shared.saw.lock().unwrap_or_else(PoisonError::into_inner))
+        look(
+            &mut self
+                .shared
+                .saw
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Stops the client.

@@ -1,5 +1,6 @@
 //! Records and configurations that are wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use client::Subscription;
@@ -68,118 +69,190 @@ fn wrong(seq: u64) -> Vec<(&'static str, Record)> {
         ))
     };
     vec![
-        ("malformed_json", Record { key: Some(BAD.into()), value: Some(b"{\"type\":\"delta\",".to_vec()) }),
-        ("malformed_json", Record { key: Some(BAD.into()), value: Some(vec![0xff, 0xfe, 0x00]) }),
+        (
+            "malformed_json",
+            Record {
+                key: Some(BAD.into()),
+                value: Some(b"{\"type\":\"delta\",".to_vec()),
+            },
+        ),
+        (
+            "malformed_json",
+            Record {
+                key: Some(BAD.into()),
+                value: Some(vec![0xff, 0xfe, 0x00]),
+            },
+        ),
         ("wrong_shape", levels(r#"{"10":"1"}"#)),
         ("wrong_shape", levels(r#"[["10",true]]"#)),
-        ("wrong_shape", of(format!(r#"{{"type":"delta","symbol":"{BAD}","prev_seq":{seq},"bids":[],"asks":[]}}"#))),
+        (
+            "wrong_shape",
+            of(format!(
+                r#"{{"type":"delta","symbol":"{BAD}","prev_seq":{seq},"bids":[],"asks":[]}}"#
+            )),
+        ),
         ("bad_value", levels(r#"[["10","99999999999999999999"]]"#)),
         ("bad_value", levels(r#"[["10.123456789123","1"]]"#)),
         ("bad_value", levels(r#"[["10","-1"]]"#)),
         ("bad_value", levels(r#"[["ten","1"]]"#)),
         ("bad_sequence", of(delta(BAD, next, seq))),
         ("tombstone", Record::tombstone(BAD)),
-        ("empty", Record { key: Some(BAD.into()), value: Some(Vec::new()) }),
-        ("too_large", Record { key: Some(BAD.into()), value: Some(vec![b'7'; 10 << 20]) }),
-        ("unknown_kind", of(format!(r#"{{"type":"dance","symbol":"{BAD}"}}"#))),
-        ("bad_name", of(r#"{"type":"delta","symbol":"no name","prev_seq":1,"seq":2,"bids":[],"asks":[]}"#.to_owned())),
+        (
+            "empty",
+            Record {
+                key: Some(BAD.into()),
+                value: Some(Vec::new()),
+            },
+        ),
+        (
+            "too_large",
+            Record {
+                key: Some(BAD.into()),
+                value: Some(vec![b'7'; 10 << 20]),
+            },
+        ),
+        (
+            "unknown_kind",
+            of(format!(r#"{{"type":"dance","symbol":"{BAD}"}}"#)),
+        ),
+        (
+            "bad_name",
+            of(
+                r#"{"type":"delta","symbol":"no name","prev_seq":1,"seq":2,"bids":[],"asks":[]}"#
+                    .to_owned(),
+            ),
+        ),
         ("unknown_instrument", of(delta("OTHER:ONE", 1, 2))),
+    ]
+}
+
+/// Two instruments in one partition of a topic, and a client of both.
+struct Scene {
+    kafka: Kafka,
+    node: Node,
+    watcher: Watcher<Tape>,
+    feed: Feed,
+    _turn: broker::Turn,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let turn = broker::turn();
+        let mut kafka = Kafka::connect(&turn.bootstrap());
+        kafka.create(TOPIC, 2);
+        let node = Node::start(
+            &Settings::new(&turn.bootstrap())
+                .topics(TOPIC, "tapecast", "")
+                .instrument(GOOD, "")
+                .instrument(BAD, "")
+                .more("[instruments]\nunknown = \"refuse\""),
+        );
+        let subscriptions = [
+            Subscription::book(GOOD),
+            Subscription::bbo(GOOD),
+            Subscription::book(BAD),
+            Subscription::status(BAD),
+        ];
+        let watcher = Watcher::start(&[node.url()], &subscriptions, Tape::default());
+        watcher.wait(WITHIN, "the subscriptions", |tape| tape.accepted() == 4);
+        let mut scene = Self {
+            kafka,
+            node,
+            watcher,
+            feed: Feed::default(),
+            _turn: turn,
+        };
+        scene.feed.push(snapshot(GOOD, 0));
+        scene.feed.push(snapshot(BAD, 0));
+        scene.send();
+        scene
+    }
+
+    /// Sends what was put together; the offset of its first record.
+    fn send(&mut self) -> i64 {
+        let records = std::mem::take(&mut self.feed.records);
+        self.kafka.produce(TOPIC, 0, &records)
+    }
+
+    /// Both go on, the one at fault with a whole book, and the client has both.
+    fn recover(&mut self, behind: &str) {
+        self.feed.good();
+        self.feed.whole();
+        self.feed.right();
+        self.feed.good();
+        let begin = i64::try_from(self.feed.records.len()).unwrap() - 4;
+        let from = self.send() + begin;
+        let what = format!("the books behind {behind}");
+        self.watcher.wait(WITHIN, &what, |tape| {
+            let has = |stream, seq| {
+                let seqs = tape.books.get(&stream);
+                seqs.is_some_and(|seqs| seqs.contains(&seq))
+            };
+            has(2, from + 2) && has(0, from + 3)
+        });
+    }
+
+    fn resyncs(&self) -> usize {
+        self.watcher.look(|tape| resyncs_of_bad(tape))
+    }
+}
+
+/// Numbers that are missing, repeated, out of order, and a book that crosses itself: how often the
+/// instrument at fault may resync, and the records, from the number that it is at.
+fn wrong_sequences(at: u64) -> [(&'static str, usize, Vec<String>); 4] {
+    let (right, ahead) = (delta(BAD, at, at + 1), delta(BAD, at + 1, at + 2));
+    let crossing = right.replace(r#"["9""#, r#"["11.5""#);
+    [
+        ("missing numbers", 1, vec![ahead.clone()]),
+        ("repeated numbers", 0, vec![right.clone(), right.clone()]),
+        ("numbers out of order", 1, vec![ahead, right]),
+        ("crossed levels", 1, vec![crossing]),
     ]
 }
 
 #[test]
 fn one_bad_instrument_harms_no_other() {
-    let turn = broker::turn();
-    let mut kafka = Kafka::connect(&turn.bootstrap());
-    kafka.create(TOPIC, 2);
-    let node = Node::start(
-        &Settings::new(&turn.bootstrap())
-            .topics(TOPIC, "tapecast", "")
-            .instrument(GOOD, "")
-            .instrument(BAD, "")
-            .more("[instruments]\nunknown = \"refuse\""),
-    );
-    let subscriptions = [
-        Subscription::book(GOOD),
-        Subscription::bbo(GOOD),
-        Subscription::book(BAD),
-        Subscription::status(BAD),
-    ];
-    let mut watcher = Watcher::start(&[node.url()], &subscriptions, Tape::default());
-    watcher.wait(WITHIN, "the subscriptions", |tape| tape.accepted() == 4);
-
-    let mut feed = Feed::default();
-    feed.push(snapshot(GOOD, 0));
-    feed.push(snapshot(BAD, 0));
-    let first = kafka.produce(TOPIC, 0, &std::mem::take(&mut feed.records));
-    assert_eq!(first, 0);
-    let mut counted = std::collections::BTreeMap::new();
-    let mut good = 1;
+    let mut scene = Scene::start();
+    let mut counted = BTreeMap::new();
     for (outcome, record) in wrong(0) {
         *counted.entry(outcome).or_insert(0.0) += 1.0;
-        // What a record says of a number has to follow what the instrument is at.
-        feed.right();
-        feed.good();
-        kafka.produce(TOPIC, 0, &std::mem::take(&mut feed.records));
-        kafka.produce(TOPIC, 0, &[record]);
-        feed.good();
-        feed.right();
-        feed.good();
-        feed.whole();
-        feed.right();
-        feed.good();
-        good += 4;
-        let from = kafka.produce(TOPIC, 0, &std::mem::take(&mut feed.records));
-        let (right, last) = (from + 4, from + 5);
-        watcher.wait(WITHIN, &format!("the books behind {outcome}"), |tape| {
-            tape.books.get(&2).is_some_and(|seqs| seqs.contains(&right))
-                && tape.books.get(&0).is_some_and(|seqs| seqs.contains(&last))
-        });
+        let before = scene.resyncs();
+        scene.feed.right();
+        scene.feed.good();
+        scene.feed.records.push(record);
+        scene.feed.good();
+        scene.feed.right();
+        scene.recover(outcome);
+        let names_it = !["bad_name", "unknown_instrument"].contains(&outcome);
+        assert_eq!(
+            scene.resyncs() - before,
+            usize::from(names_it),
+            "resyncs by {outcome}"
+        );
     }
-    // Numbers that are missing, repeated, out of order; a book that crosses itself.
-    let sequences: [(&str, usize, fn(u64) -> Vec<String>); 4] = [
-        ("missing", 1, |at| vec![delta(BAD, at + 1, at + 2)]),
-        ("repeated", 0, |at| vec![delta(BAD, at, at + 1), delta(BAD, at, at + 1)]),
-        ("out of order", 1, |at| {
-            vec![delta(BAD, at + 1, at + 2), delta(BAD, at, at + 1)]
-        }),
-        ("crossed", 1, |at| {
-            vec![delta(BAD, at, at + 1).replace(r#"["9""#, r#"["11.5""#)]
-        }),
-    ];
-    for (what, resyncs, records) in sequences {
-        let before = watcher.look(|tape| resyncs_of_bad(tape));
-        for record in records(feed.bad_seq) {
-            feed.push(record);
-        }
-        feed.good();
-        feed.whole();
-        feed.right();
-        feed.good();
-        good += 2;
-        let from = kafka.produce(TOPIC, 0, &std::mem::take(&mut feed.records));
-        watcher.wait(WITHIN, &format!("the books behind {what} numbers"), |tape| {
-            let right = tape.books.get(&2).and_then(|seqs| seqs.last());
-            let last = tape.books.get(&0).and_then(|seqs| seqs.last());
-            right.is_some_and(|seq| *seq > from) && last.is_some_and(|seq| *seq > from + 3)
-        });
-        let resynced = watcher.look(|tape| resyncs_of_bad(tape)) - before;
-        assert_eq!(resynced, resyncs, "resyncs by {what} numbers");
+    for case in 0..4 {
+        let (what, resyncs, records) = wrong_sequences(scene.feed.bad_seq)[case].clone();
+        let before = scene.resyncs();
+        records
+            .into_iter()
+            .for_each(|record| scene.feed.push(record));
+        scene.recover(what);
+        assert_eq!(scene.resyncs() - before, resyncs, "resyncs by {what}");
     }
     // The same instrument in the other partition, where nobody may believe it.
-    kafka.produce(TOPIC, 1, &[Record::of(snapshot(BAD, 5))]);
-    feed.good();
-    feed.whole();
-    feed.right();
-    feed.good();
-    good += 2;
-    let from = kafka.produce(TOPIC, 0, &std::mem::take(&mut feed.records));
-    watcher.wait(WITHIN, "the books behind another partition", |tape| {
-        let seen = |stream, seq| tape.books.get(&stream).is_some_and(|seqs| seqs.contains(&seq));
-        seen(2, from + 2) && seen(0, from + 3)
-    });
-    watcher.stop();
-    for (outcome, count) in &counted {
+    let elsewhere = Record::of(snapshot(BAD, 5));
+    scene.kafka.produce(TOPIC, 1, &[elsewhere]);
+    scene.recover("another partition");
+    scene.watcher.stop();
+    check_told(&scene.node, &counted);
+    let good = usize::try_from(scene.feed.good_seq).unwrap() + 1;
+    scene.watcher.look(|tape| check_harm(tape, good));
+    println!("counted: {counted:?}");
+}
+
+/// Every wrong record is counted by what is wrong with it, and logged with its place.
+fn check_told(node: &Node, counted: &BTreeMap<&str, f64>) {
+    for (outcome, count) in counted {
         let label = format!("outcome=\"{outcome}\"");
         wait::until(WITHIN, outcome, || {
             let metrics = node.metric("tapecast_records_total", &[&label]);
@@ -187,16 +260,23 @@ fn one_bad_instrument_harms_no_other() {
         });
     }
     let log = node.log();
-    for part in ["topic=\"bad-input\"", "partition=0", "offset=", "field bids", "a record was not taken"] {
+    for part in [
+        "topic=\"bad-input\"",
+        "partition=0",
+        "offset=",
+        "field bids",
+        "a record was not taken",
+    ] {
         assert!(log.contains(part), "the log names no {part}");
     }
-    watcher.look(|tape| check_harm(tape, good));
-    println!("counted: {counted:?}");
 }
 
 /// The neighbour has every message and not one status; the other one is whole again.
 fn check_harm(tape: &Tape, good: usize) {
-    assert_eq!(tape.behind(0, -1).len(), good - 1 + usize::from(is_delta_first(tape)));
+    assert_eq!(
+        tape.behind(0, -1).len(),
+        good - 1 + usize::from(is_delta_first(tape))
+    );
     for fault in &tape.faults {
         let of_good = ["SubscriptionId(0)", "SubscriptionId(1)"];
         let at_start = fault.contains("EpochChanged") || fault.contains("Upstream(Starting)");

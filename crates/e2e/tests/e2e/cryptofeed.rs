@@ -70,7 +70,9 @@ fn record(value: &Object<'_>, offset: i64) -> Option<Record> {
     let side = |name: &str| {
         let levels: Vec<(&RawValue, &RawValue)> = serde_json::from_str(delta[name].get()).unwrap();
         let levels = levels.into_iter();
-        levels.map(|(price, size)| (text(price), text(size))).collect()
+        levels
+            .map(|(price, size)| (text(price), text(size)))
+            .collect()
     };
     Some(Record {
         offset,
@@ -184,7 +186,10 @@ fn check(name: &str) -> usize {
     for topic in &capture.topics {
         kafka.create(topic, 1);
     }
-    let pattern = format!("{}(book|ticker|trades)-.*", capture.prefix.replace('.', "\\."));
+    let pattern = format!(
+        "{}(book|ticker|trades)-.*",
+        capture.prefix.replace('.', "\\.")
+    );
     let mut settings = Settings::new(&turn.bootstrap()).topics(&pattern, "cryptofeed", "");
     let scales: Vec<_> = capture.books.values().map(|all| exponents(all)).collect();
     for (name, (price, size)) in capture.books.keys().zip(&scales) {
@@ -205,7 +210,9 @@ fn check(name: &str) -> usize {
     };
     let mut watcher = Watcher::start(&[node.url()], &subscriptions, saw);
     let count = subscriptions.len();
-    watcher.wait(WITHIN, "the subscriptions", |saw| saw.tape.accepted() == count);
+    watcher.wait(WITHIN, "the subscriptions", |saw| {
+        saw.tape.accepted() == count
+    });
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &capture.text).unwrap();
     Publish::all(&turn.bootstrap(), None).run(file.path());
@@ -243,7 +250,10 @@ fn verdict(name: &str, capture: &Capture, scales: &[(i8, i8)], saw: &Books) -> (
                 continue;
             }
             let Some(mine) = saw.seen.get(&(stream, record.offset)) else {
-                panic!("{instrument}: no message of the whole book at {}", record.offset);
+                panic!(
+                    "{instrument}: no message of the whole book at {}",
+                    record.offset
+                );
             };
             for (mine, texts) in mine.iter().zip(&record.sides) {
                 let theirs = mantissas(texts, *scale);

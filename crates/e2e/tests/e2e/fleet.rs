@@ -186,7 +186,10 @@ fn a_client_that_is_cut_off_resumes_on_the_other_node_and_gets_exactly_what_it_m
         return;
     };
     let quarter = scene.lines / 4;
-    let (one, other) = (Node::start(&scene.settings()), Node::start(&scene.settings()));
+    let (one, other) = (
+        Node::start(&scene.settings()),
+        Node::start(&scene.settings()),
+    );
     let cable = Proxy::to(one.public());
     let mut whole = scene.watch(&[one.url()]);
     let mut cut = scene.watch(&[cable.url(), other.url()]);
@@ -200,7 +203,9 @@ fn a_client_that_is_cut_off_resumes_on_the_other_node_and_gets_exactly_what_it_m
         ..Publish::all(&brokers, Some(scene.topic))
     }
     .start(&scene.file);
-    cut.wait(WITHIN, "more records", |tape| tape.last_seq(0) > before + 2_000);
+    cut.wait(WITHIN, "more records", |tape| {
+        tape.last_seq(0) > before + 2_000
+    });
     cable.cut();
     publishing.finish();
     scene.wait_whole(&whole);
@@ -229,7 +234,10 @@ fn kill_9_under_load_loses_and_repeats_nothing() {
     let Some(scene) = Scene::of("fleet-kill") else {
         return;
     };
-    let (mut killed, other) = (Node::start(&scene.settings()), Node::start(&scene.settings()));
+    let (mut killed, other) = (
+        Node::start(&scene.settings()),
+        Node::start(&scene.settings()),
+    );
     let mut whole = scene.watch(&[other.url()]);
     let mut resumed = scene.watch(&[killed.url()]);
     let brokers = scene.turn.bootstrap();
@@ -309,7 +317,10 @@ fn check_interrupted(scene: &Scene, whole: &Watcher<Tape>, resumed: &Watcher<Tap
             );
             for (stream, name) in STREAMS {
                 assert_same(name, &whole.said[&stream], &resumed.said[&stream]);
-                println!("{name}: {} messages, the same bytes", resumed.said[&stream].len());
+                println!(
+                    "{name}: {} messages, the same bytes",
+                    resumed.said[&stream].len()
+                );
             }
             check_faultless("resumed", resumed);
             assert_eq!(resumed.started(StartKind::Resumed), 3);

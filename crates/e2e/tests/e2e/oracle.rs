@@ -145,7 +145,11 @@ fn check_held(truth: &Truth, node: (Vec<Level>, Vec<Level>)) -> usize {
 }
 
 fn check(market: &Market) {
-    let found: Option<Vec<PathBuf>> = market.files.iter().map(|name| captures::find(name)).collect();
+    let found: Option<Vec<PathBuf>> = market
+        .files
+        .iter()
+        .map(|name| captures::find(name))
+        .collect();
     let Some(files) = found else {
         return;
     };
@@ -199,7 +203,10 @@ fn verdict(market: &Market, truth: &Truth, saw: &mut Bests) {
         market.files.len() - 1,
         saw.tape.verified
     );
-    assert!((equal, of) == (market.equal, market.of), "missed: {missed:?}");
+    assert!(
+        (equal, of) == (market.equal, market.of),
+        "missed: {missed:?}"
+    );
     // The first book ends the wait for it; nothing else may interrupt.
     let faults = saw.tape.faults.iter();
     let faults: Vec<_> = faults
