@@ -15,7 +15,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long nothing at all may come before the connection counts as dead. Half of it in, a ping is sent.
     pub liveness: Duration,
-    /// How long one stream may say nothing, not even a heartbeat, before it is subscribed to anew.
+    /// How long one stream may say nothing, not even a heartbeat, before it is subscribed to anew; and how
+    /// long its node may be behind this client, before it is begun anew.
     pub stream_liveness: Duration,
     /// How long a request may stay without an answer.
     pub answer_timeout: Duration,

@@ -23,6 +23,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use wire::close;
+use wire::control::StartReason;
 
 use crate::event::{Disconnect, Event, Gap, GapCause, ResyncReason};
 use crate::random::Random;
@@ -292,6 +293,14 @@ impl Session {
                 to: None,
                 cause: GapCause::Mute,
             }));
+            self.resubscribe(now, id);
+        }
+        for id in self.entries.ahead(now, self.config.stream_liveness) {
+            if let Some(entry) = self.entries.by_id(id) {
+                let reason = Some(StartReason::AheadOfLog);
+                entry.follower.fail(ResyncReason::NotResumed(reason));
+                entry.anew = true;
+            }
             self.resubscribe(now, id);
         }
     }

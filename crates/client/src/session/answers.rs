@@ -87,8 +87,9 @@ impl Session {
         };
         entry.phase = Phase::Open;
         entry.was_open = true;
-        entry.resume_refused = false;
+        entry.anew = false;
         entry.heard = now;
+        entry.level = now;
         let asked = entry.asked;
         let address = Address {
             instrument: told.instrument,
@@ -129,7 +130,7 @@ impl Session {
         let passes = matches!(error.code, ErrorCode::NotReady | ErrorCode::BadResume) || has_it;
         entry.at_node = has_it;
         // What was once accepted is refused while a node starts, or moves to another; not for good.
-        entry.resume_refused = error.code == ErrorCode::BadResume;
+        entry.anew |= error.code == ErrorCode::BadResume;
         let retry = (passes || entry.was_open)
             .then(|| entry.restart(now, &self.config, &mut self.random, AFTER_REFUSAL));
         if retry.is_none() {

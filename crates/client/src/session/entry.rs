@@ -30,12 +30,14 @@ pub(super) struct Entry {
     pub(super) was_open: bool,
     /// The position in the last request.
     pub(super) asked: Option<Position>,
-    /// Whether the node could not read the position: the next request goes without.
-    pub(super) resume_refused: bool,
+    /// Whether the position is of no use: the next request goes without.
+    pub(super) anew: bool,
     /// When it may be asked for.
     pub(super) due: Instant,
     /// When the stream last spoke.
     pub(super) heard: Instant,
+    /// When the node was last seen to be as far as this client.
+    pub(super) level: Instant,
     /// Faults in a row, and when the last one was.
     faults: u32,
     fault_at: Option<Instant>,
@@ -73,9 +75,10 @@ impl Entry {
             phase: Phase::Idle,
             was_open: false,
             asked: None,
-            resume_refused: false,
+            anew: false,
             due: now,
             heard: now,
+            level: now,
             faults: 0,
             fault_at: None,
             address: None,
@@ -84,10 +87,7 @@ impl Entry {
 
     /// What to ask for now.
     pub(super) fn ask(&self, resume: bool) -> (StreamRequest, Option<Position>) {
-        let position = self
-            .follower
-            .resumable()
-            .filter(|_| resume && !self.resume_refused);
+        let position = self.follower.resumable().filter(|_| resume && !self.anew);
         let mut request = self.request.clone();
         if let Some(Position { epoch, seq }) = position {
             request.resume = Some(Resume { epoch, seq });
@@ -239,6 +239,15 @@ impl Entries {
         for entry in self.iter_mut() {
             entry.due = now;
         }
+    }
+
+    /// Those whose node has been behind this client for too long.
+    pub(super) fn ahead(&self, now: Instant, longest: Duration) -> Vec<SubscriptionId> {
+        self.iter()
+            .filter(|entry| entry.phase == Phase::Open && entry.follower.is_ahead())
+            .filter(|entry| now.saturating_duration_since(entry.level) >= longest)
+            .map(|entry| entry.id)
+            .collect()
     }
 
     /// Those that are open, and have said nothing for too long.

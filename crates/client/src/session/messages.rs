@@ -46,7 +46,11 @@ impl Session {
         entry.stats.messages += 1;
         entry.stats.bytes += raw.len() as u64;
         let subscription = entry.id;
-        match entry.follower.take(message) {
+        let taken = entry.follower.take(message);
+        if !entry.follower.is_ahead() {
+            entry.level = now;
+        }
+        match taken {
             Taken::Held => entry.stats.held += 1,
             Taken::Partial => {}
             Taken::Noted => self.events.extend(event_of(entry, message, raw)),

@@ -22,6 +22,8 @@ pub(crate) struct Follower {
     was_open: bool,
     /// Whether the node has told that the stream is not to be trusted at the moment.
     broken: bool,
+    /// Whether the node shows that it has not come as far as this client has.
+    ahead: bool,
     /// How far the announced catch-up reaches: a message that is whole in itself may follow on that.
     covered: Option<Seq>,
     /// What is not whole, since when.
@@ -65,6 +67,7 @@ impl Follower {
             mine: None,
             was_open: false,
             broken: false,
+            ahead: false,
             covered: None,
             fault: None,
             exponents: Exponents::default(),
@@ -76,6 +79,14 @@ impl Follower {
     /// The kept book, of the channel `book`.
     pub(crate) fn book(&self) -> Option<&KeptBook> {
         self.kept.as_deref().map(|kept| &kept.book)
+    }
+
+    /// Whether the node has not come as far as this client has: what it sends is had already.
+    ///
+    /// It passes when the node only lags behind another one. It does not when the log was made anew and
+    /// nobody could tell: then the same numbers say something else.
+    pub(crate) const fn is_ahead(&self) -> bool {
+        self.ahead
     }
 
     /// The scale of what was told last.
@@ -126,6 +137,7 @@ impl Follower {
     /// The stream is not followed any more: what comes since is missed, and an unfinished snapshot void.
     pub(crate) fn stop(&mut self) {
         self.covered = None;
+        self.ahead = false;
         if let Some(kept) = &mut self.kept {
             kept.assembly.drop_partial();
             kept.book.fall_behind();
@@ -197,7 +209,7 @@ impl Follower {
         match place {
             // Only a snapshot begins a book.
             Place::Begin | Place::Gap => self.gap(head.prev_seq),
-            Place::Held => Taken::Held,
+            Place::Held => self.held(head, Some(delta.checksum)),
             Place::Next => match kept.book.apply(position(head), delta) {
                 Ok(()) => self.applied(head),
                 Err(wrong) => self.wrong(wrong),
@@ -215,7 +227,7 @@ impl Follower {
             kept.assembly.drop_partial();
             return match place {
                 Place::Gap => self.gap(head.prev_seq),
-                _ => Taken::Held,
+                _ => self.held(head, Some(chunk.checksum)),
             };
         }
         match kept.assembly.add(position(head), chunk) {
@@ -238,7 +250,7 @@ impl Follower {
     /// A message of a channel that has no book.
     fn plain(&mut self, head: &Head, whole: bool) -> Taken {
         match self.place(head, whole) {
-            Place::Held => Taken::Held,
+            Place::Held => self.held(head, None),
             Place::Gap => self.gap(head.prev_seq),
             Place::Begin | Place::Next => self.applied(head),
         }
@@ -284,7 +296,10 @@ impl Follower {
         let told = head.seq.max(head.prev_seq);
         match self.mine.filter(|mine| mine.epoch == head.epoch) {
             Some(mine) if told > mine.seq => self.gap(told),
-            Some(_) => Taken::Noted,
+            Some(_) => {
+                self.meet(head);
+                Taken::Noted
+            }
             // The snapshot that is spoken of was missed, unless the node has none to send.
             None if self.kept.is_some() => {
                 if self.broken || told == Seq::NONE {
@@ -329,11 +344,38 @@ impl Follower {
         Taken::Lost(missing, GapCause::Skipped)
     }
 
+    /// The message was had already; where it is the very one that this client stands at, the book has to be
+    /// what it says.
+    #[cold]
+    fn held(&mut self, head: &Head, checksum: Option<u32>) -> Taken {
+        let stands = self.mine == Some(position(head));
+        if let (true, Some(told), Some(kept)) = (stands, checksum, &mut self.kept)
+            && let Err(wrong) = kept.book.confirm(told)
+        {
+            return self.wrong(wrong);
+        }
+        self.meet(head);
+        Taken::Held
+    }
+
+    /// The node shows how far it has come, and that is not further than this client.
+    fn meet(&mut self, head: &Head) {
+        self.ahead = self.mine.is_some_and(|mine| head.seq < mine.seq);
+        if let Some(kept) = &mut self.kept {
+            if self.ahead {
+                kept.book.fall_behind();
+            } else {
+                kept.book.catch_on();
+            }
+        }
+    }
+
     /// The message made the stream whole as of itself.
     #[inline]
     fn applied(&mut self, head: &Head) -> Taken {
         self.advance(head);
         self.broken = false;
+        self.ahead = false;
         Taken::Applied(self.fault.take())
     }
 

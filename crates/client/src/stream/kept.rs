@@ -19,7 +19,8 @@ pub enum Trust {
     Empty,
     /// Proven to be what the node published as of its position, and followed.
     Live,
-    /// Proven as of its position, and not followed at the moment: what came since is on its way.
+    /// Proven as of its position, and not followed at the moment: what came since is on its way, or the node
+    /// has not come as far as this client.
     Behind,
     /// The node said that its own book is not to be trusted from its position on.
     Broken,
@@ -104,6 +105,16 @@ impl KeptBook {
         self.position = Some(to);
         self.trust = Trust::Live;
         Ok(())
+    }
+
+    /// The node tells the checksum of this very book.
+    pub(super) fn confirm(&mut self, told: u32) -> Result<(), Wrong> {
+        let computed = self.book.checksum();
+        if computed == told || !matches!(self.trust, Trust::Live | Trust::Behind) {
+            return Ok(());
+        }
+        self.trust = Trust::Wrong;
+        Err(Wrong { told, computed })
     }
 
     /// Sets the levels; whether all of them may be levels.

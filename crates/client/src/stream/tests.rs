@@ -90,8 +90,11 @@ fn a_delta_that_follows_on_is_applied_and_one_that_was_had_is_not() {
     assert_eq!(pair.take(&delta), Taken::Applied(None));
     pair.check_right();
     assert_eq!(pair.take(&delta), Taken::Held);
+    pair.check_right();
     let first = pair.origin.log[0].1.clone();
     assert_eq!(pair.take(&first), Taken::Held);
+    let next = pair.origin.set(&[(100, 3)], &[]);
+    assert_eq!(pair.take(&next), Taken::Applied(None));
     pair.check_right();
 }
 
@@ -502,4 +505,44 @@ fn a_duplicate_after_a_resume_is_passed_over() {
     let next = pair.origin.set(&[(97, 1)], &[]);
     assert_eq!(pair.take(&next), Taken::Applied(None));
     pair.check_right();
+}
+
+#[test]
+fn a_book_that_is_ahead_of_its_node_is_not_called_live_until_the_node_is_there() {
+    let mut pair = Pair::begun(Channel::Book);
+    let first = pair.origin.set(&[(98, 1)], &[]);
+    let second = pair.origin.set(&[(97, 1)], &[]);
+    pair.take(&[first.clone(), second.clone()].concat());
+    pair.follower.stop();
+    let asked = pair.follower.resumable();
+    pair.start(StartKind::Resumed, None, asked);
+    assert_eq!(pair.take(&first), Taken::Held);
+    assert!(pair.follower.is_ahead());
+    assert_eq!(pair.trust(), Trust::Behind);
+    assert_eq!(pair.take(&second), Taken::Held);
+    assert!(!pair.follower.is_ahead());
+    pair.check_right();
+}
+
+#[test]
+fn a_heartbeat_shows_how_far_a_node_is() {
+    let mut pair = Pair::begun(Channel::Book);
+    let early = pair.origin.heartbeat();
+    let delta = pair.origin.set(&[(98, 1)], &[]);
+    pair.take(&delta);
+    assert_eq!(pair.take(&early), Taken::Noted);
+    assert_eq!(pair.trust(), Trust::Behind);
+    let now = pair.origin.heartbeat();
+    assert_eq!(pair.take(&now), Taken::Noted);
+    pair.check_right();
+}
+
+#[test]
+fn a_message_that_is_told_again_has_to_say_the_same() {
+    let mut pair = Pair::begun(Channel::Book);
+    let mut delta = pair.origin.set(&[(98, 1)], &[]);
+    pair.take(&delta);
+    delta[64] ^= 1; // the checksum
+    assert!(matches!(pair.take(&delta), Taken::Wrong(_)));
+    assert_eq!(pair.trust(), Trust::Wrong);
 }

@@ -2,7 +2,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use client::{Client, Event, Subscription, SubscriptionId};
+use client::{Client, Event, Subscription};
 use market::Channel;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -14,7 +14,7 @@ use super::raw::Raw;
 use super::screen::{Screen, Whole};
 use super::terminal::Terminal;
 use super::verdict::Verdict;
-use super::watched::{Phase, Stream, Watched};
+use super::watched::{Phase, Stream, Watched, Whose};
 use super::{json, plain};
 
 /// How often a screen is drawn: as often as an eye follows.
@@ -92,9 +92,15 @@ impl Tail {
         }
         let mut client = builder.build()?;
         let mut watched = Vec::with_capacity(args.symbols.len());
-        for name in &args.symbols {
+        for (index, name) in args.symbols.iter().enumerate() {
+            if args.symbols[..index].contains(name) {
+                continue;
+            }
             let mut one = Watched::new(name.clone())?;
             for channel in &args.channel {
+                if one.streams.iter().any(|stream| stream.channel == *channel) {
+                    continue;
+                }
                 let mut subscription = Subscription::new(*channel, name.as_str());
                 if *channel == Channel::Book {
                     subscription = subscription.depth(args.depth);
@@ -170,21 +176,19 @@ impl Tail {
             }
             _ => {}
         }
-        let whose = event.subscription().and_then(|id| self.index_of(id));
-        if let Some(index) = whose {
-            self.watched[index].take(event);
+        if let Some(id) = event.subscription()
+            && let Some(one) = self.watched.iter_mut().find(|one| one.has(id))
+        {
+            one.take(event);
         }
-        self.tell(event, whose)
-    }
-
-    fn index_of(&self, id: SubscriptionId) -> Option<usize> {
-        let has = |one: &Watched| one.streams.iter().any(|stream| stream.id == id);
-        self.watched.iter().position(has)
+        self.tell(event)
     }
 
     /// Shows what is worth it at once.
-    fn tell(&mut self, event: &Event, whose: Option<usize>) -> anyhow::Result<()> {
-        let whose = whose.and_then(|index| self.watched.get(index));
+    fn tell(&mut self, event: &Event) -> anyhow::Result<()> {
+        let whose = event
+            .subscription()
+            .and_then(|id| Whose::find(&self.watched, id));
         match &mut self.view {
             View::Screen(screen, _) => {
                 if let Some(notice) = Notice::of(event) {
@@ -197,7 +201,7 @@ impl Tail {
                 }
             }
             View::Json => {
-                if let Some(line) = json::line(event, whose.map(|one| &one.name)) {
+                if let Some(line) = json::line(event, whose, self.client.session()) {
                     print(&line)?;
                 }
             }

@@ -1,24 +1,48 @@
 use client::Event;
+use client::session::Session;
 use market::decimal::to_string;
-use market::{Aggressor, Exponents, InstrumentName, Level, Position};
+use market::{Aggressor, Exponents, Level, Position};
 use serde_json::{Value, json};
 use wire::Head;
 
+use super::watched::Whose;
+
 /// An event as a JSON object, on one line; `None` for those that only the raw file has.
-/// A snapshot or a delta is told only once it is verified.
 ///
-/// Prices and sizes are decimal texts in units, times are texts of ns, as in `tapecast.json.v1`.
-pub(super) fn line(event: &Event, name: Option<&InstrumentName>) -> Option<String> {
+/// A snapshot or a delta is told only once it is verified; a snapshot with all of its levels. Prices and
+/// sizes are decimal texts in units, times are texts of ns, as in `tapecast.json.v1`.
+pub(super) fn line(event: &Event, whose: Option<Whose<'_>>, session: &Session) -> Option<String> {
     let (kind, mut fields) = fields(event)?;
-    let object = fields.as_object_mut()?;
-    // The kind and the instrument first: that is what a reader looks for.
-    let mut line = json!({ "event": kind });
-    let whole = line.as_object_mut()?;
-    if let Some(name) = name {
-        whole.insert("symbol".to_owned(), name.as_str().into());
+    if let Event::Book(update) = event
+        && update.is_snapshot()
+        && let (Some(kept), Some(object)) =
+            (session.book(update.subscription), fields.as_object_mut())
+    {
+        let book = kept.book();
+        object.insert(
+            "bids".to_owned(),
+            levels(book.bids().iter(), kept.exponents()),
+        );
+        object.insert(
+            "asks".to_owned(),
+            levels(book.asks().iter(), kept.exponents()),
+        );
     }
-    whole.append(object);
-    Some(line.to_string())
+    // The kind and the instrument first: that is what a reader looks for.
+    let mut line = format!("{{\"event\":\"{kind}\"");
+    if let Some(Whose { name, channel }) = whose {
+        // A name has no character that JSON would have to escape.
+        line.push_str(&format!(
+            ",\"symbol\":\"{name}\",\"channel\":\"{}\"",
+            channel.name()
+        ));
+    }
+    let rest = fields.to_string();
+    if rest.len() > 2 {
+        line.push(',');
+    }
+    line.push_str(&rest[1..]);
+    Some(line)
 }
 
 fn fields(event: &Event) -> Option<(&'static str, Value)> {
@@ -146,7 +170,6 @@ fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
         Event::Status(update) => {
             let status = update.status;
             let body = json!({
-                "channel": status.channel.name(),
                 "state": status.state.name(),
                 "reason": status.reason.name(),
             });

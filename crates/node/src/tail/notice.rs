@@ -52,13 +52,9 @@ impl Notice {
             },
             Event::Status(update) => {
                 let status = update.status;
-                let (channel, state) = (status.channel.name(), status.state);
+                let state = status.state;
                 (
-                    format!(
-                        "status: {channel} {} {}",
-                        state.name(),
-                        status.reason.name()
-                    ),
+                    format!("the state is {} {}", state.name(), status.reason.name()),
                     state.is_broken(),
                 )
             }

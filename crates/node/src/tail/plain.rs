@@ -4,7 +4,7 @@ use market::{Bbo, Exponents, Level, Nanos};
 
 use super::latency::{millis, time_of_day};
 use super::notice::Notice;
-use super::watched::Watched;
+use super::watched::{Watched, Whose};
 
 /// One instrument's figures, in a line.
 pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: u64) -> String {
@@ -28,9 +28,16 @@ pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: 
 }
 
 /// Something that deserves a line of its own.
-pub(super) fn notice(now: Nanos, whose: Option<&Watched>, notice: &Notice) -> String {
-    let name = whose.map_or("-", |one| one.name.as_str());
-    format!("{} {name} {}", time_of_day(now), notice.text)
+pub(super) fn notice(now: Nanos, whose: Option<Whose<'_>>, notice: &Notice) -> String {
+    let Some(Whose { name, channel }) = whose else {
+        return format!("{} - {}", time_of_day(now), notice.text);
+    };
+    format!(
+        "{} {name} {}: {}",
+        time_of_day(now),
+        channel.name(),
+        notice.text
+    )
 }
 
 /// Best bid and offer as `size@price`, from the book or from the channel `bbo`.

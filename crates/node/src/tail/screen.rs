@@ -13,7 +13,7 @@ use market::Nanos;
 use super::latency::time_of_day;
 use super::notice::Notice;
 use super::terminal::Extent;
-use super::watched::Watched;
+use super::watched::{Watched, Whose};
 use line::{Line, Style};
 
 #[cfg(test)]
@@ -46,11 +46,13 @@ pub(super) struct Whole<'a> {
 }
 
 impl Screen {
-    pub(super) fn note(&mut self, now: Nanos, whose: Option<&Watched>, notice: Notice) {
+    pub(super) fn note(&mut self, now: Nanos, whose: Option<Whose<'_>>, notice: Notice) {
         if self.notices.len() == NOTICES {
             self.notices.pop_front();
         }
-        let name = whose.map_or(String::new(), |one| format!("{} ", one.name));
+        let name = whose.map_or(String::new(), |whose| {
+            format!("{} {}: ", whose.name, whose.channel.name())
+        });
         self.notices.push_back((now, name, notice));
     }
 

@@ -17,7 +17,7 @@ use super::plain;
 use super::screen::{Screen, Whole, plain_text};
 use super::terminal::Extent;
 use super::verdict::Verdict;
-use super::watched::{Stream, Watched};
+use super::watched::{Stream, Watched, Whose};
 
 const NAME: &str = "BINANCE:BTC-USDT";
 const DEPTH: Depth = Depth::D10;
@@ -28,7 +28,7 @@ const NOW: Nanos = Nanos(1_723_161_255_208_000_000);
 struct Fed {
     session: Session,
     watched: Vec<Watched>,
-    events: Vec<Event>,
+    lines: Vec<String>,
     notices: Vec<Notice>,
     book: Book,
     seq: i64,
@@ -52,7 +52,7 @@ impl Fed {
         Self {
             session,
             watched: vec![one],
-            events: Vec::new(),
+            lines: Vec::new(),
             notices: Vec::new(),
             book: Book::new(),
             seq: 100,
@@ -154,14 +154,23 @@ impl Fed {
                 one.count(&self.session);
             }
             self.notices.extend(Notice::of(&event));
-            self.events.push(event);
+            self.tell(&event);
         }
+    }
+
+    /// As an object, with the book as of the event.
+    fn tell(&mut self, event: &Event) {
+        let whose = event
+            .subscription()
+            .and_then(|id| Whose::find(&self.watched, id));
+        self.lines.extend(json::line(event, whose, &self.session));
     }
 
     fn screen(&self, columns: usize, rows: usize) -> Vec<String> {
         let mut screen = Screen::default();
         for notice in &self.notices {
-            screen.note(NOW, self.watched.first(), notice.clone());
+            let whose = Whose::find(&self.watched, SubscriptionId(0));
+            screen.note(NOW, whose, notice.clone());
         }
         let whole = Whole {
             link: "ws://127.0.0.1:8080/ws",
@@ -338,16 +347,17 @@ fn every_event_is_an_object_of_its_own() {
     let mut fed = Fed::begun();
     fed.delta(0, 0);
     fed.trade(-1);
-    let name = InstrumentName::parse(NAME).unwrap();
     let mut kinds = Vec::new();
-    for event in &fed.events {
-        let line = json::line(event, event.subscription().map(|_| &name)).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    for line in &fed.lines {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(!line.contains('\n'));
         kinds.push(value["event"].as_str().unwrap().to_owned());
         match kinds.last().map(String::as_str) {
             Some("trades") => assert_eq!(value["trades"][0]["price"], "61837.64"),
+            Some("snapshot") => assert_eq!(value["bids"].as_array().unwrap().len(), 10),
             Some("delta") => {
+                let begin = r#"{"event":"delta","symbol":"BINANCE:BTC-USDT","channel":"book","#;
+                assert!(line.starts_with(begin), "{line}");
                 assert_eq!(value["bids"][0], serde_json::json!(["61837.63", "0"]));
                 assert_eq!(value["symbol"], NAME);
             }

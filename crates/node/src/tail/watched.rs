@@ -28,6 +28,25 @@ pub(super) struct Watched {
     pub(super) seq: Seq,
 }
 
+/// What an event is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whose<'a> {
+    pub(super) name: &'a InstrumentName,
+    pub(super) channel: Channel,
+}
+
+impl<'a> Whose<'a> {
+    pub(super) fn find(watched: &'a [Watched], id: SubscriptionId) -> Option<Self> {
+        watched.iter().find_map(|one| {
+            let stream = one.streams.iter().find(|stream| stream.id == id)?;
+            Some(Self {
+                name: &one.name,
+                channel: stream.channel,
+            })
+        })
+    }
+}
+
 /// One subscription.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -84,6 +103,11 @@ impl Watched {
             status: None,
             seq: Seq::NONE,
         })
+    }
+
+    /// Whether the subscription is one of its.
+    pub(super) fn has(&self, id: SubscriptionId) -> bool {
+        self.streams.iter().any(|stream| stream.id == id)
     }
 
     /// Takes an event of one of its subscriptions.

@@ -24,6 +24,8 @@ pub(super) enum Answers {
     /// With a snapshot.
     Anew(StartReason),
     Refuse(ErrorCode),
+    /// Resumed, although the log does not reach that far.
+    Blindly,
     NotAtAll,
 }
 
@@ -253,7 +255,11 @@ impl Rig {
                 return Err(request.key.refuse(ControlError::new(code, "no")));
             }
             Answers::Anew(reason) => request.resume.map(|_| reason),
-            Answers::Well | Answers::NotAtAll => match request.resume {
+            Answers::Blindly if request.resume.is_some() => {
+                self.subscribed = true;
+                return Ok(self.accepted(&request.key, StartKind::Resumed, None));
+            }
+            Answers::Well | Answers::Blindly | Answers::NotAtAll => match request.resume {
                 Some(resume) => match self.since(resume) {
                     Some(missed) => {
                         data.extend(missed);

@@ -6,7 +6,7 @@ use wire::{Depth, LagKind};
 
 use super::rig::{Answers, ID, Rig, bytes, config, names};
 use crate::event::{Event, Gap, GapCause, Resync, ResyncReason};
-use crate::testing::NAME;
+use crate::testing::{NAME, Origin};
 use crate::{Config, StreamStats, SubscribeError, Subscription, SubscriptionId, Trust};
 
 fn resume(rig: &Rig) -> Option<Resume> {
@@ -462,6 +462,57 @@ fn trades_that_a_node_cannot_resume_are_told_as_lost() {
     };
     let cause = GapCause::NotResumed(Some(StartReason::LogExceeded));
     assert_eq!((gap.from, gap.to, gap.cause), (Some(from), None, cause));
+}
+
+/// A log that was made anew without anybody being able to tell: the same epoch, and smaller numbers.
+fn make_log_anew(rig: &mut Rig) {
+    for size in 1..50 {
+        let delta = match rig.origin.channel {
+            Channel::Trades => rig.origin.trade(size),
+            _ => rig.origin.set(&[(98, size)], &[]),
+        };
+        rig.deliver(&delta);
+    }
+    let mut truth = std::mem::take(&mut rig.origin.truth);
+    rig.origin = Origin::new(rig.origin.channel);
+    truth.append(&mut rig.origin.truth);
+    rig.origin.truth = truth;
+    rig.answers = Answers::Blindly;
+    rig.cut();
+    rig.live_on(Duration::from_secs(2));
+    rig.told();
+}
+
+#[test]
+fn a_log_that_went_back_under_the_same_epoch_does_not_hold_a_book_up() {
+    let mut rig = Rig::begun(Channel::Book);
+    make_log_anew(&mut rig);
+    assert_eq!(rig.book().trust(), Trust::Behind);
+    rig.live_on(Duration::from_secs(40));
+    assert_eq!(rig.last_asked().resume, None);
+    let reason = ResyncReason::NotResumed(Some(StartReason::AheadOfLog));
+    let told = rig.told();
+    assert!(
+        told.iter()
+            .any(|event| matches!(event, Event::Resync(told) if told.reason == reason))
+    );
+    rig.check_right();
+    assert_eq!(rig.disconnects, 0);
+}
+
+#[test]
+fn trades_of_a_log_that_went_back_are_told_as_lost() {
+    let mut rig = Rig::begun(Channel::Trades);
+    make_log_anew(&mut rig);
+    rig.live_on(Duration::from_secs(40));
+    let told = rig.told();
+    assert!(
+        told.iter()
+            .any(|event| matches!(event, Event::Gap(gap) if gap.cause.is_loss()))
+    );
+    let trade = rig.origin.trade(1);
+    rig.deliver(&trade);
+    assert!(names(&rig.told()).contains(&"trades"));
 }
 
 #[test]

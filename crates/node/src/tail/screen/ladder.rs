@@ -20,8 +20,8 @@ pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<Line> {
             .each_ref()
             .map(|side| side.iter().map(text).collect::<Vec<_>>())
     };
-    let prices = texts(&|level| to_string(level.price.0, exponents.price));
-    let sizes = texts(&|level| to_string(level.size.0, exponents.size));
+    let prices = aligned(texts(&|level| to_string(level.price.0, exponents.price)));
+    let sizes = aligned(texts(&|level| to_string(level.size.0, exponents.size)));
     let widest =
         |texts: &[Vec<String>; 2]| texts.iter().flatten().map(String::len).max().unwrap_or(1);
     let (price, size) = (widest(&prices), widest(&sizes));
@@ -52,6 +52,23 @@ pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<Line> {
             }
         })
         .collect()
+}
+
+/// As many decimals in each as in the longest, so that points stand below points.
+fn aligned(mut texts: [Vec<String>; 2]) -> [Vec<String>; 2] {
+    let decimals = |text: &String| {
+        text.split_once('.')
+            .map_or(0, |(_, decimals)| decimals.len())
+    };
+    let most = texts.iter().flatten().map(decimals).max().unwrap_or(0);
+    for text in texts.iter_mut().flatten() {
+        let has = decimals(text);
+        if has == 0 && most > 0 {
+            text.push('.');
+        }
+        text.push_str(&"0".repeat(most - has));
+    }
+    texts
 }
 
 /// A size as eighths of a bar's characters; a level that is there is seen.
@@ -86,6 +103,14 @@ fn right_bar(eighths: usize, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn points_stand_below_points() {
+        let texts = [["1", "0.25"], ["10.5", "0"]].map(|side| side.map(str::to_owned).to_vec());
+        assert_eq!(aligned(texts), [["1.00", "0.25"], ["10.50", "0.00"]]);
+        let whole = [vec!["1".to_owned()], vec!["20".to_owned()]];
+        assert_eq!(aligned(whole.clone()), whole);
+    }
 
     #[test]
     fn bars_are_as_long_as_their_sizes() {
