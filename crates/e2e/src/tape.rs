@@ -33,6 +33,8 @@ pub struct Tape {
     pub said: BTreeMap<u64, Vec<Said>>,
     /// The `seq` of every verified step of every book.
     pub books: BTreeMap<u64, Vec<i64>>,
+    /// The checksum of every book as it is now.
+    pub checksums: BTreeMap<u64, u32>,
     /// Every acceptance of a subscription.
     pub subscribed: Vec<Subscribed>,
     /// Everything that interrupts, in words.
@@ -109,6 +111,8 @@ impl Saw for Tape {
             }
             Event::Book(update) => {
                 self.verified += 1;
+                self.checksums
+                    .insert(update.subscription.0, update.checksum);
                 let books = self.books.entry(update.subscription.0).or_default();
                 books.push(update.head.seq.0);
             }
