@@ -47,7 +47,8 @@ pub(crate) async fn serve(shard: Rc<Shard>, io: TcpStream, permit: OwnedSemaphor
                     accepted.set(Some(handshake));
                     response
                 }
-                Err((why, response)) => {
+                Err(refusal) => {
+                    let (why, response) = *refusal;
                     shard.metrics().handshakes_refused[why].inc();
                     response
                 }
@@ -97,7 +98,8 @@ pub(crate) async fn serve(shard: Rc<Shard>, io: TcpStream, permit: OwnedSemaphor
     }
 }
 
-type Refusal = (HandshakeRefusal, Response<Body>);
+/// Why a handshake is refused, and what its client is told; in a box, since it is the rare way.
+type Refusal = Box<(HandshakeRefusal, Response<Body>)>;
 
 fn accept(
     shard: &Shard,
@@ -111,42 +113,25 @@ fn accept(
         response
             .headers_mut()
             .insert(UPGRADE, HeaderValue::from_static("websocket"));
-        return Err((HandshakeRefusal::Upgrade, response));
+        return Err(Box::new((HandshakeRefusal::Upgrade, response)));
     }
     let (encoding, protocol) = choose(request).ok_or_else(|| {
         let text = "none of the subprotocols asked for is spoken here; tapecast.sbe.v1 and tapecast.json.v1 are\n";
-        (
+        Box::new((
             HandshakeRefusal::Subprotocol,
             refuse(StatusCode::BAD_REQUEST, text),
-        )
+        ))
     })?;
     if shard.is_draining() {
         let response = busy("this node is stopping; another one serves you\n");
-        return Err((HandshakeRefusal::Draining, response));
+        return Err(Box::new((HandshakeRefusal::Draining, response)));
     }
     let seat = shard.seats().take().ok_or_else(|| {
         let response = busy("this node has as many sessions as it may\n");
-        (HandshakeRefusal::Full, response)
+        Box::new((HandshakeRefusal::Full, response))
     })?;
-    let (response, upgraded) = upgrade::upgrade(request).map_err(|error| match error {
-        fastwebsockets::WebSocketError::InvalidSecWebsocketVersion => {
-            let mut response = refuse(
-                StatusCode::UPGRADE_REQUIRED,
-                "the WebSocket version is 13\n",
-            );
-            response
-                .headers_mut()
-                .insert("sec-websocket-version", HeaderValue::from_static("13"));
-            (HandshakeRefusal::Upgrade, response)
-        }
-        _ => (
-            HandshakeRefusal::BadRequest,
-            refuse(
-                StatusCode::BAD_REQUEST,
-                "the WebSocket handshake lacks its key\n",
-            ),
-        ),
-    })?;
+    let (response, upgraded) =
+        upgrade::upgrade(request).map_err(|error| Box::new(refused(&error)))?;
     let mut response = response.map(|_| Body::default());
     if let Some(protocol) = protocol {
         response
@@ -159,6 +144,28 @@ fn accept(
         upgraded,
     };
     Ok((response, accepted))
+}
+
+/// What a wrong handshake is answered.
+fn refused(error: &fastwebsockets::WebSocketError) -> (HandshakeRefusal, Response<Body>) {
+    if matches!(
+        error,
+        fastwebsockets::WebSocketError::InvalidSecWebsocketVersion
+    ) {
+        let mut response = refuse(
+            StatusCode::UPGRADE_REQUIRED,
+            "the WebSocket version is 13\n",
+        );
+        response
+            .headers_mut()
+            .insert("sec-websocket-version", HeaderValue::from_static("13"));
+        return (HandshakeRefusal::Upgrade, response);
+    }
+    let text = "the WebSocket handshake lacks its key\n";
+    (
+        HandshakeRefusal::BadRequest,
+        refuse(StatusCode::BAD_REQUEST, text),
+    )
 }
 
 /// The first subprotocol of the client's that is spoken here; JSON where it names none.

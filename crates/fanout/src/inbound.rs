@@ -112,7 +112,7 @@ impl Inbound {
     }
 
     /// The next whole frame; `None` when more bytes are needed.
-    pub fn next(&mut self) -> Result<Option<InboundEvent>, Violation> {
+    pub fn read(&mut self) -> Result<Option<InboundEvent>, Violation> {
         let Some(head) = self.read_head()? else {
             return Ok(None);
         };
@@ -288,7 +288,7 @@ mod tests {
         let mut inbound = Inbound::new(MAX);
         inbound.push(bytes);
         let mut events = Vec::new();
-        while let Some(event) = inbound.next()? {
+        while let Some(event) = inbound.read()? {
             events.push(event);
         }
         Ok(events)
@@ -309,7 +309,7 @@ mod tests {
         let mut events = Vec::new();
         for byte in bytes {
             inbound.push(&[byte]);
-            events.extend(inbound.next().unwrap());
+            events.extend(inbound.read().unwrap());
         }
         assert_eq!(
             events,
@@ -364,7 +364,7 @@ mod tests {
             'all: for chunk in chunks {
                 inbound.push(&chunk);
                 loop {
-                    match inbound.next() {
+                    match inbound.read() {
                         Ok(Some(_)) => {}
                         Ok(None) => break,
                         Err(_) => break 'all,

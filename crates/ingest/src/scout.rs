@@ -40,9 +40,12 @@ pub(crate) struct Scout {
     topics: BTreeMap<Arc<str>, Topic>,
     /// The partitions that there were when a broker first answered; others are new, and are read
     /// from their beginning. None before.
-    at_start: Option<Arc<BTreeSet<(Arc<str>, i32)>>>,
+    at_start: Option<Arc<TopicPartitions>>,
     discovered: bool,
 }
+
+/// Partitions, by topic and number.
+type TopicPartitions = BTreeSet<(Arc<str>, i32)>;
 
 /// A topic that is being read.
 struct Topic {
@@ -150,7 +153,7 @@ impl Scout {
         name: &Arc<str>,
         found: broker::Found,
         id: TopicId,
-        at_start: &BTreeSet<(Arc<str>, i32)>,
+        at_start: &TopicPartitions,
     ) -> Result<(), Unanswered> {
         if let Some(topic) = self.topics.get(name)
             && verdict::is_recreated(topic.id, id)

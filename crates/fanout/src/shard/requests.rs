@@ -31,7 +31,7 @@ impl State {
                 session.inbound.forget();
                 return;
             }
-            let event = match session.inbound.next() {
+            let event = match session.inbound.read() {
                 Ok(Some(event)) => event,
                 Ok(None) => return,
                 Err(violation) => {
@@ -99,7 +99,7 @@ impl State {
         match Request::parse(text) {
             Ok(Request::Subscribe { id, streams }) => self.subscribe(index, id, streams, directory),
             Ok(Request::Unsubscribe { id, streams }) => {
-                self.unsubscribe(index, id, streams, directory)
+                self.unsubscribe(index, id, streams, directory);
             }
             Ok(Request::Update { id, streams }) => self.update(index, id, streams),
             Ok(Request::List { id, matching }) => {

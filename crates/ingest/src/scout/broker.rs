@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use market::Seq;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::{MetadataBroker, MetadataPartition};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::KafkaConsumer;
@@ -60,14 +61,18 @@ impl Broker {
         {
             let rule = rules.iter().find_map(|rule| rule.source(topic.name()));
             if let Some(source) = rule {
-                let partitions = topic.partitions().iter().map(|one| one.id()).collect();
+                let partitions = topic
+                    .partitions()
+                    .iter()
+                    .map(MetadataPartition::id)
+                    .collect();
                 by_name.insert(Arc::from(topic.name()), Found { source, partitions });
             }
         }
         // One that is known by its address only has no number yet.
         let told_by = match metadata.orig_broker_id() {
             known if known >= 0 => known,
-            _ => metadata.brokers().first().map_or(-1, |broker| broker.id()),
+            _ => metadata.brokers().first().map_or(-1, MetadataBroker::id),
         };
         Ok(Topics { by_name, told_by })
     }
