@@ -37,6 +37,8 @@ pub struct Tape {
     pub checksums: BTreeMap<u64, u32>,
     /// Every acceptance of a subscription.
     pub subscribed: Vec<Subscribed>,
+    /// Refusals of subscriptions that are asked for again.
+    pub postponed: Vec<String>,
     /// Everything that interrupts, in words.
     pub faults: Vec<String>,
     /// States that streams told.
@@ -119,6 +121,10 @@ impl Saw for Tape {
             Event::Status(update) => self.statuses.push(*update),
             Event::Subscribed(subscribed) => self.subscribed.push(*subscribed),
             Event::Reconnecting { cause, .. } => self.reconnects.push(cause.to_string()),
+            // A node that has just begun is asked again.
+            Event::Rejected(rejected) if rejected.retry.is_some() => {
+                self.postponed.push(rejected.error.to_string());
+            }
             Event::Gap(_)
             | Event::ChecksumMismatch(_)
             | Event::Resync(_)
