@@ -281,7 +281,9 @@ impl Sink for Pipeline {
         let now = now();
         if let Some(began) = self.batch_began.take() {
             let records = std::mem::take(&mut self.batch_records);
-            self.metrics.stage_apply.record_many_ns(now.since(began), records);
+            self.metrics
+                .stage_apply
+                .record_many_ns(now.since(began), records);
         }
         self.port.turn(&mut self.publisher, now);
         if at.saturating_duration_since(self.ticked) >= TICK {

@@ -15,6 +15,13 @@ pub(super) struct Key {
     /// What it is when it is not given.
     pub(super) default: Fallback,
     /// What it means.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "for the documentation, which a test holds against it"
+        )
+    )]
     pub(super) meaning: &'static str,
 }
 
@@ -23,6 +30,13 @@ pub(super) enum Fallback {
     /// It has to be given.
     Required,
     /// Nothing, which means this.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "for the documentation, which a test holds against it"
+        )
+    )]
     None(&'static str),
     /// This value, as the environment would give it.
     Value(&'static str),
