@@ -1,4 +1,11 @@
 //! What decoding costs, over every line of a Binance capture, and what of that is the parser's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it measured"
+)]
 
 #[path = "../tests/formats/captures.rs"]
 mod captures;

@@ -1,4 +1,11 @@
 //! A good record allocates nothing once the decoder's buffers are warm.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it measured"
+)]
 
 #[path = "formats/captures.rs"]
 mod captures;

@@ -1,4 +1,11 @@
 //! What records of each format say, on real captures and on bad input.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it measured"
+)]
 
 mod bad_records;
 mod binance;

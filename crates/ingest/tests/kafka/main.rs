@@ -1,4 +1,14 @@
 //! What a consumer promises, on a real Apache Kafka and on librdkafka's mock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking, and says what it measured"
+)]
 
 mod deleted;
 mod found;
