@@ -267,15 +267,15 @@ mod tests {
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut out = vec![first];
-        match payload.len() {
-            len @ 0..126 => out.push(0x80 | len as u8),
-            len @ 126..65536 => {
+        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+            (Ok(len @ ..126), _) => out.push(0x80 | len),
+            (_, Ok(len)) => {
                 out.push(0x80 | 126);
-                out.extend((len as u16).to_be_bytes());
+                out.extend(len.to_be_bytes());
             }
-            len => {
+            _ => {
                 out.push(0x80 | 127);
-                out.extend((len as u64).to_be_bytes());
+                out.extend((payload.len() as u64).to_be_bytes());
             }
         }
         let mask = [1, 2, 3, 4];
