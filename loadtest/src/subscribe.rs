@@ -1,7 +1,8 @@
 //! `loadtest subscribe`: a swarm of clients on one thread.
 //!
 //! Most only count: they read frame heads, and of each message its times. Some may verify: they are
-//! whole clients, that keep books and prove them. Some may stall: they subscribe, and read no more.
+//! whole clients, that keep books and prove them. Some of these may stall: they subscribe, read
+//! nothing for a while, and then prove that they were led on rightly.
 //!
 //! In reading order: [`streams`] who subscribes to what; [`handshake`] and [`frames`] WebSocket as
 //! light as it goes; [`tally`] what is counted; the clients [`counting`] and [`verifying`]; the
@@ -38,6 +39,9 @@ pub(crate) struct SubscribeArgs {
     /// Of these, how many stop reading once they are subscribed
     #[arg(long, value_name = "CLIENTS", default_value_t = 0)]
     stalled: usize,
+    /// For how long they do not read; then they go on, and verify. For good when not given
+    #[arg(long, value_name = "SECONDS")]
+    stall: Option<u64>,
     /// What is subscribed to: CHANNEL[@DEPTH]:VENUE:SYMBOL, several separated by commas; {i} stands
     /// for the numbers of --instruments, with five digits
     #[arg(long, value_delimiter = ',', default_value = "book:BINANCE:BTC-USDT")]

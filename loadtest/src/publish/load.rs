@@ -295,7 +295,7 @@ mod tests {
         let mut text = Vec::new();
         book.definition(&mut text, 0);
         check(&text, &mut decoder, |event| {
-            assert!(matches!(event, Event::Definition { .. }))
+            assert!(matches!(event, Event::Definition { .. }));
         });
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use client::Endpoint;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use wire::close::NORMAL;
 use wire::control::{Answer, Policy};
 
 use super::frames::{BINARY, CLOSE, PING, PONG, Partial, TEXT, masked};
@@ -34,7 +35,7 @@ impl Shared {
     }
 }
 
-/// A client that counts; it stops reading once it is subscribed where it is to stall.
+/// A client that counts.
 pub(super) struct Counting {
     shared: Shared,
     stream: TcpStream,
@@ -86,14 +87,9 @@ impl Counting {
         }
     }
 
-    /// Reads what there is, without waiting for more: how a stalled client finds out its fate.
-    pub(super) async fn drain(&mut self) {
-        while !self.closed {
-            let drained = tokio::time::timeout(std::time::Duration::from_millis(20), self.read());
-            if !matches!(drained.await, Ok(Ok(()))) {
-                return;
-            }
-        }
+    /// Says good-bye, as far as the socket takes it.
+    pub(super) fn leave(&self) {
+        let _left = self.stream.try_write(&masked(CLOSE, &NORMAL.to_be_bytes()));
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {

@@ -104,13 +104,16 @@ async fn client(
     args: SubscribeArgs,
     streams: Vec<Wanted>,
     shared: Shared,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
     let tally = shared.tally.clone();
-    let done = if role == Role::Verifies {
-        verifying::verify(shared.tally, args.url, streams, args.policy, stop).await
-    } else {
-        count(role, &args, &streams, shared, &mut stop).await
+    let done = match role {
+        Role::Counts => count(&args, &streams, shared, stop).await,
+        Role::Verifies => verifying::verify(shared.tally, &args, &streams, None, stop).await,
+        Role::Stalls => {
+            let stall = args.stall.map_or(Duration::MAX, Duration::from_secs);
+            verifying::verify(shared.tally, &args, &streams, Some(stall), stop).await
+        }
     };
     if let Err(error) = done {
         let mut tally = tally.borrow_mut();
@@ -120,23 +123,19 @@ async fn client(
 }
 
 async fn count(
-    role: Role,
     args: &SubscribeArgs,
     streams: &[Wanted],
     shared: Shared,
-    stop: &mut watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let mut client = Counting::connect(shared, &args.url, streams, args.policy).await?;
     client.subscribe().await?;
-    if role == Role::Stalls {
-        // Nobody is left to tell when the swarm itself is gone.
-        let _stopped = stop.wait_for(|stop| *stop).await;
-        client.drain().await;
-        return Ok(());
-    }
     tokio::select! {
         ended = client.count() => ended,
-        _ = stop.wait_for(|stop| *stop) => Ok(()),
+        _ = stop.wait_for(|stop| *stop) => {
+            client.leave();
+            Ok(())
+        }
     }
 }
 
