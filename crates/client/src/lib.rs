@@ -11,6 +11,28 @@
 //! - The client reads no faster than its caller takes events. A caller that is too slow is conflated by the
 //!   node, which is told ([`Event::Lag`]), and costs no memory here.
 //!
+//! ```no_run
+//! use client::{Client, Event, Subscription};
+//!
+//! # async fn run() -> Result<(), client::BuildError> {
+//! let mut client = Client::builder()
+//!     .endpoint("ws://127.0.0.1:8080/ws")
+//!     .subscribe(Subscription::book("BINANCE:BTC-USDT"))
+//!     .build()?;
+//! while let Some(event) = client.next_event().await {
+//!     match event {
+//!         Event::Book(update) => {
+//!             let kept = client.book(update.subscription);
+//!             println!("{:?}", kept.map(|kept| kept.book().bbo()));
+//!         }
+//!         Event::Gap(gap) => println!("missing: {gap:?}"),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! [`session`] is the core, without IO and with time as an argument; [`Client`] is a shell around it.
 //!
 //! In reading order:

@@ -24,7 +24,7 @@ pub(super) struct Watched {
     pub(super) bbo: Option<(Bbo, Exponents)>,
     /// The last state of the channel `status`.
     pub(super) status: Option<Status>,
-    /// The last number of any stream.
+    /// The number of the last message of any stream; it goes back when the log is made anew.
     pub(super) seq: Seq,
 }
 
@@ -152,7 +152,7 @@ impl Watched {
     }
 
     fn moved(&mut self, head: &wire::Head) {
-        self.seq = self.seq.max(head.seq);
+        self.seq = head.seq;
         self.latency.add(head.publish_time, wall_clock());
     }
 
