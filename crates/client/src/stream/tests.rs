@@ -1,3 +1,5 @@
+mod pace;
+
 use market::{Channel, Exponents, InstrumentId, Position, Reason, State};
 use wire::control::{Policy, StartKind, StartReason, StreamKey, Subscribed};
 use wire::{LagKind, View};
@@ -350,71 +352,6 @@ fn trades_that_cannot_be_resumed_are_a_gap_and_a_book_is_not() {
 }
 
 #[test]
-fn a_conflated_catch_up_is_one_delta() {
-    let mut pair = Pair::begun(Channel::Book);
-    let from = pair.origin.seq;
-    pair.origin.set(&[(100, 0), (98, 3)], &[(101, 8)]);
-    pair.origin.set(&[(98, 0)], &[(103, 1)]);
-    let lag = pair.origin.lag(LagKind::Conflated, from);
-    assert_eq!(pair.take(&lag), Taken::Noted);
-    let net = pair.origin.net_since(from);
-    assert_eq!(pair.take(&net), Taken::Applied(None));
-    pair.check_right();
-}
-
-#[test]
-fn an_announced_snapshot_is_applied_whatever_it_follows_on_and_another_is_a_gap() {
-    let mut pair = Pair::begun(Channel::Book);
-    let from = pair.origin.seq;
-    pair.origin.set(&[(100, 0)], &[]);
-    let lag = pair.origin.lag(LagKind::Snapshot, from);
-    assert_eq!(pair.take(&lag), Taken::Noted);
-    let whole = pair.origin.snapshot(1).concat();
-    assert_eq!(pair.take(&whole), Taken::Applied(None));
-    pair.check_right();
-    pair.origin.set(&[(99, 0)], &[]);
-    let whole = pair.origin.snapshot(1000).concat();
-    assert!(matches!(pair.take(&whole), Taken::Gap(_)));
-}
-
-#[test]
-fn an_announced_bbo_is_applied_whatever_it_follows_on() {
-    let mut pair = Pair::begun(Channel::Bbo);
-    let from = pair.origin.seq;
-    pair.origin.bbo();
-    pair.origin.bbo();
-    let lag = pair.origin.lag(LagKind::Conflated, from);
-    assert_eq!(pair.take(&lag), Taken::Noted);
-    let last = pair.origin.last_bbo();
-    assert_eq!(pair.take(&last), Taken::Applied(None));
-    assert_eq!(pair.follower.stands(), Some(pair.origin.position()));
-}
-
-#[test]
-fn skipped_trades_are_a_gap_and_the_stream_goes_on_behind_it() {
-    let mut pair = Pair::begun(Channel::Trades);
-    let from = pair.origin.position();
-    pair.origin.trade(1);
-    let lag = pair.origin.lag(LagKind::Skipped, from.seq);
-    let missing = Missing {
-        from: Some(from),
-        to: Some(pair.origin.seq),
-    };
-    assert_eq!(pair.take(&lag), Taken::Lost(missing, GapCause::Skipped));
-    let trade = pair.origin.trade(2);
-    assert_eq!(pair.take(&trade), Taken::Applied(None));
-}
-
-#[test]
-fn a_book_cannot_go_on_behind_something_skipped() {
-    let mut pair = Pair::begun(Channel::Book);
-    let from = pair.origin.seq;
-    pair.origin.set(&[(98, 1)], &[]);
-    let lag = pair.origin.lag(LagKind::Skipped, from);
-    assert!(matches!(pair.take(&lag), Taken::Gap(_)));
-}
-
-#[test]
 fn only_a_snapshot_begins_a_book() {
     let mut pair = Pair::open(Channel::Book);
     let delta = pair.origin.set(&[(98, 1)], &[]);
@@ -505,44 +442,4 @@ fn a_duplicate_after_a_resume_is_passed_over() {
     let next = pair.origin.set(&[(97, 1)], &[]);
     assert_eq!(pair.take(&next), Taken::Applied(None));
     pair.check_right();
-}
-
-#[test]
-fn a_book_that_is_ahead_of_its_node_is_not_called_live_until_the_node_is_there() {
-    let mut pair = Pair::begun(Channel::Book);
-    let first = pair.origin.set(&[(98, 1)], &[]);
-    let second = pair.origin.set(&[(97, 1)], &[]);
-    pair.take(&[first.clone(), second.clone()].concat());
-    pair.follower.stop();
-    let asked = pair.follower.resumable();
-    pair.start(StartKind::Resumed, None, asked);
-    assert_eq!(pair.take(&first), Taken::Held);
-    assert!(pair.follower.is_ahead());
-    assert_eq!(pair.trust(), Trust::Behind);
-    assert_eq!(pair.take(&second), Taken::Held);
-    assert!(!pair.follower.is_ahead());
-    pair.check_right();
-}
-
-#[test]
-fn a_heartbeat_shows_how_far_a_node_is() {
-    let mut pair = Pair::begun(Channel::Book);
-    let early = pair.origin.heartbeat();
-    let delta = pair.origin.set(&[(98, 1)], &[]);
-    pair.take(&delta);
-    assert_eq!(pair.take(&early), Taken::Noted);
-    assert_eq!(pair.trust(), Trust::Behind);
-    let now = pair.origin.heartbeat();
-    assert_eq!(pair.take(&now), Taken::Noted);
-    pair.check_right();
-}
-
-#[test]
-fn a_message_that_is_told_again_has_to_say_the_same() {
-    let mut pair = Pair::begun(Channel::Book);
-    let mut delta = pair.origin.set(&[(98, 1)], &[]);
-    pair.take(&delta);
-    delta[64] ^= 1; // the checksum
-    assert!(matches!(pair.take(&delta), Taken::Wrong(_)));
-    assert_eq!(pair.trust(), Trust::Wrong);
 }
