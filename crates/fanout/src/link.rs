@@ -69,13 +69,23 @@ pub(crate) enum Delivery {
     /// A subscriber may begin, behind all runs delivered so far.
     Joined {
         subscriber: SubscriberId,
-        outcome: Result<Joined, Refused>,
+        outcome: Result<Joined, NotJoined>,
     },
     /// A subscriber may go on, behind all runs delivered so far.
     CaughtUp {
         subscriber: SubscriberId,
         caught_up: Option<CaughtUp>,
     },
+}
+
+/// Why a subscriber may not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotJoined {
+    /// The publisher has not caught up with what stood in the log when it began: what it would say
+    /// is of the past, and a client that resumes would be led back there.
+    NotReady,
+    /// There is no such stream.
+    Refused(Refused),
 }
 
 /// A run and the stream that it is of.

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 
-use market::Nanos;
-use streams::{Publisher, StreamKey, WatchId};
+use market::{Nanos, Position};
+use streams::{Joined, Publisher, Refused, StreamKey, WatchId};
 use tokio::sync::mpsc::Sender;
 use wire::Encoding;
 
-use crate::link::{Command, Delivery, RunFor, StreamSlot};
+use crate::link::{Command, Delivery, NotJoined, RunFor, StreamSlot};
 
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
@@ -25,6 +25,8 @@ pub struct PublisherPort {
     /// The runs of the batch at hand, by shard.
     batches: Vec<Vec<RunFor>>,
     runs: u64,
+    /// Whether subscribers are let in.
+    open: bool,
 }
 
 impl PublisherPort {
@@ -36,6 +38,7 @@ impl PublisherPort {
             watches: HashMap::new(),
             places: Vec::new(),
             runs: 0,
+            open: false,
         }
     }
 
@@ -49,6 +52,11 @@ impl PublisherPort {
             };
             self.carry_out(command, publisher, now);
         }
+    }
+
+    /// The publisher has caught up: subscribers are let in from now on.
+    pub const fn open(&mut self) {
+        self.open = true;
     }
 
     /// How many runs were handed to shards.
@@ -85,16 +93,11 @@ impl PublisherPort {
                 subscriber,
                 resume,
             } => {
-                let outcome = self.watch(key, encoding, publisher, now).and_then(|watch| {
-                    let joined = publisher
-                        .join(watch, resume, now)
-                        .ok_or(streams::Refused::UnknownInstrument)?;
-                    let places = &mut self.places[watch.0 as usize];
-                    if !places.contains(&stream) {
-                        places.push(stream);
-                    }
-                    Ok(joined)
-                });
+                let outcome = if self.open {
+                    self.join(stream, key, encoding, resume, publisher, now)
+                } else {
+                    Err(NotJoined::NotReady)
+                };
                 let delivery = Delivery::Joined {
                     subscriber,
                     outcome,
@@ -132,6 +135,28 @@ impl PublisherPort {
                 }
             }
         }
+    }
+
+    fn join(
+        &mut self,
+        stream: StreamSlot,
+        key: StreamKey,
+        encoding: Encoding,
+        resume: Option<Position>,
+        publisher: &mut Publisher,
+        now: Nanos,
+    ) -> Result<Joined, NotJoined> {
+        let watch = self
+            .watch(key, encoding, publisher, now)
+            .map_err(NotJoined::Refused)?;
+        let joined = publisher
+            .join(watch, resume, now)
+            .ok_or(NotJoined::Refused(Refused::UnknownInstrument))?;
+        let places = &mut self.places[watch.0 as usize];
+        if !places.contains(&stream) {
+            places.push(stream);
+        }
+        Ok(joined)
     }
 
     fn watch(

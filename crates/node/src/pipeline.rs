@@ -46,6 +46,8 @@ pub(crate) struct Pipeline {
     batch_records: u64,
     ticked: Instant,
     refusals: u32,
+    /// It has caught up once, so clients are let in.
+    is_open: bool,
 }
 
 impl Pipeline {
@@ -78,6 +80,7 @@ impl Pipeline {
             batch_records: 0,
             ticked: Instant::now(),
             refusals: 0,
+            is_open: false,
         }
     }
 
@@ -284,6 +287,13 @@ impl Sink for Pipeline {
             self.metrics
                 .stage_apply
                 .record_many_ns(now.since(began), records);
+        }
+        if !self.is_open && progress.discovered {
+            let mut partitions = progress.partitions.iter();
+            if partitions.all(|partition| partition.caught_up) {
+                self.is_open = true;
+                self.port.open();
+            }
         }
         self.port.turn(&mut self.publisher, now);
         if at.saturating_duration_since(self.ticked) >= TICK {

@@ -137,7 +137,7 @@ fn an_error_names_the_field_what_it_was_and_what_it_may_be() {
     check_field(
         "channel",
         "null",
-        UnknownChannel,
+        BadRequest,
         &format!("channel is missing, and may be {channels}"),
     );
     check_field(

@@ -11,6 +11,7 @@ use wire::{ViewParams, close, control};
 use super::state::{State, wall_clock};
 use crate::directory::{Directory, Listing};
 use crate::inbound::InboundEvent;
+use crate::link::NotJoined;
 use crate::session::{Ending, PendingRequest, PendingResult};
 
 /// Bytes of answers and pongs that a session may have waiting before its pings go unanswered; a
@@ -366,14 +367,23 @@ fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamKey {
     }
 }
 
-pub(super) fn refuse(key: &control::StreamKey, refused: Refused) -> StreamError {
-    let code = match refused {
-        Refused::UnknownInstrument => ErrorCode::UnknownSymbol,
-        Refused::Channel(_) => ErrorCode::UnsupportedChannel,
-        Refused::Speed(_) => ErrorCode::UnsupportedSpeed,
-        Refused::Group => ErrorCode::UnsupportedGroup,
+pub(super) fn refuse(key: &control::StreamKey, why: NotJoined) -> StreamError {
+    let (code, message) = match why {
+        NotJoined::NotReady => {
+            let message = "this node is catching up with what it has missed; try again soon";
+            (ErrorCode::NotReady, message.to_owned())
+        }
+        NotJoined::Refused(refused) => {
+            let code = match refused {
+                Refused::UnknownInstrument => ErrorCode::UnknownSymbol,
+                Refused::Channel(_) => ErrorCode::UnsupportedChannel,
+                Refused::Speed(_) => ErrorCode::UnsupportedSpeed,
+                Refused::Group => ErrorCode::UnsupportedGroup,
+            };
+            (code, refused.to_string())
+        }
     };
-    key.refuse(ControlError::new(code, refused.to_string()))
+    key.refuse(ControlError::new(code, message))
 }
 
 pub(super) const fn code_label(code: ErrorCode) -> label::ErrorCode {

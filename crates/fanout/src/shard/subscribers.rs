@@ -7,7 +7,7 @@ use wire::control::{Policy, StartKind, StartReason, Subscribed};
 use wire::{Encoding, close};
 
 use super::state::{State, Stream};
-use crate::link::{Command, Delivery, RunFor, SubscriberId};
+use crate::link::{Command, Delivery, NotJoined, RunFor, SubscriberId};
 use crate::session::{PendingResult, Phase, Sub};
 
 /// Bytes that a stream's ring keeps while the shard's rings together are over their budget.
@@ -213,7 +213,7 @@ impl State {
         }
     }
 
-    fn joined(&mut self, subscriber: SubscriberId, outcome: Result<Joined, streams::Refused>) {
+    fn joined(&mut self, subscriber: SubscriberId, outcome: Result<Joined, NotJoined>) {
         let SubscriberId {
             session: index,
             sub: sub_index,

@@ -1,11 +1,15 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::Context as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use crate::config::Sources;
 
-/// Where the market's records are.
-pub(super) const TOPIC: &str = "market";
+/// Where the market's records are, before the moment of the start. The mock broker knows no UUIDs
+/// of topics, so the name is what tells one demo's log from the next one's: a client that comes
+/// back to a new demo is not resumed in a log that it has never seen.
+const TOPIC: &str = "market";
 /// As many as librdkafka's mock makes by itself; it keeps 5 MiB of each.
 const PARTITIONS: i32 = 4;
 
@@ -17,7 +21,7 @@ const CONFIG: &str = r#"
 topic_ids = "none"
 
 [[topics]]
-pattern = "market"
+pattern = "market-[0-9]+"
 format = "tapecast"
 
 [limits]
@@ -34,14 +38,22 @@ level = "warn"
 /// A Kafka of its own, in this process: librdkafka's mock broker.
 pub(super) struct DemoBroker {
     mock: MockCluster<'static, DefaultProducerContext>,
+    topic: String,
 }
 
 impl DemoBroker {
     pub(super) fn start() -> anyhow::Result<Self> {
         let mock = MockCluster::new(1).context("cannot start the mock broker")?;
-        mock.create_topic(TOPIC, PARTITIONS, 1)
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let topic = format!("{TOPIC}-{}", since.map_or(0, |since| since.as_millis()));
+        mock.create_topic(&topic, PARTITIONS, 1)
             .context("cannot create the demo's topic")?;
-        Ok(Self { mock })
+        Ok(Self { mock, topic })
+    }
+
+    /// The topic of the market's records.
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
     }
 
     /// Where clients connect.

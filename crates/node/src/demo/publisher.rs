@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord};
 
-use super::broker::{DemoBroker, TOPIC};
+use super::broker::DemoBroker;
 use super::market_sim::{MarketSim, Record};
 
 /// The thread sleeps at least this long, so that a request carries more than one record when the
@@ -47,9 +47,10 @@ impl DemoPublisher {
         let sim = MarketSim::new(seed, now(), rate);
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
+        let topic = broker.topic().to_owned();
         let thread = thread::Builder::new()
             .name("market".to_owned())
-            .spawn(move || publish(sim, &producer, &asked))
+            .spawn(move || publish(sim, &producer, &topic, &asked))
             .context("cannot start the demo's market")?;
         Ok(Self { stop, thread })
     }
@@ -68,6 +69,7 @@ impl DemoPublisher {
 fn publish(
     mut sim: MarketSim,
     producer: &BaseProducer,
+    topic: &str,
     stop: &AtomicBool,
 ) -> Result<(), KafkaError> {
     while !stop.load(Ordering::Relaxed) {
@@ -79,7 +81,7 @@ fn publish(
         let mut sent = Ok(());
         sim.advance(now, &mut |record| {
             if sent.is_ok() {
-                sent = send(producer, record, stop);
+                sent = send(producer, topic, record, stop);
             }
         });
         sent?;
@@ -91,9 +93,14 @@ fn publish(
 }
 
 /// Hands a record to the producer, waiting for room until a stop is asked for.
-fn send(producer: &BaseProducer, record: Record<'_>, stop: &AtomicBool) -> Result<(), KafkaError> {
+fn send(
+    producer: &BaseProducer,
+    topic: &str,
+    record: Record<'_>,
+    stop: &AtomicBool,
+) -> Result<(), KafkaError> {
     while !stop.load(Ordering::Relaxed) {
-        let kafka = BaseRecord::to(TOPIC)
+        let kafka = BaseRecord::to(topic)
             .key(record.instrument)
             .payload(record.json);
         match producer.send(kafka) {

@@ -139,14 +139,14 @@ fn update(fields: &Fields<'_>) -> Result<StreamUpdate, ControlError> {
 /// Which stream; other fields are the caller's to check.
 pub(super) fn key(fields: &Fields<'_>) -> Result<StreamKey, ControlError> {
     let channels = || listed(&Channel::ALL.map(Channel::name));
-    let channel = fields.need("channel", ErrorCode::UnknownChannel, &channels())?;
+    let channel = fields.need("channel", ErrorCode::BadRequest, &channels())?;
     let name = channel.read::<String>();
     let key = StreamKey {
         channel: name
             .as_deref()
             .and_then(Channel::from_name)
             .ok_or_else(|| channel.wrong(ErrorCode::UnknownChannel, &channels()))?,
-        symbol: symbol(fields.need("symbol", ErrorCode::UnknownSymbol, SYMBOLS)?)?,
+        symbol: symbol(fields.need("symbol", ErrorCode::BadRequest, SYMBOLS)?)?,
         depth: fields
             .get("depth")
             .map(read_depth)
