@@ -1,5 +1,6 @@
 //! Kafka clients and what they report.
 
+mod identity;
 mod properties;
 mod statistics;
 
@@ -7,6 +8,7 @@ pub(crate) use properties::mistakes;
 pub(crate) use statistics::Watermark;
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -32,24 +34,57 @@ pub(crate) fn asking(config: &IngestConfig) -> KafkaResult<KafkaConsumer> {
     BaseConsumer::from_config_and_context(&properties::common(config), Watcher::default())
 }
 
-/// Keeps what a client last told of the log's ends, and passes its messages to the log.
+/// Keeps what a client tells beside records, and passes its messages to the log.
 #[derive(Default)]
 pub(crate) struct Watcher {
     watermarks: Mutex<Vec<Watermark>>,
+    has_changed: AtomicBool,
+    changed: Mutex<Vec<String>>,
+    notes: AtomicU64,
 }
 
 impl Watcher {
-    /// What was told since this was last asked.
+    /// What was told of the logs' ends since this was last asked.
     pub(crate) fn take_watermarks(&self) -> Vec<Watermark> {
-        let watermarks = self.watermarks.lock();
-        watermarks.map_or_else(|_| Vec::new(), |mut all| std::mem::take(&mut *all))
+        taken(&self.watermarks)
     }
+
+    /// How often something was told. A poll that takes note of something returns no record,
+    /// whether there are some behind it or not.
+    pub(crate) fn notes(&self) -> u64 {
+        self.notes.load(Ordering::Relaxed)
+    }
+
+    /// Whether a topic has become another one.
+    ///
+    /// The client says that before it asks for records of the new one, and it says it by the queue
+    /// by which those come: whoever has a record of it has been told.
+    #[inline]
+    pub(crate) fn has_changed(&self) -> bool {
+        self.has_changed.load(Ordering::Acquire)
+    }
+
+    /// The topics that have become others since this was last asked.
+    pub(crate) fn take_changed(&self) -> Vec<String> {
+        self.has_changed.store(false, Ordering::Release);
+        taken(&self.changed)
+    }
+}
+
+fn taken<T>(told: &Mutex<Vec<T>>) -> Vec<T> {
+    let told = told.lock();
+    told.map_or_else(|_| Vec::new(), |mut all| std::mem::take(&mut *all))
 }
 
 impl ConsumerContext for Watcher {}
 
 impl ClientContext for Watcher {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.notes.fetch_add(1, Ordering::Relaxed);
+        if let (Some(topic), Ok(mut changed)) = (identity::changed(text), self.changed.lock()) {
+            changed.push(topic.to_owned());
+            self.has_changed.store(true, Ordering::Release);
+        }
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
@@ -63,6 +98,7 @@ impl ClientContext for Watcher {
     }
 
     fn stats_raw(&self, json: &[u8]) {
+        self.notes.fetch_add(1, Ordering::Relaxed);
         match (statistics::watermarks(json), self.watermarks.lock()) {
             (Ok(told), Ok(mut watermarks)) => *watermarks = told,
             (Err(error), _) => tracing::warn!(%error, "cannot read the kafka client's statistics"),

@@ -28,8 +28,8 @@ pub struct Consumer {
     partitions: Partitions,
     orders: Receiver<Order>,
     request: Arc<Request>,
-    /// A question to the scout is open.
-    asked: bool,
+    /// How many clients there had been when the scout was asked what is not answered yet.
+    asked: Option<u64>,
     scout: Waker,
     waker: Waker,
     stop: Stop,
@@ -62,7 +62,7 @@ pub fn start(config: &IngestConfig, stop: &Stop) -> Result<Vec<Consumer>, Ingest
             partitions: Partitions::default(),
             orders: received,
             request,
-            asked: false,
+            asked: None,
             scout: scout_waker.clone(),
             waker,
             stop: stop.clone(),
@@ -93,6 +93,7 @@ impl Consumer {
         while !self.stop.is_stopped() {
             self.obey(sink)?;
             let drained = self.read_batch(sink);
+            self.hold_changed();
             self.learn_watermarks(sink, drained);
             sink.turn(&self.partitions.progress);
             if drained == Drained::Yes {
@@ -119,10 +120,7 @@ impl Consumer {
                         .incremental_unassign(&gone)
                         .map_err(IngestError::client("give up partitions"))?;
                 }
-                Order::Looked(beginnings) => {
-                    self.asked = false;
-                    self.begin(beginnings, sink)?;
-                }
+                Order::Looked(beginnings) => self.go_on(beginnings, sink)?,
                 Order::Discovered => self.partitions.progress.discovered = true,
             }
         }
@@ -153,10 +151,27 @@ impl Consumer {
             .map_err(IngestError::client("be told what to read"))
     }
 
-    /// One of the partitions has no record at its offset: the scout is to say which, and why.
+    /// Goes on after the scout has looked at all partitions.
+    fn go_on<S: Sink>(
+        &mut self,
+        beginnings: Vec<Beginning>,
+        sink: &mut S,
+    ) -> Result<(), IngestError> {
+        let asked = self.asked.take();
+        let held = self.partitions.are_held();
+        self.partitions.release();
+        // Whatever was wrong with a client that is no more is no longer wrong.
+        let is_new = asked.is_some_and(|clients| clients < self.partitions.progress.new_clients);
+        if is_new && !held && beginnings.is_empty() {
+            return Ok(());
+        }
+        self.begin(beginnings, sink)
+    }
+
+    /// Something is wrong with some partition: the scout is to say with which, and what.
     fn ask(&mut self) {
-        if !self.asked {
-            self.asked = true;
+        if self.asked.is_none() {
+            self.asked = Some(self.partitions.progress.new_clients);
             self.partitions.publish_positions();
             self.request.ask();
         }

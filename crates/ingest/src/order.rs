@@ -80,7 +80,8 @@ impl Reached {
 pub(crate) struct Request(AtomicBool);
 
 impl Request {
-    /// Look at every partition of mine: one of them has no record at its offset.
+    /// Look at every partition of mine: one of them has no record at its offset, or has become
+    /// another one.
     pub(crate) fn ask(&self) {
         self.0.store(true, Ordering::Release);
     }

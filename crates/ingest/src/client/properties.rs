@@ -1,4 +1,5 @@
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use crate::{ConfigError, IngestConfig};
@@ -29,7 +30,7 @@ const OWNED: [(&str, &str); 11] = [
 ];
 
 /// What is set unless the configuration says otherwise.
-const DEFAULTS: [(&str, &str); 11] = [
+const DEFAULTS: [(&str, &str); 12] = [
     ("client.id", "tapecast"),
     // A flipped bit is no price.
     ("check.crcs", "true"),
@@ -53,6 +54,9 @@ const DEFAULTS: [(&str, &str); 11] = [
     ("socket.keepalive.enable", "true"),
     // Topics that are gone are told soon.
     ("topic.metadata.propagation.max.ms", "1000"),
+    // A partition that the client does not know yet when it is to read it is looked for once, and
+    // then at this interval only; the default is five minutes.
+    ("topic.metadata.refresh.interval.ms", "5000"),
 ];
 
 /// The properties of a client that reads partitions.
@@ -61,6 +65,14 @@ pub(super) fn reading(config: &IngestConfig) -> ClientConfig {
     for (key, value) in OWNED.iter().filter(|(_, value)| !value.is_empty()) {
         properties.set(*key, *value);
     }
+    // Its log tells what nothing else does: that a topic has become another one. These messages
+    // come with metadata only, every few minutes or when something is wrong.
+    let more = config
+        .properties
+        .get("debug")
+        .map(|more| format!(",{more}"));
+    properties.set("debug", format!("metadata{}", more.unwrap_or_default()));
+    properties.set_log_level(RDKafkaLogLevel::Debug);
     properties
 }
 

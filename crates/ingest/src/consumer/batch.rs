@@ -4,13 +4,9 @@ use market::{Nanos, Seq};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::partitions::Partitions;
+use super::partitions::{Partitions, State};
 use super::{Consumer, KafkaConsumer};
 use crate::{At, Decoder, Outcome, RawRecord, Sink};
-
-/// The client has nothing more when it says so twice: it says so too when it has taken note of
-/// something else than a record.
-const NOTHING_TWICE: u32 = 2;
 
 /// Whether everything that had arrived was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +28,8 @@ impl Consumer {
     /// Reads what has arrived, as far as a batch goes.
     pub(super) fn read_batch<S: Sink>(&mut self, sink: &mut S) -> Drained {
         let limits = self.config.batch;
-        let (mut records, mut bytes, mut nothings) = (0, 0, 0);
+        let (mut records, mut bytes) = (0, 0);
+        let mut notes = watcher(&self.client).notes();
         while records < limits.records && bytes < limits.bytes {
             let Self {
                 client,
@@ -42,16 +39,19 @@ impl Consumer {
             } = self;
             match client.poll(Duration::ZERO) {
                 None => {
-                    nothings += 1;
-                    if nothings == NOTHING_TWICE {
+                    let noted = std::mem::replace(&mut notes, watcher(client).notes());
+                    if noted == notes {
                         return Drained::Yes;
                     }
-                    continue;
                 }
                 Some(Ok(message)) => {
                     records += 1;
                     bytes += message.payload_len();
-                    take(&message, partitions, decoder, sink);
+                    if !watcher(client).has_changed() {
+                        take(&message, partitions, decoder, sink);
+                        continue;
+                    }
+                    // Forgotten, as are all behind it: the next client reads it again.
                 }
                 Some(Err(error)) => {
                     partitions.progress.client_errors += 1;
@@ -62,9 +62,17 @@ impl Consumer {
                     }
                 }
             }
-            nothings = 0;
+            self.hold_changed();
         }
         Drained::No
+    }
+
+    /// Reads no more of topics that have become others, until the scout has looked at them.
+    pub(super) fn hold_changed(&mut self) {
+        if watcher(&self.client).has_changed() {
+            self.partitions.hold(&watcher(&self.client).take_changed());
+            self.ask();
+        }
     }
 
     /// Takes note of what the client told of the logs' ends.
@@ -95,8 +103,8 @@ fn take<S: Sink>(
     };
     let (partition, progress) = partitions.get_mut(index);
     let offset = message.offset();
-    // What was had already is of no use again, and neither is what was let go.
-    if offset < progress.position || !partition.open {
+    // What was had already is of no use again.
+    if offset < progress.position || partition.state != State::Read {
         return;
     }
     let millis = message.timestamp().to_millis().unwrap_or(0);

@@ -24,6 +24,17 @@ pub(super) struct Partitions {
     last: Option<(usize, i32, u32)>,
 }
 
+/// What is done with the records of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// They are read.
+    Read,
+    /// They are forgotten until the scout has looked: they may be of another topic.
+    Held,
+    /// There are none any more.
+    Closed,
+}
+
 /// A partition that is being read, or was.
 pub(super) struct Partition {
     pub(super) source: Arc<Source>,
@@ -31,7 +42,7 @@ pub(super) struct Partition {
     number: i32,
     end: Seq,
     reached: Arc<Reached>,
-    pub(super) open: bool,
+    pub(super) state: State,
     /// The client has fetched all there is; whether all of it has been read is seen when there is
     /// no more.
     fetched_to_end: bool,
@@ -57,7 +68,7 @@ impl Partitions {
             if let Some(index) = self.index_of(&topic, partition) {
                 // It was closed when its topic was made anew with fewer, and now there are more.
                 self.partitions[index.0 as usize].reached = reached;
-                self.partitions[index.0 as usize].open = true;
+                self.partitions[index.0 as usize].state = State::Read;
                 self.restart(index, span, Reset::TopicRecreated, sink);
                 continue;
             }
@@ -82,7 +93,7 @@ impl Partitions {
                 number: partition,
                 end: span.end,
                 reached,
-                open: true,
+                state: State::Read,
                 fetched_to_end: false,
             });
             sink.opened(index, &self.about(index, span));
@@ -96,23 +107,49 @@ impl Partitions {
         let mut removed = TopicPartitionList::with_capacity(gone.len());
         for (topic, partition) in gone {
             if let Some(index) = self.index_of(topic, *partition) {
-                self.partitions[index.0 as usize].open = false;
+                self.partitions[index.0 as usize].state = State::Closed;
                 removed.add_partition(topic, *partition);
             }
         }
         removed
     }
 
-    /// Sets partitions to where they go on.
+    /// Reads no records of these topics.
+    pub(super) fn hold(&mut self, topics: &[String]) {
+        for partition in &mut self.partitions {
+            let changed = topics.iter().any(|topic| **topic == *partition.topic);
+            if changed && partition.state == State::Read {
+                partition.state = State::Held;
+            }
+        }
+    }
+
+    /// Sets partitions to where they go on; the others go on where they are.
     pub(super) fn begin<S: Sink>(&mut self, beginnings: Vec<Beginning>, sink: &mut S) {
         self.last = None;
         for beginning in beginnings {
             let Some(index) = self.index_of(&beginning.topic, beginning.partition) else {
                 continue;
             };
+            self.partitions[index.0 as usize].state = State::Read;
             let position = self.position(index);
             if beginning.seen_at.is_none_or(|seen_at| seen_at == position) {
                 self.restart(index, beginning.span, beginning.cause, sink);
+            }
+        }
+    }
+
+    /// Whether some are held.
+    pub(super) fn are_held(&self) -> bool {
+        let mut all = self.partitions.iter();
+        all.any(|partition| partition.state == State::Held)
+    }
+
+    /// The scout has looked: what is not to begin elsewhere is what it was.
+    pub(super) fn release(&mut self) {
+        for partition in &mut self.partitions {
+            if partition.state == State::Held {
+                partition.state = State::Read;
             }
         }
     }
@@ -121,7 +158,7 @@ impl Partitions {
     pub(super) fn assignment(&self) -> TopicPartitionList {
         let mut all = TopicPartitionList::with_capacity(self.partitions.len());
         for (partition, progress) in self.partitions.iter().zip(&self.progress.partitions) {
-            if partition.open {
+            if partition.state != State::Closed {
                 let position = Seq(progress.position);
                 add(&mut all, &partition.topic, partition.number, position);
             }

@@ -53,6 +53,16 @@ fn check_recreated(topic: &str, before: i64, after: i64) {
         };
         assert_ne!(old.topic_id, new.topic_id);
         assert_eq!(new.start_offset, Seq(0));
+        let before_it = reader.until("told", |heard| {
+            let told = heard.told(topic, partition).iter();
+            let before = told.take_while(|told| !matches!(told, Told::Reset(..)));
+            Some(before.cloned().collect::<Vec<_>>())
+        });
+        let of_new = |told: &Told| matches!(told, Told::Number(_, number) if *number >= 5000);
+        assert!(
+            !before_it.iter().any(of_new),
+            "the new one's are told for the old one's"
+        );
         producing.numbers(topic, partition, 9000..9010);
         let numbers = reader.until("all numbers", |heard| {
             let numbers = heard.numbers(topic, partition);
@@ -74,6 +84,12 @@ fn a_topic_made_anew_with_less_is_read_from_its_beginning() {
 #[test]
 fn a_topic_made_anew_with_more_is_read_from_its_beginning() {
     check_recreated("deleted.more", 20, 1000);
+}
+
+#[test]
+fn what_a_topic_made_anew_has_where_the_old_one_was_read_is_not_told_for_the_old_one() {
+    // Nothing is out of range here, and the client goes on as if nothing had been.
+    check_recreated("deleted.unread", 0, 1000);
 }
 
 #[test]

@@ -9,14 +9,14 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext, Message as _, Offset, TopicPartitionList};
 
 /// Longer than anything takes on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
 
 pub(crate) struct Producing {
-    producer: BaseProducer,
+    producer: BaseProducer<Delivered>,
     admin: AdminClient<DefaultClientContext>,
 }
 
@@ -38,7 +38,7 @@ impl Producing {
             .set("bootstrap.servers", brokers)
             .create();
         Self {
-            producer: config.create().unwrap(),
+            producer: config.create_with_context(Delivered).unwrap(),
             admin: admin.unwrap(),
         }
     }
@@ -107,11 +107,27 @@ impl Producing {
         let more = NewPartitions::new(topic, partitions);
         let grown = done(self.admin.create_partitions([&more], &options())).unwrap();
         assert!(grown[0].is_ok(), "{grown:?}");
+        // The broker hears of it later than the controller.
+        while self.partitions(topic) != Some(partitions) {
+            thread::yield_now();
+        }
     }
 
     pub(crate) fn delete(&self, topic: &str) {
         let deleted = done(self.admin.delete_topics(&[topic], &options())).unwrap();
         assert!(deleted[0].is_ok(), "{deleted:?}");
+        // The broker hears of it later than the controller, and takes records for it until then.
+        while self.partitions(topic).is_some() {
+            thread::yield_now();
+        }
+    }
+
+    /// How many partitions a topic has, if there is one.
+    fn partitions(&self, topic: &str) -> Option<usize> {
+        // Asked by its name it would come into being.
+        let metadata = self.admin.inner().fetch_metadata(None, LONG).unwrap();
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        found.map(|found| found.partitions().len())
     }
 
     /// Deletes the records before an offset, as retention does.
@@ -122,6 +138,21 @@ impl Producing {
             .add_partition_offset(topic, partition, offset)
             .unwrap();
         done(self.admin.delete_records(&offsets, &options())).unwrap();
+    }
+}
+
+/// Sees that every record gets into its log.
+struct Delivered;
+
+impl ClientContext for Delivered {}
+
+impl ProducerContext for Delivered {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            panic!("{} {}: {error}", message.topic(), message.partition());
+        }
     }
 }
 
