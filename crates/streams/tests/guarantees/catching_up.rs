@@ -224,13 +224,11 @@ fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
             let (mut node, seat) = slow(channel, encoding)?;
             node.read(&at(5, definition(-3, 1)));
             node.read(&at(6, whole(Some(500), &[(7, 7)], &[(9, 1)])));
-            let mut number = 500;
-            for offset in 7..200 {
+            for (number, offset) in (500..).zip(7..200) {
                 let size = offset % 7 + 1;
                 let link = Some((number, number + 1));
                 node.read(&at(2 * offset, delta(link, &[(7, size)], &[(9, 8 - size)])));
                 node.read(&at(2 * offset + 1, trade("later")));
-                number += 1;
                 node.flush()?;
             }
             wake(&mut node, seat)?;

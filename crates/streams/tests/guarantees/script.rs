@@ -6,7 +6,6 @@ use wire::OwnedTrade;
 use crate::log::{Entry, Record, Said};
 
 pub(crate) const A: usize = 0;
-pub(crate) const B: usize = 1;
 
 type Pairs<'a> = &'a [(i64, i64)];
 
@@ -37,27 +36,6 @@ pub(crate) fn delta(link: Option<(u64, u64)>, bids: Pairs<'_>, asks: Pairs<'_>) 
     Said::Delta {
         link: link.map(|(prev, seq)| Link { prev, seq }),
         origin: SnapshotOrigin::InBand,
-        bids: levels(bids),
-        asks: levels(asks),
-    }
-}
-
-pub(crate) fn fetched(seq: u64, bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
-    Said::Whole {
-        seq: Some(seq),
-        origin: SnapshotOrigin::OutOfBand,
-        bids: levels(bids),
-        asks: levels(asks),
-    }
-}
-
-pub(crate) fn diff(link: (u64, u64), bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
-    Said::Delta {
-        link: Some(Link {
-            prev: link.0,
-            seq: link.1,
-        }),
-        origin: SnapshotOrigin::OutOfBand,
         bids: levels(bids),
         asks: levels(asks),
     }
