@@ -42,7 +42,7 @@ pub(crate) struct SubscribeArgs {
     /// For how long they do not read; then they go on, and verify. For good when not given
     #[arg(long, value_name = "SECONDS")]
     stall: Option<u64>,
-    /// What is subscribed to: CHANNEL[@DEPTH]:VENUE:SYMBOL, several separated by commas; {i} stands
+    /// What is subscribed to: `CHANNEL[@DEPTH]:VENUE:SYMBOL`, several separated by commas; {i} stands
     /// for the numbers of --instruments, with five digits
     #[arg(long, value_delimiter = ',', default_value = "book:BINANCE:BTC-USDT")]
     streams: Vec<StreamSpec>,

@@ -11,9 +11,9 @@
 //!   `docs/configuration.md` come from it.
 //! - Secrets are never shown.
 //!
-//! In reading order: [`source`], then [`value`], [`file`] and [`environment`], which make one tree
+//! In reading order: [`source`], then [`value`], [`mod@file`] and [`environment`], which make one tree
 //! of all sources; [`key`] and [`keys`], which say what there may be; [`flat`] and [`suggest`],
-//! which sort out what is unknown; [`reader`] with [`unit`], [`mistake`] and [`effective`]; the
+//! which sort out what is unknown; [`reader`] with [`mod@unit`], [`mistake`] and [`effective`]; the
 //! sections [`kafka`], [`instruments`] and [`log`]; and [`open_files`].
 
 mod effective;
