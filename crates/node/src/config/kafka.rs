@@ -72,6 +72,8 @@ fn topic(reader: &mut Reader, at: usize) -> Option<TopicRule> {
 fn check(reader: &mut Reader, config: &IngestConfig) {
     for found in config.mistakes() {
         let key = match found.key.as_str() {
+            // Of topics that are wrong or not there, more has been said already.
+            "topics" => continue,
             "discovery" => "kafka.discovery_interval".to_owned(),
             key if key.starts_with("topics") => key.replace(".options.", "."),
             key => format!("kafka.{key}"),

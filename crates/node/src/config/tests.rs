@@ -166,7 +166,7 @@ fn a_pattern_covers_the_whole_name_of_a_topic() {
 #[test]
 fn properties_may_be_quoted_or_nested_and_of_any_type() {
     let file = format!(
-        "{LEAST}\n[kafka.properties]\n\"security.protocol\" = \"SSL\"\nssl.ca.location = \"/ca\"\n\
+        "{LEAST}\n[kafka.properties]\n\"client.id\" = \"node-1\"\nbroker.address.family = \"v4\"\n\
          \"socket.keepalive.enable\" = true\n\"socket.timeout.ms\" = 60_000\n"
     );
     let config = config(sources(&file));
@@ -177,10 +177,10 @@ fn properties_may_be_quoted_or_nested_and_of_any_type() {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let expected = [
-        "security.protocol=SSL",
+        "broker.address.family=v4",
+        "client.id=node-1",
         "socket.keepalive.enable=true",
         "socket.timeout.ms=60000",
-        "ssl.ca.location=/ca",
     ];
     assert_eq!(properties, expected);
 }
@@ -297,10 +297,16 @@ fn secrets_are_never_shown() {
         .iter()
         .map(|name| format!("\"{name}\" = \"{SECRET}\"\n"))
         .collect();
-    let good = format!("{LEAST}[kafka.properties]\n{lines}");
-    let shown = config(sources(&good)).effective.to_string();
+    let one = format!("{LEAST}[kafka.properties]\n\"sasl.password\" = \"{SECRET}\"\n");
+    let shown = config(sources(&one)).effective.to_string();
     assert!(!shown.contains(SECRET), "{shown}");
-    assert_eq!(shown.matches("<redacted>").count(), properties.len());
+    assert_eq!(shown.matches("<redacted>").count(), 1);
+
+    // This build of librdkafka knows no TLS, so most of them are mistakes, which show no secret
+    // either.
+    let good = format!("{LEAST}[kafka.properties]\n{lines}");
+    let shown = Config::load(sources(&good)).err().unwrap().to_string();
+    assert!(!shown.contains(SECRET), "{shown}");
 
     let in_list = good.replace(&format!("\"{SECRET}\""), &format!("[\"{SECRET}\"]"));
     let shown = Config::load(sources(&in_list)).err().unwrap().to_string();
