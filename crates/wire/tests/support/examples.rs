@@ -87,7 +87,10 @@ pub(crate) fn everyday() -> Vec<OwnedMessage> {
             }),
         ),
         (
-            here,
+            Head {
+                prev_seq: Seq::NONE,
+                ..here
+            },
             OwnedBody::BookSnapshot {
                 checksum: checksum(&[best_bid], &[best_ask]),
                 chunk: 0,
