@@ -170,3 +170,80 @@ pub struct ConfigError {
     /// What it may be.
     pub expected: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FormatOptions;
+
+    fn rule(format: Format, venue: Option<&str>, symbol: Option<&str>) -> TopicRule {
+        TopicRule {
+            pattern: ".*".parse().unwrap(),
+            format,
+            options: FormatOptions {
+                venue: venue.map(str::to_owned),
+                symbol: symbol.map(str::to_owned),
+            },
+        }
+    }
+
+    #[track_caller]
+    fn check(config: &IngestConfig, expected: &[(&str, &str)]) {
+        let mistakes = config.mistakes();
+        let keys: Vec<_> = mistakes
+            .iter()
+            .map(|mistake| (mistake.key.as_str(), mistake.value.as_str()))
+            .collect();
+        assert_eq!(keys, expected, "{mistakes:#?}");
+    }
+
+    #[test]
+    fn the_defaults_are_no_mistake() {
+        let rules = vec![
+            rule(Format::Tapecast, None, None),
+            rule(Format::Binance, Some("BINANCE_FUTURES"), Some("BTCUSDT")),
+        ];
+        check(&IngestConfig::new("localhost:9092", rules), &[]);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_together() {
+        let rules = vec![
+            rule(Format::Tapecast, Some("BINANCE"), None),
+            rule(Format::Binance, Some("binance"), Some("BTC USDT")),
+        ];
+        let properties = [
+            ("auto.offset.reset", "latest"),
+            ("fetch.wait.max.ms", "soon"),
+            ("no.such.property", "1"),
+            ("session.timeout.ms", "1000"),
+        ];
+        let config = IngestConfig {
+            max_record_bytes: 1 << 30,
+            batch: BatchLimits {
+                records: 0,
+                bytes: 1,
+            },
+            threads: 0,
+            properties: properties.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            ..IngestConfig::new(" ", rules)
+        };
+        let expected = [
+            ("brokers", " "),
+            ("threads", "0"),
+            ("max_record_bytes", "1073741824"),
+            ("batch.records", "0"),
+            ("topics[0].venue", "BINANCE"),
+            ("topics[1].venue", "binance"),
+            ("topics[1].symbol", "BTC USDT"),
+            ("properties.auto.offset.reset", "latest"),
+            ("properties.fetch.wait.max.ms", "soon"),
+            ("properties.no.such.property", "1"),
+        ];
+        check(&config, &expected);
+        check(
+            &IngestConfig::new("localhost:9092", Vec::new()),
+            &[("topics", "")],
+        );
+    }
+}

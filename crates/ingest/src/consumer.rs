@@ -11,7 +11,7 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 
 use crate::client::{self, KafkaConsumer};
-use crate::order::{Beginning, MAX_ORDERS, Order, Request};
+use crate::order::{MAX_ORDERS, Order, Request};
 use crate::scout::{Broker, Reader, Scout};
 use crate::{Decoder, IngestConfig, IngestError, Sink, Stop, Waker};
 use batch::Drained;
@@ -105,6 +105,7 @@ impl Consumer {
 
     /// Does what the scout has found.
     fn obey<S: Sink>(&mut self, sink: &mut S) -> Result<(), IngestError> {
+        let mut needs_new_client = false;
         while let Ok(order) = self.orders.try_recv() {
             match order {
                 Order::Open(openings) => {
@@ -113,59 +114,55 @@ impl Consumer {
                         .incremental_assign(&added)
                         .map_err(IngestError::client("add partitions"))?;
                 }
-                Order::Begin(beginnings) => self.begin(beginnings, sink)?,
                 Order::Close(gone) => {
                     let gone = self.partitions.close(&gone);
                     self.client
                         .incremental_unassign(&gone)
                         .map_err(IngestError::client("give up partitions"))?;
                 }
-                Order::Looked(beginnings) => self.go_on(beginnings, sink)?,
+                Order::Begin(beginnings) => {
+                    self.partitions.begin(beginnings, sink);
+                    needs_new_client = true;
+                }
+                Order::Looked(beginnings) => {
+                    needs_new_client |= self.is_client_in_doubt() || !beginnings.is_empty();
+                    self.partitions.release();
+                    self.partitions.begin(beginnings, sink);
+                }
                 Order::Discovered => self.partitions.progress.discovered = true,
             }
+        }
+        if needs_new_client {
+            self.renew_client()?;
         }
         Ok(())
     }
 
-    /// Goes on with a new client, some partitions elsewhere.
+    /// Whether the client is still the one that something was wrong with.
+    fn is_client_in_doubt(&mut self) -> bool {
+        let clients = self.partitions.progress.new_clients;
+        let asked = self.asked.take();
+        self.partitions.are_held() || asked.is_none_or(|asked| asked == clients)
+    }
+
+    /// Goes on with a new client.
     ///
     /// A client that has met with a topic made anew, or with an offset that is not there, may hold
     /// leader epochs and records of what is no more (librdkafka's issue 4898: it may never fetch
     /// again). A new one holds nothing. The others' records that the old one had fetched are
     /// fetched again: that takes some milliseconds, and happens when somebody deletes.
-    fn begin<S: Sink>(
-        &mut self,
-        beginnings: Vec<Beginning>,
-        sink: &mut S,
-    ) -> Result<(), IngestError> {
+    fn renew_client(&mut self) -> Result<(), IngestError> {
         let fresh = client::reading(&self.config, &self.waker)
             .map_err(IngestError::client("be made anew"))?;
         let old = std::mem::replace(&mut self.client, fresh);
         // Its end may wait for brokers, and nobody needs to wait for that.
         let reaper = thread::Builder::new().name("kafka-reaper".to_owned());
         let _ = reaper.spawn(move || drop(old));
-        self.partitions.begin(beginnings, sink);
         self.partitions.progress.new_clients += 1;
+        self.partitions.forget_last();
         self.client
             .assign(&self.partitions.assignment())
             .map_err(IngestError::client("be told what to read"))
-    }
-
-    /// Goes on after the scout has looked at all partitions.
-    fn go_on<S: Sink>(
-        &mut self,
-        beginnings: Vec<Beginning>,
-        sink: &mut S,
-    ) -> Result<(), IngestError> {
-        let asked = self.asked.take();
-        let held = self.partitions.are_held();
-        self.partitions.release();
-        // Whatever was wrong with a client that is no more is no longer wrong.
-        let is_new = asked.is_some_and(|clients| clients < self.partitions.progress.new_clients);
-        if is_new && !held && beginnings.is_empty() {
-            return Ok(());
-        }
-        self.begin(beginnings, sink)
     }
 
     /// Something is wrong with some partition: the scout is to say with which, and what.

@@ -94,6 +94,8 @@ pub struct PartitionProgress {
     pub outcomes: [u64; Outcome::COUNT],
     /// Whether all that stood there when it was opened has been read.
     pub caught_up: bool,
+    /// Whether its topic, or the partition itself, is no more.
+    pub gone: bool,
 }
 
 impl PartitionProgress {

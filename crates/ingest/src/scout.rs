@@ -20,6 +20,12 @@ use broker::Unanswered;
 
 /// However often it is woken, a broker is asked at most this often.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
+/// A topic that was not there this often is gone. Once is not enough: a broker that has just
+/// started may not know all topics yet.
+const GONE_AFTER: u32 = 3;
+/// How many of a topic's former identities are remembered. Only the last one can still be told,
+/// by a broker that lags behind.
+const RETIRED: usize = 4;
 /// How soon it tries again what a broker did not answer.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -40,7 +46,7 @@ pub(crate) struct Scout {
     topics: BTreeMap<Arc<str>, Topic>,
     /// The partitions that there were when a broker first answered; others are new, and are read
     /// from their beginning. None before.
-    at_start: Option<Arc<TopicPartitions>>,
+    at_start: Option<TopicPartitions>,
     discovered: bool,
 }
 
@@ -55,6 +61,8 @@ struct Topic {
     retired: Vec<TopicId>,
     /// By number; how far each has been read.
     partitions: BTreeMap<i32, Arc<Reached>>,
+    /// How often in a row it was not there.
+    missed: u32,
 }
 
 impl Scout {
@@ -120,17 +128,17 @@ impl Scout {
             HashMap::new()
         };
         let present = present.by_name;
-        let at_start = self.at_start.get_or_insert_with(|| {
-            let all = present.iter();
-            let all = all
+        self.at_start.get_or_insert_with(|| {
+            let names = present.iter();
+            let all = names
                 .flat_map(|(name, found)| found.partitions.iter().map(|one| (name.clone(), *one)));
-            Arc::new(all.collect())
+            all.collect()
         });
-        let at_start = at_start.clone();
+        self.let_go(&present);
         let mut unanswered = None;
         for (name, found) in present {
             let id = ids.get(&*name).copied().unwrap_or_default();
-            if let Err(error) = self.look_at(&name, found, id, &at_start) {
+            if let Err(error) = self.look_at(&name, found, id) {
                 // One topic without a leader is no reason to leave the others alone.
                 unanswered = Some(error);
             }
@@ -147,13 +155,39 @@ impl Scout {
         }
     }
 
+    /// Lets topics go that are gone. When they come back they are new.
+    fn let_go(&mut self, present: &BTreeMap<Arc<str>, broker::Found>) {
+        let mut gone: BTreeMap<usize, Vec<(Arc<str>, i32)>> = BTreeMap::new();
+        let threads = self.readers.len();
+        let at_start = &mut self.at_start;
+        self.topics.retain(|name, topic| {
+            topic.missed += u32::from(!present.contains_key(name));
+            if topic.missed < GONE_AFTER {
+                return true;
+            }
+            tracing::warn!(topic = %name, "the topic is gone");
+            for partition in topic.partitions.keys() {
+                let one = (name.clone(), *partition);
+                if let Some(at_start) = at_start {
+                    at_start.remove(&one);
+                }
+                gone.entry(share_of(name, *partition, threads))
+                    .or_default()
+                    .push(one);
+            }
+            false
+        });
+        for (share, gone) in gone {
+            self.tell(share, Order::Close(gone));
+        }
+    }
+
     /// One look at one topic.
     fn look_at(
         &mut self,
         name: &Arc<str>,
         found: broker::Found,
         id: TopicId,
-        at_start: &TopicPartitions,
     ) -> Result<(), Unanswered> {
         if let Some(topic) = self.topics.get(name)
             && verdict::is_recreated(topic.id, id)
@@ -167,7 +201,9 @@ impl Scout {
             id,
             retired: Vec::new(),
             partitions: BTreeMap::new(),
+            missed: 0,
         });
+        topic.missed = 0;
         if topic.id == TopicId::default() {
             // Told late: the broker has learnt it, or could not be asked before.
             topic.id = id;
@@ -178,10 +214,10 @@ impl Scout {
             if topic.partitions.contains_key(&partition) {
                 continue;
             }
-            let start = if at_start.contains(&(name.clone(), partition)) {
-                self.config.start
-            } else {
-                Start::Earliest
+            let known = self.at_start.as_ref();
+            let start = match known.map(|all| all.contains(&(name.clone(), partition))) {
+                Some(true) => self.config.start,
+                _ => Start::Earliest,
             };
             let (start, end) = match self.broker.start(name, partition, start) {
                 Ok(span) => span,
@@ -238,6 +274,9 @@ impl Scout {
         }
         tracing::warn!(topic = %name, "the topic was made anew and is read from its beginning");
         topic.retired.push(std::mem::replace(&mut topic.id, id));
+        if topic.retired.len() > RETIRED {
+            topic.retired.remove(0);
+        }
         let mut begun: BTreeMap<usize, Vec<Beginning>> = BTreeMap::new();
         let mut closed: BTreeMap<usize, Vec<(Arc<str>, i32)>> = BTreeMap::new();
         for (partition, span) in spans {

@@ -45,14 +45,7 @@ impl TopicRule {
     /// What is known of a topic's records, if the rule is for this topic.
     #[must_use]
     pub fn source(&self, topic: &str) -> Option<Source> {
-        let found = self.pattern.captures(topic)?;
-        if found.get(0)?.len() != topic.len() {
-            return None;
-        }
-        let symbol = found
-            .name("symbol")
-            .map(|group| group.as_str())
-            .or(self.options.symbol.as_deref());
+        let symbol = self.symbol(topic)?;
         let venue = self.options.venue.as_deref();
         Some(Source {
             topic: topic.to_owned(),
@@ -60,5 +53,53 @@ impl TopicRule {
             venue: venue.unwrap_or(FormatOptions::VENUE).to_owned(),
             symbol: symbol.map(str::to_ascii_uppercase),
         })
+    }
+
+    /// The symbol that a topic stands for, if the rule is for it, and if it stands for one.
+    fn symbol<'s>(&'s self, topic: &'s str) -> Option<Option<&'s str>> {
+        let mut found = self.pattern.captures(topic)?;
+        if found.get_match().len() != topic.len() {
+            // Part of it was found first; the whole may be found by another branch of the pattern.
+            let whole = Regex::new(&format!("^(?:{})$", self.pattern)).ok()?;
+            found = whole.captures(topic)?;
+        }
+        let group = found.name("symbol").map(|group| group.as_str());
+        Some(group.or(self.options.symbol.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(pattern: &str, options: FormatOptions) -> TopicRule {
+        TopicRule {
+            pattern: pattern.parse().unwrap(),
+            format: Format::Binance,
+            options,
+        }
+    }
+
+    #[test]
+    fn a_rule_is_for_whole_names() {
+        let rule = rule("depth|depth-.*", FormatOptions::default());
+        assert!(rule.source("depth").is_some());
+        assert!(rule.source("depth-btc").is_some());
+        assert_eq!(rule.source("my-depth"), None);
+        assert_eq!(rule.source("depths"), None);
+    }
+
+    #[test]
+    fn the_group_goes_before_the_option() {
+        let options = FormatOptions {
+            venue: Some("BINANCE_FUTURES".to_owned()),
+            symbol: Some("ETHUSDT".to_owned()),
+        };
+        let rule = rule(r"depth(\.(?<symbol>\w+))?", options);
+        let source = rule.source("depth.btcusdt").unwrap();
+        assert_eq!(source.symbol.as_deref(), Some("BTCUSDT"));
+        assert_eq!(source.venue, "BINANCE_FUTURES");
+        let source = rule.source("depth").unwrap();
+        assert_eq!(source.symbol.as_deref(), Some("ETHUSDT"));
     }
 }

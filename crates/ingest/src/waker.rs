@@ -73,3 +73,40 @@ impl Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Longer than a test may take: who waits so long was not woken.
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_wake_up_before_the_park_is_not_lost() {
+        let waker = Waker::default();
+        waker.wake();
+        waker.adopt();
+        waker.park(FOREVER);
+        waker.wake();
+        waker.wake();
+        waker.park(FOREVER);
+    }
+
+    #[test]
+    fn a_wake_up_ends_a_park() {
+        let (waker, stop) = (Waker::default(), Stop::default());
+        stop.wakes(&waker);
+        let parked = {
+            let (waker, stop) = (waker.clone(), stop.clone());
+            thread::spawn(move || {
+                waker.adopt();
+                while !stop.is_stopped() {
+                    waker.park(FOREVER);
+                }
+            })
+        };
+        waker.wake();
+        stop.stop();
+        parked.join().unwrap();
+    }
+}

@@ -7,6 +7,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::Watermark;
 use crate::order::{Beginning, Opening, Reached, Span};
+use crate::topic_id::TopicId;
 use crate::{
     Outcome, PartitionAbout, PartitionIndex, PartitionProgress, Progress, Reset, Sink, Source,
 };
@@ -40,6 +41,7 @@ pub(super) struct Partition {
     pub(super) source: Arc<Source>,
     topic: Arc<str>,
     number: i32,
+    topic_id: TopicId,
     end: Seq,
     reached: Arc<Reached>,
     pub(super) state: State,
@@ -64,14 +66,12 @@ impl Partitions {
                 span,
                 reached,
             } = opening;
-            add(&mut added, &topic, partition, span.start);
             if let Some(index) = self.index_of(&topic, partition) {
-                // It was closed when its topic was made anew with fewer, and now there are more.
-                self.partitions[index.0 as usize].reached = reached;
-                self.partitions[index.0 as usize].state = State::Read;
-                self.restart(index, span, Reset::TopicRecreated, sink);
+                self.reopen(index, span, reached, sink);
+                add(&mut added, &topic, partition, self.position(index));
                 continue;
             }
+            add(&mut added, &topic, partition, span.start);
             let Ok(index) = u32::try_from(self.partitions.len()).map(PartitionIndex) else {
                 continue;
             };
@@ -86,11 +86,13 @@ impl Partitions {
                 last_log_time: Nanos::default(),
                 outcomes: [0; Outcome::COUNT],
                 caught_up: false,
+                gone: false,
             });
             self.partitions.push(Partition {
                 source,
                 topic,
                 number: partition,
+                topic_id: span.topic_id,
                 end: span.end,
                 reached,
                 state: State::Read,
@@ -102,12 +104,34 @@ impl Partitions {
         added
     }
 
+    /// Takes a partition up again that was let go.
+    fn reopen<S: Sink>(
+        &mut self,
+        index: PartitionIndex,
+        span: Span,
+        reached: Arc<Reached>,
+        sink: &mut S,
+    ) {
+        let position = self.position(index);
+        let partition = &mut self.partitions[index.0 as usize];
+        partition.state = State::Read;
+        partition.reached = reached;
+        self.progress.partitions[index.0 as usize].gone = false;
+        if partition.topic_id == span.topic_id && span.topic_id != TopicId::default() {
+            // It was hidden for a while, and is still the same.
+            partition.reached.set(position);
+        } else {
+            self.restart(index, span, Reset::TopicRecreated, sink);
+        }
+    }
+
     /// Lets partitions go, and says what to take out of the client's assignment.
     pub(super) fn close(&mut self, gone: &[(Arc<str>, i32)]) -> TopicPartitionList {
         let mut removed = TopicPartitionList::with_capacity(gone.len());
         for (topic, partition) in gone {
             if let Some(index) = self.index_of(topic, *partition) {
                 self.partitions[index.0 as usize].state = State::Closed;
+                self.progress.partitions[index.0 as usize].gone = true;
                 removed.add_partition(topic, *partition);
             }
         }
@@ -126,7 +150,6 @@ impl Partitions {
 
     /// Sets partitions to where they go on; the others go on where they are.
     pub(super) fn begin<S: Sink>(&mut self, beginnings: Vec<Beginning>, sink: &mut S) {
-        self.last = None;
         for beginning in beginnings {
             let Some(index) = self.index_of(&beginning.topic, beginning.partition) else {
                 continue;
@@ -137,6 +160,11 @@ impl Partitions {
                 self.restart(index, beginning.span, beginning.cause, sink);
             }
         }
+    }
+
+    /// Forgets which partition was read last: another client has other pointers.
+    pub(super) fn forget_last(&mut self) {
+        self.last = None;
     }
 
     /// Whether some are held.
@@ -242,6 +270,7 @@ impl Partitions {
     fn restart<S: Sink>(&mut self, index: PartitionIndex, span: Span, cause: Reset, sink: &mut S) {
         let partition = &mut self.partitions[index.0 as usize];
         let progress = &mut self.progress.partitions[index.0 as usize];
+        partition.topic_id = span.topic_id;
         partition.end = span.end;
         partition.fetched_to_end = false;
         partition.reached.set(span.start);

@@ -23,8 +23,12 @@ impl Texts {
     #[inline]
     pub(crate) fn number<'a>(&mut self, document: &Document<'_, 'a>, place: Place) -> &'a [u8] {
         let rest = self.from(document, place);
-        let end = rest.iter().position(|byte| !is_of_number(*byte));
-        &rest[..end.unwrap_or(rest.len())]
+        // Behind a number stands a comma or a bracket, maybe after white space, or nothing.
+        let next = document.structurals.get(self.structural + 1);
+        let behind = next.map_or(document.source.len(), |next| offset(*next));
+        let begin = document.source.len() - rest.len();
+        let text = document.source.get(begin..behind).unwrap_or_default();
+        text.trim_ascii_end()
     }
 
     /// The source from the beginning of a value on; empty when there is no such value.
@@ -33,24 +37,26 @@ impl Texts {
         if place < self.place {
             *self = Self::new();
         }
-        while let Some(offset) = document.structurals.get(self.structural) {
-            let rest = usize::try_from(*offset)
-                .ok()
-                .and_then(|offset| document.source.get(offset..))
-                .unwrap_or_default();
-            let begins = !matches!(rest.first(), None | Some(b',' | b':' | b'}' | b']'));
-            if begins && self.place == place {
-                return rest;
+        while let Some(structural) = document.structurals.get(self.structural) {
+            let begin = offset(*structural);
+            match document.source.get(begin) {
+                None => break,
+                Some(b',' | b':' | b'}' | b']') => {}
+                Some(_) if self.place == place => {
+                    return document.source.get(begin..).unwrap_or_default();
+                }
+                Some(_) => self.place += 1,
             }
-            self.place += usize::from(begins);
             self.structural += 1;
         }
         &[]
     }
 }
 
-const fn is_of_number(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
+/// simd-json's offsets have 32 bits, and no address has fewer.
+#[inline]
+fn offset(structural: u32) -> usize {
+    usize::try_from(structural).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -177,3 +177,32 @@ fn records_that_were_deleted_before_they_were_read_are_told() {
     );
     assert_eq!(numbers(&told[at..]), all(400..500));
 }
+
+#[test]
+fn a_topic_that_is_gone_is_let_go_and_taken_up_again_when_it_comes_back() {
+    let brokers = shared_broker().bootstrap();
+    let topic = "deleted.gone";
+    let producing = Producing::to(brokers);
+    producing.create(topic, 2);
+    let reader = Reader::start(&config(brokers, r"deleted\.gone"));
+    for partition in 0..2 {
+        producing.numbers(topic, partition, 0..10);
+        reader.expect(topic, partition, 0, 0..10);
+    }
+    producing.delete(topic);
+    for partition in 0..2 {
+        reader.until("let go", |heard| {
+            let progress = heard.progress.get(&(topic.to_owned(), partition))?;
+            progress.gone.then_some(())
+        });
+    }
+    let producing = Producing::to(brokers);
+    producing.create(topic, 2);
+    for partition in 0..2 {
+        producing.numbers(topic, partition, 100..110);
+        reader.until("begun anew", |heard| {
+            (beginnings(heard, topic, partition).len() == 2).then_some(())
+        });
+        reader.expect(topic, partition, 0, 100..110);
+    }
+}

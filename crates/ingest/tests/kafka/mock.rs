@@ -6,7 +6,7 @@ use ingest::{IngestConfig, Start};
 use rdkafka::mocking::MockCluster;
 
 use crate::producing::Producing;
-use crate::reader::{Reader, config};
+use crate::reader::{Reader, Told, config};
 
 #[test]
 fn the_mock_is_read_too() {
@@ -17,6 +17,9 @@ fn the_mock_is_read_too() {
     producing.numbers("mocked", 0, 0..100);
     let reader = Reader::start(&config(&brokers, "mocked"));
     reader.expect("mocked", 0, 0, 0..100);
+    let opened = reader.until("opened", |heard| heard.told("mocked", 0).first().cloned());
+    // The mock has no controller to ask.
+    assert!(matches!(opened, Told::Opened(about) if about.topic_id != [0; 16]));
     producing.numbers("mocked", 1, 0..100);
     reader.expect("mocked", 1, 0, 0..100);
     producing.numbers("mocked", 0, 100..200);
