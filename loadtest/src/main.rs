@@ -1,8 +1,9 @@
 //! Measurements: load for Kafka, a swarm of subscribers, and what a core decodes, applies and
 //! encodes.
 //!
-//! In reading order: [`allocations`], [`replay`], [`publish`], [`subscribe`], and [`output`], which
-//! all of them show their results with.
+//! In reading order: [`allocations`], [`replay`], [`publish`], [`subscribe`]; what they measure
+//! with, [`clock`] and [`usage`]; what they show, [`progress`], [`result`] and [`output`]; and
+//! [`open_files`].
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -10,10 +11,15 @@
 )]
 
 mod allocations;
+mod clock;
+mod open_files;
 mod output;
+mod progress;
 mod publish;
 mod replay;
+mod result;
 mod subscribe;
+mod usage;
 
 use std::process::ExitCode;
 

@@ -3,9 +3,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 
+use crate::result::Measured;
+
 /// Writes a result for other programs, where that was asked for.
 pub(crate) fn write_json(path: Option<&Path>, result: &impl Serialize) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
-    let text = serde_json::to_string_pretty(result).context("cannot write the result as JSON")?;
+    let measured = Measured::here(result);
+    let text =
+        serde_json::to_string_pretty(&measured).context("cannot write the result as JSON")?;
     std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
 }

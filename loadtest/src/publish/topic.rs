@@ -13,7 +13,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub(super) fn ensure(config: &ClientConfig, name: &str, partitions: i32) -> anyhow::Result<()> {
     let admin: AdminClient<DefaultClientContext> = config.create().context("no Kafka client")?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+    // The broker's clock says when it had a record; the producer's would say when it was given.
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1))
+        .set("message.timestamp.type", "LogAppendTime");
     let options = AdminOptions::new()
         .request_timeout(Some(ANSWER_WITHIN))
         .operation_timeout(Some(ANSWER_WITHIN));

@@ -1,7 +1,6 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use client::Endpoint;
@@ -14,6 +13,7 @@ use super::frames::{BINARY, CLOSE, PING, PONG, Partial, TEXT, masked};
 use super::handshake;
 use super::streams::{Wanted, requests};
 use super::tally::Tally;
+use crate::clock::wall_clock;
 
 /// What all clients of the swarm share; one thread has them all.
 #[derive(Debug, Clone)]
@@ -163,11 +163,4 @@ fn answer(payload: &[u8], tally: &mut Tally) {
             tally.trouble(format_args!("answered: {text}"));
         }
     }
-}
-
-pub(super) fn wall_clock() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,8 +1,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -12,6 +10,8 @@ use super::report::Report;
 use super::streams::{Choice, Wanted};
 use super::tally::Tally;
 use super::verifying;
+use crate::clock::process_time;
+use crate::open_files::raise_open_files;
 
 /// How often clients are started and the person is told; a hundredth of a second's worth at a time.
 const TICK: Duration = Duration::from_millis(10);
@@ -67,11 +67,11 @@ async fn swarm(args: SubscribeArgs) -> anyhow::Result<Report> {
 
     eprintln!("measuring for {} s", args.seconds);
     shared.tally.borrow_mut().measuring = true;
-    let (start, worked) = (Instant::now(), core_time());
+    let (start, worked) = (Instant::now(), process_time());
     tokio::time::sleep(Duration::from_secs(args.seconds)).await;
     shared.tally.borrow_mut().measuring = false;
     let seconds = start.elapsed().as_secs_f64();
-    let core = core_time().saturating_sub(worked).as_secs_f64() / seconds;
+    let core = process_time().saturating_sub(worked).as_secs_f64() / seconds;
 
     stop.send_replace(true);
     while clients.join_next().await.is_some() {}
@@ -137,22 +137,4 @@ async fn count(
             Ok(())
         }
     }
-}
-
-/// As many connections as the system lets this process have.
-fn raise_open_files() {
-    let now = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: now.maximum,
-        maximum: now.maximum,
-    };
-    // Where it is not allowed, connecting says so.
-    let _raised = setrlimit(Resource::Nofile, raised);
-}
-
-/// How long the process's cores have worked.
-fn core_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }

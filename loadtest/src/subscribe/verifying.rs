@@ -6,9 +6,9 @@ use client::{Client, Event, Subscription};
 use tokio::sync::watch;
 
 use super::SubscribeArgs;
-use super::counting::wall_clock;
 use super::streams::Wanted;
 use super::tally::Tally;
+use crate::clock::wall_clock;
 
 /// A whole client, that keeps books and proves them at every message, until it is told to stop.
 /// With a `stall` it takes nothing for so long once it is subscribed, and then goes on.

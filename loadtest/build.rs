@@ -1,0 +1,30 @@
+//! Tells the binary which commit it is of, since a result without it says little a month later.
+
+use std::path::Path;
+use std::process::Command;
+
+fn main() {
+    // Whatever a measured node or this tool is made of; so the commit is as of the last build.
+    for watched in ["src", "build.rs", "../crates", "../.git/logs/HEAD"] {
+        // One that is missing would have this run at every build.
+        if Path::new(watched).exists() {
+            println!("cargo:rerun-if-changed={watched}");
+        }
+    }
+    println!("cargo:rerun-if-env-changed=TAPECAST_REVISION");
+    let told = std::env::var("TAPECAST_REVISION").ok();
+    let revision = told.filter(|told| !told.is_empty()).or_else(described);
+    let revision = revision.as_deref().unwrap_or("unknown");
+    println!("cargo:rustc-env=TAPECAST_LOADTEST_REVISION={revision}");
+}
+
+/// As git names it; with `-dirty` where something is not committed.
+fn described() -> Option<String> {
+    let output = Command::new("git")
+        .args(["describe", "--always", "--tags", "--dirty", "--abbrev=12"])
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let text = text.trim();
+    (output.status.success() && !text.is_empty()).then(|| text.to_owned())
+}

@@ -1,0 +1,37 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// This machine's clock, in nanoseconds since 1970.
+pub(crate) fn wall_clock() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long the process's cores have worked.
+pub(crate) fn process_time() -> Duration {
+    worked(ClockId::ProcessCPUTime)
+}
+
+/// How long a core has worked for this thread.
+pub(crate) fn thread_time() -> Duration {
+    worked(ClockId::ThreadCPUTime)
+}
+
+fn worked(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// The whole part of a count that was computed; never negative, far below what a u64 holds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts are never negative, and the cast saturates"
+)]
+pub(crate) fn floor(number: f64) -> u64 {
+    number as u64
+}

@@ -1,0 +1,71 @@
+use std::fmt::Display;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often something is said where there is no terminal to draw on.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+/// How often it is drawn where there is one.
+const DRAW_EVERY: Duration = Duration::from_millis(200);
+
+/// Shows how far long work is: a bar on a terminal, else a line now and then.
+pub(crate) struct Progress {
+    what: &'static str,
+    length: u64,
+    bar: Option<ProgressBar>,
+    shown: Instant,
+}
+
+impl Progress {
+    /// Of work that has so many parts; 0 when nobody knows how many.
+    pub(crate) fn new(what: &'static str, length: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let template = if length > 0 {
+                "{prefix:12} {bar:30} {pos}/{len}  {msg}"
+            } else {
+                "{prefix:12} {spinner} {pos}  {msg}"
+            };
+            // A template that cannot be read leaves the bar as it is by default.
+            let style = ProgressStyle::with_template(template);
+            let bar = ProgressBar::new(length).with_prefix(what);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Self {
+            what,
+            length,
+            bar,
+            shown: Instant::now(),
+        }
+    }
+
+    /// So many parts are done.
+    pub(crate) fn show(&mut self, done: u64, note: impl Display) {
+        let every = if self.bar.is_some() {
+            DRAW_EVERY
+        } else {
+            SAY_EVERY
+        };
+        if self.shown.elapsed() < every {
+            return;
+        }
+        self.shown = Instant::now();
+        match (&self.bar, self.length) {
+            (Some(bar), _) => {
+                bar.set_message(note.to_string());
+                bar.set_position(done);
+            }
+            (None, 0) => eprintln!("{} {done}  {note}", self.what),
+            (None, length) => eprintln!("{} {done}/{length}  {note}", self.what),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

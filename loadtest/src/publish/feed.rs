@@ -1,0 +1,226 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use fanout::{Directory, PublisherPort};
+use market::{Channel, Event, Nanos, Seq};
+use streams::{At, Handle, PartitionIdentity, Publisher, Settings};
+use tokio::sync::oneshot;
+
+use super::load::{Book, EXPONENTS, Load};
+use super::pace::Pace;
+use super::{PublishArgs, Zipf};
+use crate::clock::{thread_time, wall_clock};
+use crate::progress::Progress;
+
+/// The most updates of a batch: as many records as a node takes at once.
+const BATCH: u64 = 1_024;
+/// How often time's own work is done, as in a node.
+const TICK: Duration = Duration::from_millis(250);
+/// How long to rest when there is nothing to make any more; commands wake it.
+const IDLE: Duration = Duration::from_millis(100);
+/// The one partition that all instruments are read from.
+const PARTITION: u32 = 0;
+
+/// A publisher with what it publishes, and the port to the shards: what a node has a consumer for.
+pub(super) struct Feed {
+    load: Load,
+    books: Vec<Book>,
+    handles: Vec<Handle>,
+    zipf: Zipf,
+    publisher: Publisher,
+    port: PublisherPort,
+    directory: Arc<Directory>,
+    /// The offset of the next record, if there were a log.
+    next: Seq,
+}
+
+/// What was made until the time was up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Made {
+    /// How many updates were due, where there is a rate.
+    pub(crate) offered: Option<u64>,
+    pub(crate) updates: u64,
+    pub(crate) batches: u64,
+    pub(crate) seconds: f64,
+    /// How long after it was due the latest update was made.
+    pub(crate) latest: Duration,
+    /// How long the publisher's thread worked.
+    pub(crate) worked: Duration,
+    /// Messages that were encoded, and their bytes.
+    pub(crate) encoded: (u64, u64),
+    /// Runs that were handed to shards.
+    pub(crate) runs: u64,
+}
+
+/// Wakes the publisher's thread, and ends it.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    thread: OnceLock<Thread>,
+    stopped: AtomicBool,
+}
+
+impl Bell {
+    pub(super) fn wake(&self) {
+        // Before the thread is there it has not looked yet, and will.
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+}
+
+impl Feed {
+    /// Introduces all instruments, and lets clients in.
+    pub(super) fn new(
+        args: &PublishArgs,
+        port: PublisherPort,
+        directory: Arc<Directory>,
+    ) -> anyhow::Result<Self> {
+        let (load, books) = args.market()?;
+        let mut feed = Self {
+            zipf: Zipf::new(args.active(), args.zipf),
+            load,
+            handles: Vec::with_capacity(books.len()),
+            books: Vec::new(),
+            publisher: Publisher::new(Settings::default()),
+            port,
+            directory,
+            next: Seq(0),
+        };
+        // Another start is another log: nobody can go on from one in the other.
+        let mut topic_id = [0; 16];
+        topic_id[..8].copy_from_slice(&wall_clock().to_le_bytes());
+        let identity = PartitionIdentity {
+            topic: "loadtest".into(),
+            topic_id,
+            partition: 0,
+            turns: 0,
+        };
+        feed.publisher.open(PARTITION, identity, feed.next);
+        let mut progress = Progress::new("introducing", books.len() as u64);
+        for (number, book) in (1..).zip(&books) {
+            feed.introduce(book)?;
+            progress.show(number, "instruments");
+        }
+        feed.books = books;
+        feed.list();
+        feed.port.open();
+        Ok(feed)
+    }
+
+    fn introduce(&mut self, book: &Book) -> anyhow::Result<()> {
+        let now = wall_clock();
+        let handle = self
+            .publisher
+            .add_instrument(book.name(), EXPONENTS, Nanos(now))
+            .map_err(|other| anyhow!("{} and {other} have the same number", book.name()))?;
+        self.handles.push(handle);
+        let at = at(&mut self.next, now);
+        self.publisher
+            .event(at, handle, &self.load.whole(book, now), Nanos(now))
+            .with_context(|| format!("the book of {} is not taken", book.name()))
+    }
+
+    /// Tells the directory what has changed, as a node does after each batch.
+    fn list(&mut self) {
+        for handle in self.publisher.take_changed() {
+            let Some(about) = self.publisher.about(handle) else {
+                continue;
+            };
+            let listing = self.directory.list(about.name, about.exponents);
+            listing.set(about.exponents, about.state);
+            for (has, channel) in [
+                (about.has_book, Channel::Book),
+                (about.has_trades, Channel::Trades),
+            ] {
+                // There is no other publisher that could have claimed it.
+                let _claimed = has && listing.claim(channel, 0);
+            }
+        }
+    }
+
+    /// Publishes until the time is up, which `done` is told, and serves commands until stopped.
+    pub(super) fn run(mut self, args: &PublishArgs, bell: &Bell, done: oneshot::Sender<Made>) {
+        let _first = bell.thread.set(std::thread::current());
+        let worked = thread_time();
+        let encoded = self.publisher.encoded();
+        let pace = Pace::new(args.rate);
+        let mut made = Made::default();
+        let (mut elapsed, mut ticked) = (Duration::ZERO, Instant::now());
+        while args.goes_on(elapsed) && !bell.is_stopped() {
+            self.batch(&pace, elapsed, &mut made);
+            self.turn(&mut ticked);
+            elapsed = pace.elapsed();
+            if pace.due(elapsed, made.updates, BATCH) == made.updates {
+                std::thread::park_timeout(pace.rest(elapsed, made.updates));
+                elapsed = pace.elapsed();
+            }
+        }
+        made.offered = pace.offered(elapsed);
+        made.seconds = elapsed.as_secs_f64();
+        made.worked = thread_time().saturating_sub(worked);
+        let (messages, bytes) = self.publisher.encoded();
+        made.encoded = (messages - encoded.0, bytes - encoded.1);
+        made.runs = self.port.runs();
+        // Whoever waited for it may be gone, being stopped itself.
+        let _told = done.send(made);
+        while !bell.is_stopped() {
+            self.turn(&mut ticked);
+            std::thread::park_timeout(IDLE);
+        }
+    }
+
+    /// Makes what is due.
+    fn batch(&mut self, pace: &Pace, elapsed: Duration, made: &mut Made) {
+        let due = pace.due(elapsed, made.updates, BATCH);
+        if due == made.updates {
+            return;
+        }
+        let now = wall_clock();
+        let latest = now.saturating_sub(pace.time(made.updates));
+        made.latest = made.latest.max(Duration::from_nanos(latest));
+        for number in made.updates..due {
+            let index = self.zipf.choose(&mut self.load.random);
+            let (handle, at) = (self.handles[index], at(&mut self.next, now));
+            let publisher = &mut self.publisher;
+            let take = |_: &_, event: &Event<'_>| publisher.event(at, handle, event, Nanos(now));
+            // Offsets grow and there is one partition: nothing of it is unwanted.
+            let _taken = self
+                .load
+                .next(&mut self.books[index], pace.time(number), take);
+        }
+        made.updates = due;
+        made.batches += 1;
+    }
+
+    fn turn(&mut self, ticked: &mut Instant) {
+        self.list();
+        self.port.turn(&mut self.publisher, Nanos(wall_clock()));
+        if ticked.elapsed() >= TICK {
+            *ticked = Instant::now();
+            self.publisher.tick(Nanos(wall_clock()));
+        }
+    }
+}
+
+/// The place of the next record.
+fn at(next: &mut Seq, now: u64) -> At {
+    let seq = *next;
+    next.0 += 1;
+    At {
+        partition: PARTITION,
+        seq,
+        log_time: Nanos(now),
+    }
+}

@@ -1,0 +1,137 @@
+//! What processes use, as `/proc` tells: processor time by thread, and memory.
+//!
+//! In reading order: [`Usage`] of a process at one time, and what was [`Spent`] between two times.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rustix::param::clock_ticks_per_second;
+use serde::{Deserialize, Serialize};
+
+use crate::result::{number, value};
+
+/// A process as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Microseconds of processor time by thread name, of the threads that there are.
+    threads: BTreeMap<String, u64>,
+    /// Microseconds of processor time of the process, those of ended threads among them.
+    all: u64,
+    pub(crate) rss_kib: u64,
+}
+
+/// What a process used between two times.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    /// Microseconds of processor time.
+    pub(crate) cpu_us: u64,
+    /// Those of each group of threads.
+    pub(crate) groups: BTreeMap<String, u64>,
+    /// Those of each thread name.
+    pub(crate) threads: BTreeMap<String, u64>,
+}
+
+impl Usage {
+    pub(crate) fn of_self() -> Self {
+        Self::of("self").unwrap_or_default()
+    }
+
+    /// `None` when there is no such process.
+    pub(crate) fn of(process: &str) -> Option<Self> {
+        let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
+        let (_, all) = thread(&read("stat")?)?;
+        let mut threads = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{process}/task"))
+            .ok()?
+            .flatten()
+        {
+            // One that ends in the meantime is in the whole.
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            if let Some((name, micros)) = thread(&stat) {
+                *threads.entry(name.to_owned()).or_default() += micros;
+            }
+        }
+        Some(Self {
+            threads,
+            all,
+            rss_kib: number(value(&read("status")?, "VmRSS")),
+        })
+    }
+
+    /// What was used since `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Spent {
+        let mut spent = Spent {
+            cpu_us: self.all.saturating_sub(earlier.all),
+            ..Spent::default()
+        };
+        for (name, micros) in &self.threads {
+            let before = earlier.threads.get(name).copied().unwrap_or_default();
+            let used = micros.saturating_sub(before);
+            *spent.groups.entry(group(name)).or_default() += used;
+            spent.threads.insert(name.clone(), used);
+        }
+        spent
+    }
+}
+
+/// A thread's name and its microseconds, of its `stat`.
+fn thread(stat: &str) -> Option<(&str, u64)> {
+    // The name may hold spaces and parentheses.
+    let (head, fields) = stat.rsplit_once(')')?;
+    let (_, name) = head.split_once('(')?;
+    // `utime` and `stime` are the fields 14 and 15, and the first behind the name is 3.
+    let mut fields = fields.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some((name, (user + system) * 1_000_000 / clock_ticks_per_second()))
+}
+
+/// What a thread works for: its name without its number, and all of librdkafka's as one.
+fn group(name: &str) -> String {
+    if name.starts_with("rdk:") {
+        return "librdkafka".to_owned();
+    }
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    name.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_shifts_no_field() {
+        let stat = "17 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 200 100 0 0 20 0";
+        let micros = 300 * 1_000_000 / clock_ticks_per_second();
+        assert_eq!(thread(stat), Some(("a) b (c)", micros)));
+        assert_eq!(thread(""), None);
+    }
+
+    #[test]
+    fn threads_are_grouped_by_what_they_work_for() {
+        assert_eq!(group("shard-12"), "shard");
+        assert_eq!(group("publisher-0"), "publisher");
+        assert_eq!(group("rdk:broker1"), "librdkafka");
+        assert_eq!(group("ingest-scout"), "ingest-scout");
+    }
+
+    #[test]
+    fn what_was_spent_is_the_difference() {
+        let usage = |shard: u64, all: u64| Usage {
+            threads: [("shard-0".to_owned(), shard), ("shard-1".to_owned(), 5)].into(),
+            all,
+            rss_kib: 1,
+        };
+        let spent = usage(40, 100).since(&usage(10, 20));
+        assert_eq!((spent.cpu_us, spent.groups["shard"]), (80, 30));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_is_seen() {
+        let usage = Usage::of_self();
+        assert!(usage.rss_kib > 0);
+        assert!(!usage.threads.is_empty());
+        assert_eq!(Usage::of("0"), None);
+    }
+}
