@@ -121,12 +121,13 @@ def start(stack: ExitStack, *command: str, **more: Any) -> subprocess.Popen[str]
     return program
 
 
-def start_node(stack: ExitStack, binary: str, directory: Path) -> tuple[tuple[str, int], str]:
+def start_node(
+    stack: ExitStack, binary: str, log: Path, settings: dict[str, str]
+) -> tuple[tuple[str, int], str]:
     """A demo on free ports: where clients connect, and where Prometheus does."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TAPECAST_")}
-    log = directory / "node.log"
     command = [binary, "demo", "--rate", "3", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-    node = start(stack, *command, env=kept | SETTINGS, stderr=log.open("w"))
+    node = start(stack, *command, env=kept | settings, stderr=log.open("w"))
 
     def listens() -> bool:
         if node.poll() is not None:
@@ -143,7 +144,7 @@ def start_node(stack: ExitStack, binary: str, directory: Path) -> tuple[tuple[st
 def check(binary: str, hold: bool) -> list[str]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        public, admin = start_node(stack, binary, directory)
+        public, admin = start_node(stack, binary, directory / "node.log", SETTINGS)
         url = f"ws://{public[0]}:{public[1]}/ws"
         port = free_port()
         config = directory / "prometheus.yaml"

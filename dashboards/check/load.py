@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import struct
 import threading
 import urllib.error
@@ -15,11 +16,14 @@ SYMBOLS = ["BINANCE:BTC-USDT", "BINANCE:ETH-USDT"]
 RECEIVE_BUFFER = 2048
 
 
-def connect(address: tuple[str, int]) -> socket.socket:
+def connect(address: tuple[str, int], tls: ssl.SSLContext | None = None) -> socket.socket:
     """A WebSocket, as far as a test needs one."""
     stream = socket.socket()
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    stream.settimeout(10)
     stream.connect(address)
+    if tls is not None:
+        stream = tls.wrap_socket(stream, server_hostname="localhost")
     key = base64.b64encode(os.urandom(16)).decode()
     head = (
         f"GET /ws HTTP/1.1\r\nHost: {address[0]}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -51,7 +55,6 @@ def say(stream: socket.socket, request: dict[str, object]) -> None:
 
 def hear(stream: socket.socket, answer: bytes) -> None:
     """Reads until the answer has come."""
-    stream.settimeout(10)
     heard = b""
     while answer not in heard:
         got = stream.recv(4096)

@@ -1,0 +1,125 @@
+"""Two nodes behind the real HAProxy, then behind the real NGINX, with the configurations of deploy/.
+
+    python proxies.py NODE_BINARY
+
+Clients connect by TLS and are served by both nodes. Then one node is drained: from that moment on
+every client that comes has to be served, and none may be told that a node is stopping.
+"""
+
+import ssl
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import tried
+
+sys.path.insert(0, str(tried.DEPLOY.parent / "dashboards" / "check"))
+
+import live
+import load
+
+# So long a drained node refuses; a balancer that only asks for its health needs a second to know.
+SETTINGS = {"TAPECAST_SESSION__DRAIN_DELAY": "4s"}
+CLIENTS = 20
+# While the node drains and after it is gone.
+COMING = 50
+PAUSE = 0.1
+Address = tuple[str, int]
+
+
+def serve(address: Address, tls: ssl.SSLContext) -> None:
+    """One client: a session, a subscription, its first message."""
+    with load.connect(address, tls) as stream:
+        streams = [{"channel": "book", "symbol": load.SYMBOLS[0], "depth": 1}]
+        load.say(stream, {"op": "subscribe", "id": 1, "streams": streams})
+        load.hear(stream, b"BookSnapshot")
+
+
+def opened(admin: str) -> int:
+    with urllib.request.urlopen(f"http://{admin}/metrics", timeout=5) as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith("tapecast_sessions_opened_total "):
+                return int(float(line.split()[1]))
+    raise ValueError("a node counts its sessions")
+
+
+Start = Callable[[ExitStack, Path, list[tuple[Address, str]]], int]
+
+
+def start_haproxy(stack: ExitStack, directory: Path, nodes: list[tuple[Address, str]]) -> int:
+    plain, tls, stats = tried.free_port(), tried.free_port(), tried.free_port()
+    servers = [
+        f"node{number} {host}:{port} port {admin.split(':')[1]}"
+        for number, ((host, port), admin) in enumerate(nodes)
+    ]
+    config = tried.haproxy(directory, plain, tls, stats, servers)
+    log = (directory / "haproxy.log").open("w")
+    live.start(stack, "haproxy", "-db", "-f", str(config), stdout=log, stderr=log)
+    return tls
+
+
+def start_nginx(stack: ExitStack, directory: Path, nodes: list[tuple[Address, str]]) -> int:
+    plain, tls = tried.free_port(), tried.free_port()
+    addresses = [f"{host}:{port}" for (host, port), _ in nodes]
+    config = tried.nginx(directory, plain, tls, addresses)
+    log = directory / "error.log"
+    live.start(stack, "nginx", "-e", str(log), "-c", str(config), "-g", "daemon off;")
+    return tls
+
+
+def check(binary: str, start: Start) -> str:
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        nodes = [
+            live.start_node(stack, binary, directory / f"node{number}.log", SETTINGS)
+            for number in range(2)
+        ]
+        address = ("127.0.0.1", start(stack, directory, nodes))
+        tls = ssl.create_default_context(cafile=str(directory / "tapecast.pem"))
+        tls.check_hostname = False
+
+        def answers() -> bool:
+            try:
+                serve(address, tls)
+            except OSError:
+                return False
+            return True
+
+        live.wait_for("the first client", live.START_WITHIN, answers)
+        for _ in range(CLIENTS):
+            serve(address, tls)
+        shares = [opened(admin) for _, admin in nodes]
+        if min(shares) < CLIENTS // 4:
+            raise ValueError(f"one node gets nearly all sessions: {shares}")
+
+        drain = urllib.request.Request(f"http://{nodes[0][1]}/drain", method="POST")
+        urllib.request.urlopen(drain, timeout=5).close()
+        longest = 0.0
+        for _ in range(COMING):
+            before = time.monotonic()
+            serve(address, tls)
+            longest = max(longest, time.monotonic() - before)
+            time.sleep(PAUSE)
+        return f"{CLIENTS} clients over {shares}, {COMING} during and after a drain, longest {longest:.2f} s"
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 64
+    failed = 0
+    for name, start in {"haproxy": start_haproxy, "nginx": start_nginx}.items():
+        try:
+            print(f"{name}: {check(sys.argv[1], start)}", flush=True)
+        except (OSError, ValueError, RuntimeError) as error:
+            failed += 1
+            print(f"{name}: FAILED: {error}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The balancers' configurations as they can be tried here: other addresses, a certificate of our own."""
+
+import re
+import socket
+import subprocess
+from pathlib import Path
+
+DEPLOY = Path(__file__).resolve().parent.parent
+CERTIFICATE = "/etc/tapecast/tls/tapecast.pem"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def certificate(directory: Path) -> Path:
+    """A key and a certificate for itself, in one file."""
+    path = directory / "tapecast.pem"
+    key = directory / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", str(key)]
+    subprocess.run([*command, "-out", str(path)], check=True, capture_output=True)
+    path.write_text(path.read_text() + key.read_text())
+    return path
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    """Each change has to find what it changes, or the check would try something else."""
+    for pattern, new in changes:
+        text, count = re.subn(pattern, lambda _, new=new: new, text)  # type: ignore[misc]
+        if count == 0:
+            raise ValueError(f"nothing fits {pattern}")
+    return text
+
+
+def haproxy(directory: Path, plain: int, tls: int, stats: int, nodes: list[str]) -> Path:
+    """`nodes` are what stands behind `server`: a name, an address, options."""
+    text = (DEPLOY / "haproxy" / "haproxy.cfg").read_text()
+    servers = "\n".join(f"    server {node}" for node in nodes)
+    text = changed(
+        text,
+        (re.escape(CERTIFICATE), str(certificate(directory))),
+        # As many files as a machine for tests may open.
+        (r"maxconn 100000", "maxconn 1000"),
+        (r"bind :80\b", f"bind 127.0.0.1:{plain}"),
+        (r"bind :443\b", f"bind 127.0.0.1:{tls}"),
+        (r"bind 127\.0\.0\.1:8405", f"bind 127.0.0.1:{stats}"),
+        (r"(?:    server \w+ 10\.0\.0\.\d+:8080\n)+", servers + "\n"),
+    )
+    path = directory / "haproxy.cfg"
+    path.write_text(text)
+    return path
+
+
+def nginx(directory: Path, plain: int, tls: int, nodes: list[str]) -> Path:
+    """`nodes` are addresses."""
+    text = (DEPLOY / "nginx" / "nginx.conf").read_text()
+    servers = "\n".join(f"        server {node} max_fails=1 fail_timeout=2s;" for node in nodes)
+    text = changed(
+        text,
+        (re.escape(CERTIFICATE), str(certificate(directory))),
+        (r"listen 80;", f"listen 127.0.0.1:{plain};"),
+        (r"listen 443 ssl;", f"listen 127.0.0.1:{tls} ssl;"),
+        (r"/run/nginx\.pid", str(directory / "nginx.pid")),
+        (r"/var/log/nginx/error\.log", str(directory / "error.log")),
+        (r"user www-data;\n", ""),
+        (r"(?:        server 10\.0\.0\.\d+:8080 max_fails=1 fail_timeout=2s;\n)+", servers + "\n"),
+        # What it writes bodies to, also where it has none.
+        (r"access_log off;", temporary(directory)),
+    )
+    path = directory / "nginx.conf"
+    path.write_text(text)
+    return path
+
+
+def temporary(directory: Path) -> str:
+    kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    return "access_log off; " + " ".join(f"{kind}_temp_path {directory}/{kind};" for kind in kinds)

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Makes the topics that nodes read, and says who may do what with them.
+#
+#     BROKERS=kafka:9092 ./setup.sh [TOPIC…]
+#
+# BIN is where kafka-topics.sh and kafka-acls.sh are; CONFIG a file of properties for them, such as
+# the administrator's password. Running it again changes nothing.
+set -eu
+
+BROKERS=${BROKERS:-127.0.0.1:9092}
+BIN=${BIN:-/opt/kafka/bin}
+CONFIG=${CONFIG:-/dev/null}
+PARTITIONS=${PARTITIONS:-12}
+REPLICAS=${REPLICAS:-3}
+READER=${READER:-User:tapecast}
+WRITER=${WRITER:-User:collector}
+[ $# -gt 0 ] || set -- tapecast
+
+# A record that is acknowledged has to be on two brokers; with one replica that cannot be.
+MIN_INSYNC=$((REPLICAS > 1 ? 2 : 1))
+
+for topic in "$@"; do
+    # retention.ms    how far a starting node can look back. A day, and longer than the longest
+    #                 pause between two whole books of an instrument.
+    # cleanup.policy  deltas must not be compacted: each follows on the one before it.
+    # message.timestamp.type  the producer's time, from which clients see how old a message is.
+    # compression.type  as the producer sent it: brokers need not pack anew. Nodes read none, gzip,
+    #                 snappy and lz4.
+    # max.message.bytes  kafka.max_record_bytes of a node; larger ones would be refused there.
+    # segment.ms      retention deletes whole segments; an hour keeps it close to retention.ms.
+    "$BIN/kafka-topics.sh" --bootstrap-server "$BROKERS" --command-config "$CONFIG" \
+        --create --if-not-exists --topic "$topic" \
+        --partitions "$PARTITIONS" --replication-factor "$REPLICAS" \
+        --config retention.ms=86400000 \
+        --config segment.ms=3600000 \
+        --config cleanup.policy=delete \
+        --config message.timestamp.type=CreateTime \
+        --config compression.type=producer \
+        --config max.message.bytes=4194304 \
+        --config min.insync.replicas="$MIN_INSYNC"
+
+    # Nodes read and describe. They join no group, commit nothing, and create no topics.
+    "$BIN/kafka-acls.sh" --bootstrap-server "$BROKERS" --command-config "$CONFIG" \
+        --add --allow-principal "$READER" --topic "$topic" --operation Read --operation Describe
+
+    # Collectors write, and describe to find the partitions.
+    "$BIN/kafka-acls.sh" --bootstrap-server "$BROKERS" --command-config "$CONFIG" \
+        --add --allow-principal "$WRITER" --topic "$topic" --operation Write --operation Describe
+done
