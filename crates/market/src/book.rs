@@ -1,4 +1,4 @@
-use crate::{Bbo, Change, Changes, Ladder, Level, Price, Side, checksum, difference};
+use crate::{Bbo, Change, Changes, Ladder, Level, Price, Side, Size, checksum, difference};
 
 /// Both ladders of an instrument and their checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +117,24 @@ impl Book {
             let change = self.set(side, *level);
             if change.before != change.after {
                 changed.push(change);
+            }
+        }
+    }
+
+    /// Removes the worst levels of both sides until none has more than `window`, and adds what
+    /// went to `changes`.
+    pub fn trim(&mut self, window: usize, changes: &mut Changes) {
+        for side in Side::BOTH {
+            while self.side(side).len() > window {
+                let Some(worst) = self.side(side).worst() else {
+                    break;
+                };
+                let gone = Level {
+                    size: Size::ZERO,
+                    ..worst
+                };
+                let change = self.set(side, gone);
+                changes.side_mut(side).push(change);
             }
         }
     }

@@ -1,6 +1,6 @@
 use crate::{
-    Bbo, Book, Changes, DuplicateLevel, Level, Link, Nanos, RecentDelta, RecentDeltas, Seq, Side,
-    SnapshotOrigin,
+    Bbo, Book, Changes, Check, ChecksumRule, Decimals, DuplicateLevel, Level, Link, Nanos,
+    RecentDelta, RecentDeltas, Seq, Side, SnapshotOrigin,
 };
 
 /// Makes one instrument's book of its venue's whole books and deltas, and knows when it is right.
@@ -25,6 +25,12 @@ pub struct BookBuilder {
     asks: Vec<Level>,
     /// The most levels of a side.
     max_levels: usize,
+    /// The most levels of a side that the venue sends, since the last whole book.
+    window: Option<usize>,
+    /// With how many decimals the venue was seen to write, since the last whole book.
+    decimals: Decimals,
+    /// What a venue's checksum is made over.
+    text: Vec<u8>,
 }
 
 /// What became of a delta.
@@ -36,17 +42,31 @@ pub enum DeltaOutcome {
     Stale,
     /// The book is not live: the delta waits for a whole book, or is of no use without one.
     Waiting,
-    /// Something before it is missing.
-    Gap {
+    /// The venue's stream broke: it leads no further until its next whole book.
+    Gap(Break),
+    /// It would have crossed the book, and was taken back.
+    Crossed(Bbo),
+    /// It would have made the book deeper than it may be, and was taken back.
+    TooDeep,
+}
+
+/// By what it is known that a venue's stream broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// Something before the delta is missing.
+    Numbers {
         /// The venue's number that the book stands at.
         last: u64,
         /// The number that the delta builds on.
         prev: u64,
     },
-    /// It would have crossed the book, and was taken back.
-    Crossed(Bbo),
-    /// It would have made the book deeper than it may be, and was taken back.
-    TooDeep,
+    /// The book would not be the venue's; the delta was taken back.
+    Checksum {
+        /// What the venue says of its book.
+        told: u32,
+        /// What was found over ours.
+        found: u32,
+    },
 }
 
 /// What became of a whole book.
@@ -103,6 +123,9 @@ impl BookBuilder {
             bids: Vec::new(),
             asks: Vec::new(),
             max_levels,
+            window: None,
+            decimals: Decimals::default(),
+            text: Vec::new(),
         }
     }
 
@@ -145,14 +168,13 @@ impl BookBuilder {
             }
         }
         match (link, self.venue_seq) {
+            // What builds on this very number follows, also where the venue counts anew behind it.
+            (Some(link), Some(last)) if link.prev == last => {}
             (Some(link), Some(last)) if link.seq <= last => return DeltaOutcome::Stale,
             (Some(link), Some(last)) if link.prev > last => {
-                self.live = false;
-                self.venue_seq = None;
-                return DeltaOutcome::Gap {
-                    last,
-                    prev: link.prev,
-                };
+                self.distrust();
+                let prev = link.prev;
+                return DeltaOutcome::Gap(Break::Numbers { last, prev });
             }
             // The chain is whole, so nothing is missing even if a record between was unreadable.
             (Some(_), Some(_)) => {}
@@ -164,13 +186,20 @@ impl BookBuilder {
         }
         self.book.apply(Side::Bid, bids, changes);
         self.book.apply(Side::Ask, asks, changes);
+        let check = self.check(origin);
+        if let Some(window) = self.window {
+            self.book.trim(window, changes);
+        }
         let bbo = self.book.bbo();
         let outcome = if bbo.is_crossed() {
             DeltaOutcome::Crossed(bbo)
         } else if self.is_too_deep(&self.book) {
             DeltaOutcome::TooDeep
         } else {
-            DeltaOutcome::Applied
+            match self.mismatch(check) {
+                Some(found) => DeltaOutcome::Gap(found),
+                None => DeltaOutcome::Applied,
+            }
         };
         if outcome != DeltaOutcome::Applied {
             self.book.undo(changes);
@@ -204,6 +233,13 @@ impl BookBuilder {
         if let Err(duplicate) = self.incoming.fill(bids, asks) {
             self.distrust();
             return SnapshotOutcome::Duplicate(duplicate);
+        }
+        self.window = None;
+        self.decimals = Decimals::default();
+        self.check(origin);
+        if let Some(window) = self.window {
+            self.incoming.trim(window, changes);
+            changes.clear();
         }
         let kept = match (seq, origin) {
             (Some(seq), SnapshotOrigin::OutOfBand) => match self.recent.since(seq) {
@@ -275,6 +311,31 @@ impl BookBuilder {
         self.distrust();
         self.book.clear();
         self.recent.clear();
+    }
+
+    /// Takes over what a message tells of the venue's window and decimals; the rest is its check.
+    fn check(&mut self, origin: SnapshotOrigin) -> Check {
+        let SnapshotOrigin::Checked(mut check) = origin else {
+            return Check::default();
+        };
+        let told = check.window.and_then(|levels| usize::try_from(levels).ok());
+        self.window = told.or(self.window);
+        if let Some(checksum) = &mut check.checksum
+            && let ChecksumRule::Kraken(decimals) = &mut checksum.rule
+        {
+            self.decimals = self.decimals.max(*decimals);
+            *decimals = self.decimals;
+        }
+        check
+    }
+
+    /// How the book is found not to be the venue's.
+    fn mismatch(&mut self, check: Check) -> Option<Break> {
+        let checksum = check.checksum?;
+        let (bids, asks) = (self.book.bids(), self.book.asks());
+        let found = checksum.mismatch(bids, asks, &mut self.text)?;
+        let told = checksum.told;
+        Some(Break::Checksum { told, found })
     }
 
     fn is_too_deep(&self, book: &Book) -> bool {
@@ -380,7 +441,7 @@ mod tests {
         );
         assert_eq!(
             feed.delta(Some((7, 8)), &[(3, 1)], &[]),
-            DeltaOutcome::Gap { last: 6, prev: 7 }
+            DeltaOutcome::Gap(Break::Numbers { last: 6, prev: 7 })
         );
         assert_eq!(
             feed.delta(Some((8, 9)), &[(4, 1)], &[]),

@@ -50,6 +50,11 @@ pub fn parse(text: &[u8], exponent: i8) -> Result<i64, DecimalError> {
     signed.ok_or(DecimalError::TooLarge { exponent })
 }
 
+/// Ten to the power of `exponent`, where 64 bits hold it.
+pub(crate) fn power_of_ten(exponent: usize) -> Option<u64> {
+    POWERS.get(exponent).copied()
+}
+
 /// `digits * 10^power`, where `digits` does not end in zero unless it is zero.
 struct Scanned {
     digits: u64,

@@ -1,4 +1,4 @@
-use crate::{Exponents, Level, Nanos, State, Trade};
+use crate::{Exponents, Level, Nanos, State, Trade, VenueChecksum};
 
 /// What a record says, in the words of this project, whatever its format was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,18 @@ pub enum SnapshotOrigin {
     InBand,
     /// Fetched beside the stream (REST): deltas before it may be newer than it.
     OutOfBand,
+    /// In the stream itself, and the venue says what a copy of its book must be after this message.
+    Checked(Check),
+}
+
+/// What a copy of a venue's book must be after a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Check {
+    /// The most levels of a side: the venue leaves out to say that worse ones are gone. None when
+    /// this message does not tell; then what its whole book told goes on.
+    pub window: Option<u32>,
+    /// The venue's own checksum over its best levels.
+    pub checksum: Option<VenueChecksum>,
 }
 
 /// How an instrument is quoted.

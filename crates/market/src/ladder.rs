@@ -45,6 +45,12 @@ impl Ladder {
         self.levels.last().copied()
     }
 
+    /// The worst level.
+    #[must_use]
+    pub fn worst(&self) -> Option<Level> {
+        self.levels.first().copied()
+    }
+
     /// The level that `rank` better ones stand before; the best has rank 0.
     #[must_use]
     pub fn at_rank(&self, rank: usize) -> Option<Level> {

@@ -27,6 +27,7 @@ mod book;
 mod change;
 mod ladder;
 mod trade;
+mod venue_checksum;
 
 mod builder;
 mod event;
@@ -34,10 +35,10 @@ mod recent;
 
 pub use bbo::Bbo;
 pub use book::{Book, DuplicateLevel};
-pub use builder::{BookBuilder, DeltaOutcome, SnapshotOutcome};
+pub use builder::{BookBuilder, Break, DeltaOutcome, SnapshotOutcome};
 pub use change::{Change, Changes, difference};
 pub use channel::Channel;
-pub use event::{Definition, Event, Link, SnapshotOrigin};
+pub use event::{Check, Definition, Event, Link, SnapshotOrigin};
 pub use instrument::{Exponents, InstrumentId, InstrumentName, NameError};
 pub use ladder::Ladder;
 pub use level::{Level, Price, Size};
@@ -47,3 +48,4 @@ pub use side::{Aggressor, Side};
 pub use state::{Reason, State};
 pub use time::Nanos;
 pub use trade::Trade;
+pub use venue_checksum::{ChecksumRule, Decimals, VenueChecksum};

@@ -1,0 +1,151 @@
+//! What a venue says of its own book is held against ours.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
+use market::{
+    BookBuilder, Break, Changes, Check, ChecksumRule, Decimals, DeltaOutcome, Exponents, Level,
+    Link, Nanos, Seq, SnapshotOrigin, SnapshotOutcome, VenueChecksum,
+};
+
+const SCALE: Exponents = Exponents { price: 0, size: 0 };
+
+/// A venue that cuts its books at so many levels and tells a checksum after every change.
+struct Venue {
+    book: BookBuilder,
+    changes: Changes,
+    window: usize,
+}
+
+impl Venue {
+    fn new(window: usize) -> Self {
+        let mut venue = Self {
+            book: BookBuilder::new(),
+            changes: Changes::default(),
+            window,
+        };
+        let whole = [Level::new(5, 5), Level::new(4, 4)];
+        let check = Check {
+            window: u32::try_from(venue.window).ok(),
+            checksum: None,
+        };
+        venue.snapshot(&whole, check);
+        venue
+    }
+
+    fn snapshot(&mut self, bids: &[Level], check: Check) {
+        let origin = SnapshotOrigin::Checked(check);
+        let changes = &mut self.changes;
+        let outcome = self
+            .book
+            .snapshot(None, origin, bids, &[], Seq::NONE, changes);
+        assert_eq!(outcome, SnapshotOutcome::Applied);
+    }
+
+    /// A change of the bids, after which they are said to be `truth`, written with so many decimals.
+    fn change(&mut self, bids: &[Level], truth: &[Level], size_decimals: u8) -> DeltaOutcome {
+        let rule = |size| ChecksumRule::Kraken(Decimals { price: 0, size });
+        let checksum = |told, size| VenueChecksum {
+            told,
+            rule: rule(size),
+            exponents: SCALE,
+        };
+        let told =
+            checksum(0, 2).of_levels(truth.iter().copied(), std::iter::empty(), &mut Vec::new());
+        let check = Check {
+            window: None,
+            checksum: Some(checksum(told, size_decimals)),
+        };
+        let origin = SnapshotOrigin::Checked(check);
+        let changes = &mut self.changes;
+        let (seq, now) = (Seq(0), Nanos(0));
+        self.book
+            .delta(seq, now, None, origin, None, bids, &[], changes)
+    }
+
+    fn bids(&self) -> Vec<Level> {
+        self.book.book().bids().iter().collect()
+    }
+}
+
+#[test]
+fn a_level_that_leaves_the_venues_window_is_deleted_explicitly() {
+    let mut venue = Venue::new(2);
+    let truth = [Level::new(6, 6), Level::new(5, 5)];
+    assert_eq!(venue.change(&truth[..1], &truth, 2), DeltaOutcome::Applied);
+    assert_eq!(venue.bids(), truth);
+    let told: Vec<_> = venue
+        .changes
+        .bids
+        .iter()
+        .map(|change| change.level())
+        .collect();
+    assert_eq!(told, [Level::new(6, 6), Level::new(4, 0)]);
+}
+
+#[test]
+fn a_change_that_breaks_the_venues_checksum_is_taken_back_until_the_next_whole_book() {
+    let mut venue = Venue::new(2);
+    let before = venue.bids();
+    let other = [Level::new(7, 7)];
+    let outcome = venue.change(&[Level::new(6, 6)], &other, 2);
+    assert!(
+        matches!(outcome, DeltaOutcome::Gap(Break::Checksum { .. })),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        venue.bids(),
+        before,
+        "with the level that had left the window"
+    );
+    assert!(venue.changes.is_empty() && !venue.book.is_live());
+    assert_eq!(venue.change(&other, &other, 2), DeltaOutcome::Waiting);
+    venue.snapshot(&other, Check::default());
+    let truth = [Level::new(8, 8), Level::new(7, 7)];
+    assert_eq!(venue.change(&truth[..1], &truth, 2), DeltaOutcome::Applied);
+}
+
+#[test]
+fn decimals_that_a_message_does_not_show_are_known_from_those_before_it() {
+    let mut venue = Venue::new(10);
+    let truth = [Level::new(6, 6), Level::new(5, 5), Level::new(4, 4)];
+    assert_eq!(venue.change(&truth[..1], &truth, 2), DeltaOutcome::Applied);
+    let outcome = venue.change(&[Level::new(6, 0)], &truth[1..], 0);
+    assert_eq!(outcome, DeltaOutcome::Applied);
+}
+
+#[test]
+fn a_change_that_builds_on_our_very_number_follows_also_where_the_venue_counts_anew() {
+    let mut book = BookBuilder::new();
+    let mut changes = Changes::default();
+    let origin = SnapshotOrigin::InBand;
+    book.snapshot(
+        Some(90),
+        origin,
+        &[Level::new(1, 1)],
+        &[],
+        Seq::NONE,
+        &mut changes,
+    );
+    for (prev, seq, outcome) in [
+        (90, 3, DeltaOutcome::Applied),
+        (3, 4, DeltaOutcome::Applied),
+        (2, 3, DeltaOutcome::Stale),
+        (5, 6, DeltaOutcome::Gap(Break::Numbers { last: 4, prev: 5 })),
+    ] {
+        let link = Some(Link { prev, seq });
+        let bids = [Level::new(2, 2)];
+        let found = book.delta(
+            Seq(0),
+            Nanos(0),
+            link,
+            origin,
+            None,
+            &bids,
+            &[],
+            &mut changes,
+        );
+        assert_eq!(found, outcome, "{prev} to {seq}");
+    }
+}
