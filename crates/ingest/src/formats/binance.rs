@@ -260,8 +260,13 @@ impl<'a> Message<'a> {
             Some(_) => self.time(document, fields.trade_time)?,
             None => self.time(document, fields.event_time)?,
         };
-        // Futures report what their insurance fund and settlement do as trades of nothing.
-        if trade.size.is_zero() {
+        // Futures report what their insurance fund, deleveraging and settlement do as trades, some
+        // of nothing.
+        let of_market = match fields.execution.get() {
+            Some(place) => document.text(place)? == "MARKET",
+            None => true,
+        };
+        if trade.size.is_zero() || !of_market {
             return Ok(Said::Nothing);
         }
         reading.out.trades.push(trade);

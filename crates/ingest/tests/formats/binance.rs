@@ -245,6 +245,7 @@ fn what_is_known_and_not_published_says_nothing() {
         r#"{"stream":"btcusdt@depth20@100ms","data":{"lastUpdateId":1,"bids":[],"asks":[]}}"#,
         r#"{"stream":"btcusdt@depth5","data":{"e":"depthUpdate","s":"BTCUSDT","U":1,"u":2,"pu":0,"b":[],"a":[]}}"#,
         r#"{"e":"trade","E":1,"T":1,"s":"BTCUSDT","t":1,"p":"0","q":"0","X":"NA","m":false}"#,
+        r#"{"e":"trade","E":1,"T":1,"s":"BTCUSDT","t":1,"p":"1","q":"1","X":"INSURANCE_FUND","m":false}"#,
     ] {
         assert_eq!(read(&btcusdt(), record), Ok(Said::Nothing), "{record}");
     }

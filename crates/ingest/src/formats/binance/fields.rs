@@ -25,6 +25,8 @@ pub(super) struct Fields {
     pub(super) price: Field,
     pub(super) size: Field,
     pub(super) maker: Field,
+    /// `X` of a trade of the futures: what it was.
+    pub(super) execution: Field,
     /// From REST.
     pub(super) last_update_id: Field,
     pub(super) bids: Field,
@@ -54,6 +56,7 @@ impl Fields {
                     b'p' => &mut fields.price,
                     b'q' => &mut fields.size,
                     b'm' => &mut fields.maker,
+                    b'X' => &mut fields.execution,
                     _ => continue,
                 },
                 b"pu" => &mut fields.prev_id,
