@@ -48,7 +48,9 @@ impl Decoded<'_> {
     #[must_use]
     #[inline]
     pub fn event(&self) -> Option<(Handle, Event<'_>)> {
-        let Out { bids, asks, trades } = &self.out;
+        let Out {
+            bids, asks, trades, ..
+        } = &self.out;
         let event = match self.said {
             Said::Snapshot { seq, origin, time } => Event::Snapshot {
                 seq,
@@ -87,6 +89,7 @@ impl Out<'_> {
             mut bids,
             mut asks,
             mut trades,
+            text,
         } = self;
         bids.clear();
         asks.clear();
@@ -96,7 +99,12 @@ impl Out<'_> {
             .into_iter()
             .map(|trade| Trade { id: "", ..trade })
             .collect();
-        Out { bids, asks, trades }
+        Out {
+            bids,
+            asks,
+            trades,
+            text,
+        }
     }
 }
 

@@ -1,63 +1,95 @@
 //! How the records of a topic read, one module a format.
+//!
+//! A venue of its own is one file here, its `mod` and its line in the table below, and one fixture
+//! in `tests/venues`.
 
 mod binance;
+mod bybit;
+mod coinbase;
 mod cryptofeed;
+mod deribit;
+mod kraken;
+mod okx;
 mod tapecast;
 
 use crate::json::Fault;
 use crate::reading::{About, Reading, Said};
 use crate::{RawRecord, Resolve};
 
-/// How the records of a topic read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
+/// Every format in one line: what it is, its module, its name in configurations, and the venue of
+/// its instruments where its records name none and the configuration gives no other.
+macro_rules! formats {
+    ($($(#[$doc:meta])* $format:ident = $module:ident, $name:literal, $venue:expr;)*) => {
+        /// How the records of a topic read.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Format {
+            $($(#[$doc])* $format,)*
+        }
+
+        impl Format {
+            /// All formats.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$format),*];
+
+            /// The name that configurations use.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$format => $name,)*
+                }
+            }
+
+            /// The venue of its instruments when none is configured; none where records name it.
+            #[must_use]
+            pub const fn venue(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$format => $venue,)*
+                }
+            }
+        }
+
+        /// Reads a record that has been parsed.
+        #[inline]
+        pub(crate) fn read<R: Resolve>(
+            reading: &mut Reading<'_, '_, '_>,
+            instruments: &mut R,
+        ) -> Result<Said, Fault> {
+            match reading.source.format {
+                $(Format::$format => $module::read(reading, instruments),)*
+            }
+        }
+
+        /// Whom and what a record is about by its key and its topic alone.
+        pub(crate) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+            match record.source.format {
+                $(Format::$format => $module::hint(record, instruments),)*
+            }
+        }
+    };
+}
+
+formats! {
     /// Our own JSON.
-    Tapecast,
+    Tapecast = tapecast, "tapecast", None;
     /// As cryptofeed's Kafka backend writes.
-    Cryptofeed,
+    Cryptofeed = cryptofeed, "cryptofeed", None;
     /// Binance's own JSON, as it comes over its WebSockets and from its REST interface.
-    Binance,
+    Binance = binance, "binance", Some("BINANCE");
+    /// Kraken's own JSON, of its WebSockets v2 and v1.
+    Kraken = kraken, "kraken", Some("KRAKEN");
+    /// OKX's own JSON, of its WebSockets v5.
+    Okx = okx, "okx", Some("OKX");
+    /// Bybit's own JSON, of its WebSockets v5.
+    Bybit = bybit, "bybit", Some("BYBIT");
+    /// Coinbase's own JSON, of its Exchange and of Advanced Trade.
+    Coinbase = coinbase, "coinbase", Some("COINBASE");
+    /// Deribit's own JSON, the notifications of its WebSockets.
+    Deribit = deribit, "deribit", Some("DERIBIT");
 }
 
 impl Format {
-    /// All formats.
-    pub const ALL: [Self; 3] = [Self::Tapecast, Self::Cryptofeed, Self::Binance];
-
-    /// The name that configurations use.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tapecast => "tapecast",
-            Self::Cryptofeed => "cryptofeed",
-            Self::Binance => "binance",
-        }
-    }
-
     /// The format of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-}
-
-/// Reads a record that has been parsed.
-#[inline]
-pub(crate) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
-    instruments: &mut R,
-) -> Result<Said, Fault> {
-    match reading.source.format {
-        Format::Tapecast => tapecast::read(reading, instruments),
-        Format::Cryptofeed => cryptofeed::read(reading, instruments),
-        Format::Binance => binance::read(reading, instruments),
-    }
-}
-
-/// Whom and what a record is about by its key and its topic alone.
-pub(crate) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    match record.source.format {
-        Format::Tapecast => tapecast::hint(record, instruments),
-        Format::Cryptofeed => cryptofeed::hint(record, instruments),
-        Format::Binance => binance::hint(record, instruments),
     }
 }

@@ -109,6 +109,23 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
+    /// Where the fields of those names stand in an object, and which of them stands twice.
+    #[inline]
+    pub(crate) fn fields<const N: usize>(
+        self,
+        object: Place,
+        names: [&str; N],
+    ) -> Result<([Field; N], Repeated), Fault> {
+        let mut fields = [Field::default(); N];
+        let mut repeated = Repeated::default();
+        for (key, value) in self.members(object)? {
+            if let Some(at) = names.iter().position(|name| *name == key) {
+                repeated.note(&mut fields[at], value);
+            }
+        }
+        Ok((fields, repeated))
+    }
+
     /// The places of the elements of an array, and how many they are.
     #[inline]
     pub(crate) fn elements(self, array: Place) -> Result<Elements<'t, 'a>, Fault> {
@@ -143,6 +160,28 @@ impl<'t, 'a> Document<'t, 'a> {
             Node::Static(StaticNode::I64(number)) if number >= 0 => Ok(number.unsigned_abs()),
             _ => Err(self.wrong_type(place, "a whole number from 0 to 2^63 - 1")),
         }
+    }
+
+    /// The only element of an array.
+    pub(crate) fn only(&self, array: Place) -> Result<Place, Fault> {
+        match self.node(array) {
+            Node::Array { len: 1, .. } => Ok(array + 1),
+            Node::Array { .. } => {
+                let expected = "an array of one element";
+                Err(Fault::at(array, ErrorKind::BadValue { expected }))
+            }
+            _ => Err(self.wrong_type(array, "an array")),
+        }
+    }
+
+    /// A whole number below 2^32, or a string that holds one.
+    pub(crate) fn unsigned_32(&self, place: Place) -> Result<u32, Fault> {
+        let number = match self.node(place) {
+            Node::String(text) => text.parse().ok(),
+            _ => u32::try_from(self.unsigned(place)?).ok(),
+        };
+        let expected = "a whole number below 2^32";
+        number.ok_or(Fault::at(place, ErrorKind::BadValue { expected }))
     }
 
     /// `true` or `false`.

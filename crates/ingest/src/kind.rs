@@ -54,6 +54,15 @@ pub enum ErrorKind {
         /// What it leads to.
         seq: u64,
     },
+    /// A whole book is not the one of which the venue's own checksum was made.
+    BadChecksum {
+        /// What the venue says.
+        told: u32,
+        /// What was found.
+        found: u32,
+    },
+    /// One record speaks of two instruments.
+    OtherInstrument,
     /// Nothing says which instrument this is about.
     MissingSymbol,
     /// That is no instrument's name.
@@ -93,6 +102,8 @@ impl ErrorKind {
             | Self::BadDecimal(_)
             | Self::NegativeSize
             | Self::BadTime
+            | Self::BadChecksum { .. }
+            | Self::OtherInstrument
             | Self::TooLong { .. } => Outcome::BadValue,
             Self::BadSequence { .. } => Outcome::BadSequence,
             Self::MissingSymbol | Self::BadName(_) => Outcome::BadName,
@@ -123,6 +134,12 @@ impl fmt::Display for ErrorKind {
             Self::BadTime => f.write_str("is no time from 1970 to 2262"),
             Self::BadSequence { prev, seq } => {
                 write!(f, "leads from {prev} to {seq}, and must lead forward")
+            }
+            Self::BadChecksum { told, found } => {
+                write!(f, "is {told}, and the checksum of this book is {found}")
+            }
+            Self::OtherInstrument => {
+                f.write_str("is another instrument than before it, and a record may be of one")
             }
             Self::MissingSymbol => f.write_str(
                 "missing symbol: it may stand in the value, be the record's key, be the group \

@@ -43,10 +43,7 @@ pub(crate) fn pairs(
                 price: price(document, element + 1, exponents, &mut texts)?,
                 size: size(document, element + 2, exponents, &mut texts)?,
             },
-            [Node::Array { .. }, ..] => {
-                let expected = "a price and a size";
-                return Err(Fault::at(element, ErrorKind::BadValue { expected }));
-            }
+            [Node::Array { .. }, ..] => return Err(no_level(element)),
             _ => return Err(document.wrong_type(element, "an array of a price and a size")),
         };
         levels.push(level);
@@ -73,6 +70,76 @@ pub(crate) fn members(
         });
     }
     Ok(())
+}
+
+/// Reads `[{"price":…,"size":…},…]` under the names that a venue gives the two. `note` sees their
+/// texts.
+pub(crate) fn objects(
+    document: &Document<'_, '_>,
+    array: Place,
+    names: [&str; 2],
+    exponents: Exponents,
+    levels: &mut Vec<Level>,
+    mut note: impl FnMut(&[u8], &[u8]),
+) -> Result<(), Fault> {
+    levels.clear();
+    let elements = document.elements(array)?;
+    if elements.len() > MAX_LEVELS {
+        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_LEVELS }));
+    }
+    levels.reserve(elements.len());
+    let mut texts = Texts::new();
+    for element in elements {
+        let [price_at, size_at] = match document.nodes_from(element) {
+            // In the order in which venues write them, without a look at anything else.
+            [
+                Node::Object { .. },
+                Node::String(price),
+                Node::String(_) | Node::Static(_),
+                Node::String(size),
+                ..,
+            ] if [*price, *size] == names => [element + 2, element + 4],
+            _ => {
+                let ([price, size], repeated) = document.fields(element, names)?;
+                repeated.none()?;
+                [
+                    price.get().ok_or(no_level(element))?,
+                    size.get().ok_or(no_level(element))?,
+                ]
+            }
+        };
+        let (price_text, size_text) = both_texts(document, price_at, size_at, &mut texts)?;
+        note(price_text, size_text);
+        levels.push(Level {
+            price: price_of(price_text, price_at, exponents)?,
+            size: size_of(size_text, size_at, exponents)?,
+        });
+    }
+    Ok(())
+}
+
+/// The texts of a price and a size, asked for in the order in which they stand.
+#[inline]
+pub(crate) fn both_texts<'a>(
+    document: &Document<'_, 'a>,
+    price: Place,
+    size: Place,
+    texts: &mut Texts,
+) -> Result<(&'a [u8], &'a [u8]), Fault> {
+    if price < size {
+        let price = decimal_text(document, price, texts)?;
+        Ok((price, decimal_text(document, size, texts)?))
+    } else {
+        let size = decimal_text(document, size, texts)?;
+        Ok((decimal_text(document, price, texts)?, size))
+    }
+}
+
+/// A level that is not a price and a size.
+#[cold]
+pub(crate) const fn no_level(place: Place) -> Fault {
+    let expected = "a price and a size";
+    Fault::at(place, ErrorKind::BadValue { expected })
 }
 
 /// Reads a price: a string or a number.
@@ -112,7 +179,7 @@ pub(crate) fn decimal_text<'a>(
 }
 
 #[inline]
-fn price_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Price, Fault> {
+pub(crate) fn price_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Price, Fault> {
     match decimal::parse(text, exponents.price) {
         Ok(mantissa) => Ok(Price(mantissa)),
         Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
@@ -120,7 +187,7 @@ fn price_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Price, Fa
 }
 
 #[inline]
-fn size_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Size, Fault> {
+pub(crate) fn size_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Size, Fault> {
     match decimal::parse(text, exponents.size) {
         Ok(mantissa) if mantissa >= 0 => Ok(Size(mantissa)),
         Ok(_) => Err(Fault::at(place, ErrorKind::NegativeSize)),

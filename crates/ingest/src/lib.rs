@@ -22,6 +22,7 @@ mod kind;
 mod levels;
 mod reading;
 mod source;
+mod times;
 mod trades;
 
 mod client;

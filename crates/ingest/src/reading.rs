@@ -1,7 +1,7 @@
-use market::{Definition, Level, Link, Nanos, SnapshotOrigin, State, Trade};
+use market::{Definition, Level, Link, Nanos, SnapshotOrigin, State, Trade, VenueChecksum};
 
 use crate::json::{Document, Fault, Place};
-use crate::{ErrorKind, Handle, Refusal, Resolve, Resolved, Scope, Source};
+use crate::{ErrorKind, Handle, RawRecord, Refusal, Resolve, Resolved, Scope, Source};
 
 /// A record that is being read by its format.
 pub(crate) struct Reading<'t, 'a, 'o> {
@@ -18,6 +18,8 @@ pub(crate) struct Out<'a> {
     pub(crate) bids: Vec<Level>,
     pub(crate) asks: Vec<Level>,
     pub(crate) trades: Vec<Trade<'a>>,
+    /// What a venue's checksum is made over.
+    pub(crate) text: Vec<u8>,
 }
 
 /// Whom and what a record is about, as far as that is known when it turns out to be bad.
@@ -54,7 +56,55 @@ pub(crate) enum Said {
     Nothing,
 }
 
+impl About {
+    /// Whom a record is about by its key, which is a symbol or an instrument's whole name, or by
+    /// its topic.
+    pub(crate) fn of_key<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Self {
+        let source = record.source;
+        let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
+        let symbol = key.map(|key| match key.split_once(':') {
+            Some((venue, symbol)) if venue == source.venue => symbol,
+            _ => key,
+        });
+        let mut find = |symbol: &str| instruments.find(&source.venue, symbol);
+        Self {
+            instrument: symbol
+                .and_then(&mut find)
+                .or_else(|| source.symbol.as_deref().and_then(&mut find)),
+            scope: Scope::Unknown,
+        }
+    }
+}
+
+impl Out<'_> {
+    /// That a whole book is the one of which the venue's checksum, which stands at `place`, was
+    /// made. A change proves itself where the book is.
+    pub(crate) fn proves(&mut self, checksum: &VenueChecksum, place: Place) -> Result<(), Fault> {
+        let there = |level: &Level| !level.size.is_zero();
+        let bids = self.bids.iter().copied().filter(there);
+        let asks = self.asks.iter().copied().filter(there);
+        let found = checksum.of_levels(bids, asks, &mut self.text);
+        let told = checksum.told;
+        if found == told {
+            Ok(())
+        } else {
+            Err(Fault::at(place, ErrorKind::BadChecksum { told, found }))
+        }
+    }
+}
+
 impl Reading<'_, '_, '_> {
+    /// The instrument of the symbol at a place, at the venue of the topic.
+    #[inline]
+    pub(crate) fn resolve_symbol<R: Resolve>(
+        &mut self,
+        instruments: &mut R,
+        place: Place,
+    ) -> Result<Resolved, Fault> {
+        let symbol = self.document.text(place)?;
+        self.resolve(instruments, (&self.source.venue, symbol), place)
+    }
+
     /// The instrument of that name, which stands at `place`.
     #[inline]
     pub(crate) fn resolve<R: Resolve>(

@@ -5,7 +5,8 @@ use crate::Format;
 /// What some formats need to know beyond the record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FormatOptions {
-    /// `binance`: the venue of the instruments; [`FormatOptions::VENUE`] when not given.
+    /// The venue of the instruments, for formats whose records name none; [`Format::venue`] when
+    /// not given.
     pub venue: Option<String>,
     /// `binance`: the symbol of records that name none.
     pub symbol: Option<String>,
@@ -46,12 +47,16 @@ impl TopicRule {
     #[must_use]
     pub fn source(&self, topic: &str) -> Option<Source> {
         let symbol = self.symbol(topic)?;
-        let venue = self.options.venue.as_deref();
+        let venue = self.options.venue.as_deref().or(self.format.venue());
         Some(Source {
             topic: topic.to_owned(),
             format: self.format,
-            venue: venue.unwrap_or(FormatOptions::VENUE).to_owned(),
-            symbol: symbol.map(str::to_ascii_uppercase),
+            venue: venue.unwrap_or_default().to_owned(),
+            // Binance's symbols are in upper case, and its streams write them in lower case.
+            symbol: symbol.map(|symbol| match self.format {
+                Format::Binance => symbol.to_ascii_uppercase(),
+                _ => symbol.to_owned(),
+            }),
         })
     }
 

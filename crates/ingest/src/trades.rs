@@ -1,14 +1,95 @@
 //! What formats say of a trade beside its price and size.
 
-use market::Aggressor;
+use market::{Aggressor, Exponents, Trade};
 
-use crate::json::{Document, Fault, Field, Texts};
-use crate::{ErrorKind, levels};
+use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::reading::Reading;
+use crate::{ErrorKind, Resolve, levels};
 
 /// How many trades one record may have. A venue's largest sweep is some hundreds.
 pub(crate) const MAX_TRADES: usize = 1 << 14;
 /// The longest identifier of a trade that can be told.
 const MAX_ID: usize = 255;
+
+/// How a venue writes a list of trades: the names of their fields.
+pub(crate) struct TradeList {
+    pub(crate) symbol: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) price: &'static str,
+    pub(crate) size: &'static str,
+    pub(crate) side: &'static str,
+    pub(crate) time: &'static str,
+    /// What stands for a side where the taker bought, and where the taker sold.
+    pub(crate) taker: [&'static str; 2],
+}
+
+impl TradeList {
+    /// Reads the trades of an array, all of one instrument, and tells where the time of the last
+    /// one stands; none when there is no trade.
+    pub(crate) fn read<'a, R: Resolve>(
+        &self,
+        reading: &mut Reading<'_, 'a, '_>,
+        instruments: &mut R,
+        array: Place,
+    ) -> Result<Option<Place>, Fault> {
+        let document = reading.document;
+        let elements = document.elements(array)?;
+        if elements.len() > MAX_TRADES {
+            return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_TRADES }));
+        }
+        let mut texts = Texts::new();
+        let mut known: Option<(&str, Exponents)> = None;
+        let mut last_time = None;
+        for element in elements {
+            let names = [
+                self.symbol,
+                self.id,
+                self.price,
+                self.size,
+                self.side,
+                self.time,
+            ];
+            let ([symbol, id, price, size, side, time], repeated) =
+                document.fields(element, names)?;
+            let symbol = symbol.needed(element, self.symbol)?;
+            let name = document.text(symbol)?;
+            let exponents = match known {
+                Some((first, exponents)) if first == name => exponents,
+                Some(_) => return Err(Fault::at(symbol, ErrorKind::OtherInstrument)),
+                None => reading.resolve_symbol(instruments, symbol)?.exponents,
+            };
+            known = Some((name, exponents));
+            repeated.none()?;
+            let price = price.needed(element, self.price)?;
+            let size = size.needed(element, self.size)?;
+            let (price_text, size_text) = levels::both_texts(&document, price, size, &mut texts)?;
+            reading.out.trades.push(Trade {
+                price: levels::price_of(price_text, price, exponents)?,
+                size: levels::size_of(size_text, size, exponents)?,
+                side: taker(&document, side.needed(element, self.side)?, self.taker)?,
+                id: identifier(&document, id, &mut texts)?,
+            });
+            last_time = Some(time.needed(element, self.time)?);
+        }
+        Ok(last_time)
+    }
+}
+
+/// Who took, by what stands for a side where the taker bought, and where the taker sold.
+pub(crate) fn taker(
+    document: &Document<'_, '_>,
+    place: Place,
+    [bought, sold]: [&str; 2],
+) -> Result<Aggressor, Fault> {
+    match document.text(place)? {
+        side if side == bought => Ok(Aggressor::Buy),
+        side if side == sold => Ok(Aggressor::Sell),
+        _ => {
+            let expected = "the side of a trade";
+            Err(Fault::at(place, ErrorKind::BadValue { expected }))
+        }
+    }
+}
 
 /// `"buy"` or `"sell"`: who took.
 pub(crate) fn aggressor(document: &Document<'_, '_>, side: Field) -> Result<Aggressor, Fault> {

@@ -87,6 +87,15 @@ fn a_good_record_allocates_nothing_once_warm() {
         r#"{"type":"trade","symbol":"A:B","trades":[{"price":"1","size":2,"id":"a\"b"},{"price":1,"size":2,"id":42}]}"#,
     ];
     check(Format::Tapecast, "tapecast", &tapecast.map(str::to_owned));
+    for (format, path) in [
+        (Format::Kraken, "cryptofeed-raw/KRAKEN.ws.50.0.gz"),
+        (Format::Okx, "cryptofeed-raw/OKX.ws.1.0.gz"),
+        (Format::Coinbase, "cryptofeed-raw/COINBASE.ws.28.0.gz"),
+    ] {
+        if let Some(records) = captures::session(path) {
+            check(format, format.name(), &records);
+        }
+    }
     let captured = captures::received("hftbacktest/spot/btcusdt_20240808.gz");
     if let Some(records) = captured {
         check(Format::Binance, "spot", &records);

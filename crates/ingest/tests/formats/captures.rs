@@ -23,3 +23,12 @@ pub(crate) fn received(path: &str) -> Option<Vec<String>> {
     let without_time = |line: String| line.split_once(' ').unwrap().1.to_owned();
     Some(lines(path)?.into_iter().map(without_time).collect())
 }
+
+/// What a client of a raw session received: `<seconds>: <JSON>` a line, among what it sent itself.
+pub(crate) fn session(path: &str) -> Option<Vec<String>> {
+    let received = |line: String| {
+        let (time, json) = line.split_once(": ")?;
+        time.parse::<f64>().ok().map(|_| json.to_owned())
+    };
+    Some(lines(path)?.into_iter().filter_map(received).collect())
+}

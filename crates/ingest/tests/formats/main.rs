@@ -9,10 +9,16 @@
 
 mod bad_records;
 mod binance;
+mod books;
 mod captures;
+mod coinbase;
 mod cryptofeed;
 mod instruments;
+mod kraken;
+mod mapper;
 mod mutations;
 mod number_traps;
+mod okx;
 mod said;
 mod tapecast;
+mod venues;

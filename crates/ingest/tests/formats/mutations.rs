@@ -7,6 +7,7 @@ use proptest::sample::Index;
 use crate::captures;
 use crate::instruments::Instruments;
 use crate::said::{Said, source};
+use crate::venues;
 
 /// Records of every kind and format.
 const SAMPLES: [&str; 9] = [
@@ -21,14 +22,33 @@ const SAMPLES: [&str; 9] = [
     r#"{"type":"instrument","symbol":"A:B","price_exponent":-2,"size_exponent":-5,"tick_size":"0.01","lot_size":0.00001}"#,
 ];
 
+/// A good record of every format.
+fn samples() -> &'static [(Format, String)] {
+    static SAMPLES_OF: std::sync::OnceLock<Vec<(Format, String)>> = std::sync::OnceLock::new();
+    SAMPLES_OF.get_or_init(|| {
+        let good = |format| match format {
+            Format::Binance => SAMPLES[0].to_owned(),
+            Format::Cryptofeed => SAMPLES[3].to_owned(),
+            Format::Tapecast => SAMPLES[7].to_owned(),
+            other => venues::fixture(other)[0].record.get().to_owned(),
+        };
+        Format::ALL.map(|format| (format, good(format))).to_vec()
+    })
+}
+
+/// Every record of the venues' fixtures.
+fn some_of_venues() -> &'static [String] {
+    static RECORDS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    RECORDS.get_or_init(|| {
+        let lines = Format::ALL.into_iter().flat_map(venues::fixture);
+        lines.map(|line| line.record.get().to_owned()).collect()
+    })
+}
+
 /// Reads the bytes as every format, and then a good record of it with the same decoder.
 fn survives(payload: &[u8]) {
-    for (format, sample) in [
-        (Format::Binance, SAMPLES[0]),
-        (Format::Cryptofeed, SAMPLES[3]),
-        (Format::Tapecast, SAMPLES[7]),
-    ] {
-        let source = source(format, "book-X-A-B");
+    for (format, sample) in samples() {
+        let source = source(*format, "book-X-A-B");
         let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
         let mut instruments = Instruments::default();
         let mut read = |payload: &[u8]| {
@@ -108,6 +128,19 @@ proptest! {
         changes in proptest::collection::vec(change(), 1..5),
     ) {
         let mut payload = SAMPLES[sample].as_bytes().to_vec();
+        for change in &changes {
+            change.apply(&mut payload);
+        }
+        survives(&payload);
+    }
+
+    #[test]
+    fn no_change_of_a_venues_record_can_make_it_panic(
+        record in any::<Index>(),
+        changes in proptest::collection::vec(change(), 1..5),
+    ) {
+        let records = some_of_venues();
+        let mut payload = records[record.index(records.len())].clone().into_bytes();
         for change in &changes {
             change.apply(&mut payload);
         }

@@ -1,0 +1,308 @@
+//! Coinbase's own JSON: the channels `level2` and `matches` of its Exchange, and `l2_data` and
+//! `market_trades` of Advanced Trade.
+
+use market::{Exponents, Level, Nanos, SnapshotOrigin, Trade};
+use simd_json::tape::Node;
+
+use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::levels::MAX_LEVELS;
+use crate::reading::{About, Out, Reading, Said};
+use crate::trades::{self, TradeList};
+use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+
+/// Messages of Exchange that nothing here is made of.
+const OTHER_TYPES: [&str; 10] = [
+    "subscriptions",
+    "heartbeat",
+    "status",
+    "ticker",
+    "auction",
+    "received",
+    "open",
+    "done",
+    "change",
+    "activate",
+];
+/// Channels of Advanced Trade that nothing here is made of.
+const OTHER_CHANNELS: [&str; 7] = [
+    "subscriptions",
+    "heartbeats",
+    "status",
+    "ticker",
+    "ticker_batch",
+    "candles",
+    "futures_balance_summary",
+];
+
+/// Coinbase tells the maker's side: where the maker sold, the taker bought.
+const TAKER: [&str; 2] = ["sell", "buy"];
+
+const TRADES: TradeList = TradeList {
+    symbol: "product_id",
+    id: "trade_id",
+    price: "price",
+    size: "size",
+    side: "side",
+    time: "time",
+    taker: ["SELL", "BUY"],
+};
+
+/// Coinbase's rule: it has none that a record can be held against. `level2` of Exchange has no
+/// numbers, and `sequence_num` of Advanced Trade counts all messages of a connection, of whatever
+/// channel and product: what is missing from it need not be missing from an instrument. So a whole
+/// book, which is sent when a connection begins, is the only mark of a gap.
+struct Sequence;
+
+impl Sequence {
+    const ORIGIN: SnapshotOrigin = SnapshotOrigin::InBand;
+
+    const fn book(is_whole: bool, time: Option<Nanos>) -> Said {
+        let origin = Self::ORIGIN;
+        if is_whole {
+            Said::Snapshot {
+                seq: None,
+                origin,
+                time,
+            }
+        } else {
+            Said::Delta {
+                link: None,
+                origin,
+                time,
+            }
+        }
+    }
+}
+
+pub(super) fn read<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    let document = reading.document;
+    let ([kind, channel], _) = document.fields(ROOT, ["type", "channel"])?;
+    if let Some(channel) = channel.get() {
+        return read_channel(reading, instruments, channel);
+    }
+    let kind = kind.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
+    match document.text(kind)? {
+        "snapshot" => read_snapshot(reading, instruments),
+        "l2update" => read_update(reading, instruments),
+        "match" => read_match(reading, instruments),
+        // The trade before the subscription, which has been told already.
+        "last_match" => Ok(Said::Nothing),
+        other if OTHER_TYPES.contains(&other) => Ok(Said::Nothing),
+        _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
+    }
+}
+
+/// Whom a record is about by its key or its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+    About::of_key(record, instruments)
+}
+
+fn read_snapshot<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    reading.about.scope = Scope::Book;
+    let document = reading.document;
+    let names = ["product_id", "bids", "asks", "time"];
+    let ([symbol, bids, asks, time], repeated) = document.fields(ROOT, names)?;
+    let symbol = symbol.needed(ROOT, "product_id")?;
+    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    repeated.none()?;
+    let out = &mut *reading.out;
+    let (bids, asks) = (bids.needed(ROOT, "bids")?, asks.needed(ROOT, "asks")?);
+    levels::pairs(&document, bids, exponents, false, &mut out.bids)?;
+    levels::pairs(&document, asks, exponents, false, &mut out.asks)?;
+    Ok(Sequence::book(true, time_at(&document, time)?))
+}
+
+/// Reads `"changes":[["buy",price,size],…]`.
+fn read_update<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    reading.about.scope = Scope::Book;
+    let document = reading.document;
+    let ([symbol, changes, time], repeated) =
+        document.fields(ROOT, ["product_id", "changes", "time"])?;
+    let symbol = symbol.needed(ROOT, "product_id")?;
+    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    repeated.none()?;
+    let changes = changes.needed(ROOT, "changes")?;
+    let elements = document.elements(changes)?;
+    if elements.len() > MAX_LEVELS {
+        return Err(Fault::at(changes, ErrorKind::TooMany { limit: MAX_LEVELS }));
+    }
+    let mut texts = Texts::new();
+    for change in elements {
+        let [Node::Array { len: 3, .. }, Node::String(side), ..] = document.nodes_from(change)
+        else {
+            return Err(levels::no_level(change));
+        };
+        let level = Level {
+            price: levels::price(&document, change + 2, exponents, &mut texts)?,
+            size: levels::size(&document, change + 3, exponents, &mut texts)?,
+        };
+        side_of(reading.out, side, ["buy", "sell"], change + 1)?.push(level);
+    }
+    Ok(Sequence::book(false, time_at(&document, time)?))
+}
+
+fn read_match<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    reading.about.scope = Scope::Trades;
+    let document = reading.document;
+    let names = ["product_id", "trade_id", "side", "size", "price", "time"];
+    let ([symbol, id, side, size, price, time], repeated) = document.fields(ROOT, names)?;
+    let symbol = symbol.needed(ROOT, "product_id")?;
+    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    repeated.none()?;
+    let mut texts = Texts::new();
+    let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "size")?);
+    let (price_text, size_text) = levels::both_texts(&document, price, size, &mut texts)?;
+    reading.out.trades.push(Trade {
+        price: levels::price_of(price_text, price, exponents)?,
+        size: levels::size_of(size_text, size, exponents)?,
+        side: trades::taker(&document, side.needed(ROOT, "side")?, TAKER)?,
+        id: trades::identifier(&document, id, &mut texts)?,
+    });
+    let time = time_at(&document, time)?;
+    Ok(Said::Trades { time })
+}
+
+/// Advanced Trade: `{"channel":…,"timestamp":…,"sequence_num":…,"events":[…]}`.
+fn read_channel<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+    channel: Place,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    let document = reading.document;
+    let ([events, time], repeated) = document.fields(ROOT, ["events", "timestamp"])?;
+    match document.text(channel)? {
+        "l2_data" => {
+            reading.about.scope = Scope::Book;
+            let events = events.needed(ROOT, "events")?;
+            let is_whole = read_book(reading, instruments, document.only(events)?)?;
+            repeated.none()?;
+            Ok(Sequence::book(is_whole, time_at(&document, time)?))
+        }
+        "market_trades" => {
+            reading.about.scope = Scope::Trades;
+            let event = document.only(events.needed(ROOT, "events")?)?;
+            let ([kind, list], twice) = document.fields(event, ["type", "trades"])?;
+            // The trades of before the subscription, which have been told already.
+            if is_snapshot(&document, kind.needed(event, "type")?)? {
+                return Ok(Said::Nothing);
+            }
+            let list = list.needed(event, "trades")?;
+            let Some(time) = TRADES.read(reading, instruments, list)? else {
+                return Ok(Said::Nothing);
+            };
+            repeated.none()?;
+            twice.none()?;
+            Ok(Said::Trades {
+                time: Some(times::date(&document, time)?),
+            })
+        }
+        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
+    }
+}
+
+/// Reads the event of `l2_data`; tells whether it is a whole book.
+fn read_book<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+    event: Place,
+) -> Result<bool, Fault> {
+    let document = reading.document;
+    let ([kind, symbol, updates], repeated) =
+        document.fields(event, ["type", "product_id", "updates"])?;
+    let symbol = symbol.needed(event, "product_id")?;
+    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    repeated.none()?;
+    let is_whole = is_snapshot(&document, kind.needed(event, "type")?)?;
+    let updates = updates.needed(event, "updates")?;
+    let elements = document.elements(updates)?;
+    if elements.len() > 2 * MAX_LEVELS {
+        let limit = 2 * MAX_LEVELS;
+        return Err(Fault::at(updates, ErrorKind::TooMany { limit }));
+    }
+    let mut texts = Texts::new();
+    for update in elements {
+        read_level(&document, update, exponents, &mut texts, reading.out)?;
+    }
+    Ok(is_whole)
+}
+
+/// Reads `{"side":"bid","event_time":…,"price_level":…,"new_quantity":…}`.
+#[inline]
+fn read_level(
+    document: &Document<'_, '_>,
+    update: Place,
+    exponents: Exponents,
+    texts: &mut Texts,
+    out: &mut Out<'_>,
+) -> Result<(), Fault> {
+    let ([side, price, size], repeated) =
+        document.fields(update, ["side", "price_level", "new_quantity"])?;
+    repeated.none()?;
+    let price = price.get().ok_or(levels::no_level(update))?;
+    let size = size.get().ok_or(levels::no_level(update))?;
+    let (price_text, size_text) = levels::both_texts(document, price, size, texts)?;
+    let level = Level {
+        price: levels::price_of(price_text, price, exponents)?,
+        size: levels::size_of(size_text, size, exponents)?,
+    };
+    let side = side.needed(update, "side")?;
+    side_of(out, document.text(side)?, ["bid", "offer"], side)?.push(level);
+    Ok(())
+}
+
+/// The levels of a side, by what stands for the two.
+#[inline]
+fn side_of<'o>(
+    out: &'o mut Out<'_>,
+    text: &str,
+    [bid, ask]: [&str; 2],
+    place: Place,
+) -> Result<&'o mut Vec<Level>, Fault> {
+    if text == bid {
+        Ok(&mut out.bids)
+    } else if text == ask {
+        Ok(&mut out.asks)
+    } else {
+        let expected = "a side of the book";
+        Err(Fault::at(place, ErrorKind::BadValue { expected }))
+    }
+}
+
+fn is_snapshot(document: &Document<'_, '_>, kind: Place) -> Result<bool, Fault> {
+    match document.text(kind)? {
+        "snapshot" => Ok(true),
+        "update" => Ok(false),
+        _ => {
+            let expected = "\"snapshot\" or \"update\"";
+            Err(Fault::at(kind, ErrorKind::BadValue { expected }))
+        }
+    }
+}
+
+/// When the venue made it. Whole books have no time, and the year 1, which Coinbase writes now and
+/// then, is none.
+fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
+    match time.not_null(document) {
+        Some(place) if document.text(place)?.starts_with("0001-") => Ok(None),
+        Some(place) => times::date(document, place).map(Some),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,189 @@
+//! Deribit's own JSON: the notifications of its JSON-RPC over WebSockets.
+
+use market::{Exponents, Level, Link, Nanos, SnapshotOrigin};
+use simd_json::tape::Node;
+
+use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::levels::MAX_LEVELS;
+use crate::reading::{About, Reading, Said, link};
+use crate::trades::TradeList;
+use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+
+/// The beginnings of channels that nothing here is made of.
+const OTHER_CHANNELS: [&str; 13] = [
+    "ticker",
+    "incremental_ticker",
+    "quote",
+    "chart",
+    "perpetual",
+    "markprice",
+    "deribit_price_index",
+    "deribit_price_ranking",
+    "deribit_price_statistics",
+    "deribit_volatility_index",
+    "estimated_expiration_price",
+    "instrument",
+    "platform_state",
+];
+
+const TRADES: TradeList = TradeList {
+    symbol: "instrument_name",
+    id: "trade_id",
+    price: "price",
+    size: "amount",
+    side: "direction",
+    time: "timestamp",
+    taker: ["buy", "sell"],
+};
+
+pub(super) fn read<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    let document = reading.document;
+    let names = ["method", "params", "result", "error"];
+    let ([method, params, result, error], repeated) = document.fields(ROOT, names)?;
+    let method = match method.get() {
+        Some(method) => document.text(method)?,
+        None => "",
+    };
+    match method {
+        "subscription" => {}
+        "heartbeat" => return Ok(Said::Nothing),
+        // The answers to requests.
+        _ if result.is_there() || error.is_there() => return Ok(Said::Nothing),
+        _ => return Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
+    }
+    let params = params.needed(ROOT, "params")?;
+    let ([channel, data], twice) = document.fields(params, ["channel", "data"])?;
+    let channel = channel.needed(params, "channel")?;
+    let name = document.text(channel)?;
+    let kind = name.split_once('.').map_or(name, |(kind, _)| kind);
+    match kind {
+        // `book.<instrument>.<group>.<depth>.<interval>`: the best levels whole, time and again.
+        // Beside the changes they would make the book that deep only.
+        "book" if name.matches('.').count() > 2 => Ok(Said::Nothing),
+        "book" => {
+            reading.about.scope = Scope::Book;
+            let data = data.needed(params, "data")?;
+            let said = read_book(reading, instruments, data)?;
+            repeated.none()?;
+            twice.none()?;
+            Ok(said)
+        }
+        "trades" => {
+            reading.about.scope = Scope::Trades;
+            let data = data.needed(params, "data")?;
+            let Some(time) = TRADES.read(reading, instruments, data)? else {
+                return Ok(Said::Nothing);
+            };
+            repeated.none()?;
+            twice.none()?;
+            Ok(Said::Trades {
+                time: Some(times::millis(&document, time)?),
+            })
+        }
+        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
+    }
+}
+
+/// Whom a record is about by its key or its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+    About::of_key(record, instruments)
+}
+
+/// Deribit's rule: a change's `prev_change_id` is the `change_id` of the message before it, of
+/// this instrument and channel. A whole book has none, or 0 when it is an instrument's first.
+struct Sequence {
+    seq: u64,
+    /// None of a whole book.
+    link: Option<Link>,
+}
+
+impl Sequence {
+    fn of(document: &Document<'_, '_>, seq: Place, prev: Field) -> Result<Self, Fault> {
+        let number = document.unsigned(seq)?;
+        let prev = match prev.not_null(document) {
+            Some(prev) => document.unsigned(prev)?,
+            None => 0,
+        };
+        let link = match prev {
+            0 => None,
+            prev => link(seq, prev, number)?,
+        };
+        Ok(Self { seq: number, link })
+    }
+}
+
+fn read_book<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+    book: Place,
+) -> Result<Said, Fault> {
+    let document = reading.document;
+    let names = [
+        "instrument_name",
+        "timestamp",
+        "change_id",
+        "prev_change_id",
+        "bids",
+        "asks",
+    ];
+    let ([symbol, time, seq, prev, bids, asks], repeated) = document.fields(book, names)?;
+    let symbol = symbol.needed(book, "instrument_name")?;
+    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    repeated.none()?;
+    let sequence = Sequence::of(&document, seq.needed(book, "change_id")?, prev)?;
+    let out = &mut *reading.out;
+    read_side(
+        &document,
+        bids.needed(book, "bids")?,
+        exponents,
+        &mut out.bids,
+    )?;
+    read_side(
+        &document,
+        asks.needed(book, "asks")?,
+        exponents,
+        &mut out.asks,
+    )?;
+    let time: Option<Nanos> = Some(times::millis(&document, time.needed(book, "timestamp")?)?);
+    let origin = SnapshotOrigin::InBand;
+    let Sequence { seq, link } = sequence;
+    Ok(match link {
+        Some(_) => Said::Delta { link, origin, time },
+        None => Said::Snapshot {
+            seq: Some(seq),
+            origin,
+            time,
+        },
+    })
+}
+
+/// Reads `[["new",price,size],…]`; what is deleted has a size of 0.
+fn read_side(
+    document: &Document<'_, '_>,
+    array: Place,
+    exponents: Exponents,
+    levels: &mut Vec<Level>,
+) -> Result<(), Fault> {
+    levels.clear();
+    let elements = document.elements(array)?;
+    if elements.len() > MAX_LEVELS {
+        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_LEVELS }));
+    }
+    levels.reserve(elements.len());
+    let mut texts = Texts::new();
+    for level in elements {
+        let [Node::Array { len: 3, .. }, Node::String(_), ..] = document.nodes_from(level) else {
+            return Err(levels::no_level(level));
+        };
+        levels.push(Level {
+            price: levels::price(document, level + 2, exponents, &mut texts)?,
+            size: levels::size(document, level + 3, exponents, &mut texts)?,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Kraken's own JSON: the objects of its WebSockets v2, and the arrays of v1.
+
+mod arrays;
+
+use market::{Check, ChecksumRule, Decimals, Exponents, SnapshotOrigin, VenueChecksum};
+use simd_json::tape::Node;
+
+use crate::json::{Document, Fault, Place};
+use crate::reading::{About, Reading, Said};
+use crate::trades::TradeList;
+use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+
+/// Channels of v2 that nothing here is made of.
+const OTHER_CHANNELS: [&str; 5] = ["heartbeat", "status", "ticker", "ohlc", "instrument"];
+/// How deep a book one may subscribe to.
+const WINDOWS: [usize; 5] = [10, 25, 100, 500, 1000];
+
+const TRADES: TradeList = TradeList {
+    symbol: "symbol",
+    id: "trade_id",
+    price: "price",
+    size: "qty",
+    side: "side",
+    time: "timestamp",
+    taker: ["buy", "sell"],
+};
+
+pub(super) fn read<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    let document = reading.document;
+    if let Node::Array { .. } = document.node(ROOT) {
+        return arrays::read(reading, instruments);
+    }
+    let names = ["channel", "type", "data", "method", "event"];
+    let ([channel, kind, data, method, event], repeated) = document.fields(ROOT, names)?;
+    let Some(channel) = channel.get() else {
+        // The answers of v2 to requests; v1 has its events, of its own state too.
+        return match event.get().or(method.get()) {
+            Some(_) => Ok(Said::Nothing),
+            None => Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
+        };
+    };
+    match document.text(channel)? {
+        "book" => {
+            reading.about.scope = Scope::Book;
+            let data = data.needed(ROOT, "data")?;
+            let is_whole = is_snapshot(&document, kind.needed(ROOT, "type")?)?;
+            let said = read_book(reading, instruments, document.only(data)?, is_whole)?;
+            repeated.none()?;
+            Ok(said)
+        }
+        "trade" => {
+            reading.about.scope = Scope::Trades;
+            // The trades of before the subscription, which others have told already.
+            if is_snapshot(&document, kind.needed(ROOT, "type")?)? {
+                return Ok(Said::Nothing);
+            }
+            let data = data.needed(ROOT, "data")?;
+            let Some(time) = TRADES.read(reading, instruments, data)? else {
+                return Ok(Said::Nothing);
+            };
+            repeated.none()?;
+            Ok(Said::Trades {
+                time: Some(times::date(&document, time)?),
+            })
+        }
+        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
+    }
+}
+
+/// Whom a record is about by its key or its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+    About::of_key(record, instruments)
+}
+
+/// Kraken's rule: its books have no numbers. After every change a copy is cut down to the depth
+/// that was subscribed to, since Kraken does not say that what leaves it is gone, and then the
+/// CRC-32 over the best ten levels of both sides tells whether anything is missing. What is wrong
+/// stays wrong until the next whole book.
+#[derive(Debug, Default)]
+struct Sequence {
+    /// The most levels of a side, where the message tells.
+    window: Option<usize>,
+    /// With how many decimals its numbers are written, the most of the message: zeros behind the
+    /// dot count in the checksum.
+    decimals: Decimals,
+}
+
+impl Sequence {
+    /// Notes how a price and a size are written.
+    #[inline]
+    fn note(&mut self, price: &[u8], size: &[u8]) {
+        self.decimals = self.decimals.max(Decimals {
+            price: decimals_of(price),
+            size: decimals_of(size),
+        });
+    }
+
+    /// A whole book of v2 does not say how deep it may be: one that has just as many levels as
+    /// can be subscribed to is that deep. One with fewer has none to lose.
+    fn guess_window(&mut self, levels: usize) {
+        self.window = Some(levels).filter(|levels| WINDOWS.contains(levels));
+    }
+
+    fn checksum(&self, told: u32, exponents: Exponents) -> VenueChecksum {
+        VenueChecksum {
+            told,
+            rule: ChecksumRule::Kraken(self.decimals),
+            exponents,
+        }
+    }
+
+    fn origin(&self, checksum: Option<VenueChecksum>) -> SnapshotOrigin {
+        SnapshotOrigin::Checked(Check {
+            window: self.window.and_then(|levels| u32::try_from(levels).ok()),
+            checksum,
+        })
+    }
+}
+
+/// How many digits stand behind the dot of a number.
+#[inline]
+fn decimals_of(text: &[u8]) -> u8 {
+    let Some(dot) = text.iter().position(|byte| *byte == b'.') else {
+        return 0;
+    };
+    let behind = &text[dot + 1..];
+    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit());
+    u8::try_from(digits.count()).unwrap_or(u8::MAX)
+}
+
+fn is_snapshot(document: &Document<'_, '_>, kind: Place) -> Result<bool, Fault> {
+    match document.text(kind)? {
+        "snapshot" => Ok(true),
+        "update" => Ok(false),
+        _ => {
+            let expected = "\"snapshot\" or \"update\"";
+            Err(Fault::at(kind, ErrorKind::BadValue { expected }))
+        }
+    }
+}
+
+fn read_book<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+    book: Place,
+    is_whole: bool,
+) -> Result<Said, Fault> {
+    const LEVEL: [&str; 2] = ["price", "qty"];
+    let document = reading.document;
+    let names = ["symbol", "bids", "asks", "checksum", "timestamp"];
+    let ([symbol, bids, asks, checksum, time], repeated) = document.fields(book, names)?;
+    let symbol = symbol.needed(book, "symbol")?;
+    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    repeated.none()?;
+    let mut sequence = Sequence::default();
+    let out = &mut *reading.out;
+    for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
+        let note = |price: &[u8], size: &[u8]| sequence.note(price, size);
+        let side = side.needed(book, name)?;
+        levels::objects(&document, side, LEVEL, exponents, levels, note)?;
+    }
+    let told = checksum.needed(book, "checksum")?;
+    let checksum = sequence.checksum(document.unsigned_32(told)?, exponents);
+    // Whole books had no time for long.
+    let time = match time.not_null(&document) {
+        Some(time) => Some(times::date(&document, time)?),
+        None => None,
+    };
+    if is_whole {
+        out.proves(&checksum, told)?;
+        sequence.guess_window(out.bids.len().max(out.asks.len()));
+        let origin = sequence.origin(Some(checksum));
+        return Ok(Said::Snapshot {
+            seq: None,
+            origin,
+            time,
+        });
+    }
+    Ok(Said::Delta {
+        link: None,
+        origin: sequence.origin(Some(checksum)),
+        time,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_counted_as_they_are_written() {
+        for (text, decimals) in [("1", 0), ("0.5", 1), ("0.00100000", 8), ("1.50e3", 2)] {
+            assert_eq!(decimals_of(text.as_bytes()), decimals, "{text}");
+        }
+    }
+}

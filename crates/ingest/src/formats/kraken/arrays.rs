@@ -1,0 +1,177 @@
+//! The arrays of Kraken's WebSockets v1: `[id, what it says, channel, pair]`.
+
+use market::{Exponents, Level, Nanos, Trade};
+
+use super::Sequence;
+use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
+use crate::reading::{Reading, Said};
+use crate::trades::{self, MAX_TRADES};
+use crate::{ErrorKind, Resolve, Scope, levels, times};
+
+/// Channels that nothing here is made of, without their depth or interval.
+const OTHER_CHANNELS: [&str; 3] = ["spread", "ticker", "ohlc"];
+/// An array has a part more when both sides of a book change.
+const MAX_PARTS: usize = 5;
+
+pub(super) fn read<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    let document = reading.document;
+    let mut parts = [ROOT; MAX_PARTS];
+    let elements = document.elements(ROOT)?;
+    let len = elements.len();
+    if !(MAX_PARTS - 1..=MAX_PARTS).contains(&len) {
+        return Err(Fault::at(ROOT, ErrorKind::UnknownKind));
+    }
+    for (part, element) in parts.iter_mut().zip(elements) {
+        *part = element;
+    }
+    let [said, [channel, pair]] = [&parts[1..len - 2], &parts[len - 2..len]] else {
+        return Err(Fault::at(ROOT, ErrorKind::UnknownKind));
+    };
+    let (kind, depth) = match document.text(*channel)?.split_once('-') {
+        Some((kind, depth)) => (kind, depth.parse().ok()),
+        None => (document.text(*channel)?, None),
+    };
+    match (kind, said) {
+        ("book", said) => {
+            reading.about.scope = Scope::Book;
+            let exponents = reading.resolve_symbol(instruments, *pair)?.exponents;
+            read_book(reading, said, exponents, depth)
+        }
+        ("trade", [array]) => {
+            reading.about.scope = Scope::Trades;
+            let exponents = reading.resolve_symbol(instruments, *pair)?.exponents;
+            read_trades(reading, *array, exponents)
+        }
+        (other, _) if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        _ => Err(Fault::at(*channel, ErrorKind::UnknownKind)),
+    }
+}
+
+fn read_book(
+    reading: &mut Reading<'_, '_, '_>,
+    parts: &[Place],
+    exponents: Exponents,
+    depth: Option<usize>,
+) -> Result<Said, Fault> {
+    let document = reading.document;
+    let [mut bids, mut asks, mut checksum] = [Field::default(); 3];
+    let mut repeated = Repeated::default();
+    let mut is_whole = false;
+    for part in parts {
+        for (key, value) in document.members(*part)? {
+            let field = match key {
+                "bs" | "b" => &mut bids,
+                "as" | "a" => &mut asks,
+                "c" => &mut checksum,
+                _ => continue,
+            };
+            repeated.note(field, value);
+            is_whole |= key.ends_with('s');
+        }
+    }
+    repeated.none()?;
+    if !bids.is_there() && !asks.is_there() {
+        return Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind));
+    }
+    let mut book = Book {
+        document,
+        exponents,
+        sequence: Sequence {
+            window: depth,
+            ..Sequence::default()
+        },
+        latest: Nanos(0),
+    };
+    for (side, levels) in [(bids, &mut reading.out.bids), (asks, &mut reading.out.asks)] {
+        if let Some(side) = side.get() {
+            book.read_side(side, levels)?;
+        }
+    }
+    let Book {
+        sequence, latest, ..
+    } = book;
+    let time = (latest != Nanos(0)).then_some(latest);
+    if is_whole {
+        let origin = sequence.origin(None);
+        return Ok(Said::Snapshot {
+            seq: None,
+            origin,
+            time,
+        });
+    }
+    let checksum = match checksum.get() {
+        Some(told) => Some(sequence.checksum(document.unsigned_32(told)?, exponents)),
+        None => None,
+    };
+    Ok(Said::Delta {
+        link: None,
+        origin: sequence.origin(checksum),
+        time,
+    })
+}
+
+/// A book that is being read.
+struct Book<'t, 'a> {
+    document: Document<'t, 'a>,
+    exponents: Exponents,
+    sequence: Sequence,
+    /// Every level has its time; the latest is the message's.
+    latest: Nanos,
+}
+
+impl Book<'_, '_> {
+    /// Reads `[["price","size","seconds"],…]`; a fourth part says that a level is told again.
+    fn read_side(&mut self, side: Place, levels: &mut Vec<Level>) -> Result<(), Fault> {
+        let document = &self.document;
+        levels::pairs(document, side, self.exponents, true, levels)?;
+        let mut texts = Texts::new();
+        for level in document.elements(side)? {
+            if document.elements(level)?.len() < 3 {
+                return Err(levels::no_level(level));
+            }
+            let price = levels::decimal_text(document, level + 1, &mut texts)?;
+            let size = levels::decimal_text(document, level + 2, &mut texts)?;
+            self.sequence.note(price, size);
+            let time = levels::decimal_text(document, level + 3, &mut texts)?;
+            self.latest = self.latest.max(times::seconds(time, level + 3)?);
+        }
+        Ok(())
+    }
+}
+
+/// Reads `[["price","size","seconds","side",…],…]`; the side is the taker's.
+fn read_trades(
+    reading: &mut Reading<'_, '_, '_>,
+    array: Place,
+    exponents: Exponents,
+) -> Result<Said, Fault> {
+    let document = reading.document;
+    let elements = document.elements(array)?;
+    if elements.len() > MAX_TRADES {
+        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_TRADES }));
+    }
+    let mut texts = Texts::new();
+    let mut time = None;
+    for trade in elements {
+        if document.elements(trade)?.len() < 4 {
+            let expected = "a price, a size, a time and a side";
+            return Err(Fault::at(trade, ErrorKind::BadValue { expected }));
+        }
+        reading.out.trades.push(Trade {
+            price: levels::price(&document, trade + 1, exponents, &mut texts)?,
+            size: levels::size(&document, trade + 2, exponents, &mut texts)?,
+            side: trades::taker(&document, trade + 4, ["b", "s"])?,
+            id: "",
+        });
+        let text = levels::decimal_text(&document, trade + 3, &mut texts)?;
+        time = Some(times::seconds(text, trade + 3)?);
+    }
+    match time {
+        Some(_) => Ok(Said::Trades { time }),
+        None => Ok(Said::Nothing),
+    }
+}
