@@ -2,10 +2,12 @@
 
     python proxies.py NODE_BINARY
 
-Clients connect by TLS and are served by both nodes. Then one node is drained: from that moment on
-every client that comes has to be served, and none may be told that a node is stopping.
+Clients connect by TLS and are served by both nodes. One node takes few sessions: who is too many
+there has to be served by the other. Then one node is drained: from that moment on every client that
+comes has to be served, and none may be told that a node is full or stopping.
 """
 
+import socket
 import ssl
 import sys
 import tempfile
@@ -13,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import tried
@@ -22,8 +25,11 @@ sys.path.insert(0, str(tried.DEPLOY.parent / "dashboards" / "check"))
 import live
 import load
 
-# So long a drained node refuses; a balancer that only asks for its health needs a second to know.
+# Longer than a balancer needs to know of it.
 SETTINGS = {"TAPECAST_SESSION__DRAIN_DELAY": "4s"}
+# What the first node has; half of the clients that stay would be too many.
+FEW = {"TAPECAST_LIMITS__SESSIONS": "2"}
+STAYING = 8
 CLIENTS = 20
 # While the node drains and after it is gone.
 COMING = 50
@@ -31,12 +37,21 @@ PAUSE = 0.1
 Address = tuple[str, int]
 
 
-def serve(address: Address, tls: ssl.SSLContext) -> None:
+def serve(address: Address, tls: ssl.SSLContext) -> socket.socket:
     """One client: a session, a subscription, its first message."""
-    with load.connect(address, tls) as stream:
-        streams = [{"channel": "book", "symbol": load.SYMBOLS[0], "depth": 1}]
-        load.say(stream, {"op": "subscribe", "id": 1, "streams": streams})
-        load.hear(stream, b"BookSnapshot")
+    stream = load.connect(address, tls)
+    streams = [{"channel": "book", "symbol": load.SYMBOLS[0], "depth": 1}]
+    load.say(stream, {"op": "subscribe", "id": 1, "streams": streams})
+    load.hear(stream, b"BookSnapshot")
+    return stream
+
+
+def is_ready(admin: str) -> bool:
+    try:
+        urllib.request.urlopen(f"http://{admin}/readyz", timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def opened(admin: str) -> int:
@@ -75,36 +90,44 @@ def check(binary: str, start: Start) -> str:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         nodes = [
-            live.start_node(stack, binary, directory / f"node{number}.log", SETTINGS)
-            for number in range(2)
+            live.start_node(stack, binary, directory / f"node{number}.log", SETTINGS | more)
+            for number, more in enumerate([FEW, {}])
         ]
+        for _, admin in nodes:
+            live.wait_for("a ready node", live.START_WITHIN, partial(is_ready, admin))
         address = ("127.0.0.1", start(stack, directory, nodes))
         tls = ssl.create_default_context(cafile=str(directory / "tapecast.pem"))
         tls.check_hostname = False
 
         def answers() -> bool:
             try:
-                serve(address, tls)
+                serve(address, tls).close()
             except OSError:
                 return False
             return True
 
         live.wait_for("the first client", live.START_WITHIN, answers)
         for _ in range(CLIENTS):
-            serve(address, tls)
+            serve(address, tls).close()
         shares = [opened(admin) for _, admin in nodes]
         if min(shares) < CLIENTS // 4:
             raise ValueError(f"one node gets nearly all sessions: {shares}")
+        with ExitStack() as staying:
+            for _ in range(STAYING):
+                staying.enter_context(serve(address, tls))
 
         drain = urllib.request.Request(f"http://{nodes[0][1]}/drain", method="POST")
         urllib.request.urlopen(drain, timeout=5).close()
         longest = 0.0
         for _ in range(COMING):
             before = time.monotonic()
-            serve(address, tls)
+            serve(address, tls).close()
             longest = max(longest, time.monotonic() - before)
             time.sleep(PAUSE)
-        return f"{CLIENTS} clients over {shares}, {COMING} during and after a drain, longest {longest:.2f} s"
+        return (
+            f"{CLIENTS} clients over {shares}, {STAYING} at once where one node takes 2, "
+            f"{COMING} during and after a drain, longest {longest:.2f} s"
+        )
 
 
 def main() -> int:
