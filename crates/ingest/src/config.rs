@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use market::InstrumentName;
 
-use crate::{Format, TopicRule, client};
+use crate::{TopicRule, client};
 
 /// Where a node that has nothing begins to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,8 +137,8 @@ impl IngestConfig {
             for (option, value) in given {
                 let key = || format!("topics[{index}].{option}");
                 match value {
-                    Some(value) if rule.format != Format::Binance => {
-                        let expected = "is an option of the format binance only";
+                    Some(value) if rule.format.venue().is_none() => {
+                        let expected = "is an option of formats whose records name no venue";
                         mistake(key(), value, expected);
                     }
                     Some(value) => {
@@ -174,7 +174,7 @@ pub struct ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FormatOptions;
+    use crate::{Format, FormatOptions};
 
     fn rule(format: Format, venue: Option<&str>, symbol: Option<&str>) -> TopicRule {
         TopicRule {
@@ -202,6 +202,7 @@ mod tests {
         let rules = vec![
             rule(Format::Tapecast, None, None),
             rule(Format::Binance, Some("BINANCE_FUTURES"), Some("BTCUSDT")),
+            rule(Format::Kraken, Some("KRAKEN_BETA"), None),
         ];
         check(&IngestConfig::new("localhost:9092", rules), &[]);
     }

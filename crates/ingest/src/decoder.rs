@@ -75,6 +75,15 @@ impl Decoded<'_> {
     }
 }
 
+impl Decoded<'_> {
+    /// Other instruments of which it says the same: a connection to a venue was lost for all.
+    #[must_use]
+    #[inline]
+    pub fn also(&self) -> &[Handle] {
+        &self.out.also
+    }
+}
+
 impl Drop for Decoded<'_> {
     fn drop(&mut self) {
         *self.home = std::mem::take(&mut self.out).emptied();
@@ -89,11 +98,13 @@ impl Out<'_> {
             mut bids,
             mut asks,
             mut trades,
+            mut also,
             text,
         } = self;
         bids.clear();
         asks.clear();
         trades.clear();
+        also.clear();
         // Collecting a vector's own elements reuses its memory; there are none to be changed.
         let trades = trades
             .into_iter()
@@ -103,6 +114,7 @@ impl Out<'_> {
             bids,
             asks,
             trades,
+            also,
             text,
         }
     }

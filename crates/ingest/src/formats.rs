@@ -11,6 +11,7 @@ mod deribit;
 mod kraken;
 mod okx;
 mod tapecast;
+mod tardis;
 
 use crate::json::Fault;
 use crate::reading::{About, Reading, Said};
@@ -84,6 +85,8 @@ formats! {
     Coinbase = coinbase, "coinbase", Some("COINBASE");
     /// Deribit's own JSON, the notifications of its WebSockets.
     Deribit = deribit, "deribit", Some("DERIBIT");
+    /// What Tardis makes of any venue's messages.
+    Tardis = tardis, "tardis", None;
 }
 
 impl Format {

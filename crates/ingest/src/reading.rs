@@ -18,6 +18,8 @@ pub(crate) struct Out<'a> {
     pub(crate) bids: Vec<Level>,
     pub(crate) asks: Vec<Level>,
     pub(crate) trades: Vec<Trade<'a>>,
+    /// Other instruments of which the same is said.
+    pub(crate) also: Vec<Handle>,
     /// What a venue's checksum is made over.
     pub(crate) text: Vec<u8>,
 }

@@ -8,7 +8,8 @@ pub struct FormatOptions {
     /// The venue of the instruments, for formats whose records name none; [`Format::venue`] when
     /// not given.
     pub venue: Option<String>,
-    /// `binance`: the symbol of records that name none.
+    /// The symbol of records that name none: all of `binance`'s may, of other venues those that
+    /// cannot be read.
     pub symbol: Option<String>,
 }
 

@@ -53,6 +53,8 @@ pub enum DeltaOutcome {
 /// By what it is known that a venue's stream broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {
+    /// The feed itself says so.
+    Told,
     /// Something before the delta is missing.
     Numbers {
         /// The venue's number that the book stands at.
@@ -331,6 +333,9 @@ impl BookBuilder {
 
     /// How the book is found not to be the venue's.
     fn mismatch(&mut self, check: Check) -> Option<Break> {
+        if check.lost {
+            return Some(Break::Told);
+        }
         let checksum = check.checksum?;
         let (bids, asks) = (self.book.bids(), self.book.asks());
         let found = checksum.mismatch(bids, asks, &mut self.text)?;

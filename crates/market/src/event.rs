@@ -84,6 +84,8 @@ pub struct Check {
     pub window: Option<u32>,
     /// The venue's own checksum over its best levels.
     pub checksum: Option<VenueChecksum>,
+    /// The feed itself says that something before this message is missing.
+    pub lost: bool,
 }
 
 /// How an instrument is quoted.

@@ -28,7 +28,7 @@ impl Venue {
         let whole = [Level::new(5, 5), Level::new(4, 4)];
         let check = Check {
             window: u32::try_from(venue.window).ok(),
-            checksum: None,
+            ..Check::default()
         };
         venue.snapshot(&whole, check);
         venue
@@ -56,6 +56,7 @@ impl Venue {
         let check = Check {
             window: None,
             checksum: Some(checksum(told, size_decimals)),
+            lost: false,
         };
         let origin = SnapshotOrigin::Checked(check);
         let changes = &mut self.changes;
@@ -104,6 +105,23 @@ fn a_change_that_breaks_the_venues_checksum_is_taken_back_until_the_next_whole_b
     venue.snapshot(&other, Check::default());
     let truth = [Level::new(8, 8), Level::new(7, 7)];
     assert_eq!(venue.change(&truth[..1], &truth, 2), DeltaOutcome::Applied);
+}
+
+#[test]
+fn a_gap_that_the_feed_itself_tells_lasts_until_the_next_whole_book() {
+    let mut venue = Venue::new(2);
+    let origin = SnapshotOrigin::Checked(Check {
+        lost: true,
+        ..Check::default()
+    });
+    let changes = &mut venue.changes;
+    let (seq, now) = (Seq(0), Nanos(0));
+    let outcome = venue
+        .book
+        .delta(seq, now, None, origin, None, &[], &[], changes);
+    assert_eq!(outcome, DeltaOutcome::Gap(Break::Told));
+    let truth = [Level::new(6, 6), Level::new(5, 5)];
+    assert_eq!(venue.change(&truth[..1], &truth, 2), DeltaOutcome::Waiting);
 }
 
 #[test]

@@ -122,6 +122,9 @@ fn take<S: Sink>(
         Ok(decoded) => match decoded.event() {
             Some((instrument, event)) => {
                 sink.event(at, instrument, event);
+                for instrument in decoded.also() {
+                    sink.event(at, *instrument, event);
+                }
                 Outcome::Event
             }
             None => Outcome::Nothing,

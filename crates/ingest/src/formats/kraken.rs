@@ -118,6 +118,7 @@ impl Sequence {
         SnapshotOrigin::Checked(Check {
             window: self.window.and_then(|levels| u32::try_from(levels).ok()),
             checksum,
+            lost: false,
         })
     }
 }

@@ -167,6 +167,7 @@ fn read_book(
         Some((checksum, _)) => SnapshotOrigin::Checked(Check {
             window: None,
             checksum: Some(checksum),
+            lost: false,
         }),
         None => SnapshotOrigin::InBand,
     };

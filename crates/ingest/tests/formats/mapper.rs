@@ -277,6 +277,33 @@ fn ours(format: Format, case: &Case) -> Value {
     said
 }
 
+/// What Tardis makes of the cases is a format of its own, and says the same.
+#[test]
+fn what_the_mappers_write_says_what_they_say() {
+    let Some(lines) = captures::lines("tardis/mapper_cases.jsonl.gz") else {
+        return;
+    };
+    let mut read = 0;
+    for line in lines {
+        let case: Case = serde_json::from_str(&line).unwrap();
+        for event in case.expected {
+            let message = serde_json::value::to_raw_value(&event).unwrap();
+            let mut alone = Case {
+                exchange: case.exchange.clone(),
+                case: case.case.clone(),
+                message,
+                expected: vec![event],
+            };
+            let ours = ours(Format::Tardis, &alone);
+            // Tardis always has a time.
+            alone.expected[0]["localTimestamp"] = Value::Null;
+            assert_eq!(ours, expected(&alone), "{}", case.case);
+            read += 1;
+        }
+    }
+    println!("read: {read}");
+}
+
 #[test]
 fn every_case_of_a_venue_that_we_read_says_what_it_should() {
     let Some(lines) = captures::lines("tardis/mapper_cases.jsonl.gz") else {

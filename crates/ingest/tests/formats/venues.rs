@@ -79,9 +79,13 @@ pub(crate) fn says(source: &Source, payload: &str) -> Value {
     };
     let mut names = Names::default();
     let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
+    let mut also = Vec::new();
     let (handle, mut said) = match decoder.decode(&record, &mut names) {
         Ok(decoded) => match decoded.event() {
-            Some((handle, event)) => (Some(handle), describe(event)),
+            Some((handle, event)) => {
+                also.extend_from_slice(decoded.also());
+                (Some(handle), describe(event))
+            }
             None => return json!("nothing"),
         },
         Err(DecodeError {
@@ -94,9 +98,12 @@ pub(crate) fn says(source: &Source, payload: &str) -> Value {
             json!({"error": kind.outcome().name(), "field": field}),
         ),
     };
-    if let Some(Handle(handle)) = handle {
-        let name = &names.0[usize::try_from(handle).unwrap()];
-        said["symbol"] = json!(name.as_str());
+    let name = |handle: &Handle| names.0[usize::try_from(handle.0).unwrap()].as_str();
+    if let Some(handle) = &handle {
+        said["symbol"] = json!(name(handle));
+    }
+    if !also.is_empty() {
+        said["also"] = also.iter().map(name).collect();
     }
     said
 }
@@ -166,6 +173,9 @@ fn put_origin(said: &mut Value, origin: SnapshotOrigin) {
             put(said, "window", check.window.map(u64::from));
             let told = check.checksum.map(|checksum| u64::from(checksum.told));
             put(said, "checksum", told);
+            if check.lost {
+                said["lost"] = json!(true);
+            }
         }
     }
 }

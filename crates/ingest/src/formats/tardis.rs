@@ -1,0 +1,220 @@
+//! What Tardis makes of any venue's messages: its normalised `book_change`, `trade` and
+//! `disconnect`.
+
+use market::{Aggressor, Check, Nanos, SnapshotOrigin, Trade};
+
+use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::reading::{About, Reading, Said};
+use crate::{ErrorKind, RawRecord, Resolve, Resolved, Scope, levels, times, trades};
+
+/// Types that nothing here is made of. `book_snapshot` has the best levels whole, time and again:
+/// beside the changes they would make the book that deep only.
+const OTHER_TYPES: [&str; 7] = [
+    "derivative_ticker",
+    "book_ticker",
+    "quote",
+    "option_summary",
+    "liquidation",
+    "book_snapshot",
+    "trade_bar",
+];
+
+/// The longest venue that is turned to upper case; an instrument's name may have no longer one.
+const MAX_VENUE: usize = 32;
+/// How many symbols a `disconnect` may name: the venues with the most list some 3,000.
+const MAX_SYMBOLS: usize = 1 << 14;
+
+pub(super) fn read<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    let document = reading.document;
+    let ([kind], _) = document.fields(ROOT, ["type"])?;
+    let kind = kind.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
+    match document.text(kind)? {
+        "book_change" => read_book(reading, instruments),
+        "trade" => read_trade(reading, instruments),
+        "disconnect" => read_disconnect(reading, instruments),
+        other if OTHER_TYPES.iter().any(|begin| other.starts_with(begin)) => Ok(Said::Nothing),
+        _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
+    }
+}
+
+/// Whom a record is about by its key, the instrument's name.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+    let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
+    let name = key.and_then(|key| key.split_once(':'));
+    About {
+        instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
+        scope: Scope::Unknown,
+    }
+}
+
+/// Tardis's rule: there are no numbers, whatever the venue has. A whole book says so
+/// (`isSnapshot`), and `disconnect` says that what the venue told since then is not here: every
+/// book of that connection waits for its next whole one.
+struct Sequence;
+
+impl Sequence {
+    const fn book(is_whole: bool, time: Option<Nanos>) -> Said {
+        let origin = SnapshotOrigin::InBand;
+        if is_whole {
+            Said::Snapshot {
+                seq: None,
+                origin,
+                time,
+            }
+        } else {
+            Said::Delta {
+                link: None,
+                origin,
+                time,
+            }
+        }
+    }
+
+    const fn gap(time: Option<Nanos>) -> Said {
+        let lost = Check {
+            window: None,
+            checksum: None,
+            lost: true,
+        };
+        Said::Delta {
+            link: None,
+            origin: SnapshotOrigin::Checked(lost),
+            time,
+        }
+    }
+}
+
+fn read_book<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    const LEVEL: [&str; 2] = ["price", "amount"];
+    reading.about.scope = Scope::Book;
+    let document = reading.document;
+    let names = [
+        "exchange",
+        "symbol",
+        "timestamp",
+        "isSnapshot",
+        "bids",
+        "asks",
+    ];
+    let ([exchange, symbol, time, whole, bids, asks], repeated) = document.fields(ROOT, names)?;
+    let symbol = symbol.needed(ROOT, "symbol")?;
+    let exponents = resolve(reading, instruments, exchange, symbol)?.exponents;
+    repeated.none()?;
+    let is_whole = document.flag(whole.needed(ROOT, "isSnapshot")?)?;
+    let out = &mut *reading.out;
+    for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
+        let side = side.needed(ROOT, name)?;
+        levels::objects(&document, side, LEVEL, exponents, levels, |_, _| {})?;
+    }
+    Ok(Sequence::book(is_whole, time_at(&document, time)?))
+}
+
+fn read_trade<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    reading.about.scope = Scope::Trades;
+    let document = reading.document;
+    let names = [
+        "exchange",
+        "symbol",
+        "timestamp",
+        "id",
+        "price",
+        "amount",
+        "side",
+    ];
+    let ([exchange, symbol, time, id, price, size, side], repeated) =
+        document.fields(ROOT, names)?;
+    let symbol = symbol.needed(ROOT, "symbol")?;
+    let exponents = resolve(reading, instruments, exchange, symbol)?.exponents;
+    repeated.none()?;
+    let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "amount")?);
+    let side = side.needed(ROOT, "side")?;
+    let mut texts = Texts::new();
+    let (price_text, size_text) = levels::both_texts(&document, price, size, &mut texts)?;
+    let trade = Trade {
+        price: levels::price_of(price_text, price, exponents)?,
+        size: levels::size_of(size_text, size, exponents)?,
+        side: match document.text(side)? {
+            "unknown" => Aggressor::Unknown,
+            _ => trades::taker(&document, side, ["buy", "sell"])?,
+        },
+        id: trades::identifier(&document, id, &mut texts)?,
+    };
+    reading.out.trades.push(trade);
+    let time = time_at(&document, time)?;
+    Ok(Said::Trades { time })
+}
+
+/// Reads `{"exchange":…,"symbols":[…]}`. Without symbols it is of the instrument that its key
+/// names; whom it is of otherwise, cannot be told.
+fn read_disconnect<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+) -> Result<Said, Fault> {
+    const ROOT: Place = Document::ROOT;
+    reading.about.scope = Scope::Book;
+    let document = reading.document;
+    let names = ["exchange", "symbols", "localTimestamp"];
+    let ([exchange, symbols, time], repeated) = document.fields(ROOT, names)?;
+    repeated.none()?;
+    let time = time_at(&document, time)?;
+    if let Some(array) = symbols.not_null(&document) {
+        let elements = document.elements(array)?;
+        if elements.len() > MAX_SYMBOLS {
+            let limit = MAX_SYMBOLS;
+            return Err(Fault::at(array, ErrorKind::TooMany { limit }));
+        }
+        for symbol in elements {
+            let handle = resolve(reading, instruments, exchange, symbol)?.handle;
+            reading.out.also.push(handle);
+        }
+        // The last of them is the one that the record is about; the others come along.
+        if reading.out.also.pop().is_some() {
+            return Ok(Sequence::gap(time));
+        }
+    }
+    let key = reading.key.and_then(|key| std::str::from_utf8(key).ok());
+    let name = key.and_then(|key| key.split_once(':'));
+    let (venue, symbol) = name.ok_or(Fault::at(ROOT, ErrorKind::MissingSymbol))?;
+    reading.resolve(instruments, (venue, symbol), ROOT)?;
+    Ok(Sequence::gap(time))
+}
+
+/// The instrument of an exchange, which Tardis writes in lower case, and a symbol.
+fn resolve<R: Resolve>(
+    reading: &mut Reading<'_, '_, '_>,
+    instruments: &mut R,
+    exchange: Field,
+    symbol: Place,
+) -> Result<Resolved, Fault> {
+    let document = reading.document;
+    let exchange = exchange.needed(Document::ROOT, "exchange")?;
+    let lower = document.text(exchange)?;
+    let mut upper = [0; MAX_VENUE];
+    let upper = upper
+        .get_mut(..lower.len())
+        .ok_or(Fault::at(exchange, ErrorKind::TooLong { limit: MAX_VENUE }))?;
+    upper.copy_from_slice(lower.as_bytes());
+    upper.make_ascii_uppercase();
+    // Only ASCII letters were changed, so it is text as it was before.
+    let venue = std::str::from_utf8(upper).unwrap_or(lower);
+    reading.resolve(instruments, (venue, document.text(symbol)?), symbol)
+}
+
+fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
+    match time.not_null(document) {
+        Some(time) => times::date(document, time).map(Some),
+        None => Ok(None),
+    }
+}
