@@ -5,10 +5,11 @@
 //! test having failed. So it says `0 failed` if and only if the exit code is 0.
 //!
 //! Modules in reading order: [`steps`] is the list of what is checked, [`outcome`] what comes of a
-//! step, [`tools`] which programs it takes and how they are installed, [`deny`] and [`web`] the two
-//! steps that are more than a line.
+//! step, [`tools`] which programs it takes and how they are installed; [`deny`], [`web`] and
+//! [`operations`] the steps that are more than a line.
 
 mod deny;
+mod operations;
 mod outcome;
 mod steps;
 mod tools;
@@ -89,7 +90,7 @@ fn run_step(step: &'static Step, members: &[Member]) -> Row {
 
 fn report(rows: &[Row]) -> ExitCode {
     println!(
-        "\n{:8} {:8} {:>9} {:>7} {:>7}",
+        "\n{:10} {:8} {:>9} {:>7} {:>7}",
         "step", "result", "time", "passed", "failed"
     );
     for Row {
@@ -102,13 +103,13 @@ fn report(rows: &[Row]) -> ExitCode {
         let Tally { passed, failed } = tally;
         let took = seconds(*took);
         let line = format!(
-            "{:8} {state:8} {took:>9} {passed:>7} {failed:>7}  {note}",
+            "{:10} {state:8} {took:>9} {passed:>7} {failed:>7}  {note}",
             step.name
         );
         println!("{}", line.trim_end());
     }
     let total: Duration = rows.iter().map(|row| row.took).sum();
-    println!("{:8} {:8} {:>9}\n", "all", "", seconds(total));
+    println!("{:10} {:8} {:>9}\n", "all", "", seconds(total));
 
     let tally: Tally = rows.iter().map(|row| row.outcome.counted()).sum();
     println!("{} passed, {} failed", tally.passed, tally.failed);

@@ -2,7 +2,7 @@
 
 use super::outcome::{Outcome, Tally};
 use super::tools::Tool;
-use super::{deny, web};
+use super::{deny, operations, web};
 use crate::workspace::Member;
 use crate::{arrows, command, docs};
 use std::process::Command;
@@ -39,6 +39,26 @@ const E2E: &[Tool] = &[
     Tool::Java,
     Tool::Maven,
     Tool::Chromium,
+];
+/// What a node is built with, and a Prometheus to look at it.
+const PANELS: &[Tool] = &[
+    Tool::Gcc,
+    Tool::Gxx,
+    Tool::Make,
+    Tool::Zlib,
+    Tool::Python,
+    Tool::Prometheus,
+];
+/// What a node is built with, and balancers to put in front of it.
+const BALANCERS: &[Tool] = &[
+    Tool::Gcc,
+    Tool::Gxx,
+    Tool::Make,
+    Tool::Zlib,
+    Tool::Python,
+    Tool::Haproxy,
+    Tool::Nginx,
+    Tool::Openssl,
 ];
 
 pub(super) const STEPS: &[Step] = &[
@@ -92,11 +112,45 @@ pub(super) const STEPS: &[Step] = &[
         run: web::run,
     },
     Step {
+        name: "dashboards",
+        about: "dashboards, rules, alerts and their runbooks",
+        slow: true,
+        needs: &[Tool::Python, Tool::Prometheus],
+        run: operations::dashboards,
+    },
+    Step {
+        name: "deploy",
+        about: "every file of deploy/ read by the program that it is for",
+        slow: true,
+        needs: &[
+            Tool::Python,
+            Tool::Haproxy,
+            Tool::Nginx,
+            Tool::Systemd,
+            Tool::Openssl,
+        ],
+        run: operations::deploy,
+    },
+    Step {
         name: "e2e",
         about: "the release binary against a real Kafka",
         slow: true,
         needs: E2E,
         run: e2e,
+    },
+    Step {
+        name: "panels",
+        about: "every query of the dashboards against Prometheus and a loaded node",
+        slow: true,
+        needs: PANELS,
+        run: panels,
+    },
+    Step {
+        name: "balancers",
+        about: "nodes behind HAProxy and NGINX, one full, one drained",
+        slow: true,
+        needs: BALANCERS,
+        run: balancers,
     },
     Step {
         name: "docs",
@@ -142,14 +196,7 @@ fn e2e(members: &[Member]) -> anyhow::Result<Outcome> {
         return Ok(Outcome::skipped("the workspace has no crate e2e"));
     }
     // Its tests run the binaries that are shipped, and Cargo builds for a test only its own.
-    let mut build = command::cargo(&["build", "--release", "--package", "e2e"]);
-    for binary in ["node", "loadtest"]
-        .into_iter()
-        .filter(|name| has(members, name))
-    {
-        build.args(["--package", binary]);
-    }
-    command::run(&mut build)?;
+    build_release(members)?;
     run_tests(&mut command::cargo(&[
         "test",
         "--release",
@@ -157,6 +204,28 @@ fn e2e(members: &[Member]) -> anyhow::Result<Outcome> {
         "e2e",
         "--no-fail-fast",
     ]))
+}
+
+fn panels(members: &[Member]) -> anyhow::Result<Outcome> {
+    build_release(members)?;
+    operations::panels()
+}
+
+fn balancers(members: &[Member]) -> anyhow::Result<Outcome> {
+    build_release(members)?;
+    operations::balancers()
+}
+
+/// The binaries that are shipped; each step that needs them builds the same, so that it costs once.
+fn build_release(members: &[Member]) -> anyhow::Result<()> {
+    let mut build = command::cargo(&["build", "--release"]);
+    for package in ["e2e", "node", "loadtest"]
+        .into_iter()
+        .filter(|name| has(members, name))
+    {
+        build.args(["--package", package]);
+    }
+    command::run(&mut build)
 }
 
 fn docs(_: &[Member]) -> anyhow::Result<Outcome> {

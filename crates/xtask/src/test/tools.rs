@@ -24,6 +24,18 @@ pub(super) enum Tool {
     Node,
     /// The browser in which the page is tested.
     Chromium,
+    /// What makes the dashboards, and what checks them and the files of deploy/.
+    Python,
+    /// `prometheus` and `promtool`, for the rules and the queries of the dashboards.
+    Prometheus,
+    /// A balancer whose configuration is tried.
+    Haproxy,
+    /// The other one.
+    Nginx,
+    /// `systemd-analyze`, for the unit.
+    Systemd,
+    /// For the balancers' certificate.
+    Openssl,
 }
 
 impl Tool {
@@ -38,6 +50,16 @@ impl Tool {
             Self::Maven => any(&["mvn"]),
             Self::Node => any(&["node"]),
             Self::Chromium => any(&["chromium", "chromium-browser", "google-chrome"]),
+            // Debian has what virtual environments need in a package of its own.
+            Self::Python => {
+                let mut python = command::program("python3");
+                command::output(python.args(["-c", "import ensurepip, venv"])).is_ok()
+            }
+            Self::Prometheus => any(&["prometheus"]) && any(&["promtool"]),
+            Self::Haproxy => any(&["haproxy"]),
+            Self::Nginx => any(&["nginx"]),
+            Self::Systemd => any(&["systemd-analyze"]),
+            Self::Openssl => any(&["openssl"]),
         }
     }
 
@@ -53,6 +75,12 @@ impl Tool {
             Self::Maven => &["maven"],
             Self::Node => &["nodejs"],
             Self::Chromium => &["chromium"],
+            Self::Python => &["python3-venv"],
+            Self::Prometheus => &["prometheus"],
+            Self::Haproxy => &["haproxy"],
+            Self::Nginx => &["nginx-light", "nginx"],
+            Self::Systemd => &["systemd"],
+            Self::Openssl => &["openssl"],
         }
     }
 }

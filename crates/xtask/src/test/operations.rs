@@ -1,0 +1,137 @@
+//! What operators install: dashboards and rules, and the files of deploy/. Python programs beside
+//! them do the work, in an environment of their own in `.tools/`.
+
+use super::outcome::Outcome;
+use crate::command;
+use crate::workspace::{self, Member};
+use anyhow::{Context, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Where Python finds modules that stand elsewhere; for mypy only, since programs know by themselves.
+const SOURCES: &str = "dashboards/source:dashboards/check:deploy/check";
+/// Each waits for what it starts for at most 75 s, and is usually done in 10 and 25 s.
+const LIVE_WITHIN: Duration = Duration::from_secs(300);
+
+/// Types, generated files, names of metrics, runbooks, and rules in Prometheus' own tests.
+pub(super) fn dashboards(_: &[Member]) -> anyhow::Result<Outcome> {
+    let python = Python::ensure()?;
+    python.check_types(&["dashboards/source", "dashboards/check"])?;
+    command::run(python.program("dashboards/source/build.py").arg("--check"))?;
+    command::run(&mut python.program("dashboards/check/names.py"))?;
+    let promtool = |arguments: &[&str]| command::run(command::program("promtool").args(arguments));
+    promtool(&["check", "config", "dashboards/prometheus.yaml"])?;
+    let tests = files(&workspace::root().join("dashboards/mixin/tests"), "yaml")?;
+    if tests.is_empty() {
+        bail!("dashboards/mixin/tests has no test");
+    }
+    command::run(
+        command::program("promtool")
+            .args(["test", "rules"])
+            .args(tests),
+    )?;
+    Ok(Outcome::ok())
+}
+
+/// Each file of deploy/ is read by the program that it is for.
+pub(super) fn deploy(_: &[Member]) -> anyhow::Result<Outcome> {
+    let python = Python::ensure()?;
+    python.check_types(&["deploy/check"])?;
+    command::run(&mut python.program("deploy/check/static.py"))?;
+    let has_kustomize = ["kustomize", "kubectl"]
+        .iter()
+        .any(|name| command::find(name).is_some());
+    if has_kustomize {
+        return Ok(Outcome::ok());
+    }
+    // Debian 12 has none that is new enough, so its absence is told and no fault.
+    Ok(Outcome::ok().with_note("overlay not rendered: no kustomize or kubectl"))
+}
+
+/// Every query against a real Prometheus.
+pub(super) fn panels() -> anyhow::Result<Outcome> {
+    live("dashboards/check/live.py")
+}
+
+/// Sessions through real balancers.
+pub(super) fn balancers() -> anyhow::Result<Outcome> {
+    live("deploy/check/proxies.py")
+}
+
+/// A program that starts nodes of the release binary.
+fn live(program: &str) -> anyhow::Result<Outcome> {
+    let python = Python::ensure()?;
+    let binary = release_binary()?;
+    command::run_within(python.program(program).arg(binary), LIVE_WITHIN)?;
+    Ok(Outcome::ok())
+}
+
+fn release_binary() -> anyhow::Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace::root().join("target"), PathBuf::from);
+    let binary = target.join("release").join("tapecast");
+    if !binary.is_file() {
+        bail!("there is no {}", binary.display());
+    }
+    Ok(binary)
+}
+
+/// The environment with the packages that dashboards/requirements.txt names.
+struct Python {
+    bin: PathBuf,
+}
+
+impl Python {
+    /// Makes it where it is not there, or where other packages are asked for.
+    fn ensure() -> anyhow::Result<Self> {
+        let root = workspace::root();
+        let home = root.join(".tools").join("operations");
+        let bin = home.join("bin");
+        let wanted = root.join("dashboards").join("requirements.txt");
+        let wanted_text = fs::read_to_string(&wanted).context("dashboards/requirements.txt")?;
+        // Written last, so that an environment that was not finished is made again.
+        let installed = home.join("requirements.txt");
+        if fs::read_to_string(&installed).is_ok_and(|text| text == wanted_text) {
+            return Ok(Self { bin });
+        }
+        let mut make = command::program("python3");
+        command::run(make.args(["-m", "venv", "--clear"]).arg(&home))?;
+        let mut pip = command::program(bin.join("pip"));
+        pip.args(["install", "--quiet", "--disable-pip-version-check"]);
+        command::run(pip.arg("--requirement").arg(&wanted))?;
+        fs::write(&installed, wanted_text)?;
+        Ok(Self { bin })
+    }
+
+    fn program(&self, path: &str) -> Command {
+        let mut python = command::program(self.bin.join("python"));
+        // Nothing is left beside the sources.
+        python.env("PYTHONDONTWRITEBYTECODE", "1").arg(path);
+        python
+    }
+
+    fn check_types(&self, directories: &[&str]) -> anyhow::Result<()> {
+        let root = workspace::root();
+        let mut mypy = command::program(self.bin.join("mypy"));
+        mypy.args(["--strict", "--cache-dir", ".tools/mypy"]);
+        for directory in directories {
+            mypy.args(files(&root.join(directory), "py")?);
+        }
+        command::run(mypy.env("MYPYPATH", SOURCES))
+    }
+}
+
+/// The files of a directory that end so, in order.
+fn files(directory: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
