@@ -36,13 +36,13 @@ struct Accepted {
     upgraded: upgrade::UpgradeFut,
 }
 
-/// Serves one connection until it is a session, or has ended.
-pub(crate) async fn serve(shard: Rc<Shard>, io: TcpStream, permit: OwnedSemaphorePermit) {
+/// Serves one connection until it is a session, or has ended; whether it is one.
+pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePermit) -> bool {
     let timeout = shard.settings().handshake_timeout;
     let accepted = Rc::new(std::cell::Cell::new(None));
     let service = service_fn(|mut request: Request<Incoming>| {
         let response = if request.uri().path() == "/ws" {
-            match accept(&shard, &mut request) {
+            match accept(shard, &mut request) {
                 Ok((response, handshake)) => {
                     accepted.set(Some(handshake));
                     response
@@ -74,10 +74,10 @@ pub(crate) async fn serve(shard: Rc<Shard>, io: TcpStream, permit: OwnedSemaphor
         };
         shard.metrics().handshakes_refused[why].inc();
         tracing::debug!(%error, "connection ended");
-        return;
+        return false;
     }
     let Some(handshake) = accepted.take() else {
-        return;
+        return false;
     };
     let parts = async {
         let websocket = handshake.upgraded.await.ok()?;
@@ -89,13 +89,12 @@ pub(crate) async fn serve(shard: Rc<Shard>, io: TcpStream, permit: OwnedSemaphor
     match parts {
         Ok(Some(parts)) => {
             let io = parts.io.into_inner();
-            shard
-                .run_session(io, &parts.read_buf, handshake.encoding, handshake.seat)
-                .await;
+            return shard.open(io, &parts.read_buf, handshake.encoding, handshake.seat);
         }
         Ok(None) => shard.metrics().handshakes_refused[HandshakeRefusal::Io].inc(),
         Err(_) => shard.metrics().handshakes_refused[HandshakeRefusal::Timeout].inc(),
     }
+    false
 }
 
 /// Why a handshake is refused, and what its client is told; in a box, since it is the rare way.

@@ -99,10 +99,10 @@ impl Inbound {
         self.bytes.is_empty()
     }
 
-    /// Forgets what waits to be read.
-    pub fn forget(&mut self) {
-        self.bytes = Vec::new();
-        self.fragments = Vec::new();
+    /// Whether nothing is begun: it is as if new.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.bytes.is_empty() && !self.fragmented
     }
 
     /// Whether it holds so much that nothing more should be received before it is read.

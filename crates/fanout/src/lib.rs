@@ -26,6 +26,7 @@ mod outgoing;
 mod rate;
 mod seats;
 mod session;
+mod wheel;
 
 mod handshake;
 mod shard;

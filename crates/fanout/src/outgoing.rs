@@ -1,5 +1,3 @@
-use std::io;
-
 use streams::{Opcode, append_frame};
 
 /// Bytes of its own that a session has still to send, before anything of its streams: the rest of
@@ -22,6 +20,11 @@ impl Outgoing {
         self.bytes.len() - self.sent
     }
 
+    /// What has still to be sent.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
     /// Adds a frame.
     pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
         append_frame(&mut self.bytes, opcode, payload);
@@ -32,16 +35,8 @@ impl Outgoing {
         self.bytes.extend_from_slice(rest);
     }
 
-    /// Sends what it can; `Ok` tells how many bytes went. Frees the memory when all is sent.
-    pub(crate) fn send(
-        &mut self,
-        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        let n = write(&self.bytes[self.sent..])?;
-        self.sent += n;
-        if self.is_empty() {
-            *self = Self::default();
-        }
-        Ok(n)
+    /// So many more bytes went.
+    pub(crate) fn pass(&mut self, sent: usize) {
+        self.sent = (self.sent + sent).min(self.bytes.len());
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 
-use market::{Nanos, Position};
+use market::{Epoch, Nanos, Position};
 use streams::{Joined, Publisher, Refused, StreamKey, WatchId};
 use tokio::sync::mpsc::Sender;
 use wire::Encoding;
@@ -11,6 +11,9 @@ use crate::link::{Command, Delivery, NotJoined, RunFor, StreamSlot};
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
 const COMMANDS_A_TURN: usize = 1024;
+
+/// The epoch of a stream of which no partition has been read.
+const NO_EPOCH: Epoch = Epoch(0);
 
 /// A publisher's end of its links: hands runs to shards and carries out their commands.
 ///
@@ -152,6 +155,11 @@ impl PublisherPort {
         let joined = publisher
             .join(watch, resume, now)
             .ok_or(NotJoined::Refused(Refused::UnknownInstrument))?;
+        if resume.is_some() && joined.position.epoch == NO_EPOCH {
+            // This node has not found the topic yet that others have: what the client has is not
+            // to be thrown away for that.
+            return Err(NotJoined::NotReady);
+        }
         let places = &mut self.places[watch.0 as usize];
         if !places.contains(&stream) {
             places.push(stream);

@@ -1,29 +1,28 @@
-use std::time::{Duration, Instant};
-
 /// A token bucket: so many a second for long, so many at once after a pause.
+///
+/// Time is in milliseconds of its owner's own clock, which may wrap: a bucket is full long before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenBucket {
     /// In thousandths of a token.
-    level: u64,
-    at: Instant,
+    level: u32,
+    at: u32,
 }
 
+/// Tokens that a bucket may hold: what 32 bits of thousandths do.
+const MOST: u32 = u32::MAX / 1000;
+
 impl TokenBucket {
-    pub(crate) fn full(burst: u32, now: Instant) -> Self {
-        Self {
-            level: u64::from(burst) * 1000,
-            at: now,
-        }
+    pub(crate) const fn full(burst: u32, now: u32) -> Self {
+        let level = if burst < MOST { burst } else { MOST } * 1000;
+        Self { level, at: now }
     }
 
     /// Takes a token; `false` when there is none.
-    pub(crate) fn take(&mut self, rate: u32, burst: u32, now: Instant) -> bool {
-        let elapsed = now
-            .saturating_duration_since(self.at)
-            .min(Duration::from_secs(3600));
-        let gained = u64::try_from(elapsed.as_millis()).unwrap_or(0) * u64::from(rate);
+    pub(crate) fn take(&mut self, rate: u32, burst: u32, now: u32) -> bool {
+        let gained = now.wrapping_sub(self.at).saturating_mul(rate);
         if gained > 0 {
-            self.level = (self.level + gained).min(u64::from(burst) * 1000);
+            let most = burst.min(MOST) * 1000;
+            self.level = self.level.saturating_add(gained).min(most);
             self.at = now;
         }
         let taken = self.level.checked_sub(1000);
@@ -38,10 +37,10 @@ mod tests {
 
     #[test]
     fn a_burst_then_the_rate_is_let_through() {
-        let start = Instant::now();
+        let start = u32::MAX - 50;
         let mut bucket = TokenBucket::full(5, start);
-        let taken = |bucket: &mut TokenBucket, ms: u64| {
-            let now = start + Duration::from_millis(ms);
+        let taken = |bucket: &mut TokenBucket, ms: u32| {
+            let now = start.wrapping_add(ms);
             (0..100).filter(|_| bucket.take(10, 5, now)).count()
         };
         assert_eq!(taken(&mut bucket, 0), 5);

@@ -14,7 +14,7 @@ use crate::handshake::Pages;
 use crate::link::Links;
 use crate::seats::Seats;
 use crate::settings::Settings;
-use crate::shard::{self, Common, Life};
+use crate::shard::{self, Balance, Common, Life};
 
 /// Connections that may wait in a listener's queue; the system's `somaxconn` bounds it too.
 const BACKLOG: i32 = 4096;
@@ -59,15 +59,18 @@ impl Fanout {
             })?;
         let (life, watched) = watch::channel(Life::Serving);
         let seats = Arc::new(Seats::new(settings.sessions));
+        let (balance, handed) = Balance::new(metrics.len());
         let common = Arc::new(Common {
             settings,
             directory,
             seats: Arc::clone(&seats),
             pages,
+            balance,
         });
         let mut threads = Vec::with_capacity(metrics.len());
-        let parts = metrics.into_iter().zip(links.shards).zip(listeners);
-        for (index, ((metrics, links), listener)) in parts.enumerate() {
+        let sockets = listeners.into_iter().zip(handed);
+        let parts = metrics.into_iter().zip(links.shards).zip(sockets);
+        for (index, ((metrics, links), (listener, handed))) in parts.enumerate() {
             let (common, watched) = (Arc::clone(&common), watched.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{index}"))
@@ -75,7 +78,9 @@ impl Fanout {
                     let runtime = tokio::runtime::Builder::new_current_thread()
                         .enable_all()
                         .build()?;
-                    runtime.block_on(shard::run(index, common, metrics, links, listener, watched))
+                    runtime.block_on(shard::run(
+                        index, common, metrics, links, listener, handed, watched,
+                    ))
                 })
                 .map_err(StartError::Thread)?;
             threads.push(thread);

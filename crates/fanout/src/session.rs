@@ -1,12 +1,9 @@
-use std::rc::Rc;
+use std::net::TcpStream;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Instant;
 
 use market::{Epoch, Position};
-use slab::Slab;
 use streams::{Cursor, Run};
-use tokio::net::TcpStream;
 use wire::Encoding;
 use wire::control::{Outcome, Policy, RequestId, StreamKey, Subscribed};
 
@@ -15,64 +12,97 @@ use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
 use crate::seats::Seat;
 
+/// No subscriber: the end of a list of them.
+const NOBODY: u16 = u16::MAX;
+
 /// One client's connection.
+///
+/// A hundred thousand of them may be idle, so whatever a session needs only while something is
+/// under way is in a box that is given back.
 pub(crate) struct Session {
-    pub(crate) io: Rc<TcpStream>,
-    pub(crate) token: u64,
+    pub(crate) io: TcpStream,
+    /// Tells it from earlier sessions in its place.
+    pub(crate) token: u32,
     pub(crate) encoding: Encoding,
-    pub(crate) subs: Slab<Sub>,
-    /// Subscribers that have something to send, each once.
-    pub(crate) ready: Vec<usize>,
-    pub(crate) outgoing: Outgoing,
-    pub(crate) inbound: Inbound,
-    pub(crate) bucket: TokenBucket,
-    /// The request that waits for its publishers; no other is read before it is answered.
-    pub(crate) request: Option<Box<PendingRequest>>,
-    /// Something that was received waits behind the request.
-    pub(crate) unread: bool,
-    /// The task that reads the socket and waits for it to be writable.
-    pub(crate) waker: Option<Waker>,
     /// Whether it waits in its shard's list of sessions to be sent to.
     pub(crate) queued: bool,
     /// The socket took less than it was given; nothing is sent before it is writable again.
     pub(crate) blocked: bool,
-    /// It had its turn and has still more to send: its own task goes on.
-    pub(crate) more: bool,
+    /// The socket may have something to read.
+    pub(crate) readable: bool,
+    /// Whether it waits in its shard's list of sessions to be read from.
+    pub(crate) reading: bool,
     /// Anything came from the client since its ping was last looked after.
     pub(crate) heard: bool,
     pub(crate) ping: Ping,
-    pub(crate) ending: Ending,
     /// The socket is of no more use.
     pub(crate) gone: bool,
+    /// Subscribers that have something to send, each once: the first and the last of a list that
+    /// goes on in [`Sub::next`].
+    first_ready: u16,
+    last_ready: u16,
+    /// By index; a place that nobody has is taken again.
+    subs: Vec<Sub>,
+    /// What has to be sent before anything of its streams.
+    pub(crate) outgoing: Option<Box<Outgoing>>,
+    /// What was received and not read yet.
+    pub(crate) inbound: Option<Box<Inbound>>,
+    /// The request that waits for its publishers; no other is read before it is answered.
+    pub(crate) request: Option<Box<PendingRequest>>,
+    /// What its subscribers begin with.
+    starts: Vec<Beginning>,
+    pub(crate) ending: Option<Box<Ending>>,
+    pub(crate) bucket: TokenBucket,
     pub(crate) _seat: Seat,
 }
 
+// 19,000 idle sessions with ten streams each are to stay below 1 KiB each.
+const _: () = assert!(size_of::<Session>() <= 144);
+const _: () = assert!(size_of::<Sub>() <= 40);
+
 /// A subscriber: a session's place in a stream.
 pub(crate) struct Sub {
-    pub(crate) stream: usize,
-    /// Its index in the stream's list.
-    pub(crate) place: usize,
-    pub(crate) token: u64,
-    pub(crate) phase: Phase,
     pub(crate) cursor: Cursor,
+    pub(crate) stream: u32,
+    /// Its index in the stream's list.
+    pub(crate) place: u32,
+    /// Tells it from earlier subscribers in its place.
+    pub(crate) token: u32,
     pub(crate) epoch: Epoch,
+    next: u16,
+    pub(crate) phase: Phase,
     pub(crate) policy: Policy,
-    /// Whether it waits in its session's list.
-    pub(crate) queued: bool,
+    /// Whether it is in its session's list of those that have something to send.
+    queued: bool,
 }
 
 /// How far a subscriber is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Its publisher was asked for a start; which result of the pending request it will be.
-    Joining { result: usize },
-    /// It has its start, and the answer to its request has not been sent.
-    Held(Option<Arc<Run>>),
-    /// It is sent its start, or what catches it up, from this byte on.
-    Starting { run: Arc<Run>, at: u32 },
+    /// It has left; its place is free.
+    Left,
+    /// Its publisher was asked for a start.
+    Joining,
+    /// It may begin, and the answer to its request has not been sent.
+    Held,
+    /// It is sent its beginning, or what catches it up.
+    Starting,
+    /// It is sent a part of what catches it up, and is to ask for more behind it.
+    Paging,
     /// It is sent the stream's runs.
     Live,
+    /// It fell behind while its socket was full: its publisher is asked when there is room.
+    Parked,
     /// It fell behind, and its publisher was asked to catch it up.
     Fallen,
+}
+
+/// What a subscriber is sent before its stream's runs.
+pub(crate) struct Beginning {
+    pub(crate) sub: u16,
+    pub(crate) run: Arc<Run>,
+    /// How far in that run it is.
+    pub(crate) cursor: Cursor,
 }
 
 /// The state of a session's ping.
@@ -84,27 +114,24 @@ pub(crate) enum Ping {
     Sent,
 }
 
-/// How far the end of a session is.
+/// A close frame is to be sent, or was; at the latest then the connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// It goes on.
-    No,
-    /// A close frame is to be sent, or was; at the latest then the connection is cut.
-    Closing {
-        /// When that is.
-        until: Instant,
-        /// Whether the client has closed as well: nothing is left but to send what is outgoing.
-        answered: bool,
-        /// Whether what the client sends has no meaning any more. It is still received, since a
-        /// socket that is dropped with unread bytes takes the close frame back.
-        deaf: bool,
-    },
+pub(crate) struct Ending {
+    /// When that is.
+    pub(crate) until: Instant,
+    /// Whether the client has closed as well: nothing is left but to send what is outgoing.
+    pub(crate) answered: bool,
+    /// Whether what the client sends has no meaning any more. It is still received, since a
+    /// socket that is dropped with unread bytes takes the close frame back.
+    pub(crate) deaf: bool,
 }
 
 /// A `subscribe` whose streams are being joined.
 pub(crate) struct PendingRequest {
     pub(crate) id: Option<RequestId>,
     pub(crate) results: Vec<PendingResult>,
+    /// Which result each joining subscriber's will be.
+    pub(crate) joining: Vec<(u16, usize)>,
     pub(crate) waiting: usize,
 }
 
@@ -117,6 +144,26 @@ pub(crate) enum PendingResult {
 }
 
 impl Sub {
+    pub(crate) const fn new(
+        stream: u32,
+        place: u32,
+        token: u32,
+        cursor: Cursor,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            cursor,
+            stream,
+            place,
+            token,
+            epoch: Epoch(0),
+            next: NOBODY,
+            phase: Phase::Joining,
+            policy,
+            queued: false,
+        }
+    }
+
     pub(crate) const fn position(&self) -> Position {
         Position {
             epoch: self.epoch,
@@ -126,33 +173,245 @@ impl Sub {
 
     /// Whether the stream's ring is of use to it.
     pub(crate) const fn holds_ring(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Held(_) | Phase::Starting { .. } | Phase::Live
-        )
+        matches!(self.phase, Phase::Held | Phase::Starting | Phase::Live)
     }
 }
 
 impl Session {
+    pub(crate) const fn new(
+        io: TcpStream,
+        token: u32,
+        encoding: Encoding,
+        bucket: TokenBucket,
+        seat: Seat,
+    ) -> Self {
+        Self {
+            io,
+            token,
+            encoding,
+            queued: false,
+            blocked: false,
+            readable: false,
+            reading: false,
+            heard: true,
+            ping: Ping::None,
+            gone: false,
+            first_ready: NOBODY,
+            last_ready: NOBODY,
+            subs: Vec::new(),
+            outgoing: None,
+            inbound: None,
+            request: None,
+            starts: Vec::new(),
+            ending: None,
+            bucket,
+            _seat: seat,
+        }
+    }
+
     pub(crate) const fn is_ending(&self) -> bool {
-        !matches!(self.ending, Ending::No)
+        self.ending.is_some()
     }
 
     /// Whether nothing is left to do.
-    pub(crate) const fn has_ended(&self) -> bool {
-        let said = matches!(self.ending, Ending::Closing { answered: true, .. });
-        self.gone || said && self.outgoing.is_empty()
+    pub(crate) fn has_ended(&self) -> bool {
+        let said = self.ending.as_ref().is_some_and(|ending| ending.answered);
+        self.gone || said && self.outgoing.is_none()
     }
 
     /// Whether what the client sends is thrown away.
-    pub(crate) const fn is_deaf(&self) -> bool {
-        matches!(self.ending, Ending::Closing { deaf: true, .. })
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| ending.deaf)
     }
 
-    /// Wakes the session's task, for it to look at what changed.
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
+    /// What has to be sent before anything of its streams, to add to.
+    pub(crate) fn outgoing(&mut self) -> &mut Outgoing {
+        self.outgoing.get_or_insert_default()
+    }
+
+    /// How many bytes of its own it has to send.
+    pub(crate) fn outgoing_len(&self) -> usize {
+        self.outgoing.as_ref().map_or(0, |outgoing| outgoing.len())
+    }
+
+    /// The subscriber at an index, if there is one.
+    pub(crate) fn sub(&self, index: usize) -> Option<&Sub> {
+        self.subs.get(index).filter(|sub| sub.phase != Phase::Left)
+    }
+
+    /// Likewise, to change.
+    pub(crate) fn sub_mut(&mut self, index: usize) -> Option<&mut Sub> {
+        self.subs
+            .get_mut(index)
+            .filter(|sub| sub.phase != Phase::Left)
+    }
+
+    /// All subscribers with their indices.
+    pub(crate) fn subs(&self) -> impl Iterator<Item = (usize, &Sub)> {
+        let all = self.subs.iter().enumerate();
+        all.filter(|(_, sub)| sub.phase != Phase::Left)
+    }
+
+    /// How many subscribers it has.
+    pub(crate) fn streams(&self) -> usize {
+        self.subs().count()
+    }
+
+    /// Makes room for so many subscribers more, and no more than that.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        let free = self.subs.len() - self.streams();
+        self.subs.reserve_exact(more.saturating_sub(free));
+    }
+
+    /// Takes a subscriber in; returns its index. `None` when there are as many as can be counted.
+    pub(crate) fn insert(&mut self, sub: Sub) -> Option<u16> {
+        let free = self.subs.iter().position(|sub| sub.phase == Phase::Left);
+        let index = free.unwrap_or(self.subs.len());
+        let number = u16::try_from(index).ok().filter(|it| *it != NOBODY)?;
+        if let Some(place) = self.subs.get_mut(index) {
+            *place = sub;
+        } else {
+            self.subs.push(sub);
         }
+        Some(number)
+    }
+
+    /// Forgets a subscriber.
+    pub(crate) fn remove(&mut self, index: usize) -> Option<(u32, u32, Phase, Cursor)> {
+        let queued = self.sub(index)?.queued;
+        if queued {
+            self.unqueue(index);
+        }
+        let sub = self.subs.get_mut(index)?;
+        let was = (sub.stream, sub.place, sub.phase, sub.cursor);
+        sub.phase = Phase::Left;
+        self.forget_start(index);
+        while self.subs.last().is_some_and(|sub| sub.phase == Phase::Left) {
+            self.subs.pop();
+        }
+        Some(was)
+    }
+
+    /// Puts a subscriber into the list of those that have something to send.
+    pub(crate) fn mark_ready(&mut self, index: usize) {
+        let (Ok(number), Some(sub)) = (u16::try_from(index), self.subs.get_mut(index)) else {
+            return;
+        };
+        if sub.queued {
+            return;
+        }
+        sub.queued = true;
+        sub.next = NOBODY;
+        match self.subs.get_mut(usize::from(self.last_ready)) {
+            Some(last) => last.next = number,
+            None => self.first_ready = number,
+        }
+        self.last_ready = number;
+    }
+
+    /// Takes the first subscriber of that list out of it.
+    pub(crate) fn pop_ready(&mut self) -> Option<usize> {
+        let index = usize::from(self.first_ready);
+        let sub = self.subs.get_mut(index)?;
+        sub.queued = false;
+        self.first_ready = std::mem::replace(&mut sub.next, NOBODY);
+        if self.first_ready == NOBODY {
+            self.last_ready = NOBODY;
+        }
+        Some(index)
+    }
+
+    /// Whether a subscriber has something to send.
+    pub(crate) const fn has_ready(&self) -> bool {
+        self.first_ready != NOBODY
+    }
+
+    fn unqueue(&mut self, index: usize) {
+        let queued = self.subs.iter().filter(|sub| sub.queued).count();
+        for _ in 0..queued {
+            let ready = self.pop_ready().filter(|ready| *ready != index);
+            if let Some(ready) = ready {
+                self.mark_ready(ready);
+            }
+        }
+    }
+
+    /// What a subscriber begins with.
+    pub(crate) fn start_of(&self, sub: usize) -> Option<&Beginning> {
+        self.starts
+            .iter()
+            .find(|start| usize::from(start.sub) == sub)
+    }
+
+    /// Likewise, to change.
+    pub(crate) fn start_of_mut(&mut self, sub: usize) -> Option<&mut Beginning> {
+        self.starts
+            .iter_mut()
+            .find(|start| usize::from(start.sub) == sub)
+    }
+
+    /// Sets what a subscriber begins with.
+    pub(crate) fn begin_with(&mut self, sub: usize, run: Arc<Run>, cursor: Cursor) {
+        let Ok(sub) = u16::try_from(sub) else {
+            return;
+        };
+        let start = Beginning { sub, run, cursor };
+        self.starts.push(start);
+    }
+
+    /// A subscriber has been sent what it begins with.
+    pub(crate) fn forget_start(&mut self, sub: usize) {
+        self.starts.retain(|start| usize::from(start.sub) != sub);
+        if self.starts.is_empty() {
+            self.starts = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seats::Seats;
+    use market::Seq;
+
+    fn session() -> Session {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let io = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let seat = Arc::new(Seats::new(1)).take().unwrap();
+        let bucket = TokenBucket::full(1, 0);
+        Session::new(io, 1, Encoding::Sbe, bucket, seat)
+    }
+
+    fn sub() -> Sub {
+        let cursor = Cursor {
+            frame: 0,
+            seq: Seq::NONE,
+        };
+        Sub::new(0, 0, 0, cursor, Policy::Conflate)
+    }
+
+    #[test]
+    fn subscribers_that_have_something_to_send_have_their_turn_in_order_and_once() {
+        let mut session = session();
+        let subs: Vec<_> = (0..4).map(|_| session.insert(sub()).unwrap()).collect();
+        for index in [2, 0, 2, 3, 0] {
+            session.mark_ready(usize::from(subs[index]));
+        }
+        assert_eq!(session.remove(0).map(|was| was.2), Some(Phase::Joining));
+        session.mark_ready(1);
+        let order: Vec<_> = std::iter::from_fn(|| session.pop_ready()).collect();
+        assert_eq!(order, [2, 3, 1]);
+        assert!(!session.has_ready());
+    }
+
+    #[test]
+    fn a_place_that_was_left_is_taken_again() {
+        let mut session = session();
+        session.reserve(3);
+        for _ in 0..3 {
+            session.insert(sub());
+        }
+        session.remove(1);
+        assert_eq!((session.streams(), session.insert(sub())), (2, Some(1)));
     }
 }

@@ -31,6 +31,13 @@ pub struct Settings {
     pub ring_budget: usize,
     /// The socket's send buffer (`SO_SNDBUF`); the system's default where none is set.
     pub send_buffer: Option<usize>,
+    /// Bytes that the kernel may hold for a session and has not sent (`TCP_NOTSENT_LOWAT`): what is
+    /// older than the rest of the market is then conflated here, not stored there.
+    pub not_sent: Option<u32>,
+    /// How long what is published may wait for more to go along; zero sends at once.
+    pub flush_delay: Duration,
+    /// Whether many sends are one system call, by io_uring, where the system has it.
+    pub batched_sends: bool,
     /// How long clients are given between `GoAway` and the close.
     pub drain_delay: Duration,
 }
@@ -51,6 +58,9 @@ impl Default for Settings {
             run_bytes: 8 * 1024 * 1024,
             ring_budget: 256 * 1024 * 1024,
             send_buffer: None,
+            not_sent: Some(32 * 1024),
+            flush_delay: Duration::ZERO,
+            batched_sends: true,
             drain_delay: Duration::from_secs(1),
         }
     }

@@ -1,38 +1,40 @@
 //! One shard: a thread, its connections and its subscriber lists.
 
+mod accept;
 mod pump;
-mod reader;
 mod requests;
+mod sender;
+mod sockets;
 mod state;
 mod subscribers;
 mod sweep;
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::ShardMetrics;
+use mio::Poll;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use wire::{Encoding, GoAwayReason};
 
 use crate::directory::Directory;
-use crate::handshake::{self, Pages};
+use crate::handshake::Pages;
 use crate::link::{Delivery, ShardLinks};
 use crate::seats::{Seat, Seats};
 use crate::settings::Settings;
+use sockets::Sockets;
 use state::State;
 
-/// Connections of one shard that are not sessions yet: handshakes, and whoever loads the page. At
-/// about 20 KiB each they may hold 20 MiB; who comes beyond waits in the listener's backlog.
-const MAX_HANDSHAKES: usize = 1024;
+pub(crate) use accept::Balance;
+
 /// Deliveries that are taken in before sessions are sent to: what came meanwhile goes along.
 const DELIVERIES_A_TURN: usize = 256;
-/// How often pings, deadlines and waiting commands are looked at.
-const SWEEP: Duration = Duration::from_millis(250);
 /// How long sessions are given, after the close frame, to close as well.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
@@ -54,14 +56,19 @@ pub(crate) struct Common {
     pub(crate) directory: Arc<Directory>,
     pub(crate) seats: Arc<Seats>,
     pub(crate) pages: Pages,
+    pub(crate) balance: Balance,
 }
 
 /// One shard, on its own thread.
 pub(crate) struct Shard {
+    index: usize,
     common: Arc<Common>,
     metrics: Arc<ShardMetrics>,
     state: RefCell<State>,
+    /// Another task than the pump left something to do for it.
+    work: Notify,
     draining: Cell<bool>,
+    ended: Cell<bool>,
 }
 
 /// Runs a shard until it has stopped.
@@ -71,86 +78,116 @@ pub(crate) async fn run(
     metrics: Arc<ShardMetrics>,
     links: ShardLinks,
     listener: StdListener,
-    mut life: watch::Receiver<Life>,
-) -> std::io::Result<()> {
+    handed: mpsc::Receiver<std::net::TcpStream>,
+    life: watch::Receiver<Life>,
+) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
+    let poll = Poll::new()?;
     let state = State::new(
         index,
-        &common.settings,
+        Arc::clone(&common),
         Arc::clone(&metrics),
         links.publishers,
+        poll.registry().try_clone()?,
     );
     let shard = Rc::new(Shard {
+        index,
         common,
         metrics,
         state: RefCell::new(state),
+        work: Notify::new(),
         draining: Cell::new(false),
+        ended: Cell::new(false),
     });
     let local = LocalSet::new();
-    let acceptor = local.spawn_local(accept_all(Rc::clone(&shard), listener));
-    let sender = local.spawn_local(send_all(Rc::clone(&shard), links.inbox));
-    let sweeper = local.spawn_local(sweep_all(Rc::clone(&shard)));
+    let acceptor = local.spawn_local(accept::accept_all(Rc::clone(&shard), listener, handed));
+    let _sweeper = local.spawn_local(sweep_all(Rc::clone(&shard)));
+    let _stopper = local.spawn_local(stop_when_told(Rc::clone(&shard), life, acceptor));
+    // Not a task: so the runtime looks at its sockets after every turn, however busy.
     local
-        .run_until(async {
-            let stopping = life.wait_for(|life| *life != Life::Serving).await;
-            let (reason, delay) = match stopping.as_deref() {
-                Ok(Life::Stopping { reason, delay }) => (*reason, *delay),
-                // The node itself is gone.
-                _ => (GoAwayReason::Shutdown, Duration::ZERO),
-            };
-            drop(stopping);
-            acceptor.abort();
-            shard.stop(reason, delay).await;
-            sender.abort();
-            sweeper.abort();
-        })
-        .await;
-    Ok(())
+        .run_until(pump(&shard, Sockets::new(poll)?, links.inbox))
+        .await
 }
 
-async fn accept_all(shard: Rc<Shard>, listener: TcpListener) {
-    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-    loop {
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((io, _)) => {
-                let shard = Rc::clone(&shard);
-                tokio::task::spawn_local(async move {
-                    let _ended = io.set_nodelay(true);
-                    handshake::serve(shard, io, permit).await;
-                });
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: some close soon.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+/// Takes in what publishers delivered and clients sent, and sends, until the shard has ended.
+async fn pump(
+    shard: &Shard,
+    mut sockets: Sockets,
+    mut inbox: mpsc::Receiver<Delivery>,
+) -> io::Result<()> {
+    let flush_delay = shard.settings().flush_delay;
+    let mut busy = false;
+    while !shard.ended.get() {
+        let mut delivered = None;
+        if busy {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::select! {
+                biased;
+                delivery = inbox.recv() => delivered = Some(delivery),
+                ready = sockets.ready() => ready?,
+                () = shard.work.notified() => {}
             }
         }
-    }
-}
-
-async fn send_all(shard: Rc<Shard>, mut inbox: mpsc::Receiver<Delivery>) {
-    while let Some(delivery) = inbox.recv().await {
+        match delivered {
+            Some(Some(delivery)) => {
+                shard.state.borrow_mut().take_in(delivery);
+                if !flush_delay.is_zero() {
+                    tokio::time::sleep(flush_delay).await;
+                }
+            }
+            // All publishers are gone, and so is what there is to send; sessions are served on.
+            Some(None) => shard.work.notified().await,
+            None => {}
+        }
         let mut state = shard.state.borrow_mut();
-        state.take_in(delivery);
-        for _ in 1..DELIVERIES_A_TURN {
+        for _ in 0..DELIVERIES_A_TURN {
             let Ok(delivery) = inbox.try_recv() else {
                 break;
             };
             state.take_in(delivery);
         }
-        state.send_to_all();
+        sockets.take_events(&mut state)?;
+        busy = state.turn();
     }
+    Ok(())
 }
 
 async fn sweep_all(shard: Rc<Shard>) {
-    let mut every = tokio::time::interval(SWEEP);
+    let mut every = tokio::time::interval(sweep::TICK);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
         shard.state.borrow_mut().sweep();
+        shard.work.notify_one();
+    }
+}
+
+async fn stop_when_told(
+    shard: Rc<Shard>,
+    mut life: watch::Receiver<Life>,
+    acceptor: tokio::task::JoinHandle<()>,
+) {
+    let stopping = life.wait_for(|life| *life != Life::Serving).await;
+    let (reason, delay) = match stopping.as_deref() {
+        Ok(Life::Stopping { reason, delay }) => (*reason, *delay),
+        // The node itself is gone.
+        _ => (GoAwayReason::Shutdown, Duration::ZERO),
+    };
+    drop(stopping);
+    acceptor.abort();
+    shard.stop(reason, delay).await;
+    shard.ended.set(true);
+    shard.work.notify_one();
+}
+
+impl State {
+    /// Receives, sends, and forgets who has ended: each session once. Whether there is more to do.
+    fn turn(&mut self) -> bool {
+        let mut more = self.read_pass();
+        more |= self.send_pass();
+        self.remove_ended();
+        more
     }
 }
 
@@ -175,32 +212,45 @@ impl Shard {
         self.draining.get()
     }
 
-    /// Serves one session until it has ended.
-    pub(crate) async fn run_session(
+    /// Lets a session in whose handshake is done; whether that could be.
+    pub(crate) fn open(
         &self,
         io: TcpStream,
         read_ahead: &[u8],
         encoding: Encoding,
         seat: Seat,
-    ) {
-        if let Some(bytes) = self.common.settings.send_buffer {
-            let _kept = socket2::SockRef::from(&io).set_send_buffer_size(bytes);
+    ) -> bool {
+        let settings = self.settings();
+        let options = socket2::SockRef::from(&io);
+        // Where the system refuses one, its default is as good as any.
+        if let Some(bytes) = settings.send_buffer {
+            let _default = options.set_send_buffer_size(bytes);
         }
-        let io = Rc::new(io);
-        let (index, token) = self.state.borrow_mut().open(Rc::clone(&io), encoding, seat);
-        if self.is_draining() {
+        if let Some(bytes) = settings.not_sent {
+            let _default = options.set_tcp_notsent_lowat(bytes);
+        }
+        let mut state = self.state.borrow_mut();
+        let opened = io
+            .into_std()
+            .and_then(|io| state.open(io, encoding, seat, read_ahead));
+        match &opened {
             // The node began to stop between the handshake and now.
-            self.state.borrow_mut().close_restart(index);
+            Ok(index) if self.is_draining() => state.close_restart(*index),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "cannot take a connection over"),
         }
-        reader::read(self, &io, index, token, read_ahead).await;
-        self.state.borrow_mut().remove(index, token);
+        drop(state);
+        self.work.notify_one();
+        opened.is_ok()
     }
 
     async fn stop(&self, reason: GoAwayReason, delay: Duration) {
         self.draining.set(true);
         self.state.borrow_mut().say_go_away(reason, delay);
+        self.work.notify_one();
         tokio::time::sleep(delay).await;
         self.state.borrow_mut().close_all();
+        self.work.notify_one();
         let grace = async {
             while !self.state.borrow().is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;

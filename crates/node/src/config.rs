@@ -117,12 +117,16 @@ impl Config {
         fanout.pong_timeout = reader.duration("session.pong_timeout");
         let heartbeat = reader.duration("session.heartbeat_interval");
         fanout.send_buffer = Some(reader.size("session.send_buffer_bytes"));
+        let not_sent = reader.size("session.not_sent_bytes");
+        fanout.not_sent = u32::try_from(not_sent).ok();
         fanout.drain_delay = reader.duration("session.drain_delay");
         let log_bytes = reader.size("streams.log_bytes_per_instrument");
         let log_budget = reader.size("streams.log_bytes");
         fanout.run_bytes = reader.size("streams.run_bytes_per_stream");
         fanout.ring_budget = reader.size("streams.run_bytes_per_shard");
         fanout.shards = reader.threads("fanout.shards", cores());
+        fanout.flush_delay = reader.duration("fanout.flush_delay");
+        fanout.batched_sends = reader.choice("fanout.send") == "batched";
         Self {
             admin,
             ingest,

@@ -34,6 +34,6 @@ pub use place::{At, Scope};
 pub use publisher::{
     About, CaughtUp, Joined, Publisher, Refused, ResumeFailure, Start, Stats, Unwanted,
 };
-pub use ring::{Cursor, Ring};
+pub use ring::{Chunks, Cursor, Frames, Passed, Ring};
 pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame};
 pub use settings::Settings;

@@ -126,29 +126,36 @@ impl MessageLog {
             .sum()
     }
 
-    /// The first index, not before `index`, from which on the messages have at most so many bytes;
-    /// the last message is never passed over.
+    /// The index behind as many messages from `index` on as have at most so many bytes; one at
+    /// least, where there is one.
     #[must_use]
-    pub fn last_within(&self, index: usize, bytes: usize) -> usize {
-        let mut first = self.entries.len();
+    pub fn end_within(&self, index: usize, bytes: usize) -> usize {
+        let mut end = index.min(self.entries.len());
         let mut sum = 0;
-        for entry in self.entries.range(index.min(first)..).rev() {
+        for entry in self.entries.range(end..) {
             sum += entry.len as usize;
-            if sum > bytes && first < self.entries.len() {
+            if sum > bytes && end > index {
                 break;
             }
-            first -= 1;
+            end += 1;
         }
-        first
+        end
     }
 
-    /// Calls `give` with each message from an index on, and its sequence number.
-    pub fn for_each_from(&self, index: usize, mut give: impl FnMut(&[u8], Seq)) {
-        let from = index.min(self.entries.len());
+    /// The sequence number of the message at an index.
+    #[must_use]
+    pub fn seq(&self, index: usize) -> Option<Seq> {
+        self.entries.get(index).map(|entry| entry.seq)
+    }
+
+    /// Calls `give` with each of the messages in a range of indices, and its sequence number.
+    pub fn for_each(&self, range: std::ops::Range<usize>, mut give: impl FnMut(&[u8], Seq)) {
+        let to = range.end.min(self.entries.len());
+        let from = range.start.min(to);
         let mut begin = self.bytes.len() - self.bytes_from(from);
         let (front, back) = self.bytes.as_slices();
         let mut joined = Vec::new();
-        for entry in self.entries.range(from..) {
+        for entry in self.entries.range(from..to) {
             let end = begin + entry.len as usize;
             if end <= front.len() {
                 give(&front[begin..end], entry.seq);
@@ -188,7 +195,7 @@ mod tests {
     fn since(log: &MessageLog, seq: i64) -> Vec<i64> {
         let mut all = Vec::new();
         let index = log.index_after(Seq(seq));
-        log.for_each_from(index, |bytes, seq| {
+        log.for_each(index..log.len(), |bytes, seq| {
             assert_eq!(bytes, seq.0.to_le_bytes());
             all.push(seq.0);
         });

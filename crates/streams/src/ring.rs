@@ -1,31 +1,67 @@
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use market::Seq;
+use market::{Nanos, Seq};
 
-use crate::Run;
+use crate::{FrameMark, Run};
 
-/// The latest runs of one stream, for those who have not been sent them yet.
+/// Bytes that a chunk takes before the next one is begun: what one system call may be given at
+/// most. It is at most a quarter of the ring's bound, and a run that is larger has one of its own.
+const CHUNK: usize = 256 * 1024;
+/// Bytes that emptied chunks keep together for the next runs, so that a stream that is sent as it
+/// comes costs no allocation.
+const SPARE_BYTES: usize = 1024 * 1024;
+
+/// The latest frames of one stream, for those who have not been sent them yet.
 ///
-/// Bounded by bytes, which its owner sets at every push: the oldest runs go first, and whoever still needed them has fallen off and
-/// is caught up by the publisher. One run may be larger than the bound; then it is held alone.
+/// Runs are copied together as they come, once a shard: so whatever a receiver lacks is contiguous
+/// and goes out with one system call, however many runs it came in. Bounded by bytes, which its
+/// owner sets: the oldest go first, and whoever still needed them has fallen off and is caught up
+/// by the publisher.
 #[derive(Debug, Default)]
 pub struct Ring {
-    runs: VecDeque<Arc<Run>>,
-    /// The number of the oldest run held; runs are numbered from 0 as they come.
+    chunks: VecDeque<Chunk>,
+    /// The number of the oldest frame held; frames are numbered from 0 as they come.
     first: u64,
+    /// The number that the next frame will have.
+    end: u64,
     bytes: usize,
+}
+
+/// Frames that are contiguous in memory.
+#[derive(Debug, Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    marks: Vec<FrameMark>,
+    /// The number of its first frame.
+    first: u64,
+    /// Where each of its runs begins, and when that was published.
+    runs: Vec<(u64, Nanos)>,
 }
 
 /// How far one subscriber has been sent a stream: always between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// The number of the run that it is sent next.
-    pub run: u64,
-    /// The byte of that run that it is sent next.
-    pub at: u32,
+    /// The number of the frame that it is sent next.
+    pub frame: u64,
     /// The sequence number that it has.
     pub seq: Seq,
+}
+
+/// Frames to send: those from a cursor on that are contiguous.
+#[derive(Debug, Clone, Copy)]
+pub struct Frames<'a> {
+    bytes: &'a [u8],
+    marks: &'a [FrameMark],
+    /// The byte of the chunk that `bytes` begins at.
+    offset: u32,
+    created: Nanos,
+}
+
+/// Chunks that are used again; one owner's rings share them.
+#[derive(Debug, Default)]
+pub struct Chunks {
+    free: Vec<Chunk>,
+    bytes: usize,
 }
 
 impl Ring {
@@ -33,61 +69,74 @@ impl Ring {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            runs: VecDeque::new(),
+            chunks: VecDeque::new(),
             first: 0,
+            end: 0,
             bytes: 0,
         }
     }
 
-    /// Takes the next run; drops the oldest ones while there are more bytes than `bound`.
-    pub fn push(&mut self, run: Arc<Run>, bound: usize) {
-        self.bytes += run.len();
-        self.runs.push_back(run);
-        while self.bytes > bound && self.runs.len() > 1 {
-            self.drop_oldest();
+    /// Takes the next run; drops the oldest chunks while there are more bytes than `bound`.
+    pub fn push(&mut self, run: &Run, bound: usize, spare: &mut Chunks) {
+        let most = CHUNK.min(bound / 4);
+        let fits = |chunk: &&mut Chunk| chunk.bytes.len() + run.len() <= most;
+        if let Some(last) = self.chunks.back_mut().filter(fits) {
+            last.append(run);
+        } else {
+            let mut chunk = spare.take(self.end);
+            chunk.append(run);
+            self.chunks.push_back(chunk);
         }
-    }
-
-    /// The number that the next run will have.
-    #[must_use]
-    pub fn end(&self) -> u64 {
-        self.first + self.runs.len() as u64
+        self.end += run.marks().len() as u64;
+        self.bytes += run.len();
+        while self.bytes > bound && self.chunks.len() > 1 {
+            self.drop_oldest(spare);
+        }
     }
 
     /// A cursor behind everything so far, for a receiver that has `seq`.
     #[must_use]
-    pub fn cursor_at_end(&self, seq: Seq) -> Cursor {
+    pub const fn cursor_at_end(&self, seq: Seq) -> Cursor {
         Cursor {
-            run: self.end(),
-            at: 0,
+            frame: self.end,
             seq,
         }
     }
 
-    /// The run of that number, while it is held.
+    /// The frames from the cursor on that are contiguous, at most so many bytes of them but at
+    /// least one frame; `None` at the end and when what comes next has been dropped.
     #[must_use]
-    pub fn get(&self, number: u64) -> Option<&Arc<Run>> {
-        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.runs.get(index)
+    pub fn frames_from(&self, cursor: Cursor, most: usize) -> Option<Frames<'_>> {
+        if cursor.frame < self.first || cursor.frame >= self.end {
+            return None;
+        }
+        let behind = self
+            .chunks
+            .partition_point(|chunk| chunk.first <= cursor.frame);
+        let chunk = self.chunks.get(behind.checked_sub(1)?)?;
+        chunk.frames_from(cursor.frame, most)
     }
 
     /// Whether what the cursor needs next has been dropped.
     #[must_use]
     pub const fn has_fallen(&self, cursor: Cursor) -> bool {
-        cursor.run < self.first
+        cursor.frame < self.first
     }
 
     /// Whether there is nothing to send to the cursor's receiver.
     #[must_use]
-    pub fn is_at_end(&self, cursor: Cursor) -> bool {
-        cursor.run >= self.end()
+    pub const fn is_at_end(&self, cursor: Cursor) -> bool {
+        cursor.frame >= self.end
     }
 
-    /// Drops all runs; nobody needs them any more.
-    pub fn clear(&mut self) {
-        self.first = self.end();
-        self.runs.clear();
+    /// Drops everything: nobody needs it, or nobody may need it any more.
+    pub fn clear(&mut self, spare: &mut Chunks) {
+        self.first = self.end;
         self.bytes = 0;
+        while let Some(chunk) = self.chunks.pop_front() {
+            spare.put(chunk);
+        }
+        self.chunks = VecDeque::new();
     }
 
     /// Bytes held.
@@ -96,32 +145,152 @@ impl Ring {
         self.bytes
     }
 
-    fn drop_oldest(&mut self) {
-        if let Some(run) = self.runs.pop_front() {
-            self.bytes -= run.len();
-            self.first += 1;
+    fn drop_oldest(&mut self, spare: &mut Chunks) {
+        if let Some(chunk) = self.chunks.pop_front() {
+            self.bytes -= chunk.bytes.len();
+            self.first = chunk.first + chunk.marks.len() as u64;
+            spare.put(chunk);
         }
     }
 }
 
-impl Cursor {
-    /// Moves to the frame that ends at `end` in `run`, whose receiver then has `seq`.
-    pub fn pass(&mut self, run: &Run, frame: usize) {
-        if let Some(mark) = run.marks().get(frame) {
-            self.at = mark.end;
-            self.seq = mark.seq;
+impl Chunk {
+    fn append(&mut self, run: &Run) {
+        // A chunk is at most `CHUNK` bytes, or one run.
+        let begin = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.runs
+            .push((self.first + self.marks.len() as u64, run.created()));
+        self.bytes.extend_from_slice(run.bytes());
+        let moved = run.marks().iter().map(|mark| FrameMark {
+            end: begin + mark.end,
+            seq: mark.seq,
+        });
+        self.marks.extend(moved);
+    }
+
+    fn frames_from(&self, frame: u64, most: usize) -> Option<Frames<'_>> {
+        let index = usize::try_from(frame - self.first).ok()?;
+        // Mostly all that it lacks is the last run.
+        let run = match self.runs.last() {
+            Some((first, created)) if *first <= frame => *created,
+            _ => {
+                let later = self.runs.partition_point(|(first, _)| *first <= frame);
+                self.runs.get(later.checked_sub(1)?)?.1
+            }
+        };
+        Frames::cut(&self.bytes, &self.marks, index, most, run)
+    }
+}
+
+impl<'a> Frames<'a> {
+    /// The frames from `index` on, at most so many bytes of them but at least one frame.
+    pub(crate) fn cut(
+        bytes: &'a [u8],
+        marks: &'a [FrameMark],
+        index: usize,
+        most: usize,
+        created: Nanos,
+    ) -> Option<Self> {
+        let begin = match index.checked_sub(1) {
+            Some(before) => marks.get(before)?.end,
+            None => 0,
+        };
+        let mut stop = marks.len();
+        if bytes.len() - begin as usize > most {
+            let limit = begin as usize + most;
+            let whole = marks.partition_point(|mark| mark.end as usize <= limit);
+            stop = whole.max(index + 1);
         }
-        if self.at as usize >= run.len() {
-            self.run += 1;
-            self.at = 0;
+        let marks = marks.get(index..stop)?;
+        let end = marks.last()?.end;
+        Some(Frames {
+            bytes: &bytes[begin as usize..end as usize],
+            marks,
+            offset: begin,
+            created,
+        })
+    }
+
+    /// Their bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// When the first of them was published.
+    #[must_use]
+    pub const fn created(&self) -> Nanos {
+        self.created
+    }
+
+    /// Moves the cursor over the first `sent` bytes; where the last frame went in part, over that
+    /// one too, and tells its rest, which its receiver must be sent before anything else.
+    pub fn pass(&self, cursor: &mut Cursor, sent: usize) -> Passed<'a> {
+        if sent >= self.bytes.len() {
+            return self.pass_frames(cursor, self.marks.len(), &[]);
+        }
+        let stop = self.offset as usize + sent;
+        let whole = self.marks.partition_point(|mark| mark.end as usize <= stop);
+        let begin = match whole.checked_sub(1) {
+            Some(before) => self.marks[before].end as usize,
+            None => self.offset as usize,
+        };
+        match self.marks.get(whole) {
+            Some(mark) if stop > begin => {
+                let end = mark.end as usize - self.offset as usize;
+                self.pass_frames(cursor, whole + 1, &self.bytes[sent..end])
+            }
+            _ => self.pass_frames(cursor, whole, &[]),
         }
     }
 
-    /// Moves behind the whole run.
-    pub fn pass_all(&mut self, run: &Run) {
-        self.run += 1;
-        self.at = 0;
-        self.seq = run.last_seq().unwrap_or(self.seq);
+    fn pass_frames(&self, cursor: &mut Cursor, frames: usize, rest: &'a [u8]) -> Passed<'a> {
+        cursor.frame += frames as u64;
+        if let Some(mark) = frames.checked_sub(1).and_then(|last| self.marks.get(last)) {
+            cursor.seq = mark.seq;
+        }
+        Passed { frames, rest }
+    }
+}
+
+/// What a cursor passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed<'a> {
+    /// How many frames.
+    pub frames: usize,
+    /// The bytes of the last one that were not sent.
+    pub rest: &'a [u8],
+}
+
+impl Chunks {
+    fn take(&mut self, first: u64) -> Chunk {
+        let mut chunk = self.free.pop().unwrap_or_default();
+        self.bytes -= chunk.bytes.capacity();
+        chunk.first = first;
+        chunk
+    }
+
+    fn put(&mut self, mut chunk: Chunk) {
+        if self.bytes + chunk.bytes.capacity() > SPARE_BYTES {
+            return;
+        }
+        chunk.bytes.clear();
+        chunk.marks.clear();
+        chunk.runs.clear();
+        self.bytes += chunk.bytes.capacity();
+        self.free.push(chunk);
     }
 }
 
@@ -129,57 +298,105 @@ impl Cursor {
 mod tests {
     use super::*;
     use crate::{Opcode, RunBuilder};
-    use market::Nanos;
+    use proptest::prelude::*;
 
-    fn run(seq: i64, len: usize) -> Arc<Run> {
+    fn run(seqs: std::ops::Range<i64>, len: usize) -> Run {
         let mut builder = RunBuilder::default();
-        builder.push(Opcode::Binary, &vec![0; len], Seq(seq));
-        Arc::new(builder.finish(Nanos(0)))
+        for seq in seqs.clone() {
+            builder.push(Opcode::Binary, &vec![0; len], Seq(seq));
+        }
+        builder.finish(Nanos(u64::try_from(seqs.start).unwrap()))
     }
 
     #[test]
-    fn a_cursor_whose_run_was_dropped_has_fallen() {
-        let mut ring = Ring::new();
+    fn a_cursor_whose_frames_were_dropped_has_fallen() {
+        let (mut ring, mut spare) = (Ring::new(), Chunks::default());
         let mut cursor = ring.cursor_at_end(Seq(0));
-        for seq in 1..=2 {
-            ring.push(run(seq, 98), 250);
-        }
+        let bound = 4 * CHUNK;
+        ring.push(&run(1..2, CHUNK), bound, &mut spare);
+        ring.push(&run(2..3, CHUNK), bound, &mut spare);
         assert!(!ring.has_fallen(cursor));
-        let first = ring.get(cursor.run).unwrap().clone();
-        cursor.pass_all(&first);
+        let first = ring.frames_from(cursor, usize::MAX).unwrap();
+        first.pass(&mut cursor, first.bytes().len());
         assert_eq!(cursor.seq, Seq(1));
-        for seq in 3..=5 {
-            ring.push(run(seq, 98), 250);
+        for seq in 3..=6 {
+            ring.push(&run(seq..seq + 1, CHUNK), bound, &mut spare);
         }
         assert!(ring.has_fallen(cursor));
-        assert!(ring.bytes() <= 250);
+        assert!(ring.frames_from(cursor, usize::MAX).is_none());
+        assert!(ring.bytes() <= bound);
     }
 
     #[test]
     fn a_run_larger_than_the_bound_is_held_alone() {
-        let mut ring = Ring::new();
-        ring.push(run(1, 5), 10);
+        let (mut ring, mut spare) = (Ring::new(), Chunks::default());
+        ring.push(&run(1..2, 5), 10, &mut spare);
         let cursor = ring.cursor_at_end(Seq(1));
-        ring.push(run(2, 1000), 10);
-        assert!(ring.get(cursor.run).is_some());
-        ring.clear();
+        ring.push(&run(2..3, 2 * CHUNK), 10, &mut spare);
+        assert!(ring.frames_from(cursor, usize::MAX).is_some());
+        ring.clear(&mut spare);
         assert!(ring.has_fallen(cursor) && ring.bytes() == 0);
     }
 
     #[test]
-    fn a_cursor_stops_between_frames_only() {
-        let mut builder = RunBuilder::default();
-        builder.push(Opcode::Binary, b"abc", Seq(5));
-        builder.push(Opcode::Binary, b"defg", Seq(6));
-        let run = builder.finish(Nanos(1));
-        let mut cursor = Cursor {
-            run: 0,
-            at: 0,
-            seq: Seq(4),
-        };
-        cursor.pass(&run, 0);
-        assert_eq!((cursor.run, cursor.at, cursor.seq), (0, 5, Seq(5)));
-        cursor.pass(&run, 1);
-        assert_eq!((cursor.run, cursor.at, cursor.seq), (1, 0, Seq(6)));
+    fn runs_that_came_apart_are_contiguous() {
+        let (mut ring, mut spare) = (Ring::new(), Chunks::default());
+        let mut cursor = ring.cursor_at_end(Seq(0));
+        ring.push(&run(1..3, 10), 4 * CHUNK, &mut spare);
+        ring.push(&run(3..6, 10), 4 * CHUNK, &mut spare);
+        let frames = ring.frames_from(cursor, usize::MAX).unwrap();
+        assert_eq!((frames.len(), frames.bytes().len()), (5, 5 * 12));
+        assert_eq!(frames.created(), Nanos(1));
+        let cut = ring.frames_from(cursor, 40).unwrap();
+        assert_eq!(cut.len(), 3);
+        cut.pass(&mut cursor, cut.bytes().len());
+        let rest = ring.frames_from(cursor, usize::MAX).unwrap();
+        assert_eq!((rest.len(), rest.created()), (2, Nanos(3)));
+    }
+
+    #[test]
+    fn a_ring_that_is_emptied_leaves_those_in_step_in_step() {
+        let (mut ring, mut spare) = (Ring::new(), Chunks::default());
+        ring.push(&run(1..3, 10), 4 * CHUNK, &mut spare);
+        let in_step = ring.cursor_at_end(Seq(2));
+        ring.clear(&mut spare);
+        assert!(ring.is_at_end(in_step) && !ring.has_fallen(in_step));
+        ring.push(&run(3..4, 10), CHUNK, &mut spare);
+        assert_eq!(ring.frames_from(in_step, usize::MAX).unwrap().len(), 1);
+    }
+
+    proptest! {
+        /// Whatever a socket takes at a time, its receiver gets every frame once, in order.
+        #[test]
+        fn any_way_of_cutting_sends_every_byte_once(
+            lens in prop::collection::vec(0_usize..300, 1..40),
+            takes in prop::collection::vec(1_usize..700, 1..200),
+        ) {
+            let (mut ring, mut spare) = (Ring::new(), Chunks::default());
+            let mut cursor = ring.cursor_at_end(Seq(-1));
+            let mut all = Vec::new();
+            for (seq, len) in lens.iter().enumerate() {
+                let mut builder = RunBuilder::default();
+                let seq = i64::try_from(seq).unwrap();
+                let fill = u8::try_from(seq % 251).unwrap();
+                builder.push(Opcode::Binary, &vec![fill; *len], Seq(seq));
+                let run = builder.finish(Nanos(0));
+                all.extend_from_slice(run.bytes());
+                ring.push(&run, CHUNK, &mut spare);
+            }
+            let mut sent = Vec::new();
+            let mut frames_passed = 0;
+            for take in takes.iter().cycle() {
+                let Some(frames) = ring.frames_from(cursor, 1000) else { break };
+                let n = (*take).min(frames.bytes().len());
+                sent.extend_from_slice(&frames.bytes()[..n]);
+                let passed = frames.pass(&mut cursor, n);
+                sent.extend_from_slice(passed.rest);
+                frames_passed += passed.frames;
+            }
+            prop_assert_eq!(sent, all);
+            prop_assert_eq!(frames_passed, lens.len());
+            prop_assert_eq!(cursor.seq, Seq(i64::try_from(lens.len()).unwrap() - 1));
+        }
     }
 }

@@ -1,5 +1,7 @@
 use market::{Nanos, Seq};
 
+use crate::{Cursor, Frames};
+
 /// What kind of WebSocket message a frame is (RFC 6455, section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -90,10 +92,12 @@ impl Run {
         self.marks.last().map(|mark| mark.seq)
     }
 
-    /// The frame that byte `at` is in, or that begins there: its index.
+    /// The frames from the cursor on, which counts this run's frames from 0; at most so many bytes
+    /// of them but at least one frame. `None` behind the last one.
     #[must_use]
-    pub fn frame_at(&self, at: u32) -> usize {
-        self.marks.partition_point(|mark| mark.end <= at)
+    pub fn frames_from(&self, cursor: Cursor, most: usize) -> Option<Frames<'_>> {
+        let index = usize::try_from(cursor.frame).ok()?;
+        Frames::cut(&self.bytes, &self.marks, index, most, self.created)
     }
 }
 
@@ -166,16 +170,23 @@ mod tests {
     }
 
     #[test]
-    fn a_run_knows_which_frame_a_byte_is_in() {
+    fn a_run_is_sent_frame_by_frame() {
         let mut builder = RunBuilder::default();
         builder.push(Opcode::Binary, b"abc", Seq(5));
         builder.push(Opcode::Binary, b"defg", Seq(6));
         let run = builder.finish(Nanos(1));
-        assert_eq!(run.len(), 11);
-        assert_eq!(
-            [0, 4, 5, 10, 11].map(|at| run.frame_at(at)),
-            [0, 0, 1, 1, 2]
-        );
+        let mut cursor = Cursor {
+            frame: 0,
+            seq: Seq(4),
+        };
+        let frames = run.frames_from(cursor, 0).unwrap();
+        assert_eq!((frames.len(), frames.bytes().len()), (1, 5));
+        // Three of the first frame's five bytes go: the other two are the receiver's own.
+        assert_eq!(frames.pass(&mut cursor, 3).rest, b"bc");
+        assert_eq!((cursor.frame, cursor.seq), (1, Seq(5)));
+        let frames = run.frames_from(cursor, usize::MAX).unwrap();
+        assert_eq!(frames.pass(&mut cursor, 6).frames, 1);
+        assert!(run.frames_from(cursor, usize::MAX).is_none());
         assert_eq!(run.last_seq(), Some(Seq(6)));
         assert!(builder.is_empty());
     }

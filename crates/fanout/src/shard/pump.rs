@@ -1,259 +1,383 @@
-//! Sending: each session that has something is visited once a turn.
+//! Sending: each session that has something is visited once a pass.
 
 use std::io;
-use std::sync::Arc;
+use std::net::Shutdown;
+use std::ops::Range;
 
-use socket2::SockRef;
-use streams::Run;
+use market::Nanos;
+use streams::Frames;
 
-use super::state::{State, wall_clock};
+use super::sender::{BATCH, Sender};
+use super::state::{State, number, wall_clock};
 use super::subscribers::{channel_label, encoding_label};
-use crate::session::Phase;
+use crate::session::{Phase, Session};
 
-/// Several runs for one session are copied together up to this size and sent at once: a system
-/// call costs about as much as copying 64 KiB.
+/// Several streams' frames for one session are copied together up to this size and sent at once:
+/// a system call costs about as much as copying 64 KiB.
 const GATHER: usize = 64 * 1024;
-/// System calls for one session a visit; then others have their turn.
-const SENDS_A_VISIT: usize = 8;
+/// Bytes that one session is sent a visit; then others have their turn. Its streams are visited
+/// until they make up `GATHER`, and each brings at most this much and at least one frame.
+const VISIT: usize = 128 * 1024;
+/// Bytes gathered for a batch of sessions: those of a few busy ones, or of a whole batch of the
+/// usual kind.
+const ARENA: usize = 1024 * 1024;
 
-/// A part of a run that is sent to one subscriber: from a byte on to the run's end.
-pub(super) struct Segment {
-    sub: usize,
-    run: Arc<Run>,
-    from: u32,
+/// Sends that are made together; its memory is used again.
+pub(super) struct Batch {
+    sender: Sender,
+    plans: Vec<Plan>,
+    segments: Vec<Segment>,
+    /// Frames of several streams that go to one session.
+    arena: Vec<u8>,
+    results: Vec<io::Result<usize>>,
 }
 
-impl Segment {
-    fn bytes(&self) -> &[u8] {
-        &self.run.bytes()[self.from as usize..]
+/// What one session is sent.
+struct Plan {
+    session: u32,
+    source: Source,
+    len: usize,
+    /// Its segments, in `Batch::segments`.
+    segments: Range<usize>,
+    /// When the first of them was published.
+    created: Nanos,
+}
+
+/// Where the bytes are.
+enum Source {
+    /// In what the session has outgoing of its own.
+    Own,
+    /// In its only segment.
+    Segment,
+    /// In the arena, from here on.
+    Arena(usize),
+}
+
+/// Frames of one subscriber: those from its cursor on that have this length.
+struct Segment {
+    sub: u16,
+    len: usize,
+}
+
+impl Batch {
+    pub(super) const fn new(sender: Sender) -> Self {
+        Self {
+            sender,
+            plans: Vec::new(),
+            segments: Vec::new(),
+            arena: Vec::new(),
+            results: Vec::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.plans.len() >= BATCH || self.arena.len() >= ARENA
+    }
+
+    fn clear(&mut self) {
+        self.plans.clear();
+        self.segments.clear();
+        self.arena.clear();
     }
 }
 
 impl State {
-    /// Sends to every session that has something, then empties rings that nobody needs.
-    pub(super) fn send_to_all(&mut self) {
-        // A session that is closed on the way is marked again, once.
-        while let Some(index) = self.dirty.pop() {
+    /// Visits every session that has something to send once; whether any has more.
+    pub(super) fn send_pass(&mut self) -> bool {
+        if self.to_send.is_empty() {
+            self.trim();
+            return false;
+        }
+        let Some(mut batch) = self.batch.take() else {
+            return false;
+        };
+        let mut visits = std::mem::take(&mut self.to_send);
+        for index in visits.drain(..) {
+            let index = index as usize;
             if let Some(session) = self.sessions.get_mut(index) {
                 session.queued = false;
-                self.send_to(index);
+                self.plan(index, &mut batch);
+            }
+            if batch.is_full() {
+                self.send_batch(&mut batch);
             }
         }
-        while let Some(slot) = self.touched.pop() {
-            if let Some(stream) = self.streams.get_mut(slot)
-                && stream.behind == 0
-            {
-                self.ring_bytes -= stream.ring.bytes();
-                stream.ring.clear();
-            }
+        self.send_batch(&mut batch);
+        self.batch = Some(batch);
+        if self.to_send.is_empty() {
+            // Its memory is used again.
+            self.to_send = visits;
         }
+        self.trim();
+        !self.to_send.is_empty()
     }
 
-    /// Sends a session what it has to send, as far as its socket takes it.
-    pub(super) fn send_to(&mut self, index: usize) {
-        for _ in 0..SENDS_A_VISIT {
-            match self.send_once(index) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.block(index);
-                    return;
-                }
-                Err(_) => {
-                    if let Some(session) = self.sessions.get_mut(index) {
-                        session.gone = true;
-                        session.wake();
-                    }
-                    return;
-                }
-            }
-        }
-        if let Some(session) = self.sessions.get_mut(index) {
-            session.more = true;
-            session.wake();
-        }
-    }
-
-    /// Sends at most once; whether there may be more to send.
-    fn send_once(&mut self, index: usize) -> io::Result<bool> {
-        let Some(session) = self.sessions.get_mut(index) else {
-            return Ok(false);
-        };
+    /// Plans what a session is sent next, if anything.
+    fn plan(&mut self, index: usize, batch: &mut Batch) {
+        let session = &self.sessions[index];
         if session.blocked || session.gone {
-            return Ok(false);
+            return;
         }
-        let encoding = encoding_label(session.encoding);
-        if !session.outgoing.is_empty() {
-            let io = &session.io;
-            let sent = session.outgoing.send(|bytes| io.try_write(bytes))?;
-            self.metrics.sends.inc();
-            self.metrics.bytes_out[encoding].add(sent as u64);
-            if !session.outgoing.is_empty() {
-                self.metrics.sends_short.inc();
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
+        let begin = batch.segments.len();
+        let mut plan = Plan {
+            session: number(index),
+            source: Source::Own,
+            len: session.outgoing_len(),
+            segments: begin..begin,
+            created: Nanos(0),
+        };
+        if plan.len == 0 {
             if session.is_ending() {
-                // The client sees the end of the stream behind the close frame, and closes.
-                let _ended = SockRef::from(&*session.io).shutdown(std::net::Shutdown::Write);
-                session.wake();
+                return;
             }
-            return Ok(true);
+            self.plan_streams(index, &mut plan, &mut batch.segments);
+            match batch.segments.len() - begin {
+                0 => return,
+                1 => plan.source = Source::Segment,
+                _ => {
+                    plan.source = Source::Arena(batch.arena.len());
+                    let session = &self.sessions[index];
+                    for segment in &batch.segments[begin..] {
+                        if let Some(frames) = self.frames(session, segment) {
+                            batch.arena.extend_from_slice(frames.bytes());
+                        }
+                    }
+                }
+            }
+            plan.segments = begin..batch.segments.len();
         }
-        if session.is_ending() {
-            return Ok(false);
+        batch.plans.push(plan);
+    }
+
+    /// Takes subscribers that have something to send until they make up a visit.
+    fn plan_streams(&mut self, index: usize, plan: &mut Plan, segments: &mut Vec<Segment>) {
+        let begin = segments.len();
+        while plan.len < GATHER {
+            let session = &mut self.sessions[index];
+            let Some(sub_index) = session.pop_ready() else {
+                return;
+            };
+            let Some(sub) = session.sub(sub_index) else {
+                continue;
+            };
+            let stream = &self.streams[sub.stream as usize];
+            let most = VISIT - plan.len;
+            let frames = match sub.phase {
+                Phase::Starting | Phase::Paging => session
+                    .start_of(sub_index)
+                    .and_then(|start| start.run.frames_from(start.cursor, most)),
+                Phase::Live if stream.ring.has_fallen(sub.cursor) => {
+                    self.fall(index, sub_index);
+                    if self.sessions[index].is_ending() {
+                        segments.truncate(begin);
+                        return;
+                    }
+                    continue;
+                }
+                Phase::Live => stream.ring.frames_from(sub.cursor, most),
+                Phase::Parked => {
+                    self.ask_to_catch_up(index, sub_index);
+                    continue;
+                }
+                _ => continue,
+            };
+            let (Some(frames), Ok(sub)) = (frames, u16::try_from(sub_index)) else {
+                continue;
+            };
+            if plan.len == 0 {
+                plan.created = frames.created();
+            }
+            let len = frames.bytes().len();
+            plan.len += len;
+            segments.push(Segment { sub, len });
         }
-        let total = self.collect(index);
-        if self.segments.is_empty() {
-            return Ok(false);
+    }
+
+    /// The frames of a segment.
+    fn frames<'a>(&'a self, session: &'a Session, segment: &Segment) -> Option<Frames<'a>> {
+        let index = usize::from(segment.sub);
+        let sub = session.sub(index)?;
+        if matches!(sub.phase, Phase::Starting | Phase::Paging) {
+            let start = session.start_of(index)?;
+            return start.run.frames_from(start.cursor, segment.len);
+        }
+        let stream = self.streams.get(sub.stream as usize)?;
+        stream.ring.frames_from(sub.cursor, segment.len)
+    }
+
+    /// Makes the planned sends, and notes how far they went.
+    fn send_batch(&mut self, batch: &mut Batch) {
+        if batch.plans.is_empty() {
+            return;
+        }
+        let begin = wall_clock();
+        let (plans, segments, arena) = (&batch.plans, &batch.segments, &batch.arena);
+        let send = |index: usize| {
+            let plan: &Plan = &plans[index];
+            let session = &self.sessions[plan.session as usize];
+            let bytes = match plan.source {
+                Source::Own => session
+                    .outgoing
+                    .as_ref()
+                    .map_or(&[][..], |outgoing| outgoing.bytes()),
+                Source::Segment => self
+                    .frames(session, &segments[plan.segments.start])
+                    .map_or(&[][..], |frames| frames.bytes()),
+                Source::Arena(at) => &arena[at..at + plan.len],
+            };
+            (&session.io, bytes)
+        };
+        batch.sender.send(plans.len(), send, &mut batch.results);
+        let each = wall_clock().since(begin) / plans.len() as u64;
+        self.metrics
+            .stage_send
+            .record_many_ns(each, plans.len() as u64);
+        for (plan, result) in batch.plans.iter().zip(batch.results.drain(..)) {
+            let index = plan.session as usize;
+            let segments = &batch.segments[plan.segments.clone()];
+            match result {
+                Ok(sent) => {
+                    if !segments.is_empty() {
+                        self.metrics
+                            .stage_queue
+                            .record_ns(begin.since(plan.created));
+                    }
+                    self.sent(index, plan, segments, sent);
+                }
+                Err(error) => self.not_sent(index, segments, &error),
+            }
+        }
+        batch.clear();
+    }
+
+    /// So many bytes of a plan went.
+    fn sent(&mut self, index: usize, plan: &Plan, segments: &[Segment], sent: usize) {
+        let session = &mut self.sessions[index];
+        self.metrics.sends.inc();
+        self.metrics.bytes_out[encoding_label(session.encoding)].add(sent as u64);
+        if segments.is_empty() {
+            self.sent_own(index, sent);
+        }
+        let mut left = sent;
+        for segment in segments {
+            let part = left.min(segment.len);
+            left -= part;
+            self.pass(index, segment, part);
+        }
+        if sent < plan.len {
+            self.metrics.sends_short.inc();
+            self.block(index);
+            return;
         }
         let session = &self.sessions[index];
-        let oldest = self.segments[0].run.created();
-        let begin = wall_clock();
-        let sent = if let [segment] = self.segments.as_slice() {
-            session.io.try_write(segment.bytes())
-        } else {
-            self.gather.clear();
-            for segment in &self.segments {
-                self.gather.extend_from_slice(segment.bytes());
-            }
-            session.io.try_write(&self.gather)
-        }?;
-        self.metrics.stage_queue.record_ns(begin.since(oldest));
-        self.metrics.stage_send.record_ns(wall_clock().since(begin));
-        self.metrics.sends.inc();
-        self.metrics.bytes_out[encoding].add(sent as u64);
-        self.pass(index, sent);
-        if sent < total {
-            self.metrics.sends_short.inc();
-            return Err(io::ErrorKind::WouldBlock.into());
+        if session.has_ready() || session.outgoing.is_some() {
+            self.mark_to_send(index);
         }
-        Ok(true)
     }
 
-    /// Collects what is sent next into `segments`; returns how many bytes these have.
-    fn collect(&mut self, index: usize) -> usize {
-        self.segments.clear();
-        let mut total = 0;
-        let mut at = 0;
-        while total < GATHER {
-            let session = &mut self.sessions[index];
-            let Some(sub_index) = session.ready.get(at).copied() else {
-                break;
-            };
-            let sub = &mut session.subs[sub_index];
-            let stream = &self.streams[sub.stream];
-            if let Phase::Starting { run, at: from } = &sub.phase {
-                total += run.len() - *from as usize;
-                self.segments.push(Segment {
-                    sub: sub_index,
-                    run: Arc::clone(run),
-                    from: *from,
-                });
-                // What follows is sent when the start has been.
-                at += 1;
-                continue;
-            }
-            if matches!(sub.phase, Phase::Live) && stream.ring.has_fallen(sub.cursor) {
-                sub.queued = false;
-                session.ready.swap_remove(at);
-                self.fall(index, sub_index);
-                if self.sessions[index].is_ending() {
-                    self.segments.clear();
-                    return 0;
-                }
-                continue;
-            }
-            if !matches!(sub.phase, Phase::Live) || stream.ring.is_at_end(sub.cursor) {
-                sub.queued = false;
-                session.ready.swap_remove(at);
-                continue;
-            }
-            let mut cursor = sub.cursor;
-            while total < GATHER
-                && let Some(run) = stream.ring.get(cursor.run)
-            {
-                total += run.len() - cursor.at as usize;
-                self.segments.push(Segment {
-                    sub: sub_index,
-                    run: Arc::clone(run),
-                    from: cursor.at,
-                });
-                cursor.pass_all(run);
-            }
-            at += 1;
-        }
-        total
-    }
-
-    /// Moves cursors over the bytes that went. Where the last frame went in part, its rest
-    /// becomes the session's own.
-    fn pass(&mut self, index: usize, mut sent: usize) {
-        let segments = std::mem::take(&mut self.segments);
-        for segment in &segments {
-            if sent == 0 {
-                break;
-            }
-            let whole = segment.bytes().len();
-            let part = sent.min(whole);
-            sent -= part;
-            self.pass_segment(index, segment, part);
-        }
-        self.segments = segments;
-        self.segments.clear();
-    }
-
-    fn pass_segment(&mut self, index: usize, segment: &Segment, part: usize) {
+    /// Bytes of what a session has outgoing went.
+    fn sent_own(&mut self, index: usize, sent: usize) {
         let session = &mut self.sessions[index];
-        let sub = &mut session.subs[segment.sub];
-        let stream = &mut self.streams[sub.stream];
-        let run = &segment.run;
-        let begin = run.frame_at(segment.from);
-        let stop = u32::try_from(segment.from as usize + part).unwrap_or(u32::MAX);
-        // The frame that was sent in part, if any: the one that `stop` is inside of.
-        let inside = run.frame_at(stop);
-        let frame_begin = inside
-            .checked_sub(1)
-            .and_then(|before| run.marks().get(before))
-            .map_or(0, |mark| mark.end);
-        let mut passed = inside;
-        if let Some(mark) = run.marks().get(inside)
-            && stop > frame_begin
-        {
-            session
-                .outgoing
-                .push_rest(&run.bytes()[stop as usize..mark.end as usize]);
-            passed += 1;
+        if let Some(outgoing) = &mut session.outgoing {
+            outgoing.pass(sent);
+            if !outgoing.is_empty() {
+                return;
+            }
         }
-        let frames = (passed - begin) as u64;
+        session.outgoing = None;
+        if session.is_ending() {
+            // The client sees the end of the stream behind the close frame, and closes.
+            let _ended = session.io.shutdown(Shutdown::Write);
+            self.may_have_ended(index);
+        }
+        self.read_on(index);
+    }
+
+    /// Moves a subscriber over the bytes that went. Where its last frame went in part, the rest
+    /// becomes the session's own.
+    fn pass(&mut self, index: usize, segment: &Segment, part: usize) {
+        let session = &mut self.sessions[index];
+        let sub_index = usize::from(segment.sub);
+        let Some(sub) = session.sub(sub_index) else {
+            return;
+        };
+        let slot = sub.stream as usize;
+        let starts = matches!(sub.phase, Phase::Starting | Phase::Paging);
+        let mut cursor = sub.cursor;
+        let stream = &mut self.streams[slot];
+        let mut outgoing = session.outgoing.take();
+        let mut frames_passed = 0;
+        let mut pass = |frames: Option<Frames<'_>>, cursor: &mut _| {
+            let Some(frames) = frames else { return };
+            let passed = frames.pass(cursor, part);
+            frames_passed = passed.frames as u64;
+            if !passed.rest.is_empty() {
+                outgoing.get_or_insert_default().push_rest(passed.rest);
+            }
+        };
+        let mut has_more = false;
+        if starts {
+            if let Some(start) = session.start_of_mut(sub_index) {
+                let run = std::sync::Arc::clone(&start.run);
+                pass(
+                    run.frames_from(start.cursor, segment.len),
+                    &mut start.cursor,
+                );
+                has_more = run.frames_from(start.cursor, 0).is_some();
+            }
+            if !has_more {
+                session.forget_start(sub_index);
+                has_more = !stream.ring.is_at_end(cursor);
+                if let Some(sub) = session.sub_mut(sub_index) {
+                    let pages = sub.phase == Phase::Paging;
+                    sub.phase = if pages { Phase::Parked } else { Phase::Live };
+                    has_more |= pages;
+                }
+            }
+        } else {
+            pass(stream.ring.frames_from(cursor, segment.len), &mut cursor);
+            has_more = !stream.ring.is_at_end(cursor);
+            if let Some(sub) = session.sub_mut(sub_index) {
+                sub.cursor = cursor;
+            }
+            if !has_more {
+                stream.behind -= 1;
+                if stream.behind == 0 {
+                    self.touched.push(slot);
+                }
+            }
+        }
+        session.outgoing = outgoing;
+        if has_more {
+            session.mark_ready(sub_index);
+        }
         let (channel, encoding) = (
             channel_label(stream.key.channel),
             encoding_label(stream.encoding),
         );
-        self.metrics.messages_out[channel][encoding].add(frames);
-        let Some(last) = passed.checked_sub(1) else {
-            return;
-        };
-        match &mut sub.phase {
-            Phase::Starting { run, at } => {
-                *at = run.marks().get(last).map_or(*at, |mark| mark.end);
-                if *at as usize >= run.len() {
-                    sub.phase = Phase::Live;
-                }
-            }
-            _ => {
-                sub.cursor.pass(run, last);
-                if stream.ring.is_at_end(sub.cursor) {
-                    stream.behind -= 1;
-                }
-            }
+        self.metrics.messages_out[channel][encoding].add(frames_passed);
+    }
+
+    /// Nothing of a plan went.
+    fn not_sent(&mut self, index: usize, segments: &[Segment], error: &io::Error) {
+        let session = &mut self.sessions[index];
+        for segment in segments {
+            session.mark_ready(usize::from(segment.sub));
+        }
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.block(index),
+            io::ErrorKind::Interrupted => self.mark_to_send(index),
+            _ => self.lose(index),
         }
     }
 
-    /// The socket is full: the session's task waits for it, and nothing is sent meanwhile.
+    /// The socket is full: nothing is sent before it is writable.
     fn block(&mut self, index: usize) {
-        if let Some(session) = self.sessions.get_mut(index) {
+        if let Some(session) = self.sessions.get_mut(index)
+            && !session.blocked
+        {
             session.blocked = true;
-            session.wake();
+            self.blocked += 1;
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What clients ask, and what they are answered.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use metrics::label;
 use streams::{Opcode, Refused, StreamKey};
 use wire::control::{
@@ -12,7 +15,7 @@ use super::state::{State, wall_clock};
 use crate::directory::{Directory, Listing};
 use crate::inbound::InboundEvent;
 use crate::link::NotJoined;
-use crate::session::{Ending, PendingRequest, PendingResult};
+use crate::session::{PendingRequest, PendingResult};
 
 /// Bytes of answers and pongs that a session may have waiting before its pings go unanswered; a
 /// client that does not read gets no pongs.
@@ -20,19 +23,23 @@ const PONG_WHILE: usize = 8 * 1024;
 
 impl State {
     /// Reads what was received, up to a request that has to wait for its answer.
-    pub(super) fn read_requests(&mut self, index: usize, directory: &Directory) {
-        loop {
-            let Some(session) = self.sessions.get_mut(index) else {
-                return;
-            };
+    pub(super) fn read_requests(&mut self, index: usize) {
+        while let Some(session) = self.sessions.get_mut(index) {
             if session.request.is_some() || session.gone {
                 return;
             }
+            let Some(inbound) = &mut session.inbound else {
+                return;
+            };
+            let event = inbound.read();
+            if inbound.is_idle() {
+                session.inbound = None;
+            }
             if session.is_deaf() {
-                session.inbound.forget();
+                session.inbound = None;
                 return;
             }
-            let event = match session.inbound.read() {
+            let event = match event {
                 Ok(Some(event)) => event,
                 Ok(None) => return,
                 Err(violation) => {
@@ -48,31 +55,40 @@ impl State {
                 }
                 continue;
             }
-            let now = std::time::Instant::now();
-            let (rate, burst) = (self.settings.inbound_rate, self.settings.inbound_burst);
-            let counts = !matches!(event, InboundEvent::Pong | InboundEvent::Close(_));
-            if counts && !session.bucket.take(rate, burst, now) {
-                self.metrics.rate_limited.inc();
-                self.close(index, close::RATE_EXCEEDED, "more messages than allowed");
-                return;
+            self.take_event(index, event);
+        }
+    }
+
+    fn take_event(&mut self, index: usize, event: InboundEvent) {
+        let counts = !matches!(event, InboundEvent::Pong | InboundEvent::Close(_));
+        let now = self.millis(Instant::now());
+        let (rate, burst) = (
+            self.common.settings.inbound_rate,
+            self.common.settings.inbound_burst,
+        );
+        let session = &mut self.sessions[index];
+        if counts && !session.bucket.take(rate, burst, now) {
+            self.metrics.rate_limited.inc();
+            self.close(index, close::RATE_EXCEEDED, "more messages than allowed");
+            return;
+        }
+        match event {
+            InboundEvent::Fragment | InboundEvent::Pong => {}
+            InboundEvent::Ping(payload) => {
+                if session.outgoing_len() < PONG_WHILE {
+                    session.outgoing().push(Opcode::Pong, &payload);
+                    self.mark_to_send(index);
+                }
             }
-            match event {
-                InboundEvent::Fragment | InboundEvent::Pong => {}
-                InboundEvent::Ping(payload) => {
-                    if session.outgoing.len() < PONG_WHILE {
-                        session.outgoing.push(Opcode::Pong, &payload);
-                    }
-                }
-                InboundEvent::Close(code) => {
-                    // RFC 6455, section 5.5.1: the close is answered with the code received.
-                    self.close(index, code.unwrap_or(close::NORMAL), "");
-                    self.answered(index);
-                    return;
-                }
-                InboundEvent::Text(text) => {
-                    self.metrics.messages_in.inc();
-                    self.request(index, &text, directory);
-                }
+            InboundEvent::Close(code) => {
+                // RFC 6455, section 5.5.1: the close is answered with the code received.
+                self.close(index, code.unwrap_or(close::NORMAL), "");
+                self.answered(index);
+            }
+            InboundEvent::Text(text) => {
+                self.metrics.messages_in.inc();
+                let directory = Arc::clone(&self.common.directory);
+                self.request(index, &text, &directory);
             }
         }
     }
@@ -80,19 +96,20 @@ impl State {
     /// The client has closed as well.
     fn answered(&mut self, index: usize) {
         if let Some(session) = self.sessions.get_mut(index)
-            && let Ending::Closing { answered, .. } = &mut session.ending
+            && let Some(ending) = &mut session.ending
         {
-            *answered = true;
+            ending.answered = true;
+            self.may_have_ended(index);
         }
     }
 
     /// What follows a violation has no meaning.
     fn deafen(&mut self, index: usize) {
         if let Some(session) = self.sessions.get_mut(index)
-            && let Ending::Closing { deaf, .. } = &mut session.ending
+            && let Some(ending) = &mut session.ending
         {
-            *deaf = true;
-            session.inbound.forget();
+            ending.deaf = true;
+            session.inbound = None;
         }
     }
 
@@ -122,8 +139,9 @@ impl State {
         let mut text = Vec::with_capacity(512);
         answer.write(&mut text);
         if let Some(session) = self.sessions.get_mut(index) {
-            session.outgoing.push(Opcode::Text, &text);
+            session.outgoing().push(Opcode::Text, &text);
             self.metrics.answers_out.inc();
+            self.mark_to_send(index);
         }
     }
 
@@ -137,6 +155,7 @@ impl State {
         let mut request = PendingRequest {
             id,
             results: Vec::with_capacity(wanted.len()),
+            joining: Vec::new(),
             waiting: 0,
         };
         let mut joins = Vec::new();
@@ -151,7 +170,10 @@ impl State {
                 self.metrics.request_errors[code_label(error.error.code)].inc();
             }
         }
-        self.sessions[index].request = Some(Box::new(request));
+        request.joining.reserve_exact(joins.len());
+        let session = &mut self.sessions[index];
+        session.request = Some(Box::new(request));
+        session.reserve(joins.len());
         if joins.is_empty() {
             self.answer_request(index);
             return;
@@ -205,9 +227,8 @@ impl State {
             let key = stream_key(&listing, &wire_key);
             let session = &self.sessions[index];
             let has = session
-                .subs
-                .iter()
-                .any(|(_, sub)| self.streams[sub.stream].key == key)
+                .subs()
+                .any(|(_, sub)| self.streams[sub.stream as usize].key == key)
                 || joins.iter().any(|join| join.key == key);
             let mut fail = |code, message: String| {
                 let error = wire_key.refuse(ControlError::new(code, message));
@@ -220,8 +241,8 @@ impl State {
                 );
                 continue;
             }
-            let most = self.settings.streams_per_session;
-            if session.subs.len() + joins.len() >= most {
+            let most = self.common.settings.streams_per_session;
+            if session.streams() + joins.len() >= most {
                 fail(
                     ErrorCode::TooManyStreams,
                     format!("a session may have {most} streams"),
@@ -301,9 +322,8 @@ impl State {
             let key = stream_key(&listing, &stream);
             let streams = &self.streams;
             let sub = self.sessions[index]
-                .subs
-                .iter()
-                .find(|(_, sub)| streams[sub.stream].key == key)
+                .subs()
+                .find(|(_, sub)| streams[sub.stream as usize].key == key)
                 .map(|(sub, _)| sub);
             if let Some(sub) = sub {
                 self.leave(index, sub);

@@ -1,46 +1,63 @@
-use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
 use market::Nanos;
 use metrics::ShardMetrics;
 use metrics::label::CloseReason;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 use slab::Slab;
-use streams::{Opcode, Ring, StreamKey};
-use tokio::net::TcpStream;
+use std::os::fd::AsRawFd as _;
+use streams::{Chunks, Opcode, Ring, StreamKey};
 use wire::{Encoding, close};
 
-use super::pump::Segment;
-use crate::inbound::Inbound;
+use super::Common;
+use super::pump::Batch;
+use super::sender::Sender;
+use super::sweep::{self, Check};
 use crate::link::{CommandLine, PublisherLink, StreamSlot};
-use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
 use crate::seats::Seat;
-use crate::session::{Ending, Ping, Session};
-use crate::settings::Settings;
+use crate::session::{Ending, Session};
+use crate::wheel::Wheel;
 
 /// Everything that a shard's tasks share; they run on one thread and never hold it across a wait.
 pub(super) struct State {
     pub(super) index: usize,
-    pub(super) settings: Settings,
+    pub(super) common: Arc<Common>,
     pub(super) metrics: Arc<ShardMetrics>,
+    pub(super) registry: Registry,
     pub(super) sessions: Slab<Session>,
     pub(super) streams: Slab<Stream>,
     pub(super) by_key: HashMap<(StreamKey, Encoding), usize>,
     pub(super) publishers: Vec<CommandLine>,
     /// Sessions that have something to send, each once.
-    pub(super) dirty: Vec<usize>,
-    /// Streams that were given a run since the last time that all sessions were sent to.
+    pub(super) to_send: Vec<u32>,
+    /// Sessions whose sockets may have something to read, each once.
+    pub(super) to_read: Vec<u32>,
+    /// Sessions that may have ended.
+    pub(super) to_end: Vec<u32>,
+    /// Streams that were given a run, or whose last subscriber in arrears caught up, since their
+    /// rings were last looked at.
     pub(super) touched: Vec<usize>,
-    /// When to look after a session's ping, soonest first; all wait equally long.
-    pub(super) pings: VecDeque<(Instant, usize, u64)>,
+    /// When to look after sessions.
+    pub(super) checks: Wheel<Check>,
+    pub(super) due: Vec<Check>,
+    /// How many sessions' sockets are full.
+    pub(super) blocked: usize,
     /// Bytes that the rings of all streams hold.
     pub(super) ring_bytes: usize,
-    pub(super) segments: Vec<Segment>,
-    pub(super) gather: Vec<u8>,
+    pub(super) spare: Chunks,
+    /// Taken out while a pass is under way.
+    pub(super) batch: Option<Box<Batch>>,
+    /// What is received is read into here, so that a session that waits has no buffer.
+    pub(super) received: Box<[u8]>,
     /// Tells sessions, streams and subscribers from earlier ones in the same place.
-    pub(super) tokens: u64,
+    tokens: u64,
+    began: Instant,
 }
 
 /// A stream that this shard has subscribers of.
@@ -51,35 +68,47 @@ pub(super) struct Stream {
     pub(super) generation: u64,
     pub(super) ring: Ring,
     /// Sessions and their subscribers.
-    pub(super) subs: Vec<(usize, usize)>,
+    pub(super) subs: Vec<(u32, u16)>,
     /// Subscribers that the ring is of use to.
     pub(super) holders: usize,
     /// Holders that have not been sent all of the ring; when none is left, the ring is emptied.
     pub(super) behind: usize,
 }
 
+/// Bytes read at once: as many as a request may have.
+const READ: usize = 4096;
+
 impl State {
     pub(super) fn new(
         index: usize,
-        settings: &Settings,
+        common: Arc<Common>,
         metrics: Arc<ShardMetrics>,
         publishers: Vec<PublisherLink>,
+        registry: Registry,
     ) -> Self {
+        let sender = Sender::new(common.settings.batched_sends);
         Self {
             index,
-            settings: settings.clone(),
+            common,
             metrics,
+            registry,
             sessions: Slab::new(),
             streams: Slab::new(),
             by_key: HashMap::new(),
             publishers: publishers.into_iter().map(CommandLine::new).collect(),
-            dirty: Vec::new(),
+            to_send: Vec::new(),
+            to_read: Vec::new(),
+            to_end: Vec::new(),
             touched: Vec::new(),
-            pings: VecDeque::new(),
+            checks: Wheel::new(),
+            due: Vec::new(),
+            blocked: 0,
             ring_bytes: 0,
-            segments: Vec::new(),
-            gather: Vec::new(),
+            spare: Chunks::default(),
+            batch: Some(Box::new(Batch::new(sender))),
+            received: vec![0; READ].into_boxed_slice(),
             tokens: 0,
+            began: Instant::now(),
         }
     }
 
@@ -92,62 +121,89 @@ impl State {
         self.tokens
     }
 
-    /// Lets a session in; returns its index and its token.
-    pub(super) fn open(
-        &mut self,
-        io: Rc<TcpStream>,
-        encoding: Encoding,
-        seat: Seat,
-    ) -> (usize, u64) {
-        let token = self.next_token();
-        let now = Instant::now();
-        let index = self.sessions.insert(Session {
-            io,
-            token,
-            encoding,
-            subs: Slab::new(),
-            ready: Vec::new(),
-            outgoing: Outgoing::default(),
-            inbound: Inbound::new(self.settings.inbound_message_bytes),
-            bucket: TokenBucket::full(self.settings.inbound_burst, now),
-            request: None,
-            unread: false,
-            waker: None,
-            queued: false,
-            blocked: false,
-            more: false,
-            heard: true,
-            ping: Ping::None,
-            ending: Ending::No,
-            gone: false,
-            _seat: seat,
-        });
-        self.pings
-            .push_back((now + self.settings.ping_interval, index, token));
-        self.metrics.sessions_opened.inc();
-        self.metrics.sessions_open.inc();
-        (index, token)
+    /// A token that tells one from the last four thousand million others.
+    #[expect(clippy::cast_possible_truncation, reason = "that is what is wanted")]
+    pub(super) const fn short_token(&mut self) -> u32 {
+        self.next_token() as u32
     }
 
-    /// Forgets a session that has ended.
-    pub(super) fn remove(&mut self, index: usize, token: u64) {
-        let is_it = |session: &Session| session.token == token;
-        if !self.sessions.get(index).is_some_and(is_it) {
-            return;
+    /// Milliseconds since the shard began, modulo 2^32.
+    #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
+    pub(super) fn millis(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.began).as_millis() as u32
+    }
+
+    /// Lets a session in that has sent `read_ahead` behind its handshake.
+    pub(super) fn open(
+        &mut self,
+        io: TcpStream,
+        encoding: Encoding,
+        seat: Seat,
+        read_ahead: &[u8],
+    ) -> io::Result<usize> {
+        let token = self.short_token();
+        let bucket = TokenBucket::full(
+            self.common.settings.inbound_burst,
+            self.millis(Instant::now()),
+        );
+        let place = self.sessions.vacant_entry();
+        let index = place.key();
+        self.registry.register(
+            &mut SourceFd(&io.as_raw_fd()),
+            Token(index),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
+        place.insert(Session::new(io, token, encoding, bucket, seat));
+        let ticks = sweep::ticks(self.common.settings.ping_interval);
+        self.checks.add(ticks, Check::of(index, token));
+        self.metrics.sessions_opened.inc();
+        self.metrics.sessions_open.inc();
+        if !read_ahead.is_empty() {
+            self.take_bytes(index, read_ahead);
         }
-        let subs: Vec<usize> = self.sessions[index]
-            .subs
-            .iter()
-            .map(|(sub, _)| sub)
-            .collect();
+        // What came between the last read of the handshake and now is told by no event.
+        self.mark_readable(index);
+        Ok(index)
+    }
+
+    /// Forgets a session that has ended; its socket is closed with it.
+    fn remove(&mut self, index: usize) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let subs: Vec<usize> = session.subs().map(|(sub, _)| sub).collect();
         for sub in subs {
             self.leave(index, sub);
         }
         let session = self.sessions.remove(index);
-        if session.ending == Ending::No {
+        self.blocked -= usize::from(session.blocked);
+        if !session.is_ending() {
             self.metrics.sessions_closed[CloseReason::Disconnected].inc();
         }
         self.metrics.sessions_open.dec();
+        self.common.balance.leave(self.index);
+    }
+
+    /// Forgets all sessions that have ended.
+    pub(super) fn remove_ended(&mut self) {
+        while let Some(index) = self.to_end.pop() {
+            let index = index as usize;
+            if self.sessions.get(index).is_some_and(Session::has_ended) {
+                self.remove(index);
+            }
+        }
+    }
+
+    /// The socket is of no more use.
+    pub(super) fn lose(&mut self, index: usize) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.gone = true;
+            self.may_have_ended(index);
+        }
+    }
+
+    pub(super) fn may_have_ended(&mut self, index: usize) {
+        self.to_end.push(number(index));
     }
 
     /// Sends a close frame behind what is outgoing, and nothing of its streams any more.
@@ -161,16 +217,23 @@ impl State {
         let mut payload = code.to_be_bytes().to_vec();
         // A control frame has at most 125 bytes; our reasons are short.
         payload.extend(reason.bytes().take(123));
-        session.outgoing.push(Opcode::Close, &payload);
-        session.ending = Ending::Closing {
-            until: Instant::now() + self.settings.pong_timeout,
+        session.outgoing().push(Opcode::Close, &payload);
+        session.ending = Some(Box::new(Ending {
+            until: Instant::now() + self.common.settings.pong_timeout,
             answered: false,
             deaf: false,
-        };
-        session.ready = Vec::new();
+        }));
         session.request = None;
+        let token = session.token;
+        let subs: Vec<usize> = session.subs().map(|(sub, _)| sub).collect();
+        let ticks = sweep::ticks(self.common.settings.pong_timeout);
+        self.checks.add(ticks, Check::of(index, token));
         self.metrics.sessions_closed[reason_of(code)].inc();
-        self.mark_dirty(index);
+        // Its streams go on without it.
+        for sub in subs {
+            self.leave(index, sub);
+        }
+        self.mark_to_send(index);
     }
 
     pub(super) fn close_restart(&mut self, index: usize) {
@@ -181,12 +244,14 @@ impl State {
         );
     }
 
-    pub(super) fn mark_dirty(&mut self, index: usize) {
+    /// The session has something to send; while its socket is full, that waits.
+    pub(super) fn mark_to_send(&mut self, index: usize) {
         if let Some(session) = self.sessions.get_mut(index)
             && !session.queued
+            && !session.blocked
         {
             session.queued = true;
-            self.dirty.push(index);
+            self.to_send.push(number(index));
         }
     }
 
@@ -197,6 +262,11 @@ impl State {
             generation: self.streams[stream].generation,
         }
     }
+}
+
+/// An index of a slab as a list has it: sessions are bounded far below.
+pub(super) fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 fn reason_of(code: u16) -> CloseReason {

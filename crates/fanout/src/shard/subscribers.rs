@@ -2,16 +2,26 @@
 
 use market::{Channel, Position};
 use metrics::label;
-use streams::{CaughtUp, Joined, ResumeFailure, Ring, Start, StreamKey};
+use streams::{CaughtUp, Cursor, Joined, ResumeFailure, Ring, Start, StreamKey};
 use wire::control::{Policy, StartKind, StartReason, Subscribed};
-use wire::{Encoding, close};
+use wire::{Encoding, LagKind, close};
 
-use super::state::{State, Stream};
+use super::state::{State, Stream, number};
 use crate::link::{Command, Delivery, NotJoined, RunFor, SubscriberId};
 use crate::session::{PendingResult, Phase, Sub};
 
 /// Bytes that a stream's ring keeps while the shard's rings together are over their budget.
 const SCARCE_RUN_BYTES: usize = 64 * 1024;
+/// Bytes that rings may keep for each session whose socket is full, and for all of them besides: so
+/// a slow client costs a constant, however much passes it by.
+const BLOCKED_BYTES: usize = 32 * 1024;
+const LEAST_BYTES: usize = 1024 * 1024;
+
+/// Where a run begins.
+const FIRST: Cursor = Cursor {
+    frame: 0,
+    seq: market::Seq::NONE,
+};
 
 impl State {
     /// Takes what a publisher delivered; sends nothing yet.
@@ -53,33 +63,85 @@ impl State {
         }
         let before = stream.ring.bytes();
         // While all rings together are large, each keeps only what a client in step needs.
-        let bound = if self.ring_bytes < self.settings.ring_budget {
-            self.settings.run_bytes
+        let bound = if self.ring_bytes < self.common.settings.ring_budget {
+            self.common.settings.run_bytes
         } else {
-            self.settings.run_bytes.min(SCARCE_RUN_BYTES)
+            self.common.settings.run_bytes.min(SCARCE_RUN_BYTES)
         };
-        stream.ring.push(run, bound);
+        stream.ring.push(&run, bound, &mut self.spare);
         self.ring_bytes = self.ring_bytes + stream.ring.bytes() - before;
         // All holders now lack at least this run.
         stream.behind = stream.holders;
         self.touched.push(slot);
-        for (index, sub_index) in &stream.subs {
-            let Some(session) = self.sessions.get_mut(*index) else {
+        for (number, sub_index) in &stream.subs {
+            let Some(session) = self.sessions.get_mut(*number as usize) else {
                 continue;
             };
-            let Some(sub) = session.subs.get_mut(*sub_index) else {
-                continue;
-            };
-            if !matches!(sub.phase, Phase::Live) || sub.queued {
+            let sub_index = usize::from(*sub_index);
+            if !session
+                .sub(sub_index)
+                .is_some_and(|sub| sub.phase == Phase::Live)
+            {
                 continue;
             }
-            sub.queued = true;
-            session.ready.push(*sub_index);
-            if !session.queued {
+            session.mark_ready(sub_index);
+            if !session.queued && !session.blocked {
                 session.queued = true;
-                self.dirty.push(*index);
+                self.to_send.push(*number);
             }
         }
+    }
+
+    /// Empties rings that nobody needs, and parks those who are too far behind in the others.
+    ///
+    /// A subscriber whose socket has room is never far behind: it was just visited. So what rings
+    /// hold now is for sessions whose sockets are full, and each of these pays for a constant.
+    pub(super) fn trim(&mut self) {
+        while let Some(slot) = self.touched.pop() {
+            if let Some(stream) = self.streams.get_mut(slot)
+                && stream.behind == 0
+            {
+                self.ring_bytes -= stream.ring.bytes();
+                stream.ring.clear(&mut self.spare);
+            }
+        }
+        let budget = BLOCKED_BYTES
+            .saturating_mul(self.blocked)
+            .saturating_add(LEAST_BYTES)
+            .min(self.common.settings.ring_budget);
+        if self.ring_bytes <= budget || !self.to_send.is_empty() {
+            return;
+        }
+        let held: Vec<usize> = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.ring.bytes() > 0)
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in held {
+            self.park_all_behind(slot);
+        }
+    }
+
+    /// Empties a stream's ring; who lacked any of it is caught up when its socket has room.
+    fn park_all_behind(&mut self, slot: usize) {
+        let subs = self.streams[slot].subs.clone();
+        for (number, sub_index) in subs {
+            let (index, sub_index) = (number as usize, usize::from(sub_index));
+            let is_behind = |sub: &Sub| {
+                sub.phase == Phase::Live && !self.streams[slot].ring.is_at_end(sub.cursor)
+            };
+            let session = self.sessions.get(index);
+            if session
+                .and_then(|session| session.sub(sub_index))
+                .is_some_and(is_behind)
+            {
+                self.fall(index, sub_index);
+            }
+        }
+        let stream = &mut self.streams[slot];
+        self.ring_bytes -= stream.ring.bytes();
+        stream.ring.clear(&mut self.spare);
     }
 
     /// Begins a subscription; its publisher's answer becomes the given result of the pending request.
@@ -95,20 +157,19 @@ impl State {
         result: usize,
     ) {
         let slot = self.stream(key, encoding, publisher);
-        let token = self.next_token();
+        let token = self.short_token();
         let stream = &mut self.streams[slot];
         let session = &mut self.sessions[index];
-        let sub = session.subs.insert(Sub {
-            stream: slot,
-            place: stream.subs.len(),
-            token,
-            phase: Phase::Joining { result },
-            cursor: stream.ring.cursor_at_end(market::Seq::NONE),
-            epoch: market::Epoch(0),
-            policy,
-            queued: false,
-        });
-        stream.subs.push((index, sub));
+        let cursor = stream.ring.cursor_at_end(market::Seq::NONE);
+        let place = number(stream.subs.len());
+        let sub = Sub::new(number(slot), place, token, cursor, policy);
+        let Some(sub) = session.insert(sub) else {
+            return;
+        };
+        stream.subs.push((number(index), sub));
+        if let Some(request) = session.request.as_mut() {
+            request.joining.push((sub, result));
+        }
         self.metrics.subscriptions[channel_label(key.channel)].inc();
         let command = Command::Join {
             stream: self.slot_of(slot),
@@ -116,8 +177,8 @@ impl State {
             encoding,
             subscriber: SubscriberId {
                 session: index,
-                sub,
-                token,
+                sub: usize::from(sub),
+                token: u64::from(token),
             },
             resume,
         };
@@ -127,24 +188,28 @@ impl State {
     /// Ends a subscription; the last one of its stream ends the stream in this shard.
     pub(super) fn leave(&mut self, index: usize, sub_index: usize) {
         let session = &mut self.sessions[index];
-        let Some(sub) = session.subs.try_remove(sub_index) else {
+        let Some(sub) = session.sub(sub_index) else {
             return;
         };
-        session.ready.retain(|ready| *ready != sub_index);
-        let slot = sub.stream;
+        let holds_ring = sub.holds_ring();
+        let Some((slot, place, _, cursor)) = session.remove(sub_index) else {
+            return;
+        };
+        let (slot, at) = (slot as usize, place as usize);
         let stream = &mut self.streams[slot];
-        if sub.holds_ring() {
+        if holds_ring {
             stream.holders -= 1;
-            stream.behind -= usize::from(!stream.ring.is_at_end(sub.cursor));
+            stream.behind -= usize::from(!stream.ring.is_at_end(cursor));
+            self.touched.push(slot);
         }
-        stream.subs.swap_remove(sub.place);
-        if let Some((moved_session, moved_sub)) = stream.subs.get(sub.place).copied()
+        stream.subs.swap_remove(at);
+        if let Some((moved_session, moved_sub)) = stream.subs.get(at).copied()
             && let Some(moved) = self
                 .sessions
-                .get_mut(moved_session)
-                .and_then(|session| session.subs.get_mut(moved_sub))
+                .get_mut(moved_session as usize)
+                .and_then(|session| session.sub_mut(usize::from(moved_sub)))
         {
-            moved.place = sub.place;
+            moved.place = place;
         }
         self.metrics.subscriptions[channel_label(stream.key.channel)].dec();
         if stream.subs.is_empty() {
@@ -162,53 +227,69 @@ impl State {
 
     /// A subscriber fell behind its stream's ring: it is caught up, or its session disconnected.
     pub(super) fn fall(&mut self, index: usize, sub_index: usize) {
-        self.metrics.cursors_fallen.inc();
         let session = &mut self.sessions[index];
-        let sub = &mut session.subs[sub_index];
+        let blocked = session.blocked;
+        let Some(sub) = session.sub_mut(sub_index) else {
+            return;
+        };
+        self.metrics.cursors_fallen.inc();
         if sub.policy == Policy::Disconnect {
             self.metrics.slow_disconnects.inc();
             self.close(index, close::TOO_SLOW, "too slow for its streams");
             return;
         }
-        let slot = sub.stream;
-        let stream = &mut self.streams[slot];
+        sub.phase = Phase::Parked;
+        let stream = &mut self.streams[sub.stream as usize];
         stream.holders -= 1;
         stream.behind -= 1;
+        if blocked {
+            // Asked now, it would be told what is old when there is room.
+            session.mark_ready(sub_index);
+        } else {
+            self.ask_to_catch_up(index, sub_index);
+        }
+    }
+
+    /// Asks the publisher to catch a parked subscriber up.
+    pub(super) fn ask_to_catch_up(&mut self, index: usize, sub_index: usize) {
+        let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
+            return;
+        };
         sub.phase = Phase::Fallen;
+        let slot = sub.stream as usize;
+        let stream = &self.streams[slot];
         let command = Command::CatchUp {
             key: stream.key,
             encoding: stream.encoding,
             subscriber: SubscriberId {
                 session: index,
                 sub: sub_index,
-                token: sub.token,
+                token: u64::from(sub.token),
             },
             from: sub.position(),
-            stream: crate::link::StreamSlot {
-                shard: self.index,
-                slot,
-                generation: stream.generation,
-            },
+            stream: self.slot_of(slot),
         };
-        let publisher = stream.publisher;
+        let publisher = self.streams[slot].publisher;
         self.publishers[publisher].send(command);
     }
 
     /// Lets the subscribers of an answered request begin.
     pub(super) fn release(&mut self, index: usize) {
         let session = &mut self.sessions[index];
-        for (sub_index, sub) in &mut session.subs {
-            let Phase::Held(start) = &mut sub.phase else {
+        let held: Vec<usize> = session
+            .subs()
+            .filter(|(_, sub)| sub.phase == Phase::Held)
+            .map(|(sub, _)| sub)
+            .collect();
+        for sub_index in held {
+            let starts = session.start_of(sub_index).is_some();
+            let Some(sub) = session.sub_mut(sub_index) else {
                 continue;
             };
-            let behind = !self.streams[sub.stream].ring.is_at_end(sub.cursor);
-            sub.phase = match start.take() {
-                Some(run) => Phase::Starting { run, at: 0 },
-                None => Phase::Live,
-            };
-            if (behind || matches!(sub.phase, Phase::Starting { .. })) && !sub.queued {
-                sub.queued = true;
-                session.ready.push(sub_index);
+            let behind = !self.streams[sub.stream as usize].ring.is_at_end(sub.cursor);
+            sub.phase = if starts { Phase::Starting } else { Phase::Live };
+            if behind || starts {
+                session.mark_ready(sub_index);
             }
         }
     }
@@ -223,21 +304,30 @@ impl State {
             return;
         }
         let session = &mut self.sessions[index];
-        let sub = &mut session.subs[sub_index];
-        let Phase::Joining { result } = sub.phase else {
-            return;
-        };
         let Some(request) = session.request.as_mut() else {
             return;
         };
+        let joining = &mut request.joining;
+        let Some(at) = joining
+            .iter()
+            .position(|(sub, _)| usize::from(*sub) == sub_index)
+        else {
+            return;
+        };
+        let (_, result) = joining.swap_remove(at);
         let PendingResult::Waiting(key) = &request.results[result] else {
             return;
         };
+        let key = key.clone();
+        let Some(sub) = session.sub_mut(sub_index) else {
+            return;
+        };
+        let slot = sub.stream as usize;
         let done = match &outcome {
             Ok(joined) => Ok(Subscribed {
                 stream: key.clone(),
                 policy: sub.policy,
-                instrument: self.streams[sub.stream].key.instrument,
+                instrument: self.streams[slot].key.instrument,
                 view: joined.view,
                 epoch: joined.position.epoch,
                 exponents: joined.exponents,
@@ -250,37 +340,40 @@ impl State {
                     _ => None,
                 },
             }),
-            Err(refused) => Err(super::requests::refuse(key, *refused)),
+            Err(refused) => Err(super::requests::refuse(&key, *refused)),
         };
         if let Err(error) = &done {
             self.metrics.request_errors[super::requests::code_label(error.error.code)].inc();
         }
-        request.results[result] = PendingResult::Done(done);
-        request.waiting -= 1;
-        let answered = request.waiting == 0;
         match outcome {
             Ok(joined) => {
-                let stream = &mut self.streams[sub.stream];
+                let stream = &mut self.streams[slot];
                 stream.holders += 1;
                 sub.epoch = joined.position.epoch;
                 sub.cursor = stream.ring.cursor_at_end(joined.position.seq);
+                sub.phase = Phase::Held;
+                if let Some(run) = joined.run {
+                    session.begin_with(sub_index, run, FIRST);
+                }
                 if matches!(joined.start, Start::Snapshot(_)) {
                     self.metrics.snapshots.inc();
                 }
                 if let Some(outcome) = resume_label(joined.start) {
                     self.metrics.resumes[outcome].inc();
                 }
-                sub.phase = Phase::Held(joined.run);
             }
             Err(_) => self.leave(index, sub_index),
         }
-        if answered {
+        let Some(request) = self.sessions[index].request.as_mut() else {
+            return;
+        };
+        request.results[result] = PendingResult::Done(done);
+        request.waiting -= 1;
+        if request.waiting == 0 {
             self.answer_request(index);
-            self.mark_dirty(index);
+            self.mark_to_send(index);
             // Requests that came behind it may be read now.
-            let session = &mut self.sessions[index];
-            session.unread = !session.inbound.is_empty();
-            session.wake();
+            self.read_on(index);
         }
     }
 
@@ -288,33 +381,47 @@ impl State {
         if !self.is_current(subscriber) {
             return;
         }
-        let session = &mut self.sessions[subscriber.session];
-        let sub = &mut session.subs[subscriber.sub];
         let Some(caught_up) = caught_up else {
             // The stream is no longer made, so neither is this subscription.
             self.leave(subscriber.session, subscriber.sub);
             return;
         };
-        let stream = &mut self.streams[sub.stream];
-        stream.holders += 1;
+        let session = &mut self.sessions[subscriber.session];
+        let Some(sub) = session.sub_mut(subscriber.sub) else {
+            return;
+        };
+        let stream = &mut self.streams[sub.stream as usize];
         sub.epoch = caught_up.position.epoch;
         sub.cursor = stream.ring.cursor_at_end(caught_up.position.seq);
-        sub.phase = match caught_up.run {
-            Some(run) => Phase::Starting { run, at: 0 },
-            None => Phase::Live,
+        sub.phase = match (&caught_up.run, caught_up.more) {
+            (Some(_), true) => Phase::Paging,
+            (Some(_), false) => Phase::Starting,
+            (None, _) => Phase::Live,
         };
-        if !sub.queued {
-            sub.queued = true;
-            session.ready.push(subscriber.sub);
+        stream.holders += usize::from(sub.holds_ring());
+        if let Some(run) = caught_up.run {
+            session.begin_with(subscriber.sub, run, FIRST);
         }
-        self.mark_dirty(subscriber.session);
+        if let Some((kind, messages)) = caught_up.missed {
+            match kind {
+                LagKind::Conflated => self.metrics.conflations.inc(),
+                LagKind::Snapshot => self.metrics.catch_up_snapshots.inc(),
+                LagKind::Skipped => {}
+            }
+            match kind {
+                LagKind::Skipped => self.metrics.skipped_messages.add(messages.max(1)),
+                _ => self.metrics.conflated_messages.add(messages),
+            }
+        }
+        session.mark_ready(subscriber.sub);
+        self.mark_to_send(subscriber.session);
     }
 
     fn is_current(&self, subscriber: SubscriberId) -> bool {
         self.sessions
             .get(subscriber.session)
-            .and_then(|session| session.subs.get(subscriber.sub))
-            .is_some_and(|sub| sub.token == subscriber.token)
+            .and_then(|session| session.sub(subscriber.sub))
+            .is_some_and(|sub| u64::from(sub.token) == subscriber.token)
     }
 
     fn stream(&mut self, key: StreamKey, encoding: Encoding, publisher: usize) -> usize {

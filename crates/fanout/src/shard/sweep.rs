@@ -6,79 +6,90 @@ use streams::Opcode;
 use wire::json::InstrumentText;
 use wire::{Encoding, GoAway, GoAwayReason, Head, close, json, sbe};
 
-use super::state::{State, wall_clock};
-use crate::session::{Ending, Ping};
+use super::state::{State, number, wall_clock};
+use crate::session::Ping;
+
+/// A tick of a shard's clock: how exact pings and deadlines are.
+pub(super) const TICK: Duration = Duration::from_millis(250);
+/// Ticks that a shard makes up for at once when it was held up: a minute.
+const MOST_TICKS: u32 = 240;
+
+/// A session that is to be looked after.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Check {
+    session: u32,
+    token: u32,
+}
+
+impl Check {
+    pub(super) fn of(session: usize, token: u32) -> Self {
+        Self {
+            session: number(session),
+            token,
+        }
+    }
+}
+
+/// A span in ticks, rounded up.
+pub(super) fn ticks(span: Duration) -> u32 {
+    u32::try_from(span.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u32::MAX)
+}
 
 impl State {
     /// Pings, deadlines, and commands that a publisher could not take.
     pub(super) fn sweep(&mut self) {
         let now = Instant::now();
-        self.sweep_pings(now);
-        self.sweep_closing(now);
+        let behind = (self.millis(now) / millis(TICK)).wrapping_sub(self.checks.now());
+        let mut due = std::mem::take(&mut self.due);
+        for _ in 0..behind.min(MOST_TICKS) {
+            self.checks.tick(&mut due);
+            for check in due.drain(..) {
+                self.look_after(check, now);
+            }
+        }
+        self.due = due;
         for publisher in &mut self.publishers {
             if publisher.is_waiting() {
                 publisher.retry();
             }
         }
-        self.send_to_all();
     }
 
-    /// Looks after every session when its time has come. A session that was heard of since is
-    /// left alone; else it is sent a ping, and closed when that brings no sign of life either.
-    fn sweep_pings(&mut self, now: Instant) {
-        while let Some((due, index, token)) = self.pings.front().copied() {
-            if due > now {
-                break;
+    /// Looks after a session whose time has come. One that was heard of since is left alone; else
+    /// it is sent a ping, and closed when that brings no sign of life either.
+    fn look_after(&mut self, check: Check, now: Instant) {
+        let index = check.session as usize;
+        let Some(session) = self
+            .sessions
+            .get_mut(index)
+            .filter(|session| session.token == check.token)
+        else {
+            return;
+        };
+        if let Some(ending) = &session.ending {
+            if ending.until <= now {
+                self.lose(index);
             }
-            self.pings.pop_front();
-            let Some(session) = self
-                .sessions
-                .get_mut(index)
-                .filter(|session| session.token == token)
-            else {
-                continue;
-            };
-            if session.is_ending() {
-                continue;
-            }
-            let heard = std::mem::replace(&mut session.heard, false);
-            match session.ping {
-                Ping::Sent if !heard => {
-                    self.metrics.heartbeat_failures.inc();
-                    self.close(index, close::HEARTBEAT, "no answer to a ping");
-                    continue;
-                }
-                _ if heard => session.ping = Ping::None,
-                _ => {}
-            }
-            let wait = if session.ping == Ping::None && !heard {
-                session.outgoing.push(Opcode::Ping, b"");
-                session.ping = Ping::Sent;
-                self.metrics.pings.inc();
-                self.mark_dirty(index);
-                self.settings.pong_timeout
-            } else {
-                self.settings.ping_interval
-            };
-            self.check_again(now + wait, index, token);
+            return;
         }
-    }
-
-    /// Keeps the checks in order: of two intervals, the shorter's checks stand before some others.
-    fn check_again(&mut self, due: Instant, index: usize, token: u64) {
-        let place = self.pings.partition_point(|(other, ..)| *other <= due);
-        self.pings.insert(place, (due, index, token));
-    }
-
-    fn sweep_closing(&mut self, now: Instant) {
-        for (_, session) in &mut self.sessions {
-            if let Ending::Closing { until, .. } = session.ending
-                && until <= now
-            {
-                session.gone = true;
-                session.wake();
-            }
+        let heard = std::mem::replace(&mut session.heard, false);
+        if heard {
+            session.ping = Ping::None;
+        } else if session.ping == Ping::Sent {
+            self.metrics.heartbeat_failures.inc();
+            self.close(index, close::HEARTBEAT, "no answer to a ping");
+            return;
         }
+        let wait = if heard {
+            self.common.settings.ping_interval
+        } else {
+            session.outgoing().push(Opcode::Ping, b"");
+            session.ping = Ping::Sent;
+            self.metrics.pings.inc();
+            self.mark_to_send(index);
+            self.common.settings.pong_timeout
+        };
+        self.checks.add(ticks(wait), check);
     }
 
     /// Tells every session that the node stops.
@@ -106,12 +117,11 @@ impl State {
                 continue;
             }
             match session.encoding {
-                Encoding::Json => session.outgoing.push(Opcode::Text, &text),
-                _ => session.outgoing.push(Opcode::Binary, &message),
+                Encoding::Json => session.outgoing().push(Opcode::Text, &text),
+                _ => session.outgoing().push(Opcode::Binary, &message),
             }
-            self.mark_dirty(index);
+            self.mark_to_send(index);
         }
-        self.send_to_all();
     }
 
     /// Closes every session: the node stops.
@@ -120,6 +130,14 @@ impl State {
         for index in indices {
             self.close_restart(index);
         }
-        self.send_to_all();
+    }
+}
+
+const fn millis(span: Duration) -> u32 {
+    let millis = span.as_millis();
+    assert!(millis > 0 && millis <= u32::MAX as u128);
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    {
+        millis as u32
     }
 }

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+mod compressed;
 mod deleted;
 mod found;
 #[path = "../formats/instruments.rs"]

@@ -388,7 +388,7 @@ fn slow_sessions(shards: &[Arc<ShardMetrics>], out: &mut Scrape) {
     );
     out.sum(
         "tapecast_skipped_messages_total",
-        "Messages that a slow session lost; it was told so by `Lag` of kind `SKIPPED`.",
+        "Messages that a slow session lost, one where their number is not known; it was told so by `Lag` of kind `SKIPPED`.",
         shards,
         |s| &s.skipped_messages,
     );

@@ -54,10 +54,13 @@ fn topic(reader: &mut Reader, at: usize) -> Option<TopicRule> {
             .map(|_| symbol.to_owned())
             .map_err(|_| Kind::Symbol.expected())
     });
-    if format.is_some_and(|format| format != Format::Binance) {
+    if format.is_some_and(|format| format.venue().is_none()) {
         for (name, given) in [("venue", venue.is_some()), ("symbol", symbol.is_some())] {
             if given {
-                reader.mistake(&key(name), "only for topics of format \"binance\"");
+                reader.mistake(
+                    &key(name),
+                    "only for topics of a venue's own format, such as \"binance\"",
+                );
             }
         }
     }

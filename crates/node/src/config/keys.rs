@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use ingest::Format;
+
 use super::key::Fallback::{None, Required, Value};
 use super::key::{Key, Kind};
 
@@ -17,7 +19,15 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// The words of `topics[].format`.
-pub(super) const FORMATS: [&str; 3] = ["tapecast", "cryptofeed", "binance"];
+pub(super) const FORMATS: [&str; Format::ALL.len()] = {
+    let mut names = [""; Format::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = Format::ALL[at].name();
+        at += 1;
+    }
+    names
+};
 
 pub(super) const KEYS: &[Key] = &[
     // Loopback: a node is reachable from elsewhere only when somebody says so.
@@ -95,14 +105,14 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "topics[].venue",
         kind: Kind::Venue,
-        default: None("`BINANCE`"),
-        meaning: "For `binance`: the venue of the instruments.",
+        default: None("the format's own, such as `BINANCE`"),
+        meaning: "For a venue's own format: the venue of the instruments.",
     },
     Key {
         path: "topics[].symbol",
         kind: Kind::Symbol,
         default: None("the pattern's group `symbol`"),
-        meaning: "For `binance`: the symbol of records that name none.",
+        meaning: "For a venue's own format: the symbol of records that name none.",
     },
     Key {
         path: "instruments.unknown",
@@ -247,6 +257,14 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("64KiB"),
         meaning: "`SO_SNDBUF` of a client's socket: what the kernel holds for it before it counts as slow.",
     },
+    // What waits there cannot be conflated any more. Small enough that it is some milliseconds of
+    // any book, large enough that a core that sends a gigabyte a second is not held up by it.
+    Key {
+        path: "session.not_sent_bytes",
+        kind: Kind::Size(KIB, 64 * MIB),
+        default: Value("32KiB"),
+        meaning: "`TCP_NOTSENT_LOWAT` of a client's socket: what the kernel may hold that has not gone out; what comes beyond is conflated instead.",
+    },
     // Ctrl-C ends a node within two seconds.
     Key {
         path: "session.drain_delay",
@@ -285,6 +303,18 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Cores(256),
         default: Value("cores"),
         meaning: "Threads that send; connections are divided over them.",
+    },
+    Key {
+        path: "fanout.flush_delay",
+        kind: Kind::Duration(Duration::ZERO, Duration::from_millis(100)),
+        default: Value("0s"),
+        meaning: "How long what is published may wait for more to go along, in whole milliseconds: fewer sends for later messages. With 0 an idle shard sends at once, and batches grow with the load alone.",
+    },
+    Key {
+        path: "fanout.send",
+        kind: Kind::Choice(&["batched", "single"]),
+        default: Value("batched"),
+        meaning: "How shards send: many sessions with one system call by io_uring, where the system has it, or each with its own.",
     },
     Key {
         path: "log.level",

@@ -13,9 +13,9 @@ use super::writer::Writer;
 use crate::place::Place;
 use crate::{Handle, MessageLog, Run, StreamKey, WatchId};
 
-/// What a slow subscriber of `trades` is still given one by one, at least the last message; older
-/// ones are skipped. As much as the largest frame.
-const TRADES_KEPT: usize = 64 * 1024;
+/// Trades are given to a slow subscriber one by one, so many bytes at a time and one message at
+/// least, so that whoever waits for a slow socket waits with a constant. As much as the largest frame.
+const TRADES_A_PAGE: usize = 64 * 1024;
 /// What a level adds to a message.
 const LEVEL_BYTES: usize = 16;
 
@@ -24,8 +24,12 @@ const LEVEL_BYTES: usize = 16;
 pub struct CaughtUp {
     /// `Lag`, then the net change or the whole state; none when nothing was missed.
     pub run: Option<Arc<Run>>,
-    /// Where the stream's next run follows on.
+    /// Where the stream's next run follows on; or where it stands when there is more.
     pub position: Position,
+    /// There is more to be caught up: it is to ask again from that position.
+    pub more: bool,
+    /// What it missed, and how many messages that were as far as is known.
+    pub missed: Option<(LagKind, u64)>,
 }
 
 impl Publisher {
@@ -45,7 +49,8 @@ impl Publisher {
             epoch,
             last: last.told_at(now),
         };
-        let kind = if fallen.lacks_nothing() {
+        let mut page = None;
+        let lag = if fallen.lacks_nothing() {
             fallen.restate(&mut writer);
             None
         } else if last.seq == Seq::NONE && key.channel != Channel::Trades {
@@ -55,20 +60,22 @@ impl Publisher {
         } else {
             match key.channel {
                 Channel::Book => Some(fallen.catch_up_book(&mut desk.bench, &mut writer)),
-                Channel::Trades => fallen.catch_up_trades(&mut writer),
+                Channel::Trades => fallen.catch_up_trades(&mut page, &mut writer),
                 _ => Some(fallen.catch_up_latest(&mut writer)),
             }
         };
-        match kind {
+        match lag.map(|lag| lag.kind) {
             Some(LagKind::Conflated) => desk.stats.conflated += 1,
             Some(LagKind::Snapshot) => desk.stats.snapshotted += 1,
             Some(LagKind::Skipped) => desk.stats.skipped += 1,
             None => {}
         }
-        let seq = last.seq.max(fallen.seq_of_receiver());
+        let seq = page.unwrap_or_else(|| last.seq.max(fallen.seq_of_receiver()));
         Some(CaughtUp {
             run: writer.finish(now),
             position: Position { epoch, seq },
+            more: page.is_some(),
+            missed: lag.map(|lag| (lag.kind, u64::from(lag.messages))),
         })
     }
 }
@@ -110,7 +117,7 @@ impl Fallen<'_> {
     }
 
     /// The exact net change, or the whole book where that is smaller or the only way.
-    fn catch_up_book(&self, bench: &mut Bench, writer: &mut Writer<'_>) -> LagKind {
+    fn catch_up_book(&self, bench: &mut Bench, writer: &mut Writer<'_>) -> Lag {
         let feed = &self.instrument.book;
         let known = self.from.epoch == self.epoch && feed.log.leads_from(self.from.seq);
         let view = feed
@@ -146,15 +153,15 @@ impl Fallen<'_> {
             write_whole_book(self.instrument, self.key, &head, writer);
             self.restate(writer);
         }
-        kind
+        lag
     }
 
     /// The latest state says it all: best bid and offer, status.
-    fn catch_up_latest(&self, writer: &mut Writer<'_>) -> LagKind {
+    fn catch_up_latest(&self, writer: &mut Writer<'_>) -> Lag {
         let mut lag = self.lag(LagKind::Conflated);
         let bbo = &self.instrument.book.bbo;
         if self.key.channel == Channel::Bbo {
-            count_log(&mut lag, &bbo.log, usize::MAX, self.last.now);
+            count_log(&mut lag, &bbo.log, self.last.now);
         }
         self.put_lag(&lag, writer);
         let head = self.head(lag.from_seq, writer);
@@ -164,28 +171,31 @@ impl Fallen<'_> {
         } else {
             writer.put(&head, |sbe| self.instrument.status.write(&head, sbe));
         }
-        LagKind::Conflated
+        lag
     }
 
-    /// Trades have no net change: the latest are given one by one, the others are skipped and told.
-    fn catch_up_trades(&self, writer: &mut Writer<'_>) -> Option<LagKind> {
+    /// Trades have no net change: they are given one by one, page by page, as far back as the log
+    /// reaches. What is before is lost, and told. `page` is where a page ends that is not the last.
+    fn catch_up_trades(&self, page: &mut Option<Seq>, writer: &mut Writer<'_>) -> Option<Lag> {
         let log = &self.instrument.trades.log;
         let known = self.from.epoch == self.epoch && log.holds_since(self.from.seq);
-        let missed = if known {
+        let first = if known {
             log.index_after(self.from.seq)
         } else {
             0
         };
-        let first = log.last_within(missed, TRADES_KEPT);
-        let skips = !known || first > missed;
-        if skips {
+        let lag = (!known).then(|| {
             let mut lag = self.lag(LagKind::Skipped);
             lag.to_seq = log.prev_seq(first).unwrap_or(self.last.seq);
-            count_log(&mut lag, log, first, self.last.now);
             self.put_lag(&lag, writer);
+            lag
+        });
+        let end = log.end_within(first, TRADES_A_PAGE);
+        log.for_each(first..end, |message, seq| writer.put_again(message, seq));
+        if end < log.len() {
+            *page = end.checked_sub(1).and_then(|last| log.seq(last));
         }
-        log.for_each_from(first, |message, seq| writer.put_again(message, seq));
-        skips.then_some(LagKind::Skipped)
+        lag
     }
 
     /// The head of a message that stands where the stream does.
@@ -230,15 +240,14 @@ impl Fallen<'_> {
     }
 }
 
-fn count_log(lag: &mut Lag, log: &MessageLog, end: usize, now: Nanos) {
+fn count_log(lag: &mut Lag, log: &MessageLog, now: Nanos) {
     let begin = log.index_after(lag.from_seq);
-    for index in begin..end.min(log.len()) {
+    for index in begin..log.len() {
         if let Some(published) = log.published(index) {
             count(lag, published, now, 0);
         }
     }
-    let all = log.bytes_from(begin);
-    lag.bytes = all.saturating_sub(log.bytes_from(end)) as u64;
+    lag.bytes = log.bytes_from(begin) as u64;
 }
 
 fn count(lag: &mut Lag, published: Nanos, now: Nanos, bytes: u64) {

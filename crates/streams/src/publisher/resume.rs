@@ -79,7 +79,7 @@ pub(super) fn write_missed(
 }
 
 fn write_messages(log: &MessageLog, from: Seq, writer: &mut Writer<'_>) {
-    log.for_each_from(log.index_after(from), |message, seq| {
+    log.for_each(log.index_after(from)..log.len(), |message, seq| {
         writer.put_again(message, seq);
     });
 }

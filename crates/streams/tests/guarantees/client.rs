@@ -153,34 +153,28 @@ impl Client {
         self.exponents.insert(epoch, exponents);
     }
 
-    /// Takes the frames of a run from a byte on, at most `frames`; returns how many there were.
-    pub(crate) fn take(
-        &mut self,
-        run: &Run,
-        at: u32,
-        frames: usize,
-    ) -> Result<usize, TestCaseError> {
-        let first = run.frame_at(at);
-        let mut begin = at as usize;
-        let mut count = 0;
-        for mark in run.marks().iter().skip(first).take(frames) {
+    /// Reads all frames of a run.
+    pub(crate) fn take(&mut self, run: &Run) -> Checked {
+        let mut begin = 0;
+        for mark in run.marks() {
             let end = mark.end as usize;
-            let payload = self.unframe(&run.bytes()[begin..end])?;
+            self.take_frame(&run.bytes()[begin..end], mark.seq)?;
             begin = end;
-            count += 1;
-            let before = self.mine;
-            self.payload(payload)?;
-            if self.mine != before {
-                prop_assert_eq!(
-                    self.mine.unwrap().seq,
-                    mark.seq,
-                    "a mark says where one stands"
-                );
-            } else if let (Some(partial), Some(mine)) = (&self.partial, before) {
-                prop_assert!(partial.head.epoch != mine.epoch || mark.seq <= mine.seq);
-            }
         }
-        Ok(count)
+        Ok(())
+    }
+
+    /// Reads one frame, which is marked with where its receiver then stands.
+    pub(crate) fn take_frame(&mut self, frame: &[u8], seq: Seq) -> Checked {
+        let payload = self.unframe(frame)?;
+        let before = self.mine;
+        self.payload(payload)?;
+        if self.mine != before {
+            prop_assert_eq!(self.mine.unwrap().seq, seq, "a mark says where one stands");
+        } else if let (Some(partial), Some(mine)) = (&self.partial, before) {
+            prop_assert!(partial.head.epoch != mine.epoch || seq <= mine.seq);
+        }
+        Ok(())
     }
 
     /// Reads one payload, which is one message.

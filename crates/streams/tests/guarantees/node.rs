@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use market::{Channel, Epoch, Exponents, InstrumentName, Nanos, Position, Seq};
 use proptest::prelude::*;
-use streams::{Cursor, Publisher, Ring, Settings, Start, StreamKey, WatchId};
+use streams::{Chunks, Cursor, Publisher, Ring, Settings, Start, StreamKey, WatchId};
 use wire::{Depth, Encoding, ViewParams};
 
 use crate::client::{Checked, Client};
@@ -20,6 +20,7 @@ pub(crate) struct Node {
     pub(crate) now: u64,
     pub(crate) models: Vec<Model>,
     watches: HashMap<(StreamKey, Encoding), Watch>,
+    spare: Chunks,
     pub(crate) seats: Vec<Seat>,
     /// For each instrument, subscribers of its full raw streams since the very beginning.
     witnesses: HashMap<StreamKey, usize>,
@@ -96,6 +97,7 @@ impl Node {
             now,
             models: vec![Model::default(); NAMES.len()],
             watches: HashMap::new(),
+            spare: Chunks::default(),
             seats: Vec::new(),
             witnesses: HashMap::new(),
         }
@@ -213,7 +215,7 @@ impl Node {
         }
         client.learn(joined.position.epoch, joined.exponents);
         if let Some(run) = &joined.run {
-            client.take(run, 0, usize::MAX)?;
+            client.take(run)?;
         }
         if let Some(mine) = client.mine {
             prop_assert_eq!(mine, joined.position);
@@ -263,6 +265,7 @@ impl Node {
     /// Hands over what was published; whoever is not slow reads it.
     pub(crate) fn flush(&mut self) -> Checked {
         self.now += 5;
+        let spare = &mut self.spare;
         let mut by_id: HashMap<WatchId, &mut Ring> = self
             .watches
             .values_mut()
@@ -271,7 +274,7 @@ impl Node {
         self.publisher.flush(Nanos(self.now), |id, run| {
             // A test may watch a stream by itself.
             if let Some(ring) = by_id.get_mut(&id) {
-                ring.push(run, RING_BYTES);
+                ring.push(&run, RING_BYTES, spare);
             }
         });
         for seat in 0..self.seats.len() {
@@ -294,29 +297,39 @@ impl Node {
         };
         let watch = &self.watches[&(seat.client.key, seat.client.encoding)];
         if watch.ring.has_fallen(cursor) {
-            let from = Position {
+            let mut from = Position {
                 epoch,
                 seq: cursor.seq,
             };
-            let caught = self
-                .publisher
-                .catch_up(watch.id, from, Nanos(self.now))
-                .unwrap();
-            if let Some(run) = &caught.run {
-                seat.client.take(run, 0, usize::MAX)?;
+            // Page by page, while there are more.
+            loop {
+                let caught = self
+                    .publisher
+                    .catch_up(watch.id, from, Nanos(self.now))
+                    .unwrap();
+                if let Some(run) = &caught.run {
+                    seat.client.take(run)?;
+                }
+                from = caught.position;
+                if let Some(mine) = seat.client.mine {
+                    prop_assert_eq!(mine, from);
+                }
+                if !caught.more {
+                    break;
+                }
             }
-            cursor = watch.ring.cursor_at_end(caught.position.seq);
-            epoch = caught.position.epoch;
+            cursor = watch.ring.cursor_at_end(from.seq);
+            epoch = from.epoch;
             seat.same_from = None;
-            if let Some(mine) = seat.client.mine {
-                prop_assert_eq!(mine, caught.position);
-            }
         }
-        while let Some(run) = watch.ring.get(cursor.run).filter(|_| frames > 0) {
-            let begin = run.frame_at(cursor.at);
-            let taken = seat.client.take(run, cursor.at, frames)?;
-            frames -= taken;
-            cursor.pass(run, begin + taken - 1);
+        while frames > 0
+            && let Some(next) = watch.ring.frames_from(cursor, 0)
+        {
+            // At most no bytes, but at least one frame.
+            prop_assert_eq!(next.len(), 1);
+            next.pass(&mut cursor, next.bytes().len());
+            seat.client.take_frame(next.bytes(), cursor.seq)?;
+            frames -= 1;
         }
         seat.phase = Phase::Live { cursor, epoch };
         Ok(())
@@ -394,7 +407,7 @@ impl Node {
         let mut fresh = Client::new(key, encoding);
         fresh.learn(joined.position.epoch, joined.exponents);
         if let Some(run) = &joined.run {
-            fresh.take(run, 0, usize::MAX)?;
+            fresh.take(run)?;
         }
         let client = &self.seats[index].client;
         prop_assert_eq!(fresh.holds(), client.holds(), "{:?}", key);

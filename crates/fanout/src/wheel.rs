@@ -1,0 +1,87 @@
+/// Ticks of one turn of the wheel; what is due later goes round more than once.
+const SLOTS: usize = 256;
+
+/// A timer wheel (Varghese and Lauck, 1987, scheme 6): what is due at a tick stands in that tick's
+/// slot, so that adding costs the same however many there are, and a tick looks at its own slot only.
+///
+/// Pure: ticks are counted by its owner. Holds what was added until it is due; what has become
+/// pointless meanwhile is its owner's to tell.
+#[derive(Debug)]
+pub(crate) struct Wheel<T> {
+    slots: Box<[Vec<(u32, T)>]>,
+    /// The last tick that was looked at.
+    now: u32,
+}
+
+impl<T: Copy> Wheel<T> {
+    /// An empty wheel at tick 0.
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: (0..SLOTS).map(|_| Vec::new()).collect(),
+            now: 0,
+        }
+    }
+
+    /// The last tick that was looked at.
+    pub(crate) const fn now(&self) -> u32 {
+        self.now
+    }
+
+    /// Adds something that is due so many ticks from now, at least one.
+    pub(crate) fn add(&mut self, ticks: u32, item: T) {
+        let due = self.now.wrapping_add(ticks.max(1));
+        self.slots[slot(due)].push((due, item));
+    }
+
+    /// The next tick: moves what is due into `due`.
+    pub(crate) fn tick(&mut self, due: &mut Vec<T>) {
+        self.now = self.now.wrapping_add(1);
+        let now = self.now;
+        let slot = &mut self.slots[slot(now)];
+        slot.retain(|(at, item)| {
+            let is_due = *at == now;
+            if is_due {
+                due.push(*item);
+            }
+            !is_due
+        });
+        // A storm of connections leaves no memory behind.
+        if slot.is_empty() && slot.capacity() > 1024 {
+            *slot = Vec::new();
+        }
+    }
+}
+
+const fn slot(tick: u32) -> usize {
+    tick as usize % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn everything_is_due_at_its_tick_and_once(
+            waits in prop::collection::vec(0_u32..1_000, 0..50),
+            start in prop::sample::select(vec![0_u32, u32::MAX - 300]),
+        ) {
+            let mut wheel = Wheel::new();
+            wheel.now = start;
+            for (item, wait) in waits.iter().enumerate() {
+                wheel.add(*wait, item);
+            }
+            let mut seen = vec![0; waits.len()];
+            for tick in 1..=1_000 {
+                let mut due = Vec::new();
+                wheel.tick(&mut due);
+                for item in due {
+                    prop_assert_eq!(waits[item].max(1), tick);
+                    seen[item] += 1;
+                }
+            }
+            prop_assert!(seen.iter().all(|times| *times == 1));
+        }
+    }
+}
