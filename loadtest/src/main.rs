@@ -14,9 +14,11 @@ mod allocations;
 mod clock;
 mod open_files;
 mod output;
+mod peers;
 mod progress;
 mod publish;
 mod replay;
+mod report;
 mod result;
 mod subscribe;
 mod usage;
@@ -29,15 +31,19 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version)]
 enum Command {
+    Peers(peers::PeersArgs),
     Publish(publish::PublishArgs),
     Replay(replay::ReplayArgs),
+    Report(report::ReportArgs),
     Subscribe(subscribe::SubscribeArgs),
 }
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
+        Command::Peers(args) => peers::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Subscribe(args) => subscribe::run(args),
     };
     match done {

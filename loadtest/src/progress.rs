@@ -14,13 +14,20 @@ pub(crate) struct Progress {
     what: &'static str,
     length: u64,
     bar: Option<ProgressBar>,
+    quiet: bool,
     shown: Instant,
 }
 
 impl Progress {
     /// Of work that has so many parts; 0 when nobody knows how many.
     pub(crate) fn new(what: &'static str, length: u64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        Self::quiet_where(false, what, length)
+    }
+
+    /// Likewise; nothing is shown where another process shows the same.
+    pub(crate) fn quiet_where(quiet: bool, what: &'static str, length: u64) -> Self {
+        let draws = !quiet && std::io::stderr().is_terminal();
+        let bar = draws.then(|| {
             let template = if length > 0 {
                 "{prefix:12} {bar:30} {pos}/{len}  {msg}"
             } else {
@@ -36,6 +43,7 @@ impl Progress {
             what,
             length,
             bar,
+            quiet,
             shown: Instant::now(),
         }
     }
@@ -47,7 +55,7 @@ impl Progress {
         } else {
             SAY_EVERY
         };
-        if self.shown.elapsed() < every {
+        if self.quiet || self.shown.elapsed() < every {
             return;
         }
         self.shown = Instant::now();

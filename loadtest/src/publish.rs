@@ -19,6 +19,10 @@ mod text;
 mod topic;
 mod zipf;
 
+#[cfg(test)]
+pub(crate) use feed::Made;
+#[cfg(test)]
+pub(crate) use in_process::Serving;
 pub(crate) use zipf::Zipf;
 
 use std::net::SocketAddr;

@@ -1,35 +1,55 @@
-//! `loadtest subscribe`: a swarm of clients on one thread.
+//! `loadtest subscribe`: a swarm of clients, on one thread or in several processes.
 //!
-//! Most only count: they read frame heads, and of each message its times. Some may verify: they are
-//! whole clients, that keep books and prove them. Some of these may stall: they subscribe, read
-//! nothing for a while, and then prove that they were led on rightly.
+//! Most only count: they read frame heads, and of some messages their times. Some may verify: they
+//! are whole clients, that keep books and prove them. Some of these may stall: they subscribe, read
+//! nothing for a while, and then prove that they were led on rightly. Slow ones count, and read no
+//! more a second than they may. All may be cut off at once, to see how they come back.
 //!
-//! In reading order: [`streams`] who subscribes to what; [`handshake`] and [`frames`] WebSocket as
-//! light as it goes; [`tally`] what is counted; the clients [`counting`] and [`verifying`]; the
-//! [`swarm`] and its [`report`].
+//! In reading order: [`streams`] who subscribes to what; [`socket`] and [`frames`] WebSocket as
+//! light as it goes; [`latency`] and [`tally`] what is counted, [`place`] what is followed; the
+//! clients [`counting`] with their [`swarm`], and [`verifying`]; the [`course`] of a measurement, in
+//! one process or in several [`processes`]; the [`servers`] beside it, and the [`report`].
 
 mod counting;
+mod course;
 mod frames;
-mod handshake;
+mod latency;
+mod place;
+mod processes;
 mod report;
+mod servers;
+mod socket;
 mod streams;
 mod swarm;
 mod tally;
+#[cfg(test)]
+mod together;
 mod verifying;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::ensure;
 use client::Endpoint;
 use wire::control::Policy;
 
+use course::Course;
+use report::Report;
+use servers::Watch;
 use streams::StreamSpec;
+
+use crate::open_files::raise_open_files;
+
+/// How long a stalled client reads nothing when nobody says: a year is for good.
+const FOR_GOOD: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// Connect many clients, and measure what reaches them
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SubscribeArgs {
-    /// The node
-    #[arg(long, default_value = "ws://127.0.0.1:8080/ws", value_parser = endpoint)]
-    url: Endpoint,
+    /// The nodes, separated by commas; clients are spread over them
+    #[arg(long, value_delimiter = ',', default_value = "ws://127.0.0.1:8080/ws", value_parser = endpoint)]
+    url: Vec<Endpoint>,
     /// How many clients
     #[arg(long, default_value_t = 100)]
     clients: usize,
@@ -42,6 +62,12 @@ pub(crate) struct SubscribeArgs {
     /// For how long they do not read; then they go on, and verify. For good when not given
     #[arg(long, value_name = "SECONDS")]
     stall: Option<u64>,
+    /// Of these, how many read no faster than --slow-rate
+    #[arg(long, value_name = "CLIENTS", default_value_t = 0)]
+    slow: usize,
+    /// How many bytes a second each slow client reads
+    #[arg(long, value_name = "BYTES", default_value_t = 10_000)]
+    slow_rate: u64,
     /// What is subscribed to: `CHANNEL[@DEPTH]:VENUE:SYMBOL`, several separated by commas; {i} stands
     /// for the numbers of --instruments, with five digits
     #[arg(long, value_delimiter = ',', default_value = "book:BINANCE:BTC-USDT")]
@@ -49,27 +75,53 @@ pub(crate) struct SubscribeArgs {
     /// How many instruments {i} stands for
     #[arg(long, default_value_t = 1)]
     instruments: usize,
-    /// How many of the streams each client chooses; all when not given
+    /// How many of the streams each client chooses; all when not given. A node lets a client ask for
+    /// some 700 at once
     #[arg(long, value_name = "STREAMS")]
     pick: Option<usize>,
     /// How much more popular the first streams are than the others
     #[arg(long, value_name = "EXPONENT", default_value_t = 1.0)]
     zipf: f64,
+    /// Choose streams in their order instead, each client those behind the last one's
+    #[arg(long, conflicts_with = "zipf")]
+    in_order: bool,
     /// What the node does with a client that is too slow: conflate or disconnect
     #[arg(long, default_value = "conflate", value_parser = policy)]
     policy: Policy,
-    /// How many clients connect a second
+    /// How many clients connect a second; 0 for as many as go
     #[arg(long, value_name = "CLIENTS", default_value_t = 1_000)]
     connect_rate: u32,
+    /// How many clients may be on their way at once, from connecting until they have their streams
+    #[arg(long, value_name = "CLIENTS", default_value_t = 512)]
+    handshakes: usize,
+    /// The addresses that clients connect from, separated by commas: one has some 28,000 ports
+    #[arg(long, value_delimiter = ',', value_name = "ADDR")]
+    source_ips: Vec<IpAddr>,
+    /// How many processes the clients are spread over; on a loopback each has an address of its own
+    #[arg(long, default_value_t = 1)]
+    processes: usize,
     /// How long to measure, once all are subscribed
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// When to cut off all counting clients at once, which then come back and resume; what happens
+    /// until all are back is not measured with the rest
+    #[arg(long, value_name = "SECONDS")]
+    storm: Option<u64>,
+    /// The server's process, to tell what it uses; may be given several times
+    #[arg(long, value_name = "PID")]
+    server_pid: Vec<u32>,
     /// Another seed is another choice of streams
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write the result there, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Which part of the swarm this process is
+    #[arg(long, hide = true)]
+    part: Option<usize>,
+    /// How many clients the parts before this one have
+    #[arg(skip)]
+    first: usize,
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
@@ -85,17 +137,198 @@ fn policy(text: &str) -> Result<Policy, String> {
 }
 
 pub(crate) fn run(args: SubscribeArgs) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        args.verifying + args.stalled <= args.clients,
-        "there are {} clients, and {} are to verify and {} to stall",
-        args.clients,
-        args.verifying,
-        args.stalled
-    );
-    let json = args.json.clone();
-    let report = swarm::run(args)?;
+    args.check()?;
+    raise_open_files();
+    if let Some(part) = args.part {
+        return processes::run_part(&args.share(part));
+    }
+    let report = measure(&args)?;
     print!("{report}");
-    crate::output::write_json(json.as_deref(), &report)?;
-    anyhow::ensure!(report.is_right(), "something that was verified was wrong");
+    crate::output::write_json(args.json.as_deref(), &report)?;
+    ensure!(report.is_right(), "something that was verified was wrong");
     Ok(())
+}
+
+/// What a swarm sees of nodes that are there.
+pub(crate) fn measure(args: &SubscribeArgs) -> anyhow::Result<Report> {
+    let mut watch = Watch::start(&args.server_pid)?;
+    let (tally, busiest) = if args.processes > 1 {
+        processes::run(args, watch.as_mut())?
+    } else {
+        let tally = course::run(args, &mut Alone(watch.as_mut()))?;
+        let core = tally.clock.core;
+        (tally, core)
+    };
+    let servers = watch.map(|watch| watch.finish(args.clients, tally.counts.frames));
+    Ok(Report::new(args, &tally, busiest, servers))
+}
+
+/// A swarm in one process waits for nobody.
+struct Alone<'a>(Option<&'a mut Watch>);
+
+impl Course for Alone<'_> {
+    fn may_measure(&mut self) -> anyhow::Result<bool> {
+        if let Some(watch) = &mut self.0 {
+            watch.live();
+        }
+        Ok(true)
+    }
+
+    fn measured(&mut self) -> anyhow::Result<()> {
+        if let Some(watch) = &mut self.0 {
+            watch.end();
+        }
+        Ok(())
+    }
+}
+
+impl SubscribeArgs {
+    fn check(&self) -> anyhow::Result<()> {
+        let special = self.verifying + self.stalled + self.slow;
+        ensure!(
+            special <= self.clients,
+            "there are {} clients, and {} are to verify, {} to stall and {} to be slow",
+            self.clients,
+            self.verifying,
+            self.stalled,
+            self.slow
+        );
+        ensure!(
+            (1..=254).contains(&self.processes),
+            "processes is {}, and may be 1 to 254",
+            self.processes
+        );
+        ensure!(self.seconds > 0, "seconds is 0, and must be more");
+        Ok(())
+    }
+
+    /// What one of several processes is to do.
+    fn share(&self, part: usize) -> Self {
+        let of = |all: usize| all / self.processes + usize::from(part < all % self.processes);
+        let before = |all: usize| all / self.processes * part + part.min(all % self.processes);
+        let mut share = self.clone();
+        share.verifying = of(self.verifying);
+        share.stalled = of(self.stalled);
+        share.slow = of(self.slow);
+        share.clients = of(self.counting()) + share.verifying + share.stalled;
+        share.first = before(self.counting()) + before(self.verifying) + before(self.stalled);
+        share.handshakes = of(self.handshakes).max(1);
+        if let (Ok(processes), true) = (u32::try_from(self.processes), self.connect_rate > 0) {
+            share.connect_rate = (self.connect_rate / processes).max(1);
+        }
+        share.seed = self.seed + part as u64;
+        share
+    }
+
+    const fn counting(&self) -> usize {
+        self.clients - self.verifying - self.stalled
+    }
+
+    const fn first(&self) -> usize {
+        self.first
+    }
+
+    fn stall(&self) -> Duration {
+        self.stall.map_or(FOR_GOOD, Duration::from_secs)
+    }
+
+    /// What a slow client reads in so long.
+    fn slow_bytes(&self, tick: Duration) -> usize {
+        let bytes = u128::from(self.slow_rate) * tick.as_millis() / 1_000;
+        usize::try_from(bytes).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Of several processes only the first shows how far it is.
+    fn is_quiet(&self) -> bool {
+        self.part.is_some_and(|part| part > 0)
+    }
+
+    /// Where clients connect from; the system's choice when there is none.
+    fn sources(&self, nodes_are_local: bool) -> Vec<IpAddr> {
+        if self.source_ips.is_empty() {
+            let own = self.part.and_then(|part| u8::try_from(part + 1).ok());
+            let own = own.filter(|_| nodes_are_local);
+            return own
+                .map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))
+                .into_iter()
+                .collect();
+        }
+        let mut sources = self.source_ips.clone();
+        let turn = self.part.unwrap_or(0) % sources.len();
+        sources.rotate_left(turn);
+        sources
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SubscribeArgs,
+    }
+
+    fn args(line: &[&str]) -> SubscribeArgs {
+        let words = std::iter::once("x").chain(line.iter().copied());
+        Line::parse_from(words).args
+    }
+
+    #[test]
+    fn parts_have_all_clients_between_them() {
+        let all = args(&[
+            "--clients=100003",
+            "--verifying=7",
+            "--stalled=11",
+            "--slow=5",
+            "--processes=6",
+        ]);
+        let parts: Vec<_> = (0..6).map(|part| all.share(part)).collect();
+        let sum = |of: fn(&SubscribeArgs) -> usize| parts.iter().map(of).sum::<usize>();
+        assert_eq!(sum(|part| part.clients), 100_003);
+        assert_eq!(sum(|part| part.verifying), 7);
+        assert_eq!(sum(|part| part.stalled), 11);
+        assert_eq!(sum(|part| part.slow), 5);
+        for pair in parts.windows(2) {
+            assert_eq!(pair[1].first, pair[0].first + pair[0].clients);
+            assert_ne!(pair[1].seed, pair[0].seed);
+        }
+        assert!(parts.iter().all(|part| part.check().is_ok()));
+    }
+
+    #[test]
+    fn each_part_connects_from_an_address_of_its_own() {
+        let mut part = args(&["--processes=3"]);
+        assert!(part.sources(true).is_empty());
+        part.part = Some(2);
+        let own: IpAddr = "127.0.0.3".parse().unwrap();
+        assert_eq!(part.sources(true), [own]);
+        assert!(part.sources(false).is_empty(), "the system knows the way");
+        part.source_ips = vec![own, "127.0.0.9".parse().unwrap()];
+        part.part = Some(1);
+        assert_eq!(part.sources(true)[1], own);
+    }
+
+    #[test]
+    fn what_cannot_be_is_said() {
+        let wrong = args(&["--clients=3", "--stalled=2", "--slow=2"]);
+        let said = wrong.check().unwrap_err().to_string();
+        assert!(
+            said.contains("3 clients") && said.contains("2 to be slow"),
+            "{said}"
+        );
+        assert!(args(&["--processes=255"]).check().is_err());
+        assert!(args(&["--seconds=0"]).check().is_err());
+    }
+
+    #[test]
+    fn a_slow_client_reads_its_share_of_a_second() {
+        let slow = args(&["--slow-rate=10000"]);
+        assert_eq!(slow.slow_bytes(Duration::from_millis(20)), 200);
+        let slow = args(&["--slow-rate=1"]);
+        assert_eq!(slow.slow_bytes(Duration::from_millis(20)), 1);
+    }
 }

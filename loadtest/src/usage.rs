@@ -1,6 +1,7 @@
-//! What processes use, as `/proc` tells: processor time by thread, and memory.
+//! What processes and the kernel use, as `/proc` tells: processor time by thread, and memory.
 //!
-//! In reading order: [`Usage`] of a process at one time, and what was [`Spent`] between two times.
+//! In reading order: [`Usage`] of a process at one time, what was [`Spent`] between two times, and
+//! the [`Kernel`]'s share.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +10,9 @@ use rustix::param::clock_ticks_per_second;
 use serde::{Deserialize, Serialize};
 
 use crate::result::{number, value};
+
+/// A page of Linux on the machines that we know, in KiB; `sockstat` counts in pages.
+const PAGE_KIB: u64 = 4;
 
 /// A process as it is now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,6 +78,40 @@ impl Usage {
     }
 }
 
+impl Spent {
+    /// Adds what another process used.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.cpu_us += other.cpu_us;
+        for (sums, others) in [
+            (&mut self.groups, &other.groups),
+            (&mut self.threads, &other.threads),
+        ] {
+            for (name, micros) in others {
+                *sums.entry(name.clone()).or_default() += micros;
+            }
+        }
+    }
+}
+
+/// What the kernel holds for all processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kernel {
+    /// What TCP's buffers hold.
+    pub(crate) tcp_kib: u64,
+    /// What the kernel's own objects hold, sockets among them.
+    pub(crate) slab_kib: u64,
+}
+
+impl Kernel {
+    pub(crate) fn read() -> Self {
+        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        Self {
+            tcp_kib: tcp_pages(&text("/proc/net/sockstat")) * PAGE_KIB,
+            slab_kib: number(value(&text("/proc/meminfo"), "Slab")),
+        }
+    }
+}
+
 /// A thread's name and its microseconds, of its `stat`.
 fn thread(stat: &str) -> Option<(&str, u64)> {
     // The name may hold spaces and parentheses.
@@ -93,6 +131,12 @@ fn group(name: &str) -> String {
     }
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
     name.trim_end_matches('-').to_owned()
+}
+
+fn tcp_pages(sockstat: &str) -> u64 {
+    let mut words = value(sockstat, "TCP").split_whitespace();
+    let _before = words.find(|word| *word == "mem");
+    words.next().map_or(0, number)
 }
 
 #[cfg(test)]
@@ -122,8 +166,18 @@ mod tests {
             all,
             rss_kib: 1,
         };
-        let spent = usage(40, 100).since(&usage(10, 20));
+        let mut spent = usage(40, 100).since(&usage(10, 20));
         assert_eq!((spent.cpu_us, spent.groups["shard"]), (80, 30));
+        spent.add(&spent.clone());
+        assert_eq!((spent.cpu_us, spent.threads["shard-0"]), (160, 60));
+    }
+
+    #[test]
+    fn tcp_memory_is_told_in_pages() {
+        let text =
+            "sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 6 mem 12\nUDP: inuse 1 mem 3\n";
+        assert_eq!(tcp_pages(text), 12);
+        assert_eq!(tcp_pages(""), 0);
     }
 
     #[test]

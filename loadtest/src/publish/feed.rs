@@ -55,10 +55,11 @@ pub(crate) struct Made {
     pub(crate) runs: u64,
 }
 
-/// Wakes the publisher's thread, and ends it.
+/// Wakes the publisher's thread, begins its work and ends it.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     thread: OnceLock<Thread>,
+    begun: AtomicBool,
     stopped: AtomicBool,
 }
 
@@ -70,9 +71,18 @@ impl Bell {
         }
     }
 
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
+        self.wake();
+    }
+
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.wake();
+    }
+
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
     }
 
     fn is_stopped(&self) -> bool {
@@ -150,14 +160,20 @@ impl Feed {
         }
     }
 
-    /// Publishes until the time is up, which `done` is told, and serves commands until stopped.
+    /// Publishes from when it is told until the time is up, which `done` is told; serves commands
+    /// until it is stopped.
     pub(super) fn run(mut self, args: &PublishArgs, bell: &Bell, done: oneshot::Sender<Made>) {
         let _first = bell.thread.set(std::thread::current());
+        let mut ticked = Instant::now();
+        while !bell.has_begun() && !bell.is_stopped() {
+            self.turn(&mut ticked);
+            std::thread::park_timeout(IDLE);
+        }
         let worked = thread_time();
         let encoded = self.publisher.encoded();
         let pace = Pace::new(args.rate);
         let mut made = Made::default();
-        let (mut elapsed, mut ticked) = (Duration::ZERO, Instant::now());
+        let mut elapsed = Duration::ZERO;
         while args.goes_on(elapsed) && !bell.is_stopped() {
             self.batch(&pace, elapsed, &mut made);
             self.turn(&mut ticked);

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -77,9 +78,10 @@ pub(super) fn run(args: &PublishArgs) -> anyhow::Result<InProcess> {
         "{} instruments, {} active; serving on {}",
         args.instruments,
         args.active(),
-        serving.fanout.addr()
+        serving.addr()
     );
     let before = Usage::of_self();
+    serving.begin();
     let (made, sessions) = runtime.block_on(until_done(args, &serving, done))?;
     let after = Usage::of_self();
     let result = InProcess::new(args, &made, &serving.shards, sessions, &before, &after);
@@ -114,7 +116,7 @@ async fn until_done(
 }
 
 impl Serving {
-    /// Starts the publisher and the shards; what is made comes when the time is up.
+    /// Lets clients in; what was published comes when the time is up.
     pub(crate) fn start(args: &PublishArgs) -> anyhow::Result<(Self, oneshot::Receiver<Made>)> {
         let settings = fanout::Settings {
             listen: args.listen,
@@ -152,6 +154,16 @@ impl Serving {
             shards,
         };
         Ok((serving, done))
+    }
+
+    /// Begins to publish.
+    pub(crate) fn begin(&self) {
+        self.bell.begin();
+    }
+
+    /// Where clients connect.
+    pub(crate) const fn addr(&self) -> SocketAddr {
+        self.fanout.addr()
     }
 
     /// Sends everybody away, and waits until all have ended.

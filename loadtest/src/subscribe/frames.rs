@@ -17,9 +17,18 @@ pub(super) const PONG: u8 = 0xA;
 pub(super) struct Partial(Vec<u8>);
 
 impl Partial {
-    /// What the handshake read behind its own end.
-    pub(super) fn new(read_ahead: &[u8]) -> Self {
-        Self(read_ahead.to_vec())
+    /// Holds bytes that are no frames: a handshake's.
+    pub(super) fn hold(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn held(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Holds nothing any more.
+    pub(super) fn release(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
     }
 
     /// Takes every frame that is whole now; keeps the rest.

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::SubscribeArgs;
-use super::tally::Tally;
+use super::latency::{Durations, Percentiles};
+use super::servers::Servers;
+use super::tally::{Counts, Tally};
 
 /// The names of the messages, by template id.
 const TEMPLATES: [&str; 12] = [
@@ -23,179 +24,244 @@ const TEMPLATES: [&str; 12] = [
     "GoAway",
 ];
 
-/// What was measured.
+/// What was measured. All latencies are in microseconds.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     clients: usize,
     verifying: usize,
     stalled: usize,
+    slow: usize,
+    processes: usize,
     seconds: f64,
-    connected: u64,
-    subscribed: u64,
-    streams: u64,
-    refused: u64,
-    failed: u64,
-    frames: u64,
-    bytes: u64,
-    reads: u64,
-    templates: BTreeMap<&'static str, u64>,
-    from_node: Latency,
-    from_event: Latency,
-    pings: u64,
+    #[serde(flatten)]
+    counts: Counts,
+    messages_a_second: f64,
+    /// By kind.
+    messages: BTreeMap<&'static str, u64>,
+    latency: Latency,
+    join: Join,
+    storm: Option<Storm>,
+    /// Of those that did not read for a while: from their next read until a book was verified that
+    /// the node told after it.
+    awake: Option<Percentiles>,
     closed: BTreeMap<u16, u64>,
-    verified: u64,
-    gaps: u64,
-    losses: u64,
-    mismatches: u64,
-    undecodable: u64,
-    resyncs: u64,
-    lags: u64,
-    reconnects: u64,
-    /// How busy the swarm's own core was: near 1 it is the swarm that is measured.
+    /// How many cores the swarm used, and the busiest of its processes: near 1 it is the swarm that
+    /// is measured.
     core: f64,
+    busiest_core: f64,
+    servers: Option<Servers>,
     first_trouble: Option<String>,
 }
 
-/// Microseconds.
+/// By stage, from the market's messages' own times.
 #[derive(Debug, Serialize)]
 struct Latency {
-    messages: u64,
-    mean: f64,
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
+    event_to_log: Percentiles,
+    log_to_publish: Percentiles,
+    publish_to_read: Percentiles,
+    event_to_read: Percentiles,
 }
 
-impl Latency {
-    fn of(nanos: &Histogram<u64>) -> Self {
-        let micros = |value: u64| value as f64 / 1e3;
-        let at = |quantile| micros(nanos.value_at_quantile(quantile));
-        Self {
-            messages: nanos.len(),
-            mean: nanos.mean() / 1e3,
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: micros(nanos.max()),
-        }
-    }
+/// How the clients came.
+#[derive(Debug, Serialize)]
+struct Join {
+    /// From the first connect until all were live.
+    all_live_ms: f64,
+    /// Of each one.
+    each: Percentiles,
+}
+
+/// How they came back after all were cut off.
+#[derive(Debug, Serialize)]
+struct Storm {
+    all_back_ms: f64,
+    each: Percentiles,
+    /// Streams that went on where they stood, and those that began anew.
+    resumed: u64,
+    snapshots: u64,
 }
 
 impl Report {
-    pub(super) fn new(args: &SubscribeArgs, tally: &Tally, seconds: f64, core: f64) -> Self {
+    pub(super) fn new(
+        args: &SubscribeArgs,
+        tally: &Tally,
+        busiest_core: f64,
+        servers: Option<Servers>,
+    ) -> Self {
         let templates = TEMPLATES.iter().zip(tally.templates);
+        let (counts, clock, stages) = (tally.counts, tally.clock, &tally.stages);
+        let some = |durations: &Durations| (durations.len() > 0).then(|| durations.percentiles());
         Self {
             clients: args.clients,
             verifying: args.verifying,
             stalled: args.stalled,
-            seconds,
-            connected: tally.connected,
-            subscribed: tally.subscribed,
-            streams: tally.streams,
-            refused: tally.refused,
-            failed: tally.failed,
-            frames: tally.frames,
-            bytes: tally.bytes,
-            reads: tally.reads,
-            templates: templates
+            slow: args.slow,
+            processes: args.processes,
+            seconds: clock.seconds,
+            counts,
+            messages_a_second: counts.frames as f64 / clock.seconds,
+            messages: templates
                 .filter(|(_, count)| *count > 0)
                 .map(|(name, count)| (*name, count))
                 .collect(),
-            from_node: Latency::of(&tally.from_node),
-            from_event: Latency::of(&tally.from_event),
-            pings: tally.pings,
+            latency: Latency {
+                event_to_log: stages.event_to_log.percentiles(),
+                log_to_publish: stages.log_to_publish.percentiles(),
+                publish_to_read: stages.publish_to_read.percentiles(),
+                event_to_read: stages.event_to_read.percentiles(),
+            },
+            join: Join {
+                all_live_ms: clock.all_live_ms,
+                each: tally.join.percentiles(),
+            },
+            storm: clock.all_back_ms.map(|all_back_ms| Storm {
+                all_back_ms,
+                each: tally.rejoin.percentiles(),
+                resumed: counts.resumed,
+                snapshots: counts.snapshots,
+            }),
+            awake: some(&tally.awake),
             closed: tally.closed.clone(),
-            verified: tally.verified,
-            gaps: tally.gaps,
-            losses: tally.losses,
-            mismatches: tally.mismatches,
-            undecodable: tally.undecodable,
-            resyncs: tally.resyncs,
-            lags: tally.lags,
-            reconnects: tally.reconnects,
-            core,
+            core: clock.core,
+            busiest_core,
+            servers,
             first_trouble: tally.first_trouble.clone(),
         }
     }
 
-    /// Whether all clients were served, and nothing that was verified was wrong.
-    pub(super) fn is_right(&self) -> bool {
-        self.failed == 0 && self.mismatches == 0 && self.losses == 0 && self.undecodable == 0
+    /// Whether all clients were served, and nothing that was looked at was wrong.
+    pub(super) const fn is_right(&self) -> bool {
+        let counts = &self.counts;
+        counts.failed == 0
+            && counts.mismatches == 0
+            && counts.losses == 0
+            && counts.undecodable == 0
+            && counts.breaks == 0
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
         let per_second = |count: u64| count as f64 / self.seconds;
         writeln!(
             f,
-            "clients      {} ({} verifying, {} stalled): {} connected, {} subscribed to {} streams, {} refused, {} failed",
+            "clients      {} ({} verifying, {} stalled, {} slow): {} connected, {} live with {} streams, {} refused, {} failed, {} retried",
             self.clients,
             self.verifying,
             self.stalled,
-            self.connected,
-            self.subscribed,
-            self.streams,
-            self.refused,
-            self.failed
+            self.slow,
+            counts.connected,
+            counts.live,
+            counts.streams,
+            counts.refused,
+            counts.failed,
+            counts.retried
         )?;
         writeln!(
             f,
-            "received     {} frames in {:.1} s: {:.0}/s, {:.1} MB/s, {:.1} frames a read; the swarm used {:.0} % of a core",
-            self.frames,
+            "received     {} messages in {:.1} s: {:.0}/s, {:.1} MB/s, {:.1} messages a read; the swarm used {:.0} % of a core",
+            counts.frames,
             self.seconds,
-            per_second(self.frames),
-            per_second(self.bytes) / 1e6,
-            self.frames as f64 / self.reads.max(1) as f64,
+            per_second(counts.frames),
+            per_second(counts.bytes) / 1e6,
+            counts.frames as f64 / counts.reads.max(1) as f64,
             self.core * 100.0
         )?;
-        for (name, count) in &self.templates {
+        for (name, count) in &self.messages {
             writeln!(f, "  {name:12} {count:>12}  {:>10.0}/s", per_second(*count))?;
         }
+        self.write_latencies(f)?;
         writeln!(
             f,
-            "latency, us  {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
-            "messages", "mean", "p50", "p90", "p99", "p99.9", "max"
+            "verified     {} book messages: {} mismatches, {} gaps, {} losses, {} resyncs, {} lags, {} reconnects, {} undecodable; {} breaks",
+            counts.verified,
+            counts.mismatches,
+            counts.gaps,
+            counts.losses,
+            counts.resyncs,
+            counts.lags,
+            counts.reconnects,
+            counts.undecodable,
+            counts.breaks
         )?;
-        for (name, latency) in [
-            ("from node", &self.from_node),
-            ("from event", &self.from_event),
-        ] {
+        writeln!(
+            f,
+            "connections  all live in {:.0} ms; {} pings; closed by the node: {:?}",
+            self.join.all_live_ms, counts.pings, self.closed
+        )?;
+        if let Some(storm) = &self.storm {
             writeln!(
                 f,
-                "  {name:10} {:>12} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>10.0}",
-                latency.messages,
-                latency.mean,
-                latency.p50,
-                latency.p90,
-                latency.p99,
-                latency.p999,
-                latency.max
+                "cut off      all back in {:.0} ms: {} streams resumed, {} began anew",
+                storm.all_back_ms, storm.resumed, storm.snapshots
             )?;
         }
-        writeln!(
-            f,
-            "verified     {} book messages: {} mismatches, {} gaps, {} losses, {} resyncs, {} lags, {} reconnects, {} undecodable",
-            self.verified,
-            self.mismatches,
-            self.gaps,
-            self.losses,
-            self.resyncs,
-            self.lags,
-            self.reconnects,
-            self.undecodable
-        )?;
-        writeln!(
-            f,
-            "connections  {} pings; closed by the node: {:?}",
-            self.pings, self.closed
-        )?;
+        if self.awake.is_some() {
+            writeln!(
+                f,
+                "awake        {} streams had to be asked for again",
+                counts.asked_again
+            )?;
+        }
+        if let Some(servers) = &self.servers {
+            write_servers(f, servers, self.seconds)?;
+        }
         match &self.first_trouble {
             Some(trouble) => writeln!(f, "first trouble: {trouble}"),
             None => Ok(()),
         }
     }
+}
+
+impl Report {
+    fn write_latencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "latency, us      {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+            "count", "mean", "p50", "p90", "p99", "p99.9", "max"
+        )?;
+        let latency = &self.latency;
+        let mut rows = vec![
+            ("event to log", &latency.event_to_log),
+            ("log to node", &latency.log_to_publish),
+            ("node to read", &latency.publish_to_read),
+            ("event to read", &latency.event_to_read),
+            ("join", &self.join.each),
+        ];
+        rows.extend(self.storm.iter().map(|storm| ("come back", &storm.each)));
+        rows.extend(self.awake.iter().map(|awake| ("awake", awake)));
+        for (name, row) in rows {
+            writeln!(
+                f,
+                "  {name:14} {:>12} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>10.0}",
+                row.count, row.mean, row.p50, row.p90, row.p99, row.p999, row.max
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn write_servers(f: &mut fmt::Formatter<'_>, servers: &Servers, seconds: f64) -> fmt::Result {
+    let share = |micros: u64| micros as f64 / 1e4 / seconds;
+    write!(
+        f,
+        "servers      {:.3} us a delivery, {:.0} % of a core:",
+        servers.us_a_delivery,
+        share(servers.spent.cpu_us)
+    )?;
+    for (name, micros) in &servers.groups_us_a_delivery {
+        let cores = servers.spent.groups.get(name).copied().unwrap_or_default();
+        write!(f, " {name} {micros:.3} us ({:.0} %)", share(cores))?;
+    }
+    writeln!(f)?;
+    writeln!(
+        f,
+        "memory       {} KiB before, {} live, {} at the end: {:.2} KiB a client; the kernel's {:.2} KiB a client",
+        servers.rss_before_kib,
+        servers.rss_live_kib,
+        servers.rss_end_kib,
+        servers.kib_a_client,
+        servers.kernel_kib_a_client
+    )
 }

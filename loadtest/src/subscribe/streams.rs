@@ -3,7 +3,7 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use market::{Channel, InstrumentName};
 use wire::Depth;
-use wire::control::{MAX_REQUEST, Policy, Request, StreamRequest};
+use wire::control::{MAX_REQUEST, Policy, Request, Resume, StreamRequest};
 
 use super::SubscribeArgs;
 use crate::publish::Zipf;
@@ -78,8 +78,17 @@ impl StreamSpec {
 pub(super) struct Choice {
     all: Vec<Wanted>,
     pick: usize,
-    zipf: Zipf,
+    order: Order,
     random: fastrand::Rng,
+}
+
+/// How clients choose.
+#[derive(Debug)]
+enum Order {
+    /// Popular streams more often.
+    Popular(Zipf),
+    /// One behind the other, each client those behind the last one's.
+    Next(usize),
 }
 
 impl Choice {
@@ -88,44 +97,64 @@ impl Choice {
         let all = specs
             .flat_map(|spec| spec.all(args.instruments))
             .collect::<anyhow::Result<Vec<_>>>()?;
+        let pick = args.pick.unwrap_or(all.len()).min(all.len());
         Ok(Self {
-            pick: args.pick.unwrap_or(all.len()).min(all.len()),
-            zipf: Zipf::new(all.len(), args.zipf),
+            pick,
+            order: if args.in_order {
+                Order::Next(args.first() * pick)
+            } else {
+                Order::Popular(Zipf::new(all.len(), args.zipf))
+            },
             random: fastrand::Rng::with_seed(args.seed),
             all,
         })
     }
 
-    /// The next client's streams: popular ones more often, none twice.
-    pub(super) fn next(&mut self) -> Vec<Wanted> {
-        if self.pick == self.all.len() {
-            return self.all.clone();
+    pub(super) fn wanted(&self, index: u32) -> &Wanted {
+        &self.all[index as usize]
+    }
+
+    /// The next client's streams, none twice.
+    pub(super) fn next(&mut self) -> Box<[u32]> {
+        let all = self.all.len();
+        let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        if self.pick == all {
+            return (0..all).map(number).collect();
         }
         let mut chosen = Vec::with_capacity(self.pick);
         while chosen.len() < self.pick {
-            let mut index = self.zipf.choose(&mut self.random);
+            let mut index = match &mut self.order {
+                Order::Popular(zipf) => zipf.choose(&mut self.random),
+                Order::Next(next) => {
+                    *next += 1;
+                    (*next - 1) % all
+                }
+            };
             // Where one was had already, the next that was not: that ends, however few there are.
-            while chosen.contains(&index) {
-                index = (index + 1) % self.all.len();
+            while chosen.contains(&number(index)) {
+                index = (index + 1) % all;
             }
-            chosen.push(index);
+            chosen.push(number(index));
         }
-        chosen
-            .into_iter()
-            .map(|index| self.all[index].clone())
-            .collect()
+        chosen.into()
     }
 }
 
 /// The requests that ask for streams, each within what a node reads.
-pub(super) fn requests(streams: &[Wanted], policy: Policy) -> Vec<String> {
+pub(super) fn requests<'a>(
+    streams: impl Iterator<Item = (&'a Wanted, Option<Resume>)>,
+    policy: Policy,
+) -> Vec<String> {
     let mut requests = Vec::new();
     let mut batch: Vec<StreamRequest> = Vec::new();
     let mut bytes = ENVELOPE;
-    for wanted in streams {
-        let request = StreamRequest::new(wanted.channel, wanted.name.clone())
+    for (wanted, resume) in streams {
+        let mut request = StreamRequest::new(wanted.channel, wanted.name.clone())
             .depth(wanted.depth)
             .policy(policy);
+        if let Some(resume) = resume {
+            request = request.resume(resume.epoch, resume.seq);
+        }
         let len = Request::subscribe(0, [request.clone()]).to_json().len();
         if bytes + len > MAX_REQUEST && !batch.is_empty() {
             requests.push(std::mem::take(&mut batch));
@@ -161,12 +190,32 @@ mod tests {
     fn requests_stay_within_what_a_node_reads() {
         let spec: StreamSpec = "book@50:LOAD:I{i}".parse().unwrap();
         let all: Vec<_> = spec.all(500).map(Result::unwrap).collect();
-        let requests = requests(&all, Policy::Disconnect);
+        let requests = requests(all.iter().map(|wanted| (wanted, None)), Policy::Disconnect);
         assert!(requests.iter().all(|request| request.len() <= MAX_REQUEST));
         let streams: usize = requests
             .iter()
             .map(|text| text.matches("channel").count())
             .sum();
         assert_eq!(streams, 500);
+    }
+
+    #[test]
+    fn clients_that_choose_in_order_leave_no_stream_out() {
+        let spec: StreamSpec = "bbo:LOAD:I{i}".parse().unwrap();
+        let mut choice = Choice {
+            all: spec.all(10).map(Result::unwrap).collect(),
+            pick: 3,
+            order: Order::Next(9),
+            random: fastrand::Rng::with_seed(1),
+        };
+        assert_eq!(*choice.next(), [9, 0, 1]);
+        assert_eq!(*choice.next(), [2, 3, 4]);
+        choice.order = Order::Popular(Zipf::new(10, 5.0));
+        let mut chosen = choice.next();
+        chosen.sort_unstable();
+        assert!(
+            chosen.windows(2).all(|pair| pair[0] < pair[1]),
+            "{chosen:?}"
+        );
     }
 }

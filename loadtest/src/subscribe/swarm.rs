@@ -1,140 +1,298 @@
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use mio::{Events, Poll, Token};
 
 use super::SubscribeArgs;
-use super::counting::{Counting, Shared};
-use super::report::Report;
-use super::streams::{Choice, Wanted};
+use super::counting::{Bench, Counting, State};
+use super::socket::Node;
+use super::streams::Choice;
 use super::tally::Tally;
-use super::verifying;
-use crate::clock::process_time;
-use crate::open_files::raise_open_files;
 
-/// How often clients are started and the person is told; a hundredth of a second's worth at a time.
-const TICK: Duration = Duration::from_millis(10);
-const SHOW_EVERY: Duration = Duration::from_secs(1);
-/// How long the last clients may take to be subscribed before the measurement begins without them.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for sockets at the most: clients that are due are looked at so often.
+const LOOK: Duration = Duration::from_millis(10);
+/// How often slow clients read.
+const SLOW_TICK: Duration = Duration::from_millis(20);
+/// How long a client whose node was full or gone waits, and how often it tries.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+const TRIES: u32 = 100;
+/// Sockets that are told of at once.
+const EVENTS: usize = 1_024;
+/// How much is read with one system call at the most.
+const READ: usize = 256 * 1024;
+/// How often a client is read before the others are looked at again.
+const READS: usize = 4;
 
-pub(super) fn run(args: SubscribeArgs) -> anyhow::Result<Report> {
-    raise_open_files();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    LocalSet::new().block_on(&runtime, swarm(args))
+/// All counting clients, on one thread.
+pub(super) struct Swarm {
+    poll: Poll,
+    events: Events,
+    /// Sockets that something happened to: which, and whether they can be written and read.
+    ready: Vec<(usize, bool, bool)>,
+    bench: Bench,
+    clients: Vec<Counting>,
+    nodes: Vec<Node>,
+    sources: Vec<IpAddr>,
+    /// How many begin to connect a second, and how many may be on their way.
+    connect_rate: Option<f64>,
+    handshakes: usize,
+    /// Who has not begun to connect.
+    waiting: VecDeque<usize>,
+    /// Who tries again, and when.
+    retrying: VecDeque<(Instant, usize)>,
+    /// Who may have more to read than was read.
+    unread: Vec<usize>,
+    /// The first so many clients are slow: bytes that each may read in a tick.
+    slow: usize,
+    slow_bytes: usize,
+    slow_ticked: Instant,
+    begun: Instant,
+    started: usize,
+    under_way: usize,
+    live: usize,
+    failed: usize,
+    /// When the last one was live.
+    last_live: Instant,
 }
 
-async fn swarm(args: SubscribeArgs) -> anyhow::Result<Report> {
-    let shared = Shared::new(Tally::new()?);
-    let (stop, stopped) = watch::channel(false);
-    let mut choice = Choice::new(&args)?;
-    let mut clients = JoinSet::new();
-    let start = Instant::now();
-    let mut shown = start;
-    let mut last = start;
-    loop {
-        let due = start.elapsed().as_secs_f64() * f64::from(args.connect_rate.max(1));
-        while clients.len() < args.clients && clients.len() as f64 <= due {
-            let role = Role::of(clients.len(), &args);
-            let task = client(
-                role,
-                args.clone(),
-                choice.next(),
-                shared.clone(),
-                stopped.clone(),
-            );
-            clients.spawn_local(task);
-            last = Instant::now();
-        }
-        tokio::time::sleep(TICK).await;
-        let tally = shared.tally.borrow();
-        let done = tally.subscribed + tally.failed >= args.clients as u64;
-        if shown.elapsed() >= SHOW_EVERY {
-            shown = Instant::now();
-            eprintln!(
-                "{} connected, {} subscribed",
-                tally.connected, tally.subscribed
-            );
-        }
-        if done || (clients.len() == args.clients && last.elapsed() > PATIENCE) {
-            break;
+impl Swarm {
+    pub(super) fn new(args: &SubscribeArgs, choice: Choice, tally: Tally) -> anyhow::Result<Self> {
+        let mut bench = Bench {
+            tally,
+            choice,
+            policy: args.policy,
+            places: args.storm.is_some(),
+            buffer: vec![0; READ].into_boxed_slice(),
+        };
+        let nodes = args.url.iter().map(Node::find);
+        let nodes = nodes.collect::<anyhow::Result<Vec<_>>>()?;
+        let clients: Vec<_> = (0..args.counting())
+            .map(|_| Counting::new(bench.choice.next()))
+            .collect();
+        let now = Instant::now();
+        Ok(Self {
+            poll: Poll::new().context("cannot wait for sockets")?,
+            events: Events::with_capacity(EVENTS),
+            ready: Vec::with_capacity(EVENTS),
+            bench,
+            sources: args.sources(nodes.iter().all(Node::is_local)),
+            nodes,
+            connect_rate: (args.connect_rate > 0).then_some(f64::from(args.connect_rate)),
+            handshakes: args.handshakes.max(1),
+            waiting: (0..clients.len()).collect(),
+            clients,
+            retrying: VecDeque::new(),
+            unread: Vec::new(),
+            slow: args.slow,
+            slow_bytes: args.slow_bytes(SLOW_TICK),
+            slow_ticked: now,
+            begun: now,
+            started: 0,
+            under_way: 0,
+            live: 0,
+            failed: 0,
+            last_live: now,
+        })
+    }
+
+    pub(super) const fn tally(&mut self) -> &mut Tally {
+        &mut self.bench.tally
+    }
+
+    pub(super) fn into_tally(self) -> Tally {
+        self.bench.tally
+    }
+
+    /// Whether every client is live, or has failed for good.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.live + self.failed >= self.clients.len()
+    }
+
+    pub(super) const fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// How long it took from the first connect until the last client was live.
+    pub(super) fn took(&self) -> Duration {
+        self.last_live.saturating_duration_since(self.begun)
+    }
+
+    /// How long ago the last client was live.
+    pub(super) fn quiet(&self) -> Duration {
+        self.last_live.elapsed()
+    }
+
+    /// Cuts all connections at once; the clients come back, and go on where they stood.
+    pub(super) fn cut(&mut self) {
+        self.begun = Instant::now();
+        self.last_live = self.begun;
+        (self.started, self.under_way, self.live, self.failed) = (0, 0, 0, 0);
+        self.waiting = (0..self.clients.len()).collect();
+        self.retrying.clear();
+        self.unread.clear();
+        for client in &mut self.clients {
+            client.cut(State::Waiting);
+            (client.is_back, client.tries) = (true, 0);
         }
     }
 
-    eprintln!("measuring for {} s", args.seconds);
-    shared.tally.borrow_mut().measuring = true;
-    let (start, worked) = (Instant::now(), process_time());
-    tokio::time::sleep(Duration::from_secs(args.seconds)).await;
-    shared.tally.borrow_mut().measuring = false;
-    let seconds = start.elapsed().as_secs_f64();
-    let core = process_time().saturating_sub(worked).as_secs_f64() / seconds;
+    /// Ends all connections.
+    pub(super) fn leave(&mut self) {
+        self.clients.iter_mut().for_each(Counting::leave);
+    }
 
-    stop.send_replace(true);
-    while clients.join_next().await.is_some() {}
-    let tally = shared.tally.borrow();
-    Ok(Report::new(&args, &tally, seconds, core))
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Counts,
-    Verifies,
-    Stalls,
-}
-
-impl Role {
-    /// Verifying ones first, then stalled ones.
-    fn of(index: usize, args: &SubscribeArgs) -> Self {
-        if index < args.verifying {
-            Self::Verifies
-        } else if index < args.verifying + args.stalled {
-            Self::Stalls
+    /// Does what there is to do, or waits a little for it.
+    pub(super) fn turn(&mut self) -> anyhow::Result<()> {
+        self.connect_due();
+        let wait = if self.unread.is_empty() {
+            LOOK
         } else {
-            Self::Counts
+            Duration::ZERO
+        };
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("cannot wait for sockets"),
+        }
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.extend(self.events.iter().map(|event| {
+            let reads = event.is_readable() || event.is_read_closed();
+            (event.token().0, event.is_writable(), reads)
+        }));
+        for (index, writes, reads) in ready.drain(..) {
+            if writes {
+                let node = &self.nodes[index % self.nodes.len()];
+                let written = self.clients[index].write(node, &mut self.bench);
+                if let Err(error) = written {
+                    self.fail(index, &error);
+                }
+            }
+            if reads {
+                self.read(index);
+            }
+        }
+        self.ready = ready;
+        for index in std::mem::take(&mut self.unread) {
+            self.read(index);
+        }
+        self.read_slowly();
+        Ok(())
+    }
+
+    fn connect_due(&mut self) {
+        let elapsed = self.begun.elapsed().as_secs_f64();
+        let due = self.connect_rate.map(|rate| elapsed * rate);
+        while self.under_way < self.handshakes {
+            let now = Instant::now();
+            let again = self.retrying.front().is_some_and(|(when, _)| *when <= now);
+            let next = if again {
+                self.retrying.pop_front().map(|(_, index)| index)
+            } else if due.is_none_or(|due| self.started as f64 <= due) {
+                let next = self.waiting.pop_front();
+                self.started += usize::from(next.is_some());
+                next
+            } else {
+                None
+            };
+            let Some(index) = next else { break };
+            self.under_way += 1;
+            let client = &mut self.clients[index];
+            if !again {
+                client.begun = now;
+            }
+            let node = &self.nodes[index % self.nodes.len()];
+            let sources = self.sources.len();
+            let source = (sources > 0).then(|| self.sources[index / self.nodes.len() % sources]);
+            let begun = client.connect(node, source, self.poll.registry(), Token(index));
+            if let Err(error) = begun {
+                self.fail(index, &error);
+            }
         }
     }
-}
 
-async fn client(
-    role: Role,
-    args: SubscribeArgs,
-    streams: Vec<Wanted>,
-    shared: Shared,
-    stop: watch::Receiver<bool>,
-) {
-    let tally = shared.tally.clone();
-    let done = match role {
-        Role::Counts => count(&args, &streams, shared, stop).await,
-        Role::Verifies => verifying::verify(shared.tally, &args, &streams, None, stop).await,
-        Role::Stalls => {
-            let stall = args.stall.map_or(Duration::MAX, Duration::from_secs);
-            verifying::verify(shared.tally, &args, &streams, Some(stall), stop).await
+    fn read(&mut self, index: usize) {
+        if index < self.slow && self.clients[index].state == State::Live {
+            return;
         }
-    };
-    if let Err(error) = done {
-        let mut tally = tally.borrow_mut();
-        tally.failed += 1;
-        tally.trouble(format_args!("{error:#}"));
+        let mut more = true;
+        for _ in 0..READS {
+            let client = &mut self.clients[index];
+            let was_live = client.state == State::Live;
+            match client.read(READ, &mut self.bench) {
+                Ok(read) => more = read,
+                Err(error) => {
+                    self.fail(index, &error);
+                    return;
+                }
+            }
+            if !was_live && self.clients[index].state == State::Live {
+                self.is_live(index);
+            }
+            if !more {
+                return;
+            }
+        }
+        if more {
+            self.unread.push(index);
+        }
     }
-}
 
-async fn count(
-    args: &SubscribeArgs,
-    streams: &[Wanted],
-    shared: Shared,
-    mut stop: watch::Receiver<bool>,
-) -> anyhow::Result<()> {
-    let mut client = Counting::connect(shared, &args.url, streams, args.policy).await?;
-    client.subscribe().await?;
-    tokio::select! {
-        ended = client.count() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
-            client.leave();
-            Ok(())
+    /// Slow clients read no more than they may, whatever there is.
+    fn read_slowly(&mut self) {
+        if self.slow == 0 || self.slow_ticked.elapsed() < SLOW_TICK {
+            return;
         }
+        self.slow_ticked = Instant::now();
+        for index in 0..self.slow.min(self.clients.len()) {
+            let client = &mut self.clients[index];
+            if client.state == State::Live
+                && let Err(error) = client.read(self.slow_bytes, &mut self.bench)
+            {
+                self.fail(index, &error);
+            }
+        }
+    }
+
+    fn is_live(&mut self, index: usize) {
+        self.under_way -= 1;
+        self.live += 1;
+        self.last_live = Instant::now();
+        let client = &mut self.clients[index];
+        let took = self.last_live.saturating_duration_since(client.begun);
+        let tally = &mut self.bench.tally;
+        if client.is_back {
+            tally.rejoin.record(took);
+        } else {
+            tally.join.record(took);
+            tally.counts.live += 1;
+        }
+    }
+
+    /// A client has lost its connection: one that was on its way tries again for a while.
+    fn fail(&mut self, index: usize, error: &anyhow::Error) {
+        let client = &mut self.clients[index];
+        let was = client.state;
+        self.bench.tally.trouble(format_args!("{error:#}"));
+        if was == State::Live {
+            self.live -= 1;
+        } else {
+            self.under_way -= 1;
+            if client.tries < TRIES {
+                client.cut(State::Waiting);
+                self.bench.tally.counts.retried += 1;
+                self.retrying
+                    .push_back((Instant::now() + RETRY_AFTER, index));
+                return;
+            }
+        }
+        client.cut(State::Ended);
+        self.failed += 1;
+        self.bench.tally.counts.failed += 1;
     }
 }

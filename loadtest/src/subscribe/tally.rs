@@ -1,41 +1,63 @@
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
-use hdrhistogram::Histogram;
-use wire::sbe::PUBLISH_TIME_OFFSET;
+use serde::{Deserialize, Serialize};
 
-/// Where the event time stands in every SBE message, and what stands there when there is none.
-const EVENT_TIME_OFFSET: usize = 32;
-const NO_TIME: u64 = u64::MAX;
+use super::latency::{Durations, Stages};
+
 /// The template ids that carry the market: BookDelta, Bbo and Trades.
 const MARKET: std::ops::RangeInclusive<u8> = 3..=5;
-/// The longest latency that is told apart: a minute, in ns.
-const MAX_LATENCY: u64 = 60_000_000_000;
 
 /// What the swarm sees.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tally {
     /// Whether it is counted already: the start of a swarm is no measurement.
+    #[serde(skip)]
     pub(super) measuring: bool,
+    /// When what is being read was read.
+    #[serde(skip)]
+    now: u64,
+    pub(super) counts: Counts,
+    /// Frames by the template id of their message.
+    pub(super) templates: [u64; 16],
+    pub(super) stages: Stages,
+    /// Of each client, from its connecting until all its streams were there.
+    pub(super) join: Durations,
+    /// Likewise, after all were cut off.
+    pub(super) rejoin: Durations,
+    /// Of each client that did not read for a while, from its next read until a book was verified
+    /// that the node told after that.
+    pub(super) awake: Durations,
+    /// Closed by the node, by code.
+    pub(super) closed: BTreeMap<u16, u64>,
+    pub(super) first_trouble: Option<String>,
+    pub(super) clock: Clock,
+}
+
+/// Plain counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    /// While it was measured.
     pub(super) frames: u64,
     pub(super) bytes: u64,
     pub(super) reads: u64,
-    /// Frames by the template id of their first message.
-    pub(super) templates: [u64; 16],
-    /// From a message's publish time until it was read.
-    pub(super) from_node: Histogram<u64>,
-    /// From a market event's own time until it was read.
-    pub(super) from_event: Histogram<u64>,
 
     pub(super) connected: u64,
-    pub(super) subscribed: u64,
+    /// Clients that had all their streams once.
+    pub(super) live: u64,
     pub(super) streams: u64,
     pub(super) refused: u64,
     pub(super) failed: u64,
+    /// Connections that were tried again, since the node was full or gone.
+    pub(super) retried: u64,
     pub(super) pings: u64,
-    pub(super) closed: BTreeMap<u16, u64>,
-    pub(super) first_trouble: Option<String>,
 
+    /// Streams that went on after all were cut off, by how.
+    pub(super) resumed: u64,
+    pub(super) snapshots: u64,
+    /// Steps of counting clients' sequences that do not follow on: looked at where all are cut off.
+    pub(super) breaks: u64,
+
+    /// Of the verifying clients.
     pub(super) verified: u64,
     pub(super) gaps: u64,
     pub(super) losses: u64,
@@ -44,60 +66,63 @@ pub(super) struct Tally {
     pub(super) resyncs: u64,
     pub(super) lags: u64,
     pub(super) reconnects: u64,
+    /// Of those that stalled, how often the node had to be asked for a stream again.
+    pub(super) asked_again: u64,
+}
+
+/// When what was over, and what it took of the swarm itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Clock {
+    /// How long was measured.
+    pub(super) seconds: f64,
+    /// From the first connect until all were live.
+    pub(super) all_live_ms: f64,
+    /// From the cut until all were live again.
+    pub(super) all_back_ms: Option<f64>,
+    /// How busy the swarm's core was: near 1 it is the swarm that is measured.
+    pub(super) core: f64,
 }
 
 impl Tally {
     pub(super) fn new() -> anyhow::Result<Self> {
-        let latencies =
-            || Histogram::new_with_bounds(1_000, MAX_LATENCY, 3).context("cannot make a histogram");
         Ok(Self {
             measuring: false,
-            frames: 0,
-            bytes: 0,
-            reads: 0,
+            now: 0,
+            counts: Counts::default(),
             templates: [0; 16],
-            from_node: latencies()?,
-            from_event: latencies()?,
-            connected: 0,
-            subscribed: 0,
-            streams: 0,
-            refused: 0,
-            failed: 0,
-            pings: 0,
+            stages: Stages::new()?,
+            join: Durations::new()?,
+            rejoin: Durations::new()?,
+            awake: Durations::new()?,
             closed: BTreeMap::new(),
             first_trouble: None,
-            verified: 0,
-            gaps: 0,
-            losses: 0,
-            mismatches: 0,
-            undecodable: 0,
-            resyncs: 0,
-            lags: 0,
-            reconnects: 0,
+            clock: Clock::default(),
         })
     }
 
-    /// A binary message came, read at `now`.
-    pub(super) fn message(&mut self, payload: &[u8], now: u64) {
+    /// What comes now was read by one read, at `now`.
+    pub(super) fn begin_read(&mut self, now: u64) {
+        self.now = now;
+        self.counts.reads += u64::from(self.measuring);
+    }
+
+    /// A binary message came.
+    #[inline]
+    pub(super) fn message(&mut self, payload: &[u8]) {
         if !self.measuring {
             return;
         }
-        self.frames += 1;
-        self.bytes += payload.len() as u64;
+        self.counts.frames += 1;
+        self.counts.bytes += payload.len() as u64;
         let template = payload.get(2).copied().unwrap_or_default();
-        if let Some(count) = self.templates.get_mut(usize::from(template)) {
-            *count += 1;
+        self.templates[usize::from(template & 0xf)] += 1;
+        if MARKET.contains(&template) {
+            self.stages.message(payload, self.now);
         }
-        if let Some(published) = time_at(payload, PUBLISH_TIME_OFFSET) {
-            self.from_node
-                .saturating_record(now.saturating_sub(published));
-        }
-        if MARKET.contains(&template)
-            && let Some(event) = time_at(payload, EVENT_TIME_OFFSET)
-            && event != NO_TIME
-        {
-            self.from_event.saturating_record(now.saturating_sub(event));
-        }
+    }
+
+    pub(super) fn end_read(&mut self) {
+        self.stages.settle();
     }
 
     /// Something went wrong with a client; the first time is shown.
@@ -113,9 +138,132 @@ impl Tally {
         };
         *self.closed.entry(code).or_default() += 1;
     }
+
+    /// Adds what another part of the swarm saw at the same time.
+    pub(super) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+        self.counts.add(&other.counts);
+        for (sum, count) in self.templates.iter_mut().zip(other.templates) {
+            *sum += count;
+        }
+        self.stages.add(&other.stages)?;
+        self.join.add(&other.join)?;
+        self.rejoin.add(&other.rejoin)?;
+        self.awake.add(&other.awake)?;
+        for (code, count) in &other.closed {
+            *self.closed.entry(*code).or_default() += count;
+        }
+        if self.first_trouble.is_none() {
+            self.first_trouble.clone_from(&other.first_trouble);
+        }
+        self.clock.add(&other.clock);
+        Ok(())
+    }
 }
 
-fn time_at(payload: &[u8], offset: usize) -> Option<u64> {
-    let bytes = payload.get(offset..)?.first_chunk()?;
-    Some(u64::from_le_bytes(*bytes))
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        // All of them by name: one that is forgotten does not compile.
+        let Self {
+            frames,
+            bytes,
+            reads,
+            connected,
+            live,
+            streams,
+            refused,
+            failed,
+            retried,
+            pings,
+            resumed,
+            snapshots,
+            breaks,
+            verified,
+            gaps,
+            losses,
+            mismatches,
+            undecodable,
+            resyncs,
+            lags,
+            reconnects,
+            asked_again,
+        } = other;
+        for (sum, count) in [
+            (&mut self.frames, frames),
+            (&mut self.bytes, bytes),
+            (&mut self.reads, reads),
+            (&mut self.connected, connected),
+            (&mut self.live, live),
+            (&mut self.streams, streams),
+            (&mut self.refused, refused),
+            (&mut self.failed, failed),
+            (&mut self.retried, retried),
+            (&mut self.pings, pings),
+            (&mut self.resumed, resumed),
+            (&mut self.snapshots, snapshots),
+            (&mut self.breaks, breaks),
+            (&mut self.verified, verified),
+            (&mut self.gaps, gaps),
+            (&mut self.losses, losses),
+            (&mut self.mismatches, mismatches),
+            (&mut self.undecodable, undecodable),
+            (&mut self.resyncs, resyncs),
+            (&mut self.lags, lags),
+            (&mut self.reconnects, reconnects),
+            (&mut self.asked_again, asked_again),
+        ] {
+            *sum += count;
+        }
+    }
+}
+
+impl Clock {
+    /// Of two that ran beside each other: what took longer, and the work of both.
+    fn add(&mut self, other: &Self) {
+        self.seconds = self.seconds.max(other.seconds);
+        self.all_live_ms = self.all_live_ms.max(other.all_live_ms);
+        self.all_back_ms = match (self.all_back_ms, other.all_back_ms) {
+            (Some(one), Some(two)) => Some(one.max(two)),
+            (one, two) => one.or(two),
+        };
+        self.core += other.core;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_swarm_are_summed() {
+        let mut one = Tally::new().unwrap();
+        one.measuring = true;
+        one.begin_read(5);
+        one.message(&[60, 0, 3, 0]);
+        one.message(&[60, 0, 10, 0]);
+        one.end_read();
+        one.close(&[0x0f, 0xa0]);
+        one.clock.all_live_ms = 7.0;
+        let text = serde_json::to_string(&one).unwrap();
+        let mut two: Tally = serde_json::from_str(&text).unwrap();
+        two.clock.all_back_ms = Some(3.0);
+        two.trouble("late");
+        one.add(&two).unwrap();
+        assert_eq!((one.counts.frames, one.counts.bytes), (4, 16));
+        assert_eq!((one.templates[3], one.templates[10]), (2, 2));
+        assert_eq!(one.closed[&4000], 2);
+        assert_eq!(
+            (one.clock.all_live_ms, one.clock.all_back_ms),
+            (7.0, Some(3.0))
+        );
+        assert_eq!(one.first_trouble.as_deref(), Some("late"));
+    }
+
+    #[test]
+    fn the_start_of_a_swarm_is_not_measured() {
+        let mut tally = Tally::new().unwrap();
+        tally.begin_read(5);
+        tally.message(&[60, 0, 3, 0]);
+        tally.end_read();
+        assert_eq!(tally.counts, Counts::default());
+    }
 }

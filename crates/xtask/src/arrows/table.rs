@@ -102,8 +102,11 @@ pub(super) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         name: "loadtest",
-        ours: &["market", "wire", "streams", "ingest", "client", "testkit"],
-        reason: "it measures the node from outside, as its clients and Kafka see it",
+        ours: &[
+            "market", "wire", "streams", "ingest", "fanout", "metrics", "client", "testkit",
+        ],
+        reason: "it measures the node from outside, as its clients and Kafka see it, or the fan-out \
+                 alone, which it feeds itself",
         theirs_not: &[],
         pure: None,
     },

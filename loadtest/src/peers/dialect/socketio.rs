@@ -1,0 +1,28 @@
+//! Socket.IO 5 over Engine.IO 4. A binary event is a text frame with its shape, and a binary frame
+//! for each attachment; the message is the attachment.
+
+use std::net::SocketAddr;
+
+use crate::peers::frames::{self, TEXT};
+use crate::peers::handshake::Talk;
+
+/// Engine.IO's packets of one byte.
+const PING: &[u8] = b"2";
+const PONG: &[u8] = b"3";
+
+pub(super) fn connect(addr: SocketAddr, wants: &[u16]) -> anyhow::Result<Talk> {
+    let mut talk = Talk::open(addr, "/socket.io/?EIO=4&transport=websocket", None)?;
+    talk.until(|_, text| text.starts_with(b"0"))?;
+    talk.send(TEXT, b"40")?;
+    talk.until(|_, text| text.starts_with(b"40"))?;
+    talk.send(TEXT, format!(r#"420["subscribe",{wants:?}]"#).as_bytes())?;
+    talk.until(|_, text| text.starts_with(b"430"))?;
+    Ok(talk)
+}
+
+/// A text of the server: what announces an attachment is no message of its own.
+pub(super) fn answer(text: &[u8], replies: &mut Vec<u8>) {
+    if text == PING {
+        frames::append_masked(replies, TEXT, PONG);
+    }
+}

@@ -1,0 +1,235 @@
+//! The clients: one thread, one epoll, one buffer. What they do for a message is as little as can
+//! be, so that it is the server that is measured.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
+
+use super::dialect::{self, Partial};
+use super::peer::Speaks;
+use crate::clock::wall_clock;
+
+/// What is read at once; a frame that is not taken in pieces must fit.
+const BUFFER: usize = 256 * 1024;
+/// Sockets that are told as ready at once.
+const EVENTS: usize = 512;
+/// How long the loop waits before it looks whether it is to end.
+const WAIT: Duration = Duration::from_millis(10);
+/// The longest latency that is told apart: a minute, in ns.
+const MAX_LATENCY: u64 = 60_000_000_000;
+
+/// What the clients counted.
+#[derive(Debug)]
+pub(super) struct Tally {
+    measuring: bool,
+    /// When the bytes at hand were read, in ns since 1970.
+    now: u64,
+    pub(super) deliveries: u64,
+    /// Of the messages themselves, without their frames.
+    pub(super) bytes: u64,
+    pub(super) reads: u64,
+    /// In ns.
+    pub(super) latency: Histogram<u64>,
+}
+
+impl Tally {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            measuring: false,
+            now: 0,
+            deliveries: 0,
+            bytes: 0,
+            reads: 0,
+            latency: Histogram::new_with_bounds(1_000, MAX_LATENCY, 3)
+                .context("cannot make a histogram")?,
+        })
+    }
+
+    /// Whether it is counted: what comes before and after is no measurement.
+    pub(super) fn measuring(&mut self, measuring: bool) {
+        self.measuring = measuring;
+    }
+
+    pub(super) fn read_at(&mut self, now: u64) {
+        self.now = now;
+        self.reads += u64::from(self.measuring);
+    }
+
+    /// A message that begins with its time.
+    #[inline]
+    pub(super) fn message(&mut self, message: &[u8]) -> anyhow::Result<()> {
+        let time = message
+            .first_chunk()
+            .context("a message without its time")?;
+        self.deliver(u64::from_le_bytes(*time), message.len());
+        Ok(())
+    }
+
+    /// A message that was published at a time, in ns since 1970.
+    #[inline]
+    pub(super) fn deliver(&mut self, published: u64, bytes: usize) {
+        if !self.measuring {
+            return;
+        }
+        self.deliveries += 1;
+        self.bytes += bytes as u64;
+        self.latency
+            .saturating_record(self.now.saturating_sub(published));
+    }
+}
+
+/// All clients of one server.
+pub(super) struct Driver {
+    speaks: Speaks,
+    addr: SocketAddr,
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
+    buffer: Vec<u8>,
+    replies: Vec<u8>,
+    clients: Vec<Client>,
+    pub(super) tally: Tally,
+    /// How many the server, or a mistake, has cut off.
+    pub(super) closed: usize,
+    pub(super) first_trouble: Option<String>,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: TcpStream,
+    /// Bytes that belong to what has not come yet.
+    rest: Vec<u8>,
+    partial: Partial,
+    open: bool,
+}
+
+impl Driver {
+    pub(super) fn new(speaks: Speaks, addr: SocketAddr) -> anyhow::Result<Self> {
+        Ok(Self {
+            speaks,
+            addr,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("cannot make an epoll")?,
+            events: Vec::with_capacity(EVENTS),
+            buffer: vec![0; BUFFER],
+            replies: Vec::new(),
+            clients: Vec::new(),
+            tally: Tally::new()?,
+            closed: 0,
+            first_trouble: None,
+        })
+    }
+
+    pub(super) fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Connects one more client, and subscribes it.
+    pub(super) fn connect(&mut self, wants: &[u16]) -> anyhow::Result<()> {
+        let (stream, rest) = dialect::connect(self.speaks, self.addr, wants)?;
+        let id = epoll::EventData::new_u64(self.clients.len() as u64);
+        epoll::add(&self.epoll, &stream, id, epoll::EventFlags::IN).context("cannot watch")?;
+        self.clients.push(Client {
+            stream,
+            rest,
+            partial: Partial::default(),
+            open: true,
+        });
+        Ok(())
+    }
+
+    /// Reads for a time, or until it is to end.
+    pub(super) fn run(
+        &mut self,
+        time: Duration,
+        mut end: impl FnMut() -> bool,
+    ) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < time && !end() {
+            self.turn(WAIT)?;
+        }
+        Ok(())
+    }
+
+    /// Counts from here on, anew.
+    pub(super) fn begin(&mut self) -> anyhow::Result<()> {
+        self.tally = Tally::new()?;
+        self.tally.measuring(true);
+        Ok(())
+    }
+
+    /// Reads once from every client that has something.
+    pub(super) fn turn(&mut self, wait: Duration) -> anyhow::Result<()> {
+        let wait = Timespec {
+            tv_sec: 0,
+            tv_nsec: wait.subsec_nanos().into(),
+        };
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&wait)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("cannot wait for clients"),
+        }
+        for event in &events {
+            let index = usize::try_from(event.data.u64())?;
+            if let Err(error) = self.read(index) {
+                self.close(index, &error);
+            }
+        }
+        self.events = events;
+        Ok(())
+    }
+
+    fn read(&mut self, index: usize) -> anyhow::Result<()> {
+        let client = &mut self.clients[index];
+        if !client.open {
+            return Ok(());
+        }
+        let kept = client.rest.len();
+        let room = self.buffer.get_mut(kept..).filter(|room| !room.is_empty());
+        let room = room.context("a frame is too long")?;
+        let len = match client.stream.read(room) {
+            Ok(0) => anyhow::bail!("closed by the server"),
+            Ok(len) => len,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.tally.read_at(wall_clock());
+        self.buffer[..kept].copy_from_slice(&client.rest);
+        let bytes = &self.buffer[..kept + len];
+        let used = dialect::take(
+            self.speaks,
+            bytes,
+            &mut client.partial,
+            &mut self.tally,
+            &mut self.replies,
+        )?;
+        client.rest.clear();
+        client.rest.extend_from_slice(&bytes[used..]);
+        if !self.replies.is_empty() {
+            // A few bytes, on a connection that hardly writes: they fit.
+            client.stream.write_all(&self.replies)?;
+            self.replies.clear();
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, index: usize, error: &anyhow::Error) {
+        let client = &mut self.clients[index];
+        client.open = false;
+        self.replies.clear();
+        // It is cut off either way.
+        let _gone = epoll::delete(&self.epoll, &client.stream);
+        self.closed += 1;
+        self.first_trouble
+            .get_or_insert_with(|| format!("{error:#}"));
+    }
+}

@@ -1,0 +1,113 @@
+//! A client's first words, spoken in turn: nothing is measured yet, so it may wait for each answer.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::frames::{self, Head};
+
+/// How long a server may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest answer that is waited for.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// A connection on which client and server take turns.
+#[derive(Debug)]
+pub(super) struct Talk {
+    stream: TcpStream,
+    /// What was read, and not yet taken.
+    read: Vec<u8>,
+}
+
+impl Talk {
+    /// Connects and becomes a WebSocket.
+    pub(super) fn open(
+        addr: SocketAddr,
+        path: &str,
+        subprotocol: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(addr).context("cannot connect")?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut talk = Self {
+            stream,
+            read: Vec::new(),
+        };
+        let subprotocol = subprotocol
+            .map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"))
+            .unwrap_or_default();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {addr}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             {subprotocol}\r\n"
+        );
+        talk.stream.write_all(request.as_bytes())?;
+        let end = loop {
+            if let Some(at) = talk.read.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            talk.fill()?;
+        };
+        let head: Vec<u8> = talk.read.drain(..end).collect();
+        let head = String::from_utf8_lossy(&head);
+        let status = head.lines().next().unwrap_or_default();
+        ensure!(
+            status.contains(" 101"),
+            "the handshake is refused: {status}"
+        );
+        Ok(talk)
+    }
+
+    pub(super) fn send(&mut self, opcode: u8, payload: &[u8]) -> anyhow::Result<()> {
+        let mut frame = Vec::new();
+        frames::append_masked(&mut frame, opcode, payload);
+        self.stream.write_all(&frame).context("cannot send")
+    }
+
+    /// The next message of the server, its opcode first.
+    pub(super) fn next(&mut self) -> anyhow::Result<(u8, Vec<u8>)> {
+        loop {
+            if let Some(head) = Head::read(&self.read)?
+                && self.read.len() >= head.head + head.payload
+            {
+                let payload = self.read[head.head..head.head + head.payload].to_vec();
+                self.read.drain(..head.head + head.payload);
+                if head.opcode == frames::CLOSE {
+                    bail!(
+                        "closed by the server: {}",
+                        String::from_utf8_lossy(&payload)
+                    );
+                }
+                return Ok((head.opcode, payload));
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads messages until one is what was waited for.
+    pub(super) fn until(&mut self, wanted: impl Fn(u8, &[u8]) -> bool) -> anyhow::Result<Vec<u8>> {
+        loop {
+            let (opcode, payload) = self.next()?;
+            if wanted(opcode, &payload) {
+                return Ok(payload);
+            }
+        }
+    }
+
+    /// The connection, and what was read of it and is not taken.
+    pub(super) fn into_parts(self) -> anyhow::Result<(TcpStream, Vec<u8>)> {
+        self.stream.set_nonblocking(true)?;
+        Ok((self.stream, self.read))
+    }
+
+    fn fill(&mut self) -> anyhow::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        let len = self.stream.read(&mut buffer).context("no answer")?;
+        ensure!(len > 0, "closed by the server");
+        ensure!(self.read.len() < MAX_ANSWER, "the answer is too long");
+        self.read.extend_from_slice(&buffer[..len]);
+        Ok(())
+    }
+}

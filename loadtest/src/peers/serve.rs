@@ -1,0 +1,118 @@
+//! The servers that are in this binary: each one publishes by itself what it is asked for.
+//!
+//! Standard input says `start NANOSECONDS`, the time between two messages, and `stop`; its end is
+//! the end of the server, so that none outlives the process that started it.
+//!
+//! In reading order: the [`pace`] of all of them; [`bare_loop`]; the [`hub`] of channels that
+//! [`tungstenite`] and [`fastwebsockets`] share; [`nats_publisher`].
+
+pub(super) mod bare_loop;
+mod fastwebsockets;
+mod hub;
+mod nats_publisher;
+pub(super) mod pace;
+mod tungstenite;
+
+use std::io::BufRead as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use tokio::sync::mpsc::{Receiver, channel};
+
+use crate::open_files::raise_open_files;
+use pace::{Order, Source};
+
+/// Orders that nobody has taken yet; one is given in a minute.
+const ORDERS: usize = 16;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Serve {
+    /// Be a server; for loadtest itself
+    #[command(hide = true)]
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArgs {
+    what: Built,
+    /// Where to listen; where NATS listens, for its publisher
+    #[arg(long)]
+    port: u16,
+    /// The topics of the messages, 16 bits each
+    #[arg(long)]
+    schedule: PathBuf,
+    /// Bytes of a message
+    #[arg(long)]
+    size: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Built {
+    Loop,
+    Tungstenite,
+    Fastwebsockets,
+    NatsPublisher,
+}
+
+pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
+    let Serve::Serve(args) = serve;
+    raise_open_files();
+    let schedule = std::fs::read(&args.schedule).context("cannot read the schedule")?;
+    let source = Source::new(&schedule, args.size)?;
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let orders = orders();
+    match args.what {
+        Built::Loop => bare_loop::run(listener(addr)?, source, orders),
+        Built::Tungstenite => hub::block_on(tungstenite::run(listener(addr)?, source, orders)),
+        Built::Fastwebsockets => {
+            hub::block_on(fastwebsockets::run(listener(addr)?, source, orders))
+        }
+        Built::NatsPublisher => nats_publisher::run(addr, source, orders),
+    }
+}
+
+fn listener(addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr).with_context(|| format!("cannot listen on {addr}"))
+}
+
+/// What standard input asks for.
+fn orders() -> Receiver<Order> {
+    let (give, orders) = channel(ORDERS);
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+        for order in lines.filter_map(|line| Order::parse(&line)) {
+            if give.blocking_send(order).is_err() {
+                break;
+            }
+        }
+        std::process::exit(0);
+    });
+    orders
+}
+
+/// What a client of our own little servers says first.
+#[derive(Debug, Deserialize)]
+struct Request {
+    subscribe: Vec<u16>,
+}
+
+impl Request {
+    fn parse(text: &[u8], topics: usize) -> anyhow::Result<Self> {
+        let request: Self = serde_json::from_slice(text).context("it does not subscribe")?;
+        let wrong = request
+            .subscribe
+            .iter()
+            .find(|topic| usize::from(**topic) >= topics);
+        anyhow::ensure!(
+            wrong.is_none(),
+            "there are {topics} topics, and it wants {wrong:?}"
+        );
+        Ok(request)
+    }
+
+    fn answer(&self) -> String {
+        format!(r#"{{"subscribed":{}}}"#, self.subscribe.len())
+    }
+}

@@ -1,0 +1,221 @@
+//! The limit: for what is due, one send() a client, of bytes that are framed already.
+//!
+//! What is due at once for a client is one send, contiguous: where it is of one topic, of the
+//! topic's own bytes, else gathered. Nothing that a server must do beside is done.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver as Arrivals, SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use base64::Engine as _;
+use sha1::{Digest as _, Sha1};
+use tokio::sync::mpsc::{Receiver, error::TryRecvError};
+
+use super::Request;
+use super::pace::{Order, Pace, Source};
+use crate::peers::frames::{self, BINARY, TEXT};
+
+/// How often orders and clients are looked for where nothing is published.
+const REST: Duration = Duration::from_millis(10);
+/// Clients that have subscribed and are not taken in yet; the next ones wait.
+const ARRIVALS: usize = 1_024;
+/// How long a client may take to subscribe.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A client whose bytes that the system did not take are more gets no more until it has read.
+const MAX_REST: usize = 1 << 20;
+const MAX_HEAD: usize = 16 * 1024;
+/// What RFC 6455 puts behind a client's key.
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+struct Client {
+    stream: TcpStream,
+    /// What the system did not take, from the middle of a frame on.
+    rest: Vec<u8>,
+    /// Topics with something due for this client.
+    due: Vec<usize>,
+}
+
+/// Serves until the one who gives orders is gone.
+pub(in crate::peers) fn run(
+    listener: TcpListener,
+    mut source: Source,
+    mut orders: Receiver<Order>,
+) -> anyhow::Result<()> {
+    let topics = source.topics();
+    let (welcome, arrivals) = sync_channel(ARRIVALS);
+    std::thread::spawn(move || accept(&listener, topics, &welcome));
+    let mut clients: Vec<Client> = Vec::new();
+    let mut subscribers: Vec<Vec<usize>> = vec![Vec::new(); topics];
+    let mut runs: Vec<Vec<u8>> = vec![Vec::new(); topics];
+    let (mut pace, mut gathered, mut visits) = (None::<Pace>, Vec::new(), Vec::new());
+    loop {
+        match orders.try_recv() {
+            Ok(Order::Start(period)) => pace = Some(Pace::new(period)),
+            Ok(Order::Stop) => pace = None,
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return Ok(()),
+        }
+        take_in(&arrivals, &mut clients, &mut subscribers);
+        let Some(pace) = &mut pace else {
+            std::thread::sleep(REST);
+            continue;
+        };
+        let mut touched = Vec::new();
+        pace.turn(&mut source, |topic, message| {
+            if runs[topic].is_empty() {
+                touched.push(topic);
+            }
+            frames::append(&mut runs[topic], BINARY, message);
+        });
+        for topic in &touched {
+            for index in &subscribers[*topic] {
+                let client = &mut clients[*index];
+                if client.due.is_empty() {
+                    visits.push(*index);
+                }
+                client.due.push(*topic);
+            }
+        }
+        for index in visits.drain(..) {
+            clients[index].visit(&runs, &mut gathered);
+        }
+        touched.iter().for_each(|topic| runs[*topic].clear());
+        std::thread::sleep(pace.rest());
+    }
+}
+
+fn take_in(
+    arrivals: &Arrivals<(TcpStream, Vec<u16>)>,
+    clients: &mut Vec<Client>,
+    subscribers: &mut [Vec<usize>],
+) {
+    for (stream, wanted) in arrivals.try_iter() {
+        for topic in wanted {
+            subscribers[usize::from(topic)].push(clients.len());
+        }
+        clients.push(Client {
+            stream,
+            rest: Vec::new(),
+            due: Vec::new(),
+        });
+    }
+}
+
+impl Client {
+    fn visit(&mut self, runs: &[Vec<u8>], gathered: &mut Vec<u8>) {
+        if !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            self.send(&rest);
+        }
+        if self.rest.len() > MAX_REST {
+            self.due.clear();
+            return;
+        }
+        if let [topic] = *self.due {
+            self.send(&runs[topic]);
+        } else {
+            gathered.clear();
+            self.due
+                .iter()
+                .for_each(|topic| gathered.extend_from_slice(&runs[*topic]));
+            self.send(gathered);
+        }
+        self.due.clear();
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        let taken = if self.rest.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(taken) => taken,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                // It has gone; what is due to it goes nowhere.
+                Err(_) => bytes.len(),
+            }
+        } else {
+            0
+        };
+        self.rest.extend_from_slice(&bytes[taken..]);
+    }
+}
+
+fn accept(listener: &TcpListener, topics: usize, welcome: &SyncSender<(TcpStream, Vec<u16>)>) {
+    for stream in listener.incoming().flatten() {
+        // One that does not subscribe is no client.
+        if let Ok(client) = greet(stream, topics)
+            && welcome.send(client).is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Becomes a WebSocket, and reads what is subscribed to.
+fn greet(mut stream: TcpStream, topics: usize) -> anyhow::Result<(TcpStream, Vec<u16>)> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        read_more(&mut stream, &mut head)?;
+    }
+    let text = std::str::from_utf8(&head).context("the request is no text")?;
+    let key = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+        .context("the request has no key")?;
+    let accept = base64::engine::general_purpose::STANDARD
+        .encode(Sha1::digest(format!("{}{GUID}", key.trim())));
+    stream.write_all(
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        )
+        .as_bytes(),
+    )?;
+    let request = Request::parse(&first_message(&mut stream)?, topics)?;
+    let mut answer = Vec::new();
+    frames::append(&mut answer, TEXT, request.answer().as_bytes());
+    stream.write_all(&answer)?;
+    stream.set_nonblocking(true)?;
+    Ok((stream, request.subscribe))
+}
+
+/// A masked text of at most 125 bytes or, with a longer length, of 64 KiB.
+fn first_message(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head)?;
+    ensure!(
+        head[0] == 0x80 | TEXT && head[1] & 0x80 != 0,
+        "no masked text"
+    );
+    let len = match head[1] & 0x7f {
+        126 => {
+            let mut len = [0; 2];
+            stream.read_exact(&mut len)?;
+            usize::from(u16::from_be_bytes(len))
+        }
+        127 => anyhow::bail!("the request is too long"),
+        short => usize::from(short),
+    };
+    let mut mask = [0; 4];
+    stream.read_exact(&mut mask)?;
+    let mut payload = vec![0; len];
+    stream.read_exact(&mut payload)?;
+    payload
+        .iter_mut()
+        .zip(mask.iter().cycle())
+        .for_each(|(byte, mask)| *byte ^= mask);
+    Ok(payload)
+}
+
+fn read_more(stream: &mut TcpStream, head: &mut Vec<u8>) -> anyhow::Result<()> {
+    let mut byte = [0; 1024];
+    let len = stream.read(&mut byte)?;
+    ensure!(
+        len > 0 && head.len() < MAX_HEAD,
+        "the request ends early, or never"
+    );
+    head.extend_from_slice(&byte[..len]);
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Topics as broadcast channels, and a client's share of them: how servers on tokio are usually
+//! written.
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::FutureExt as _;
+use futures_util::stream::SelectAll;
+use tokio::sync::broadcast::{Receiver, Sender, channel, error};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::BroadcastStream;
+
+use super::pace::{Order, Pace, Source};
+
+/// Messages that a channel keeps for those who are behind: of the only topic, or of one of many.
+const KEPT: usize = 16_384;
+const KEPT_OF_MANY: usize = 1_024;
+
+#[derive(Debug)]
+pub(super) struct Hub {
+    topics: Vec<Sender<Bytes>>,
+}
+
+/// What a client is subscribed to.
+pub(super) enum Feed {
+    One(Receiver<Bytes>),
+    Many(SelectAll<BroadcastStream<Bytes>>),
+}
+
+impl Hub {
+    pub(super) fn new(topics: usize) -> Self {
+        let kept = if topics == 1 { KEPT } else { KEPT_OF_MANY };
+        Self {
+            topics: (0..topics).map(|_| channel(kept).0).collect(),
+        }
+    }
+
+    pub(super) fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    pub(super) fn subscribe(&self, wanted: &[u16]) -> Feed {
+        let receiver = |topic: &u16| self.topics[usize::from(*topic)].subscribe();
+        match wanted {
+            [topic] => Feed::One(receiver(topic)),
+            _ => Feed::Many(wanted.iter().map(|topic| receiver(topic).into()).collect()),
+        }
+    }
+
+    /// Publishes as it is ordered, until the one who orders is gone.
+    pub(super) async fn publish(
+        &self,
+        mut source: Source,
+        mut orders: mpsc::Receiver<Order>,
+    ) -> anyhow::Result<()> {
+        let mut pace = None::<Pace>;
+        loop {
+            let order = match &mut pace {
+                None => orders.recv().await,
+                Some(pace) => {
+                    pace.turn(&mut source, |topic, message| {
+                        // Where nobody is subscribed nobody gets it.
+                        let _nobody = self.topics[topic].send(Bytes::copy_from_slice(message));
+                    });
+                    tokio::select! {
+                        order = orders.recv() => order,
+                        () = tokio::time::sleep(pace.rest()) => continue,
+                    }
+                }
+            };
+            match order {
+                Some(Order::Start(period)) => pace = Some(Pace::new(period)),
+                Some(Order::Stop) => pace = None,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Feed {
+    /// The next message; who is too far behind goes on with what is still there.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        match self {
+            Self::One(receiver) => loop {
+                match receiver.recv().await {
+                    Ok(message) => return Some(message),
+                    Err(error::RecvError::Lagged(_)) => {}
+                    Err(error::RecvError::Closed) => return None,
+                }
+            },
+            Self::Many(topics) => loop {
+                if let Ok(message) = topics.next().await? {
+                    return Some(message);
+                }
+            },
+        }
+    }
+
+    /// The next message, if there is one already.
+    pub(super) fn now(&mut self) -> Option<Bytes> {
+        match self {
+            Self::One(receiver) => receiver.try_recv().ok(),
+            Self::Many(topics) => topics.next().now_or_never()??.ok(),
+        }
+    }
+}
+
+/// On one thread: the servers have one core.
+pub(super) fn block_on(serving: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(serving)
+}

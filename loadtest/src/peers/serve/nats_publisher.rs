@@ -1,0 +1,66 @@
+//! What publishes to NATS: over TCP, what is due in one write.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc::{Receiver, error::TryRecvError};
+
+use super::pace::{Order, Pace, Source};
+
+/// How often orders are looked for where nothing is published.
+const REST: Duration = Duration::from_millis(10);
+
+pub(super) fn run(
+    addr: SocketAddr,
+    mut source: Source,
+    mut orders: Receiver<Order>,
+) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(addr).context("cannot connect to NATS")?;
+    stream.set_nodelay(true)?;
+    stream.write_all(b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n")?;
+    let asked = Arc::new(AtomicBool::new(false));
+    let (read, asking) = (stream.try_clone()?, Arc::clone(&asked));
+    std::thread::spawn(move || listen(read, &asking));
+    let (mut pace, mut due) = (None::<Pace>, Vec::new());
+    loop {
+        match orders.try_recv() {
+            Ok(Order::Start(period)) => pace = Some(Pace::new(period)),
+            Ok(Order::Stop) => pace = None,
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return Ok(()),
+        }
+        if asked.swap(false, Ordering::Relaxed) {
+            stream
+                .write_all(b"PONG\r\n")
+                .context("cannot answer NATS")?;
+        }
+        let Some(pace) = &mut pace else {
+            std::thread::sleep(REST);
+            continue;
+        };
+        due.clear();
+        pace.turn(&mut source, |topic, message| {
+            // Writing to memory does not fail.
+            let _written = write!(due, "PUB {topic} {}\r\n", message.len());
+            due.extend_from_slice(message);
+            due.extend_from_slice(b"\r\n");
+        });
+        stream.write_all(&due).context("cannot publish")?;
+        std::thread::sleep(pace.rest());
+    }
+}
+
+/// Notes when NATS asks whether somebody is there; the answer stands between two messages.
+fn listen(read: TcpStream, asked: &AtomicBool) {
+    for line in BufReader::new(read).lines().map_while(Result::ok) {
+        if line.starts_with("PING") {
+            asked.store(true, Ordering::Relaxed);
+        } else if line.starts_with("-ERR") {
+            eprintln!("{line}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! tokio-tungstenite: a task a client. What has come meanwhile is fed, and flushed once.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::Receiver;
+use tokio_tungstenite::accept_async_with_config;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use super::Request;
+use super::hub::Hub;
+use super::pace::{Order, Source};
+
+/// As small as a client that says little needs; by default it is 128 KiB a client.
+const READ_BUFFER: usize = 4 * 1024;
+/// How much is fed before it is flushed.
+const WRITE_BUFFER: usize = 64 * 1024;
+/// Messages that are fed in one go.
+const BATCH: usize = 512;
+
+pub(super) async fn run(
+    listener: TcpListener,
+    source: Source,
+    orders: Receiver<Order>,
+) -> anyhow::Result<()> {
+    let hub = Arc::new(Hub::new(source.topics()));
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let accepting = {
+        let hub = Arc::clone(&hub);
+        async move {
+            loop {
+                let (stream, _) = listener.accept().await?;
+                tokio::spawn(serve(stream, Arc::clone(&hub)));
+            }
+        }
+    };
+    tokio::select! {
+        ended = hub.publish(source, orders) => ended,
+        failed = accepting => failed,
+    }
+}
+
+async fn serve(stream: TcpStream, hub: Arc<Hub>) -> anyhow::Result<()> {
+    stream.set_nodelay(true)?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER);
+    let mut socket = accept_async_with_config(stream, Some(config)).await?;
+    let first = socket.next().await.context("it left")??;
+    let request = Request::parse(&first.into_data(), hub.topics())?;
+    let mut feed = hub.subscribe(&request.subscribe);
+    socket.send(Message::text(request.answer())).await?;
+    loop {
+        tokio::select! {
+            biased;
+            message = feed.next() => {
+                let mut next = Some(message.context("it is over")?);
+                let mut fed = 0;
+                while let Some(message) = next {
+                    socket.feed(Message::Binary(message)).await?;
+                    fed += 1;
+                    next = if fed < BATCH { feed.now() } else { None };
+                }
+                socket.flush().await?;
+            }
+            // Pings are answered by reading; a client says nothing else.
+            said = socket.next() => ensure!(!said.context("it left")??.is_close(), "it left"),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, ensure};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Whether somebody wants this to end. It is looked at between two steps of the work, so that
+/// every child is ended on the way out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Told by Ctrl-C and by SIGTERM.
+    pub(super) fn on_signals() -> anyhow::Result<Self> {
+        let stop = Self::default();
+        let told = stop.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+                    return;
+                };
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+                told.0.store(true, Ordering::Relaxed);
+            });
+        });
+        Ok(stop)
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!(!self.is_asked(), "stopped before it was done");
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! What the servers use meanwhile, as seen from beside them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::usage::{Kernel, Spent, Usage};
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_secs(1);
+/// The most looks that are kept: two hours of them. Later ones are not taken.
+const LOOKS: usize = 7_200;
+
+/// Looks at some processes from when it is made.
+pub(super) struct Watch {
+    pids: Vec<u32>,
+    before: Look,
+    looks: Arc<Mutex<Vec<Sample>>>,
+    /// When the measurement began and ended.
+    live: Option<Look>,
+    end: Option<Look>,
+    stop: Option<std::sync::mpsc::SyncSender<()>>,
+    looking: Option<JoinHandle<()>>,
+}
+
+/// All servers at one time.
+#[derive(Debug, Clone)]
+struct Look {
+    usages: Vec<Usage>,
+    kernel: Kernel,
+}
+
+/// What the servers used at one time.
+#[derive(Debug, Clone, Serialize)]
+struct Sample {
+    /// Since the first look, which was before the first client.
+    seconds: f64,
+    rss_kib: u64,
+    /// Microseconds of processor time since the look before.
+    cpu_us: u64,
+    kernel: Kernel,
+}
+
+/// What the servers used.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Servers {
+    pids: Vec<u32>,
+    /// While it was measured.
+    pub(super) spent: Spent,
+    pub(super) us_a_delivery: f64,
+    pub(super) groups_us_a_delivery: BTreeMap<String, f64>,
+    /// Before the first client, when all were live, and at the end.
+    pub(super) rss_before_kib: u64,
+    pub(super) rss_live_kib: u64,
+    pub(super) rss_end_kib: u64,
+    /// What the servers' memory grew by for each client.
+    pub(super) kib_a_client: f64,
+    /// What the kernel's memory grew by for each client; both ends of the connections when they are
+    /// on this machine, and whatever else happened on it.
+    pub(super) kernel_kib_a_client: f64,
+    kernel_before: Kernel,
+    kernel_live: Kernel,
+    kernel_end: Kernel,
+    samples: Vec<Sample>,
+}
+
+impl Look {
+    fn take(pids: &[u32]) -> Self {
+        let usages = pids.iter().map(|pid| Usage::of(&pid.to_string()));
+        Self {
+            usages: usages.map(Option::unwrap_or_default).collect(),
+            kernel: Kernel::read(),
+        }
+    }
+
+    fn rss_kib(&self) -> u64 {
+        self.usages.iter().map(|usage| usage.rss_kib).sum()
+    }
+
+    fn since(&self, earlier: &Self) -> Spent {
+        let mut sum = Spent::default();
+        for (now, before) in self.usages.iter().zip(&earlier.usages) {
+            sum.add(&now.since(before));
+        }
+        sum
+    }
+}
+
+impl Watch {
+    /// Begins to look at the processes; `Err` when there is none of one of these.
+    pub(super) fn start(pids: &[u32]) -> anyhow::Result<Option<Self>> {
+        if pids.is_empty() {
+            return Ok(None);
+        }
+        for pid in pids {
+            anyhow::ensure!(
+                Usage::of(&pid.to_string()).is_some(),
+                "there is no process {pid} to look at"
+            );
+        }
+        let (start, before) = (Instant::now(), Look::take(pids));
+        let looks = Arc::new(Mutex::new(Vec::new()));
+        let (stop, stopped) = std::sync::mpsc::sync_channel(1);
+        let (theirs, kept, mut last) = (pids.to_vec(), Arc::clone(&looks), before.clone());
+        let looking = std::thread::Builder::new()
+            .name("looking".to_owned())
+            .spawn(move || {
+                // A sender that is gone has stopped it too.
+                while stopped.recv_timeout(LOOK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                {
+                    let look = Look::take(&theirs);
+                    let sample = Sample {
+                        seconds: start.elapsed().as_secs_f64(),
+                        rss_kib: look.rss_kib(),
+                        cpu_us: look.since(&last).cpu_us,
+                        kernel: look.kernel,
+                    };
+                    last = look;
+                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    if kept.len() < LOOKS {
+                        kept.push(sample);
+                    }
+                }
+            })?;
+        Ok(Some(Self {
+            pids: pids.to_vec(),
+
+            before,
+            looks,
+            live: None,
+            end: None,
+            stop: Some(stop),
+            looking: Some(looking),
+        }))
+    }
+
+    /// All clients are live, and the measurement begins.
+    pub(super) fn live(&mut self) {
+        self.live.get_or_insert_with(|| Look::take(&self.pids));
+    }
+
+    /// The measurement is over.
+    pub(super) fn end(&mut self) {
+        self.end.get_or_insert_with(|| Look::take(&self.pids));
+    }
+
+    /// What was used for so many clients and deliveries.
+    pub(super) fn finish(mut self, clients: usize, deliveries: u64) -> Servers {
+        drop(self.stop.take());
+        if let Some(looking) = self.looking.take() {
+            // Without the looks in between there are the others.
+            let _ended = looking.join();
+        }
+        let live = self.live.unwrap_or_else(|| self.before.clone());
+        let end = self.end.unwrap_or_else(|| live.clone());
+        let spent = end.since(&live);
+        let a_delivery = |micros: u64| micros as f64 / deliveries.max(1) as f64;
+        let groups = spent.groups.iter();
+        let grown =
+            |before: u64, after: u64| (after as f64 - before as f64) / clients.max(1) as f64;
+        let of_kernel = |kernel: Kernel| kernel.tcp_kib + kernel.slab_kib;
+        let mut samples = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        Servers {
+            us_a_delivery: a_delivery(spent.cpu_us),
+            groups_us_a_delivery: groups
+                .map(|(name, micros)| (name.clone(), a_delivery(*micros)))
+                .collect(),
+            spent,
+            rss_before_kib: self.before.rss_kib(),
+            rss_live_kib: live.rss_kib(),
+            rss_end_kib: end.rss_kib(),
+            kib_a_client: grown(self.before.rss_kib(), live.rss_kib()),
+            kernel_kib_a_client: grown(of_kernel(self.before.kernel), of_kernel(live.kernel)),
+            kernel_before: self.before.kernel,
+            kernel_live: live.kernel,
+            kernel_end: end.kernel,
+            samples: std::mem::take(&mut samples),
+            pids: self.pids,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_not_there_is_told_at_once() {
+        assert!(Watch::start(&[]).unwrap().is_none());
+        let refused = Watch::start(&[0]).err().unwrap().to_string();
+        assert!(refused.contains("process 0"), "{refused}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_and_work_are_told_by_client_and_delivery() {
+        let mut watch = Watch::start(&[std::process::id()]).unwrap().unwrap();
+        watch.live();
+        let live = watch.live.clone().unwrap();
+        watch.end();
+        let servers = watch.finish(4, 10);
+        assert_eq!(servers.rss_live_kib, live.rss_kib());
+        let grown = servers.rss_live_kib as f64 - servers.rss_before_kib as f64;
+        assert!((servers.kib_a_client - grown / 4.0).abs() < 1e-9);
+        let spent = servers.spent.cpu_us as f64;
+        assert!((servers.us_a_delivery - spent / 10.0).abs() < 1e-9);
+    }
+}
