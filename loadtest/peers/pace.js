@@ -45,15 +45,20 @@ exports.run = (schedule, size, publish) => {
         }
         publish(due);
       }
+      rest();
     };
-    const interval = Math.min(100, Math.max(1, Number(period / MS)));
-    timer = setInterval(turn, interval);
+    // Until the next one is due, not a period longer: two at once are less work.
+    const rest = () => {
+      const next = begun + (done + 1n) * period - process.hrtime.bigint();
+      timer = setTimeout(turn, Math.min(100, Math.max(1, Number((next + MS - 1n) / MS))));
+    };
+    rest();
   };
 
   const orders = readline.createInterface({ input: process.stdin });
   orders.on('line', (line) => {
     const [order, value] = line.split(' ');
-    clearInterval(timer);
+    clearTimeout(timer);
     if (order === 'start') start(BigInt(value));
   });
   orders.on('close', () => process.exit(0));

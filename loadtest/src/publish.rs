@@ -55,6 +55,12 @@ pub(crate) struct PublishArgs {
     /// In process: the sockets' send buffer; the fan-out's default when not given
     #[arg(long, value_name = "BYTES")]
     send_buffer: Option<usize>,
+    /// In process: a system call for each send, not one by io_uring for many
+    #[arg(long)]
+    single_sends: bool,
+    /// In process: begin when standard input has a line, end when it is over; for peers
+    #[arg(long, hide = true)]
+    on_order: bool,
     /// Kafka: where to; created when it is missing
     #[arg(long, default_value = "loadtest")]
     topic: String,

@@ -140,15 +140,18 @@ async fn pump(
             Some(None) => shard.work.notified().await,
             None => {}
         }
+        let mut take_in = |state: &mut State| {
+            for _ in 0..DELIVERIES_A_TURN {
+                let Ok(delivery) = inbox.try_recv() else {
+                    break;
+                };
+                state.take_in(delivery);
+            }
+        };
         let mut state = shard.state.borrow_mut();
-        for _ in 0..DELIVERIES_A_TURN {
-            let Ok(delivery) = inbox.try_recv() else {
-                break;
-            };
-            state.take_in(delivery);
-        }
+        take_in(&mut state);
         sockets.take_events(&mut state)?;
-        busy = state.turn();
+        busy = state.turn(take_in);
     }
     Ok(())
 }
@@ -183,9 +186,9 @@ async fn stop_when_told(
 
 impl State {
     /// Receives, sends, and forgets who has ended: each session once. Whether there is more to do.
-    fn turn(&mut self) -> bool {
+    fn turn(&mut self, take_in: impl FnMut(&mut Self)) -> bool {
         let mut more = self.read_pass();
-        more |= self.send_pass();
+        more |= self.send_pass(take_in);
         self.remove_ended();
         more
     }

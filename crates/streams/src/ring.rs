@@ -25,6 +25,8 @@ pub struct Ring {
     /// The number that the next frame will have.
     end: u64,
     bytes: usize,
+    /// The frame that must begin a chunk, if it comes next.
+    sealed: u64,
 }
 
 /// Frames that are contiguous in memory.
@@ -73,13 +75,15 @@ impl Ring {
             first: 0,
             end: 0,
             bytes: 0,
+            sealed: 0,
         }
     }
 
     /// Takes the next run; drops the oldest chunks while there are more bytes than `bound`.
     pub fn push(&mut self, run: &Run, bound: usize, spare: &mut Chunks) {
         let most = CHUNK.min(bound / 4);
-        let fits = |chunk: &&mut Chunk| chunk.bytes.len() + run.len() <= most;
+        let sealed = self.sealed == self.end;
+        let fits = |chunk: &&mut Chunk| !sealed && chunk.bytes.len() + run.len() <= most;
         if let Some(last) = self.chunks.back_mut().filter(fits) {
             last.append(run);
         } else {
@@ -127,6 +131,23 @@ impl Ring {
     #[must_use]
     pub const fn is_at_end(&self, cursor: Cursor) -> bool {
         cursor.frame >= self.end
+    }
+
+    /// The number that the next frame will have. What is there by now can be dropped apart from it.
+    pub const fn seal(&mut self) -> u64 {
+        self.sealed = self.end;
+        self.end
+    }
+
+    /// Drops the frames before one that was sealed off: nobody needs them, or may need them.
+    pub fn release(&mut self, before: u64, spare: &mut Chunks) {
+        let is_before = |chunk: &Chunk| chunk.first + chunk.marks.len() as u64 <= before;
+        while self.chunks.front().is_some_and(is_before) {
+            self.drop_oldest(spare);
+        }
+        if self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
+        }
     }
 
     /// Drops everything: nobody needs it, or nobody may need it any more.
@@ -362,6 +383,23 @@ mod tests {
         ring.clear(&mut spare);
         assert!(ring.is_at_end(in_step) && !ring.has_fallen(in_step));
         ring.push(&run(3..4, 10), CHUNK, &mut spare);
+        assert_eq!(ring.frames_from(in_step, usize::MAX).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_was_sealed_off_goes_without_what_came_later() {
+        let (mut ring, mut spare) = (Ring::new(), Chunks::default());
+        let mut slow = ring.cursor_at_end(Seq(0));
+        ring.push(&run(1..3, 10), 4 * CHUNK, &mut spare);
+        let sealed = ring.seal();
+        let in_step = ring.cursor_at_end(Seq(2));
+        ring.push(&run(3..4, 10), 4 * CHUNK, &mut spare);
+        let frames = ring.frames_from(slow, usize::MAX).unwrap();
+        assert_eq!(frames.len(), 2, "the third is in another chunk");
+        frames.pass(&mut slow, frames.bytes().len());
+        assert_eq!(slow, in_step);
+        ring.release(sealed, &mut spare);
+        assert_eq!(ring.bytes(), 12);
         assert_eq!(ring.frames_from(in_step, usize::MAX).unwrap().len(), 1);
     }
 

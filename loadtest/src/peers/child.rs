@@ -123,7 +123,6 @@ impl Server {
     /// Has it publish, with so many ns between two messages.
     pub(super) fn publish(&mut self, period: u64) -> anyhow::Result<()> {
         let child = self.publisher.as_mut().unwrap_or(&mut self.main);
-        // One that takes no orders publishes since its start.
         if let Some(orders) = &mut child.0.stdin {
             writeln!(orders, "start {period}").context("it takes no orders")?;
         }
@@ -206,11 +205,12 @@ fn own(what: &str, port: u16, job: &Job) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Our own fan-out: it publishes from its start, by the same rate and the same Zipf.
+/// Our own fan-out, which has been told already how much; by the same rate and the same Zipf.
 fn tapecast(addr: SocketAddr, job: &Job) -> anyhow::Result<Command> {
     let rate = job.period.map_or(NEVER, rate);
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     command.args(["publish", "--in-process", "--mix", "bbo", "--shards", "1"]);
+    command.arg("--on-order");
     command.args(["--seconds", "0", "--listen", &addr.to_string()]);
     command.args(["--instruments", &job.topics.to_string()]);
     command.args(["--rate", &rate.to_string()]);

@@ -104,6 +104,7 @@ impl Bench<'_> {
             cores: a_second(spent.cpu_us as f64 / 1e6),
             client_cores: a_second(worked),
             bytes: tally.bytes as f64 / tally.deliveries.max(1) as f64,
+            a_read: tally.deliveries as f64 / tally.reads.max(1) as f64,
             latency_us: latencies(tally),
             rss_before_kib,
             rss_after_kib: after.rss_kib,

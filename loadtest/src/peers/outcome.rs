@@ -43,6 +43,9 @@ pub(crate) struct Run {
     pub(crate) client_cores: f64,
     /// Bytes of the message itself.
     pub(crate) bytes: f64,
+    /// Deliveries of one read of a client: near as many as went into one send.
+    #[serde(default)]
+    pub(crate) a_read: f64,
     /// In microseconds, from a message's own time until it was read; at [`QUANTILES`].
     pub(crate) latency_us: Vec<f64>,
     /// The server's memory before there was a client, and with all of them.
@@ -148,6 +151,7 @@ fn median_run(runs: &[&Run]) -> Run {
     run.cores = of(&|run| run.cores);
     run.client_cores = of(&|run| run.client_cores);
     run.bytes = of(&|run| run.bytes);
+    run.a_read = of(&|run| run.a_read);
     run.latency_us = (0..QUANTILES.len())
         .filter_map(|at| of_some(&|run| run.latency_us.get(at).copied()))
         .collect();
@@ -199,6 +203,7 @@ mod tests {
             cores: 0.2,
             client_cores: 0.1,
             bytes: 64.0,
+            a_read: 1.0,
             latency_us: vec![1.0, 2.0, 3.0, 4.0, p99, 6.0, 7.0, 8.0],
             rss_before_kib: 1_000,
             rss_after_kib: 1_400,

@@ -32,6 +32,7 @@ pub(crate) fn run(rate: f64, delivered: f64) -> Run {
         cores: 0.0,
         client_cores: 0.0,
         bytes: 64.0,
+        a_read: 1.0,
         latency_us: vec![1.0; QUANTILES.len()],
         rss_before_kib: 0,
         rss_after_kib: 0,

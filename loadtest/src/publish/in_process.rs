@@ -81,7 +81,11 @@ pub(super) fn run(args: &PublishArgs) -> anyhow::Result<InProcess> {
         serving.addr()
     );
     let before = Usage::of_self();
-    serving.begin();
+    if args.on_order {
+        serving.begin_on_order();
+    } else {
+        serving.begin();
+    }
     let (made, sessions) = runtime.block_on(until_done(args, &serving, done))?;
     let after = Usage::of_self();
     let result = InProcess::new(args, &made, &serving.shards, sessions, &before, &after);
@@ -122,6 +126,7 @@ impl Serving {
             listen: args.listen,
             shards: args.shards.max(1),
             send_buffer: args.send_buffer,
+            batched_sends: !args.single_sends,
             ..fanout::Settings::default()
         };
         let bell = Arc::new(Bell::default());
@@ -159,6 +164,17 @@ impl Serving {
     /// Begins to publish.
     pub(crate) fn begin(&self) {
         self.bell.begin();
+    }
+
+    /// Begins to publish when standard input has a line; stops when there is none.
+    fn begin_on_order(&self) {
+        let bell = Arc::clone(&self.bell);
+        std::thread::spawn(
+            move || match std::io::stdin().read_line(&mut String::new()) {
+                Ok(1..) => bell.begin(),
+                _ => bell.stop(),
+            },
+        );
     }
 
     /// Where clients connect.

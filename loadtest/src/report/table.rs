@@ -154,6 +154,7 @@ fn whole(work: &Work, runs: &[Run]) -> Table {
         "p99.9 ms",
         "KiB a client",
         "bytes",
+        "a read",
         "cores",
         "clients' core",
     ];
@@ -173,6 +174,7 @@ fn whole(work: &Work, runs: &[Run]) -> Table {
             ms(0.999),
             some(Some(run.client_kib()), 1),
             some(Some(run.bytes), 0),
+            some(Some(run.a_read), 2),
             some(Some(run.cores), 2),
             some(Some(run.client_cores), 2),
         ]

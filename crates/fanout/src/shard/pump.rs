@@ -82,17 +82,17 @@ impl Batch {
 }
 
 impl State {
-    /// Visits every session that has something to send once; whether any has more.
-    pub(super) fn send_pass(&mut self) -> bool {
-        if self.to_send.is_empty() {
-            self.trim();
-            return false;
-        }
+    /// Visits every session that has something to send once; whether any has more. What is taken
+    /// in between two batches reaches those that are yet to be visited, so that a message waits for
+    /// half a pass and not for the rest of one and half of the next.
+    pub(super) fn send_pass(&mut self, mut take_in: impl FnMut(&mut Self)) -> bool {
         let Some(mut batch) = self.batch.take() else {
             return false;
         };
-        let mut visits = std::mem::take(&mut self.to_send);
-        for index in visits.drain(..) {
+        for _ in 0..self.to_send.len() {
+            let Some(index) = self.to_send.pop_front() else {
+                break;
+            };
             let index = index as usize;
             if let Some(session) = self.sessions.get_mut(index) {
                 session.queued = false;
@@ -100,14 +100,11 @@ impl State {
             }
             if batch.is_full() {
                 self.send_batch(&mut batch);
+                take_in(self);
             }
         }
         self.send_batch(&mut batch);
         self.batch = Some(batch);
-        if self.to_send.is_empty() {
-            // Its memory is used again.
-            self.to_send = visits;
-        }
         self.trim();
         !self.to_send.is_empty()
     }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(super) struct State {
     pub(super) by_key: HashMap<(StreamKey, Encoding), usize>,
     pub(super) publishers: Vec<CommandLine>,
     /// Sessions that have something to send, each once.
-    pub(super) to_send: Vec<u32>,
+    pub(super) to_send: VecDeque<u32>,
     /// Sessions whose sockets may have something to read, each once.
     pub(super) to_read: Vec<u32>,
     /// Sessions that may have ended.
@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) blocked: usize,
     /// Bytes that the rings of all streams hold.
     pub(super) ring_bytes: usize,
+    /// Whether streams have marks, from where on their rings are kept at the next pass's end.
+    pub(super) marked: bool,
     pub(super) spare: Chunks,
     /// Taken out while a pass is under way.
     pub(super) batch: Option<Box<Batch>>,
@@ -67,6 +69,8 @@ pub(super) struct Stream {
     pub(super) publisher: usize,
     pub(super) generation: u64,
     pub(super) ring: Ring,
+    /// What sessions with room have been sent once all have been visited.
+    pub(super) mark: u64,
     /// Sessions and their subscribers.
     pub(super) subs: Vec<(u32, u16)>,
     /// Subscribers that the ring is of use to.
@@ -96,7 +100,7 @@ impl State {
             streams: Slab::new(),
             by_key: HashMap::new(),
             publishers: publishers.into_iter().map(CommandLine::new).collect(),
-            to_send: Vec::new(),
+            to_send: VecDeque::new(),
             to_read: Vec::new(),
             to_end: Vec::new(),
             touched: Vec::new(),
@@ -104,6 +108,7 @@ impl State {
             due: Vec::new(),
             blocked: 0,
             ring_bytes: 0,
+            marked: false,
             spare: Chunks::default(),
             batch: Some(Box::new(Batch::new(sender))),
             received: vec![0; READ].into_boxed_slice(),
@@ -251,7 +256,7 @@ impl State {
             && !session.blocked
         {
             session.queued = true;
-            self.to_send.push(number(index));
+            self.to_send.push_back(number(index));
         }
     }
 

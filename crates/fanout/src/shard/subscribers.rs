@@ -87,15 +87,16 @@ impl State {
             session.mark_ready(sub_index);
             if !session.queued && !session.blocked {
                 session.queued = true;
-                self.to_send.push(*number);
+                self.to_send.push_back(*number);
             }
         }
     }
 
     /// Empties rings that nobody needs, and parks those who are too far behind in the others.
     ///
-    /// A subscriber whose socket has room is never far behind: it was just visited. So what rings
-    /// hold now is for sessions whose sockets are full, and each of these pays for a constant.
+    /// A subscriber whose socket has room is never far behind: each pass visits it, and what was
+    /// there before the pass it has then been sent. So what rings hold besides is for sessions whose
+    /// sockets are full, and each of these pays for a constant.
     pub(super) fn trim(&mut self) {
         while let Some(slot) = self.touched.pop() {
             if let Some(stream) = self.streams.get_mut(slot)
@@ -109,7 +110,17 @@ impl State {
             .saturating_mul(self.blocked)
             .saturating_add(LEAST_BYTES)
             .min(self.common.settings.ring_budget);
-        if self.ring_bytes <= budget || !self.to_send.is_empty() {
+        let was_marked = std::mem::take(&mut self.marked);
+        if self.ring_bytes <= budget {
+            return;
+        }
+        if !was_marked || self.to_send.is_empty() {
+            for (_, stream) in &mut self.streams {
+                stream.mark = stream.ring.seal();
+            }
+        }
+        if !was_marked && !self.to_send.is_empty() {
+            self.marked = true;
             return;
         }
         let held: Vec<usize> = self
@@ -123,14 +134,14 @@ impl State {
         }
     }
 
-    /// Empties a stream's ring; who lacked any of it is caught up when its socket has room.
+    /// Forgets what a stream's ring has before the stream's mark; who lacks any of it is caught up
+    /// when its socket has room.
     fn park_all_behind(&mut self, slot: usize) {
+        let mark = self.streams[slot].mark;
         let subs = self.streams[slot].subs.clone();
         for (number, sub_index) in subs {
             let (index, sub_index) = (number as usize, usize::from(sub_index));
-            let is_behind = |sub: &Sub| {
-                sub.phase == Phase::Live && !self.streams[slot].ring.is_at_end(sub.cursor)
-            };
+            let is_behind = |sub: &Sub| sub.phase == Phase::Live && sub.cursor.frame < mark;
             let session = self.sessions.get(index);
             if session
                 .and_then(|session| session.sub(sub_index))
@@ -140,8 +151,9 @@ impl State {
             }
         }
         let stream = &mut self.streams[slot];
-        self.ring_bytes -= stream.ring.bytes();
-        stream.ring.clear(&mut self.spare);
+        let before = stream.ring.bytes();
+        stream.ring.release(mark, &mut self.spare);
+        self.ring_bytes -= before - stream.ring.bytes();
     }
 
     /// Begins a subscription; its publisher's answer becomes the given result of the pending request.
@@ -435,6 +447,7 @@ impl State {
             publisher,
             generation,
             ring: Ring::new(),
+            mark: 0,
             subs: Vec::new(),
             holders: 0,
             behind: 0,

@@ -108,9 +108,12 @@ impl Pace {
         }
     }
 
-    /// How long to rest before the next turn.
+    /// How long to rest before the next turn. It ends when the next message is due, not a period
+    /// later: whoever rests longer sends two at once, which is less work than was asked for.
     pub(super) fn rest(&self) -> Duration {
-        Duration::from_nanos(self.period).clamp(OFTEN, SELDOM)
+        let next = Duration::from_nanos(self.period.saturating_mul(self.done + 1));
+        next.saturating_sub(self.begun.elapsed())
+            .clamp(OFTEN, SELDOM)
     }
 
     /// How many messages are due, a time in ns after the start; what is too old is left out.
