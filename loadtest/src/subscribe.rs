@@ -35,6 +35,7 @@ use client::Endpoint;
 use wire::control::Policy;
 
 use course::Course;
+pub(crate) use latency::EVENT_TIME_OFFSET;
 use report::Report;
 use servers::Watch;
 use streams::StreamSpec;

@@ -61,6 +61,7 @@ class Pace:
     def __init__(self, period):
         self.period = period
         self.begun = time.monotonic_ns()
+        self.begun_time = time.time_ns()
         self.done = 0
         self.at = 0
 
@@ -72,9 +73,11 @@ class Pace:
         while self.done < due and time.monotonic_ns() - now < TURN_NS:
             name = names[entries[self.at]]
             self.at = (self.at + 1) % len(entries)
-            message = time.time_ns().to_bytes(8, "little") + filling
-            publish(0, handle, name, len(name), message, size, opcode, False)
             self.done += 1
+            # A message's time is when it is due: what a busy server makes late is late.
+            at = self.begun_time + self.done * self.period
+            message = at.to_bytes(8, "little") + filling
+            publish(0, handle, name, len(name), message, size, opcode, False)
 
     def rest_ms(self):
         next = self.begun + (self.done + 1) * self.period - time.monotonic_ns()

@@ -46,7 +46,7 @@ pub(crate) struct Run {
     /// Deliveries of one read of a client: near as many as went into one send.
     #[serde(default)]
     pub(crate) a_read: f64,
-    /// In microseconds, from a message's own time until it was read; at [`QUANTILES`].
+    /// In microseconds, from when a message was due until it was read; at [`QUANTILES`].
     pub(crate) latency_us: Vec<f64>,
     /// The server's memory before there was a client, and with all of them.
     pub(crate) rss_before_kib: u64,

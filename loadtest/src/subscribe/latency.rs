@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wire::sbe::PUBLISH_TIME_OFFSET;
 
 /// Where the other times stand in every SBE message, and what stands there when there is none.
-const EVENT_TIME_OFFSET: usize = 32;
+pub(crate) const EVENT_TIME_OFFSET: usize = 32;
 const LOG_TIME_OFFSET: usize = 40;
 const NO_TIME: u64 = u64::MAX;
 /// What is told apart, in ns: from a microsecond to an hour.

@@ -1,14 +1,14 @@
-//! Our own protocol: SBE messages, of which those of the market count, from their `publishTime`.
+//! Our own protocol: SBE messages, of which those of the market count, from their `eventTime`, which is when they were due.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
 use wire::SUBPROTOCOL_SBE;
-use wire::sbe::PUBLISH_TIME_OFFSET;
 
 use crate::peers::driver::Tally;
 use crate::peers::frames::TEXT;
 use crate::peers::handshake::Talk;
+use crate::subscribe::EVENT_TIME_OFFSET;
 
 /// What is subscribed to. Its messages are all of one template; where a stream begins, and what
 /// tells of its state, is no delivery.
@@ -51,7 +51,7 @@ pub(super) fn take(mut bytes: &[u8], tally: &mut Tally) -> anyhow::Result<()> {
         let (message, rest) = bytes
             .split_at_checked(len)
             .context("a message ends early")?;
-        let time = message[PUBLISH_TIME_OFFSET..].first_chunk();
+        let time = message[EVENT_TIME_OFFSET..].first_chunk();
         let time = time.context("a message ends early")?;
         tally.deliver(u64::from_le_bytes(*time), len);
         bytes = rest;
@@ -79,8 +79,7 @@ mod tests {
     fn message(template: u8, block: u8) -> Vec<u8> {
         let mut message = vec![0; 8 + usize::from(block)];
         message[..4].copy_from_slice(&[block, 0, template, 0]);
-        message[PUBLISH_TIME_OFFSET..PUBLISH_TIME_OFFSET + 8]
-            .copy_from_slice(&PUBLISHED.to_le_bytes());
+        message[EVENT_TIME_OFFSET..EVENT_TIME_OFFSET + 8].copy_from_slice(&PUBLISHED.to_le_bytes());
         message
     }
 

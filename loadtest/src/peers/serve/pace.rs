@@ -70,19 +70,23 @@ impl Source {
             .map_or(0, |last| usize::from(*last) + 1)
     }
 
-    pub(super) fn next(&mut self) -> (usize, &[u8]) {
+    /// The next message, with its time in ns since 1970.
+    fn next(&mut self, time: u64) -> (usize, &[u8]) {
         let topic = self.schedule[self.next];
         self.next = (self.next + 1) % self.schedule.len();
-        self.message[..8].copy_from_slice(&wall_clock().to_le_bytes());
+        self.message[..8].copy_from_slice(&time.to_le_bytes());
         (usize::from(topic), &self.message)
     }
 }
 
-/// When to publish.
+/// When to publish. A message's time is when it is due: what a server that is busy makes late is
+/// late, or whoever publishes from the thread that sends would seem the faster the slower it is.
 #[derive(Debug)]
 pub(super) struct Pace {
     period: u64,
     begun: Instant,
+    /// The same, in ns since 1970.
+    begun_time: u64,
     done: u64,
 }
 
@@ -91,6 +95,7 @@ impl Pace {
         Self {
             period,
             begun: Instant::now(),
+            begun_time: wall_clock(),
             done: 0,
         }
     }
@@ -101,9 +106,9 @@ impl Pace {
         let elapsed = u64::try_from((now - self.begun).as_nanos()).unwrap_or(u64::MAX);
         let mut due = self.due(elapsed);
         while due > 0 && now.elapsed() < TURN {
-            let (topic, message) = source.next();
-            publish(topic, message);
             self.done += 1;
+            let (topic, message) = source.next(self.begun_time + self.done * self.period);
+            publish(topic, message);
             due -= 1;
         }
     }
@@ -140,6 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn a_message_has_the_time_when_it_was_due() {
+        let mut pace = Pace::new(1_000_000);
+        pace.begun = Instant::now()
+            .checked_sub(Duration::from_millis(3))
+            .unwrap();
+        pace.begun_time = 7;
+        let mut times = Vec::new();
+        let mut source = Source::new(&[0, 0], 8).unwrap();
+        pace.turn(&mut source, |_, message| {
+            times.push(u64::from_le_bytes(message.try_into().unwrap()));
+        });
+        assert_eq!(times[..3], [1_000_007, 2_000_007, 3_000_007]);
+    }
+
+    #[test]
     fn orders_are_read_and_others_passed_over() {
         assert_eq!(Order::parse("start 25000"), Some(Order::Start(25_000)));
         assert_eq!(Order::parse("stop"), Some(Order::Stop));
@@ -152,7 +172,7 @@ mod tests {
     fn a_schedule_repeats_itself() {
         let mut source = Source::new(&[1, 0, 0, 0, 2, 0], 16).unwrap();
         assert_eq!(source.topics(), 3);
-        let topics: Vec<usize> = (0..5).map(|_| source.next().0).collect();
+        let topics: Vec<usize> = (0..5).map(|_| source.next(0).0).collect();
         assert_eq!(topics, [1, 0, 2, 1, 0]);
         assert!(Source::new(&[], 16).is_err());
         assert!(Source::new(&[0, 0], 7).is_err());
