@@ -16,6 +16,8 @@ use crate::{Handle, MessageLog, Run, StreamKey, WatchId};
 /// Trades are given to a slow subscriber one by one, so many bytes at a time and one message at
 /// least, so that whoever waits for a slow socket waits with a constant. As much as the largest frame.
 const TRADES_A_PAGE: usize = 64 * 1024;
+/// The epoch of a stream whose topic has not been read.
+const NO_EPOCH: Epoch = Epoch(0);
 /// What a level adds to a message.
 const LEVEL_BYTES: usize = 16;
 
@@ -178,12 +180,20 @@ impl Fallen<'_> {
     /// reaches. What is before is lost, and told. `page` is where a page ends that is not the last.
     fn catch_up_trades(&self, page: &mut Option<Seq>, writer: &mut Writer<'_>) -> Option<Lag> {
         let log = &self.instrument.trades.log;
-        let known = self.from.epoch == self.epoch && log.holds_since(self.from.seq);
+        // Who subscribed before there was a trade, or even their topic, has lost none of those that
+        // are held from the very first one on.
+        let had_none = self.from.seq == Seq::NONE && self.from.epoch == NO_EPOCH;
+        let same = self.from.epoch == self.epoch;
+        let known = (same || had_none)
+            && (log.holds_since(self.from.seq) || log.prev_seq(0) == Some(self.from.seq));
         let first = if known {
             log.index_after(self.from.seq)
         } else {
             0
         };
+        if known && !same {
+            self.put_identity(Seq::NONE, writer);
+        }
         let lag = (!known).then(|| {
             let mut lag = self.lag(LagKind::Skipped);
             lag.to_seq = log.prev_seq(first).unwrap_or(self.last.seq);
@@ -233,10 +243,15 @@ impl Fallen<'_> {
         };
         writer.put_part(has, |sbe| sbe::lag(sbe, &head, lag));
         if self.from.epoch != self.epoch {
-            let (identity, state) = (writer.identity(), self.instrument.status.state);
-            let head = self.head(self.last.seq, writer);
-            writer.put_part(has, |sbe| identity.write(&head, state, sbe));
+            self.put_identity(has, writer);
         }
+    }
+
+    /// Puts what the instrument is, for one who does not know its scale; its receiver has `has` then.
+    fn put_identity(&self, has: Seq, writer: &mut Writer<'_>) {
+        let (identity, state) = (writer.identity(), self.instrument.status.state);
+        let head = self.head(self.last.seq, writer);
+        writer.put_part(has, |sbe| identity.write(&head, state, sbe));
     }
 }
 

@@ -228,6 +228,27 @@ fn who_falls_behind_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_re
 }
 
 #[test]
+fn who_subscribed_before_the_first_trade_and_fell_behind_has_lost_none() -> Checked {
+    let mut node = Node::new(Settings {
+        log_bytes: 1 << 20,
+        ..settings()
+    });
+    node.watch_all()?;
+    node.read(&at(0, whole(Some(100), &[(1, 1)], &[(9, 1)])));
+    let seat = node.join(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
+    node.seats[seat].slow = true;
+    for offset in 5..50 {
+        node.read(&at(offset, trade("late")));
+        node.flush()?;
+    }
+    wake(&mut node, seat)?;
+    let client = &node.seats[seat].client;
+    assert!(client.lags.is_empty(), "{:?}", client.lags);
+    assert_eq!(client.trades().len(), 45);
+    Ok(())
+}
+
+#[test]
 fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
     for encoding in [Encoding::Sbe, Encoding::Json] {
         for channel in [Channel::Book, Channel::Bbo, Channel::Trades] {
