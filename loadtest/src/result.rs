@@ -58,7 +58,7 @@ impl Commit {
 /// Where something was measured; what the system does not tell is empty or 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
-    /// How many cores this process may use.
+    /// How many cores it has, whichever of them this process may use.
     pub(crate) cores: usize,
     /// The processor, as it calls itself.
     pub(crate) model: String,
@@ -73,10 +73,11 @@ impl Machine {
     pub(crate) fn read() -> Self {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let memory = text("/proc/meminfo");
+        let processors = text("/proc/cpuinfo");
         let release = text("/proc/sys/kernel/osrelease");
         Self {
-            cores: std::thread::available_parallelism().map_or(0, usize::from),
-            model: value(&text("/proc/cpuinfo"), "model name").to_owned(),
+            cores: cores(&processors),
+            model: value(&processors, "model name").to_owned(),
             kernel: format!("{} {}", std::env::consts::OS, release.trim()),
             memory_kib: number(value(&memory, "MemTotal")),
         }
@@ -94,6 +95,11 @@ pub(crate) fn value<'a>(text: &'a str, key: &str) -> &'a str {
 pub(crate) fn number(text: &str) -> u64 {
     let first = text.split_whitespace().next().unwrap_or_default();
     first.parse().unwrap_or(0)
+}
+
+fn cores(processors: &str) -> usize {
+    let is_one = |line: &&str| line.starts_with("processor");
+    processors.lines().filter(is_one).count()
 }
 
 #[cfg(test)]
@@ -115,6 +121,7 @@ mod tests {
         let written = Measured::here(7_u32);
         assert_eq!(written.schema, SCHEMA);
         assert!(written.machine.cores > 0);
+        assert_eq!(cores("processor\t: 0\ncore id\t: 0\n\nprocessor\t: 1\n"), 2);
         assert!(!written.commit.0.is_empty());
         let text = serde_json::to_string(&written).unwrap();
         let read: Measured<u32> = serde_json::from_str(&text).unwrap();

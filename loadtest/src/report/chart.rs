@@ -89,7 +89,7 @@ fn latencies(work: &Work, runs: &[Run]) -> Chart {
         file: format!("latency-{}-{}-{rate}", work.scenario.name(), work.clients),
         title: format!("Latency, {}", title(work, runs)),
         x: axis("percentile", Scale::Nines),
-        y: axis("from publish to read, ms", Scale::Log),
+        y: axis("from due to read, ms", Scale::Log),
         lines: lines.collect(),
         diagonal: false,
     }
