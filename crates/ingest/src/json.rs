@@ -139,6 +139,20 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
+    /// The same, of an array that has at most so many.
+    #[inline]
+    pub(crate) fn elements_within(
+        self,
+        array: Place,
+        limit: usize,
+    ) -> Result<Elements<'t, 'a>, Fault> {
+        let elements = self.elements(array)?;
+        if elements.len() > limit {
+            return Err(Fault::at(array, ErrorKind::TooMany { limit }));
+        }
+        Ok(elements)
+    }
+
     pub(crate) fn is_null(&self, place: Place) -> bool {
         matches!(self.node(place), Node::Static(StaticNode::Null))
     }

@@ -20,12 +20,8 @@ pub(crate) fn pairs(
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {
     levels.clear();
-    let elements = document.elements(array)?;
-    let len = elements.len();
-    if len > MAX_LEVELS {
-        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_LEVELS }));
-    }
-    levels.reserve(len);
+    let elements = document.elements_within(array, MAX_LEVELS)?;
+    levels.reserve(elements.len());
     let mut texts = Texts::new();
     for element in elements {
         let level = match document.nodes_from(element) {
@@ -83,10 +79,7 @@ pub(crate) fn objects(
     mut note: impl FnMut(&[u8], &[u8]),
 ) -> Result<(), Fault> {
     levels.clear();
-    let elements = document.elements(array)?;
-    if elements.len() > MAX_LEVELS {
-        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_LEVELS }));
-    }
+    let elements = document.elements_within(array, MAX_LEVELS)?;
     levels.reserve(elements.len());
     let mut texts = Texts::new();
     for element in elements {
@@ -133,6 +126,22 @@ pub(crate) fn both_texts<'a>(
         let size = decimal_text(document, size, texts)?;
         Ok((decimal_text(document, price, texts)?, size))
     }
+}
+
+/// The level, or a trade's share of it, whose price and size stand there in any order.
+#[inline]
+pub(crate) fn level(
+    document: &Document<'_, '_>,
+    price: Place,
+    size: Place,
+    exponents: Exponents,
+    texts: &mut Texts,
+) -> Result<Level, Fault> {
+    let (price_text, size_text) = both_texts(document, price, size, texts)?;
+    Ok(Level {
+        price: price_of(price_text, price, exponents)?,
+        size: size_of(size_text, size, exponents)?,
+    })
 }
 
 /// A level that is not a price and a size.

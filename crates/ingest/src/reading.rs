@@ -58,6 +58,42 @@ pub(crate) enum Said {
     Nothing,
 }
 
+impl Said {
+    /// A book, or a change, of a feed without numbers.
+    pub(crate) const fn unnumbered(
+        is_whole: bool,
+        origin: SnapshotOrigin,
+        time: Option<Nanos>,
+    ) -> Self {
+        if is_whole {
+            Self::Snapshot {
+                seq: None,
+                origin,
+                time,
+            }
+        } else {
+            Self::Delta {
+                link: None,
+                origin,
+                time,
+            }
+        }
+    }
+
+    /// A change with what it builds on, or else the whole book that stands at `seq`, in the stream.
+    pub(crate) const fn numbered(seq: u64, link: Option<Link>, time: Option<Nanos>) -> Self {
+        let origin = SnapshotOrigin::InBand;
+        match link {
+            Some(_) => Self::Delta { link, origin, time },
+            None => Self::Snapshot {
+                seq: Some(seq),
+                origin,
+                time,
+            },
+        }
+    }
+}
+
 impl About {
     /// Whom a record is about by its key, which is a symbol or an instrument's whole name, or by
     /// its topic.
@@ -131,6 +167,18 @@ impl From<Refusal> for ErrorKind {
             Refusal::UnknownInstrument => Self::UnknownInstrument,
             Refusal::BadName(error) => Self::BadName(error),
             Refusal::TooManyInstruments => Self::TooManyInstruments,
+        }
+    }
+}
+
+/// Whether a message of a venue is a whole book, or all trades of late, by its word for that.
+pub(crate) fn is_snapshot(document: &Document<'_, '_>, kind: Place) -> Result<bool, Fault> {
+    match document.text(kind)? {
+        "snapshot" => Ok(true),
+        "update" => Ok(false),
+        _ => {
+            let expected = "\"snapshot\" or \"update\"";
+            Err(Fault::at(kind, ErrorKind::BadValue { expected }))
         }
     }
 }

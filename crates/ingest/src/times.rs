@@ -4,7 +4,7 @@ use market::{Nanos, decimal};
 use simd_json::tape::Node;
 
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Place};
+use crate::json::{Document, Fault, Field, Place};
 
 /// Whole milliseconds, as a number or as a string that holds one.
 pub(crate) fn millis(document: &Document<'_, '_>, place: Place) -> Result<Nanos, Fault> {
@@ -29,6 +29,15 @@ pub(crate) fn seconds(text: &[u8], place: Place) -> Result<Nanos, Fault> {
 /// `2019-08-01T00:00:03.816Z`, with up to nine decimals.
 pub(crate) fn date(document: &Document<'_, '_>, place: Place) -> Result<Nanos, Fault> {
     nanos_of_date(document.text(place)?.as_bytes()).ok_or(Fault::at(place, ErrorKind::BadTime))
+}
+
+/// The same, where it is there and not null.
+pub(crate) fn date_if_there(
+    document: &Document<'_, '_>,
+    time: Field,
+) -> Result<Option<Nanos>, Fault> {
+    let place = time.not_null(document);
+    place.map(|place| date(document, place)).transpose()
 }
 
 fn nanos_of_date(text: &[u8]) -> Option<Nanos> {

@@ -1,6 +1,6 @@
 //! What formats say of a trade beside its price and size.
 
-use market::{Aggressor, Exponents, Trade};
+use market::{Aggressor, Exponents, Level, Trade};
 
 use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::reading::Reading;
@@ -33,10 +33,7 @@ impl TradeList {
         array: Place,
     ) -> Result<Option<Place>, Fault> {
         let document = reading.document;
-        let elements = document.elements(array)?;
-        if elements.len() > MAX_TRADES {
-            return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_TRADES }));
-        }
+        let elements = document.elements_within(array, MAX_TRADES)?;
         let mut texts = Texts::new();
         let mut known: Option<(&str, Exponents)> = None;
         let mut last_time = None;
@@ -62,10 +59,11 @@ impl TradeList {
             repeated.none()?;
             let price = price.needed(element, self.price)?;
             let size = size.needed(element, self.size)?;
-            let (price_text, size_text) = levels::both_texts(&document, price, size, &mut texts)?;
+            let Level { price, size } =
+                levels::level(&document, price, size, exponents, &mut texts)?;
             reading.out.trades.push(Trade {
-                price: levels::price_of(price_text, price, exponents)?,
-                size: levels::size_of(size_text, size, exponents)?,
+                price,
+                size,
                 side: taker(&document, side.needed(element, self.side)?, self.taker)?,
                 id: identifier(&document, id, &mut texts)?,
             });

@@ -1,6 +1,6 @@
 //! Bybit's own JSON, of its WebSockets v5.
 
-use market::{Exponents, Link, SnapshotOrigin};
+use market::{Exponents, Link};
 
 use crate::json::{Document, Fault, Place};
 use crate::reading::{About, Reading, Said, link};
@@ -63,15 +63,7 @@ pub(super) fn read<R: Resolve>(
             let link = sequence.place(&document, kind)?;
             read_levels(reading, data, exponents)?;
             let time = Some(times::millis(&document, time.needed(ROOT, "ts")?)?);
-            let origin = SnapshotOrigin::InBand;
-            Ok(match link {
-                Some(_) => Said::Delta { link, origin, time },
-                None => Said::Snapshot {
-                    seq: Some(sequence.update),
-                    origin,
-                    time,
-                },
-            })
+            Ok(Said::numbered(sequence.update, link, time))
         }
         "publicTrade" => {
             reading.about.scope = Scope::Trades;

@@ -6,7 +6,7 @@ use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::reading::{About, Out, Reading, Said};
+use crate::reading::{About, Out, Reading, Said, is_snapshot};
 use crate::trades::{self, TradeList};
 use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
 
@@ -54,23 +54,8 @@ const TRADES: TradeList = TradeList {
 struct Sequence;
 
 impl Sequence {
-    const ORIGIN: SnapshotOrigin = SnapshotOrigin::InBand;
-
     const fn book(is_whole: bool, time: Option<Nanos>) -> Said {
-        let origin = Self::ORIGIN;
-        if is_whole {
-            Said::Snapshot {
-                seq: None,
-                origin,
-                time,
-            }
-        } else {
-            Said::Delta {
-                link: None,
-                origin,
-                time,
-            }
-        }
+        Said::unnumbered(is_whole, SnapshotOrigin::InBand, time)
     }
 }
 
@@ -134,10 +119,7 @@ fn read_update<R: Resolve>(
     let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
     repeated.none()?;
     let changes = changes.needed(ROOT, "changes")?;
-    let elements = document.elements(changes)?;
-    if elements.len() > MAX_LEVELS {
-        return Err(Fault::at(changes, ErrorKind::TooMany { limit: MAX_LEVELS }));
-    }
+    let elements = document.elements_within(changes, MAX_LEVELS)?;
     let mut texts = Texts::new();
     for change in elements {
         let [Node::Array { len: 3, .. }, Node::String(side), ..] = document.nodes_from(change)
@@ -167,10 +149,10 @@ fn read_match<R: Resolve>(
     repeated.none()?;
     let mut texts = Texts::new();
     let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "size")?);
-    let (price_text, size_text) = levels::both_texts(&document, price, size, &mut texts)?;
+    let Level { price, size } = levels::level(&document, price, size, exponents, &mut texts)?;
     reading.out.trades.push(Trade {
-        price: levels::price_of(price_text, price, exponents)?,
-        size: levels::size_of(size_text, size, exponents)?,
+        price,
+        size,
         side: trades::taker(&document, side.needed(ROOT, "side")?, TAKER)?,
         id: trades::identifier(&document, id, &mut texts)?,
     });
@@ -232,11 +214,7 @@ fn read_book<R: Resolve>(
     repeated.none()?;
     let is_whole = is_snapshot(&document, kind.needed(event, "type")?)?;
     let updates = updates.needed(event, "updates")?;
-    let elements = document.elements(updates)?;
-    if elements.len() > 2 * MAX_LEVELS {
-        let limit = 2 * MAX_LEVELS;
-        return Err(Fault::at(updates, ErrorKind::TooMany { limit }));
-    }
+    let elements = document.elements_within(updates, 2 * MAX_LEVELS)?;
     let mut texts = Texts::new();
     for update in elements {
         read_level(&document, update, exponents, &mut texts, reading.out)?;
@@ -258,11 +236,7 @@ fn read_level(
     repeated.none()?;
     let price = price.get().ok_or(levels::no_level(update))?;
     let size = size.get().ok_or(levels::no_level(update))?;
-    let (price_text, size_text) = levels::both_texts(document, price, size, texts)?;
-    let level = Level {
-        price: levels::price_of(price_text, price, exponents)?,
-        size: levels::size_of(size_text, size, exponents)?,
-    };
+    let level = levels::level(document, price, size, exponents, texts)?;
     let side = side.needed(update, "side")?;
     side_of(out, document.text(side)?, ["bid", "offer"], side)?.push(level);
     Ok(())
@@ -286,23 +260,11 @@ fn side_of<'o>(
     }
 }
 
-fn is_snapshot(document: &Document<'_, '_>, kind: Place) -> Result<bool, Fault> {
-    match document.text(kind)? {
-        "snapshot" => Ok(true),
-        "update" => Ok(false),
-        _ => {
-            let expected = "\"snapshot\" or \"update\"";
-            Err(Fault::at(kind, ErrorKind::BadValue { expected }))
-        }
-    }
-}
-
 /// When the venue made it. Whole books have no time, and the year 1, which Coinbase writes now and
 /// then, is none.
 fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
     match time.not_null(document) {
         Some(place) if document.text(place)?.starts_with("0001-") => Ok(None),
-        Some(place) => times::date(document, place).map(Some),
-        None => Ok(None),
+        _ => times::date_if_there(document, time),
     }
 }

@@ -1,6 +1,6 @@
 //! Deribit's own JSON: the notifications of its JSON-RPC over WebSockets.
 
-use market::{Exponents, Level, Link, Nanos, SnapshotOrigin};
+use market::{Exponents, Level, Link, Nanos};
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place, Texts};
@@ -150,16 +150,8 @@ fn read_book<R: Resolve>(
         &mut out.asks,
     )?;
     let time: Option<Nanos> = Some(times::millis(&document, time.needed(book, "timestamp")?)?);
-    let origin = SnapshotOrigin::InBand;
     let Sequence { seq, link } = sequence;
-    Ok(match link {
-        Some(_) => Said::Delta { link, origin, time },
-        None => Said::Snapshot {
-            seq: Some(seq),
-            origin,
-            time,
-        },
-    })
+    Ok(Said::numbered(seq, link, time))
 }
 
 /// Reads `[["new",price,size],…]`; what is deleted has a size of 0.
@@ -170,10 +162,7 @@ fn read_side(
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {
     levels.clear();
-    let elements = document.elements(array)?;
-    if elements.len() > MAX_LEVELS {
-        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_LEVELS }));
-    }
+    let elements = document.elements_within(array, MAX_LEVELS)?;
     levels.reserve(elements.len());
     let mut texts = Texts::new();
     for level in elements {

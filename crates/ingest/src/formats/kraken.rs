@@ -6,7 +6,7 @@ use market::{Check, ChecksumRule, Decimals, Exponents, SnapshotOrigin, VenueChec
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Place};
-use crate::reading::{About, Reading, Said};
+use crate::reading::{About, Reading, Said, is_snapshot};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
 
@@ -134,17 +134,6 @@ fn decimals_of(text: &[u8]) -> u8 {
     u8::try_from(digits.count()).unwrap_or(u8::MAX)
 }
 
-fn is_snapshot(document: &Document<'_, '_>, kind: Place) -> Result<bool, Fault> {
-    match document.text(kind)? {
-        "snapshot" => Ok(true),
-        "update" => Ok(false),
-        _ => {
-            let expected = "\"snapshot\" or \"update\"";
-            Err(Fault::at(kind, ErrorKind::BadValue { expected }))
-        }
-    }
-}
-
 fn read_book<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,
@@ -168,25 +157,13 @@ fn read_book<R: Resolve>(
     let told = checksum.needed(book, "checksum")?;
     let checksum = sequence.checksum(document.unsigned_32(told)?, exponents);
     // Whole books had no time for long.
-    let time = match time.not_null(&document) {
-        Some(time) => Some(times::date(&document, time)?),
-        None => None,
-    };
+    let time = times::date_if_there(&document, time)?;
     if is_whole {
         out.proves(&checksum, told)?;
         sequence.guess_window(out.bids.len().max(out.asks.len()));
-        let origin = sequence.origin(Some(checksum));
-        return Ok(Said::Snapshot {
-            seq: None,
-            origin,
-            time,
-        });
     }
-    Ok(Said::Delta {
-        link: None,
-        origin: sequence.origin(Some(checksum)),
-        time,
-    })
+    let origin = sequence.origin(Some(checksum));
+    Ok(Said::unnumbered(is_whole, origin, time))
 }
 
 #[cfg(test)]

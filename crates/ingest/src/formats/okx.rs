@@ -5,7 +5,7 @@ use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place};
-use crate::reading::{About, Reading, Said, link};
+use crate::reading::{About, Reading, Said, is_snapshot, link};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
 
@@ -70,14 +70,7 @@ pub(super) fn read<R: Resolve>(
             repeated.none()?;
             twice.none()?;
             let action = action.needed(ROOT, "action")?;
-            let is_whole = match document.text(action)? {
-                "snapshot" => true,
-                "update" => false,
-                _ => {
-                    let expected = "\"snapshot\" or \"update\"";
-                    return Err(Fault::at(action, ErrorKind::BadValue { expected }));
-                }
-            };
+            let is_whole = is_snapshot(&document, action)?;
             let data = data.needed(ROOT, "data")?;
             read_book(reading, document.only(data)?, is_whole, exponents)
         }

@@ -160,10 +160,7 @@ fn read_trades(
 ) -> Result<Said, Fault> {
     let Reading { document, out, .. } = reading;
     let array = fields.trades.needed(Document::ROOT, "trades")?;
-    let elements = document.elements(array)?;
-    if elements.len() > MAX_TRADES {
-        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_TRADES }));
-    }
+    let elements = document.elements_within(array, MAX_TRADES)?;
     let mut texts = Texts::new();
     for element in elements {
         let trade = read_trade(document, element, resolved.exponents, &mut texts)?;

@@ -1,7 +1,7 @@
 //! What Tardis makes of any venue's messages: its normalised `book_change`, `trade` and
 //! `disconnect`.
 
-use market::{Aggressor, Check, Nanos, SnapshotOrigin, Trade};
+use market::{Aggressor, Check, Level, Nanos, SnapshotOrigin, Trade};
 
 use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::reading::{About, Reading, Said};
@@ -58,20 +58,7 @@ struct Sequence;
 
 impl Sequence {
     const fn book(is_whole: bool, time: Option<Nanos>) -> Said {
-        let origin = SnapshotOrigin::InBand;
-        if is_whole {
-            Said::Snapshot {
-                seq: None,
-                origin,
-                time,
-            }
-        } else {
-            Said::Delta {
-                link: None,
-                origin,
-                time,
-            }
-        }
+        Said::unnumbered(is_whole, SnapshotOrigin::InBand, time)
     }
 
     const fn gap(time: Option<Nanos>) -> Said {
@@ -80,11 +67,7 @@ impl Sequence {
             checksum: None,
             lost: true,
         };
-        Said::Delta {
-            link: None,
-            origin: SnapshotOrigin::Checked(lost),
-            time,
-        }
+        Said::unnumbered(false, SnapshotOrigin::Checked(lost), time)
     }
 }
 
@@ -114,7 +97,10 @@ fn read_book<R: Resolve>(
         let side = side.needed(ROOT, name)?;
         levels::objects(&document, side, LEVEL, exponents, levels, |_, _| {})?;
     }
-    Ok(Sequence::book(is_whole, time_at(&document, time)?))
+    Ok(Sequence::book(
+        is_whole,
+        times::date_if_there(&document, time)?,
+    ))
 }
 
 fn read_trade<R: Resolve>(
@@ -141,10 +127,10 @@ fn read_trade<R: Resolve>(
     let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "amount")?);
     let side = side.needed(ROOT, "side")?;
     let mut texts = Texts::new();
-    let (price_text, size_text) = levels::both_texts(&document, price, size, &mut texts)?;
+    let Level { price, size } = levels::level(&document, price, size, exponents, &mut texts)?;
     let trade = Trade {
-        price: levels::price_of(price_text, price, exponents)?,
-        size: levels::size_of(size_text, size, exponents)?,
+        price,
+        size,
         side: match document.text(side)? {
             "unknown" => Aggressor::Unknown,
             _ => trades::taker(&document, side, ["buy", "sell"])?,
@@ -152,7 +138,7 @@ fn read_trade<R: Resolve>(
         id: trades::identifier(&document, id, &mut texts)?,
     };
     reading.out.trades.push(trade);
-    let time = time_at(&document, time)?;
+    let time = times::date_if_there(&document, time)?;
     Ok(Said::Trades { time })
 }
 
@@ -168,14 +154,9 @@ fn read_disconnect<R: Resolve>(
     let names = ["exchange", "symbols", "localTimestamp"];
     let ([exchange, symbols, time], repeated) = document.fields(ROOT, names)?;
     repeated.none()?;
-    let time = time_at(&document, time)?;
+    let time = times::date_if_there(&document, time)?;
     if let Some(array) = symbols.not_null(&document) {
-        let elements = document.elements(array)?;
-        if elements.len() > MAX_SYMBOLS {
-            let limit = MAX_SYMBOLS;
-            return Err(Fault::at(array, ErrorKind::TooMany { limit }));
-        }
-        for symbol in elements {
+        for symbol in document.elements_within(array, MAX_SYMBOLS)? {
             let handle = resolve(reading, instruments, exchange, symbol)?.handle;
             reading.out.also.push(handle);
         }
@@ -210,11 +191,4 @@ fn resolve<R: Resolve>(
     // Only ASCII letters were changed, so it is text as it was before.
     let venue = std::str::from_utf8(upper).unwrap_or(lower);
     reading.resolve(instruments, (venue, document.text(symbol)?), symbol)
-}
-
-fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
-    match time.not_null(document) {
-        Some(time) => times::date(document, time).map(Some),
-        None => Ok(None),
-    }
 }

@@ -150,10 +150,7 @@ fn read_trades(
     exponents: Exponents,
 ) -> Result<Said, Fault> {
     let document = reading.document;
-    let elements = document.elements(array)?;
-    if elements.len() > MAX_TRADES {
-        return Err(Fault::at(array, ErrorKind::TooMany { limit: MAX_TRADES }));
-    }
+    let elements = document.elements_within(array, MAX_TRADES)?;
     let mut texts = Texts::new();
     let mut time = None;
     for trade in elements {
