@@ -11,10 +11,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use sha1::{Digest as _, Sha1};
-use tokio::sync::mpsc::{Receiver, error::TryRecvError};
+use tokio::sync::mpsc::Receiver;
 
 use super::Request;
-use super::pace::{Order, Pace, Source};
+use super::pace::{Order, Pace, Source, take_order};
 use crate::peers::frames::{self, BINARY, TEXT};
 
 /// How often orders and clients are looked for where nothing is published.
@@ -51,11 +51,8 @@ pub(in crate::peers) fn run(
     let mut runs: Vec<Vec<u8>> = vec![Vec::new(); topics];
     let (mut pace, mut gathered, mut visits) = (None::<Pace>, Vec::new(), Vec::new());
     loop {
-        match orders.try_recv() {
-            Ok(Order::Start(period)) => pace = Some(Pace::new(period)),
-            Ok(Order::Stop) => pace = None,
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => return Ok(()),
+        if !take_order(&mut orders, &mut pace) {
+            return Ok(());
         }
         take_in(&arrivals, &mut clients, &mut subscribers);
         let Some(pace) = &mut pace else {

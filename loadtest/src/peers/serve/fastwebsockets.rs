@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::Receiver;
 
 use super::Request;
-use super::hub::Hub;
+use super::hub::{self, Hub};
 use super::pace::{Order, Source};
 
 /// A client's writer: some sixty small messages.
@@ -31,22 +31,7 @@ pub(super) async fn run(
     source: Source,
     orders: Receiver<Order>,
 ) -> anyhow::Result<()> {
-    let hub = Arc::new(Hub::new(source.topics()));
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let accepting = {
-        let hub = Arc::clone(&hub);
-        async move {
-            loop {
-                let (stream, _) = listener.accept().await?;
-                tokio::spawn(handshake(stream, Arc::clone(&hub)));
-            }
-        }
-    };
-    tokio::select! {
-        ended = hub.publish(source, orders) => ended,
-        failed = accepting => failed,
-    }
+    hub::run(listener, source, orders, handshake).await
 }
 
 async fn handshake(stream: TcpStream, hub: Arc<Hub>) -> anyhow::Result<()> {

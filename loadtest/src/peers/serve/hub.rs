@@ -1,10 +1,14 @@
 //! Topics as broadcast channels, and a client's share of them: how servers on tokio are usually
 //! written.
 
+use std::net::TcpListener;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::SelectAll;
+use tokio::net::TcpStream;
 use tokio::sync::broadcast::{Receiver, Sender, channel, error};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::BroadcastStream;
@@ -27,7 +31,7 @@ pub(super) enum Feed {
 }
 
 impl Hub {
-    pub(super) fn new(topics: usize) -> Self {
+    fn new(topics: usize) -> Self {
         let kept = if topics == 1 { KEPT } else { KEPT_OF_MANY };
         Self {
             topics: (0..topics).map(|_| channel(kept).0).collect(),
@@ -47,7 +51,7 @@ impl Hub {
     }
 
     /// Publishes as it is ordered, until the one who orders is gone.
-    pub(super) async fn publish(
+    async fn publish(
         &self,
         mut source: Source,
         mut orders: mpsc::Receiver<Order>,
@@ -101,6 +105,31 @@ impl Feed {
             Self::One(receiver) => receiver.try_recv().ok(),
             Self::Many(topics) => topics.next().now_or_never()??.ok(),
         }
+    }
+}
+
+/// Publishes as it is ordered, and has `serve` serve every client in a task of its own.
+pub(super) async fn run<S>(
+    listener: TcpListener,
+    source: Source,
+    orders: mpsc::Receiver<Order>,
+    serve: impl Fn(TcpStream, Arc<Hub>) -> S,
+) -> anyhow::Result<()>
+where
+    S: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let hub = Arc::new(Hub::new(source.topics()));
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let accepting = async {
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(serve(stream, Arc::clone(&hub)));
+        }
+    };
+    tokio::select! {
+        ended = hub.publish(source, orders) => ended,
+        failed = accepting => failed,
     }
 }
 

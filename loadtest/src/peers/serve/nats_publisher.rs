@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::mpsc::{Receiver, error::TryRecvError};
+use tokio::sync::mpsc::Receiver;
 
-use super::pace::{Order, Pace, Source};
+use super::pace::{Order, Pace, Source, take_order};
 
 /// How often orders are looked for where nothing is published.
 const REST: Duration = Duration::from_millis(10);
@@ -27,11 +27,8 @@ pub(super) fn run(
     std::thread::spawn(move || listen(read, &asking));
     let (mut pace, mut due) = (None::<Pace>, Vec::new());
     loop {
-        match orders.try_recv() {
-            Ok(Order::Start(period)) => pace = Some(Pace::new(period)),
-            Ok(Order::Stop) => pace = None,
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => return Ok(()),
+        if !take_order(&mut orders, &mut pace) {
+            return Ok(());
         }
         if asked.swap(false, Ordering::Relaxed) {
             stream

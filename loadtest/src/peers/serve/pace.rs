@@ -1,6 +1,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::clock::wall_clock;
 
@@ -32,6 +34,17 @@ impl Order {
             _ => None,
         }
     }
+}
+
+/// Takes the order that waits, if one does: what starts or stops a pace. Whether there may be more.
+pub(super) fn take_order(orders: &mut Receiver<Order>, pace: &mut Option<Pace>) -> bool {
+    match orders.try_recv() {
+        Ok(Order::Start(period)) => *pace = Some(Pace::new(period)),
+        Ok(Order::Stop) => *pace = None,
+        Err(TryRecvError::Empty) => {}
+        Err(TryRecvError::Disconnected) => return false,
+    }
+    true
 }
 
 /// What is published: the messages of a schedule, one after another.

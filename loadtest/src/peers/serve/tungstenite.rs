@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::Request;
-use super::hub::Hub;
+use super::hub::{self, Hub};
 use super::pace::{Order, Source};
 
 /// As small as a client that says little needs; by default it is 128 KiB a client.
@@ -27,22 +27,7 @@ pub(super) async fn run(
     source: Source,
     orders: Receiver<Order>,
 ) -> anyhow::Result<()> {
-    let hub = Arc::new(Hub::new(source.topics()));
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let accepting = {
-        let hub = Arc::clone(&hub);
-        async move {
-            loop {
-                let (stream, _) = listener.accept().await?;
-                tokio::spawn(serve(stream, Arc::clone(&hub)));
-            }
-        }
-    };
-    tokio::select! {
-        ended = hub.publish(source, orders) => ended,
-        failed = accepting => failed,
-    }
+    hub::run(listener, source, orders, serve).await
 }
 
 async fn serve(stream: TcpStream, hub: Arc<Hub>) -> anyhow::Result<()> {
