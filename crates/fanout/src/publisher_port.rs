@@ -12,9 +12,6 @@ use crate::link::{Command, Delivery, NotJoined, RunFor, StreamSlot};
 /// a storm of subscriptions cannot hold up the market.
 const COMMANDS_A_TURN: usize = 1024;
 
-/// The epoch of a stream of which no partition has been read.
-const NO_EPOCH: Epoch = Epoch(0);
-
 /// A publisher's end of its links: hands runs to shards and carries out their commands.
 ///
 /// Lives on the publisher's thread, which may wait here for a shard whose inbox is full; a shard
@@ -155,7 +152,7 @@ impl PublisherPort {
         let joined = publisher
             .join(watch, resume, now)
             .ok_or(NotJoined::Refused(Refused::UnknownInstrument))?;
-        if resume.is_some() && joined.position.epoch == NO_EPOCH {
+        if resume.is_some() && joined.position.epoch == Epoch::NONE {
             // This node has not found the topic yet that others have: what the client has is not
             // to be thrown away for that.
             return Err(NotJoined::NotReady);

@@ -156,7 +156,7 @@ impl Sub {
             stream,
             place,
             token,
-            epoch: Epoch(0),
+            epoch: Epoch::NONE,
             next: NOBODY,
             phase: Phase::Joining,
             policy,

@@ -18,6 +18,11 @@ impl Seq {
 #[repr(transparent)]
 pub struct Epoch(pub u32);
 
+impl Epoch {
+    /// That of a stream of which no partition has been read.
+    pub const NONE: Self = Self(0);
+}
+
 /// What a receiver does with a message of a known epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

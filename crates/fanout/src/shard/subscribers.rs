@@ -415,14 +415,14 @@ impl State {
             session.begin_with(subscriber.sub, run, FIRST);
         }
         if let Some((kind, messages)) = caught_up.missed {
+            let metrics = &self.metrics;
             match kind {
-                LagKind::Conflated => self.metrics.conflations.inc(),
-                LagKind::Snapshot => self.metrics.catch_up_snapshots.inc(),
-                LagKind::Skipped => {}
+                LagKind::Conflated => metrics.conflations.inc(),
+                LagKind::Snapshot => metrics.catch_up_snapshots.inc(),
+                LagKind::Skipped => metrics.skipped_messages.add(messages.max(1)),
             }
-            match kind {
-                LagKind::Skipped => self.metrics.skipped_messages.add(messages.max(1)),
-                _ => self.metrics.conflated_messages.add(messages),
+            if kind != LagKind::Skipped {
+                metrics.conflated_messages.add(messages);
             }
         }
         session.mark_ready(subscriber.sub);

@@ -63,7 +63,7 @@ impl BookFeed {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             home: None,
-            epoch: Epoch(0),
+            epoch: Epoch::NONE,
             builder: BookBuilder::bounded(settings.book_levels),
             last: Place::NONE,
             log: BookLog::new(settings.log_bytes),

@@ -16,8 +16,6 @@ use crate::{Handle, MessageLog, Run, StreamKey, WatchId};
 /// Trades are given to a slow subscriber one by one, so many bytes at a time and one message at
 /// least, so that whoever waits for a slow socket waits with a constant. As much as the largest frame.
 const TRADES_A_PAGE: usize = 64 * 1024;
-/// The epoch of a stream whose topic has not been read.
-const NO_EPOCH: Epoch = Epoch(0);
 /// What a level adds to a message.
 const LEVEL_BYTES: usize = 16;
 
@@ -182,7 +180,7 @@ impl Fallen<'_> {
         let log = &self.instrument.trades.log;
         // Who subscribed before there was a trade, or even their topic, has lost none of those that
         // are held from the very first one on.
-        let had_none = self.from.seq == Seq::NONE && self.from.epoch == NO_EPOCH;
+        let had_none = self.from.seq == Seq::NONE && self.from.epoch == Epoch::NONE;
         let same = self.from.epoch == self.epoch;
         let known = (same || had_none)
             && (log.holds_since(self.from.seq) || log.prev_seq(0) == Some(self.from.seq));

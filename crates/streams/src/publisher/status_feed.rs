@@ -21,7 +21,7 @@ impl StatusFeed {
         Self {
             state: State::Resyncing,
             reason: Reason::Starting,
-            epoch: Epoch(0),
+            epoch: Epoch::NONE,
             last: Place::NONE,
             watches: Vec::new(),
         }

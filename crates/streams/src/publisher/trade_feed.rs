@@ -23,7 +23,7 @@ impl TradeFeed {
     pub(super) const fn new(log_bytes: usize) -> Self {
         Self {
             home: None,
-            epoch: Epoch(0),
+            epoch: Epoch::NONE,
             last: Place::NONE,
             log: MessageLog::new(log_bytes),
             watches: Vec::new(),
