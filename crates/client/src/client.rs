@@ -19,7 +19,7 @@ use tokio::time::Sleep;
 
 use crate::event::{Disconnect, Event};
 use crate::session::{Action, Session};
-use crate::socket::{self, Incoming, Socket};
+use crate::socket::{Connector, Incoming, Socket};
 use crate::{KeptBook, Payload, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId};
 use handle::Command;
 
@@ -36,7 +36,7 @@ pub struct Client {
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     commands: mpsc::Receiver<Command>,
     handle: Handle,
-    max_message: usize,
+    connector: Connector,
     /// When bytes came last: the time of the messages that are in them.
     now: Instant,
 }
@@ -158,7 +158,7 @@ impl Client {
     fn act(&mut self, cx: &mut Context<'_>, action: Action) {
         match action {
             Action::Connect(endpoint) => {
-                let connecting = socket::connect(endpoint, self.max_message);
+                let connecting = self.connector.clone().connect(endpoint);
                 self.link = Link::Connecting(Box::pin(connecting));
             }
             Action::Send(text) => {

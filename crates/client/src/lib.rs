@@ -43,6 +43,7 @@ mod endpoint;
 mod random;
 mod stats;
 mod subscription;
+mod token;
 
 pub mod event;
 

@@ -13,5 +13,5 @@ pub use frames::FrameError;
 pub use handshake::HandshakeError;
 
 pub(crate) use frames::Incoming;
-pub(crate) use handshake::connect;
+pub(crate) use handshake::Connector;
 pub(crate) use stream::Socket;

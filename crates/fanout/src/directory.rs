@@ -5,6 +5,8 @@ use dashmap::DashMap;
 use market::{Channel, Exponents, InstrumentId, InstrumentName, State};
 use wire::control::{InstrumentEntry, Symbol};
 
+use crate::access::Grant;
+
 /// No publisher makes the channel yet.
 const NOBODY: u32 = u32::MAX;
 
@@ -72,11 +74,18 @@ impl Directory {
         self.select(|name| symbol.matches(name))
     }
 
-    /// What `list` answers.
+    /// What `list` answers: what there is, as far as it may be seen.
     #[must_use]
-    pub fn entries(&self, matching: Option<&Symbol>) -> Vec<InstrumentEntry> {
-        let listings = self.select(|name| matching.is_none_or(|symbol| symbol.matches(name)));
-        listings.iter().map(|listing| listing.entry()).collect()
+    pub fn entries(&self, matching: Option<&Symbol>, grant: &Grant) -> Vec<InstrumentEntry> {
+        let listings = self.select(|name| {
+            matching.is_none_or(|symbol| symbol.matches(name)) && grant.may_see(name)
+        });
+        let entry = |listing: &Arc<Listing>| {
+            let mut entry = listing.entry();
+            entry.channels.retain(|channel| grant.may_have(*channel));
+            entry
+        };
+        listings.iter().map(entry).collect()
     }
 
     /// Which publisher makes a channel of an instrument.

@@ -17,13 +17,16 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use wire::Encoding;
 
-use crate::seats::Seat;
+use crate::access::{BEARER_PROTOCOL, Denied, Grant};
+use crate::seats::{NoSeat, Seat};
+use crate::session::About;
 use crate::shard::Shard;
 
 /// A response of the public port.
 pub type Body = Full<Bytes>;
 
-/// Serves every path but `/ws`.
+/// Serves every path but `/ws`. A request to `/v1` has an `Arc<Grant>` among its extensions: what it
+/// may have.
 pub type Pages = Arc<dyn Fn(&Request<Incoming>) -> Response<Body> + Send + Sync>;
 
 /// The encodings that this node speaks, best first.
@@ -54,7 +57,7 @@ pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePe
                 }
             }
         } else {
-            (shard.pages())(&request)
+            page(shard, &mut request)
         };
         std::future::ready(Ok::<_, Infallible>(response))
     });
@@ -89,7 +92,10 @@ pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePe
     match parts {
         Ok(Some(parts)) => {
             let io = parts.io.into_inner();
-            return shard.open(io, &parts.read_buf, handshake.encoding, handshake.seat);
+            let about = About {
+                seat: handshake.seat,
+            };
+            return shard.open(io, &parts.read_buf, handshake.encoding, about);
         }
         Ok(None) => shard.metrics().handshakes_refused[HandshakeRefusal::Io].inc(),
         Err(_) => shard.metrics().handshakes_refused[HandshakeRefusal::Timeout].inc(),
@@ -99,6 +105,29 @@ pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePe
 
 /// Why a handshake is refused, and what its client is told; in a box, since it is the rare way.
 type Refusal = Box<(HandshakeRefusal, Response<Body>)>;
+
+/// What a request may have; who is not let in is counted.
+fn authorize(shard: &Shard, request: &Request<Incoming>) -> Result<Arc<Grant>, Denied> {
+    let access = Arc::clone(&shard.settings().access);
+    access
+        .authorize(request.headers())
+        .inspect_err(|denied| shard.metrics().auth_refused[denied.label()].inc())
+}
+
+/// Any path but `/ws`. What is data needs what a session needs, and finds its [`Grant`] among the
+/// request's extensions; the page and its scripts are for anybody.
+fn page(shard: &Shard, request: &mut Request<Incoming>) -> Response<Body> {
+    let path = request.uri().path();
+    if path == "/v1" || path.starts_with("/v1/") {
+        match authorize(shard, request) {
+            Ok(grant) => {
+                request.extensions_mut().insert(grant);
+            }
+            Err(denied) => return denied.response(),
+        }
+    }
+    (shard.pages())(request)
+}
 
 fn accept(
     shard: &Shard,
@@ -125,9 +154,18 @@ fn accept(
         let response = busy("this node is stopping; another one serves you\n");
         return Err(Box::new((HandshakeRefusal::Draining, response)));
     }
-    let seat = shard.seats().take().ok_or_else(|| {
-        let response = busy("this node has as many sessions as it may\n");
-        Box::new((HandshakeRefusal::Full, response))
+    let grant = authorize(shard, request)
+        .map_err(|denied| Box::new((HandshakeRefusal::Denied, denied.response())))?;
+    let seat = shard.seats().take(&grant).map_err(|full| match full {
+        NoSeat::Node => {
+            let response = busy("this node has as many sessions as it may\n");
+            Box::new((HandshakeRefusal::Full, response))
+        }
+        NoSeat::Subject => {
+            shard.metrics().auth_refused[Denied::Connections.label()].inc();
+            let response = Denied::Connections.response();
+            Box::new((HandshakeRefusal::Denied, response))
+        }
     })?;
     let (response, upgraded) =
         upgrade::upgrade(request).map_err(|error| Box::new(refused(&error)))?;
@@ -172,8 +210,12 @@ fn choose(request: &Request<Incoming>) -> Option<(Encoding, Option<&'static str>
     let mut asked = false;
     for header in request.headers().get_all(SEC_WEBSOCKET_PROTOCOL) {
         for name in header.to_str().unwrap_or_default().split(',') {
+            let name = name.trim();
+            if name.starts_with(BEARER_PROTOCOL) {
+                continue;
+            }
             asked = true;
-            let encoding = Encoding::from_subprotocol(name.trim());
+            let encoding = Encoding::from_subprotocol(name);
             if let Some(encoding) = encoding.filter(|encoding| SPOKEN.contains(encoding)) {
                 return Some((encoding, Some(encoding.subprotocol())));
             }

@@ -15,6 +15,7 @@
 //!
 //! In reading order:
 
+mod access;
 mod settings;
 
 mod directory;
@@ -33,6 +34,10 @@ mod shard;
 
 mod server;
 
+pub use access::{
+    Access, Algorithm, Denied, Grant, JwtRules, KeyDigest, KeyEntry, KeySet, KeySetError, Mode,
+    NotEntitled, OriginError, OriginPattern, Rights, RightsError, StaticKeys,
+};
 pub use directory::{Directory, Listing};
 pub use handshake::{Body, Pages};
 pub use inbound::{Inbound, InboundEvent, Violation};

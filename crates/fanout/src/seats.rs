@@ -1,24 +1,42 @@
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many sessions a node has, and may have.
+use crate::access::Grant;
+
+/// How many sessions a node has, and may have; and how many those have that may have so many only.
 #[derive(Debug)]
 pub struct Seats {
     taken: AtomicUsize,
-    most: usize,
+    most: AtomicUsize,
+    /// Sessions by subject, of subjects that have any; so at most as many as there are seats.
+    subjects: Mutex<HashMap<Box<str>, u32>>,
 }
 
 /// One session's seat; free again when dropped.
 #[derive(Debug)]
-pub(crate) struct Seat(Arc<Seats>);
+pub(crate) struct Seat {
+    seats: Arc<Seats>,
+    grant: Arc<Grant>,
+}
+
+/// Why there is no seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoSeat {
+    /// The node has as many sessions as it may.
+    Node,
+    /// The subject has.
+    Subject,
+}
 
 impl Seats {
     /// So many seats, all free.
     #[must_use]
-    pub const fn new(most: usize) -> Self {
+    pub fn new(most: usize) -> Self {
         Self {
             taken: AtomicUsize::new(0),
-            most,
+            most: AtomicUsize::new(most),
+            subjects: Mutex::default(),
         }
     }
 
@@ -28,32 +46,103 @@ impl Seats {
         self.taken.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Seat> {
+    /// From now on there are so many; who has one keeps it.
+    pub fn set_most(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    pub(crate) fn take(self: &Arc<Self>, grant: &Arc<Grant>) -> Result<Seat, NoSeat> {
+        let most = self.most.load(Ordering::Relaxed);
         let took = self
             .taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-                (taken < self.most).then_some(taken + 1)
+                (taken < most).then_some(taken + 1)
             });
-        took.is_ok().then(|| Seat(Arc::clone(self)))
+        if took.is_err() {
+            return Err(NoSeat::Node);
+        }
+        if let Some(most) = grant.max_connections() {
+            let mut subjects = self.subjects();
+            let has = subjects.entry(grant.subject().into()).or_default();
+            if *has >= most {
+                let is_nobody = *has == 0;
+                if is_nobody {
+                    subjects.remove(grant.subject());
+                }
+                self.taken.fetch_sub(1, Ordering::Relaxed);
+                return Err(NoSeat::Subject);
+            }
+            *has += 1;
+        }
+        Ok(Seat {
+            seats: Arc::clone(self),
+            grant: Arc::clone(grant),
+        })
+    }
+
+    /// A panic elsewhere leaves the counts whole, since each change is one step.
+    fn subjects(&self) -> MutexGuard<'_, HashMap<Box<str>, u32>> {
+        self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// What whoever sits here may have.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.grant
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+        self.seats.taken.fetch_sub(1, Ordering::Relaxed);
+        if self.grant.max_connections().is_none() {
+            return;
+        }
+        let mut subjects = self.seats.subjects();
+        if let Some(has) = subjects.get_mut(self.grant.subject()) {
+            *has -= 1;
+            if *has == 0 {
+                subjects.remove(self.grant.subject());
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Rights;
 
     #[test]
     fn a_full_node_takes_nobody_until_a_seat_is_free() {
         let seats = Arc::new(Seats::new(1));
-        let seat = seats.take().unwrap();
-        assert!(seats.take().is_none());
+        let anybody = Arc::default();
+        let seat = seats.take(&anybody).unwrap();
+        assert_eq!(seats.take(&anybody).unwrap_err(), NoSeat::Node);
         drop(seat);
-        assert!(seats.take().is_some());
+        assert!(seats.take(&anybody).is_ok());
+    }
+
+    #[test]
+    fn a_subject_has_as_many_seats_as_it_may_and_takes_none_of_others() {
+        let seats = Arc::new(Seats::new(10));
+        let grant = |subject: &str, most| {
+            let rights = Rights {
+                max_connections: Some(most),
+                ..Rights::default()
+            };
+            Arc::new(Grant::new(subject, rights, None).unwrap())
+        };
+        let (one, two, none) = (grant("a", 1), grant("b", 2), grant("c", 0));
+        let first = seats.take(&one).unwrap();
+        let others = [seats.take(&two).unwrap(), seats.take(&two).unwrap()];
+        for full in [&one, &two, &none] {
+            assert_eq!(seats.take(full).unwrap_err(), NoSeat::Subject);
+        }
+        assert_eq!(seats.taken(), 3);
+        drop((first, others));
+        assert_eq!((seats.taken(), seats.subjects().len()), (0, 0));
+        assert!(seats.take(&one).is_ok());
     }
 }

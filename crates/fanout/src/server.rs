@@ -13,7 +13,7 @@ use crate::directory::Directory;
 use crate::handshake::Pages;
 use crate::link::Links;
 use crate::seats::Seats;
-use crate::settings::Settings;
+use crate::settings::{Live, Settings};
 use crate::shard::{self, Balance, Common, Life};
 
 /// Connections that may wait in a listener's queue; the system's `somaxconn` bounds it too.
@@ -23,6 +23,7 @@ const BACKLOG: i32 = 4096;
 pub struct Fanout {
     addr: SocketAddr,
     seats: Arc<Seats>,
+    live: Arc<Live>,
     life: watch::Sender<Life>,
     threads: Vec<JoinHandle<io::Result<()>>>,
 }
@@ -59,9 +60,10 @@ impl Fanout {
             })?;
         let (life, watched) = watch::channel(Life::Serving);
         let seats = Arc::new(Seats::new(settings.sessions));
+        let live = Arc::new(Live::new(settings));
         let (balance, handed) = Balance::new(metrics.len());
         let common = Arc::new(Common {
-            settings,
+            live: Arc::clone(&live),
             directory,
             seats: Arc::clone(&seats),
             pages,
@@ -88,6 +90,7 @@ impl Fanout {
         Ok(Self {
             addr,
             seats,
+            live,
             life,
             threads,
         })
@@ -103,6 +106,13 @@ impl Fanout {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.seats.taken()
+    }
+
+    /// Replaces the limits, times and doors, for sessions that stand as well; how long it takes is a
+    /// tick of the shards. Whoever is in stays in.
+    pub fn reload(&self, settings: Settings) {
+        self.seats.set_most(settings.sessions);
+        self.live.replace(settings);
     }
 
     /// Lets no new session in, tells all to go, closes them after the delay, and ends the shards.

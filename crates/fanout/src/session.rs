@@ -53,7 +53,13 @@ pub(crate) struct Session {
     starts: Vec<Beginning>,
     pub(crate) ending: Option<Box<Ending>>,
     pub(crate) bucket: TokenBucket,
-    pub(crate) _seat: Seat,
+    /// What is asked seldom.
+    pub(crate) about: Box<About>,
+}
+
+/// What is asked of a session seldom: when it comes, asks for streams, and ends.
+pub(crate) struct About {
+    pub(crate) seat: Seat,
 }
 
 // 19,000 idle sessions with ten streams each are to stay below 1 KiB each.
@@ -178,12 +184,12 @@ impl Sub {
 }
 
 impl Session {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         io: TcpStream,
         token: u32,
         encoding: Encoding,
         bucket: TokenBucket,
-        seat: Seat,
+        about: About,
     ) -> Self {
         Self {
             io,
@@ -205,7 +211,7 @@ impl Session {
             starts: Vec::new(),
             ending: None,
             bucket,
-            _seat: seat,
+            about: Box::new(about),
         }
     }
 
@@ -377,9 +383,9 @@ mod tests {
     fn session() -> Session {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let io = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let seat = Arc::new(Seats::new(1)).take().unwrap();
+        let seat = Arc::new(Seats::new(1)).take(&Arc::default()).unwrap();
         let bucket = TokenBucket::full(1, 0);
-        Session::new(io, 1, Encoding::Sbe, bucket, seat)
+        Session::new(io, 1, Encoding::Sbe, bucket, About { seat })
     }
 
     fn sub() -> Sub {

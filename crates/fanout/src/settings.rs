@@ -1,5 +1,38 @@
 use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+
+use crate::access::Access;
+
+/// The settings in force, which may be replaced while sessions live.
+#[derive(Debug)]
+pub(crate) struct Live(RwLock<Arc<Settings>>);
+
+impl Live {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self(RwLock::new(Arc::new(settings)))
+    }
+
+    /// Those of now.
+    pub(crate) fn get(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces those that may change in a fan-out that runs; where it listens, its shards, how it
+    /// sends and what its rings hold stay.
+    pub(crate) fn replace(&self, settings: Settings) {
+        let mut live = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *live = Arc::new(Settings {
+            listen: live.listen,
+            shards: live.shards,
+            flush_delay: live.flush_delay,
+            batched_sends: live.batched_sends,
+            run_bytes: live.run_bytes,
+            ring_budget: live.ring_budget,
+            ..settings
+        });
+    }
+}
 
 /// The bounds and times of the fan-out.
 #[derive(Debug, Clone)]
@@ -40,6 +73,8 @@ pub struct Settings {
     pub batched_sends: bool,
     /// How long clients are given between `GoAway` and the close.
     pub drain_delay: Duration,
+    /// Who may come in.
+    pub access: Arc<Access>,
 }
 
 impl Default for Settings {
@@ -62,6 +97,7 @@ impl Default for Settings {
             flush_delay: Duration::ZERO,
             batched_sends: true,
             drain_delay: Duration::from_secs(1),
+            access: Arc::default(),
         }
     }
 }

@@ -26,8 +26,9 @@ use wire::{Encoding, GoAwayReason};
 use crate::directory::Directory;
 use crate::handshake::Pages;
 use crate::link::{Delivery, ShardLinks};
-use crate::seats::{Seat, Seats};
-use crate::settings::Settings;
+use crate::seats::Seats;
+use crate::session::About;
+use crate::settings::{Live, Settings};
 use sockets::Sockets;
 use state::State;
 
@@ -52,7 +53,7 @@ pub(crate) enum Life {
 
 /// What all shards of a node share.
 pub(crate) struct Common {
-    pub(crate) settings: Settings,
+    pub(crate) live: Arc<Live>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) seats: Arc<Seats>,
     pub(crate) pages: Pages,
@@ -195,8 +196,9 @@ impl State {
 }
 
 impl Shard {
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.common.settings
+    /// Those in force now.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.common.live.get()
     }
 
     pub(crate) fn metrics(&self) -> &ShardMetrics {
@@ -221,7 +223,7 @@ impl Shard {
         io: TcpStream,
         read_ahead: &[u8],
         encoding: Encoding,
-        seat: Seat,
+        about: About,
     ) -> bool {
         let settings = self.settings();
         let options = socket2::SockRef::from(&io);
@@ -235,7 +237,7 @@ impl Shard {
         let mut state = self.state.borrow_mut();
         let opened = io
             .into_std()
-            .and_then(|io| state.open(io, encoding, seat, read_ahead));
+            .and_then(|io| state.open(io, encoding, about, read_ahead));
         match &opened {
             // The node began to stop between the handshake and now.
             Ok(index) if self.is_draining() => state.close_restart(*index),

@@ -130,6 +130,8 @@ label! {
     Heartbeat = "heartbeat",
     /// The client sent more messages than it may (4002).
     Rate = "rate",
+    /// The client's token expired (4003).
+    Expired = "expired",
 }
 
 label! {
@@ -149,6 +151,37 @@ label! {
     Timeout = "timeout",
     /// The connection broke.
     Io = "io",
+    /// It did not show who it is, or may not come in (401, 403, 429).
+    Denied = "denied",
+}
+
+label! {
+    /// Why somebody was not let in; mirrors `fanout::Denied`.
+    AuthRefusal is "reason":
+    /// There was no token.
+    Missing = "missing_token",
+    /// The token could not be read.
+    Malformed = "malformed_token",
+    /// Its algorithm is not allowed, or not with its key.
+    Algorithm = "bad_algorithm",
+    /// Its key is not known.
+    UnknownKey = "unknown_key",
+    /// Its signature does not fit.
+    Signature = "bad_signature",
+    /// It has another issuer.
+    Issuer = "wrong_issuer",
+    /// It is for another audience.
+    Audience = "wrong_audience",
+    /// It has expired.
+    Expired = "expired",
+    /// It is not valid yet.
+    NotYet = "not_yet_valid",
+    /// A claim is missing or wrong.
+    Claims = "bad_claims",
+    /// The page is of another origin.
+    Origin = "wrong_origin",
+    /// The subject has as many connections as it may.
+    Connections = "too_many_connections",
 }
 
 label! {
@@ -207,6 +240,8 @@ label! {
     TooManyStreams = "too_many_streams",
     /// The node is still catching up.
     NotReady = "not_ready",
+    /// The client's token is not for the stream.
+    NotEntitled = "not_entitled",
 }
 
 label! {

@@ -1,4 +1,6 @@
-use crate::label::{Channel, CloseReason, Encoding, ErrorCode, HandshakeRefusal, ResumeOutcome};
+use crate::label::{
+    AuthRefusal, Channel, CloseReason, Encoding, ErrorCode, HandshakeRefusal, ResumeOutcome,
+};
 use crate::{By, Counter, Gauge, Histogram};
 
 /// What one fan-out shard counts; the shard is its only writer.
@@ -16,6 +18,8 @@ pub struct ShardMetrics {
     pub sessions_closed: By<CloseReason, Counter>,
     /// Connections that did not become sessions.
     pub handshakes_refused: By<HandshakeRefusal, Counter>,
+    /// Requests, of sessions and of `/v1`, that were not let in.
+    pub auth_refused: By<AuthRefusal, Counter>,
 
     /// Subscriptions that are in force.
     pub subscriptions: By<Channel, Gauge>,

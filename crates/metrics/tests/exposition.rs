@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use metrics::label::{
-    Channel, CloseReason, DecodeOutcome, Encoding, HandshakeRefusal, Label, ResumeOutcome,
+    AuthRefusal, Channel, CloseReason, DecodeOutcome, Encoding, HandshakeRefusal, Label,
+    ResumeOutcome,
 };
 use metrics::{BuildInfo, Kind, Registry};
 
@@ -248,6 +249,7 @@ fn the_values_of_a_label_are_told_apart() {
     check::<Encoding>();
     check::<CloseReason>();
     check::<HandshakeRefusal>();
+    check::<AuthRefusal>();
     check::<ResumeOutcome>();
     check::<DecodeOutcome>();
 }

@@ -14,8 +14,9 @@
 //! In reading order: [`source`], then [`value`], [`mod@file`] and [`environment`], which make one tree
 //! of all sources; [`key`] and [`keys`], which say what there may be; [`flat`] and [`suggest`],
 //! which sort out what is unknown; [`reader`] with [`mod@unit`], [`mistake`] and [`effective`]; the
-//! sections [`kafka`], [`instruments`] and [`log`]; and [`open_files`].
+//! sections [`kafka`], [`instruments`], [`auth`] and [`log`]; and [`open_files`].
 
+mod auth;
 mod effective;
 mod environment;
 mod file;
@@ -96,6 +97,7 @@ impl Config {
     /// In the order of the documentation.
     fn read(reader: &mut Reader) -> Self {
         let listen = reader.address("public.listen");
+        let origins = auth::origins(reader);
         let admin = reader.address("admin.listen");
         if listen == admin && listen.port() != 0 {
             reader.mistake("admin.listen", "another address than public.listen");
@@ -127,6 +129,7 @@ impl Config {
         fanout.shards = reader.threads("fanout.shards", cores());
         fanout.flush_delay = reader.duration("fanout.flush_delay");
         fanout.batched_sends = reader.choice("fanout.send") == "batched";
+        fanout.access = Arc::new(auth::read(reader, origins));
         Self {
             admin,
             ingest,

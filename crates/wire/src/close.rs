@@ -21,3 +21,5 @@ pub const TOO_SLOW: u16 = 4000;
 pub const HEARTBEAT: u16 = 4001;
 /// The client sent more messages than it may.
 pub const RATE_EXCEEDED: u16 = 4002;
+/// The client's token has expired: come again with another one, and resume.
+pub const EXPIRED: u16 = 4003;

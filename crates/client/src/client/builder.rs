@@ -1,7 +1,10 @@
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Client, Handle, Ids, Link};
 use crate::session::Session;
+use crate::socket::Connector;
+use crate::token::TokenSource;
 use crate::{
     Backoff, Config, Endpoint, EndpointError, SubscribeError, Subscription, SubscriptionId,
 };
@@ -13,6 +16,7 @@ pub struct Builder {
     subscriptions: Vec<Subscription>,
     config: Config,
     seed: Option<u64>,
+    token: Option<TokenSource>,
 }
 
 /// Why a client cannot be built.
@@ -51,6 +55,24 @@ impl Builder {
     #[must_use]
     pub fn subscribe(mut self, subscription: Subscription) -> Self {
         self.subscriptions.push(subscription);
+        self
+    }
+
+    /// The token that the nodes want, sent as `Authorization: Bearer`.
+    #[must_use]
+    pub fn token(self, token: impl Into<String>) -> Self {
+        let token = token.into();
+        self.token_from(move || Ok(token.clone()))
+    }
+
+    /// Where the token comes from: asked before each connection, so that one that has expired can be
+    /// replaced. It must not block for long.
+    #[must_use]
+    pub fn token_from(
+        mut self,
+        source: impl Fn() -> io::Result<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.token = Some(TokenSource::new(source));
         self
     }
 
@@ -117,7 +139,10 @@ impl Builder {
         if endpoints.is_empty() {
             return Err(BuildError::NoEndpoint);
         }
-        let max_message = self.config.max_message;
+        let connector = Connector {
+            max_message: self.config.max_message,
+            token: self.token,
+        };
         let mut session = Session::new(self.config, endpoints, self.seed, now);
         let (handle, commands) = Handle::new(Ids::default());
         for (index, subscription) in self.subscriptions.iter().enumerate() {
@@ -133,7 +158,7 @@ impl Builder {
             timer: None,
             commands,
             handle,
-            max_message,
+            connector,
             now,
         })
     }

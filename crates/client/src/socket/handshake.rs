@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper::header::{
-    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -20,6 +20,7 @@ use wire::SUBPROTOCOL_SBE;
 use super::Socket;
 use crate::Endpoint;
 use crate::event::Disconnect;
+use crate::token::TokenSource;
 
 /// What a server adds to the key to show that it speaks WebSocket (RFC 6455, 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -34,7 +35,8 @@ pub enum HandshakeError {
     /// The request could not be written down: the endpoint has characters that HTTP does not.
     #[error("the endpoint makes no request: {0}")]
     Request(#[from] hyper::http::Error),
-    /// The answer is not `101 Switching Protocols`; 503 is a node that is full or not ready.
+    /// The answer is not `101 Switching Protocols`: 401 is a token that is missing or wrong, 503 a node
+    /// that is full or not ready.
     #[error("answered with status {0}")]
     Status(u16),
     /// A header of the answer is missing or wrong.
@@ -42,16 +44,28 @@ pub enum HandshakeError {
     Header(&'static str),
 }
 
-/// Makes a TCP connection and a WebSocket of it, in the subprotocol `tapecast.sbe.v1`.
-pub(crate) async fn connect(endpoint: Endpoint, max_message: usize) -> Result<Socket, Disconnect> {
-    let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
-    stream.set_nodelay(true)?;
-    let key = fastwebsockets::handshake::generate_key();
-    let request = request(&endpoint, &key).map_err(HandshakeError::Request)?;
-    let (response, parts) = exchange(stream, request).await?;
-    check(&response, &key)?;
-    let stream = parts.io.into_inner();
-    Ok(Socket::new(stream, &parts.read_buf, max_message))
+/// What makes connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Connector {
+    pub(crate) max_message: usize,
+    pub(crate) token: Option<TokenSource>,
+}
+
+impl Connector {
+    /// Makes a TCP connection and a WebSocket of it, in the subprotocol `tapecast.sbe.v1`.
+    pub(crate) async fn connect(self, endpoint: Endpoint) -> Result<Socket, Disconnect> {
+        let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
+        stream.set_nodelay(true)?;
+        let key = fastwebsockets::handshake::generate_key();
+        let mut request = request(&endpoint, &key).map_err(HandshakeError::Request)?;
+        if let Some(token) = &self.token {
+            request.headers_mut().insert(AUTHORIZATION, token.header()?);
+        }
+        let (response, parts) = exchange(stream, request).await?;
+        check(&response, &key)?;
+        let stream = parts.io.into_inner();
+        Ok(Socket::new(stream, &parts.read_buf, self.max_message))
+    }
 }
 
 fn request(endpoint: &Endpoint, key: &str) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {

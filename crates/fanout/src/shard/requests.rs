@@ -62,10 +62,7 @@ impl State {
     fn take_event(&mut self, index: usize, event: InboundEvent) {
         let counts = !matches!(event, InboundEvent::Pong | InboundEvent::Close(_));
         let now = self.millis(Instant::now());
-        let (rate, burst) = (
-            self.common.settings.inbound_rate,
-            self.common.settings.inbound_burst,
-        );
+        let (rate, burst) = (self.settings.inbound_rate, self.settings.inbound_burst);
         let session = &mut self.sessions[index];
         if counts && !session.bucket.take(rate, burst, now) {
             self.metrics.rate_limited.inc();
@@ -121,7 +118,8 @@ impl State {
             }
             Ok(Request::Update { id, streams }) => self.update(index, id, streams),
             Ok(Request::List { id, matching }) => {
-                let instruments = directory.entries(matching.as_ref());
+                let grant = self.sessions[index].about.seat.grant();
+                let instruments = directory.entries(matching.as_ref(), grant);
                 self.answer(index, &Answer::Instruments { id, instruments });
             }
             Ok(Request::Ping { id }) => {
@@ -214,7 +212,12 @@ impl State {
             let message = "start: this node does not replay the past yet; leave it out".into();
             return fail(&stream.key, ErrorCode::UnsupportedStart, message);
         }
-        let listings = directory.find(&stream.key.symbol);
+        let grant = self.sessions[index].about.seat.grant();
+        if let Err(denied) = grant.check(&stream.key) {
+            return fail(&stream.key, ErrorCode::NotEntitled, denied.to_string());
+        }
+        let mut listings = directory.find(&stream.key.symbol);
+        listings.retain(|listing| grant.may_see(listing.name()));
         if listings.is_empty() {
             let message = format!(
                 "symbol {:?} is no instrument of this node; `list` tells those that there are",
@@ -241,7 +244,7 @@ impl State {
                 );
                 continue;
             }
-            let most = self.common.settings.streams_per_session;
+            let most = grant.most_streams(self.settings.streams_per_session);
             if session.streams() + joins.len() >= most {
                 fail(
                     ErrorCode::TooManyStreams,
@@ -426,5 +429,6 @@ pub(super) const fn code_label(code: ErrorCode) -> label::ErrorCode {
         ErrorCode::NotSubscribed => label::ErrorCode::NotSubscribed,
         ErrorCode::TooManyStreams => label::ErrorCode::TooManyStreams,
         ErrorCode::NotReady => label::ErrorCode::NotReady,
+        ErrorCode::NotEntitled => label::ErrorCode::NotEntitled,
     }
 }

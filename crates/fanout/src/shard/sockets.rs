@@ -162,7 +162,7 @@ impl State {
     /// Takes received bytes, and reads the requests in them.
     pub(super) fn take_bytes(&mut self, index: usize, bytes: &[u8]) {
         self.metrics.bytes_in.add(bytes.len() as u64);
-        let max = self.common.settings.inbound_message_bytes;
+        let max = self.settings.inbound_message_bytes;
         if let Some(session) = self.sessions.get_mut(index) {
             session.heard = true;
             let inbound = session

@@ -20,14 +20,16 @@ use super::sender::Sender;
 use super::sweep::{self, Check};
 use crate::link::{CommandLine, PublisherLink, StreamSlot};
 use crate::rate::TokenBucket;
-use crate::seats::Seat;
-use crate::session::{Ending, Session};
+use crate::session::{About, Ending, Session};
+use crate::settings::Settings;
 use crate::wheel::Wheel;
 
 /// Everything that a shard's tasks share; they run on one thread and never hold it across a wait.
 pub(super) struct State {
     pub(super) index: usize,
     pub(super) common: Arc<Common>,
+    /// Those in force, looked at anew every tick.
+    pub(super) settings: Arc<Settings>,
     pub(super) metrics: Arc<ShardMetrics>,
     pub(super) registry: Registry,
     pub(super) sessions: Slab<Session>,
@@ -90,10 +92,12 @@ impl State {
         publishers: Vec<PublisherLink>,
         registry: Registry,
     ) -> Self {
-        let sender = Sender::new(common.settings.batched_sends);
+        let settings = common.live.get();
+        let sender = Sender::new(settings.batched_sends);
         Self {
             index,
             common,
+            settings,
             metrics,
             registry,
             sessions: Slab::new(),
@@ -143,14 +147,11 @@ impl State {
         &mut self,
         io: TcpStream,
         encoding: Encoding,
-        seat: Seat,
+        about: About,
         read_ahead: &[u8],
     ) -> io::Result<usize> {
         let token = self.short_token();
-        let bucket = TokenBucket::full(
-            self.common.settings.inbound_burst,
-            self.millis(Instant::now()),
-        );
+        let bucket = TokenBucket::full(self.settings.inbound_burst, self.millis(Instant::now()));
         let place = self.sessions.vacant_entry();
         let index = place.key();
         self.registry.register(
@@ -158,9 +159,13 @@ impl State {
             Token(index),
             Interest::READABLE | Interest::WRITABLE,
         )?;
-        place.insert(Session::new(io, token, encoding, bucket, seat));
-        let ticks = sweep::ticks(self.common.settings.ping_interval);
-        self.checks.add(ticks, Check::of(index, token));
+        let expires = about.seat.grant().expires();
+        place.insert(Session::new(io, token, encoding, bucket, about));
+        if let Some(expires) = expires {
+            self.look_at_expiry(index, token, expires);
+        }
+        let ticks = sweep::ticks(self.settings.ping_interval);
+        self.checks.add(ticks, Check::life(index, token));
         self.metrics.sessions_opened.inc();
         self.metrics.sessions_open.inc();
         if !read_ahead.is_empty() {
@@ -224,15 +229,15 @@ impl State {
         payload.extend(reason.bytes().take(123));
         session.outgoing().push(Opcode::Close, &payload);
         session.ending = Some(Box::new(Ending {
-            until: Instant::now() + self.common.settings.pong_timeout,
+            until: Instant::now() + self.settings.pong_timeout,
             answered: false,
             deaf: false,
         }));
         session.request = None;
         let token = session.token;
         let subs: Vec<usize> = session.subs().map(|(sub, _)| sub).collect();
-        let ticks = sweep::ticks(self.common.settings.pong_timeout);
-        self.checks.add(ticks, Check::of(index, token));
+        let ticks = sweep::ticks(self.settings.pong_timeout);
+        self.checks.add(ticks, Check::life(index, token));
         self.metrics.sessions_closed[reason_of(code)].inc();
         // Its streams go on without it.
         for sub in subs {
@@ -284,6 +289,7 @@ fn reason_of(code: u16) -> CloseReason {
         close::TOO_SLOW => CloseReason::TooSlow,
         close::HEARTBEAT => CloseReason::Heartbeat,
         close::RATE_EXCEEDED => CloseReason::Rate,
+        close::EXPIRED => CloseReason::Expired,
         _ => CloseReason::Client,
     }
 }

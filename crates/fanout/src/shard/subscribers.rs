@@ -63,10 +63,10 @@ impl State {
         }
         let before = stream.ring.bytes();
         // While all rings together are large, each keeps only what a client in step needs.
-        let bound = if self.ring_bytes < self.common.settings.ring_budget {
-            self.common.settings.run_bytes
+        let bound = if self.ring_bytes < self.settings.ring_budget {
+            self.settings.run_bytes
         } else {
-            self.common.settings.run_bytes.min(SCARCE_RUN_BYTES)
+            self.settings.run_bytes.min(SCARCE_RUN_BYTES)
         };
         stream.ring.push(&run, bound, &mut self.spare);
         self.ring_bytes = self.ring_bytes + stream.ring.bytes() - before;
@@ -109,7 +109,7 @@ impl State {
         let budget = BLOCKED_BYTES
             .saturating_mul(self.blocked)
             .saturating_add(LEAST_BYTES)
-            .min(self.common.settings.ring_budget);
+            .min(self.settings.ring_budget);
         let was_marked = std::mem::take(&mut self.marked);
         if self.ring_bytes <= budget {
             return;

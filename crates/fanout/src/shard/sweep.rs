@@ -7,6 +7,7 @@ use wire::json::InstrumentText;
 use wire::{Encoding, GoAway, GoAwayReason, Head, close, json, sbe};
 
 use super::state::{State, number, wall_clock};
+use crate::access;
 use crate::session::Ping;
 
 /// A tick of a shard's clock: how exact pings and deadlines are.
@@ -19,13 +20,27 @@ const MOST_TICKS: u32 = 240;
 pub(super) struct Check {
     session: u32,
     token: u32,
+    what: What,
 }
 
+/// What it is looked after for.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    /// Whether it lives.
+    Life,
+    /// Whether what let it in still holds.
+    Expiry,
+}
+
+/// The longest that is waited for an expiry at once: clocks are set, and then it comes earlier.
+const EXPIRY_LOOK: Duration = Duration::from_secs(60);
+
 impl Check {
-    pub(super) fn of(session: usize, token: u32) -> Self {
+    pub(super) fn life(session: usize, token: u32) -> Self {
         Self {
             session: number(session),
             token,
+            what: What::Life,
         }
     }
 }
@@ -39,6 +54,7 @@ impl State {
     /// Pings, deadlines, and commands that a publisher could not take.
     pub(super) fn sweep(&mut self) {
         let now = Instant::now();
+        self.settings = self.common.live.get();
         let behind = (self.millis(now) / millis(TICK)).wrapping_sub(self.checks.now());
         let mut due = std::mem::take(&mut self.due);
         for _ in 0..behind.min(MOST_TICKS) {
@@ -66,6 +82,12 @@ impl State {
         else {
             return;
         };
+        if matches!(check.what, What::Expiry) {
+            if let Some(expires) = session.about.seat.grant().expires() {
+                self.look_at_expiry(index, check.token, expires);
+            }
+            return;
+        }
         if let Some(ending) = &session.ending {
             if ending.until <= now {
                 self.lose(index);
@@ -81,15 +103,29 @@ impl State {
             return;
         }
         let wait = if heard {
-            self.common.settings.ping_interval
+            self.settings.ping_interval
         } else {
             session.outgoing().push(Opcode::Ping, b"");
             session.ping = Ping::Sent;
             self.metrics.pings.inc();
             self.mark_to_send(index);
-            self.common.settings.pong_timeout
+            self.settings.pong_timeout
         };
         self.checks.add(ticks(wait), check);
+    }
+
+    /// Closes a session whose token has expired, or looks again when it will have.
+    pub(super) fn look_at_expiry(&mut self, index: usize, token: u32, expires: u64) {
+        let left = Duration::from_secs(expires.saturating_sub(access::now()));
+        if left.is_zero() {
+            self.close(index, close::EXPIRED, "the token has expired");
+            return;
+        }
+        let check = Check {
+            what: What::Expiry,
+            ..Check::life(index, token)
+        };
+        self.checks.add(ticks(left.min(EXPIRY_LOOK)), check);
     }
 
     /// Tells every session that the node stops.

@@ -273,6 +273,12 @@ fn sessions(shards: &[Arc<ShardMetrics>], out: &mut Scrape) {
         |s| &s.handshakes_refused,
     );
     out.sum(
+        "tapecast_auth_refused_total",
+        "Requests for a session or to `/v1` that were not let in, by the code that they were told.",
+        shards,
+        |s| &s.auth_refused,
+    );
+    out.sum(
         "tapecast_subscriptions",
         "Subscriptions that are in force.",
         shards,

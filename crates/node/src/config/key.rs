@@ -74,6 +74,10 @@ pub(super) enum Kind {
     DurationOrOff(Duration, Duration),
     /// A size in a range.
     Size(u64, u64),
+    /// A text that a rule of its own is for; what it may be.
+    Text(&'static str),
+    /// Several of them.
+    Texts(&'static str),
     /// One of several words.
     Choice(&'static [&'static str]),
     /// Levels of the log.
@@ -118,6 +122,7 @@ impl Kind {
                 quote(&show_size(*min)),
                 quote(&show_size(*max))
             ),
+            Self::Text(expected) | Self::Texts(expected) => (*expected).into(),
             Self::Choice(words) => {
                 let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
                 words.join(" or ")
@@ -134,7 +139,7 @@ impl Kind {
         let is_integer = loose.parse::<i64>().is_ok();
         match self {
             Self::Integer(..) | Self::Cores(_) | Self::Size(..) if is_integer => loose.to_owned(),
-            Self::Symbols => {
+            Self::Symbols | Self::Texts(_) => {
                 let items = loose.split(',').filter(|item| !item.is_empty());
                 let items: Vec<_> = items.map(|item| quote(item.trim())).collect();
                 format!("[{}]", items.join(", "))

@@ -37,6 +37,15 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("127.0.0.1:8080"),
         meaning: "Where clients connect: the page, `/ws` and `/v1`.",
     },
+    // None, since what has no cookies of its own has nothing that another page could misuse.
+    Key {
+        path: "public.origins",
+        kind: Kind::Texts(
+            r#"a list of origins, such as ["https://app.example", "https://*.example.com"]"#,
+        ),
+        default: None("all"),
+        meaning: "The pages whose scripts may connect, by the `Origin` that browsers send; others are refused with HTTP 403. What sends no `Origin` is no browser.",
+    },
     // 9464 is the usual port of Prometheus exporters inside a program.
     Key {
         path: "admin.listen",
@@ -315,6 +324,99 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Choice(&["batched", "single"]),
         default: Value("batched"),
         meaning: "How shards send: many sessions with one system call by io_uring, where the system has it, or each with its own.",
+    },
+    Key {
+        path: "auth.mode",
+        kind: Kind::Choice(&["none", "keys", "jwt"]),
+        default: Value("none"),
+        meaning: "What clients have to show at the handshake and to `/v1`: nothing, a key of `[[auth.keys]]`, or a token that `[auth.jwt]` is for.",
+    },
+    Key {
+        path: "auth.cookie",
+        kind: Kind::Text("the name of a cookie: letters, digits, '_', '-' and '.'"),
+        default: None("none"),
+        meaning: "A cookie that may have the key or token, for pages; needs `public.origins`, since browsers send cookies for every page.",
+    },
+    Key {
+        path: "auth.jwt.algorithms",
+        kind: Kind::Texts(
+            "a list of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA",
+        ),
+        default: None("required by `jwt`"),
+        meaning: "By which tokens may be signed. Only keys of the kind that goes with it are used with an algorithm.",
+    },
+    Key {
+        path: "auth.jwt.issuer",
+        kind: Kind::Text("a text"),
+        default: None("required by `jwt`"),
+        meaning: "The `iss` of tokens.",
+    },
+    Key {
+        path: "auth.jwt.audience",
+        kind: Kind::Text("a text"),
+        default: None("required by `jwt`"),
+        meaning: "What has to be among the `aud` of tokens.",
+    },
+    Key {
+        path: "auth.jwt.keys",
+        kind: Kind::Text("a file with a JSON Web Key Set (RFC 7517)"),
+        default: None("required by `jwt`"),
+        meaning: "The issuer's public keys, or secrets that are shared with it, each with a `kid`. It is read again when it changes.",
+    },
+    // Machines that run NTP differ by far less.
+    Key {
+        path: "auth.jwt.leeway",
+        kind: Kind::Duration(Duration::ZERO, Duration::from_secs(300)),
+        default: Value("5s"),
+        meaning: "How far the issuer's clock may differ, in whole seconds, for `exp` and `nbf`.",
+    },
+    Key {
+        path: "auth.jwt.claim",
+        kind: Kind::Text("a text"),
+        default: Value("tapecast"),
+        meaning: "The claim that has what the token is for; a token without it is for everything.",
+    },
+    Key {
+        path: "auth.keys[].sha256",
+        kind: Kind::Text("64 hexadecimal digits"),
+        default: Required,
+        meaning: "The SHA-256 of a key: `printf %s KEY | sha256sum`. A key should be 32 random bytes.",
+    },
+    Key {
+        path: "auth.keys[].subject",
+        kind: Kind::Text("1 to 256 bytes"),
+        default: Required,
+        meaning: "Who has the key, for logs and `max_connections`.",
+    },
+    Key {
+        path: "auth.keys[].instruments",
+        kind: Kind::Texts(r#"a list of VENUE:SYMBOL, or texts with '*', such as ["BINANCE:*"]"#),
+        default: None("all"),
+        meaning: "The instruments that it is for.",
+    },
+    Key {
+        path: "auth.keys[].channels",
+        kind: Kind::Texts(r#"a list of channels, such as ["book", "trades"]"#),
+        default: None("all"),
+        meaning: "The channels that it is for.",
+    },
+    Key {
+        path: "auth.keys[].max_depth",
+        kind: Kind::Text(r#""1", "5", "10", "25", "50", "100", "500", "1000" or "full""#),
+        default: None("full"),
+        meaning: "The most levels a side of a book.",
+    },
+    Key {
+        path: "auth.keys[].max_streams",
+        kind: Kind::Integer(0, 65_536),
+        default: None("`limits.streams_per_session`"),
+        meaning: "The most streams of a session.",
+    },
+    Key {
+        path: "auth.keys[].max_connections",
+        kind: Kind::Integer(0, 1_000_000),
+        default: None("not limited"),
+        meaning: "The most sessions of the subject on this node; further ones are refused with HTTP 429.",
     },
     Key {
         path: "log.level",

@@ -43,6 +43,11 @@ impl Reader {
         });
     }
 
+    /// Whether a key was given, or has a default.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.settings.iter().any(|setting| setting.path == path)
+    }
+
     /// How many items a list of tables has.
     pub(super) fn items(&self, path: &str) -> usize {
         self.flat.lists.get(path).copied().unwrap_or(0)
@@ -141,7 +146,12 @@ impl Reader {
 
     /// A list of texts; from the environment, with commas between them.
     pub(super) fn texts(&mut self, path: &str) -> Vec<String> {
-        let texts = self.optional(path, |_, value| match value {
+        self.optional_texts(path).unwrap_or_default()
+    }
+
+    /// Likewise, where no list means something else than an empty one.
+    pub(super) fn optional_texts(&mut self, path: &str) -> Option<Vec<String>> {
+        self.optional(path, |_, value| match value {
             Value::List(items) => items
                 .iter()
                 .map(|item| Some(item.value.text()?.to_owned()))
@@ -151,8 +161,19 @@ impl Reader {
                 Some(items.map(|item| item.trim().to_owned()).collect())
             }
             _ => None,
-        });
-        texts.unwrap_or_default()
+        })
+    }
+
+    /// A list of texts that `check` accepts as a whole, or says what is wrong with.
+    pub(super) fn checked_texts<T>(
+        &mut self,
+        path: &str,
+        check: impl Fn(&[String]) -> Result<T, String>,
+    ) -> Option<T> {
+        let texts = self.optional_texts(path)?;
+        check(&texts)
+            .map_err(|expected| self.mistake(path, expected))
+            .ok()
     }
 
     /// Every value below a path, as text, by what its path has behind that.

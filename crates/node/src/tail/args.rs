@@ -17,6 +17,9 @@ pub(crate) struct TailArgs {
     /// A node; several are tried in turn
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws", value_parser = url)]
     pub(super) url: Vec<String>,
+    /// A file that has the token or key that the node wants; read anew before each connection
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Levels a side: 1, 5, 10, 25, 50, 100, 500, 1000 or full
     #[arg(long, value_name = "LEVELS", default_value = "10", value_parser = depth)]
     pub(super) depth: Depth,

@@ -90,6 +90,12 @@ impl Tail {
         for url in &args.url {
             builder = builder.endpoint(url.as_str());
         }
+        if let Some(file) = args.token_file.clone() {
+            // A file that is not there is told now, not after the first attempt.
+            std::fs::read_to_string(&file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            builder = builder.token_from(move || std::fs::read_to_string(&file));
+        }
         let mut client = builder.build()?;
         let mut watched = Vec::with_capacity(args.symbols.len());
         for (index, name) in args.symbols.iter().enumerate() {

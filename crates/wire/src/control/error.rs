@@ -39,13 +39,15 @@ pub enum ErrorCode {
     TooManyStreams,
     /// The node is starting and does not know the instrument's state yet.
     NotReady,
+    /// The client's token is not for this stream.
+    NotEntitled,
     /// A code of a later version; read by clients, never sent.
     Other,
 }
 
 impl ErrorCode {
     /// All codes that a node sends.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownOp,
@@ -64,6 +66,7 @@ impl ErrorCode {
         Self::NotSubscribed,
         Self::TooManyStreams,
         Self::NotReady,
+        Self::NotEntitled,
     ];
 
     /// The code as it is sent.
@@ -88,6 +91,7 @@ impl ErrorCode {
             Self::NotSubscribed => "not_subscribed",
             Self::TooManyStreams => "too_many_streams",
             Self::NotReady => "not_ready",
+            Self::NotEntitled => "not_entitled",
             Self::Other => "other",
         }
     }

@@ -1,0 +1,225 @@
+use market::{Channel, InstrumentName};
+use serde_json::Value;
+use wire::Depth;
+use wire::control::{StreamKey, Symbol, SymbolError};
+
+/// Patterns of instruments that a token may have: a broker with one desk a venue has a dozen.
+const MAX_PATTERNS: usize = 256;
+/// The longest name of a subject, which is logged.
+const MAX_SUBJECT: usize = 256;
+
+/// What somebody who came in may have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    subject: Box<str>,
+    rights: Rights,
+    expires: Option<u64>,
+}
+
+/// What may be had; what is `None` is not limited.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rights {
+    /// The instruments.
+    pub instruments: Option<Box<[Symbol]>>,
+    /// The channels.
+    pub channels: Option<Box<[Channel]>>,
+    /// The most levels a side of a book.
+    pub max_depth: Option<Depth>,
+    /// The most streams of a session.
+    pub max_streams: Option<u32>,
+    /// The most sessions of the subject on this node.
+    pub max_connections: Option<u32>,
+}
+
+/// Why rights cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RightsError {
+    /// A pattern is none.
+    #[error("instruments: {0:?}: {1}")]
+    Instrument(String, SymbolError),
+    /// There are too many patterns.
+    #[error("instruments: {0}, and at most {MAX_PATTERNS} may be given")]
+    TooMany(usize),
+    /// There is no such channel.
+    #[error("channels: {0:?} is none; there are book, bbo, trades, ticker, bars and status")]
+    Channel(String),
+    /// There is no such depth.
+    #[error("max_depth: {0} is none; it may be 1, 5, 10, 25, 50, 100, 500, 1000 or \"full\"")]
+    Depth(String),
+    /// It is of a wrong type.
+    #[error("{0} is of a wrong type")]
+    Type(&'static str),
+    /// There is no such right.
+    #[error("there is no right of such a name")]
+    Unknown,
+    /// Who it is is not told, or too long.
+    #[error("sub is empty, or longer than {MAX_SUBJECT} bytes")]
+    Subject,
+}
+
+/// A stream that its session may not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotEntitled {
+    /// Not this instrument.
+    #[error("symbol {0:?}: the token is not for this instrument")]
+    Instrument(String),
+    /// Not this channel.
+    #[error("channel {:?}: the token is not for this channel", .0.name())]
+    Channel(Channel),
+    /// Not so deep.
+    #[error("depth: the token is for at most {0} levels a side")]
+    Depth(usize),
+}
+
+impl Grant {
+    /// For somebody, until so many seconds since 1970.
+    pub fn new(subject: &str, rights: Rights, expires: Option<u64>) -> Result<Self, RightsError> {
+        let counts = rights.max_connections.is_some();
+        if subject.len() > MAX_SUBJECT || counts && subject.is_empty() {
+            return Err(RightsError::Subject);
+        }
+        Ok(Self {
+            subject: subject.into(),
+            rights,
+            expires,
+        })
+    }
+
+    /// Everything, for whoever comes.
+    pub(super) fn anybody() -> Self {
+        Self::default()
+    }
+
+    /// Who it is; empty where nobody has to say.
+    #[must_use]
+    pub const fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// When it ends, in seconds since 1970.
+    #[must_use]
+    pub const fn expires(&self) -> Option<u64> {
+        self.expires
+    }
+
+    /// The most streams of a session, where others may have so many.
+    #[must_use]
+    pub fn most_streams(&self, others: usize) -> usize {
+        let own = self.rights.max_streams.map(usize::try_from);
+        own.and_then(Result::ok)
+            .map_or(others, |own| own.min(others))
+    }
+
+    /// The most sessions of the subject.
+    #[must_use]
+    pub const fn max_connections(&self) -> Option<u32> {
+        self.rights.max_connections
+    }
+
+    /// Whether the instrument may be seen at all.
+    #[must_use]
+    pub fn may_see(&self, name: &InstrumentName) -> bool {
+        let patterns = self.rights.instruments.as_ref();
+        patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)))
+    }
+
+    /// Whether the channel may be had.
+    #[must_use]
+    pub fn may_have(&self, channel: Channel) -> bool {
+        let channels = self.rights.channels.as_ref();
+        channels.is_none_or(|channels| channels.contains(&channel))
+    }
+
+    /// Whether a stream may be had. Of a symbol with `*`, the instruments are asked one by one, by
+    /// [`Self::may_see`].
+    pub fn check(&self, key: &StreamKey) -> Result<(), NotEntitled> {
+        if !self.may_have(key.channel) {
+            return Err(NotEntitled::Channel(key.channel));
+        }
+        if let Some(name) = key.symbol.name().filter(|name| !self.may_see(name)) {
+            return Err(NotEntitled::Instrument(name.as_str().to_owned()));
+        }
+        if key.channel != Channel::Book {
+            return Ok(());
+        }
+        let most = self.rights.max_depth.and_then(Depth::levels);
+        match (most, key.depth.levels()) {
+            (Some(most), Some(depth)) if depth <= most => Ok(()),
+            (Some(most), _) => Err(NotEntitled::Depth(most)),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl Rights {
+    /// Patterns of instruments, such as `BINANCE:*`.
+    pub fn instruments_of<S: AsRef<str>>(texts: &[S]) -> Result<Box<[Symbol]>, RightsError> {
+        if texts.len() > MAX_PATTERNS {
+            return Err(RightsError::TooMany(texts.len()));
+        }
+        let parse = |text: &S| {
+            let text = text.as_ref();
+            Symbol::parse(text).map_err(|error| RightsError::Instrument(text.to_owned(), error))
+        };
+        texts.iter().map(parse).collect()
+    }
+
+    /// Channels by name.
+    pub fn channels_of<S: AsRef<str>>(texts: &[S]) -> Result<Box<[Channel]>, RightsError> {
+        let parse = |text: &S| {
+            let text = text.as_ref();
+            Channel::from_name(text).ok_or_else(|| RightsError::Channel(text.to_owned()))
+        };
+        texts.iter().map(parse).collect()
+    }
+
+    /// A depth by its levels, or `full`.
+    pub fn depth_of(text: &str) -> Result<Depth, RightsError> {
+        if text == "full" {
+            return Ok(Depth::Full);
+        }
+        let levels = text.parse().ok().and_then(Depth::from_levels);
+        levels.ok_or_else(|| RightsError::Depth(text.to_owned()))
+    }
+
+    /// The rights in a token's claim. A right that is not known would be one that is not kept.
+    pub(super) fn of_claim(claim: &Value) -> Result<Self, RightsError> {
+        let object = claim.as_object().ok_or(RightsError::Type("the claim"))?;
+        let mut rights = Self::default();
+        for (name, value) in object {
+            match name.as_str() {
+                "instruments" => {
+                    rights.instruments = Some(Self::instruments_of(&texts(value, "instruments")?)?);
+                }
+                "channels" => {
+                    rights.channels = Some(Self::channels_of(&texts(value, "channels")?)?);
+                }
+                "max_depth" => {
+                    let text = match value {
+                        Value::String(text) => text.clone(),
+                        Value::Number(number) => number.to_string(),
+                        _ => return Err(RightsError::Type("max_depth")),
+                    };
+                    rights.max_depth = Some(Self::depth_of(&text)?);
+                }
+                "max_streams" => rights.max_streams = Some(count(value, "max_streams")?),
+                "max_connections" => {
+                    rights.max_connections = Some(count(value, "max_connections")?);
+                }
+                _ => return Err(RightsError::Unknown),
+            }
+        }
+        Ok(rights)
+    }
+}
+
+fn texts<'a>(value: &'a Value, name: &'static str) -> Result<Vec<&'a str>, RightsError> {
+    let items = value.as_array().ok_or(RightsError::Type(name))?;
+    let texts = items.iter().map(|item| item.as_str());
+    texts.collect::<Option<_>>().ok_or(RightsError::Type(name))
+}
+
+fn count(value: &Value, name: &'static str) -> Result<u32, RightsError> {
+    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+    count.ok_or(RightsError::Type(name))
+}
