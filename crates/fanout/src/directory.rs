@@ -157,6 +157,14 @@ impl Listing {
         }
     }
 
+    /// The scale of its prices and sizes.
+    pub(crate) fn exponents(&self) -> Exponents {
+        Exponents {
+            price: self.price_exponent.load(Ordering::Relaxed),
+            size: self.size_exponent.load(Ordering::Relaxed),
+        }
+    }
+
     fn entry(&self) -> InstrumentEntry {
         let state = usize::from(self.state.load(Ordering::Relaxed));
         let has_book = self.book_publisher.load(Ordering::Relaxed) != NOBODY;
@@ -172,10 +180,7 @@ impl Listing {
         InstrumentEntry {
             symbol: self.name.clone(),
             instrument: self.id(),
-            exponents: Exponents {
-                price: self.price_exponent.load(Ordering::Relaxed),
-                size: self.size_exponent.load(Ordering::Relaxed),
-            },
+            exponents: self.exponents(),
             state: State::ALL.get(state).copied().unwrap_or(State::Resyncing),
             channels,
         }

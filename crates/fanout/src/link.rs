@@ -44,6 +44,8 @@ pub(crate) enum Command {
         encoding: Encoding,
         subscriber: SubscriberId,
         resume: Option<Position>,
+        /// It comes from another view of the same book, and is to stand nowhere before that.
+        moves: bool,
     },
     /// A subscriber fell behind.
     CatchUp {

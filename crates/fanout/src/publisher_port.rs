@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 
-use market::{Epoch, Nanos, Position};
+use market::{Epoch, Nanos, Position, Seq};
 use streams::{Joined, Publisher, Refused, StreamKey, WatchId};
 use tokio::sync::mpsc::Sender;
 use wire::Encoding;
@@ -27,6 +27,12 @@ pub struct PublisherPort {
     runs: u64,
     /// Whether subscribers are let in.
     open: bool,
+}
+
+/// How a subscriber comes into a stream.
+struct Entry {
+    resume: Option<Position>,
+    moves: bool,
 }
 
 impl PublisherPort {
@@ -92,9 +98,11 @@ impl PublisherPort {
                 encoding,
                 subscriber,
                 resume,
+                moves,
             } => {
                 let outcome = if self.open {
-                    self.join(stream, key, encoding, resume, publisher, now)
+                    let entry = Entry { resume, moves };
+                    self.join(stream, key, encoding, entry, publisher, now)
                 } else {
                     Err(NotJoined::NotReady)
                 };
@@ -142,13 +150,21 @@ impl PublisherPort {
         stream: StreamSlot,
         key: StreamKey,
         encoding: Encoding,
-        resume: Option<Position>,
+        Entry { resume, moves }: Entry,
         publisher: &mut Publisher,
         now: Nanos,
     ) -> Result<Joined, NotJoined> {
         let watch = self
             .watch(key, encoding, publisher, now)
             .map_err(NotJoined::Refused)?;
+        let has = if moves {
+            Some(Seq(i64::MAX))
+        } else {
+            resume.map(|resume| resume.seq)
+        };
+        if has.is_some_and(|has| publisher.speak_to(watch, has, now)) {
+            self.hand_over(publisher, now);
+        }
         let joined = publisher
             .join(watch, resume, now)
             .ok_or(NotJoined::Refused(Refused::UnknownInstrument))?;

@@ -132,13 +132,30 @@ pub(crate) struct Ending {
     pub(crate) deaf: bool,
 }
 
-/// A `subscribe` whose streams are being joined.
+/// A `subscribe` or an `update` whose streams are being joined.
 pub(crate) struct PendingRequest {
     pub(crate) id: Option<RequestId>,
+    pub(crate) op: JoiningOp,
     pub(crate) results: Vec<PendingResult>,
-    /// Which result each joining subscriber's will be.
-    pub(crate) joining: Vec<(u16, usize)>,
+    pub(crate) joining: Vec<Joining>,
     pub(crate) waiting: usize,
+}
+
+/// What a request that joins streams is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JoiningOp {
+    Subscribe,
+    Update,
+}
+
+/// A subscriber whose publisher was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Joining {
+    pub(crate) sub: u16,
+    /// Which result its outcome will be.
+    pub(crate) result: usize,
+    /// The subscriber that ends when this one may begin.
+    pub(crate) replaces: Option<u16>,
 }
 
 /// One stream of it.
@@ -147,6 +164,18 @@ pub(crate) enum PendingResult {
     Waiting(StreamKey),
     /// It has.
     Done(Outcome<Subscribed>),
+}
+
+impl PendingRequest {
+    pub(crate) fn new(id: Option<RequestId>, op: JoiningOp, streams: usize) -> Self {
+        Self {
+            id,
+            op,
+            results: Vec::with_capacity(streams),
+            joining: Vec::new(),
+            waiting: 0,
+        }
+    }
 }
 
 impl Sub {

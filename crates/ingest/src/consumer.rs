@@ -97,7 +97,7 @@ impl Consumer {
             self.learn_watermarks(sink, drained);
             sink.turn(&self.partitions.progress);
             if drained == Drained::Yes {
-                self.waker.park(TICK);
+                self.waker.park(TICK.min(sink.rest()));
             }
         }
         Ok(())

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use market::{Event, Nanos, Seq};
 
@@ -72,4 +73,9 @@ pub trait Sink: Resolve {
     /// A batch ends: what it said can be sent. Called at every wake-up too, also when there was
     /// nothing to read, and at least every 100 ms.
     fn turn(&mut self, progress: &Progress);
+
+    /// How long it may be until the next turn when there is nothing to read; 100 ms at most.
+    fn rest(&self) -> Duration {
+        Duration::MAX
+    }
 }

@@ -64,7 +64,10 @@ impl Ladder {
     }
 
     /// The best `depth` levels from the best on, or all where there are fewer.
-    pub fn top(&self, depth: usize) -> impl ExactSizeIterator<Item = Level> + Clone + '_ {
+    pub fn top(
+        &self,
+        depth: usize,
+    ) -> impl ExactSizeIterator<Item = Level> + DoubleEndedIterator + Clone + '_ {
         let start = self.levels.len().saturating_sub(depth);
         self.levels[start..].iter().rev().copied()
     }

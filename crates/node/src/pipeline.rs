@@ -295,10 +295,16 @@ impl Sink for Pipeline {
                 self.port.open();
             }
         }
+        self.publisher.speak(now);
         self.port.turn(&mut self.publisher, now);
         if at.saturating_duration_since(self.ticked) >= TICK {
             self.tick(progress, at);
         }
+    }
+
+    fn rest(&self) -> Duration {
+        let due = self.publisher.speaks_next();
+        due.map_or(Duration::MAX, |due| Duration::from_nanos(due.since(now())))
     }
 }
 

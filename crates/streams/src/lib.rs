@@ -20,6 +20,10 @@ mod settings;
 
 mod book_log;
 mod message_log;
+
+mod before;
+mod grouped;
+mod pace;
 mod view;
 
 mod epoch;

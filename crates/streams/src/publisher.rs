@@ -10,6 +10,7 @@ mod identity;
 mod outbox;
 
 mod book_messages;
+mod book_views;
 
 mod bbo_feed;
 mod book_feed;
@@ -113,6 +114,7 @@ impl Publisher {
         let index = u32::try_from(self.instruments.len()).unwrap_or(u32::MAX);
         let handle = Handle(index);
         self.instruments.push(Instrument::new(
+            handle,
             name.clone(),
             exponents,
             &self.settings,
@@ -268,6 +270,21 @@ impl Publisher {
                 self.desk.stats.heartbeats += 1;
             }
         }
+    }
+
+    /// Lets every stream speak whose interval is over and that has anything to say.
+    pub fn speak(&mut self, now: Nanos) {
+        while let Some(resting) = self.desk.paces.next(now) {
+            if let Some(instrument) = self.instruments.get_mut(resting.handle.0 as usize) {
+                instrument.wake_stream(&resting, now, &mut self.desk);
+            }
+        }
+    }
+
+    /// When [`Publisher::speak`] is to be called next, if nothing happens before.
+    #[must_use]
+    pub fn speaks_next(&self) -> Option<Nanos> {
+        self.desk.paces.next_due()
     }
 
     /// Lets every log have its full size while all together fit the budget, else its share.

@@ -1,239 +1,325 @@
-use market::{Book, Change, Changes, Ladder, Level, Price, Side, Size, checksum, difference};
+use market::{Book, Changes, Ladder, Level, Side, difference};
 use wire::ViewParams;
 
 use crate::WatchId;
+use crate::before::Before;
+use crate::grouped::{Grouped, group};
+use crate::pace::Pace;
 use crate::place::Place;
 
-/// A book stream other than the full raw one: the best levels of either side.
+/// How many changes a view may hold before those of one price are folded into one; from then on
+/// there are at most two for each level that the book had.
+const FOLD_AT: usize = 4096;
+
+/// A book stream other than the full raw one: the best levels of either side, rounded to a step
+/// or not, told at every change or at most so often.
 ///
-/// It holds its own levels, so that what leaves the window is deleted explicitly and its checksum
-/// is kept up in the changed levels. It exists only while somebody watches it.
+/// It holds what it has told, so that what leaves the window is deleted explicitly, and whatever it
+/// says is the exact net change since then. It exists only while somebody watches it.
 #[derive(Debug)]
 pub(crate) struct BookView {
     pub(crate) params: ViewParams,
     pub(crate) watches: Vec<WatchId>,
     /// Its last message.
     pub(crate) last: Place,
-    depth: usize,
-    /// Best first.
-    bids: Vec<Level>,
-    /// Best first.
-    asks: Vec<Level>,
-    checksum: u32,
+    pub(crate) pace: Pace,
+    /// The newest record that changed what has not been told.
+    pub(crate) behind: Option<Place>,
+    /// None is all levels.
+    depth: Option<usize>,
+    grouped: Option<Grouped>,
+    /// What was told.
+    told: Book,
+    /// What has changed since, where there is no window that would show it.
+    changed: Changes,
+    fold_at: usize,
+    /// The sides of a window that may have changed since.
+    touched: [bool; 2],
 }
 
 impl BookView {
     /// The view of a book as it stands.
-    pub(crate) fn new(params: ViewParams, book: &Book, last: Place) -> Self {
-        let depth = params.depth.levels().unwrap_or(usize::MAX);
-        let bids: Vec<Level> = book.bids().top(depth).collect();
-        let asks: Vec<Level> = book.asks().top(depth).collect();
-        let checksum = checksum::of_levels(Side::Bid, bids.iter().copied())
-            .wrapping_add(checksum::of_levels(Side::Ask, asks.iter().copied()));
-        Self {
+    pub(crate) fn new(
+        params: ViewParams,
+        price_exponent: i8,
+        book: &Book,
+        last: Place,
+        pace: Pace,
+    ) -> Self {
+        let mut view = Self {
             params,
             watches: Vec::new(),
             last,
-            depth,
-            bids,
-            asks,
-            checksum,
+            pace,
+            behind: None,
+            depth: params.depth.levels(),
+            grouped: step(params, price_exponent).map(|step| Grouped::new(step, book)),
+            told: Book::new(),
+            changed: Changes::default(),
+            fold_at: FOLD_AT,
+            touched: [false; 2],
+        };
+        for side in Side::BOTH {
+            let source = view.grouped.as_ref().map_or(book, Grouped::book).side(side);
+            let depth = view.depth.unwrap_or(usize::MAX);
+            for level in source.top(depth).rev() {
+                view.told.set(side, level);
+            }
         }
+        view
     }
 
     /// Starts over from a book as it stands; who watches stays.
-    pub(crate) fn restart(&mut self, book: &Book, last: Place) {
+    pub(crate) fn restart(&mut self, price_exponent: i8, book: &Book, last: Place) {
         let watches = std::mem::take(&mut self.watches);
-        *self = Self::new(self.params, book, last);
+        *self = Self::new(self.params, price_exponent, book, last, self.pace);
         self.watches = watches;
     }
 
-    pub(crate) fn bids(&self) -> &[Level] {
-        &self.bids
+    /// What was told: the book as its subscribers have it.
+    pub(crate) const fn told(&self) -> &Book {
+        &self.told
     }
 
-    pub(crate) fn asks(&self) -> &[Level] {
-        &self.asks
+    /// The book changed, at `place`. Nothing is told yet.
+    pub(crate) fn follow(&mut self, changes: &Changes, place: &Place, scratch: &mut Changes) {
+        let changes = match &mut self.grouped {
+            Some(grouped) => {
+                grouped.follow(changes, scratch);
+                scratch
+            }
+            None => changes,
+        };
+        let Some(depth) = self.depth else {
+            if !changes.is_empty() {
+                self.changed.bids.extend(&changes.bids);
+                self.changed.asks.extend(&changes.asks);
+                self.fold();
+                self.behind = Some(*place);
+            }
+            return;
+        };
+        for (side, touched) in Side::BOTH.into_iter().zip(&mut self.touched) {
+            // While the window is as it was told, what is worse than its worst level is not seen.
+            let told = self.told.side(side);
+            *touched |= changes
+                .side(side)
+                .first()
+                .is_some_and(|best| match told.worst() {
+                    Some(worst) if told.len() >= depth => !side.is_better(worst.price, best.price),
+                    _ => true,
+                });
+        }
+        if self.touched != [false; 2] {
+            self.behind = Some(*place);
+        }
     }
 
-    pub(crate) const fn checksum(&self) -> u32 {
-        self.checksum
+    /// What was told becomes what is; `seen` becomes the net change.
+    pub(crate) fn settle(&mut self, book: &Book, seen: &mut Changes) {
+        seen.clear();
+        self.behind = None;
+        let touched = std::mem::take(&mut self.touched);
+        if let Some(depth) = self.depth {
+            let source = self.grouped.as_ref().map_or(book, Grouped::book);
+            for (side, touched) in Side::BOTH.into_iter().zip(touched) {
+                if touched {
+                    let (told, source) = (self.told.side(side), source.side(side));
+                    difference(side, told.iter(), source.top(depth), seen.side_mut(side));
+                }
+            }
+        } else {
+            std::mem::swap(&mut self.changed, seen);
+            seen.tidy();
+            self.fold_at = FOLD_AT;
+        }
+        for side in Side::BOTH {
+            for change in seen.side(side) {
+                self.told.set(side, change.level());
+            }
+        }
     }
 
-    pub(crate) const fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// Follows a change of the book; `seen` becomes what changed within the window.
-    pub(crate) fn follow(&mut self, book: &Book, changes: &Changes, seen: &mut Changes) {
+    /// Puts into `seen` what turns the view of `book` as it was before `net`, all changes since
+    /// then, into what was told.
+    pub(crate) fn change_since(&self, book: &Book, net: &Changes, seen: &mut Changes) {
         seen.clear();
         for side in Side::BOTH {
-            let window = match side {
-                Side::Bid => &mut self.bids,
-                Side::Ask => &mut self.asks,
-            };
-            if !touches(side, window, self.depth, changes.side(side)) {
-                continue;
-            }
-            let seen = seen.side_mut(side);
-            difference(
-                side,
-                window.iter().copied(),
-                book.side(side).top(self.depth),
-                seen,
-            );
-            window.clear();
-            window.extend(book.side(side).top(self.depth));
-            for change in seen.iter() {
-                self.checksum = self
-                    .checksum
-                    .wrapping_add(term(side, change.price, change.after));
-                self.checksum = self
-                    .checksum
-                    .wrapping_sub(term(side, change.price, change.before));
-            }
+            let then = self.window_before(side, book.side(side), net);
+            difference(side, then, self.told.side(side).iter(), seen.side_mut(side));
         }
     }
-}
 
-/// What turns the window of `depth` levels as it was before `net` into the one of now.
-///
-/// `net` are the changes since then, tidy; so the ladder of then is the one of now with each
-/// changed price at its size before.
-pub(crate) fn window_change(ladder: &Ladder, depth: usize, net: &[Change], seen: &mut Vec<Change>) {
-    let side = ladder.side();
-    difference(
-        side,
-        Before::new(ladder, net).take(depth),
-        ladder.top(depth),
-        seen,
-    );
-}
-
-fn term(side: Side, price: Price, size: Size) -> u32 {
-    if size.is_zero() {
-        0
-    } else {
-        checksum::mix(side, Level { price, size })
-    }
-}
-
-/// Whether any of the changes may be seen in a window; they are sorted best first.
-fn touches(side: Side, window: &[Level], depth: usize, changes: &[Change]) -> bool {
-    let Some(best) = changes.first() else {
-        return false;
-    };
-    match window.last() {
-        Some(worst) if window.len() >= depth => !side.is_better(worst.price, best.price),
-        _ => true,
-    }
-}
-
-/// The levels of a ladder before some changes, best first.
-struct Before<'a, I: Iterator<Item = Level>> {
-    side: Side,
-    now: std::iter::Peekable<I>,
-    net: std::iter::Peekable<std::slice::Iter<'a, Change>>,
-}
-
-impl<'a> Before<'a, std::iter::Empty<Level>> {
-    fn new(
+    fn window_before<'a>(
+        &self,
+        side: Side,
         ladder: &'a Ladder,
-        net: &'a [Change],
-    ) -> Before<'a, impl Iterator<Item = Level> + use<'a>> {
-        Before {
-            side: ladder.side(),
-            now: ladder.iter().peekable(),
-            net: net.iter().peekable(),
+        net: &'a Changes,
+    ) -> Box<dyn Iterator<Item = Level> + 'a> {
+        let levels = Before::new(ladder, net.side(side));
+        let depth = self.depth.unwrap_or(usize::MAX);
+        match self.grouped.as_ref().map(Grouped::step) {
+            Some(step) => Box::new(group(side, step, levels).take(depth)),
+            None => Box::new(levels.take(depth)),
+        }
+    }
+
+    fn fold(&mut self) {
+        if self.changed.len() >= self.fold_at {
+            self.changed.tidy();
+            self.fold_at = FOLD_AT.max(self.changed.len() * 2);
         }
     }
 }
 
-impl<I: Iterator<Item = Level>> Iterator for Before<'_, I> {
-    type Item = Level;
-
-    fn next(&mut self) -> Option<Level> {
-        loop {
-            let change = match (self.now.peek(), self.net.peek()) {
-                (_, None) => return self.now.next(),
-                (Some(level), Some(change)) if self.side.is_better(level.price, change.price) => {
-                    return self.now.next();
-                }
-                (level, Some(change)) => {
-                    let replaces = level.is_some_and(|level| level.price == change.price);
-                    let change = **change;
-                    if replaces {
-                        self.now.next();
-                    }
-                    self.net.next();
-                    change
-                }
-            };
-            if !change.before.is_zero() {
-                return Some(Level {
-                    price: change.price,
-                    size: change.before,
-                });
-            }
-        }
-    }
+/// The step of a grouping as prices of that scale count. A step that is finer than the scale, or
+/// beyond it, is refused to who asks for it; an instrument that takes such a scale later is not
+/// grouped any more.
+fn step(params: ViewParams, price_exponent: i8) -> Option<i64> {
+    params.group?.at(price_exponent).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use wire::Depth;
+    use std::collections::BTreeMap;
+    use wire::{Depth, PriceStep};
+
+    use crate::pace::Paces;
 
     fn levels() -> impl Strategy<Value = Vec<Level>> {
         proptest::collection::vec((0i64..40, 0i64..4), 0..30)
             .prop_map(|all| all.into_iter().map(|(p, s)| Level::new(p, s)).collect())
     }
 
+    fn params() -> impl Strategy<Value = ViewParams> {
+        let depths = vec![Depth::Full, Depth::D1, Depth::D5, Depth::D10, Depth::D25];
+        let groups = [None, Some("1"), Some("3"), Some("10")];
+        let groups = groups.map(|text| text.map(|text| PriceStep::parse(text).unwrap()));
+        let (depth, group) = (
+            prop::sample::select(depths),
+            prop::sample::select(groups.to_vec()),
+        );
+        (depth, group).prop_map(|(depth, group)| ViewParams {
+            depth,
+            group,
+            ..ViewParams::default()
+        })
+    }
+
+    fn view(params: ViewParams, book: &Book) -> BookView {
+        let pace = Paces::default().begin(params.speed);
+        BookView::new(params, 0, book, Place::NONE, pace)
+    }
+
+    /// Independent of how a view is made.
+    fn from_scratch(params: ViewParams, book: &Book) -> Book {
+        let step = params.group.map_or(1, |step| step.at(0).unwrap());
+        let depth = params.depth.levels().unwrap_or(usize::MAX);
+        let mut seen = Book::new();
+        for side in Side::BOTH {
+            let mut sums = BTreeMap::<i64, i64>::new();
+            for level in book.side(side).iter() {
+                let Level { price, size } = level;
+                let down = price.0.div_euclid(step) * step;
+                let up = down + if down == price.0 { 0 } else { step };
+                *sums
+                    .entry(if side == Side::Bid { down } else { up })
+                    .or_default() += size.0;
+            }
+            let mut levels: Vec<_> = sums.into_iter().map(|(p, s)| Level::new(p, s)).collect();
+            if side == Side::Bid {
+                levels.reverse();
+            }
+            for level in levels.into_iter().take(depth) {
+                seen.set(side, level);
+            }
+        }
+        seen
+    }
+
     proptest! {
         #[test]
         fn a_view_that_follows_equals_one_from_scratch(
             start in levels(),
-            steps in proptest::collection::vec((levels(), levels()), 1..8),
-            depth in prop::sample::select(vec![Depth::D1, Depth::D5, Depth::D10, Depth::D25]),
+            // What a record changes, and whether the view speaks then.
+            steps in proptest::collection::vec((levels(), levels(), any::<bool>()), 1..10),
+            params in params(),
         ) {
-            let params = ViewParams { depth, ..ViewParams::default() };
-            let (mut book, mut changes, mut seen) = (Book::new(), Changes::default(), Changes::default());
+            let (mut book, mut changes) = (Book::new(), Changes::default());
+            let (mut seen, mut scratch) = (Changes::default(), Changes::default());
             book.apply(Side::Bid, &start, &mut changes);
-            let first = book.clone();
-            let mut view = BookView::new(params, &book, Place::NONE);
-            let mut client = Book::new();
-            for side in Side::BOTH {
-                let window = if side == Side::Bid { view.bids() } else { view.asks() };
-                for level in window { client.set(side, *level); }
-            }
-            let mut net = Changes::default();
-            for (bids, asks) in steps {
+            let mut view = view(params, &book);
+            let mut client = view.told().clone();
+            prop_assert_eq!(&client, &from_scratch(params, &book));
+            let mut places = vec![(client.clone(), Changes::default())];
+            for (bids, asks, speaks) in steps {
                 changes.clear();
                 book.apply(Side::Bid, &bids, &mut changes);
                 book.apply(Side::Ask, &asks, &mut changes);
                 changes.tidy();
-                net.bids.extend(&changes.bids);
-                net.asks.extend(&changes.asks);
-                view.follow(&book, &changes, &mut seen);
-                for side in Side::BOTH {
-                    for change in seen.side(side) { client.set(side, change.level()); }
+                for (_, net) in &mut places {
+                    net.bids.extend(&changes.bids);
+                    net.asks.extend(&changes.asks);
                 }
-                let fresh = BookView::new(params, &book, Place::NONE);
-                prop_assert_eq!(&view.bids, &fresh.bids);
-                prop_assert_eq!(&view.asks, &fresh.asks);
-                prop_assert_eq!(view.checksum, fresh.checksum);
-                prop_assert_eq!(client.checksum(), fresh.checksum);
+                view.follow(&changes, &Place::NONE, &mut scratch);
+                if !speaks {
+                    prop_assert_eq!(view.told(), &client, "what was not told is not shown");
+                    continue;
+                }
+                let fresh = from_scratch(params, &book);
+                if view.behind.is_none() {
+                    prop_assert_eq!(&client, &fresh, "it misses nothing");
+                }
+                view.settle(&book, &mut seen);
+                let tidy = seen.clone();
+                seen.tidy();
+                prop_assert_eq!(&seen, &tidy);
+                for side in Side::BOTH {
+                    for change in seen.side(side) {
+                        prop_assert_eq!(client.side(side).size_at(change.price), change.before);
+                        client.set(side, change.level());
+                    }
+                }
+                prop_assert_eq!(view.told(), &fresh);
+                prop_assert_eq!(&client, &fresh);
+                places.push((client.clone(), Changes::default()));
             }
-            net.tidy();
-            let then = BookView::new(params, &first, Place::NONE);
-            for side in Side::BOTH {
-                let (mut direct, mut by_net) = (Vec::new(), Vec::new());
-                let old = if side == Side::Bid { &then.bids } else { &then.asks };
-                difference(side, old.iter().copied(), book.side(side).top(view.depth()), &mut direct);
-                window_change(book.side(side), view.depth(), net.side(side), &mut by_net);
-                prop_assert_eq!(direct, by_net);
+            // Whoever stands anywhere is led to what was told, though the book be further.
+            for (mut there, mut net) in places {
+                net.tidy();
+                view.change_since(&book, &net, &mut seen);
+                for side in Side::BOTH {
+                    for change in seen.side(side) {
+                        there.set(side, change.level());
+                    }
+                }
+                prop_assert_eq!(view.told(), &there);
             }
         }
+    }
+
+    #[test]
+    fn what_a_quiet_view_holds_is_bounded_by_the_levels_and_not_by_the_changes() {
+        let params = ViewParams {
+            speed: wire::Speed::S1,
+            ..ViewParams::default()
+        };
+        let (mut book, mut changes) = (Book::new(), Changes::default());
+        let mut view = view(params, &book);
+        for turn in 0..200_i64 {
+            changes.clear();
+            let levels: Vec<_> = (0..100)
+                .map(|price| Level::new(price, turn % 7 + 1))
+                .collect();
+            book.apply(Side::Ask, &levels, &mut changes);
+            view.follow(&changes, &Place::NONE, &mut Changes::default());
+            assert!(view.changed.len() <= FOLD_AT + 100);
+        }
+        let mut seen = Changes::default();
+        view.settle(&book, &mut seen);
+        assert_eq!(seen.len(), 100);
+        assert_eq!(view.told(), &book);
     }
 }

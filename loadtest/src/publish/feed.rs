@@ -222,7 +222,9 @@ impl Feed {
 
     fn turn(&mut self, ticked: &mut Instant) {
         self.list();
-        self.port.turn(&mut self.publisher, Nanos(wall_clock()));
+        let now = Nanos(wall_clock());
+        self.publisher.speak(now);
+        self.port.turn(&mut self.publisher, now);
         if ticked.elapsed() >= TICK {
             *ticked = Instant::now();
             self.publisher.tick(Nanos(wall_clock()));

@@ -12,3 +12,4 @@ mod cryptofeed;
 mod edges;
 mod fleet;
 mod oracle;
+mod views;

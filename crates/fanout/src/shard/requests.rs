@@ -6,16 +6,17 @@ use std::time::Instant;
 use metrics::label;
 use streams::{Opcode, Refused, StreamKey};
 use wire::control::{
-    Answer, ControlError, ErrorCode, Outcome, Refusal, Request, RequestId, StreamError,
-    StreamRequest, StreamUpdate, Unsubscribed,
+    Answer, ControlError, ErrorCode, Outcome, Refusal, Request, RequestId, StartKind, StreamError,
+    StreamRequest, StreamUpdate, Subscribed, Unsubscribed,
 };
 use wire::{ViewParams, close, control};
 
 use super::state::{State, wall_clock};
+use super::subscribers::Join;
 use crate::directory::{Directory, Listing};
 use crate::inbound::InboundEvent;
 use crate::link::NotJoined;
-use crate::session::{PendingRequest, PendingResult};
+use crate::session::{JoiningOp, PendingRequest, PendingResult};
 
 /// Bytes of answers and pongs that a session may have waiting before its pings go unanswered; a
 /// client that does not read gets no pongs.
@@ -116,7 +117,7 @@ impl State {
             Ok(Request::Unsubscribe { id, streams }) => {
                 self.unsubscribe(index, id, streams, directory);
             }
-            Ok(Request::Update { id, streams }) => self.update(index, id, streams),
+            Ok(Request::Update { id, streams }) => self.update(index, id, streams, directory),
             Ok(Request::List { id, matching }) => {
                 let grant = self.sessions[index].about.seat.grant();
                 let instruments = directory.entries(matching.as_ref(), grant);
@@ -150,12 +151,7 @@ impl State {
         wanted: Vec<Result<StreamRequest, StreamError>>,
         directory: &Directory,
     ) {
-        let mut request = PendingRequest {
-            id,
-            results: Vec::with_capacity(wanted.len()),
-            joining: Vec::new(),
-            waiting: 0,
-        };
+        let mut request = PendingRequest::new(id, JoiningOp::Subscribe, wanted.len());
         let mut joins = Vec::new();
         for stream in wanted {
             match stream {
@@ -163,11 +159,17 @@ impl State {
                 Ok(stream) => self.resolve(index, stream, directory, &mut request, &mut joins),
             }
         }
+        self.ask_for(index, request, joins);
+    }
+
+    /// Asks publishers for the streams of a request; it is answered when all have answered.
+    fn ask_for(&mut self, index: usize, mut request: PendingRequest, joins: Vec<Join>) {
         for result in &request.results {
             if let PendingResult::Done(Err(error)) = result {
                 self.metrics.request_errors[code_label(error.error.code)].inc();
             }
         }
+        request.waiting = joins.len();
         request.joining.reserve_exact(joins.len());
         let session = &mut self.sessions[index];
         session.request = Some(Box::new(request));
@@ -178,20 +180,7 @@ impl State {
         }
         let encoding = self.sessions[index].encoding;
         for join in joins {
-            let resume = join.request.resume.map(|resume| market::Position {
-                epoch: resume.epoch,
-                seq: resume.seq,
-            });
-            let policy = join.request.policy;
-            self.join(
-                index,
-                join.key,
-                encoding,
-                join.publisher,
-                policy,
-                resume,
-                join.result,
-            );
+            self.join(index, encoding, join);
         }
     }
 
@@ -263,11 +252,15 @@ impl State {
             joins.push(Join {
                 key,
                 publisher,
-                request: stream.clone(),
+                policy: stream.policy,
+                resume: stream.resume.map(|resume| market::Position {
+                    epoch: resume.epoch,
+                    seq: resume.seq,
+                }),
                 result: request.results.len(),
+                replaces: None,
             });
             request.results.push(PendingResult::Waiting(wire_key));
-            request.waiting += 1;
         }
     }
 
@@ -284,9 +277,11 @@ impl State {
             PendingResult::Done(outcome) => Some(outcome),
             PendingResult::Waiting(_) => None,
         };
-        let answer = Answer::Subscribed {
-            id: request.id,
-            results: request.results.into_iter().filter_map(done).collect(),
+        let (id, results) = (request.id, request.results);
+        let results = results.into_iter().filter_map(done).collect();
+        let answer = match request.op {
+            JoiningOp::Subscribe => Answer::Subscribed { id, results },
+            JoiningOp::Update => Answer::Updated { id, results },
         };
         self.answer(index, &answer);
         self.release(index);
@@ -323,23 +318,21 @@ impl State {
         for listing in directory.find(&wire_key.symbol) {
             let stream = wire_key.of(listing.name().clone());
             let key = stream_key(&listing, &stream);
-            let streams = &self.streams;
-            let sub = self.sessions[index]
-                .subs()
-                .find(|(_, sub)| streams[sub.stream as usize].key == key)
-                .map(|(sub, _)| sub);
-            if let Some(sub) = sub {
+            if let Some(sub) = self.sub_of(index, &key) {
                 self.leave(index, sub);
                 results.push(Ok(Unsubscribed { stream }));
             }
         }
         if results.len() == before {
-            let error = ControlError::new(
-                ErrorCode::NotSubscribed,
-                "this session does not have the stream; depth, speed and group must be those of the subscription",
-            );
-            results.push(Err(wire_key.refuse(error)));
+            results.push(Err(wire_key.refuse(not_subscribed())));
         }
+    }
+
+    /// A session's subscriber of a stream.
+    fn sub_of(&self, index: usize, key: &StreamKey) -> Option<usize> {
+        let mut subs = self.sessions[index].subs();
+        let found = subs.find(|(_, sub)| self.streams[sub.stream as usize].key == *key);
+        found.map(|(sub, _)| sub)
     }
 
     fn update(
@@ -347,31 +340,103 @@ impl State {
         index: usize,
         id: Option<RequestId>,
         streams: Vec<Result<StreamUpdate, StreamError>>,
+        directory: &Directory,
     ) {
-        let refuse = |stream: Result<StreamUpdate, StreamError>| match stream {
-            Err(error) => Err(error),
-            Ok(update) => Err(update.key.refuse(ControlError::new(
-                ErrorCode::UnknownOp,
-                "op \"update\" is not served yet; unsubscribe and subscribe instead",
-            ))),
-        };
-        let results: Vec<_> = streams.into_iter().map(refuse).collect();
-        for error in results
-            .iter()
-            .filter_map(|result: &Outcome<_>| result.as_ref().err())
-        {
-            self.metrics.request_errors[code_label(error.error.code)].inc();
+        let mut request = PendingRequest::new(id, JoiningOp::Update, streams.len());
+        let mut joins = Vec::new();
+        for stream in streams {
+            match stream {
+                Err(error) => request.results.push(PendingResult::Done(Err(error))),
+                Ok(update) => {
+                    self.change_streams(index, &update, directory, &mut request, &mut joins);
+                }
+            }
         }
-        self.answer(index, &Answer::Updated { id, results });
+        self.ask_for(index, request, joins);
+    }
+
+    /// Changes the streams that one `update` names. A stream whose view changes stays as it was
+    /// until its publisher has let the session into the other view.
+    fn change_streams(
+        &mut self,
+        index: usize,
+        update: &StreamUpdate,
+        directory: &Directory,
+        request: &mut PendingRequest,
+        joins: &mut Vec<Join>,
+    ) {
+        let before = request.results.len();
+        for listing in directory.find(&update.key.symbol) {
+            let from = update.key.of(listing.name().clone());
+            let to = update.to.of(&from);
+            let (from_key, to_key) = (stream_key(&listing, &from), stream_key(&listing, &to));
+            let Some(sub_index) = self.sub_of(index, &from_key) else {
+                continue;
+            };
+            let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
+                continue;
+            };
+            let policy = update.to.policy.unwrap_or(sub.policy);
+            if from_key == to_key {
+                sub.policy = policy;
+                let done = Ok(Subscribed {
+                    stream: to,
+                    policy,
+                    instrument: listing.id(),
+                    view: to_key.params.view(),
+                    epoch: sub.epoch,
+                    exponents: listing.exponents(),
+                    start: StartKind::Resumed,
+                    reason: None,
+                });
+                request.results.push(PendingResult::Done(done));
+                continue;
+            }
+            let mut fail = |code, message: &str| {
+                let error = to.refuse(ControlError::new(code, message));
+                request.results.push(PendingResult::Done(Err(error)));
+            };
+            let is_joining = joins.iter().any(|join| join.key == to_key);
+            if is_joining || self.sub_of(index, &to_key).is_some() {
+                let message = "this session has a stream with these parameters already";
+                fail(ErrorCode::AlreadySubscribed, message);
+                continue;
+            }
+            let replaces = u16::try_from(sub_index).ok();
+            if joins.iter().any(|join| join.replaces == replaces) {
+                let message = "the request changes this stream twice";
+                fail(ErrorCode::BadRequest, message);
+                continue;
+            }
+            let Some(publisher) = directory.publisher_of(&listing, to_key.channel) else {
+                fail(
+                    ErrorCode::NotReady,
+                    "nothing of the channel has been read yet",
+                );
+                continue;
+            };
+            joins.push(Join {
+                key: to_key,
+                publisher,
+                policy,
+                resume: None,
+                result: request.results.len(),
+                replaces,
+            });
+            request.results.push(PendingResult::Waiting(to));
+        }
+        if request.results.len() == before {
+            let error = update.key.refuse(not_subscribed());
+            request.results.push(PendingResult::Done(Err(error)));
+        }
     }
 }
 
-/// A stream that its publisher is to be asked for.
-struct Join {
-    key: StreamKey,
-    publisher: usize,
-    request: StreamRequest,
-    result: usize,
+fn not_subscribed() -> ControlError {
+    ControlError::new(
+        ErrorCode::NotSubscribed,
+        "this session does not have the stream; depth, speed and group must be those of the subscription",
+    )
 }
 
 /// The stream that a client means; depth and the like are of books only.
@@ -400,8 +465,8 @@ pub(super) fn refuse(key: &control::StreamKey, why: NotJoined) -> StreamError {
             let code = match refused {
                 Refused::UnknownInstrument => ErrorCode::UnknownSymbol,
                 Refused::Channel(_) => ErrorCode::UnsupportedChannel,
-                Refused::Speed(_) => ErrorCode::UnsupportedSpeed,
-                Refused::Group => ErrorCode::UnsupportedGroup,
+                Refused::Speed { .. } => ErrorCode::UnsupportedSpeed,
+                Refused::Group { .. } => ErrorCode::UnsupportedGroup,
             };
             (code, refused.to_string())
         }

@@ -8,7 +8,7 @@ use wire::{Encoding, LagKind, close};
 
 use super::state::{State, Stream, number};
 use crate::link::{Command, Delivery, NotJoined, RunFor, SubscriberId};
-use crate::session::{PendingResult, Phase, Sub};
+use crate::session::{Joining, PendingResult, Phase, Sub};
 
 /// Bytes that a stream's ring keeps while the shard's rings together are over their budget.
 const SCARCE_RUN_BYTES: usize = 64 * 1024;
@@ -16,6 +16,18 @@ const SCARCE_RUN_BYTES: usize = 64 * 1024;
 /// a slow client costs a constant, however much passes it by.
 const BLOCKED_BYTES: usize = 32 * 1024;
 const LEAST_BYTES: usize = 1024 * 1024;
+
+/// A stream that its publisher is to be asked for.
+pub(super) struct Join {
+    pub(super) key: StreamKey,
+    pub(super) publisher: usize,
+    pub(super) policy: Policy,
+    pub(super) resume: Option<Position>,
+    /// Which result of the pending request its outcome will be.
+    pub(super) result: usize,
+    /// The subscriber of the same session that ends when this one may begin.
+    pub(super) replaces: Option<u16>,
+}
 
 /// Where a run begins.
 const FIRST: Cursor = Cursor {
@@ -157,17 +169,15 @@ impl State {
     }
 
     /// Begins a subscription; its publisher's answer becomes the given result of the pending request.
-    #[expect(clippy::too_many_arguments, reason = "a stream, and who wants it how")]
-    pub(super) fn join(
-        &mut self,
-        index: usize,
-        key: StreamKey,
-        encoding: Encoding,
-        publisher: usize,
-        policy: Policy,
-        resume: Option<Position>,
-        result: usize,
-    ) {
+    pub(super) fn join(&mut self, index: usize, encoding: Encoding, join: Join) {
+        let Join {
+            key,
+            publisher,
+            policy,
+            resume,
+            result,
+            replaces,
+        } = join;
         let slot = self.stream(key, encoding, publisher);
         let token = self.short_token();
         let stream = &mut self.streams[slot];
@@ -180,7 +190,11 @@ impl State {
         };
         stream.subs.push((number(index), sub));
         if let Some(request) = session.request.as_mut() {
-            request.joining.push((sub, result));
+            request.joining.push(Joining {
+                sub,
+                result,
+                replaces,
+            });
         }
         self.metrics.subscriptions[channel_label(key.channel)].inc();
         let command = Command::Join {
@@ -193,6 +207,7 @@ impl State {
                 token: u64::from(token),
             },
             resume,
+            moves: replaces.is_some(),
         };
         self.publishers[publisher].send(command);
     }
@@ -322,11 +337,13 @@ impl State {
         let joining = &mut request.joining;
         let Some(at) = joining
             .iter()
-            .position(|(sub, _)| usize::from(*sub) == sub_index)
+            .position(|joining| usize::from(joining.sub) == sub_index)
         else {
             return;
         };
-        let (_, result) = joining.swap_remove(at);
+        let Joining {
+            result, replaces, ..
+        } = joining.swap_remove(at);
         let PendingResult::Waiting(key) = &request.results[result] else {
             return;
         };
@@ -375,6 +392,9 @@ impl State {
                 }
             }
             Err(_) => self.leave(index, sub_index),
+        }
+        if let (Ok(_), Some(replaced)) = (&done, replaces) {
+            self.leave(index, usize::from(replaced));
         }
         let Some(request) = self.sessions[index].request.as_mut() else {
             return;
@@ -480,6 +500,7 @@ const fn reason_of(why: ResumeFailure) -> StartReason {
     match why {
         ResumeFailure::EpochChanged => StartReason::EpochChanged,
         ResumeFailure::LogExceeded => StartReason::LogExceeded,
+        ResumeFailure::AheadOfLog => StartReason::AheadOfLog,
         ResumeFailure::NoState => StartReason::NoState,
     }
 }
@@ -494,6 +515,7 @@ const fn resume_label(start: Start) -> Option<label::ResumeOutcome> {
         Start::Snapshot(Some(ResumeFailure::LogExceeded)) => {
             Some(label::ResumeOutcome::LogExceeded)
         }
+        Start::Snapshot(Some(ResumeFailure::AheadOfLog)) => Some(label::ResumeOutcome::AheadOfLog),
         Start::Snapshot(Some(ResumeFailure::NoState)) => Some(label::ResumeOutcome::NoState),
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use client::Endpoint;
 use market::{Channel, InstrumentName};
-use wire::Depth;
+use wire::{Depth, PriceStep, Speed};
 
 /// Follow instruments in the terminal, and verify everything that comes
 ///
@@ -23,6 +23,12 @@ pub(crate) struct TailArgs {
     /// Levels a side: 1, 5, 10, 25, 50, 100, 500, 1000 or full
     #[arg(long, value_name = "LEVELS", default_value = "10", value_parser = depth)]
     pub(super) depth: Depth,
+    /// How often at most a book or a bbo speaks: raw, 10ms, 100ms, 250ms or 1s
+    #[arg(long, value_name = "SPEED", default_value = "raw", value_parser = speed)]
+    pub(super) speed: Speed,
+    /// Round a book's prices to this step, e.g. 0.5
+    #[arg(long, value_name = "STEP", value_parser = group)]
+    pub(super) group: Option<PriceStep>,
     /// What to follow: book, bbo, trades, status; several separated by commas
     #[arg(
         long,
@@ -68,6 +74,14 @@ fn depth(text: &str) -> Result<Depth, String> {
     levels
         .and_then(Depth::from_levels)
         .ok_or_else(|| "may be 1, 5, 10, 25, 50, 100, 500, 1000 or full".to_owned())
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    Speed::from_name(text).ok_or_else(|| "may be raw, 10ms, 100ms, 250ms or 1s".to_owned())
+}
+
+fn group(text: &str) -> Result<PriceStep, String> {
+    PriceStep::parse(text).map_err(|error| format!("{error}; may be a number above 0"))
 }
 
 fn channel(text: &str) -> Result<Channel, String> {
@@ -126,12 +140,15 @@ mod tests {
 
     #[test]
     fn everything_can_be_chosen() {
-        let line = "A:B C:D --url ws://a/ws --url ws://b/ws --depth full --channel bbo,status \
+        let line = "A:B C:D --url ws://a/ws --url ws://b/ws --depth full --speed 100ms \
+                    --group 0.5 --channel bbo,status \
                     --json --raw out.sbe --count 10 --duration 1500ms";
         let args = parse(line).unwrap();
         assert_eq!((args.symbols.len(), args.url.len()), (2, 2));
         assert_eq!(args.channel, [Channel::Bbo, Channel::Status]);
         assert_eq!(args.duration, Some(Duration::from_millis(1500)));
+        assert_eq!(args.speed, Speed::Ms100);
+        assert_eq!(args.group.unwrap().to_string(), "0.5");
         assert_eq!((args.count, args.json), (Some(10), true));
     }
 
@@ -142,6 +159,8 @@ mod tests {
             ("BTC", "VENUE:SYMBOL"),
             ("A:B --url http://a", "ws://"),
             ("A:B --depth 7", "500"),
+            ("A:B --speed 5ms", "250ms"),
+            ("A:B --group 0", "above"),
             ("A:B --channel ticker", "trades"),
             ("A:B --duration 10", ""),
             ("A:B --duration 0s", "10s"),

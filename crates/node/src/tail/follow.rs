@@ -110,6 +110,12 @@ impl Tail {
                 let mut subscription = Subscription::new(*channel, name.as_str());
                 if *channel == Channel::Book {
                     subscription = subscription.depth(args.depth);
+                    if let Some(step) = args.group {
+                        subscription = subscription.group(step);
+                    }
+                }
+                if matches!(channel, Channel::Book | Channel::Bbo) {
+                    subscription = subscription.speed(args.speed);
                 }
                 let id = client
                     .subscribe(&subscription)

@@ -2,14 +2,16 @@ use market::{
     Book, BookBuilder, Channel, DeltaOutcome, Epoch, Level, Link, Nanos, Reason, Seq,
     SnapshotOrigin, SnapshotOutcome, State,
 };
-use wire::{Head, Status, View, sbe};
+use wire::{Head, Status, View, ViewParams, sbe};
 
 use super::bbo_feed::BboFeed;
 use super::book_messages::{MAX_DELTA_CHANGES, write_delta, write_snapshot};
+use super::book_views::{Telling, tell_view};
 use super::desk::Desk;
 use super::home::Home;
 use super::identity::Identity;
 use crate::book_log::{BookEntry, BookEntryKind, BookLog};
+use crate::pace::Resting;
 use crate::place::Place;
 use crate::view::BookView;
 use crate::{Settings, WatchId};
@@ -80,13 +82,13 @@ impl BookFeed {
     }
 
     /// Reading begins, or begins anew, behind `base`: nothing of before counts.
-    pub(super) fn begin(&mut self, epoch: Epoch, base: Place, reason: Reason) {
+    pub(super) fn begin(&mut self, epoch: Epoch, price_exponent: i8, base: Place, reason: Reason) {
         self.epoch = epoch;
         self.builder.reset();
         self.last = base;
         self.log.reset();
         for view in &mut self.views {
-            view.restart(self.builder.book(), base);
+            view.restart(price_exponent, self.builder.book(), base);
         }
         self.bbo.begin(base);
         self.broken = Some((State::Resyncing, reason));
@@ -207,7 +209,7 @@ impl BookFeed {
         self.bbo.log.reset();
         if self.broken.is_none() {
             self.broken = Some(told);
-            self.tell_lost(identity, told, |last| last.restated_at(now), desk);
+            self.tell_lost(identity, told, now, |last| last.restated_at(now), desk);
         }
         Effect::Lost(told.0, told.1)
     }
@@ -252,33 +254,91 @@ impl BookFeed {
         let recovered = self.broken.take().is_some();
         let founds = self.log.is_unfounded();
         self.publish_full(identity, place, desk);
-        let Desk { bench, out, .. } = desk;
+        let telling = Telling {
+            identity,
+            epoch: self.epoch,
+            book: self.builder.book(),
+            recovers: recovered,
+            founds,
+        };
         for view in &mut self.views {
-            view.follow(self.builder.book(), &bench.changes, &mut bench.seen);
-            if !recovered && bench.seen.is_empty() {
-                continue;
-            }
-            let head = Head {
-                view: View::from(view.params),
-                ..identity.head(self.epoch, view.last.seq, place)
-            };
-            view.last = *place;
-            if founds {
-                let (bids, asks) = (view.bids().iter().copied(), view.asks().iter().copied());
-                write_snapshot(&head, view.checksum(), bids, asks, |has, write| {
-                    out.draft(write);
-                    out.emit_part(&view.watches, identity.text(), has, place.now);
-                });
-            } else {
-                out.draft(|sbe| write_delta(sbe, &head, view.checksum(), &bench.seen));
-                out.emit(&view.watches, identity.text(), &head);
+            let bench = &mut desk.bench;
+            view.follow(&bench.changes, place, &mut bench.grouped);
+            if recovered || view.behind.is_some() && view.pace.may_speak() {
+                tell_view(view, &telling, place, desk);
             }
         }
         let bbo = self.book().bbo();
         if recovered || bbo != self.bbo.bbo {
             self.bbo
-                .publish(identity, self.epoch, bbo, place, &mut desk.out);
+                .publish(identity, self.epoch, bbo, recovered, place, desk);
         }
+    }
+
+    /// Tells what has not been told of the streams that speak only so often.
+    fn tell_all(&mut self, identity: &Identity, now: Nanos, desk: &mut Desk) {
+        let telling = Telling {
+            identity,
+            epoch: self.epoch,
+            book: self.builder.book(),
+            recovers: false,
+            founds: false,
+        };
+        for view in &mut self.views {
+            if let Some(place) = view.behind {
+                tell_view(view, &telling, &place.told_at(now), desk);
+            }
+        }
+        self.bbo.tell_all(identity, self.epoch, now, desk);
+    }
+
+    /// A stream that rested may speak; it does where there is anything to tell.
+    pub(super) fn wake(
+        &mut self,
+        identity: &Identity,
+        resting: &Resting,
+        now: Nanos,
+        desk: &mut Desk,
+    ) {
+        if resting.channel == Channel::Bbo {
+            self.bbo.wake(identity, self.epoch, resting, now, desk);
+            return;
+        }
+        let mut views = self.views.iter_mut();
+        let Some(view) = views.find(|view| view.pace.is(resting)) else {
+            return;
+        };
+        view.pace.wake();
+        self.speak(identity, Channel::Book, resting.params, now, desk);
+    }
+
+    /// Tells what a stream has not told, whether it may speak or not; whether there was anything.
+    pub(super) fn speak(
+        &mut self,
+        identity: &Identity,
+        channel: Channel,
+        params: ViewParams,
+        now: Nanos,
+        desk: &mut Desk,
+    ) -> bool {
+        if channel == Channel::Bbo {
+            return self.bbo.speak(identity, self.epoch, params, now, desk);
+        }
+        let telling = Telling {
+            identity,
+            epoch: self.epoch,
+            book: self.builder.book(),
+            recovers: false,
+            founds: false,
+        };
+        let mut views = self.views.iter_mut();
+        let Some(view) = views.find(|view| view.params == params) else {
+            return false;
+        };
+        let Some(place) = view.behind else {
+            return false;
+        };
+        tell_view(view, &telling, &place.told_at(now), desk)
     }
 
     fn publish_full(&mut self, identity: &Identity, place: &Place, desk: &mut Desk) {
@@ -327,7 +387,7 @@ impl BookFeed {
             let entry = BookEntry::new(self.last.seq, *place, kind);
             desk.bench.changes.clear();
             self.log.push(entry, &desk.bench.changes);
-            self.tell_lost(identity, told, |_| *place, desk);
+            self.tell_lost(identity, told, place.now, |_| *place, desk);
         }
         Effect::Lost(state, reason)
     }
@@ -338,6 +398,7 @@ impl BookFeed {
         &mut self,
         identity: &Identity,
         (state, reason): (State, Reason),
+        now: Nanos,
         at: impl Fn(&Place) -> Place,
         desk: &mut Desk,
     ) {
@@ -346,6 +407,8 @@ impl BookFeed {
             state,
             reason,
         };
+        // Whoever stands at the status stands at the book of before it.
+        self.tell_all(identity, now, desk);
         let epoch = self.epoch;
         let mut tell = |last: &mut Place, view: View, status: &Status, watches: &[WatchId]| {
             let place = at(last);
@@ -364,12 +427,11 @@ impl BookFeed {
         }
         let bbo = &mut self.bbo;
         let prev_seq = bbo.last.seq;
-        tell(
-            &mut bbo.last,
-            View::FULL_RAW,
-            &status(Channel::Bbo),
-            &bbo.watches,
-        );
+        let of_bbo = status(Channel::Bbo);
+        for view in &mut bbo.views {
+            tell(&mut view.last, view.params.view(), &of_bbo, &view.watches);
+        }
+        tell(&mut bbo.last, View::FULL_RAW, &of_bbo, &bbo.watches);
         if bbo.last.seq > prev_seq {
             bbo.log
                 .push(prev_seq, bbo.last.seq, bbo.last.now, desk.out.message());

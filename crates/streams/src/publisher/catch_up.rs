@@ -11,6 +11,7 @@ use super::resume::{net_change, write_net};
 use super::start::{broken, restate, write_start, write_whole_book};
 use super::writer::Writer;
 use crate::place::Place;
+use crate::view::BookView;
 use crate::{Handle, MessageLog, Run, StreamKey, WatchId};
 
 /// Trades are given to a slow subscriber one by one, so many bytes at a time and one message at
@@ -124,9 +125,7 @@ impl Fallen<'_> {
             .views
             .iter()
             .find(|view| view.params == self.key.params);
-        let whole = view.map_or(feed.book().len(), |view| {
-            view.bids().len() + view.asks().len()
-        });
+        let whole = view.map_or(feed.book(), BookView::told).len();
         let conflates = known && {
             net_change(self.instrument, self.key, self.from.seq, bench);
             bench.seen.len() <= whole.min(MAX_DELTA_CHANGES)
@@ -166,7 +165,8 @@ impl Fallen<'_> {
         self.put_lag(&lag, writer);
         let head = self.head(lag.from_seq, writer);
         if self.key.channel == Channel::Bbo {
-            writer.put(&head, |sbe| sbe::bbo(sbe, &head, &bbo.bbo));
+            let told = bbo.view(self.key.params).map_or(bbo.bbo, |view| view.told);
+            writer.put(&head, |sbe| sbe::bbo(sbe, &head, &told));
             self.restate(writer);
         } else {
             writer.put(&head, |sbe| self.instrument.status.write(&head, sbe));

@@ -2,12 +2,15 @@ use market::Changes;
 
 use super::outbox::Outbox;
 use super::stats::Stats;
+use crate::pace::Paces;
 
 /// What all instruments share: memory to work with, where messages go, and what is counted.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) bench: Bench,
     pub(super) out: Outbox,
+    /// The streams that have spoken and rest.
+    pub(super) paces: Paces,
     pub(super) stats: Stats,
 }
 
@@ -18,6 +21,8 @@ pub(super) struct Bench {
     pub(super) changes: Changes,
     /// What of it is seen in a view.
     pub(super) seen: Changes,
+    /// The same of a grouped book.
+    pub(super) grouped: Changes,
 }
 
 impl Desk {
@@ -25,6 +30,7 @@ impl Desk {
         Self {
             bench: Bench::default(),
             out: Outbox::new(heartbeat_after),
+            paces: Paces::default(),
             stats: Stats::default(),
         }
     }

@@ -2,11 +2,14 @@ use market::{Definition, Epoch, Exponents, InstrumentId, InstrumentName, Price, 
 use wire::{Head, View, sbe};
 
 use super::outbox::Text;
+use crate::Handle;
 use crate::place::Place;
 
 /// What an instrument is called and how its numbers are to be read.
 #[derive(Debug)]
 pub(super) struct Identity {
+    /// Its place in its publisher.
+    pub(super) handle: Handle,
     pub(super) name: InstrumentName,
     pub(super) id: InstrumentId,
     pub(super) exponents: Exponents,
@@ -15,8 +18,9 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn new(name: InstrumentName, exponents: Exponents) -> Self {
+    pub(super) fn new(handle: Handle, name: InstrumentName, exponents: Exponents) -> Self {
         Self {
+            handle,
             id: name.id(),
             name,
             exponents,

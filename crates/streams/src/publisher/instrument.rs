@@ -12,8 +12,9 @@ use super::home::Home;
 use super::identity::Identity;
 use super::status_feed::StatusFeed;
 use super::trade_feed::TradeFeed;
+use crate::pace::Resting;
 use crate::place::{At, Place, Scope};
-use crate::{PartitionIdentity, Settings, WatchId};
+use crate::{Handle, PartitionIdentity, Settings, WatchId};
 
 /// One instrument: what it is, its book, its trades and its state.
 #[derive(Debug)]
@@ -35,13 +36,14 @@ pub(super) struct Instrument {
 
 impl Instrument {
     pub(super) fn new(
+        handle: Handle,
         name: InstrumentName,
         exponents: Exponents,
         settings: &Settings,
         now: Nanos,
     ) -> Self {
         Self {
-            identity: Identity::new(name, exponents),
+            identity: Identity::new(handle, name, exponents),
             book: BookFeed::new(settings),
             trades: TradeFeed::new(settings.log_bytes / 4),
             status: StatusFeed::new(),
@@ -131,7 +133,11 @@ impl Instrument {
             Channel::Status | Channel::Ticker | Channel::Bars => {
                 (self.status.epoch, self.status.last)
             }
-            Channel::Bbo => (self.book.epoch, self.book.bbo.last),
+            Channel::Bbo => {
+                let view = self.book.bbo.view(params);
+                let last = view.map_or(self.book.bbo.last, |view| view.last);
+                (self.book.epoch, last)
+            }
             Channel::Book => {
                 let view = self.book.views.iter().find(|view| view.params == params);
                 let last = view.map_or(self.book.last, |view| view.last);
@@ -361,6 +367,22 @@ impl Instrument {
         desk.out.emit(&[watch], self.identity.text(), &head);
     }
 
+    /// A stream that rested may speak.
+    pub(super) fn wake_stream(&mut self, resting: &Resting, now: Nanos, desk: &mut Desk) {
+        self.book.wake(&self.identity, resting, now, desk);
+    }
+
+    /// A stream says what it has not said; whether there was anything.
+    pub(super) fn speak(
+        &mut self,
+        channel: Channel,
+        params: ViewParams,
+        now: Nanos,
+        desk: &mut Desk,
+    ) -> bool {
+        self.book.speak(&self.identity, channel, params, now, desk)
+    }
+
     fn settle_book(&mut self, effect: Effect, place: &Place, desk: &mut Desk) {
         match effect {
             Effect::Silent => {}
@@ -433,7 +455,8 @@ impl Instrument {
             return;
         };
         let epoch = home.epoch(self.identity.exponents);
-        self.book.begin(epoch, base, reason);
+        let price_exponent = self.identity.exponents.price;
+        self.book.begin(epoch, price_exponent, base, reason);
         let book = &self.book;
         let head = self.identity.head(epoch, Seq::NONE, &base);
         self.retell(&head, Channel::Book, &book.full, desk);
@@ -445,6 +468,13 @@ impl Instrument {
             self.retell(&head, Channel::Book, &view.watches, desk);
         }
         self.retell(&head, Channel::Bbo, &book.bbo.watches, desk);
+        for view in &book.bbo.views {
+            let head = Head {
+                view: View::from(view.params),
+                ..head
+            };
+            self.retell(&head, Channel::Bbo, &view.watches, desk);
+        }
         self.set_state((State::Resyncing, reason), &base, desk);
     }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Exponents, Nanos, Position};
+use market::{Exponents, Nanos, Position, Seq};
 use wire::View;
 
 use super::Publisher;
@@ -40,6 +40,8 @@ pub enum ResumeFailure {
     EpochChanged,
     /// What follows its sequence number is no longer held, or was never read here.
     LogExceeded,
+    /// This node has not read as far.
+    AheadOfLog,
     /// The instrument has had no right state here yet.
     NoState,
 }
@@ -51,12 +53,28 @@ impl ResumeFailure {
         match self {
             Self::EpochChanged => "epoch_changed",
             Self::LogExceeded => "log_exceeded",
+            Self::AheadOfLog => "ahead_of_log",
             Self::NoState => "no_state",
         }
     }
 }
 
 impl Publisher {
+    /// Makes a stream that speaks only so often say what it has not said, if `seq` is beyond its
+    /// last message: nobody who stands there could follow it otherwise. Whether it said anything,
+    /// which [`Publisher::flush`] then hands over.
+    pub fn speak_to(&mut self, id: WatchId, seq: Seq, now: Nanos) -> bool {
+        let Some(watch) = self.desk.out.get(id) else {
+            return false;
+        };
+        let (channel, params, Handle(index)) = (watch.key.channel, watch.key.params, watch.handle);
+        let Some(instrument) = self.instruments.get_mut(index as usize) else {
+            return false;
+        };
+        let (_, last) = instrument.place(channel, params);
+        seq > last.seq && instrument.speak(channel, params, now, &mut self.desk)
+    }
+
     /// Lets a subscriber into a watched stream, behind all that was published: so
     /// [`Publisher::flush`] comes first, and who joins does not get the runs of that flush.
     pub fn join(&mut self, id: WatchId, resume: Option<Position>, now: Nanos) -> Option<Joined> {

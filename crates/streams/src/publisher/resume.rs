@@ -1,7 +1,7 @@
 //! What leads a subscriber from where it stands to its stream's last message.
 
-use market::{Changes, Channel, Epoch, Nanos, Position, Seq, Side};
-use wire::{Depth, Head, Status, View, sbe};
+use market::{Changes, Channel, Epoch, Nanos, Position, Seq};
+use wire::{Head, Speed, Status, View, sbe};
 
 use super::ResumeFailure;
 use super::book_messages::write_delta;
@@ -11,7 +11,6 @@ use super::instrument::Instrument;
 use super::start::{broken, restate};
 use super::writer::Writer;
 use crate::book_log::{BookEntry, BookEntryKind};
-use crate::view::window_change;
 use crate::{MessageLog, StreamKey};
 
 /// Writes exactly what follows `from`: message by message where the stream is full and raw, else
@@ -44,9 +43,23 @@ pub(super) fn write_missed(
         }
         _ => {}
     }
+    if from.seq > last.seq && key.params.speed != Speed::Raw {
+        // What such a stream says next leads on from its last message, and not from between.
+        return Err(ResumeFailure::AheadOfLog);
+    }
     if from.seq >= last.seq {
         // A client that is ahead of this node has read the same log elsewhere: what it has
         // already comes again and is passed over by the one rule.
+        return Ok(());
+    }
+    if let (Channel::Bbo, Some(view)) = (key.channel, feed.bbo.view(key.params)) {
+        // The latest says it all, wherever one stands.
+        let head = Head {
+            view: View::from(key.params),
+            ..writer.identity().head(epoch, from.seq, &last.told_at(now))
+        };
+        writer.put(&head, |sbe| sbe::bbo(sbe, &head, &view.told));
+        restate(feed.broken, key.channel, &head, writer);
         return Ok(());
     }
     let leads = match key.channel {
@@ -62,7 +75,7 @@ pub(super) fn write_missed(
         return Err(ResumeFailure::LogExceeded);
     }
     match key.channel {
-        Channel::Book if key.params.depth == Depth::Full => {
+        Channel::Book if key.params.view() == View::FULL_RAW => {
             let identity = writer.identity();
             feed.log
                 .replay(from.seq, &mut bench.changes, |entry, changes| {
@@ -146,10 +159,6 @@ pub(super) fn net_change(
         return feed.book().checksum();
     };
     feed.log.net_since(from, &mut bench.changes);
-    bench.seen.clear();
-    for side in Side::BOTH {
-        let (ladder, net) = (feed.book().side(side), bench.changes.side(side));
-        window_change(ladder, view.depth(), net, bench.seen.side_mut(side));
-    }
-    view.checksum()
+    view.change_since(feed.book(), &bench.changes, &mut bench.seen);
+    view.told().checksum()
 }

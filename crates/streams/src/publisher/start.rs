@@ -7,6 +7,7 @@ use super::book_messages::write_snapshot;
 use super::instrument::Instrument;
 use super::writer::Writer;
 use crate::StreamKey;
+use crate::view::BookView;
 
 /// Writes what the instrument is and how its stream stands.
 pub(super) fn write_start(
@@ -33,7 +34,9 @@ pub(super) fn write_start(
     match key.channel {
         Channel::Book => write_whole_book(instrument, key, &head, writer),
         Channel::Bbo => writer.put(&head, |sbe| {
-            sbe::bbo(sbe, &head, &instrument.book.bbo.bbo);
+            let feed = &instrument.book.bbo;
+            let told = feed.view(key.params).map_or(feed.bbo, |view| view.told);
+            sbe::bbo(sbe, &head, &told);
         }),
         Channel::Trades => {}
         Channel::Status | Channel::Ticker | Channel::Bars => {
@@ -52,13 +55,10 @@ pub(super) fn write_whole_book(
 ) {
     let feed = &instrument.book;
     let put = |has: Seq, write: &dyn Fn(&mut Vec<u8>)| writer.put_part(has, write);
-    if let Some(view) = feed.views.iter().find(|view| view.params == key.params) {
-        let (bids, asks) = (view.bids().iter().copied(), view.asks().iter().copied());
-        write_snapshot(head, view.checksum(), bids, asks, put);
-    } else {
-        let (bids, asks) = (feed.book().bids().iter(), feed.book().asks().iter());
-        write_snapshot(head, feed.book().checksum(), bids, asks, put);
-    }
+    let view = feed.views.iter().find(|view| view.params == key.params);
+    let book = view.map_or(feed.book(), BookView::told);
+    let (bids, asks) = (book.bids().iter(), book.asks().iter());
+    write_snapshot(head, book.checksum(), bids, asks, put);
 }
 
 /// Whether and why a channel's streams are not to be trusted at the moment.

@@ -1,8 +1,9 @@
-use market::{Channel, Nanos};
-use wire::{Encoding, Speed, View, ViewParams};
+use market::{Channel, Exponents, Nanos};
+use wire::{Encoding, PriceStep, Speed, View, ViewParams};
 
 use super::Publisher;
 use super::instrument::Instrument;
+use crate::pace::Pace;
 use crate::view::BookView;
 use crate::{StreamKey, WatchId};
 
@@ -15,12 +16,26 @@ pub enum Refused {
     /// This channel is not made yet.
     #[error("channel {0} is not served")]
     Channel(&'static str),
-    /// This speed is not made yet.
-    #[error("speed {0} is not served")]
-    Speed(&'static str),
-    /// Grouping is not made yet.
-    #[error("grouping is not served")]
-    Group,
+    /// The channel has no such speed.
+    #[error(
+        "speed {speed} is not served for channel {channel}, which tells every record: it may be raw"
+    )]
+    Speed {
+        /// The speed.
+        speed: &'static str,
+        /// The channel, which has no such speed.
+        channel: &'static str,
+    },
+    /// The instrument's prices cannot be rounded to this step.
+    #[error(
+        "group {step} is no whole number of the instrument's smallest price, which is 1e{price_exponent}, or is beyond what a price may be"
+    )]
+    Group {
+        /// The step.
+        step: PriceStep,
+        /// The scale of the instrument's prices.
+        price_exponent: i8,
+    },
 }
 
 impl Publisher {
@@ -31,21 +46,23 @@ impl Publisher {
         encoding: Encoding,
         now: Nanos,
     ) -> Result<WatchId, Refused> {
-        check(&key)?;
         let handle = self
             .by_id
             .get(&key.instrument)
             .copied()
             .ok_or(Refused::UnknownInstrument)?;
         let instrument = &mut self.instruments[handle.0 as usize];
+        check(&key, instrument.exponents())?;
         let id = self.desk.out.add(key, encoding, handle, now);
-        match key.channel {
-            Channel::Bbo => instrument.book.bbo.watches.push(id),
-            Channel::Trades => instrument.trades.watches.push(id),
-            Channel::Status => instrument.status.watches.push(id),
-            _ if key.params.view() == View::FULL_RAW => instrument.book.full.push(id),
-            _ => view_of(instrument, key.params).watches.push(id),
-        }
+        let begin = || self.desk.paces.begin(key.params.speed);
+        let watches = match key.channel {
+            Channel::Bbo => instrument.book.bbo.watches_of(key.params, begin),
+            Channel::Trades => &mut instrument.trades.watches,
+            Channel::Status => &mut instrument.status.watches,
+            _ if key.params.view() == View::FULL_RAW => &mut instrument.book.full,
+            _ => &mut view_of(instrument, key.params, begin).watches,
+        };
+        watches.push(id);
         Ok(id)
     }
 
@@ -66,28 +83,48 @@ impl Publisher {
         for view in &mut instrument.book.views {
             view.watches.retain(|other| *other != id);
         }
+        for view in &mut instrument.book.bbo.views {
+            view.watches.retain(|other| *other != id);
+        }
         // A view that nobody watches costs nothing.
-        instrument
-            .book
-            .views
-            .retain(|view| !view.watches.is_empty());
+        let book = &mut instrument.book;
+        book.views.retain(|view| !view.watches.is_empty());
+        book.bbo.views.retain(|view| !view.watches.is_empty());
     }
 }
 
-fn check(key: &StreamKey) -> Result<(), Refused> {
+fn check(key: &StreamKey, exponents: Exponents) -> Result<(), Refused> {
+    let ViewParams { speed, group, .. } = key.params;
     match key.channel {
-        Channel::Ticker | Channel::Bars => Err(Refused::Channel(key.channel.name())),
-        _ if key.params.speed != Speed::Raw => Err(Refused::Speed(key.params.speed.name())),
-        _ if key.params.group.is_some() => Err(Refused::Group),
+        Channel::Ticker | Channel::Bars => return Err(Refused::Channel(key.channel.name())),
+        Channel::Trades | Channel::Status if speed != Speed::Raw => {
+            return Err(Refused::Speed {
+                speed: speed.name(),
+                channel: key.channel.name(),
+            });
+        }
+        _ => {}
+    }
+    let price_exponent = exponents.price;
+    match group {
+        Some(step) if step.at(price_exponent).is_err() => Err(Refused::Group {
+            step,
+            price_exponent,
+        }),
         _ => Ok(()),
     }
 }
 
-fn view_of(instrument: &mut Instrument, params: ViewParams) -> &mut BookView {
+fn view_of(
+    instrument: &mut Instrument,
+    params: ViewParams,
+    begin: impl FnOnce() -> Pace,
+) -> &mut BookView {
+    let price_exponent = instrument.exponents().price;
     let book = &mut instrument.book;
     let index = book.views.iter().position(|view| view.params == params);
     let index = index.unwrap_or_else(|| {
-        let view = BookView::new(params, book.book(), book.last);
+        let view = BookView::new(params, price_exponent, book.book(), book.last, begin());
         book.views.push(view);
         book.views.len() - 1
     });

@@ -4,11 +4,11 @@ use market::{Channel, Exponents, Nanos, Position, Seq};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use streams::{Settings, Start, WatchId};
-use wire::{Depth, Encoding, LagKind};
+use wire::{Depth, Encoding, LagKind, Speed, View, ViewParams};
 
 use crate::client::{Checked, Client};
 use crate::log::Entry;
-use crate::node::{Node, key, settings};
+use crate::node::{Node, key, params, settings, view_key};
 use crate::script::{A, at, definition, delta, trade, whole};
 use crate::venue::{Scribe, act};
 
@@ -18,13 +18,21 @@ struct Past {
     client: Client,
 }
 
-const KINDS: [(Channel, Depth); 5] = [
-    (Channel::Book, Depth::Full),
-    (Channel::Book, Depth::D5),
-    (Channel::Bbo, Depth::Full),
-    (Channel::Trades, Depth::Full),
-    (Channel::Status, Depth::Full),
-];
+fn kinds() -> Vec<(Channel, ViewParams)> {
+    let raw = ViewParams::default();
+    vec![
+        (Channel::Book, raw),
+        (Channel::Book, params(Depth::D5, Speed::Raw, 0)),
+        (Channel::Book, params(Depth::Full, Speed::Raw, 3)),
+        (Channel::Book, params(Depth::Full, Speed::S1, 0)),
+        (Channel::Book, params(Depth::D5, Speed::Ms10, 0)),
+        (Channel::Book, params(Depth::D1, Speed::Ms250, 20)),
+        (Channel::Bbo, raw),
+        (Channel::Bbo, params(Depth::Full, Speed::Ms100, 0)),
+        (Channel::Trades, raw),
+        (Channel::Status, raw),
+    ]
+}
 
 /// Lets clients fall behind at every place of a log; then each is caught up, and a copy of it
 /// resumes. Both end with what those have who followed all the way.
@@ -34,8 +42,8 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
     let mut watches = Vec::new();
     let mut pasts = Vec::new();
     let mut followers = Vec::new();
-    for (channel, depth) in KINDS {
-        let key = key(instrument, channel, depth);
+    for (channel, params) in kinds() {
+        let key = view_key(instrument, channel, params);
         followers.push(node.join(key, Encoding::Sbe)?);
         let watch = node
             .publisher
@@ -43,8 +51,11 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
             .unwrap();
         watches.push(watch);
     }
-    for entry in log {
+    for (index, entry) in log.iter().enumerate() {
         node.read(entry);
+        if index % 3 == 0 {
+            node.speak();
+        }
         node.flush()?;
         for (watch, follower) in watches.iter().zip(&followers) {
             pasts.push(Past {
@@ -96,7 +107,7 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
                 client.take(&run)?;
             }
             compare(&client, now)?;
-            let is_raw = client.key.params.depth == Depth::Full;
+            let is_raw = client.key.params.view() == View::FULL_RAW;
             if resumed && is_raw && client.key.channel != Channel::Status {
                 prop_assert_eq!(&client.applied[missed..], &now.applied[missed..]);
             }

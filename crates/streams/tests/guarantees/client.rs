@@ -470,6 +470,11 @@ impl Client {
         Ok(())
     }
 
+    /// The scale of prices in an epoch.
+    pub(crate) fn scale(&self, epoch: Epoch) -> Option<i8> {
+        Some(self.exponents.get(&epoch)?.price)
+    }
+
     /// All trades, in order.
     pub(crate) fn trades(&self) -> Vec<(Seq, Vec<OwnedTrade>)> {
         self.messages

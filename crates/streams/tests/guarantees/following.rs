@@ -1,13 +1,13 @@
 //! Whoever follows the rules has what the publisher has, whatever happens.
 
-use market::Channel;
+use market::{Channel, Nanos};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
-use wire::{Depth, Encoding};
+use wire::{Depth, Encoding, Speed, ViewParams};
 
 use crate::client::Checked;
-use crate::node::{Node, Phase, key, settings};
+use crate::node::{self, Node, Phase, settings, view_key};
 use crate::venue::{Act, PARTITIONS, Scribe, act};
 
 /// Something that happens at a node.
@@ -17,7 +17,7 @@ enum Step {
     Join {
         instrument: usize,
         channel: Channel,
-        depth: Depth,
+        params: ViewParams,
         encoding: Encoding,
     },
     Leave(usize),
@@ -25,6 +25,7 @@ enum Step {
     Slow(usize, bool),
     Read(usize, usize),
     Check,
+    Speak,
     Tick(u64),
     Lose(u32, i64),
 }
@@ -43,18 +44,27 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Channel::Trades),
         1 => Just(Channel::Status),
     ];
+    let speed = prop_oneof![3 => Just(Speed::Raw), 1 => Just(Speed::Ms10), 1 => Just(Speed::S1)];
+    let group = prop_oneof![3 => Just(0u32), 1 => Just(1), 1 => Just(3), 1 => Just(20)];
+    let params = (depth, speed, group);
     let encoding = prop_oneof![2 => Just(Encoding::Sbe), 1 => Just(Encoding::Json)];
     prop_oneof![
         60 => act().prop_map(Step::Act),
-        10 => (0usize..4, channel, depth, encoding).prop_map(|(instrument, channel, depth, encoding)| {
-            let depth = if channel == Channel::Book { depth } else { Depth::Full };
-            Step::Join { instrument, channel, depth, encoding }
+        10 => (0usize..4, channel, params, encoding).prop_map(|(instrument, channel, params, encoding)| {
+            let (depth, speed, group) = params;
+            let params = match channel {
+                Channel::Book => node::params(depth, speed, group),
+                Channel::Bbo => node::params(Depth::Full, speed, 0),
+                _ => ViewParams::default(),
+            };
+            Step::Join { instrument, channel, params, encoding }
         }),
         4 => any::<usize>().prop_map(Step::Leave),
         6 => any::<usize>().prop_map(Step::Resume),
         4 => any::<(usize, bool)>().prop_map(|(seat, slow)| Step::Slow(seat, slow)),
         6 => (any::<usize>(), 0usize..5).prop_map(|(seat, frames)| Step::Read(seat, frames)),
         12 => Just(Step::Check),
+        6 => Just(Step::Speak),
         3 => select(vec![1_000u64, 6_000, 40_000]).prop_map(Step::Tick),
         1 => (0..PARTITIONS, 1i64..4).prop_map(|(partition, lost)| Step::Lose(partition, lost)),
     ]
@@ -81,10 +91,16 @@ fn run(steps: &[Step]) -> Checked {
             Step::Join {
                 instrument,
                 channel,
-                depth,
+                params,
                 encoding,
             } => {
-                node.join(key(*instrument, *channel, *depth), *encoding)?;
+                let key = view_key(*instrument, *channel, *params);
+                let may_be = node.publisher.watch(key, *encoding, Nanos(0));
+                // Where an instrument's scale is too coarse for a step it is refused.
+                if let Ok(watch) = may_be {
+                    node.publisher.unwatch(watch);
+                    node.join(key, *encoding)?;
+                }
             }
             Step::Leave(seat) => {
                 if let Some(seat) = pick(&node, *seat) {
@@ -111,6 +127,7 @@ fn run(steps: &[Step]) -> Checked {
                 }
             }
             Step::Check => node.check()?,
+            Step::Speak => node.speak(),
             Step::Tick(after) => node.tick(*after),
             Step::Lose(partition, lost) => {
                 if let Some(next) = scribe.skip(*partition, *lost) {

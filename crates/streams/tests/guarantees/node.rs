@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use market::{Channel, Epoch, Exponents, InstrumentName, Nanos, Position, Seq};
 use proptest::prelude::*;
 use streams::{Chunks, Cursor, Publisher, Ring, Settings, Start, StreamKey, WatchId};
-use wire::{Depth, Encoding, ViewParams};
+use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
 
-use crate::client::{Checked, Client};
+use crate::client::{Checked, Client, PlainBook};
 use crate::log::{Entry, NAMES, identity};
 use crate::model::Model;
 use crate::venue::{PARTITIONS, book_partition};
@@ -18,6 +18,8 @@ const RING_BYTES: usize = 2 * 1024;
 pub(crate) struct Node {
     pub(crate) publisher: Publisher,
     pub(crate) now: u64,
+    /// When streams were last let speak; far ahead of all else.
+    spoke: u64,
     pub(crate) models: Vec<Model>,
     watches: HashMap<(StreamKey, Encoding), Watch>,
     spare: Chunks,
@@ -73,6 +75,45 @@ pub(crate) fn key(instrument: usize, channel: Channel, depth: Depth) -> StreamKe
     }
 }
 
+/// A view of an instrument's book, or of its best bid and offer.
+pub(crate) fn view_key(instrument: usize, channel: Channel, params: ViewParams) -> StreamKey {
+    StreamKey {
+        params,
+        ..key(instrument, channel, Depth::Full)
+    }
+}
+
+/// A depth, a speed, and how many of the smallest price of the usual scale are grouped; 0 groups
+/// nothing.
+pub(crate) fn params(depth: Depth, speed: Speed, group: u32) -> ViewParams {
+    let step = || PriceStep::parse(&format!("{group}e-8")).unwrap();
+    ViewParams {
+        depth,
+        speed,
+        group: (group > 0).then(step),
+    }
+}
+
+/// What a view shows of a book whose prices have that scale.
+fn seen(book: &PlainBook, params: ViewParams, price_exponent: i8) -> PlainBook {
+    let step = params.group.and_then(|step| step.at(price_exponent).ok());
+    let Some(step) = step else {
+        return book.top(params.depth.levels());
+    };
+    let mut grouped = PlainBook::default();
+    for (price, size) in &book.bids {
+        *grouped
+            .bids
+            .entry(price.div_euclid(step) * step)
+            .or_default() += size;
+    }
+    for (price, size) in &book.asks {
+        let up = -(-price).div_euclid(step) * step;
+        *grouped.asks.entry(up).or_default() += size;
+    }
+    grouped.top(params.depth.levels())
+}
+
 impl Node {
     /// A node that knows all instruments and reads every partition from its beginning.
     pub(crate) fn new(settings: Settings) -> Self {
@@ -95,6 +136,7 @@ impl Node {
         Self {
             publisher,
             now,
+            spoke: 1 << 60,
             models: vec![Model::default(); NAMES.len()],
             watches: HashMap::new(),
             spare: Chunks::default(),
@@ -204,7 +246,14 @@ impl Node {
                 users: 0,
             });
         watch.users += 1;
-        let joined = self.publisher.join(watch.id, resume, now).unwrap();
+        let id = watch.id;
+        if let Some(from) = resume
+            && self.publisher.speak_to(id, from.seq, now)
+        {
+            self.flush()?;
+        }
+        let watch = &self.watches[&(key, encoding)];
+        let joined = self.publisher.join(id, resume, now).unwrap();
         prop_assert_eq!(joined.view, key.params.view());
         let cursor = watch.ring.cursor_at_end(joined.position.seq);
         let client = &mut self.seats[seat].client;
@@ -345,8 +394,19 @@ impl Node {
             .is_at_end(cursor)
     }
 
+    /// Lets every stream that rests speak, as if a second had gone by for nobody else.
+    pub(crate) fn speak(&mut self) {
+        self.spoke += 1_000_000_000;
+        self.publisher.speak(Nanos(self.spoke));
+        assert!(
+            self.publisher.speaks_next() > Some(Nanos(self.spoke))
+                || self.publisher.speaks_next().is_none()
+        );
+    }
+
     /// Flushes, and compares everybody who has read all with what is right.
     pub(crate) fn check(&mut self) -> Checked {
+        self.speak();
         self.flush()?;
         for index in 0..self.seats.len() {
             let seat = &self.seats[index];
@@ -370,8 +430,9 @@ impl Node {
         let model = &self.models[self.instrument_of(&client.key)];
         match client.key.channel {
             Channel::Book => {
-                let depth = client.key.params.depth.levels();
-                prop_assert_eq!(&client.book, &model.book.top(depth));
+                let scale = client.mine.and_then(|mine| client.scale(mine.epoch));
+                let expected = seen(&model.book, client.key.params, scale.unwrap_or(-8));
+                prop_assert_eq!(&client.book, &expected, "{:?}", client.key.params);
                 prop_assert_eq!(client.broken.is_none(), model.live, "{:?}", client.broken);
             }
             Channel::Bbo => {

@@ -2,10 +2,10 @@
 
 use market::{Channel, Epoch, Position, Seq, State};
 use streams::{ResumeFailure, Start};
-use wire::{Depth, Encoding};
+use wire::{Depth, Encoding, Speed};
 
 use crate::client::{Checked, Client};
-use crate::node::{Node, key, settings};
+use crate::node::{Node, key, params, settings, view_key};
 use crate::script::{A, at, delta, trade, whole};
 
 /// Resumes at a position without any state.
@@ -111,6 +111,57 @@ fn who_stands_between_two_messages_of_a_book_is_not_resumed() -> Checked {
         node.publisher.unwatch(watch);
     }
     Ok(())
+}
+
+/// A view of [`A`] that tells once a second, on two nodes that have read the same; both have told
+/// `told`, the first has told `more` too, and the second holds it back.
+fn paced() -> Result<(Node, Node, usize), proptest::test_runner::TestCaseError> {
+    let key = view_key(A, Channel::Book, params(Depth::D1, Speed::S1, 0));
+    let (mut first, mut second) = (Node::new(settings()), Node::new(settings()));
+    for node in [&mut first, &mut second] {
+        node.watch_all()?;
+        node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+        node.join(key, Encoding::Sbe)?;
+        node.read(&at(1, delta(Some((1, 2)), &[(2, 2)], &[])));
+        node.flush()?;
+        node.read(&at(2, delta(Some((2, 3)), &[(3, 3)], &[])));
+        node.flush()?;
+    }
+    first.speak();
+    first.flush()?;
+    let seat = first.seats.len() - 1;
+    assert_eq!(first.seats[seat].client.mine.unwrap().seq, Seq(2));
+    let held = second.seats.last().unwrap();
+    assert_eq!(held.client.mine.unwrap().seq, Seq(1), "it rests");
+    Ok((first, second, seat))
+}
+
+#[test]
+fn who_is_ahead_of_what_a_resting_view_told_makes_it_speak() -> Checked {
+    let (first, mut second, seat) = paced()?;
+    let come = second.seat(first.seats[seat].client.clone());
+    let from = second.seats[come].client.mine;
+    assert_eq!(second.enter(come, from)?, Start::Resumed);
+    let held = &second.seats[come - 1];
+    assert_eq!(held.client.mine.unwrap().seq, Seq(2), "all are told");
+    // The level that both had is gone again: who was not led there would keep it.
+    second.read(&at(3, delta(Some((3, 4)), &[(3, 0), (2, 0)], &[])));
+    second.check()
+}
+
+#[test]
+fn who_is_ahead_of_all_that_was_read_begins_a_view_with_a_speed_anew() -> Checked {
+    let (mut first, mut second, seat) = paced()?;
+    first.read(&at(3, delta(Some((3, 4)), &[(4, 4)], &[])));
+    first.speak();
+    first.flush()?;
+    let come = second.seat(first.seats[seat].client.clone());
+    let from = second.seats[come].client.mine;
+    let start = second.enter(come, from)?;
+    assert_eq!(start, Start::Snapshot(Some(ResumeFailure::AheadOfLog)));
+    second.read(&at(3, delta(Some((3, 4)), &[(4, 4)], &[])));
+    second.read(&at(4, delta(Some((4, 5)), &[(4, 0)], &[])));
+    second.check()
 }
 
 #[test]

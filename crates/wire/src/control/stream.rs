@@ -259,6 +259,19 @@ impl From<StreamKey> for StreamRequest {
     }
 }
 
+impl StreamChange {
+    /// The stream as it is after the change.
+    #[must_use]
+    pub fn of(&self, key: &StreamKey) -> StreamKey {
+        StreamKey {
+            depth: self.depth.unwrap_or(key.depth),
+            speed: self.speed.unwrap_or(key.speed),
+            group: self.group.unwrap_or(key.group),
+            ..key.clone()
+        }
+    }
+}
+
 impl StreamUpdate {
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         self.key.write_open(out);

@@ -1,0 +1,319 @@
+//! Views of a book: depth, speed and grouping, and changing them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use client::{Client, Event, Subscription, SubscriptionId};
+use e2e::kafka::{Kafka, Record};
+use e2e::publish::Publish;
+use e2e::socket::Socket;
+use e2e::watcher::{Saw, Watcher};
+use e2e::{Node, Settings, broker, captures};
+use market::{Bbo, Book, Level, Side};
+use serde_json::{Value, json};
+use wire::{Depth, PriceStep, SUBPROTOCOL_JSON, Speed};
+
+const WITHIN: Duration = Duration::from_secs(90);
+const CAPTURE: &str = "hftbacktest/spot/btcusdt_20240808.gz";
+const NAME: &str = "BINANCE:BTCUSDT";
+const EXPONENT: i8 = -8;
+
+/// Depth, speed, step of the grouping.
+const VIEWS: [(Depth, Speed, Option<&str>); 8] = [
+    (Depth::D1, Speed::Raw, None),
+    (Depth::D10, Speed::Raw, None),
+    (Depth::D10, Speed::Ms100, None),
+    (Depth::Full, Speed::Ms250, None),
+    (Depth::D5, Speed::Raw, Some("10")),
+    (Depth::D25, Speed::Ms10, Some("0.5")),
+    (Depth::Full, Speed::S1, Some("100")),
+    (Depth::D1000, Speed::Ms100, Some("1")),
+];
+
+/// A book as it was behind every message, and best bid and offer likewise.
+#[derive(Default)]
+struct Seen {
+    accepted: usize,
+    /// By the subscription and the message's `seq`.
+    books: BTreeMap<(SubscriptionId, i64), Book>,
+    bbos: BTreeMap<i64, Bbo>,
+    ids: Vec<SubscriptionId>,
+    wrong: Vec<String>,
+    snapshots: usize,
+}
+
+impl Saw for Seen {
+    fn saw(&mut self, client: &Client, event: &Event) {
+        match event {
+            Event::Subscribed(_) => self.accepted += 1,
+            Event::Book(update) => {
+                let id = update.subscription;
+                if !self.ids.contains(&id) {
+                    self.ids.push(id);
+                }
+                self.snapshots += usize::from(update.is_snapshot());
+                let kept = client.book(id).unwrap();
+                assert!(kept.is_live());
+                let seq = update.head.seq.0;
+                let other = self.books.insert((id, seq), kept.book().clone());
+                assert!(other.is_none_or(|other| other == *kept.book()));
+            }
+            Event::Bbo(update) => {
+                self.bbos.insert(update.head.seq.0, update.bbo);
+            }
+            Event::Gap(_) | Event::Lag(_) => self.wrong.push(format!("{event:?}")),
+            _ => {}
+        }
+    }
+}
+
+fn view(book: &Book, depth: Depth, group: Option<&str>) -> Book {
+    let step = group.map_or(1, |step| {
+        PriceStep::parse(step).unwrap().at(EXPONENT).unwrap()
+    });
+    let mut view = Book::new();
+    for side in Side::BOTH {
+        let mut levels: Vec<Level> = Vec::new();
+        for level in book.side(side).iter() {
+            let price = level.price.0;
+            let price = match side {
+                Side::Bid => price - price % step,
+                Side::Ask => price + (step - price % step) % step,
+            };
+            match levels.last_mut() {
+                Some(last) if last.price.0 == price => last.size.0 += level.size.0,
+                _ => levels.push(Level::new(price, level.size.0)),
+            }
+        }
+        for level in levels
+            .into_iter()
+            .take(depth.levels().unwrap_or(usize::MAX))
+        {
+            view.set(side, level);
+        }
+    }
+    view
+}
+
+#[test]
+fn every_message_of_every_view_equals_the_full_book_seen_through_it() {
+    let Some(file) = captures::find(CAPTURE) else {
+        return;
+    };
+    let turn = broker::turn();
+    let topic = "views";
+    Kafka::connect(&turn.bootstrap()).create(topic, 1);
+    let settings = Settings::new(&turn.bootstrap())
+        .topics(topic, "binance", "venue = \"BINANCE\"")
+        .instrument(NAME, "");
+    let node = Node::start(&settings);
+    let mut wanted = vec![Subscription::book(NAME)];
+    for (depth, speed, group) in VIEWS {
+        let view = Subscription::book(NAME).depth(depth).speed(speed);
+        wanted.push(match group {
+            Some(step) => view.group(PriceStep::parse(step).unwrap()),
+            None => view,
+        });
+    }
+    wanted.push(Subscription::bbo(NAME).speed(Speed::Ms100));
+    let mut watcher = Watcher::start(&[node.url()], &wanted, Seen::default());
+    watcher.wait(WITHIN, "the subscriptions", |saw| {
+        saw.accepted == wanted.len()
+    });
+    let mut publish = Publish::all("", Some(topic));
+    let brokers = turn.bootstrap();
+    publish.brokers = &brokers;
+    publish.speed = "100";
+    publish.run(&file);
+    watcher.wait(WITHIN, "the last event in every view", |saw| {
+        let last = |id: &SubscriptionId| {
+            let mut own = saw.books.range((*id, 0)..=(*id, i64::MAX));
+            own.next_back().map(|(_, book)| book.clone())
+        };
+        let books: Vec<Book> = saw.ids.iter().filter_map(last).collect();
+        let [full, views @ ..] = books.as_slice() else {
+            return false;
+        };
+        views.len() == VIEWS.len()
+            && saw.books.len() > 20_000
+            && views
+                .iter()
+                .zip(VIEWS)
+                .all(|(seen, (depth, _, group))| *seen == view(full, depth, group))
+            && saw.bbos.values().next_back() == Some(&full.bbo())
+    });
+    watcher.stop();
+    watcher.look(|saw| {
+        assert!(saw.wrong.is_empty(), "{:?}", saw.wrong);
+        let full = saw.ids[0];
+        for (id, (depth, speed, group)) in saw.ids[1..].iter().zip(VIEWS) {
+            let mut messages = 0;
+            for ((_, seq), seen) in saw.books.range((*id, 0)..=(*id, i64::MAX)) {
+                let whole = &saw.books[&(full, *seq)];
+                assert_eq!(
+                    *seen,
+                    view(whole, depth, group),
+                    "{depth:?} {speed:?} {group:?} at {seq}"
+                );
+                messages += 1;
+            }
+            println!(
+                "{depth:?} {} {group:?}: {messages} messages right",
+                speed.name()
+            );
+            assert!(messages > 3);
+        }
+        for (seq, bbo) in &saw.bbos {
+            assert_eq!(*bbo, saw.books[&(full, *seq)].bbo());
+        }
+        println!("bbo 100ms: {} messages right", saw.bbos.len());
+        assert!(saw.bbos.len() > 3);
+    });
+}
+
+/// A node with an instrument that has a book, and a connection to it that speaks JSON.
+fn small(topic: &str) -> (broker::Turn, Kafka, Node, Socket) {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    kafka.create(topic, 1);
+    let whole = json!({"type": "snapshot", "symbol": "TEST:VIEW", "seq": 4, "bids": [["10.4", "1"], ["10.2", "2"], ["9", "3"]],
+        "asks": [["11", "2"], ["11.5", "3"]]});
+    kafka.produce(topic, 0, &[Record::of(whole.to_string())]);
+    let settings = Settings::new(&turn.bootstrap())
+        .topics(topic, "tapecast", "")
+        .instrument("TEST:VIEW", "price_exponent = -2\nsize_exponent = 0");
+    let node = Node::start(&settings);
+    let socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
+    (turn, kafka, node, socket)
+}
+
+/// The best bid has that size; the sizes of one test count up from 5, and so do its numbers.
+fn delta(size: u32) -> Record {
+    let bids = [["10.4", &size.to_string()]];
+    let delta = json!({"type": "delta", "symbol": "TEST:VIEW", "prev_seq": size - 1, "seq": size, "bids": bids, "asks": []});
+    Record::of(delta.to_string())
+}
+
+/// The next data message of a type.
+fn data(socket: &mut Socket, kind: &str) -> Value {
+    // More than what a beginning and a few heartbeats are.
+    for _ in 0..5 {
+        let json = socket.frame().expect("the node goes on").json().unwrap();
+        if json["type"] == kind {
+            return json;
+        }
+        println!("passed over {json}");
+        assert!(json.get("op").is_none(), "{json}");
+    }
+    panic!("no {kind}");
+}
+
+#[test]
+fn an_update_changes_a_stream_without_losing_the_chain() {
+    let topic = "views-update";
+    let (_turn, mut kafka, _node, mut socket) = small(topic);
+    socket.request(
+        r#"{"op":"subscribe","streams":[{"channel":"book","symbol":"TEST:VIEW","depth":10}]}"#,
+    );
+    let first = socket.answer();
+    assert_eq!(first["results"][0]["ok"], json!(true), "{first}");
+    assert_eq!(
+        data(&mut socket, "BookSnapshot")["bids"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    kafka.produce(topic, 0, &[delta(5)]);
+    let before = data(&mut socket, "BookDelta");
+    let seq = before["seq"].as_i64().unwrap();
+
+    // What cannot be changed stays as it was, and goes on.
+    for (to, code) in [
+        (r#"{"group":"0.001"}"#, "unsupported_group"),
+        (r#"{"depth":7}"#, "bad_depth"),
+        (r#"{}"#, ""),
+    ] {
+        let request = format!(
+            r#"{{"op":"update","id":1,"streams":[{{"channel":"book","symbol":"TEST:VIEW","depth":10,"to":{to}}}]}}"#
+        );
+        socket.request(&request);
+        let answer = socket.answer();
+        let result = &answer["results"][0];
+        assert_eq!(
+            result["error"]["code"].as_str().unwrap_or(""),
+            code,
+            "{answer}"
+        );
+    }
+    kafka.produce(topic, 0, &[delta(6)]);
+    let still = data(&mut socket, "BookDelta");
+    assert_eq!(
+        (&still["prevSeq"], &still["view"]),
+        (&json!(seq), &before["view"])
+    );
+
+    socket.request(
+        r#"{"op":"update","id":2,"streams":[{"channel":"book","symbol":"TEST:VIEW","depth":10,"to":{"depth":5,"speed":"100ms","group":"1"}}]}"#,
+    );
+    let answer = socket.answer();
+    assert_eq!(answer["op"], json!("updated"));
+    let result = &answer["results"][0];
+    assert_eq!(result["ok"], json!(true), "{answer}");
+    assert_eq!(result["stream"]["group"], json!("1"));
+    assert_eq!(result["stream"]["speed"], json!("100ms"));
+    assert_ne!(result["view"], before["view"]);
+    let snapshot = data(&mut socket, "BookSnapshot");
+    assert_eq!(snapshot["view"], result["view"]);
+    assert!(
+        snapshot["seq"].as_i64() >= still["seq"].as_i64(),
+        "it stands nowhere before"
+    );
+    assert_eq!(snapshot["bids"], json!([["10", "8"], ["9", "3"]]));
+    assert_eq!(snapshot["asks"], json!([["11", "2"], ["12", "3"]]));
+    kafka.produce(topic, 0, &[delta(7)]);
+    let next = data(&mut socket, "BookDelta");
+    assert_eq!(
+        (&next["view"], &next["prevSeq"]),
+        (&result["view"], &snapshot["seq"])
+    );
+    assert_eq!(next["bids"], json!([["10", "9"]]));
+
+    // The old one is gone; the new one has its place.
+    socket.request(
+        r#"{"op":"unsubscribe","streams":[{"channel":"book","symbol":"TEST:VIEW","depth":10}]}"#,
+    );
+    assert_eq!(
+        socket.answer()["results"][0]["error"]["code"],
+        json!("not_subscribed")
+    );
+    socket.request(
+        r#"{"op":"update","streams":[{"channel":"book","symbol":"TEST:VIEW","depth":5,"speed":"100ms","group":1,"to":{"policy":"disconnect"}}]}"#,
+    );
+    let answer = socket.answer();
+    assert_eq!(answer["results"][0]["start"], json!("resumed"), "{answer}");
+    assert_eq!(
+        answer["results"][0]["stream"]["policy"],
+        json!("disconnect")
+    );
+    socket.request(
+        r#"{"op":"update","streams":[{"channel":"book","symbol":"TEST:VIEW","depth":5,"speed":"100ms","group":1,"to":{"group":null,"speed":"raw","depth":"full"}}]}"#,
+    );
+    assert_eq!(socket.answer()["results"][0]["view"], json!(0));
+    let whole = data(&mut socket, "BookSnapshot");
+    assert_eq!(whole["bids"][0], json!(["10.4", "7"]));
+}
+
+#[test]
+fn a_channel_without_a_speed_refuses_it_and_serves_on() {
+    let (_turn, _kafka, _node, mut socket) = small("views-speed");
+    socket.request(
+        r#"{"op":"subscribe","streams":[{"channel":"trades","symbol":"TEST:VIEW","speed":"1s"},{"channel":"status","symbol":"TEST:VIEW"}]}"#,
+    );
+    let answer = socket.answer();
+    assert_eq!(
+        answer["results"][0]["error"]["code"],
+        json!("unsupported_speed")
+    );
+    assert_eq!(answer["results"][1]["ok"], json!(true));
+}

@@ -1,0 +1,184 @@
+use std::collections::BTreeMap;
+
+use market::{Book, Changes, Level, Price, Side, Size};
+
+/// A book whose levels are rounded to a price step and summed.
+///
+/// Bids are rounded down and asks up, so that a grouped book never shows a better price than there
+/// is. A sum that a size cannot hold is told as the largest size there is.
+#[derive(Debug)]
+pub(crate) struct Grouped {
+    step: i64,
+    /// The exact sum at each rounded price, which the book's sizes are cut from.
+    bids: BTreeMap<Price, i128>,
+    asks: BTreeMap<Price, i128>,
+    book: Book,
+}
+
+impl Grouped {
+    /// A book as it stands, rounded to `step`, which is above zero and counts as prices do.
+    pub(crate) fn new(step: i64, book: &Book) -> Self {
+        let mut grouped = Self {
+            step,
+            bids: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            book: Book::new(),
+        };
+        for side in Side::BOTH {
+            // From the worst on, each rounded level is appended where the best ones stand.
+            for level in book.side(side).iter().rev() {
+                grouped.add(side, level.price, i128::from(level.size.0));
+            }
+        }
+        grouped
+    }
+
+    /// What it is rounded to.
+    pub(crate) const fn step(&self) -> i64 {
+        self.step
+    }
+
+    /// The rounded book.
+    pub(crate) const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Follows a change of the book; `seen` becomes what it changes here, tidy.
+    pub(crate) fn follow(&mut self, changes: &Changes, seen: &mut Changes) {
+        seen.clear();
+        for side in Side::BOTH {
+            for change in changes.side(side) {
+                let more = i128::from(change.after.0) - i128::from(change.before.0);
+                let change = self.add(side, change.price, more);
+                seen.side_mut(side).push(change);
+            }
+        }
+        seen.tidy();
+    }
+
+    fn add(&mut self, side: Side, price: Price, more: i128) -> market::Change {
+        let price = rounded(side, price, self.step);
+        let sums = match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        };
+        let sum = sums.entry(price).or_default();
+        *sum += more;
+        let size = told(*sum);
+        if *sum == 0 {
+            sums.remove(&price);
+        }
+        self.book.set(side, Level { price, size })
+    }
+}
+
+/// A price rounded to a step, away from the other side.
+pub(crate) fn rounded(side: Side, price: Price, step: i64) -> Price {
+    let (price, step) = (i128::from(price.0), i128::from(step));
+    let rounded = match side {
+        Side::Bid => price.div_euclid(step) * step,
+        Side::Ask => -(-price).div_euclid(step) * step,
+    };
+    Price(i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX }))
+}
+
+/// Rounds the levels of one side, which are best first, and sums those that meet.
+pub(crate) fn group(
+    side: Side,
+    step: i64,
+    levels: impl Iterator<Item = Level>,
+) -> impl Iterator<Item = Level> {
+    let mut levels = levels.peekable();
+    std::iter::from_fn(move || {
+        let first = levels.next()?;
+        let price = rounded(side, first.price, step);
+        let mut sum = i128::from(first.size.0);
+        while let Some(next) = levels.next_if(|next| rounded(side, next.price, step) == price) {
+            sum += i128::from(next.size.0);
+        }
+        let size = told(sum);
+        Some(Level { price, size })
+    })
+}
+
+/// A sum as a size. A book's sizes are not below zero, and neither are their sums.
+fn told(sum: i128) -> Size {
+    Size(i64::try_from(sum).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn levels() -> impl Strategy<Value = Vec<Level>> {
+        let size = prop_oneof![4 => 0i64..4, 1 => Just(i64::MAX), 1 => Just(i64::MAX - 1)];
+        proptest::collection::vec((-40i64..40, size), 0..30)
+            .prop_map(|all| all.into_iter().map(|(p, s)| Level::new(p, s)).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn a_grouped_book_that_follows_equals_one_from_scratch(
+            start in levels(),
+            steps in proptest::collection::vec((levels(), levels()), 1..8),
+            step in 1i64..15,
+        ) {
+            let (mut book, mut changes, mut seen) = (Book::new(), Changes::default(), Changes::default());
+            book.apply(Side::Ask, &start, &mut changes);
+            let mut grouped = Grouped::new(step, &book);
+            for (bids, asks) in steps {
+                changes.clear();
+                book.apply(Side::Bid, &bids, &mut changes);
+                book.apply(Side::Ask, &asks, &mut changes);
+                let mut client = grouped.book().clone();
+                grouped.follow(&changes, &mut seen);
+                for side in Side::BOTH {
+                    for change in seen.side(side) { client.set(side, change.level()); }
+                    let scratch: Vec<_> = group(side, step, book.side(side).iter()).collect();
+                    prop_assert_eq!(grouped.book().side(side).iter().collect::<Vec<_>>(), scratch);
+                }
+                let fresh = Grouped::new(step, &book);
+                prop_assert_eq!(grouped.book(), fresh.book());
+                prop_assert_eq!(&client, grouped.book());
+            }
+        }
+    }
+
+    #[test]
+    fn a_grouped_price_is_never_better_than_the_price() {
+        for (side, price, expected) in [
+            (Side::Bid, 17, 15),
+            (Side::Ask, 17, 20),
+            (Side::Bid, -17, -20),
+            (Side::Ask, -17, -15),
+            (Side::Bid, 15, 15),
+            (Side::Ask, 15, 15),
+            (Side::Bid, i64::MIN, i64::MIN),
+            (Side::Ask, i64::MAX, i64::MAX),
+        ] {
+            assert_eq!(
+                rounded(side, Price(price), 5),
+                Price(expected),
+                "{side:?} {price}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sum_that_no_size_holds_is_told_as_the_largest_and_comes_back() {
+        let mut book = Book::new();
+        let mut changes = Changes::default();
+        book.apply(
+            Side::Bid,
+            &[Level::new(1, i64::MAX), Level::new(2, 5)],
+            &mut changes,
+        );
+        let mut grouped = Grouped::new(10, &book);
+        assert_eq!(grouped.book().bids().best(), Some(Level::new(0, i64::MAX)));
+        changes.clear();
+        book.apply(Side::Bid, &[Level::new(1, 0)], &mut changes);
+        grouped.follow(&changes, &mut Changes::default());
+        assert_eq!(grouped.book().bids().best(), Some(Level::new(0, 5)));
+    }
+}
