@@ -366,6 +366,12 @@ impl State {
         joins: &mut Vec<Join>,
     ) {
         let before = request.results.len();
+        let changed = update.to.of(&update.key);
+        if let Err(denied) = self.sessions[index].about.seat.grant().check(&changed) {
+            let error = update.key.refuse(denied);
+            request.results.push(PendingResult::Done(Err(error)));
+            return;
+        }
         for listing in directory.find(&update.key.symbol) {
             let from = update.key.of(listing.name().clone());
             let to = update.to.of(&from);
