@@ -368,7 +368,8 @@ impl State {
         let before = request.results.len();
         let changed = update.to.of(&update.key);
         if let Err(denied) = self.sessions[index].about.seat.grant().check(&changed) {
-            let error = update.key.refuse(denied);
+            let error = ControlError::new(ErrorCode::NotEntitled, denied.to_string());
+            let error = update.key.refuse(error);
             request.results.push(PendingResult::Done(Err(error)));
             return;
         }
