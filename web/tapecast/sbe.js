@@ -82,6 +82,9 @@ MESSAGES[10] = {
 MESSAGES[11] = {
   name: "GoAway", block: 65, fields: [["reason", 56, "GoAwayReason"], ["delay", 57, "u32"], ["closeAfter", 61, "u32"]],
 };
+MESSAGES[12] = {
+  name: "ReplayComplete", block: 65, fields: [["channel", 56, "Channel"], ["messages", 57, "u64"]],
+};
 
 /** Bytes that are not this schema. What came before in the same frame has been delivered. */
 export class DecodeError extends Error {

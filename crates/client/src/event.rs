@@ -6,8 +6,8 @@ mod fault;
 mod lifecycle;
 
 pub use data::{
-    BarUpdate, BboUpdate, BookUpdate, Heartbeat, InstrumentInfo, LagNotice, StatusUpdate,
-    TickerUpdate, TradesUpdate,
+    BarUpdate, BboUpdate, BookUpdate, Heartbeat, InstrumentInfo, LagNotice, ReplayComplete,
+    StatusUpdate, TickerUpdate, TradesUpdate,
 };
 pub use disconnect::Disconnect;
 pub use fault::{Gap, GapCause, Mismatch, Resync, ResyncReason};
@@ -73,6 +73,8 @@ pub enum Event {
     Status(StatusUpdate),
     /// A quiet stream's sign of life.
     Heartbeat(Heartbeat),
+    /// What was asked for of the past has come; from here on the stream is live.
+    ReplayComplete(ReplayComplete),
     /// This client was too slow, and what follows is the net change, or a snapshot.
     Lag(Box<LagNotice>),
 
@@ -117,6 +119,7 @@ impl Event {
             Self::Bar(item) => Some(item.subscription),
             Self::Status(item) => Some(item.subscription),
             Self::Heartbeat(item) => Some(item.subscription),
+            Self::ReplayComplete(item) => Some(item.subscription),
             Self::Lag(item) => Some(item.subscription),
             Self::Gap(item) => Some(item.subscription),
             Self::ChecksumMismatch(item) => Some(item.subscription),

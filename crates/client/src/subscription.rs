@@ -1,5 +1,5 @@
 use market::{Channel, InstrumentName, NameError};
-use wire::control::{Policy, Start, StreamKey, StreamRequest};
+use wire::control::{Pace, Policy, Start, StreamKey, StreamRequest};
 use wire::{Depth, PriceStep, Speed};
 
 /// Names a subscription of one client; never used for another one.
@@ -30,6 +30,7 @@ pub struct Subscription {
     group: Option<PriceStep>,
     policy: Policy,
     start: Option<Start>,
+    pace: Option<Pace>,
 }
 
 impl Subscription {
@@ -43,6 +44,7 @@ impl Subscription {
             group: None,
             policy: Policy::default(),
             start: None,
+            pace: None,
         }
     }
 
@@ -94,10 +96,19 @@ impl Subscription {
         self
     }
 
-    /// Where in the past to begin. A reconnect goes on from where the stream is by then.
+    /// Where in the past to begin. A reconnect goes on from where the stream is by then;
+    /// [`Event::ReplayComplete`](crate::Event::ReplayComplete) tells when it is live.
     #[must_use]
     pub const fn start(mut self, start: Start) -> Self {
         self.start = Some(start);
+        self
+    }
+
+    /// How many times as fast as it happened the past is sent; as fast as can be where it is not
+    /// given.
+    #[must_use]
+    pub const fn pace(mut self, pace: Pace) -> Self {
+        self.pace = Some(pace);
         self
     }
 
@@ -109,6 +120,7 @@ impl Subscription {
         key.group = self.group;
         let mut request = StreamRequest::from(key).policy(self.policy);
         request.start = self.start;
+        request.pace = self.pace.filter(|_| self.start.is_some());
         Ok(request)
     }
 }

@@ -12,8 +12,8 @@ use crate::watcher::Saw;
 /// Where `publishTime` stands in every message: the only bytes that are a node's own.
 const PUBLISH_TIME: std::ops::Range<usize> = 48..56;
 
-/// `Instrument`, `BookSnapshot`, `Heartbeat`, `Lag`: what a client is told beside the stream itself.
-const BESIDE: [u16; 4] = [1, 2, 9, 10];
+/// `Instrument`, `BookSnapshot`, `Heartbeat`, `Lag`, `ReplayComplete`: what a client is told beside the stream itself.
+const BESIDE: [u16; 5] = [1, 2, 9, 10, 12];
 
 /// A message of a stream, with `publishTime` blanked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Tape {
     pub statuses: Vec<StatusUpdate>,
     /// Connections that were lost.
     pub reconnects: Vec<String>,
+    /// Streams that were told to be live after their past, with the place.
+    pub completed: BTreeMap<u64, i64>,
     /// When data came last.
     pub last: Option<Instant>,
     /// Checksums that were checked and right.
@@ -117,6 +119,10 @@ impl Saw for Tape {
                     .insert(update.subscription.0, update.checksum);
                 let books = self.books.entry(update.subscription.0).or_default();
                 books.push(update.head.seq.0);
+            }
+            Event::ReplayComplete(complete) => {
+                self.completed
+                    .insert(complete.subscription.0, complete.head.seq.0);
             }
             Event::Status(update) => self.statuses.push(*update),
             Event::Subscribed(subscribed) => self.subscribed.push(*subscribed),

@@ -19,6 +19,7 @@ mod access;
 mod settings;
 
 mod directory;
+mod history;
 mod link;
 mod publisher_port;
 
@@ -40,6 +41,7 @@ pub use access::{
 };
 pub use directory::{Directory, Listing};
 pub use handshake::{Body, Pages};
+pub use history::{Handover, History, Left, NoReplay, ReplayOrder, ReplayReceiver, Then, Wanted};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use link::{Links, PublisherLink, link};
 pub use publisher_port::PublisherPort;

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use market::Position;
+use market::{Epoch, Position};
 use streams::{CaughtUp, Joined, Refused, Run, StreamKey};
 use tokio::sync::mpsc as inbox;
 use wire::Encoding;
 
 use crate::PublisherPort;
+use crate::history::{Handover, NoReplay, ReplayPage, ReplayRequest};
 
 /// Commands that one publisher has not taken yet. A command is a subscription, so this is how
 /// many clients can subscribe within one batch; more wait in their shard.
@@ -46,6 +47,17 @@ pub(crate) enum Command {
         resume: Option<Position>,
         /// It comes from another view of the same book, and is to stand nowhere before that.
         moves: bool,
+        /// It wants to begin in the past.
+        replay: Option<ReplayRequest>,
+    },
+    /// A subscriber's replay is where the log ends: it is to hold the live stream.
+    Handover {
+        stream: StreamSlot,
+        key: StreamKey,
+        encoding: Encoding,
+        subscriber: SubscriberId,
+        /// The epoch that it has; none when the live stream has to begin with its state.
+        epoch: Option<Epoch>,
     },
     /// A subscriber fell behind.
     CatchUp {
@@ -73,6 +85,16 @@ pub(crate) enum Delivery {
         subscriber: SubscriberId,
         outcome: Result<Joined, NotJoined>,
     },
+    /// The next of what a subscriber is sent of the past.
+    Replayed {
+        subscriber: SubscriberId,
+        page: ReplayPage,
+    },
+    /// A subscriber that is sent the past holds the live stream, behind all runs delivered so far.
+    HandedOver {
+        subscriber: SubscriberId,
+        handover: Option<Handover>,
+    },
     /// A subscriber may go on, behind all runs delivered so far.
     CaughtUp {
         subscriber: SubscriberId,
@@ -88,6 +110,12 @@ pub(crate) enum NotJoined {
     NotReady,
     /// There is no such stream.
     Refused(Refused),
+    /// There are as many replays as may be.
+    Busy,
+    /// This node does not replay.
+    NoHistory,
+    /// The past cannot be had.
+    NoReplay(NoReplay),
 }
 
 /// A run and the stream that it is of.

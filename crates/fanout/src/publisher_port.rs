@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use market::{Epoch, Nanos, Position, Seq};
@@ -6,7 +7,8 @@ use streams::{Joined, Publisher, Refused, StreamKey, WatchId};
 use tokio::sync::mpsc::Sender;
 use wire::Encoding;
 
-use crate::link::{Command, Delivery, NotJoined, RunFor, StreamSlot};
+use crate::history::{Handover, History, ReplayRequest, Wanted};
+use crate::link::{Command, Delivery, NotJoined, RunFor, StreamSlot, SubscriberId};
 
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
@@ -27,6 +29,7 @@ pub struct PublisherPort {
     runs: u64,
     /// Whether subscribers are let in.
     open: bool,
+    history: Option<Arc<dyn History>>,
 }
 
 /// How a subscriber comes into a stream.
@@ -45,7 +48,13 @@ impl PublisherPort {
             places: Vec::new(),
             runs: 0,
             open: false,
+            history: None,
         }
+    }
+
+    /// Lets subscribers begin in the past.
+    pub fn set_history(&mut self, history: Arc<dyn History>) {
+        self.history = Some(history);
     }
 
     /// Hands over the batch, then carries out commands; to be called after every batch, and when
@@ -99,6 +108,7 @@ impl PublisherPort {
                 subscriber,
                 resume,
                 moves,
+                replay: None,
             } => {
                 let outcome = if self.open {
                     let entry = Entry { resume, moves };
@@ -112,6 +122,36 @@ impl PublisherPort {
                 };
                 deliver(&self.shards[stream.shard], delivery);
             }
+            Command::Join {
+                stream,
+                key,
+                encoding,
+                subscriber,
+                replay: Some(request),
+                ..
+            } => {
+                let begun = self.replay(stream, &key, encoding, subscriber, request, publisher);
+                if let Err(why) = begun {
+                    let delivery = Delivery::Joined {
+                        subscriber,
+                        outcome: Err(why),
+                    };
+                    deliver(&self.shards[stream.shard], delivery);
+                }
+            }
+            Command::Handover {
+                stream,
+                key,
+                encoding,
+                subscriber,
+                epoch,
+            } => {
+                let delivery = Delivery::HandedOver {
+                    subscriber,
+                    handover: self.hand_on(stream, key, encoding, epoch, publisher, now),
+                };
+                deliver(&self.shards[stream.shard], delivery);
+            }
             Command::CatchUp {
                 stream,
                 key,
@@ -119,7 +159,8 @@ impl PublisherPort {
                 subscriber,
                 from,
             } => {
-                let watch = self.watches.get(&(key, encoding)).copied();
+                // One that was being sent the past may be the first to hold the stream.
+                let watch = self.hold(stream, key, encoding, publisher, now);
                 let caught_up = watch.and_then(|watch| publisher.catch_up(watch, from, now));
                 let delivery = Delivery::CaughtUp {
                     subscriber,
@@ -178,6 +219,72 @@ impl PublisherPort {
             places.push(stream);
         }
         Ok(joined)
+    }
+
+    /// Lets somebody else read the past for a subscriber.
+    fn replay(
+        &self,
+        stream: StreamSlot,
+        key: &StreamKey,
+        encoding: Encoding,
+        subscriber: SubscriberId,
+        request: ReplayRequest,
+        publisher: &Publisher,
+    ) -> Result<(), NotJoined> {
+        let history = self.history.as_ref().ok_or(NotJoined::NoHistory)?;
+        if !self.open {
+            return Err(NotJoined::NotReady);
+        }
+        let origin = publisher.origin(key).map_err(NotJoined::Refused)?;
+        let origin = origin.ok_or(NotJoined::NotReady)?;
+        let shard = self.shards[stream.shard].clone();
+        let wanted = Wanted::new(origin, encoding, request, shard, subscriber);
+        history.begin(wanted).map_err(|wanted| {
+            wanted.settle();
+            NotJoined::Busy
+        })
+    }
+
+    /// Lets a subscriber hold the live stream that has been sent its past.
+    fn hand_on(
+        &mut self,
+        stream: StreamSlot,
+        key: StreamKey,
+        encoding: Encoding,
+        epoch: Option<Epoch>,
+        publisher: &mut Publisher,
+        now: Nanos,
+    ) -> Option<Handover> {
+        let watch = self.hold(stream, key, encoding, publisher, now)?;
+        let position = publisher.position(watch)?;
+        if epoch == Some(position.epoch) {
+            return Some(Handover {
+                position,
+                start: None,
+            });
+        }
+        let joined = publisher.join(watch, None, now)?;
+        Some(Handover {
+            position: joined.position,
+            start: joined.run,
+        })
+    }
+
+    /// Makes a stream, if it is not made yet, and hands its runs to a shard.
+    fn hold(
+        &mut self,
+        stream: StreamSlot,
+        key: StreamKey,
+        encoding: Encoding,
+        publisher: &mut Publisher,
+        now: Nanos,
+    ) -> Option<WatchId> {
+        let watch = self.watch(key, encoding, publisher, now).ok()?;
+        let places = &mut self.places[watch.0 as usize];
+        if !places.contains(&stream) {
+            places.push(stream);
+        }
+        Some(watch)
     }
 
     fn watch(

@@ -78,6 +78,7 @@ pub(crate) struct Sub {
     next: u16,
     pub(crate) phase: Phase,
     pub(crate) policy: Policy,
+    pub(crate) past: Past,
     /// Whether it is in its session's list of those that have something to send.
     queued: bool,
 }
@@ -95,12 +96,29 @@ pub(crate) enum Phase {
     Starting,
     /// It is sent a part of what catches it up, and is to ask for more behind it.
     Paging,
+    /// It is sent a page of the past.
+    Replaying,
+    /// It was sent a page of the past, and is to ask for the next one.
+    Replayed,
+    /// It asked for the next page of the past.
+    Awaiting,
     /// It is sent the stream's runs.
     Live,
     /// It fell behind while its socket was full: its publisher is asked when there is room.
     Parked,
     /// It fell behind, and its publisher was asked to catch it up.
     Fallen,
+}
+
+/// Whether a subscriber is being sent the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// It is not.
+    No,
+    /// It is, and the live stream is of no use to it yet.
+    Before,
+    /// It is, and it holds the live stream behind what it is still to be sent.
+    Held,
 }
 
 /// What a subscriber is sent before its stream's runs.
@@ -166,6 +184,13 @@ pub(crate) enum PendingResult {
     Done(Outcome<Subscribed>),
 }
 
+impl Phase {
+    /// Whether it is sent what only it is sent, before its stream's runs.
+    pub(crate) const fn has_beginning(self) -> bool {
+        matches!(self, Self::Starting | Self::Paging | Self::Replaying)
+    }
+}
+
 impl PendingRequest {
     pub(crate) fn new(id: Option<RequestId>, op: JoiningOp, streams: usize) -> Self {
         Self {
@@ -195,6 +220,7 @@ impl Sub {
             next: NOBODY,
             phase: Phase::Joining,
             policy,
+            past: Past::No,
             queued: false,
         }
     }
@@ -208,7 +234,11 @@ impl Sub {
 
     /// Whether the stream's ring is of use to it.
     pub(crate) const fn holds_ring(&self) -> bool {
-        matches!(self.phase, Phase::Held | Phase::Starting | Phase::Live)
+        match self.past {
+            Past::No => matches!(self.phase, Phase::Held | Phase::Starting | Phase::Live),
+            Past::Before => false,
+            Past::Held => true,
+        }
     }
 }
 

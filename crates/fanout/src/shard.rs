@@ -2,6 +2,7 @@
 
 mod accept;
 mod pump;
+mod replays;
 mod requests;
 mod sender;
 mod sockets;

@@ -29,6 +29,12 @@ pub(crate) fn reading(config: &IngestConfig, waker: &Waker) -> KafkaResult<Kafka
     Ok(client)
 }
 
+/// A client that reads one partition for somebody, who may be slow.
+pub(crate) fn past(config: &IngestConfig, queue_bytes: usize) -> KafkaResult<KafkaConsumer> {
+    let properties = properties::past(config, queue_bytes);
+    BaseConsumer::from_config_and_context(&properties, Watcher::default())
+}
+
 /// A client that asks for topics and offsets only.
 pub(crate) fn asking(config: &IngestConfig) -> KafkaResult<KafkaConsumer> {
     BaseConsumer::from_config_and_context(&properties::common(config), Watcher::default())

@@ -31,6 +31,12 @@ pub(crate) fn date(document: &Document<'_, '_>, place: Place) -> Result<Nanos, F
     nanos_of_date(document.text(place)?.as_bytes()).ok_or(Fault::at(place, ErrorKind::BadTime))
 }
 
+/// The same, of a text on its own.
+#[must_use]
+pub fn date_of(text: &str) -> Option<Nanos> {
+    nanos_of_date(text.as_bytes())
+}
+
 /// The same, where it is there and not null.
 pub(crate) fn date_if_there(
     document: &Document<'_, '_>,

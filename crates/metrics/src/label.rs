@@ -232,6 +232,10 @@ label! {
     BadResume = "bad_resume",
     /// The start is not served.
     UnsupportedStart = "unsupported_start",
+    /// What the start needs is no longer in the log.
+    StartTooEarly = "start_too_early",
+    /// As many streams are replayed as may be.
+    Busy = "busy",
     /// The session has the stream already.
     AlreadySubscribed = "already_subscribed",
     /// The session does not have the stream.
@@ -242,6 +246,17 @@ label! {
     NotReady = "not_ready",
     /// The client's token is not for the stream.
     NotEntitled = "not_entitled",
+}
+
+label! {
+    /// Why a replay of the past did not begin, or broke off.
+    ReplayRefusal is "reason":
+    /// There are as many as may be.
+    Busy = "busy",
+    /// What its start needs is no longer in the log.
+    TooEarly = "too_early",
+    /// The log cannot be read.
+    Failed = "failed",
 }
 
 label! {

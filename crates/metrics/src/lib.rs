@@ -21,6 +21,7 @@ mod histogram;
 mod by;
 pub mod label;
 
+mod history;
 mod ingest;
 mod publisher;
 mod shard;
@@ -34,6 +35,7 @@ pub use counter::Counter;
 pub use family::{Family, Kind};
 pub use gauge::{DurationGauge, Gauge};
 pub use histogram::{BOUNDS_NS, Histogram};
+pub use history::HistoryMetrics;
 pub use ingest::{IngestMetrics, MAX_PARTITIONS, MAX_TOPICS, PartitionMetrics, TopicMetrics};
 pub use publisher::PublisherMetrics;
 pub use registry::{BuildInfo, CONTENT_TYPE, NodeMetrics, Registry};

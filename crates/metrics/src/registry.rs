@@ -6,7 +6,7 @@ use prometheus::{Encoder, TextEncoder};
 
 use crate::family::Scrape;
 use crate::ingest::Names;
-use crate::{Family, Gauge, IngestMetrics, PublisherMetrics, ShardMetrics};
+use crate::{Family, Gauge, HistoryMetrics, IngestMetrics, PublisherMetrics, ShardMetrics};
 
 /// The `Content-Type` of what [`Registry::render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -27,6 +27,7 @@ pub struct Registry {
     shards: Mutex<Vec<Arc<ShardMetrics>>>,
     publishers: Mutex<Vec<Arc<PublisherMetrics>>>,
     ingests: Mutex<Vec<Arc<IngestMetrics>>>,
+    history: Arc<HistoryMetrics>,
     node: Arc<NodeMetrics>,
 }
 
@@ -51,6 +52,7 @@ impl Registry {
             shards: Mutex::default(),
             publishers: Mutex::default(),
             ingests: Mutex::default(),
+            history: Arc::default(),
             node: Arc::default(),
         }
     }
@@ -71,6 +73,12 @@ impl Registry {
     #[must_use]
     pub fn add_ingest(&self) -> Arc<IngestMetrics> {
         add(&self.ingests, IngestMetrics::new(Arc::clone(&self.names)))
+    }
+
+    /// The cells of the replays of the past.
+    #[must_use]
+    pub fn history(&self) -> Arc<HistoryMetrics> {
+        Arc::clone(&self.history)
     }
 
     /// The cells of the node as a whole.
@@ -105,6 +113,7 @@ impl Registry {
         families::ingest(&lock(&self.ingests), &mut out);
         families::publishers(&lock(&self.publishers), &mut out);
         families::shards(&lock(&self.shards), &mut out);
+        families::history(&self.history, &mut out);
         families::stages(&lock(&self.publishers), &lock(&self.shards), &mut out);
         crate::process::scrape(&mut out);
         out

@@ -43,6 +43,8 @@ use std::sync::Arc;
 
 use ingest::IngestConfig;
 
+use crate::history::HistorySettings;
+
 use flat::Flat;
 use reader::Reader;
 
@@ -65,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) streams: streams::Settings,
     /// The bounds and times of the fan-out, and the public listener.
     pub(crate) fanout: fanout::Settings,
+    /// The bounds of replays.
+    pub(crate) history: HistorySettings,
     /// What is logged.
     pub(crate) log: Log,
     /// All values in force, to be shown.
@@ -142,6 +146,12 @@ impl Config {
             },
             instruments: Arc::new(instruments),
             fanout,
+            history: HistorySettings {
+                replays: reader.count("history.replays"),
+                look_back: reader.duration("history.look_back"),
+                page_bytes: reader.size("history.page_bytes"),
+                queue_bytes: reader.size("history.queue_bytes"),
+            },
             log: Log::read(reader),
             effective: Effective(Vec::new()),
         }

@@ -14,6 +14,7 @@ use wire::GoAwayReason;
 
 use crate::admin::{self, AdminState, Readiness};
 use crate::config::Config;
+use crate::history::Replays;
 use crate::pages;
 use crate::pipeline::{IngestCounts, Pipeline};
 
@@ -117,9 +118,22 @@ fn start(
         links,
         pages::pages(),
     )?;
+    let history: Option<Arc<dyn fanout::History>> = (config.history.replays > 0).then(|| {
+        let replays = Replays::new(
+            config.history,
+            config.ingest.clone(),
+            config.streams,
+            Arc::clone(&config.instruments),
+            registry.history(),
+        );
+        Arc::new(replays) as Arc<dyn fanout::History>
+    });
     let names_instruments = consumers.len() == 1;
     let mut publishers = Publishers::new();
-    for (number, (consumer, port)) in consumers.into_iter().zip(ports).enumerate() {
+    for (number, (consumer, mut port)) in consumers.into_iter().zip(ports).enumerate() {
+        if let Some(history) = &history {
+            port.set_history(Arc::clone(history));
+        }
         let mut pipeline = Pipeline::new(
             number,
             config.streams,

@@ -28,6 +28,7 @@ mod view;
 
 mod epoch;
 mod publisher;
+mod replay;
 
 mod ring;
 
@@ -36,8 +37,9 @@ pub use key::{Handle, StreamKey, WatchId};
 pub use message_log::MessageLog;
 pub use place::{At, Scope};
 pub use publisher::{
-    About, CaughtUp, Joined, Publisher, Refused, ResumeFailure, Start, Stats, Unwanted,
+    About, CaughtUp, Joined, Origin, Publisher, Refused, ResumeFailure, Start, Stats, Unwanted,
 };
+pub use replay::{Foundation, Replay};
 pub use ring::{Chunks, Cursor, Frames, Passed, Ring};
 pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame};
 pub use settings::Settings;

@@ -11,6 +11,8 @@ pub struct MessageLog {
     /// Who has this sequence number or a later one can be given all that it lacks.
     floor: Option<Seq>,
     bound: usize,
+    /// A message was added since it was begun.
+    heard: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,7 @@ impl MessageLog {
             bytes: VecDeque::new(),
             floor: None,
             bound,
+            heard: false,
         }
     }
 
@@ -39,6 +42,7 @@ impl MessageLog {
             // What came before was never seen here.
             self.floor = Some(seq);
         }
+        self.heard = true;
         let Ok(len) = u32::try_from(message.len()) else {
             self.restart(seq);
             return;
@@ -63,6 +67,7 @@ impl MessageLog {
     pub fn restart(&mut self, seq: Seq) {
         self.entries.clear();
         self.bytes.clear();
+        self.heard = false;
         self.floor = Some(seq);
     }
 
@@ -70,7 +75,13 @@ impl MessageLog {
     pub fn reset(&mut self) {
         self.entries.clear();
         self.bytes.clear();
+        self.heard = false;
         self.floor = None;
+    }
+
+    /// Whether nothing has been added since it was begun.
+    pub(crate) fn is_unheard(&self) -> bool {
+        !self.heard
     }
 
     /// Whether all that follows `seq` is held.

@@ -26,6 +26,7 @@ mod start;
 
 mod catch_up;
 mod join;
+mod origin;
 mod watch;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,6 +42,7 @@ use crate::{Handle, PartitionIdentity, Run, Settings, WatchId};
 pub use about::About;
 pub use catch_up::CaughtUp;
 pub use join::{Joined, ResumeFailure, Start};
+pub use origin::Origin;
 pub use partitions::Unwanted;
 pub use stats::Stats;
 pub use watch::Refused;

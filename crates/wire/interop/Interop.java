@@ -48,7 +48,8 @@ public final class Interop {
         new Message("Heartbeat", List.of("channel"), List.of(), List.of()),
         new Message("Lag",
             List.of("channel", "kind", "fromSeq", "toSeq", "messages", "bytes", "age"), List.of(), List.of()),
-        new Message("GoAway", List.of("reason", "delay", "closeAfter"), List.of(), List.of()));
+        new Message("GoAway", List.of("reason", "delay", "closeAfter"), List.of(), List.of()),
+        new Message("ReplayComplete", List.of("channel", "messages"), List.of(), List.of()));
 
     /** Java has no unsigned long: these are printed as such. */
     private static final Set<String> UNSIGNED = Set.of(

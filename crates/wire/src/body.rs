@@ -102,6 +102,15 @@ pub struct Lag {
     pub age: u64,
 }
 
+/// What was asked for of the past has been sent; from here on the stream is live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayComplete {
+    /// The channel that the message is part of.
+    pub channel: Channel,
+    /// How many messages of the past were sent, those of the start left out.
+    pub messages: u64,
+}
+
 /// Why a node stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GoAwayReason {

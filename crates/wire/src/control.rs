@@ -6,6 +6,7 @@
 mod id;
 mod symbol;
 
+mod pace;
 mod stream;
 
 mod error;
@@ -21,8 +22,9 @@ mod read;
 pub use answer::{
     Answer, InstrumentEntry, Outcome, StartKind, StartReason, Subscribed, Unsubscribed,
 };
-pub use error::{ControlError, ErrorCode, Refusal, StreamError};
+pub use error::{ControlError, Earliest, ErrorCode, Refusal, StreamError};
 pub use id::RequestId;
+pub use pace::Pace;
 pub use read::AnswerError;
 pub use request::Request;
 pub use stream::{Policy, Resume, Start, StreamChange, StreamKey, StreamRequest, StreamUpdate};

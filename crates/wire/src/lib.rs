@@ -34,7 +34,7 @@ mod encoding;
 pub mod close;
 pub mod control;
 
-pub use body::{Bar, GoAway, GoAwayReason, Lag, LagKind, Status, Ticker};
+pub use body::{Bar, GoAway, GoAwayReason, Lag, LagKind, ReplayComplete, Status, Ticker};
 pub use depth::Depth;
 pub use encoding::{Encoding, SUBPROTOCOL_JSON, SUBPROTOCOL_PACKED, SUBPROTOCOL_SBE};
 pub use head::Head;

@@ -1,7 +1,7 @@
 use market::{Aggressor, Bbo, Channel, Exponents, Level, Price, Size, State, Trade};
 
 use crate::sbe::{self, Body, EncodeError, Message};
-use crate::{Bar, GoAway, Head, Lag, Status, Ticker};
+use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
 /// A data message that owns what it says, for keeping and comparing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub enum OwnedBody {
     Lag(Lag),
     /// The node is about to stop.
     GoAway(GoAway),
+    /// What was asked for of the past has been sent.
+    ReplayComplete(ReplayComplete),
 }
 
 /// What an instrument is; [`sbe::Instrument`] with its texts owned.
@@ -120,6 +122,7 @@ impl Message<'_> {
             Body::Heartbeat(channel) => OwnedBody::Heartbeat(channel),
             Body::Lag(lag) => OwnedBody::Lag(lag),
             Body::GoAway(go_away) => OwnedBody::GoAway(go_away),
+            Body::ReplayComplete(complete) => OwnedBody::ReplayComplete(complete),
         };
         OwnedMessage {
             head: self.head,
@@ -162,6 +165,7 @@ impl OwnedMessage {
             OwnedBody::Heartbeat(channel) => sbe::heartbeat(out, head, *channel),
             OwnedBody::Lag(lag) => sbe::lag(out, head, lag),
             OwnedBody::GoAway(go_away) => sbe::go_away(out, head, go_away),
+            OwnedBody::ReplayComplete(complete) => sbe::replay_complete(out, head, complete),
         }
         Ok(())
     }

@@ -267,6 +267,11 @@ fn dump(message: &OwnedMessage) -> String {
             line.field("delay", go_away.delay);
             line.field("closeAfter", go_away.close_after);
         }
+        OwnedBody::ReplayComplete(complete) => {
+            line.begin("ReplayComplete", &message.head);
+            line.channel(complete.channel);
+            line.field("messages", complete.messages);
+        }
     }
     line.0
 }

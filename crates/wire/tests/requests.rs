@@ -11,8 +11,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use wire::control::{
-    Answer, ControlError, ErrorCode, Policy, Request, RequestId, Start, StreamChange, StreamKey,
-    StreamRequest, StreamUpdate, Symbol,
+    Answer, ControlError, ErrorCode, Pace, Policy, Request, RequestId, Start, StreamChange,
+    StreamKey, StreamRequest, StreamUpdate, Symbol,
 };
 use wire::{Depth, PriceStep, Speed};
 
@@ -483,12 +483,20 @@ fn stream_requests() -> impl Strategy<Value = StreamRequest> {
         any::<u64>().prop_map(|time| (None, Some(Start::Time(Nanos(time))))),
         (-1i64..).prop_map(|seq| (None, Some(Start::Seq(Seq(seq))))),
     ];
-    (keys(), select(&Policy::ALL), place).prop_map(|(key, policy, (resume, start))| {
+    let pace = option::of(1u32..1_000_000).prop_map(|hundredths| {
+        hundredths.and_then(|it| Pace::parse(&market::decimal::to_string(i64::from(it), -2)))
+    });
+    (keys(), select(&Policy::ALL), place, pace).prop_map(|(key, policy, (resume, start), pace)| {
         let mut request = StreamRequest::from(key).policy(policy);
         if let Some((epoch, seq)) = resume {
             request = request.resume(epoch, seq);
         }
-        StreamRequest { start, ..request }
+        let pace = pace.filter(|_| start.is_some());
+        StreamRequest {
+            start,
+            pace,
+            ..request
+        }
     })
 }
 

@@ -179,6 +179,17 @@ pub struct Heartbeat {
     pub head: Head,
 }
 
+/// The past is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayComplete {
+    /// Of which subscription.
+    pub subscription: SubscriptionId,
+    /// Where the live stream goes on.
+    pub head: Head,
+    /// How many messages of the past the node sent behind the start.
+    pub messages: u64,
+}
+
 /// What this client, being slow, did not get one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LagNotice {

@@ -1,6 +1,8 @@
 use std::time::{Duration, Instant};
 
-use wire::control::{Answer, AnswerError, ControlError, ErrorCode, RequestId, Subscribed};
+use wire::control::{
+    Answer, AnswerError, ControlError, ErrorCode, RequestId, StartKind, Subscribed,
+};
 
 use super::Session;
 use super::entry::{Address, Phase};
@@ -91,6 +93,12 @@ impl Session {
         entry.heard = now;
         entry.level = now;
         let asked = entry.asked;
+        let mut told = told.clone();
+        if entry.is_past() && asked.is_some_and(|asked| asked.epoch == told.epoch) {
+            // It begins with the state that this client has, and goes on from there.
+            told.start = StartKind::Resumed;
+        }
+        let told = &told;
         let address = Address {
             instrument: told.instrument,
             view: told.view,
@@ -127,7 +135,14 @@ impl Session {
             return;
         };
         let has_it = error.code == ErrorCode::AlreadySubscribed;
-        let passes = matches!(error.code, ErrorCode::NotReady | ErrorCode::BadResume) || has_it;
+        let passes = matches!(
+            error.code,
+            ErrorCode::NotReady | ErrorCode::BadResume | ErrorCode::Busy
+        ) || has_it;
+        if error.code == ErrorCode::StartTooEarly && entry.was_open {
+            // What it had not been sent is gone: the node says so when it is asked to resume.
+            entry.end_past();
+        }
         entry.at_node = has_it;
         // What was once accepted is refused while a node starts, or moves to another; not for good.
         entry.anew |= error.code == ErrorCode::BadResume;

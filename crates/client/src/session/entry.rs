@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use market::{Channel, InstrumentId, Position};
+use market::{Channel, InstrumentId, Position, Seq};
 use slab::Slab;
 use wire::View;
-use wire::control::{Resume, StreamKey, StreamRequest};
+use wire::control::{Resume, Start, StreamKey, StreamRequest};
 
 use crate::random::Random;
 use crate::stream::Follower;
@@ -89,12 +89,27 @@ impl Entry {
     pub(super) fn ask(&self, resume: bool) -> (StreamRequest, Option<Position>) {
         let position = self.follower.resumable().filter(|_| resume && !self.anew);
         let mut request = self.request.clone();
-        if let Some(Position { epoch, seq }) = position {
-            request.resume = Some(Resume { epoch, seq });
-            // It began there once; now it goes on.
-            request.start = None;
+        match position {
+            // The past is not over: it goes on from here. What was had comes again at most.
+            Some(Position { seq, .. }) if self.is_past() => {
+                let behind = i64::from(request.key.channel == Channel::Trades);
+                request.start = Some(Start::Seq(Seq(seq.0.saturating_add(behind))));
+            }
+            Some(Position { epoch, seq }) => request.resume = Some(Resume { epoch, seq }),
+            None => {}
         }
         (request, position)
+    }
+
+    /// Whether it is sent the past, or is to be.
+    pub(super) const fn is_past(&self) -> bool {
+        self.request.start.is_some()
+    }
+
+    /// The past is over, or not to be had any more.
+    pub(super) const fn end_past(&mut self) {
+        self.request.start = None;
+        self.request.pace = None;
     }
 
     /// A fault: the stream has to be asked for anew; the first time after `first`, then more and more

@@ -10,7 +10,7 @@ use super::entry::{Address, Entry};
 use crate::SubscriptionId;
 use crate::event::{
     self, BarUpdate, BboUpdate, BookUpdate, Event, Gap, GapCause, Heartbeat, InstrumentInfo,
-    LagNotice, Mismatch, Resync, StatusUpdate, TickerUpdate, TradesUpdate,
+    LagNotice, Mismatch, ReplayComplete, Resync, StatusUpdate, TickerUpdate, TradesUpdate,
 };
 use crate::stream::{Fault, Missing, Taken};
 
@@ -196,6 +196,14 @@ fn event_of(entry: &mut Entry, message: &Message<'_>, raw: Bytes) -> Option<Even
                 head,
                 lag,
             }))
+        }
+        Body::ReplayComplete(complete) => {
+            entry.end_past();
+            Event::ReplayComplete(ReplayComplete {
+                subscription,
+                head,
+                messages: complete.messages,
+            })
         }
         Body::Instrument(_) | Body::GoAway(_) => return None,
     })

@@ -176,6 +176,7 @@ impl Follower {
             Body::Status(status) => self.status(head, *status),
             Body::Heartbeat(_) => self.heartbeat(head),
             Body::Lag(lag) => self.lag(head, lag),
+            Body::ReplayComplete(_) => self.replay_complete(head),
             Body::Trades(_) => self.plain(head, false),
             _ => self.plain(head, true),
         }
@@ -312,6 +313,22 @@ impl Follower {
                 Taken::Noted
             }
         }
+    }
+
+    /// From here on the stream is live: nothing changes but the place.
+    fn replay_complete(&mut self, head: &Head) -> Taken {
+        match self.place(head, false) {
+            Place::Gap => return self.gap(head.prev_seq),
+            Place::Next => {
+                self.advance(head);
+                if let Some(kept) = &mut self.kept {
+                    kept.book.pass(self.mine, false);
+                }
+            }
+            Place::Begin if self.mine.is_none() && self.kept.is_none() => self.advance(head),
+            Place::Begin | Place::Held => {}
+        }
+        Taken::Noted
     }
 
     fn lag(&mut self, head: &Head, lag: &Lag) -> Taken {

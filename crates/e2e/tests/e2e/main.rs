@@ -11,5 +11,6 @@ mod bad_input;
 mod cryptofeed;
 mod edges;
 mod fleet;
+mod history;
 mod oracle;
 mod views;

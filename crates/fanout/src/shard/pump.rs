@@ -160,7 +160,7 @@ impl State {
             let stream = &self.streams[sub.stream as usize];
             let most = VISIT - plan.len;
             let frames = match sub.phase {
-                Phase::Starting | Phase::Paging => session
+                Phase::Starting | Phase::Paging | Phase::Replaying => session
                     .start_of(sub_index)
                     .and_then(|start| start.run.frames_from(start.cursor, most)),
                 Phase::Live if stream.ring.has_fallen(sub.cursor) => {
@@ -174,6 +174,10 @@ impl State {
                 Phase::Live => stream.ring.frames_from(sub.cursor, most),
                 Phase::Parked => {
                     self.ask_to_catch_up(index, sub_index);
+                    continue;
+                }
+                Phase::Replayed => {
+                    self.ask_for_page(index, sub_index);
                     continue;
                 }
                 _ => continue,
@@ -194,7 +198,7 @@ impl State {
     fn frames<'a>(&'a self, session: &'a Session, segment: &Segment) -> Option<Frames<'a>> {
         let index = usize::from(segment.sub);
         let sub = session.sub(index)?;
-        if matches!(sub.phase, Phase::Starting | Phase::Paging) {
+        if sub.phase.has_beginning() {
             let start = session.start_of(index)?;
             return start.run.frames_from(start.cursor, segment.len);
         }
@@ -299,7 +303,7 @@ impl State {
             return;
         };
         let slot = sub.stream as usize;
-        let starts = matches!(sub.phase, Phase::Starting | Phase::Paging);
+        let starts = sub.phase.has_beginning();
         let mut cursor = sub.cursor;
         let stream = &mut self.streams[slot];
         let mut outgoing = session.outgoing.take();
@@ -326,9 +330,12 @@ impl State {
                 session.forget_start(sub_index);
                 has_more = !stream.ring.is_at_end(cursor);
                 if let Some(sub) = session.sub_mut(sub_index) {
-                    let pages = sub.phase == Phase::Paging;
-                    sub.phase = if pages { Phase::Parked } else { Phase::Live };
-                    has_more |= pages;
+                    sub.phase = match sub.phase {
+                        Phase::Paging => Phase::Parked,
+                        Phase::Replaying => Phase::Replayed,
+                        _ => Phase::Live,
+                    };
+                    has_more |= sub.phase != Phase::Live;
                 }
             }
         } else {

@@ -197,8 +197,9 @@ impl State {
             let error = key.refuse(ControlError::new(code, message));
             request.results.push(PendingResult::Done(Err(error)));
         };
-        if stream.start.is_some() {
-            let message = "start: this node does not replay the past yet; leave it out".into();
+        if stream.start.is_some()
+            && let Some(message) = super::replays::unsupported(&stream.key)
+        {
             return fail(&stream.key, ErrorCode::UnsupportedStart, message);
         }
         let grant = self.sessions[index].about.seat.grant();
@@ -257,6 +258,7 @@ impl State {
                     epoch: resume.epoch,
                     seq: resume.seq,
                 }),
+                replay: stream.start.map(|start| (start, stream.pace)),
                 result: request.results.len(),
                 replaces: None,
             });
@@ -427,6 +429,7 @@ impl State {
                 publisher,
                 policy,
                 resume: None,
+                replay: None,
                 result: request.results.len(),
                 replaces,
             });
@@ -468,6 +471,9 @@ pub(super) fn refuse(key: &control::StreamKey, why: NotJoined) -> StreamError {
             let message = "this node is catching up with what it has missed; try again soon";
             (ErrorCode::NotReady, message.to_owned())
         }
+        NotJoined::Busy | NotJoined::NoHistory | NotJoined::NoReplay(_) => {
+            return key.refuse(super::replays::refusal(why));
+        }
         NotJoined::Refused(refused) => {
             let code = match refused {
                 Refused::UnknownInstrument => ErrorCode::UnknownSymbol,
@@ -497,6 +503,8 @@ pub(super) const fn code_label(code: ErrorCode) -> label::ErrorCode {
         ErrorCode::BadPolicy => label::ErrorCode::BadPolicy,
         ErrorCode::BadResume => label::ErrorCode::BadResume,
         ErrorCode::UnsupportedStart => label::ErrorCode::UnsupportedStart,
+        ErrorCode::StartTooEarly => label::ErrorCode::StartTooEarly,
+        ErrorCode::Busy => label::ErrorCode::Busy,
         ErrorCode::AlreadySubscribed => label::ErrorCode::AlreadySubscribed,
         ErrorCode::NotSubscribed => label::ErrorCode::NotSubscribed,
         ErrorCode::TooManyStreams => label::ErrorCode::TooManyStreams,

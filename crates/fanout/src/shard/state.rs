@@ -18,6 +18,7 @@ use super::Common;
 use super::pump::Batch;
 use super::sender::Sender;
 use super::sweep::{self, Check};
+use crate::history::ReplayLine;
 use crate::link::{CommandLine, PublisherLink, StreamSlot};
 use crate::rate::TokenBucket;
 use crate::session::{About, Ending, Session};
@@ -36,6 +37,8 @@ pub(super) struct State {
     pub(super) streams: Slab<Stream>,
     pub(super) by_key: HashMap<(StreamKey, Encoding), usize>,
     pub(super) publishers: Vec<CommandLine>,
+    /// Of subscribers that are sent the past, by their tokens.
+    pub(super) replays: HashMap<u32, ReplayLine>,
     /// Sessions that have something to send, each once.
     pub(super) to_send: VecDeque<u32>,
     /// Sessions whose sockets may have something to read, each once.
@@ -104,6 +107,7 @@ impl State {
             streams: Slab::new(),
             by_key: HashMap::new(),
             publishers: publishers.into_iter().map(CommandLine::new).collect(),
+            replays: HashMap::new(),
             to_send: VecDeque::new(),
             to_read: Vec::new(),
             to_end: Vec::new(),

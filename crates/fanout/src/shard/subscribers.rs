@@ -4,11 +4,11 @@ use market::{Channel, Position};
 use metrics::label;
 use streams::{CaughtUp, Cursor, Joined, ResumeFailure, Ring, Start, StreamKey};
 use wire::control::{Policy, StartKind, StartReason, Subscribed};
-use wire::{Encoding, LagKind, close};
+use wire::{Encoding, LagKind, close, control};
 
 use super::state::{State, Stream, number};
 use crate::link::{Command, Delivery, NotJoined, RunFor, SubscriberId};
-use crate::session::{Joining, PendingResult, Phase, Sub};
+use crate::session::{Joining, Past, PendingResult, Phase, Sub};
 
 /// Bytes that a stream's ring keeps while the shard's rings together are over their budget.
 const SCARCE_RUN_BYTES: usize = 64 * 1024;
@@ -23,6 +23,8 @@ pub(super) struct Join {
     pub(super) publisher: usize,
     pub(super) policy: Policy,
     pub(super) resume: Option<Position>,
+    /// Where in the past it begins, and how fast that is sent.
+    pub(super) replay: Option<(control::Start, Option<control::Pace>)>,
     /// Which result of the pending request its outcome will be.
     pub(super) result: usize,
     /// The subscriber of the same session that ends when this one may begin.
@@ -30,7 +32,7 @@ pub(super) struct Join {
 }
 
 /// Where a run begins.
-const FIRST: Cursor = Cursor {
+pub(super) const FIRST: Cursor = Cursor {
     frame: 0,
     seq: market::Seq::NONE,
 };
@@ -48,6 +50,11 @@ impl State {
                 subscriber,
                 outcome,
             } => self.joined(subscriber, outcome),
+            Delivery::Replayed { subscriber, page } => self.replayed(subscriber, page),
+            Delivery::HandedOver {
+                subscriber,
+                handover,
+            } => self.handed_over(subscriber, handover),
             Delivery::CaughtUp {
                 subscriber,
                 caught_up,
@@ -175,6 +182,7 @@ impl State {
             publisher,
             policy,
             resume,
+            replay,
             result,
             replaces,
         } = join;
@@ -184,7 +192,10 @@ impl State {
         let session = &mut self.sessions[index];
         let cursor = stream.ring.cursor_at_end(market::Seq::NONE);
         let place = number(stream.subs.len());
-        let sub = Sub::new(number(slot), place, token, cursor, policy);
+        let mut sub = Sub::new(number(slot), place, token, cursor, policy);
+        if replay.is_some() {
+            sub.past = Past::Before;
+        }
         let Some(sub) = session.insert(sub) else {
             return;
         };
@@ -208,6 +219,7 @@ impl State {
             },
             resume,
             moves: replaces.is_some(),
+            replay: replay.map(|(start, pace)| self.replay(token, start, pace)),
         };
         self.publishers[publisher].send(command);
     }
@@ -219,9 +231,11 @@ impl State {
             return;
         };
         let holds_ring = sub.holds_ring();
+        let token = sub.token;
         let Some((slot, place, _, cursor)) = session.remove(sub_index) else {
             return;
         };
+        self.replays.remove(&token);
         let (slot, at) = (slot as usize, place as usize);
         let stream = &mut self.streams[slot];
         if holds_ring {
@@ -314,8 +328,14 @@ impl State {
                 continue;
             };
             let behind = !self.streams[sub.stream as usize].ring.is_at_end(sub.cursor);
-            sub.phase = if starts { Phase::Starting } else { Phase::Live };
-            if behind || starts {
+            let is_past = sub.past != Past::No;
+            sub.phase = match (starts, is_past) {
+                (true, true) => Phase::Replaying,
+                (false, true) => Phase::Replayed,
+                (true, false) => Phase::Starting,
+                (false, false) => Phase::Live,
+            };
+            if behind || starts || is_past {
                 session.mark_ready(sub_index);
             }
         }
@@ -377,7 +397,7 @@ impl State {
         match outcome {
             Ok(joined) => {
                 let stream = &mut self.streams[slot];
-                stream.holders += 1;
+                stream.holders += usize::from(sub.past == Past::No);
                 sub.epoch = joined.position.epoch;
                 sub.cursor = stream.ring.cursor_at_end(joined.position.seq);
                 sub.phase = Phase::Held;
@@ -449,7 +469,7 @@ impl State {
         self.mark_to_send(subscriber.session);
     }
 
-    fn is_current(&self, subscriber: SubscriberId) -> bool {
+    pub(super) fn is_current(&self, subscriber: SubscriberId) -> bool {
         self.sessions
             .get(subscriber.session)
             .and_then(|session| session.sub(subscriber.sub))

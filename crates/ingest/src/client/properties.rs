@@ -76,6 +76,22 @@ pub(super) fn reading(config: &IngestConfig) -> ClientConfig {
     properties
 }
 
+/// The properties of a client that reads one partition, of which at most so many bytes wait.
+pub(super) fn past(config: &IngestConfig, queue_bytes: usize) -> ClientConfig {
+    let mut properties = reading(config);
+    properties.remove("debug");
+    if let Some(debug) = config.properties.get("debug") {
+        properties.set("debug", debug);
+    }
+    properties.set_log_level(RDKafkaLogLevel::Info);
+    // It reads one partition, so an end needs no name.
+    properties.set("enable.partition.eof", "true");
+    properties.set("statistics.interval.ms", "0");
+    let kbytes = (queue_bytes / 1024).max(1);
+    properties.set("queued.max.messages.kbytes", kbytes.to_string());
+    properties
+}
+
 /// The properties of any client.
 pub(super) fn common(config: &IngestConfig) -> ClientConfig {
     let mut properties = ClientConfig::new();

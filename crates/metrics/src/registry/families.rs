@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::family::{Kind, Sample, Scrape, gauge, seconds};
 use crate::registry::NodeMetrics;
 use crate::{
-    BuildInfo, By, Counter, Histogram, IngestMetrics, PublisherMetrics, ShardMetrics, TopicMetrics,
+    BuildInfo, By, Counter, Histogram, HistoryMetrics, IngestMetrics, PublisherMetrics,
+    ShardMetrics, TopicMetrics,
 };
 
 pub(super) fn node(build: &BuildInfo, node: &Arc<NodeMetrics>, out: &mut Scrape) {
@@ -39,6 +40,40 @@ pub(super) fn node(build: &BuildInfo, node: &Arc<NodeMetrics>, out: &mut Scrape)
         "Partitions that are not caught up with yet since the start.",
         node,
         |n| &n.partitions_behind,
+    );
+}
+
+pub(super) fn history(history: &Arc<HistoryMetrics>, out: &mut Scrape) {
+    let history = std::slice::from_ref(history);
+    out.sum(
+        "tapecast_replays_active",
+        "Replays of the past under way.",
+        history,
+        |h| &h.active,
+    );
+    out.sum(
+        "tapecast_replays_started_total",
+        "Replays of the past begun.",
+        history,
+        |h| &h.started,
+    );
+    out.sum(
+        "tapecast_replays_completed_total",
+        "Replays of the past that led to their live streams.",
+        history,
+        |h| &h.completed,
+    );
+    out.sum(
+        "tapecast_replays_refused_total",
+        "Replays of the past that did not begin, or broke off.",
+        history,
+        |h| &h.refused,
+    );
+    out.sum(
+        "tapecast_replay_records_total",
+        "Kafka records read for replays of the past.",
+        history,
+        |h| &h.records,
     );
 }
 

@@ -325,6 +325,33 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("batched"),
         meaning: "How shards send: many sessions with one system call by io_uring, where the system has it, or each with its own.",
     },
+    // Each has a thread, a client of Kafka with its threads, and a few MiB.
+    Key {
+        path: "history.replays",
+        kind: Kind::Integer(0, 1024),
+        default: Value("16"),
+        meaning: "Streams that are sent the past at a time; further ones are refused with `busy`. With 0 nobody begins in the past.",
+    },
+    // Most feeds tell a whole book every minute or so; twice as far is looked until there is one.
+    Key {
+        path: "history.look_back",
+        kind: Kind::Duration(Duration::from_millis(100), super::key::LOOKBACK),
+        default: Value("1m"),
+        meaning: "How far before its start a replay looks for the last whole book; twice as far each time there is none.",
+    },
+    // As much as one visit of a session sends.
+    Key {
+        path: "history.page_bytes",
+        kind: Kind::Size(KIB, 16 * MIB),
+        default: Value("64KiB"),
+        meaning: "Messages of the past that a session is sent at a time; the next ones are made when these have gone out.",
+    },
+    Key {
+        path: "history.queue_bytes",
+        kind: Kind::Size(KIB, GIB),
+        default: Value("1MiB"),
+        meaning: "Records that wait in the Kafka client of a replay, one fetch (1 MiB) besides.",
+    },
     Key {
         path: "auth.mode",
         kind: Kind::Choice(&["none", "keys", "jwt"]),

@@ -2,8 +2,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use client::Endpoint;
-use market::{Channel, InstrumentName};
+use market::{Channel, InstrumentName, Nanos, Seq};
+use wire::control::{Pace, Start};
 use wire::{Depth, PriceStep, Speed};
+
+use super::latency::wall_clock;
+
+/// The least number that is taken for a time in ns, and not for an offset: 1973.
+const LEAST_TIME: u64 = 100_000_000_000_000_000;
+
+/// How fast the past is sent; none is as fast as can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PaceArg(pub(super) Option<Pace>);
 
 /// Follow instruments in the terminal, and verify everything that comes
 ///
@@ -38,6 +48,13 @@ pub(crate) struct TailArgs {
         value_parser = channel
     )]
     pub(super) channel: Vec<Channel>,
+    /// Begin in the past: an offset, a time as 2026-01-31T12:00:00Z or in ns since 1970, or how long
+    /// ago, e.g. 10m
+    #[arg(long, value_name = "TIME|SEQ", value_parser = start)]
+    pub(super) start: Option<Start>,
+    /// How many times as fast as it happened the past is sent, or max
+    #[arg(long, value_name = "FACTOR", requires = "start", value_parser = pace)]
+    pub(super) pace: Option<PaceArg>,
     /// Print one JSON object for each event
     #[arg(long, conflicts_with = "plain")]
     pub(super) json: bool,
@@ -94,6 +111,33 @@ fn channel(text: &str) -> Result<Channel, String> {
     Channel::from_name(text)
         .filter(|channel| served.contains(channel))
         .ok_or_else(|| "may be book, bbo, trades or status".to_owned())
+}
+
+fn start(text: &str) -> Result<Start, String> {
+    if let Ok(number) = text.parse::<u64>() {
+        return match i64::try_from(number) {
+            Ok(seq) if number < LEAST_TIME => Ok(Start::Seq(Seq(seq))),
+            _ => Ok(Start::Time(Nanos(number))),
+        };
+    }
+    if let Some(time) = ingest::date(text) {
+        return Ok(Start::Time(time));
+    }
+    let ago = duration(text).map_err(|_| {
+        "may be an offset, a time as 2026-01-31T12:00:00Z or in ns since 1970, or how long ago, e.g. 10m"
+            .to_owned()
+    })?;
+    let ago = u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX);
+    Ok(Start::Time(Nanos(wall_clock().0.saturating_sub(ago))))
+}
+
+fn pace(text: &str) -> Result<PaceArg, String> {
+    if text == "max" {
+        return Ok(PaceArg(None));
+    }
+    Pace::parse(text)
+        .map(|pace| PaceArg(Some(pace)))
+        .ok_or_else(|| "may be max, or a number from 0.01 to 10000".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -153,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn a_start_is_an_offset_a_time_or_how_long_ago() {
+        let start = |text: &str| parse(&format!("A:B --start {text}")).unwrap().start;
+        assert_eq!(start("17"), Some(Start::Seq(Seq(17))));
+        let time = Some(Start::Time(Nanos(1_769_860_800_000_000_000)));
+        assert_eq!(start("1769860800000000000"), time);
+        assert_eq!(start("2026-01-31T12:00:00Z"), time);
+        assert!(matches!(start("10m"), Some(Start::Time(Nanos(ago))) if ago > LEAST_TIME));
+        let paced = parse("A:B --start 17 --pace 2.5").unwrap();
+        assert_eq!(paced.pace, Some(PaceArg(Pace::parse("2.5"))));
+    }
+
+    #[test]
     fn what_is_wrong_is_refused_with_what_it_may_be() {
         for (line, word) in [
             ("", "SYMBOL"),
@@ -166,6 +222,9 @@ mod tests {
             ("A:B --duration 0s", "10s"),
             ("A:B --duration 1d", "10s"),
             ("A:B --count 0", "1.."),
+            ("A:B --start yesterday", "ago"),
+            ("A:B --pace 2", "--start"),
+            ("A:B --start 5 --pace 0", "0.01"),
             ("A:B --json --plain", "--plain"),
         ] {
             let parsed = parse(line);

@@ -117,6 +117,12 @@ impl Tail {
                 if matches!(channel, Channel::Book | Channel::Bbo) {
                     subscription = subscription.speed(args.speed);
                 }
+                if let Some(start) = args.start {
+                    subscription = subscription.start(start);
+                }
+                if let Some(pace) = args.pace.and_then(|pace| pace.0) {
+                    subscription = subscription.pace(pace);
+                }
                 let id = client
                     .subscribe(&subscription)
                     .with_context(|| format!("{name}: {}", channel.name()))?;

@@ -176,6 +176,10 @@ fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
             ("status", with_head(&update.head, body))
         }
         Event::Heartbeat(beat) => ("heartbeat", with_head(&beat.head, json!({}))),
+        Event::ReplayComplete(complete) => (
+            "replay_complete",
+            with_head(&complete.head, json!({ "messages": complete.messages })),
+        ),
         Event::Lag(notice) => {
             let lag = notice.lag;
             let body = json!({

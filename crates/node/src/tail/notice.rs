@@ -58,6 +58,10 @@ impl Notice {
                     state.is_broken(),
                 )
             }
+            Event::ReplayComplete(complete) => (
+                format!("live after {} messages of the past", complete.messages),
+                false,
+            ),
             Event::Lag(notice) => {
                 let lag = notice.lag;
                 let (kind, age) = (lag.kind.name(), lag.age / 1_000_000);

@@ -20,6 +20,10 @@ impl Home {
         }
     }
 
+    pub(super) const fn identity(&self) -> &PartitionIdentity {
+        &self.identity
+    }
+
     pub(super) const fn is(&self, index: u32) -> bool {
         self.index == index
     }

@@ -34,6 +34,10 @@ impl Identity {
         self.lot_size = lot_size;
     }
 
+    pub(super) const fn steps(&self) -> (Option<Price>, Option<Size>) {
+        (self.tick_size, self.lot_size)
+    }
+
     /// Takes over a definition; whether the scale is another one now.
     pub(super) fn define(&mut self, definition: &Definition) -> bool {
         self.set_steps(

@@ -259,7 +259,7 @@ impl Instrument {
     }
 
     /// The channel that its state is about: its trades only as long as it has no book.
-    const fn main_channel(&self) -> Channel {
+    pub(super) const fn main_channel(&self) -> Channel {
         if self.book.home.is_none() {
             Channel::Trades
         } else {

@@ -95,6 +95,11 @@ impl Outbox {
         self.watches.get(id.0 as usize)
     }
 
+    /// Bytes of frames that wait to be handed over.
+    pub(super) fn pending(&self, id: WatchId) -> usize {
+        self.get(id).map_or(0, |watch| watch.run.len())
+    }
+
     /// Begins the next message: `write` appends it in SBE.
     pub(super) fn draft(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.draft.clear();

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use market::{Nanos, Seq};
+
 /// What is wrong with a request or a stream; stable, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
@@ -31,6 +33,10 @@ pub enum ErrorCode {
     BadResume,
     /// This node does not start in the past.
     UnsupportedStart,
+    /// What the start needs is no longer in the log.
+    StartTooEarly,
+    /// The node replays as many streams as it may.
+    Busy,
     /// The session has this stream already.
     AlreadySubscribed,
     /// The session does not have this stream.
@@ -47,7 +53,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes that a node sends.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownOp,
@@ -62,6 +68,8 @@ impl ErrorCode {
         Self::BadPolicy,
         Self::BadResume,
         Self::UnsupportedStart,
+        Self::StartTooEarly,
+        Self::Busy,
         Self::AlreadySubscribed,
         Self::NotSubscribed,
         Self::TooManyStreams,
@@ -87,6 +95,8 @@ impl ErrorCode {
             Self::BadPolicy => "bad_policy",
             Self::BadResume => "bad_resume",
             Self::UnsupportedStart => "unsupported_start",
+            Self::StartTooEarly => "start_too_early",
+            Self::Busy => "busy",
             Self::AlreadySubscribed => "already_subscribed",
             Self::NotSubscribed => "not_subscribed",
             Self::TooManyStreams => "too_many_streams",
@@ -121,6 +131,17 @@ pub struct ControlError {
     pub code: ErrorCode,
     /// For people.
     pub message: String,
+    /// Of [`ErrorCode::StartTooEarly`]: the first start that can be had.
+    pub earliest: Option<Earliest>,
+}
+
+/// Where a stream can begin at the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earliest {
+    /// The log time there.
+    pub time: Nanos,
+    /// The offset there.
+    pub seq: Seq,
 }
 
 impl ControlError {
@@ -129,6 +150,15 @@ impl ControlError {
         Self {
             code,
             message: message.into(),
+            earliest: None,
+        }
+    }
+
+    /// That a start is too early.
+    pub fn too_early(message: impl Into<String>, earliest: Option<Earliest>) -> Self {
+        Self {
+            earliest,
+            ..Self::new(ErrorCode::StartTooEarly, message)
         }
     }
 
@@ -137,6 +167,13 @@ impl ControlError {
         crate::text::quote(out, self.code.as_str());
         out.extend_from_slice(b",\"message\":");
         crate::text::quote(out, &self.message);
+        if let Some(Earliest { time, seq }) = self.earliest {
+            out.extend_from_slice(b",\"earliest\":{\"time\":\"");
+            crate::text::integer(out, time.0);
+            out.extend_from_slice(b"\",\"seq\":");
+            crate::text::integer(out, seq.0);
+            out.push(b'}');
+        }
         out.push(b'}');
     }
 }

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::fields::{Field, Fields, listed};
 use super::{
-    ControlError, ErrorCode, Policy, Refusal, Request, RequestId, Resume, Start, StreamChange,
-    StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol,
+    ControlError, ErrorCode, Pace, Policy, Refusal, Request, RequestId, Resume, Start,
+    StreamChange, StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol,
 };
 use crate::{Depth, PriceStep, Speed};
 
@@ -15,6 +15,7 @@ const DEPTHS: &str = "1, 5, 10, 25, 50, 100, 500, 1000 or \"full\"";
 const GROUPS: &str = "a price step above zero, as in \"0.5\"";
 const RESUMES: &str = "{\"epoch\":E,\"seq\":S} with what the last message said";
 const STARTS: &str = "{\"time\":\"NANOSECONDS\"} or {\"seq\":S}";
+const PACES: &str = "\"max\", or a number from 0.01 to 10000 with at most two decimals";
 const SYMBOLS: &str = "VENUE:SYMBOL, or a text with *";
 const STREAMS: &str = "an array of at least one stream";
 
@@ -93,7 +94,7 @@ fn streams<T>(
 fn subscription(fields: &Fields<'_>) -> Result<StreamRequest, ControlError> {
     let [channel, symbol, depth, speed, group] = KEY;
     fields.only(&[
-        channel, symbol, depth, speed, group, "policy", "resume", "start",
+        channel, symbol, depth, speed, group, "policy", "resume", "start", "pace",
     ])?;
     let request = StreamRequest {
         key: key(fields)?,
@@ -104,11 +105,18 @@ fn subscription(fields: &Fields<'_>) -> Result<StreamRequest, ControlError> {
             .unwrap_or_default(),
         resume: fields.get("resume").map(resume).transpose()?,
         start: fields.get("start").map(start).transpose()?,
+        pace: fields.get("pace").map(pace).transpose()?.flatten(),
     };
     if request.resume.is_some() && request.start.is_some() {
         return Err(ControlError::new(
             ErrorCode::BadResume,
             "resume and start are both there, and only one may be",
+        ));
+    }
+    if fields.get("pace").is_some() && request.start.is_none() {
+        return Err(ControlError::new(
+            ErrorCode::BadRequest,
+            "pace is there, and is of use with start only",
         ));
     }
     Ok(request)
@@ -254,6 +262,16 @@ fn start(field: Field<'_>) -> Result<Start, ControlError> {
         (None, Some(seq)) => read_seq(seq).map(Start::Seq).ok_or_else(wrong),
         _ => Err(wrong()),
     }
+}
+
+/// `None` is as fast as can be.
+fn pace(field: Field<'_>) -> Result<Option<Pace>, ControlError> {
+    if field.read::<String>().as_deref() == Some("max") {
+        return Ok(None);
+    }
+    Pace::parse(field.text)
+        .map(Some)
+        .ok_or_else(|| field.wrong(ErrorCode::BadRequest, PACES))
 }
 
 fn read_seq(field: Field<'_>) -> Option<Seq> {

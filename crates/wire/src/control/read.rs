@@ -1,14 +1,14 @@
 //! From JSON text to answers, for clients. Fields that are not known are of a later version, and
 //! are passed over.
 
-use market::{Channel, Epoch, Exponents, InstrumentId, InstrumentName, Nanos, State};
+use market::{Channel, Epoch, Exponents, InstrumentId, InstrumentName, Nanos, Seq, State};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::fields::Fields;
 use super::{
-    Answer, ControlError, ErrorCode, InstrumentEntry, Outcome, Policy, RequestId, StartKind,
-    StartReason, StreamError, StreamKey, Subscribed, Unsubscribed, parse,
+    Answer, ControlError, Earliest, ErrorCode, InstrumentEntry, Outcome, Policy, RequestId,
+    StartKind, StartReason, StreamError, StreamKey, Subscribed, Unsubscribed, parse,
 };
 use crate::View;
 
@@ -106,11 +106,27 @@ enum RawId {
 struct RawError {
     code: String,
     message: String,
+    earliest: Option<RawEarliest>,
+}
+
+#[derive(Deserialize)]
+struct RawEarliest {
+    time: String,
+    seq: i64,
 }
 
 impl RawError {
     fn error(self) -> ControlError {
-        ControlError::new(ErrorCode::read(&self.code), self.message)
+        let earliest = self.earliest.and_then(|told| {
+            Some(Earliest {
+                time: Nanos(told.time.parse().ok()?),
+                seq: Seq(told.seq),
+            })
+        });
+        ControlError {
+            earliest,
+            ..ControlError::new(ErrorCode::read(&self.code), self.message)
+        }
     }
 }
 

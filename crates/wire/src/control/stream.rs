@@ -1,6 +1,6 @@
 use market::{Channel, Epoch, InstrumentName, Nanos, Seq};
 
-use super::{ControlError, StreamError, Symbol};
+use super::{ControlError, Pace, StreamError, Symbol};
 use crate::text::{integer, quote};
 use crate::{Depth, PriceStep, Speed, View, ViewParams};
 
@@ -58,6 +58,8 @@ pub struct StreamRequest {
     pub resume: Option<Resume>,
     /// Where in the past to begin, instead of now.
     pub start: Option<Start>,
+    /// How fast the past is sent; as fast as can be where it is not given.
+    pub pace: Option<Pace>,
 }
 
 /// A stream that a client wants changed.
@@ -218,6 +220,13 @@ impl StreamRequest {
         self
     }
 
+    /// The same, with the past sent at that pace.
+    #[must_use]
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.pace = Some(pace);
+        self
+    }
+
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         self.key.write_open(out);
         if self.policy != Policy::default() {
@@ -244,6 +253,10 @@ impl StreamRequest {
             }
             None => {}
         }
+        if let Some(pace) = self.pace {
+            out.extend_from_slice(b",\"pace\":");
+            out.extend_from_slice(pace.to_string().as_bytes());
+        }
         out.push(b'}');
     }
 }
@@ -255,6 +268,7 @@ impl From<StreamKey> for StreamRequest {
             policy: Policy::default(),
             resume: None,
             start: None,
+            pace: None,
         }
     }
 }

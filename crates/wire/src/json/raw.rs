@@ -17,6 +17,7 @@ pub(super) enum RawBody {
     Heartbeat(RawHeartbeat),
     Lag(RawLag),
     GoAway(RawGoAway),
+    ReplayComplete(RawReplayComplete),
 }
 
 /// What every message begins with.
@@ -146,4 +147,11 @@ pub(super) struct RawGoAway {
     pub(super) reason: String,
     pub(super) delay: u32,
     pub(super) close_after: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawReplayComplete {
+    pub(super) channel: String,
+    pub(super) messages: u64,
 }

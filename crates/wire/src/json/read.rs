@@ -6,8 +6,8 @@ use super::raw::{
 };
 use crate::codes::Code;
 use crate::{
-    Bar, GoAway, Head, Lag, OwnedBody, OwnedInstrument, OwnedMessage, OwnedTrade, Status, Ticker,
-    View,
+    Bar, GoAway, Head, Lag, OwnedBody, OwnedInstrument, OwnedMessage, OwnedTrade, ReplayComplete,
+    Status, Ticker, View,
 };
 
 /// Why a text is no data message.
@@ -85,6 +85,10 @@ pub fn read(
             reason: value("reason", raw.reason)?,
             delay: raw.delay,
             close_after: raw.close_after,
+        }),
+        RawBody::ReplayComplete(raw) => OwnedBody::ReplayComplete(ReplayComplete {
+            channel: value("channel", raw.channel)?,
+            messages: raw.messages,
         }),
     };
     Ok(OwnedMessage { head, body })

@@ -2,7 +2,7 @@ use market::{Bbo, Exponents};
 
 use super::object::{Object, key};
 use crate::sbe::{Body, BookDelta, BookSnapshot, Instrument, Message, TradeEntries};
-use crate::{Bar, GoAway, Head, Lag, Status, Ticker};
+use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
 /// What the JSON of a message says of its instrument, which SBE says by number.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,7 @@ pub fn write(out: &mut Vec<u8>, message: &Message<'_>, instrument: &InstrumentTe
         Body::Heartbeat(channel) => object.name(key!("channel"), *channel),
         Body::Lag(lag) => write_lag(&mut object, lag),
         Body::GoAway(go_away) => write_go_away(&mut object, go_away),
+        Body::ReplayComplete(complete) => write_replay_complete(&mut object, complete),
     }
     object.raw("}");
 }
@@ -151,4 +152,9 @@ fn write_go_away(object: &mut Object<'_>, go_away: &GoAway) {
     object.name(key!("reason"), go_away.reason);
     object.number(key!("delay"), go_away.delay);
     object.number(key!("closeAfter"), go_away.close_after);
+}
+
+fn write_replay_complete(object: &mut Object<'_>, complete: &ReplayComplete) {
+    object.name(key!("channel"), complete.channel);
+    object.number(key!("messages"), complete.messages);
 }

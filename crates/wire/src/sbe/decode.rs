@@ -4,13 +4,13 @@ use market::{Aggressor, Bbo, Exponents, Level, Nanos, Price, Seq, Size};
 
 use super::layout::{
     BAR, BBO, BOOK_DELTA, BOOK_SNAPSHOT, GO_AWAY, HEADER, HEARTBEAT, INSTRUMENT, LAG, LEVEL,
-    SCHEMA_ID, STATUS, TICKER, TRADE, TRADES, at,
+    REPLAY_COMPLETE, SCHEMA_ID, STATUS, TICKER, TRADE, TRADES, at,
 };
 use super::message::{Body, BookDelta, BookSnapshot, Instrument, Message};
 use super::reader::{Block, Reader, Text};
 use super::{DecodeError, Fault, Levels, TradeEntries};
 use crate::codes::Code;
-use crate::{Bar, GoAway, Head, Lag, Status, Ticker};
+use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
 /// The messages of a WebSocket payload, one after another.
 ///
@@ -86,6 +86,7 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, DecodeError> {
         9 => heartbeat(reader, length)?,
         10 => lag(reader, length)?,
         11 => go_away(reader, length)?,
+        12 => replay_complete(reader, length)?,
         _ => return Err(reader.error("templateId", begin + 2, Fault::UnknownTemplate(template))),
     };
     Ok(Message { head, body })
@@ -286,6 +287,16 @@ fn go_away<'a>(reader: &mut Reader<'a>, length: u16) -> Parts<'a> {
         reason: block.code::<_, { at::go_away::REASON }>("reason")?,
         delay: block.u32::<{ at::go_away::DELAY }>(),
         close_after: block.u32::<{ at::go_away::CLOSE_AFTER }>(),
+    });
+    Ok((block.head(), body))
+}
+
+fn replay_complete<'a>(reader: &mut Reader<'a>, length: u16) -> Parts<'a> {
+    reader.begin(REPLAY_COMPLETE.name);
+    let block: Block<'_, { REPLAY_COMPLETE.block }> = reader.block(length)?;
+    let body = Body::ReplayComplete(ReplayComplete {
+        channel: block.code::<_, { at::replay_complete::CHANNEL }>("channel")?,
+        messages: block.u64::<{ at::replay_complete::MESSAGES }>(),
     });
     Ok((block.head(), body))
 }

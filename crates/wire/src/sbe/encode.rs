@@ -6,12 +6,12 @@ use market::{Bbo, Channel, Level, Nanos, Trade};
 use super::draft::Draft;
 use super::layout::{
     BAR, BBO, BOOK_DELTA, BOOK_SNAPSHOT, GO_AWAY, GROUP_HEAD, HEADER, HEARTBEAT, INSTRUMENT, LAG,
-    LEVEL, MAX_CHUNK_LEVELS, MAX_DELTA_LEVELS, MAX_TEXT, MAX_TRADES, PUBLISH_TIME_OFFSET, STATUS,
-    TICKER, TRADE, TRADES, Template, at,
+    LEVEL, MAX_CHUNK_LEVELS, MAX_DELTA_LEVELS, MAX_TEXT, MAX_TRADES, PUBLISH_TIME_OFFSET,
+    REPLAY_COMPLETE, STATUS, TICKER, TRADE, TRADES, Template, at,
 };
 use super::{EncodeError, Instrument};
 use crate::codes::Code;
-use crate::{Bar, GoAway, Head, Lag, Status, Ticker};
+use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
 /// Appends an `Instrument`.
 pub fn instrument(
@@ -171,6 +171,14 @@ pub fn go_away(out: &mut Vec<u8>, head: &Head, go_away: &GoAway) {
     draft.put::<{ at::go_away::REASON }, _>([go_away.reason.code()]);
     draft.put::<{ at::go_away::DELAY }, _>(go_away.delay.to_le_bytes());
     draft.put::<{ at::go_away::CLOSE_AFTER }, _>(go_away.close_after.to_le_bytes());
+    out.extend_from_slice(draft.bytes());
+}
+
+/// Appends a `ReplayComplete`.
+pub fn replay_complete(out: &mut Vec<u8>, head: &Head, complete: &ReplayComplete) {
+    let mut draft = Draft::<{ HEADER + REPLAY_COMPLETE.block }>::new(&REPLAY_COMPLETE, head);
+    draft.put::<{ at::replay_complete::CHANNEL }, _>([complete.channel.code()]);
+    draft.put::<{ at::replay_complete::MESSAGES }, _>(complete.messages.to_le_bytes());
     out.extend_from_slice(draft.bytes());
 }
 

@@ -60,6 +60,7 @@ pub(super) const STATUS: Template = template(8, "Status", 59);
 pub(super) const HEARTBEAT: Template = template(9, "Heartbeat", 57);
 pub(super) const LAG: Template = template(10, "Lag", 94);
 pub(super) const GO_AWAY: Template = template(11, "GoAway", 65);
+pub(super) const REPLAY_COMPLETE: Template = template(12, "ReplayComplete", 65);
 
 /// The head that every block begins with.
 pub(super) mod head {
@@ -149,6 +150,10 @@ pub(super) mod at {
         pub(in crate::sbe) const DELAY: usize = 57;
         pub(in crate::sbe) const CLOSE_AFTER: usize = 61;
     }
+    pub(in crate::sbe) mod replay_complete {
+        pub(in crate::sbe) const CHANNEL: usize = 56;
+        pub(in crate::sbe) const MESSAGES: usize = 57;
+    }
 }
 
 /// The null of an optional time.
@@ -194,6 +199,7 @@ mod tests {
             HEARTBEAT,
             LAG,
             GO_AWAY,
+            REPLAY_COMPLETE,
         ];
         assert_eq!(SCHEMA.matches("<sbe:message ").count(), templates.len());
         for Template { id, name, block } in templates {
@@ -238,7 +244,7 @@ mod tests {
                 .lines()
                 .filter(|line| line.contains(&format!("<field name=\"{name}\"")))
                 .collect();
-            assert_eq!(fields.len(), 11, "{name}");
+            assert_eq!(fields.len(), 12, "{name}");
             for field in fields {
                 assert!(
                     field.ends_with(&format!("offset=\"{offset}\"/>")),

@@ -1,7 +1,7 @@
 use market::{Bbo, Channel, Exponents, Price, Size, State};
 
 use super::{Levels, TradeEntries};
-use crate::{Bar, GoAway, Head, Lag, Status, Ticker};
+use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
 /// A data message, read in place: its groups and texts are the payload's own bytes.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,8 @@ pub enum Body<'a> {
     Lag(Lag),
     /// The node is about to stop.
     GoAway(GoAway),
+    /// What was asked for of the past has been sent.
+    ReplayComplete(ReplayComplete),
 }
 
 /// What an instrument is.
@@ -98,6 +100,7 @@ impl Body<'_> {
             Self::Heartbeat(_) => "Heartbeat",
             Self::Lag(_) => "Lag",
             Self::GoAway(_) => "GoAway",
+            Self::ReplayComplete(_) => "ReplayComplete",
         }
     }
 
@@ -114,7 +117,8 @@ impl Body<'_> {
             Self::Bar(_) => Some(Channel::Bars),
             Self::Status(Status { channel, .. })
             | Self::Heartbeat(channel)
-            | Self::Lag(Lag { channel, .. }) => Some(*channel),
+            | Self::Lag(Lag { channel, .. })
+            | Self::ReplayComplete(ReplayComplete { channel, .. }) => Some(*channel),
         }
     }
 }

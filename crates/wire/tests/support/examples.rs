@@ -9,7 +9,7 @@ use market::{
 };
 use wire::{
     Bar, GoAway, GoAwayReason, Head, Lag, LagKind, OwnedBody, OwnedInstrument, OwnedMessage,
-    OwnedTrade, Status, Ticker, View,
+    OwnedTrade, ReplayComplete, Status, Ticker, View,
 };
 
 pub(crate) fn usual_head() -> Head {
@@ -169,6 +169,16 @@ pub(crate) fn everyday() -> Vec<OwnedMessage> {
                 messages: 118,
                 bytes: 14_520,
                 age: 1_250_000_000,
+            }),
+        ),
+        (
+            Head {
+                event_time: None,
+                ..stream
+            },
+            OwnedBody::ReplayComplete(ReplayComplete {
+                channel: Channel::Book,
+                messages: 3_600,
             }),
         ),
         (
@@ -402,6 +412,15 @@ fn states() -> Vec<OwnedBody> {
             messages: if small { 17 } else { u32::MAX },
             bytes: if small { 123_456 } else { u64::MAX },
             age: if small { 1_500_000_000 } else { u64::MAX },
+        }));
+    }
+    for (channel, messages) in Channel::ALL
+        .into_iter()
+        .zip([0, 1, i64::MAX.unsigned_abs()])
+    {
+        states.push(OwnedBody::ReplayComplete(ReplayComplete {
+            channel,
+            messages,
         }));
     }
     for reason in GoAwayReason::ALL {

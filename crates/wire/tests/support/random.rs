@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use wire::{
     Bar, GoAway, GoAwayReason, Head, Lag, LagKind, OwnedBody, OwnedInstrument, OwnedMessage,
-    OwnedTrade, Status, Ticker, View,
+    OwnedTrade, ReplayComplete, Status, Ticker, View,
 };
 
 const AGGRESSORS: [Aggressor; 3] = [Aggressor::Unknown, Aggressor::Buy, Aggressor::Sell];
@@ -78,6 +78,9 @@ fn body() -> impl Strategy<Value = OwnedBody> {
             })),
         select(&Channel::ALL).prop_map(OwnedBody::Heartbeat),
         lag().prop_map(OwnedBody::Lag),
+        (select(&Channel::ALL), any::<u64>()).prop_map(|(channel, messages)| {
+            OwnedBody::ReplayComplete(ReplayComplete { channel, messages })
+        }),
         (select(&GoAwayReason::ALL), any::<(u32, u32)>()).prop_map(
             |(reason, (delay, close_after))| {
                 OwnedBody::GoAway(GoAway {

@@ -360,6 +360,7 @@ pub(super) fn names(events: &[Event]) -> Vec<&'static str> {
             Event::Bar(_) => "bar",
             Event::Status(_) => "status",
             Event::Heartbeat(_) => "heartbeat",
+            Event::ReplayComplete(_) => "replay complete",
             Event::Lag(_) => "lag",
             Event::Gap(_) => "gap",
             Event::ChecksumMismatch(_) => "mismatch",

@@ -1,0 +1,227 @@
+//! Replays of the past: what a shard and whoever reads the log say to each other.
+//!
+//! A replay is a chain of pages. The shard asks for one when the one before has gone out, so a
+//! client that reads slowly slows its replay, and nothing else.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use market::Position;
+use streams::{Joined, Origin, Run};
+use tokio::sync::mpsc::Sender;
+use wire::Encoding;
+use wire::control::{Earliest, Pace, Start};
+
+use crate::link::{Delivery, NotJoined, SubscriberId};
+
+/// Orders that a replay has not taken: to send a page, and where the live stream stands.
+const ORDERS: usize = 2;
+
+/// Reads the past; whoever knows the log provides it.
+pub trait History: Send + Sync {
+    /// Begins a replay on a thread of its own; gives it back where there are as many as may be.
+    fn begin(&self, replay: Box<Wanted>) -> Result<(), Box<Wanted>>;
+}
+
+/// A replay that somebody wants.
+pub struct Wanted {
+    /// Of which stream.
+    pub origin: Origin,
+    /// In which encoding.
+    pub encoding: Encoding,
+    /// From where on.
+    pub start: Start,
+    /// How fast; as fast as can be where it is not given.
+    pub pace: Option<Pace>,
+    /// To whom.
+    pub receiver: ReplayReceiver,
+}
+
+/// A replay's way to its session.
+pub struct ReplayReceiver {
+    pub(crate) shard: Sender<Delivery>,
+    pub(crate) subscriber: SubscriberId,
+    pub(crate) orders: Receiver<ReplayOrder>,
+    /// Whether the session knows whether its replay begins.
+    pub(crate) answered: Cell<bool>,
+}
+
+/// What a session tells its replay.
+#[derive(Debug)]
+pub enum ReplayOrder {
+    /// The last page has gone out: it can be sent another.
+    Page,
+    /// The session holds the live stream from there on.
+    Live(Handover),
+}
+
+/// Where a session begins to hold its live stream.
+#[derive(Debug, Clone)]
+pub struct Handover {
+    /// The live stream's last message, which the replay is to lead to.
+    pub position: Position,
+    /// What leads there without the replay, where that cannot.
+    pub start: Option<Arc<Run>>,
+}
+
+/// The session does not want its replay any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left;
+
+/// Why a replay does not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoReplay {
+    /// What the start needs is no longer in the log.
+    TooEarly(Option<Earliest>),
+    /// The log cannot be read at the moment.
+    Unreadable,
+}
+
+/// What comes behind a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Another page.
+    More,
+    /// The replay is where the log ends: the session is to hold the live stream. `anew` when the
+    /// replay cannot lead there.
+    Live {
+        /// Whether the live stream has to begin with its state.
+        anew: bool,
+    },
+    /// The live stream.
+    Done,
+    /// Nothing: the log cannot be read on.
+    Broken,
+}
+
+/// Messages of the past.
+#[derive(Debug)]
+pub(crate) struct ReplayPage {
+    pub(crate) run: Option<Arc<Run>>,
+    /// Where its receiver then stands.
+    pub(crate) position: Position,
+    pub(crate) then: Then,
+}
+
+/// What a publisher needs to begin a replay.
+#[derive(Debug)]
+pub(crate) struct ReplayRequest {
+    pub(crate) start: Start,
+    pub(crate) pace: Option<Pace>,
+    pub(crate) orders: Receiver<ReplayOrder>,
+}
+
+/// A session's way to its replay, which ends when this is dropped.
+pub(crate) struct ReplayLine(SyncSender<ReplayOrder>);
+
+impl ReplayLine {
+    pub(crate) fn new() -> (Self, Receiver<ReplayOrder>) {
+        let (orders, received) = sync_channel(ORDERS);
+        (Self(orders), received)
+    }
+
+    /// Never blocks; `false` when the replay has ended.
+    pub(crate) fn send(&self, order: ReplayOrder) -> bool {
+        self.0.try_send(order).is_ok()
+    }
+}
+
+impl ReplayReceiver {
+    /// The replay begins with that.
+    pub fn begin(&self, joined: Joined) {
+        self.answered.set(true);
+        self.deliver(Delivery::Joined {
+            subscriber: self.subscriber,
+            outcome: Ok(joined),
+        });
+    }
+
+    /// The replay does not begin.
+    pub fn refuse(&self, why: NoReplay) {
+        self.answered.set(true);
+        self.deliver(Delivery::Joined {
+            subscriber: self.subscriber,
+            outcome: Err(NotJoined::NoReplay(why)),
+        });
+    }
+
+    /// Sends a page, after which its receiver stands at `position`.
+    pub fn page(&self, run: Option<Arc<Run>>, position: Position, then: Then) {
+        self.deliver(Delivery::Replayed {
+            subscriber: self.subscriber,
+            page: ReplayPage {
+                run,
+                position,
+                then,
+            },
+        });
+    }
+
+    /// The next order; none within that time.
+    pub fn order(&self, wait: Duration) -> Result<Option<ReplayOrder>, Left> {
+        match self.orders.recv_timeout(wait) {
+            Ok(order) => Ok(Some(order)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Left),
+        }
+    }
+
+    /// Waits for the next order.
+    pub fn wait(&self) -> Result<ReplayOrder, Left> {
+        self.orders.recv().map_err(|_| Left)
+    }
+
+    /// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
+    fn deliver(&self, delivery: Delivery) {
+        let _ended = self.shard.blocking_send(delivery);
+    }
+}
+
+impl Drop for ReplayReceiver {
+    /// A session waits for the answer.
+    fn drop(&mut self) {
+        if !self.answered.get() {
+            self.refuse(NoReplay::Unreadable);
+        }
+    }
+}
+
+impl Wanted {
+    /// Somebody else answers the session.
+    pub(crate) fn settle(&self) {
+        self.receiver.answered.set(true);
+    }
+
+    pub(crate) fn new(
+        origin: Origin,
+        encoding: Encoding,
+        request: ReplayRequest,
+        shard: Sender<Delivery>,
+        subscriber: SubscriberId,
+    ) -> Box<Self> {
+        Box::new(Self {
+            origin,
+            encoding,
+            start: request.start,
+            pace: request.pace,
+            receiver: ReplayReceiver {
+                shard,
+                subscriber,
+                orders: request.orders,
+                answered: Cell::new(false),
+            },
+        })
+    }
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted")
+            .field("origin", &self.origin)
+            .field("start", &self.start)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+use ingest::{DecodeError, PastSink, Refusal, Resolve, Resolved};
+use market::{Event, InstrumentName, Nanos, Seq};
+use streams::{Replay, Scope};
+
+use super::now;
+use crate::config::Instruments;
+
+/// The one instrument of a replay.
+const WANTED: ingest::Handle = ingest::Handle(0);
+
+/// Gives a replay the records of its instrument.
+pub(super) struct Feed<'a> {
+    pub(super) replay: &'a mut Replay,
+    pub(super) names: &'a mut Names,
+    pub(super) instruments: &'a Instruments,
+}
+
+/// What the instrument is called in records.
+pub(super) struct Names {
+    name: InstrumentName,
+    /// What it was called last, since a log calls it the same all along.
+    known: Option<(String, String)>,
+}
+
+impl Names {
+    pub(super) const fn of(name: InstrumentName) -> Self {
+        Self { name, known: None }
+    }
+
+    fn mean(&mut self, instruments: &Instruments, venue: &str, symbol: &str) -> bool {
+        if venue != self.name.venue() {
+            return false;
+        }
+        if let Some((known_venue, known)) = &self.known
+            && known_venue == venue
+            && known == symbol
+        {
+            return true;
+        }
+        let found = instruments.find(venue, symbol);
+        let is_it = found.is_ok_and(|instrument| instrument.name == self.name);
+        if is_it {
+            self.known = Some((venue.to_owned(), symbol.to_owned()));
+        }
+        is_it
+    }
+}
+
+impl Resolve for Feed<'_> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+        if self.names.mean(self.instruments, venue, symbol) {
+            Ok(Resolved {
+                handle: WANTED,
+                exponents: self.replay.exponents(),
+            })
+        } else {
+            // So nothing more of the record is read.
+            Err(Refusal::UnknownInstrument)
+        }
+    }
+
+    fn find(&mut self, venue: &str, symbol: &str) -> Option<ingest::Handle> {
+        let is_it = self.names.mean(self.instruments, venue, symbol);
+        is_it.then_some(WANTED)
+    }
+}
+
+impl PastSink for Feed<'_> {
+    fn event(&mut self, seq: Seq, log_time: Nanos, _: ingest::Handle, event: &Event<'_>) {
+        self.replay.event(seq, log_time, event, now());
+    }
+
+    fn refused(&mut self, seq: Seq, log_time: Nanos, error: &DecodeError) {
+        if error.instrument != Some(WANTED) {
+            return;
+        }
+        let scope = match error.scope {
+            ingest::Scope::Book => Scope::Book,
+            ingest::Scope::Trades => Scope::Trades,
+            ingest::Scope::Unknown => Scope::Unknown,
+        };
+        self.replay.refused(seq, log_time, scope, now());
+    }
+}

@@ -1,0 +1,325 @@
+use std::time::{Duration, Instant};
+
+use fanout::{Handover, NoReplay, ReplayOrder, Then, Wanted};
+use ingest::{Next, PastError};
+use market::{Nanos, Seq};
+use metrics::label::ReplayRefusal;
+
+use super::feed::Feed;
+use super::search::{self, End, Found, POLL};
+use super::tally::Active;
+use super::{Common, now};
+
+/// How often the log may lose its beginning while the start is looked for.
+const ATTEMPTS: u32 = 3;
+/// How long what was told of the log's end is good enough.
+const END_IS_NEW: Duration = Duration::from_secs(1);
+/// Polls without a record after which it is looked whether what is waited for can still come.
+const POLLS_A_LOOK: u32 = 10;
+
+/// One replay, from its start to its live stream.
+struct Running<'a> {
+    common: &'a Common,
+    wanted: &'a Wanted,
+    active: Option<Active<'a>>,
+    found: Found,
+    /// The session can be sent a page.
+    asked: bool,
+    handover: Option<Handover>,
+    /// When the log's end was told last.
+    looked: Instant,
+    /// When the first record was sent, and its log time.
+    began: Option<(Instant, Nanos)>,
+}
+
+/// Why gathering messages stops.
+enum Gathered {
+    /// There is a page to be sent.
+    Page,
+    /// There is nothing more in the log at the moment.
+    End,
+    /// The stream is where the live one was handed over.
+    Reached,
+}
+
+/// Replays until the stream is live, or its session has left.
+pub(super) fn run<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
+    let origin = &wanted.origin;
+    match find(common, wanted) {
+        Ok(found) => match Running::begin(common, wanted, active, found) {
+            Ok(()) => common.tally.complete(),
+            Err(End::Left) => {}
+            Err(end) => {
+                tracing::warn!(instrument = %origin.name, ?end, "a replay broke off");
+                common.tally.refuse(ReplayRefusal::Failed);
+            }
+        },
+        Err(End::Left) => {}
+        Err(End::No(why)) => {
+            common.tally.refuse(match why {
+                NoReplay::TooEarly(_) => ReplayRefusal::TooEarly,
+                NoReplay::Unreadable => ReplayRefusal::Failed,
+            });
+            // Who is told so may ask again at once.
+            drop(active);
+            wanted.receiver.refuse(why);
+        }
+        Err(End::Past(error)) => {
+            tracing::warn!(instrument = %origin.name, %error, "a replay cannot begin");
+            common.tally.refuse(ReplayRefusal::Failed);
+            drop(active);
+            wanted.receiver.refuse(NoReplay::Unreadable);
+        }
+    }
+}
+
+fn find(common: &Common, wanted: &Wanted) -> Result<Found, End> {
+    let mut found = search::find(common, wanted);
+    for _ in 1..ATTEMPTS {
+        if !matches!(found, Err(End::Past(PastError::Gone))) {
+            break;
+        }
+        found = search::find(common, wanted);
+    }
+    found
+}
+
+impl<'a> Running<'a> {
+    fn begin(
+        common: &'a Common,
+        wanted: &'a Wanted,
+        active: Active<'a>,
+        mut found: Found,
+    ) -> Result<(), End> {
+        let joined = found.replay.begin(now());
+        let joined = joined.map_err(|_| End::No(NoReplay::Unreadable))?;
+        wanted.receiver.begin(joined);
+        let mut running = Self {
+            common,
+            wanted,
+            active: Some(active),
+            found,
+            asked: false,
+            handover: None,
+            looked: Instant::now(),
+            began: None,
+        };
+        let ran = running.run();
+        if matches!(ran, Err(End::Past(_))) {
+            running.send(Then::More)?;
+            running.wait_for_asking()?;
+            let position = running.found.replay.position();
+            wanted.receiver.page(None, position, Then::Broken);
+        }
+        ran
+    }
+
+    fn run(&mut self) -> Result<(), End> {
+        loop {
+            match self.gather()? {
+                Gathered::Page => self.send(Then::More)?,
+                Gathered::End if self.handover.is_none() => self.meet()?,
+                Gathered::End => {}
+                Gathered::Reached => return self.finish(),
+            }
+        }
+    }
+
+    /// Reads until there is a page to send.
+    fn gather(&mut self) -> Result<Gathered, End> {
+        let mut records = 0;
+        let gathered = self.read(&mut records);
+        if records > 0 {
+            self.common.tally.read(records);
+        }
+        gathered
+    }
+
+    fn read(&mut self, records: &mut u64) -> Result<Gathered, End> {
+        let mut polls = 0;
+        loop {
+            if self.has_reached() {
+                return Ok(Gathered::Reached);
+            }
+            if self.found.replay.pending() >= self.common.settings.page_bytes {
+                return Ok(Gathered::Page);
+            }
+            if self.handover.is_none() && std::mem::take(&mut self.found.at_end) {
+                return Ok(Gathered::End);
+            }
+            // What there is goes out before more is waited for.
+            let has_some = self.found.replay.pending() > 0;
+            let wait = if has_some { Duration::ZERO } else { POLL };
+            match self.found.past.next(wait)? {
+                Next::Record { seq, log_time } => {
+                    if !self.is_due(log_time)? {
+                        if has_some {
+                            return Ok(Gathered::Page);
+                        }
+                        continue;
+                    }
+                    self.take(seq);
+                    *records += 1;
+                    if self.is_near_end() {
+                        return Ok(Gathered::End);
+                    }
+                }
+                Next::End => return Ok(Gathered::End),
+                Next::Nothing if has_some => return Ok(Gathered::Page),
+                Next::Nothing => {
+                    self.hear(Duration::ZERO)?;
+                    polls += 1;
+                    if polls % POLLS_A_LOOK == 0 && self.is_target_gone() {
+                        return Ok(Gathered::Reached);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, seq: Seq) {
+        let Found {
+            past,
+            replay,
+            names,
+            read_to,
+            ..
+        } = &mut self.found;
+        *read_to = seq;
+        past.take(&mut Feed {
+            replay,
+            names,
+            instruments: &self.common.instruments,
+        });
+    }
+
+    /// Whether nothing is left of what the log had a second ago: where records come all the time,
+    /// a client never sees its end.
+    fn is_near_end(&mut self) -> bool {
+        if self.handover.is_some() || self.found.read_to.0 + 1 < self.found.end.0 {
+            return false;
+        }
+        if self.looked.elapsed() >= END_IS_NEW
+            && let Ok((_, end)) = self.found.past.ends()
+        {
+            self.looked = Instant::now();
+            self.found.end = end;
+        }
+        self.found.read_to.0 + 1 >= self.found.end.0
+    }
+
+    /// Whether a record's time has come; waits for it, unless there is something to be sent before.
+    fn is_due(&mut self, log_time: Nanos) -> Result<bool, End> {
+        let Some(pace) = self.wanted.pace else {
+            return Ok(true);
+        };
+        if self.handover.is_some() {
+            return Ok(true);
+        }
+        let (began, first) = *self.began.get_or_insert((Instant::now(), log_time));
+        let after = pace.stretch(log_time.0.saturating_sub(first.0));
+        let wait = Duration::from_nanos(after).saturating_sub(began.elapsed());
+        if wait.is_zero() {
+            return Ok(true);
+        }
+        if self.found.replay.pending() == 0 {
+            self.hear(wait)?;
+        }
+        Ok(false)
+    }
+
+    /// Whether all has been read that stands before where the live stream was handed over.
+    fn has_reached(&self) -> bool {
+        self.handover.as_ref().is_some_and(|handover| {
+            handover.start.is_some() || self.found.read_to >= handover.position.seq
+        })
+    }
+
+    /// Whether Kafka has deleted what leads to the live stream.
+    fn is_target_gone(&self) -> bool {
+        let Some(handover) = &self.handover else {
+            return false;
+        };
+        let ends = self.found.past.ends();
+        ends.is_ok_and(|(first, _)| first > handover.position.seq)
+    }
+
+    /// The log ends here: the session is to hold its live stream.
+    fn meet(&mut self) -> Result<(), End> {
+        self.send(Then::Live {
+            anew: self.found.anew,
+        })?;
+        while self.handover.is_none() {
+            let order = self.wanted.receiver.wait()?;
+            self.obey(order);
+        }
+        Ok(())
+    }
+
+    /// Sends the last of it, and that the stream is live.
+    fn finish(&mut self) -> Result<(), End> {
+        self.send(Then::More)?;
+        let Some(handover) = self.handover.take() else {
+            return Ok(());
+        };
+        self.wait_for_asking()?;
+        let (receiver, replay) = (&self.wanted.receiver, &mut self.found.replay);
+        let Some(start) = handover.start else {
+            let complete = replay.complete(handover.position, now());
+            self.active = None;
+            receiver.page(complete, handover.position, Then::Done);
+            return Ok(());
+        };
+        let stands = replay.position();
+        let complete = replay.complete(stands, now());
+        if complete.is_some() {
+            self.asked = false;
+        }
+        receiver.page(complete, stands, Then::More);
+        self.wait_for_asking()?;
+        let position = handover.position;
+        self.active = None;
+        self.wanted.receiver.page(Some(start), position, Then::Done);
+        Ok(())
+    }
+
+    /// Sends what was gathered, once the page before has gone out. Without anything to send, what
+    /// comes behind it is told alone.
+    fn send(&mut self, then: Then) -> Result<(), End> {
+        if self.found.replay.pending() > 0 {
+            self.wait_for_asking()?;
+        } else if then == Then::More {
+            return Ok(());
+        }
+        let run = self.found.replay.take(now());
+        if run.is_some() {
+            self.asked = false;
+        }
+        let position = self.found.replay.position();
+        self.wanted.receiver.page(run, position, then);
+        Ok(())
+    }
+
+    fn wait_for_asking(&mut self) -> Result<(), End> {
+        while !self.asked {
+            let order = self.wanted.receiver.wait()?;
+            self.obey(order);
+        }
+        Ok(())
+    }
+
+    /// Takes an order, where one comes within that time.
+    fn hear(&mut self, wait: Duration) -> Result<(), End> {
+        if let Some(order) = self.wanted.receiver.order(wait)? {
+            self.obey(order);
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, order: ReplayOrder) {
+        match order {
+            ReplayOrder::Page => self.asked = true,
+            ReplayOrder::Live(handover) => self.handover = Some(handover),
+        }
+    }
+}

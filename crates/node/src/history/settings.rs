@@ -1,0 +1,14 @@
+use std::time::Duration;
+
+/// The bounds of replays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HistorySettings {
+    /// How many may be at a time; with none, nobody begins in the past.
+    pub(crate) replays: usize,
+    /// How far before its start a replay looks for the last whole book first.
+    pub(crate) look_back: Duration,
+    /// Bytes of messages that are sent at a time.
+    pub(crate) page_bytes: usize,
+    /// Bytes of records that wait to be replayed.
+    pub(crate) queue_bytes: usize,
+}

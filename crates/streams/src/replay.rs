@@ -1,0 +1,209 @@
+use std::sync::Arc;
+
+use market::{Event, Exponents, Nanos, Position, Seq};
+use wire::{Encoding, ViewParams};
+
+use crate::place::{At, Scope};
+use crate::publisher::{Joined, Origin, Publisher, Refused};
+use crate::{Handle, Run, Settings, WatchId};
+
+/// A replay keeps no log: nobody resumes in it.
+const LOG_BYTES: usize = 1024;
+/// The one partition that a replay reads.
+const PARTITION: u32 = 0;
+
+/// One stream as it was: a publisher of its own, fed with the records of its partition from before
+/// the place where it is to begin.
+///
+/// Since a sequence is a pure function of the log, what it says is what was said live, byte for byte
+/// but for the publish time. It is not when it has read too little to know the state:
+/// [`Replay::foundation`] tells.
+#[derive(Debug)]
+pub struct Replay {
+    publisher: Publisher,
+    origin: Origin,
+    encoding: Encoding,
+    handle: Handle,
+    /// Of a view from the beginning, since it is made of what it has seen; else once it begins.
+    watch: Option<WatchId>,
+    /// Where the stream stood when its state was first known.
+    founded: Option<Seq>,
+    begun: bool,
+    messages: u64,
+}
+
+/// How much is known of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Foundation {
+    /// Not its state.
+    Nothing,
+    /// Its state, and not what its next message followed on.
+    State,
+    /// All.
+    Whole,
+}
+
+impl Replay {
+    /// A replay of a stream whose partition is read from `from` on.
+    pub fn new(
+        origin: &Origin,
+        encoding: Encoding,
+        settings: &Settings,
+        from: Seq,
+        now: Nanos,
+    ) -> Result<Self, Refused> {
+        let mut publisher = Publisher::new(Settings {
+            log_bytes: LOG_BYTES,
+            log_budget: LOG_BYTES,
+            stale_after: None,
+            ..*settings
+        });
+        let handle = publisher
+            .add_instrument(&origin.name, origin.exponents, now)
+            .map_err(|_| Refused::UnknownInstrument)?;
+        publisher.set_steps(handle, origin.tick_size, origin.lot_size);
+        publisher.open(PARTITION, origin.partition.clone(), from);
+        let mut replay = Self {
+            publisher,
+            origin: origin.clone(),
+            encoding,
+            handle,
+            watch: None,
+            founded: None,
+            begun: false,
+            messages: 0,
+        };
+        if origin.key.params != ViewParams::default() {
+            replay.watch(now)?;
+        }
+        Ok(replay)
+    }
+
+    fn watch(&mut self, now: Nanos) -> Result<WatchId, Refused> {
+        if let Some(watch) = self.watch {
+            return Ok(watch);
+        }
+        let watch = self.publisher.watch(self.origin.key, self.encoding, now)?;
+        self.watch = Some(watch);
+        Ok(watch)
+    }
+
+    /// The stream that is replayed.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The scale by which the instrument's prices and sizes are to be read now.
+    #[must_use]
+    pub fn exponents(&self) -> Exponents {
+        let told = self.publisher.exponents(self.handle);
+        told.unwrap_or(self.origin.exponents)
+    }
+
+    /// Takes an event of the instrument.
+    pub fn event(&mut self, seq: Seq, log_time: Nanos, event: &Event<'_>, now: Nanos) {
+        // What the live publisher did not want, this one does not want either.
+        let _unwanted = self
+            .publisher
+            .event(at(seq, log_time), self.handle, event, now);
+        self.heard();
+    }
+
+    /// A record of the instrument could not be read.
+    pub fn refused(&mut self, seq: Seq, log_time: Nanos, scope: Scope, now: Nanos) {
+        self.publisher
+            .refused(at(seq, log_time), self.handle, scope, now);
+        self.heard();
+    }
+
+    fn heard(&mut self) {
+        if !self.begun && self.publisher.has_output() {
+            self.publisher.flush(Nanos(0), |_, _| {});
+        }
+        if self.founded.is_none()
+            && self
+                .publisher
+                .is_founded(self.handle, self.origin.key.channel)
+        {
+            self.founded = Some(self.position().seq);
+        }
+    }
+
+    /// How much is known of the stream by now.
+    #[must_use]
+    pub fn foundation(&self) -> Foundation {
+        let Some(founded) = self.founded else {
+            return Foundation::Nothing;
+        };
+        let follows = match self.origin.key.channel {
+            // The full raw book and trades speak at every record that founds them.
+            market::Channel::Book if self.origin.key.params == ViewParams::default() => true,
+            market::Channel::Trades => true,
+            _ => self.position().seq > founded,
+        };
+        if follows {
+            Foundation::Whole
+        } else {
+            Foundation::State
+        }
+    }
+
+    /// Begins: what leads somebody without any state to where the stream stands. Its messages from
+    /// here on are kept for [`Replay::take`].
+    pub fn begin(&mut self, now: Nanos) -> Result<Joined, Refused> {
+        let watch = self.watch(now)?;
+        self.publisher.flush(now, |_, _| {});
+        self.begun = true;
+        let joined = self.publisher.join(watch, None, now);
+        joined.ok_or(Refused::UnknownInstrument)
+    }
+
+    /// Where the stream stands.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        let stands = match self.watch {
+            Some(watch) => self.publisher.position(watch),
+            None => self
+                .publisher
+                .origin(&self.origin.key)
+                .ok()
+                .flatten()
+                .map(|origin| origin.position),
+        };
+        stands.unwrap_or(Position {
+            epoch: self.origin.position.epoch,
+            seq: Seq::NONE,
+        })
+    }
+
+    /// Bytes of messages that wait to be taken.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.watch.map_or(0, |watch| self.publisher.pending(watch))
+    }
+
+    /// The messages since the last call, as one run; none when there was none.
+    pub fn take(&mut self, now: Nanos) -> Option<Arc<Run>> {
+        let mut taken = None;
+        self.publisher.flush(now, |_, run| taken = Some(run));
+        let messages = taken.as_ref().map_or(0, |run| run.marks().len());
+        self.messages += messages as u64;
+        taken
+    }
+
+    /// Says that the stream goes on live behind `live`.
+    pub fn complete(&mut self, live: Position, now: Nanos) -> Option<Arc<Run>> {
+        let watch = self.watch?;
+        self.publisher
+            .replay_complete(watch, live, self.messages, now)
+    }
+}
+
+const fn at(seq: Seq, log_time: Nanos) -> At {
+    At {
+        partition: PARTITION,
+        seq,
+        log_time,
+    }
+}
