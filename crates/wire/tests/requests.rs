@@ -229,7 +229,7 @@ fn an_error_names_the_field_what_it_was_and_what_it_may_be() {
         "dept",
         "50",
         BadRequest,
-        "dept is no field here, and may be channel, symbol, depth, speed, group, policy, resume or start",
+        "dept is no field here, and may be channel, symbol, depth, speed, group, policy, resume, start or pace",
     );
 }
 
