@@ -3,15 +3,17 @@ use std::sync::Arc;
 
 use hyper::Uri;
 
-/// The port of `ws://` when the text names none.
+/// The ports of `ws://` and `wss://` when the text names none.
 const DEFAULT_PORT: u16 = 80;
+const DEFAULT_TLS_PORT: u16 = 443;
 
-/// Where a node listens: `ws://host:port/path`.
+/// Where a node listens: `ws://host:port/path`, or `wss://` with TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     text: Arc<str>,
     host: Arc<str>,
     port: u16,
+    tls: bool,
     target: Arc<str>,
 }
 
@@ -21,8 +23,8 @@ pub enum EndpointError {
     /// It is not a URL.
     #[error("is no url; an endpoint looks like ws://host:port/ws")]
     Url,
-    /// The scheme is not `ws`.
-    #[error("has another scheme than ws:// (for tls put a proxy before it)")]
+    /// The scheme is neither `ws` nor `wss`.
+    #[error("has another scheme than ws:// and wss://")]
     Scheme,
     /// There is no host.
     #[error("has no host; an endpoint looks like ws://host:port/ws")]
@@ -30,14 +32,16 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Reads `ws://host[:port][/path]`.
+    /// Reads `ws://host[:port][/path]`, or the same with `wss`.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         let uri: Uri = text.parse().map_err(|_| EndpointError::Url)?;
-        match uri.scheme_str() {
-            Some("ws") => {}
+        let tls = match uri.scheme_str() {
+            Some("ws") => false,
+            Some("wss") => true,
             Some(_) => return Err(EndpointError::Scheme),
             None => return Err(EndpointError::Url),
-        }
+        };
+        let default_port = if tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
         let host = uri.host().unwrap_or_default();
         // An IPv6 address stands in brackets in a URL only.
         let host = host
@@ -51,7 +55,8 @@ impl Endpoint {
         Ok(Self {
             text: text.into(),
             host: host.into(),
-            port: uri.port_u16().unwrap_or(DEFAULT_PORT),
+            port: uri.port_u16().unwrap_or(default_port),
+            tls,
             target: target.into(),
         })
     }
@@ -72,6 +77,12 @@ impl Endpoint {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it is spoken to with TLS.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        self.tls
     }
 
     /// What is asked for in the handshake.
@@ -124,11 +135,13 @@ mod tests {
         );
         check("ws://node-1/ws?a=b", "node-1", 80, "/ws?a=b", "node-1:80");
         check("ws://[::1]:9000", "::1", 9000, "/", "[::1]:9000");
+        check("wss://node-1/ws", "node-1", 443, "/ws", "node-1:443");
+        assert!(Endpoint::parse("wss://x/ws").unwrap().is_tls());
+        assert!(!Endpoint::parse("ws://x/ws").unwrap().is_tls());
     }
 
     #[test]
     fn a_wrong_endpoint_says_what_is_wrong() {
-        assert_eq!(Endpoint::parse("wss://x/ws"), Err(EndpointError::Scheme));
         assert_eq!(Endpoint::parse("http://x/ws"), Err(EndpointError::Scheme));
         assert_eq!(Endpoint::parse("localhost:8080"), Err(EndpointError::Url));
         assert_eq!(Endpoint::parse(""), Err(EndpointError::Url));

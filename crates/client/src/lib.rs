@@ -37,6 +37,7 @@
 //!
 //! In reading order:
 
+mod authorities;
 mod backoff;
 mod config;
 mod endpoint;
@@ -59,6 +60,7 @@ mod client;
 #[cfg(test)]
 mod testing;
 
+pub use authorities::AuthoritiesError;
 pub use backoff::Backoff;
 pub use client::{BuildError, Builder, Client, Handle};
 pub use config::Config;

@@ -6,6 +6,8 @@
 
 mod handshake;
 
+mod transport;
+
 mod frames;
 mod stream;
 

@@ -2,6 +2,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Client, Handle, Ids, Link};
+use crate::authorities::{Authorities, AuthoritiesError};
 use crate::session::Session;
 use crate::socket::Connector;
 use crate::token::TokenSource;
@@ -17,6 +18,7 @@ pub struct Builder {
     config: Config,
     seed: Option<u64>,
     token: Option<TokenSource>,
+    authorities: Option<Vec<u8>>,
 }
 
 /// Why a client cannot be built.
@@ -33,6 +35,9 @@ pub enum BuildError {
         /// What is wrong with it.
         error: EndpointError,
     },
+    /// An endpoint is `wss`, and there is nobody to believe who it is.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// A subscription cannot be made.
     #[error("subscription {index}: {error}")]
     Subscription {
@@ -44,7 +49,7 @@ pub enum BuildError {
 }
 
 impl Builder {
-    /// A node to connect to, `ws://host:port/ws`. Several are tried in turn.
+    /// A node to connect to, `ws://host:port/ws`, or `wss://` with TLS. Several are tried in turn.
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoints.push(endpoint.into());
@@ -73,6 +78,14 @@ impl Builder {
         source: impl Fn() -> io::Result<String> + Send + Sync + 'static,
     ) -> Self {
         self.token = Some(TokenSource::new(source));
+        self
+    }
+
+    /// Certificates, as PEM, of whom to believe when a `wss` endpoint says who it is; without them, those
+    /// whom the system believes.
+    #[must_use]
+    pub fn authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.authorities = Some(pem.into());
         self
     }
 
@@ -139,9 +152,15 @@ impl Builder {
         if endpoints.is_empty() {
             return Err(BuildError::NoEndpoint);
         }
+        let authorities = match &self.authorities {
+            Some(pem) => Some(Authorities::of_pem(pem)?),
+            None if endpoints.iter().any(Endpoint::is_tls) => Some(Authorities::of_system()?),
+            None => None,
+        };
         let connector = Connector {
             max_message: self.config.max_message,
             token: self.token,
+            authorities,
         };
         let mut session = Session::new(self.config, endpoints, self.seed, now);
         let (handle, commands) = Handle::new(Ids::default());

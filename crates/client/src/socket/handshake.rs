@@ -18,7 +18,9 @@ use tokio::net::TcpStream;
 use wire::SUBPROTOCOL_SBE;
 
 use super::Socket;
+use super::transport::Transport;
 use crate::Endpoint;
+use crate::authorities::Authorities;
 use crate::event::Disconnect;
 use crate::token::TokenSource;
 
@@ -49,6 +51,8 @@ pub enum HandshakeError {
 pub(crate) struct Connector {
     pub(crate) max_message: usize,
     pub(crate) token: Option<TokenSource>,
+    /// Whom to believe, where an endpoint is `wss`.
+    pub(crate) authorities: Option<Authorities>,
 }
 
 impl Connector {
@@ -56,6 +60,13 @@ impl Connector {
     pub(crate) async fn connect(self, endpoint: Endpoint) -> Result<Socket, Disconnect> {
         let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
         stream.set_nodelay(true)?;
+        let stream = match &self.authorities {
+            Some(authorities) if endpoint.is_tls() => {
+                let stream = authorities.connect(endpoint.host(), stream).await?;
+                Transport::Tls(Box::new(stream))
+            }
+            _ => Transport::Plain(stream),
+        };
         let key = fastwebsockets::handshake::generate_key();
         let mut request = request(&endpoint, &key).map_err(HandshakeError::Request)?;
         if let Some(token) = &self.token {
@@ -79,11 +90,11 @@ fn request(endpoint: &Endpoint, key: &str) -> Result<Request<Empty<Bytes>>, hype
         .body(Empty::new())
 }
 
-type Io = TokioIo<TcpStream>;
+type Io = TokioIo<Transport>;
 
 /// Sends the request and takes the stream back, with what was read behind the answer.
 async fn exchange(
-    stream: TcpStream,
+    stream: Transport,
     request: Request<Empty<Bytes>>,
 ) -> Result<(Response<hyper::body::Incoming>, http1::Parts<Io>), Disconnect> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))

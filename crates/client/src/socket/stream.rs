@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use fastwebsockets::{Frame, Payload};
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
 
 use super::frames::Frames;
+use super::transport::Transport;
 use super::{FrameError, Incoming};
 use crate::event::Disconnect;
 
@@ -22,7 +22,7 @@ const MAX_REASON: usize = 123;
 /// A WebSocket that stands.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Transport,
     frames: Frames,
     inbox: BytesMut,
     outbox: BytesMut,
@@ -30,7 +30,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// `read_ahead`: what the handshake read behind its own end.
-    pub(crate) fn new(stream: TcpStream, read_ahead: &[u8], max_message: usize) -> Self {
+    pub(crate) fn new(stream: Transport, read_ahead: &[u8], max_message: usize) -> Self {
         Self {
             stream,
             frames: Frames::new(max_message),
@@ -93,6 +93,9 @@ impl Socket {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Ok(()))
+        // What TLS has taken may not have gone yet.
+        Pin::new(&mut self.stream)
+            .poll_flush(cx)
+            .map_err(Disconnect::from)
     }
 }

@@ -88,7 +88,10 @@ pub(super) const ARROWS: &[Arrows] = &[
         name: "client",
         ours: &["market", "wire"],
         reason: "a client knows the protocol only, or it would prove the server with the server",
-        theirs_not: &[(KAFKA, "a client needs no C compiler")],
+        theirs_not: &[(
+            KAFKA,
+            "a client has nothing to do with what brings the data",
+        )],
         pure: None,
     },
     Arrows {
