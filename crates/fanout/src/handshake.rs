@@ -1,25 +1,34 @@
 //! HTTP on the public port: the WebSocket handshake, and whatever else the node serves there.
 
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::rc::Rc;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fastwebsockets::upgrade;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::label::HandshakeRefusal;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use wire::Encoding;
 
 use crate::access::{BEARER_PROTOCOL, Denied, Grant};
+use crate::addresses::{Counted, TooMany};
+use crate::connection::Connection;
+use crate::proxy;
 use crate::seats::{NoSeat, Seat};
 use crate::session::About;
+use crate::settings::Settings;
 use crate::shard::Shard;
 
 /// A response of the public port.
@@ -39,12 +48,101 @@ struct Accepted {
     upgraded: upgrade::UpgradeFut,
 }
 
+/// How long a connection may last that does not become a session: pages, scripts and answers are
+/// small, and who reads them slowly takes the place of others.
+const HTTP_LIFETIME: Duration = Duration::from_secs(60);
+
+/// Who is at the other end of a connection.
+struct Caller {
+    peer: SocketAddr,
+    counted: Option<Counted>,
+    /// Its connection is too much, which it is told.
+    refused: bool,
+}
+
 /// Serves one connection until it is a session, or has ended; whether it is one.
 pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePermit) -> bool {
-    let timeout = shard.settings().handshake_timeout;
-    let accepted = Rc::new(std::cell::Cell::new(None));
+    let settings = shard.settings();
+    let deadline = Instant::now() + settings.handshake_timeout;
+    let arrived = tokio::time::timeout_at(deadline, arrive(shard, &settings, io)).await;
+    match arrived.unwrap_or(Err(HandshakeRefusal::Timeout)) {
+        Ok((connection, caller)) => {
+            serve_http(shard, &settings, connection, caller, deadline, permit).await
+        }
+        Err(why) => {
+            shard.metrics().handshakes_refused[why].inc();
+            false
+        }
+    }
+}
+
+/// Learns who connects, and whether that is too much; then speaks TLS, where that is spoken.
+async fn arrive(
+    shard: &Shard,
+    settings: &Settings,
+    mut io: TcpStream,
+) -> Result<(Connection, Caller), HandshakeRefusal> {
+    let mut peer = io.peer_addr().map_err(|_| HandshakeRefusal::Io)?;
+    let trusted = &settings.trusted_proxies;
+    if trusted.iter().any(|network| network.contains(peer.ip())) {
+        match proxy::read(&mut io).await {
+            Ok(told) => peer = told.unwrap_or(peer),
+            Err(error) => {
+                tracing::debug!(%error, balancer = %peer, "no PROXY header");
+                return Err(HandshakeRefusal::Proxy);
+            }
+        }
+    }
+    let now = std::time::Instant::now();
+    let (counted, refused) = match shard.addresses().enter(peer.ip(), settings, now) {
+        Ok(counted) => (counted, false),
+        Err(too_many) => {
+            let why = match too_many {
+                TooMany::OfAddress => HandshakeRefusal::Address,
+                TooMany::FromAddress | TooMany::FromAll => HandshakeRefusal::Rate,
+            };
+            if settings.tls.is_some() {
+                // A TLS handshake costs a hundred times what a refusal may.
+                return Err(why);
+            }
+            shard.metrics().handshakes_refused[why].inc();
+            (None, true)
+        }
+    };
+    let caller = Caller {
+        peer,
+        counted,
+        refused,
+    };
+    let Some(identity) = &settings.tls else {
+        return Ok((Connection::Plain(io), caller));
+    };
+    match identity.acceptor().accept(io).await {
+        Ok(stream) => Ok((Connection::Tls(Box::new(stream)), caller)),
+        Err(error) => {
+            tracing::debug!(%error, %peer, "no TLS");
+            Err(HandshakeRefusal::Tls)
+        }
+    }
+}
+
+/// Answers requests until one has made the connection a session, or it has ended.
+async fn serve_http(
+    shard: &Shard,
+    settings: &Settings,
+    connection: Connection,
+    caller: Caller,
+    deadline: Instant,
+    permit: OwnedSemaphorePermit,
+) -> bool {
+    let timeout = settings.handshake_timeout;
+    let accepted = Cell::new(None);
+    let asked = Cell::new(false);
     let service = service_fn(|mut request: Request<Incoming>| {
-        let response = if request.uri().path() == "/ws" {
+        asked.set(true);
+        let response = if caller.refused {
+            too_many()
+        } else if request.uri().path() == "/ws" {
             match accept(shard, &mut request) {
                 Ok((response, handshake)) => {
                     accepted.set(Some(handshake));
@@ -61,22 +159,27 @@ pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePe
         };
         std::future::ready(Ok::<_, Infallible>(response))
     });
-    let connection = hyper::server::conn::http1::Builder::new()
+    let http = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(io), service)
+        .serve_connection(TokioIo::new(connection), service)
         .with_upgrades();
-    if let Err(error) = connection.await {
-        let why = if error.is_timeout() {
-            HandshakeRefusal::Timeout
-        } else if error.is_parse() {
-            HandshakeRefusal::BadRequest
-        } else {
-            HandshakeRefusal::Io
-        };
+    let mut http = std::pin::pin!(http);
+    // The first request has to come within the handshake's time, whatever it took until here.
+    let mut served = tokio::time::timeout_at(deadline, http.as_mut()).await;
+    if served.is_err() && asked.get() {
+        served = tokio::time::timeout_at(deadline + HTTP_LIFETIME, http.as_mut()).await;
+    }
+    let ended = match served {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) if error.is_timeout() => Err(HandshakeRefusal::Timeout),
+        Ok(Err(error)) if error.is_parse() => Err(HandshakeRefusal::BadRequest),
+        Ok(Err(_)) => Err(HandshakeRefusal::Io),
+        Err(_) => Err(HandshakeRefusal::Timeout),
+    };
+    if let Err(why) = ended {
         shard.metrics().handshakes_refused[why].inc();
-        tracing::debug!(%error, "connection ended");
         return false;
     }
     let Some(handshake) = accepted.take() else {
@@ -85,15 +188,20 @@ pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePe
     let parts = async {
         let websocket = handshake.upgraded.await.ok()?;
         let upgraded = websocket.into_inner().into_inner();
-        upgraded.downcast::<TokioIo<TcpStream>>().ok()
+        upgraded.downcast::<TokioIo<Connection>>().ok()
     };
     let parts = tokio::time::timeout(timeout, parts).await;
     drop(permit);
     match parts {
         Ok(Some(parts)) => {
-            let io = parts.io.into_inner();
+            let (io, tls) = parts.io.into_inner().into_parts();
             let about = About {
                 seat: handshake.seat,
+                peer: caller.peer,
+                tls,
+                opened: std::time::Instant::now(),
+                conflated: 0,
+                _counted: caller.counted,
             };
             return shard.open(io, &parts.read_buf, handshake.encoding, about);
         }
@@ -101,6 +209,18 @@ pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePe
         Err(_) => shard.metrics().handshakes_refused[HandshakeRefusal::Timeout].inc(),
     }
     false
+}
+
+/// The address makes too many connections; this one is closed behind the answer.
+fn too_many() -> Response<Body> {
+    let mut response = refuse(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many connections come from this address, or too fast\n",
+    );
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Why a handshake is refused, and what its client is told; in a box, since it is the rare way.

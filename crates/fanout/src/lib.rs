@@ -16,7 +16,9 @@
 //! In reading order:
 
 mod access;
+mod network;
 mod settings;
+mod tls;
 
 mod directory;
 mod history;
@@ -30,7 +32,10 @@ mod seats;
 mod session;
 mod wheel;
 
+mod addresses;
+mod connection;
 mod handshake;
+mod proxy;
 mod shard;
 
 mod server;
@@ -44,7 +49,9 @@ pub use handshake::{Body, Pages};
 pub use history::{Handover, History, Left, NoReplay, ReplayOrder, ReplayReceiver, Then, Wanted};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use link::{Links, PublisherLink, link};
+pub use network::{Network, NetworkError};
 pub use publisher_port::PublisherPort;
 pub use seats::Seats;
 pub use server::{Fanout, StartError};
 pub use settings::Settings;
+pub use tls::{TlsError, TlsIdentity};

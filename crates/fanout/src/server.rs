@@ -1,14 +1,14 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use metrics::ShardMetrics;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 use wire::GoAwayReason;
 
+use crate::addresses::Addresses;
 use crate::directory::Directory;
 use crate::handshake::Pages;
 use crate::link::Links;
@@ -25,7 +25,7 @@ pub struct Fanout {
     seats: Arc<Seats>,
     live: Arc<Live>,
     life: watch::Sender<Life>,
-    threads: Vec<JoinHandle<io::Result<()>>>,
+    threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
 /// Why the fan-out cannot start.
@@ -66,6 +66,7 @@ impl Fanout {
             live: Arc::clone(&live),
             directory,
             seats: Arc::clone(&seats),
+            addresses: Arc::new(Addresses::new()),
             pages,
             balance,
         });
@@ -92,7 +93,7 @@ impl Fanout {
             seats,
             live,
             life,
-            threads,
+            threads: Mutex::new(threads),
         })
     }
 
@@ -115,14 +116,21 @@ impl Fanout {
         self.live.replace(settings);
     }
 
-    /// Lets no new session in, tells all to go, closes them after the delay, and ends the shards.
-    pub fn stop(&self, reason: GoAwayReason, delay: Duration) {
-        self.life.send_replace(Life::Stopping { reason, delay });
+    /// Lets no new session in, tells all to go, wave by wave, closes each some time later, and ends the
+    /// shards: as the settings say, within `drain_for` and `drain_delay`.
+    pub fn stop(&self, reason: GoAwayReason) {
+        let settings = self.live.get();
+        self.life.send_replace(Life::Stopping {
+            reason,
+            delay: settings.drain_delay,
+            spread: settings.drain_for,
+        });
     }
 
-    /// Waits until all shards have ended.
-    pub fn join(self) {
-        for thread in self.threads {
+    /// Waits until all shards have ended; for another call there is nothing left to wait for.
+    pub fn wait(&self) {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
             match thread.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(%error, "a shard failed"),
@@ -130,6 +138,11 @@ impl Fanout {
             }
         }
     }
+}
+
+/// A panic elsewhere leaves the list whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One listener a shard on the same port; the kernel spreads connections over them.

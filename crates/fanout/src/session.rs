@@ -1,4 +1,5 @@
-use std::net::TcpStream;
+use std::io::{self, Read as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,10 +8,12 @@ use streams::{Cursor, Run};
 use wire::Encoding;
 use wire::control::{Outcome, Policy, RequestId, StreamKey, Subscribed};
 
+use crate::addresses::Counted;
 use crate::inbound::Inbound;
 use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
 use crate::seats::Seat;
+use crate::tls::Tls;
 
 /// No subscriber: the end of a list of them.
 const NOBODY: u16 = u16::MAX;
@@ -37,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) ping: Ping,
     /// The socket is of no more use.
     pub(crate) gone: bool,
+    /// Its bytes go through [`About::tls`].
+    pub(crate) is_tls: bool,
     /// Subscribers that have something to send, each once: the first and the last of a list that
     /// goes on in [`Sub::next`].
     first_ready: u16,
@@ -53,6 +58,9 @@ pub(crate) struct Session {
     starts: Vec<Beginning>,
     pub(crate) ending: Option<Box<Ending>>,
     pub(crate) bucket: TokenBucket,
+    /// Messages of its streams and bytes that it was sent.
+    pub(crate) messages_out: u64,
+    pub(crate) bytes_out: u64,
     /// What is asked seldom.
     pub(crate) about: Box<About>,
 }
@@ -60,6 +68,14 @@ pub(crate) struct Session {
 /// What is asked of a session seldom: when it comes, asks for streams, and ends.
 pub(crate) struct About {
     pub(crate) seat: Seat,
+    /// The client's address, as the balancer tells it where there is one.
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: Option<Box<Tls>>,
+    pub(crate) opened: Instant,
+    /// Messages that a catch-up replaced.
+    pub(crate) conflated: u64,
+    /// Its connection counts for its address as long as it lives.
+    pub(crate) _counted: Option<Counted>,
 }
 
 // 19,000 idle sessions with ten streams each are to stay below 1 KiB each.
@@ -139,8 +155,10 @@ pub(crate) enum Ping {
 }
 
 /// A close frame is to be sent, or was; at the latest then the connection is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
+    pub(crate) code: u16,
+    pub(crate) reason: Box<str>,
     /// When that is.
     pub(crate) until: Instant,
     /// Whether the client has closed as well: nothing is left but to send what is outgoing.
@@ -261,6 +279,7 @@ impl Session {
             heard: true,
             ping: Ping::None,
             gone: false,
+            is_tls: about.tls.is_some(),
             first_ready: NOBODY,
             last_ready: NOBODY,
             subs: Vec::new(),
@@ -270,6 +289,8 @@ impl Session {
             starts: Vec::new(),
             ending: None,
             bucket,
+            messages_out: 0,
+            bytes_out: 0,
             about: Box::new(about),
         }
     }
@@ -281,7 +302,33 @@ impl Session {
     /// Whether nothing is left to do.
     pub(crate) fn has_ended(&self) -> bool {
         let said = self.ending.as_ref().is_some_and(|ending| ending.answered);
-        self.gone || said && self.outgoing.is_none()
+        self.gone || said && self.outgoing.is_none() && !self.holds_records()
+    }
+
+    /// Whether its TLS holds what the socket has not taken.
+    pub(crate) fn holds_records(&self) -> bool {
+        let tls = self.about.tls.as_ref().filter(|_| self.is_tls);
+        tls.is_some_and(|tls| tls.holds_records())
+    }
+
+    /// Receives what there is; 0 is the end.
+    pub(crate) fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match &mut self.about.tls {
+            Some(tls) if self.is_tls => tls.receive(&self.io, into),
+            _ => self.io.read(into),
+        }
+    }
+
+    /// Says that nothing comes any more, once everything has gone.
+    pub(crate) fn end_sending(&mut self) {
+        if let Some(tls) = &mut self.about.tls {
+            tls.send_end();
+            if !matches!(tls.flush(&self.io), Ok(true)) {
+                // Its socket is full: it is ended when it has room.
+                return;
+            }
+        }
+        let _ended = self.io.shutdown(Shutdown::Write);
     }
 
     /// Whether what the client sends is thrown away.
@@ -444,7 +491,15 @@ mod tests {
         let io = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let seat = Arc::new(Seats::new(1)).take(&Arc::default()).unwrap();
         let bucket = TokenBucket::full(1, 0);
-        Session::new(io, 1, Encoding::Sbe, bucket, About { seat })
+        let about = About {
+            seat,
+            peer: ([127, 0, 0, 1], 1).into(),
+            tls: None,
+            opened: Instant::now(),
+            conflated: 0,
+            _counted: None,
+        };
+        Session::new(io, 1, Encoding::Sbe, bucket, about)
     }
 
     fn sub() -> Sub {

@@ -3,6 +3,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::access::Access;
+use crate::network::Network;
+use crate::tls::TlsIdentity;
 
 /// The settings in force, which may be replaced while sessions live.
 #[derive(Debug)]
@@ -73,6 +75,18 @@ pub struct Settings {
     pub batched_sends: bool,
     /// How long clients are given between `GoAway` and the close.
     pub drain_delay: Duration,
+    /// How long it takes until the last session has its `GoAway`.
+    pub drain_for: Duration,
+    /// The most connections of one address, or of one network of 64 bits of IPv6.
+    pub connections_per_address: Option<u32>,
+    /// How many connections a second may come for long.
+    pub connection_rate: Option<u32>,
+    /// How many connections a second one address may make for long.
+    pub connection_rate_per_address: Option<u32>,
+    /// Balancers that say by the PROXY protocol who connects to them.
+    pub trusted_proxies: Vec<Network>,
+    /// The certificate that connections are encrypted with, if they are.
+    pub tls: Option<TlsIdentity>,
     /// Who may come in.
     pub access: Arc<Access>,
 }
@@ -97,6 +111,12 @@ impl Default for Settings {
             flush_delay: Duration::ZERO,
             batched_sends: true,
             drain_delay: Duration::from_secs(1),
+            drain_for: Duration::ZERO,
+            connections_per_address: None,
+            connection_rate: None,
+            connection_rate_per_address: None,
+            trusted_proxies: Vec::new(),
+            tls: None,
             access: Arc::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! One shard: a thread, its connections and its subscriber lists.
 
 mod accept;
+mod farewell;
 mod pump;
 mod replays;
 mod requests;
@@ -24,6 +25,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use wire::{Encoding, GoAwayReason};
 
+use crate::addresses::Addresses;
 use crate::directory::Directory;
 use crate::handshake::Pages;
 use crate::link::{Delivery, ShardLinks};
@@ -37,6 +39,9 @@ pub(crate) use accept::Balance;
 
 /// Deliveries that are taken in before sessions are sent to: what came meanwhile goes along.
 const DELIVERIES_A_TURN: usize = 256;
+/// How far waves of sessions that are sent away are apart, at the least; and how many there are at most.
+const WAVE: Duration = Duration::from_millis(100);
+const MOST_WAVES: u32 = 1000;
 /// How long sessions are given, after the close frame, to close as well.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
@@ -48,7 +53,10 @@ pub(crate) enum Life {
     /// Say `GoAway`, let no new session in, close all after the delay, and end.
     Stopping {
         reason: GoAwayReason,
+        /// Between a session's `GoAway` and its close.
         delay: Duration,
+        /// From the first `GoAway` to the last.
+        spread: Duration,
     },
 }
 
@@ -57,6 +65,7 @@ pub(crate) struct Common {
     pub(crate) live: Arc<Live>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) pages: Pages,
     pub(crate) balance: Balance,
 }
@@ -174,14 +183,18 @@ async fn stop_when_told(
     acceptor: tokio::task::JoinHandle<()>,
 ) {
     let stopping = life.wait_for(|life| *life != Life::Serving).await;
-    let (reason, delay) = match stopping.as_deref() {
-        Ok(Life::Stopping { reason, delay }) => (*reason, *delay),
+    let (reason, delay, spread) = match stopping.as_deref() {
+        Ok(Life::Stopping {
+            reason,
+            delay,
+            spread,
+        }) => (*reason, *delay, *spread),
         // The node itself is gone.
-        _ => (GoAwayReason::Shutdown, Duration::ZERO),
+        _ => (GoAwayReason::Shutdown, Duration::ZERO, Duration::ZERO),
     };
     drop(stopping);
     acceptor.abort();
-    shard.stop(reason, delay).await;
+    shard.stop(reason, delay, spread).await;
     shard.ended.set(true);
     shard.work.notify_one();
 }
@@ -208,6 +221,10 @@ impl Shard {
 
     pub(crate) fn seats(&self) -> &Arc<Seats> {
         &self.common.seats
+    }
+
+    pub(crate) fn addresses(&self) -> &Arc<Addresses> {
+        &self.common.addresses
     }
 
     pub(crate) fn pages(&self) -> &Pages {
@@ -250,11 +267,38 @@ impl Shard {
         opened.is_ok()
     }
 
-    async fn stop(&self, reason: GoAwayReason, delay: Duration) {
+    /// Sends the sessions away, a wave at a time, each some time before it is closed: so those that
+    /// take them over have their snapshots and resumes one after another too.
+    async fn stop(&self, reason: GoAwayReason, delay: Duration, spread: Duration) {
         self.draining.set(true);
-        self.state.borrow_mut().say_go_away(reason, delay);
-        self.work.notify_one();
-        tokio::time::sleep(delay).await;
+        let waves = u32::try_from(spread.as_millis() / WAVE.as_millis()).unwrap_or(MOST_WAVES);
+        let waves = waves.clamp(1, MOST_WAVES);
+        let step = spread / waves;
+        let begin = tokio::time::Instant::now();
+        let sessions = self.state.borrow().all_sessions();
+        let each = sessions.len().div_ceil(waves as usize).max(1);
+        let mut to_tell = sessions.chunks(each);
+        let mut to_close = sessions.chunks(each);
+        let (mut told, mut closed) = (0, 0);
+        while closed < waves {
+            let close_at = begin + step * closed + delay;
+            let tell_at = begin + step * told;
+            if told < waves && tell_at <= close_at {
+                tokio::time::sleep_until(tell_at).await;
+                let wave = to_tell.next().unwrap_or_default();
+                self.state.borrow_mut().say_go_away(wave, reason, delay);
+                told += 1;
+            } else {
+                tokio::time::sleep_until(close_at).await;
+                let wave = to_close.next().unwrap_or_default();
+                self.state.borrow_mut().close_wave(wave);
+                closed += 1;
+            }
+            self.work.notify_one();
+            if told == waves && self.state.borrow().is_empty() && begin.elapsed() >= delay {
+                break;
+            }
+        }
         self.state.borrow_mut().close_all();
         self.work.notify_one();
         let grace = async {

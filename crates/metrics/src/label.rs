@@ -153,6 +153,14 @@ label! {
     Io = "io",
     /// It did not show who it is, or may not come in (401, 403, 429).
     Denied = "denied",
+    /// Its address has as many connections as it may (429).
+    Address = "address",
+    /// It, or all, came too fast (429).
+    Rate = "rate",
+    /// Its TLS handshake failed.
+    Tls = "tls",
+    /// A trusted balancer did not say who connects.
+    Proxy = "proxy",
 }
 
 label! {

@@ -38,5 +38,5 @@ pub use histogram::{BOUNDS_NS, Histogram};
 pub use history::HistoryMetrics;
 pub use ingest::{IngestMetrics, MAX_PARTITIONS, MAX_TOPICS, PartitionMetrics, TopicMetrics};
 pub use publisher::PublisherMetrics;
-pub use registry::{BuildInfo, CONTENT_TYPE, NodeMetrics, Registry};
+pub use registry::{BuildInfo, CONTENT_TYPE, NodeMetrics, Registry, Sampled};
 pub use shard::ShardMetrics;

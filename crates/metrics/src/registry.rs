@@ -6,7 +6,7 @@ use prometheus::{Encoder, TextEncoder};
 
 use crate::family::Scrape;
 use crate::ingest::Names;
-use crate::{Family, Gauge, HistoryMetrics, IngestMetrics, PublisherMetrics, ShardMetrics};
+use crate::{Family, Gauge, HistoryMetrics, IngestMetrics, Kind, PublisherMetrics, ShardMetrics};
 
 /// The `Content-Type` of what [`Registry::render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -40,6 +40,32 @@ pub struct NodeMetrics {
     pub draining: Gauge,
     /// Partitions that are still being caught up with.
     pub partitions_behind: Gauge,
+    /// 1 while the last reload of the configuration succeeded, else 0.
+    pub reload_successful: Gauge,
+    /// When a configuration was taken over last, in seconds since 1970.
+    pub reloaded_at: Gauge,
+    /// When the certificate of the public listener ends, in seconds since 1970; 0 without TLS.
+    pub tls_expires: Gauge,
+}
+
+/// A counter or gauge as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampled {
+    /// The name of its family.
+    pub family: &'static str,
+    /// Its labels with their values.
+    pub labels: Vec<(String, String)>,
+    /// The number.
+    pub value: f64,
+}
+
+impl Sampled {
+    /// The value of a label; empty where there is none.
+    #[must_use]
+    pub fn label(&self, name: &str) -> &str {
+        let label = self.labels.iter().find(|(known, _)| known == name);
+        label.map_or("", |(_, value)| value)
+    }
 }
 
 impl Registry {
@@ -94,6 +120,37 @@ impl Registry {
         TextEncoder::new().encode(&families, &mut text)?;
         // The encoder writes only what it was given as `str`.
         Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// What the program is.
+    #[must_use]
+    pub const fn build(&self) -> &BuildInfo {
+        &self.build
+    }
+
+    /// Every counter and gauge as it stands now, for those who show a few of them.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sampled> {
+        let mut samples = Vec::new();
+        for (family, metrics) in self.scrape().families {
+            if family.kind == Kind::Histogram {
+                continue;
+            }
+            for metric in metrics {
+                let labels = metric.get_label().iter();
+                samples.push(Sampled {
+                    family: family.name,
+                    labels: labels
+                        .map(|pair| (pair.name().to_owned(), pair.value().to_owned()))
+                        .collect(),
+                    value: match family.kind {
+                        Kind::Counter => metric.get_counter().get_value(),
+                        _ => metric.get_gauge().get_value(),
+                    },
+                });
+            }
+        }
+        samples
     }
 
     /// What may be exported, in the order of export.

@@ -12,6 +12,8 @@ use crate::{By, Counter, Gauge, Histogram};
 pub struct ShardMetrics {
     /// Sessions that are open.
     pub sessions_open: Gauge,
+    /// Sessions whose sockets are full, as of the last tick.
+    pub sessions_blocked: Gauge,
     /// Sessions that were opened.
     pub sessions_opened: Counter,
     /// Sessions that ended.

@@ -4,11 +4,12 @@
 //! - Nothing that a client sends is read beyond the head of its request.
 //! - A client that is slow, or says nothing, costs one of [`CONNECTIONS`] for a bounded time.
 //!
-//! In reading order: [`readiness`], which the publishers tell how far they are; [`routes`], what is
+//! In reading order: [`readiness`], which the publishers tell how far they are; [`routes`] and [`status`], what is
 //! answered; and the listener below.
 
 mod readiness;
 mod routes;
+mod status;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::cli::Recent;
+
 pub(crate) use readiness::{PublisherReadiness, Readiness};
 
 /// Connections at a time: a few scrapers, probes and people; more wait in the listener's queue.
@@ -40,12 +43,19 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// The pause after a connection could not be accepted, as when no file may be opened any more.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// See [`AdminState::reload`].
+pub(crate) type Reload = Box<dyn Fn() -> anyhow::Result<Vec<String>> + Send + Sync>;
+
 /// What the admin listener shows and does.
 pub(crate) struct AdminState {
     /// The metrics.
     pub(crate) registry: Arc<Registry>,
     /// Whether the node is ready and its publishers are alive.
     pub(crate) readiness: Arc<Readiness>,
+    /// The last warnings and errors.
+    pub(crate) recent: Recent,
+    /// Takes the configuration over anew; the keys that need a restart, or why not.
+    pub(crate) reload: Reload,
     /// Begins the drain; called at most once, and not when the node drains already.
     pub(crate) drain: Box<dyn Fn() + Send + Sync>,
 }

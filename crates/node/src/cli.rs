@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 64 bad usage or configuration (`EX_USAGE` of sysexits), 1 failed.
 
 mod logging;
+mod recent;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Mistakes, OpenFiles, Sources, log_filter};
 use crate::{demo, publish, serve, tail};
+
+pub(crate) use logging::LogHandle;
+pub(crate) use recent::Recent;
 
 /// `EX_USAGE`; clap's own 2 would be taken for a shell's.
 const BAD_USAGE: u8 = 64;
@@ -93,7 +97,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         .unwrap_or_else(|| Command::Demo(demo::DemoArgs::default()));
     match command {
         Command::Demo(args) => demo::run(args, overrides.sources(None)?),
-        Command::Serve(args) => serve::run(start(overrides.sources(args.config.as_deref())?)?),
+        Command::Serve(args) => {
+            let (config, log) = start(overrides.sources(args.config.as_deref())?)?;
+            let overrides = cli.overrides;
+            let reread = move || Ok(overrides.sources(args.config.as_deref())?);
+            serve::run(config, log, Box::new(reread))
+        }
         Command::Publish(args) => {
             logging::start_plain(overrides.log.as_deref())?;
             publish::run(args)
@@ -108,9 +117,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 /// Reads the configuration, starts the log, and fits the sessions to what the system allows: what
 /// every command that runs a node begins with.
-pub(crate) fn start(sources: Sources) -> anyhow::Result<Config> {
+pub(crate) fn start(sources: Sources) -> anyhow::Result<(Config, LogHandle)> {
     let mut config = Config::load(sources)?;
-    logging::start(&config.log)?;
+    let log = logging::start(&config.log)?;
+    fit_sessions(&mut config);
+    Ok((config, log))
+}
+
+/// Lowers the sessions to what the process may have open.
+pub(crate) fn fit_sessions(config: &mut Config) {
     let files = OpenFiles::raise_for(config.fanout.sessions);
     let fit = files.sessions(config.fanout.sessions);
     if fit < config.fanout.sessions {
@@ -122,7 +137,6 @@ pub(crate) fn start(sources: Sources) -> anyhow::Result<Config> {
         );
         config.fanout.sessions = fit;
     }
-    Ok(config)
 }
 
 fn check_config(sources: Sources) -> anyhow::Result<()> {

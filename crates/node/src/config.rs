@@ -14,7 +14,7 @@
 //! In reading order: [`source`], then [`value`], [`mod@file`] and [`environment`], which make one tree
 //! of all sources; [`key`] and [`keys`], which say what there may be; [`flat`] and [`suggest`],
 //! which sort out what is unknown; [`reader`] with [`mod@unit`], [`mistake`] and [`effective`]; the
-//! sections [`kafka`], [`instruments`], [`auth`] and [`log`]; and [`open_files`].
+//! sections [`kafka`], [`instruments`], [`tls`], [`auth`] and [`log`]; and [`open_files`].
 
 mod auth;
 mod effective;
@@ -31,6 +31,7 @@ mod open_files;
 mod reader;
 mod source;
 mod suggest;
+mod tls;
 mod unit;
 mod value;
 
@@ -39,6 +40,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ingest::IngestConfig;
@@ -71,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) history: HistorySettings,
     /// What is logged.
     pub(crate) log: Log,
+    /// Certificates and key sets that are read again when they change.
+    pub(crate) files: Vec<PathBuf>,
     /// All values in force, to be shown.
     pub(crate) effective: Effective,
 }
@@ -102,6 +106,8 @@ impl Config {
     fn read(reader: &mut Reader) -> Self {
         let listen = reader.address("public.listen");
         let origins = auth::origins(reader);
+        let trusted_proxies = trusted_proxies(reader);
+        let mut files = Vec::new();
         let admin = reader.address("admin.listen");
         if listen == admin && listen.port() != 0 {
             reader.mistake("admin.listen", "another address than public.listen");
@@ -111,11 +117,16 @@ impl Config {
         let mut fanout = fanout::Settings {
             listen,
             sessions: reader.count("limits.sessions"),
+            connections_per_address: reader.integer_or_off("limits.connections_per_address"),
+            connection_rate: reader.integer_or_off("limits.connections_per_second"),
+            connection_rate_per_address: reader
+                .integer_or_off("limits.connections_per_second_per_address"),
             streams_per_session: reader.count("limits.streams_per_session"),
             inbound_message_bytes: reader.size("limits.inbound_message_bytes"),
             inbound_rate: reader.integer("limits.inbound_messages_per_second"),
             inbound_burst: reader.integer("limits.inbound_burst"),
             handshake_timeout: reader.duration("limits.handshake_timeout"),
+            trusted_proxies,
             ..fanout::Settings::default()
         };
         let book_levels = reader.count("limits.book_levels_per_side");
@@ -126,6 +137,7 @@ impl Config {
         let not_sent = reader.size("session.not_sent_bytes");
         fanout.not_sent = u32::try_from(not_sent).ok();
         fanout.drain_delay = reader.duration("session.drain_delay");
+        fanout.drain_for = reader.duration("session.drain_for");
         let log_bytes = reader.size("streams.log_bytes_per_instrument");
         let log_budget = reader.size("streams.log_bytes");
         fanout.run_bytes = reader.size("streams.run_bytes_per_stream");
@@ -133,7 +145,8 @@ impl Config {
         fanout.shards = reader.threads("fanout.shards", cores());
         fanout.flush_delay = reader.duration("fanout.flush_delay");
         fanout.batched_sends = reader.choice("fanout.send") == "batched";
-        fanout.access = Arc::new(auth::read(reader, origins));
+        fanout.tls = tls::read(reader, &mut files);
+        fanout.access = Arc::new(auth::read(reader, origins, &mut files));
         Self {
             admin,
             ingest,
@@ -153,6 +166,7 @@ impl Config {
                 queue_bytes: reader.size("history.queue_bytes"),
             },
             log: Log::read(reader),
+            files,
             effective: Effective(Vec::new()),
         }
     }
@@ -172,6 +186,19 @@ fn merge(
         environment::overlay_flag(&mut root, path, value);
     }
     Ok(root)
+}
+
+/// The balancers that are believed.
+fn trusted_proxies(reader: &mut Reader) -> Vec<fanout::Network> {
+    let parse = |texts: &[String]| {
+        let parsed = texts
+            .iter()
+            .map(|text| fanout::Network::parse(text).map_err(|error| format!("{text:?}: {error}")));
+        parsed.collect::<Result<Vec<_>, _>>()
+    };
+    reader
+        .checked_texts("public.trusted_proxies", parse)
+        .unwrap_or_default()
 }
 
 /// Durations are bounded by their keys, far below the 584 years that do not fit.

@@ -56,11 +56,13 @@ fn rate(text: &str) -> Result<f64, String> {
 /// Runs the demo until a signal ends it.
 pub(crate) fn run(args: DemoArgs, sources: Sources) -> anyhow::Result<()> {
     let broker = DemoBroker::start()?;
-    let mut config = cli::start(broker.lay_over(sources))?;
+    let sources = broker.lay_over(sources);
+    let (mut config, log) = cli::start(sources.clone())?;
     listeners::settle(&mut config)?;
     let publisher = DemoPublisher::start(&broker, args.seed, args.rate)?;
     banner::show(&config, &broker);
-    let ran = serve::run(config);
+    // The demo has no file that could change.
+    let ran = serve::run(config, log, Box::new(move || Ok(sources.clone())));
     let stopped = publisher.stop();
     ran.and(stopped)
 }

@@ -8,6 +8,7 @@ mod history;
 mod pages;
 mod pipeline;
 mod publish;
+mod reload;
 mod serve;
 mod tail;
 

@@ -13,10 +13,12 @@ use tokio::sync::{Notify, watch};
 use wire::GoAwayReason;
 
 use crate::admin::{self, AdminState, Readiness};
+use crate::cli::{LogHandle, Recent};
 use crate::config::Config;
 use crate::history::Replays;
 use crate::pages;
 use crate::pipeline::{IngestCounts, Pipeline};
+use crate::reload::{Reloader, Reread};
 
 /// What `tapecast_build_info` tells; packagers set the revision.
 const BUILD: BuildInfo = BuildInfo {
@@ -38,15 +40,15 @@ enum End {
 }
 
 /// Runs a node until a signal or `POST /drain` ends it.
-pub(crate) fn run(config: Config) -> anyhow::Result<()> {
+pub(crate) fn run(config: Config, log: LogHandle, reread: Reread) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(run_until_told(config))
+    runtime.block_on(run_until_told(config, log, reread))
 }
 
-async fn run_until_told(config: Config) -> anyhow::Result<()> {
+async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyhow::Result<()> {
     let registry = Arc::new(Registry::new(BUILD));
     let readiness = Readiness::new();
     let stop = ingest::Stop::default();
@@ -57,11 +59,29 @@ async fn run_until_told(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {} (admin.listen)", config.admin))?;
     let (fanout, publishers) = start(&config, &registry, &readiness, &stop, &failed)?;
     let drained = Arc::new(Notify::new());
-    let state = admin_state(registry, &readiness, &drained);
+    let (fanout, log) = (Arc::new(fanout), Arc::new(log));
+    let reloader = Arc::new(Reloader::new(
+        &config,
+        reread,
+        Arc::clone(&fanout),
+        Arc::clone(&log),
+        Arc::clone(&registry),
+    ));
+    let state = admin_state(
+        registry,
+        &readiness,
+        &drained,
+        &reloader,
+        log.recent.clone(),
+    );
     let (closing, closed) = watch::channel(false);
     let serving = tokio::spawn(admin::serve(admin, state, until(closed)));
     tracing::info!(public = %fanout.addr(), admin = %config.admin, "serving");
 
+    let watching = Arc::clone(&reloader);
+    let watching = tokio::spawn(async move { watching.watch_files().await });
+    let hangup = Arc::clone(&reloader);
+    let hangup = tokio::spawn(async move { reload_on_hangup(&hangup).await });
     let end = tokio::select! {
         signal = stop_signal() => signal.map_or_else(End::Failed, |()| End::Asked(GoAwayReason::Shutdown)),
         () = drained.notified() => End::Asked(GoAwayReason::Drain),
@@ -71,16 +91,18 @@ async fn run_until_told(config: Config) -> anyhow::Result<()> {
         }
     };
     readiness.drain();
+    watching.abort();
+    hangup.abort();
     let reason = match &end {
         End::Asked(reason) => *reason,
         End::Failed(_) => GoAwayReason::Shutdown,
     };
     tracing::info!(sessions = fanout.sessions(), "stopping");
     tokio::spawn(exit_when_told_again());
-    fanout.stop(reason, config.fanout.drain_delay);
+    fanout.stop(reason);
     let ended = tokio::task::spawn_blocking(move || {
         // Shards first: a publisher may be waiting for one, a shard never waits for a publisher.
-        fanout.join();
+        fanout.wait();
         stop.stop();
         join(publishers)
     });
@@ -168,12 +190,16 @@ fn admin_state(
     registry: Arc<Registry>,
     readiness: &Arc<Readiness>,
     drained: &Arc<Notify>,
+    reloader: &Arc<Reloader>,
+    recent: Recent,
 ) -> Arc<AdminState> {
-    let drained = Arc::clone(drained);
+    let (drained, reloader) = (Arc::clone(drained), Arc::clone(reloader));
     Arc::new(AdminState {
         registry,
         readiness: Arc::clone(readiness),
+        recent,
         drain: Box::new(move || drained.notify_one()),
+        reload: Box::new(move || reloader.reload()),
     })
 }
 
@@ -189,6 +215,19 @@ fn join(publishers: Publishers) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes the configuration over anew whenever SIGHUP says so.
+async fn reload_on_hangup(reloader: &Reloader) {
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            while hangup.recv().await.is_some() {
+                // What came of it is in the log and the metrics.
+                let _told = reloader.reload();
+            }
+        }
+        Err(error) => tracing::warn!(%error, "cannot wait for SIGHUP"),
+    }
 }
 
 /// The first signal that asks for an orderly end.

@@ -127,6 +127,7 @@ impl Serving {
             shards: args.shards.max(1),
             send_buffer: args.send_buffer,
             batched_sends: !args.single_sends,
+            drain_delay: FAREWELL,
             ..fanout::Settings::default()
         };
         let bell = Arc::new(Bell::default());
@@ -184,9 +185,9 @@ impl Serving {
 
     /// Sends everybody away, and waits until all have ended.
     pub(crate) fn end(self) -> anyhow::Result<()> {
-        self.fanout.stop(GoAwayReason::Shutdown, FAREWELL);
+        self.fanout.stop(GoAwayReason::Shutdown);
         // Shards first: a publisher may be waiting for one, a shard never waits for a publisher.
-        self.fanout.join();
+        self.fanout.wait();
         self.bell.stop();
         match self.publisher.join() {
             Ok(()) => Ok(()),

@@ -1,7 +1,6 @@
 //! Sending: each session that has something is visited once a pass.
 
 use std::io;
-use std::net::Shutdown;
 use std::ops::Range;
 
 use market::Nanos;
@@ -26,6 +25,8 @@ const ARENA: usize = 1024 * 1024;
 pub(super) struct Batch {
     sender: Sender,
     plans: Vec<Plan>,
+    /// Those of sessions with TLS, whose bytes are encrypted one by one.
+    encrypted: Vec<Plan>,
     segments: Vec<Segment>,
     /// Frames of several streams that go to one session.
     arena: Vec<u8>,
@@ -64,6 +65,7 @@ impl Batch {
         Self {
             sender,
             plans: Vec::new(),
+            encrypted: Vec::new(),
             segments: Vec::new(),
             arena: Vec::new(),
             results: Vec::new(),
@@ -71,11 +73,12 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.plans.len() >= BATCH || self.arena.len() >= ARENA
+        self.plans.len() >= BATCH || self.encrypted.len() >= BATCH || self.arena.len() >= ARENA
     }
 
     fn clear(&mut self) {
         self.plans.clear();
+        self.encrypted.clear();
         self.segments.clear();
         self.arena.clear();
     }
@@ -115,6 +118,10 @@ impl State {
         if session.blocked || session.gone {
             return;
         }
+        if session.is_tls && session.holds_records() && !self.flush_records(index) {
+            return;
+        }
+        let session = &self.sessions[index];
         let begin = batch.segments.len();
         let mut plan = Plan {
             session: number(index),
@@ -143,7 +150,11 @@ impl State {
             }
             plan.segments = begin..batch.segments.len();
         }
-        batch.plans.push(plan);
+        if self.sessions[index].is_tls {
+            batch.encrypted.push(plan);
+        } else {
+            batch.plans.push(plan);
+        }
     }
 
     /// Takes subscribers that have something to send until they make up a visit.
@@ -208,25 +219,23 @@ impl State {
 
     /// Makes the planned sends, and notes how far they went.
     fn send_batch(&mut self, batch: &mut Batch) {
-        if batch.plans.is_empty() {
-            return;
+        if !batch.encrypted.is_empty() {
+            self.send_encrypted(batch);
         }
+        if !batch.plans.is_empty() {
+            self.send_plain(batch);
+        }
+        batch.clear();
+    }
+
+    /// Makes the planned sends of sessions without TLS.
+    fn send_plain(&mut self, batch: &mut Batch) {
         let begin = wall_clock();
         let (plans, segments, arena) = (&batch.plans, &batch.segments, &batch.arena);
         let send = |index: usize| {
             let plan: &Plan = &plans[index];
             let session = &self.sessions[plan.session as usize];
-            let bytes = match plan.source {
-                Source::Own => session
-                    .outgoing
-                    .as_ref()
-                    .map_or(&[][..], |outgoing| outgoing.bytes()),
-                Source::Segment => self
-                    .frames(session, &segments[plan.segments.start])
-                    .map_or(&[][..], |frames| frames.bytes()),
-                Source::Arena(at) => &arena[at..at + plan.len],
-            };
-            (&session.io, bytes)
+            (&session.io, self.bytes_of(plan, session, segments, arena))
         };
         batch.sender.send(plans.len(), send, &mut batch.results);
         let each = wall_clock().since(begin) / plans.len() as u64;
@@ -234,26 +243,101 @@ impl State {
             .stage_send
             .record_many_ns(each, plans.len() as u64);
         for (plan, result) in batch.plans.iter().zip(batch.results.drain(..)) {
-            let index = plan.session as usize;
             let segments = &batch.segments[plan.segments.clone()];
-            match result {
-                Ok(sent) => {
-                    if !segments.is_empty() {
-                        self.metrics
-                            .stage_queue
-                            .record_ns(begin.since(plan.created));
-                    }
-                    self.sent(index, plan, segments, sent);
-                }
-                Err(error) => self.not_sent(index, segments, &error),
+            self.note(plan, segments, begin, result);
+        }
+    }
+
+    /// Makes the planned sends of sessions with TLS: each encrypts the same bytes with keys of its
+    /// own, so there is nothing to be made together.
+    fn send_encrypted(&mut self, batch: &Batch) {
+        for plan in &batch.encrypted {
+            let begin = wall_clock();
+            let index = plan.session as usize;
+            // Out of its session while that is read from.
+            let Some(mut tls) = self.sessions[index].about.tls.take() else {
+                continue;
+            };
+            let session = &self.sessions[index];
+            let bytes = self.bytes_of(plan, session, &batch.segments, &batch.arena);
+            let result = tls.send(&session.io, bytes);
+            self.sessions[index].about.tls = Some(tls);
+            self.metrics.stage_send.record_ns(wall_clock().since(begin));
+            let segments = &batch.segments[plan.segments.clone()];
+            self.note(plan, segments, begin, result);
+            if self.sessions[index].holds_records() {
+                self.block(index);
             }
         }
-        batch.clear();
+    }
+
+    /// The bytes of a plan.
+    fn bytes_of<'a>(
+        &'a self,
+        plan: &Plan,
+        session: &'a Session,
+        segments: &[Segment],
+        arena: &'a [u8],
+    ) -> &'a [u8] {
+        match plan.source {
+            Source::Own => session
+                .outgoing
+                .as_ref()
+                .map_or(&[][..], |outgoing| outgoing.bytes()),
+            Source::Segment => self
+                .frames(session, &segments[plan.segments.start])
+                .map_or(&[][..], |frames| frames.bytes()),
+            Source::Arena(at) => &arena[at..at + plan.len],
+        }
+    }
+
+    /// Notes how far a send went.
+    fn note(&mut self, plan: &Plan, segments: &[Segment], begin: Nanos, result: io::Result<usize>) {
+        let index = plan.session as usize;
+        match result {
+            Ok(sent) => {
+                if !segments.is_empty() {
+                    self.metrics
+                        .stage_queue
+                        .record_ns(begin.since(plan.created));
+                }
+                self.sent(index, plan, segments, sent);
+            }
+            Err(error) => self.not_sent(index, segments, &error),
+        }
+    }
+
+    /// Has a session's socket take what its TLS holds; whether it took all.
+    pub(super) fn flush_records(&mut self, index: usize) -> bool {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return false;
+        };
+        let Some(tls) = &mut session.about.tls else {
+            return true;
+        };
+        match tls.flush(&session.io) {
+            Ok(true) => {
+                if session.is_ending() && session.outgoing.is_none() {
+                    session.end_sending();
+                    self.may_have_ended(index);
+                }
+                true
+            }
+            Ok(false) => {
+                self.block(index);
+                false
+            }
+            Err(_) => {
+                self.lose(index);
+                false
+            }
+        }
     }
 
     /// So many bytes of a plan went.
     fn sent(&mut self, index: usize, plan: &Plan, segments: &[Segment], sent: usize) {
         let session = &mut self.sessions[index];
+        session.bytes_out += sent as u64;
         self.metrics.sends.inc();
         self.metrics.bytes_out[encoding_label(session.encoding)].add(sent as u64);
         if segments.is_empty() {
@@ -288,7 +372,7 @@ impl State {
         session.outgoing = None;
         if session.is_ending() {
             // The client sees the end of the stream behind the close frame, and closes.
-            let _ended = session.io.shutdown(Shutdown::Write);
+            session.end_sending();
             self.may_have_ended(index);
         }
         self.read_on(index);
@@ -351,6 +435,7 @@ impl State {
                 }
             }
         }
+        session.messages_out += frames_passed;
         session.outgoing = outgoing;
         if has_more {
             session.mark_ready(sub_index);

@@ -4,7 +4,7 @@
 //! client costs is its `Session`. The poll is edge-triggered, so a socket is read until it would
 //! block, and what is not read at once is remembered.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::time::Duration;
 
 use mio::{Events, Poll, Registry};
@@ -141,7 +141,12 @@ impl State {
             if !reads {
                 return;
             }
-            match session.io.read(&mut self.received) {
+            let received = session.receive(&mut self.received);
+            if session.holds_records() && !session.blocked {
+                // TLS itself has something to say, such as the answer to new keys.
+                self.flush_records(index);
+            }
+            match received {
                 Ok(0) => return self.lose(index),
                 Ok(n) => {
                     let received = std::mem::take(&mut self.received);
@@ -149,7 +154,9 @@ impl State {
                     self.received = received;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    session.readable = false;
+                    if let Some(session) = self.sessions.get_mut(index) {
+                        session.readable = false;
+                    }
                     return;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

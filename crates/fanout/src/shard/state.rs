@@ -62,6 +62,9 @@ pub(super) struct State {
     pub(super) batch: Option<Box<Batch>>,
     /// What is received is read into here, so that a session that waits has no buffer.
     pub(super) received: Box<[u8]>,
+    /// Bounds the lines of the log about sessions, and counts those that were left out.
+    pub(super) lines: TokenBucket,
+    pub(super) lines_left_out: u64,
     /// Tells sessions, streams and subscribers from earlier ones in the same place.
     tokens: u64,
     began: Instant,
@@ -120,6 +123,8 @@ impl State {
             spare: Chunks::default(),
             batch: Some(Box::new(Batch::new(sender))),
             received: vec![0; READ].into_boxed_slice(),
+            lines: TokenBucket::full(Self::lines(), 0),
+            lines_left_out: 0,
             tokens: 0,
             began: Instant::now(),
         }
@@ -194,6 +199,7 @@ impl State {
         if !session.is_ending() {
             self.metrics.sessions_closed[CloseReason::Disconnected].inc();
         }
+        self.say_farewell(&session);
         self.metrics.sessions_open.dec();
         self.common.balance.leave(self.index);
     }
@@ -233,6 +239,8 @@ impl State {
         payload.extend(reason.bytes().take(123));
         session.outgoing().push(Opcode::Close, &payload);
         session.ending = Some(Box::new(Ending {
+            code,
+            reason: reason.into(),
             until: Instant::now() + self.settings.pong_timeout,
             answered: false,
             deaf: false,

@@ -463,6 +463,7 @@ impl State {
             }
             if kind != LagKind::Skipped {
                 metrics.conflated_messages.add(messages);
+                session.about.conflated += messages;
             }
         }
         session.mark_ready(subscriber.sub);

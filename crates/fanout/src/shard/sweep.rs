@@ -64,6 +64,7 @@ impl State {
             }
         }
         self.due = due;
+        self.metrics.sessions_blocked.set(self.blocked as u64);
         for publisher in &mut self.publishers {
             if publisher.is_waiting() {
                 publisher.retry();
@@ -128,13 +129,46 @@ impl State {
         self.checks.add(ticks(left.min(EXPIRY_LOOK)), check);
     }
 
-    /// Tells every session that the node stops.
-    pub(super) fn say_go_away(&mut self, reason: GoAwayReason, delay: Duration) {
+    /// All sessions, to be told one after another that the node stops.
+    pub(super) fn all_sessions(&self) -> Vec<(usize, u32)> {
+        let sessions = self.sessions.iter();
+        sessions
+            .map(|(index, session)| (index, session.token))
+            .collect()
+    }
+
+    fn is_still(&self, (index, token): (usize, u32)) -> bool {
+        let session = self.sessions.get(index);
+        session.is_some_and(|session| session.token == token && !session.is_ending())
+    }
+
+    /// Tells sessions that the node stops. Each is given a time of its own to go within, so that
+    /// also clients that all wait as long as they may do not come back together.
+    pub(super) fn say_go_away(
+        &mut self,
+        wave: &[(usize, u32)],
+        reason: GoAwayReason,
+        delay: Duration,
+    ) {
         let millis = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
+        for (at, session) in wave.iter().copied().enumerate() {
+            if !self.is_still(session) {
+                continue;
+            }
+            // Spread over the half behind the first: the golden ratio fills it evenly, however many
+            // there are.
+            let share = u64::from(number(at).wrapping_mul(0x9e37_79b9));
+            let jitter = (share * u64::from(millis / 2)) >> 32;
+            let delay = millis - u32::try_from(jitter).unwrap_or(0);
+            self.send_go_away(session.0, reason, delay, millis);
+        }
+    }
+
+    fn send_go_away(&mut self, index: usize, reason: GoAwayReason, delay: u32, close_after: u32) {
         let go_away = GoAway {
             reason,
-            delay: millis,
-            close_after: millis,
+            delay,
+            close_after,
         };
         let mut message = Vec::new();
         sbe::go_away(&mut message, &Head::of_connection(wall_clock()), &go_away);
@@ -146,17 +180,20 @@ impl State {
             };
             json::write(&mut text, &message, &nobody);
         }
-        let indices: Vec<usize> = self.sessions.iter().map(|(index, _)| index).collect();
-        for index in indices {
-            let session = &mut self.sessions[index];
-            if session.is_ending() {
-                continue;
+        let session = &mut self.sessions[index];
+        match session.encoding {
+            Encoding::Json => session.outgoing().push(Opcode::Text, &text),
+            _ => session.outgoing().push(Opcode::Binary, &message),
+        }
+        self.mark_to_send(index);
+    }
+
+    /// Closes sessions that were told long enough ago.
+    pub(super) fn close_wave(&mut self, wave: &[(usize, u32)]) {
+        for session in wave.iter().copied() {
+            if self.is_still(session) {
+                self.close_restart(session.0);
             }
-            match session.encoding {
-                Encoding::Json => session.outgoing().push(Opcode::Text, &text),
-                _ => session.outgoing().push(Opcode::Binary, &message),
-            }
-            self.mark_to_send(index);
         }
     }
 

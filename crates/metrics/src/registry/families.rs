@@ -41,6 +41,24 @@ pub(super) fn node(build: &BuildInfo, node: &Arc<NodeMetrics>, out: &mut Scrape)
         node,
         |n| &n.partitions_behind,
     );
+    out.sum(
+        "tapecast_config_last_reload_successful",
+        "1 while the last reload of the configuration succeeded, else 0.",
+        node,
+        |n| &n.reload_successful,
+    );
+    out.sum(
+        "tapecast_config_last_reload_success_timestamp_seconds",
+        "When a configuration was taken over last, in seconds since 1970 UTC.",
+        node,
+        |n| &n.reloaded_at,
+    );
+    out.sum(
+        "tapecast_tls_certificate_not_after_timestamp_seconds",
+        "When the certificate of the public listener ends, in seconds since 1970 UTC; 0 without TLS.",
+        node,
+        |n| &n.tls_expires,
+    );
 }
 
 pub(super) fn history(history: &Arc<HistoryMetrics>, out: &mut Scrape) {
@@ -288,6 +306,12 @@ fn sessions(shards: &[Arc<ShardMetrics>], out: &mut Scrape) {
         "Sessions that are open.",
         shards,
         |s| &s.sessions_open,
+    );
+    out.sum(
+        "tapecast_sessions_blocked",
+        "Sessions whose sockets are full, so that they wait.",
+        shards,
+        |s| &s.sessions_blocked,
     );
     out.sum(
         "tapecast_sessions_opened_total",

@@ -2,16 +2,17 @@ use std::time::Instant;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
-use super::AdminState;
+use super::{AdminState, status};
 
 /// Partitions that an answer names; it always has their number.
 const NAMED_PARTITIONS: usize = 100;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
 
@@ -25,13 +26,39 @@ pub(super) fn answer(state: &AdminState, request: &Request<Incoming>) -> Answer 
         "/healthz" if is_read => health(state),
         "/readyz" if is_read => readiness(state),
         "/drain" if method == Method::POST => drain(state),
-        "/metrics" | "/healthz" | "/readyz" => wrong_method("GET, HEAD"),
-        "/drain" => wrong_method("POST"),
+        "/status" if is_read => status(state),
+        "/reload" if method == Method::POST => reload(state),
+        "/metrics" | "/healthz" | "/readyz" | "/status" => wrong_method("GET, HEAD"),
+        "/drain" | "/reload" => wrong_method("POST"),
         _ => respond(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there are /metrics, /healthz, /readyz and POST /drain\n",
+            "there are /status, /metrics, /healthz, /readyz, POST /drain and POST /reload\n",
         ),
+    }
+}
+
+fn status(state: &AdminState) -> Answer {
+    let mut answer = respond(StatusCode::OK, HTML, status::page(state));
+    // No script at all, wherever a text came from.
+    answer.headers_mut().insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+    );
+    answer
+}
+
+/// What is wrong is told as it is at the start; secrets are redacted there.
+fn reload(state: &AdminState) -> Answer {
+    match (state.reload)() {
+        Ok(restart) => {
+            let body = json!({ "reloaded": true, "needs_restart": restart });
+            respond(StatusCode::OK, JSON, line(&body))
+        }
+        Err(error) => {
+            let body = json!({ "reloaded": false, "error": format!("{error:#}") });
+            respond(StatusCode::UNPROCESSABLE_ENTITY, JSON, line(&body))
+        }
     }
 }
 

@@ -32,6 +32,8 @@ impl Admin {
                 revision: "test",
             })),
             readiness: Arc::clone(&readiness),
+            recent: Recent::default(),
+            reload: Box::new(|| anyhow::bail!("1 mistake in the configuration")),
             drain: Box::new(move || {
                 counted.fetch_add(1, Ordering::SeqCst);
             }),
@@ -159,6 +161,37 @@ async fn a_head_is_answered_without_a_body() {
     let answer = admin.ask("HEAD /healthz").await;
     Admin::check(&answer, "200 OK", "application/json");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_status_page_is_whole_and_has_no_script() {
+    let admin = Admin::start().await;
+    let answer = admin.ask("GET /status").await;
+    Admin::check(&answer, "200 OK", "content-type: text/html; charset=utf-8");
+    for part in [
+        "not ready",
+        "uptime",
+        "sessions",
+        "Partitions: 0",
+        "none since the start",
+        "</html>",
+    ] {
+        Admin::check(&answer, "200 OK", part);
+    }
+    assert!(!answer.contains("<script"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_reload_that_fails_says_why() {
+    let admin = Admin::start().await;
+    let answer = admin.ask("POST /reload").await;
+    Admin::check(
+        &answer,
+        "422 Unprocessable Entity",
+        r#"{"error":"1 mistake in the configuration","reloaded":false}"#,
+    );
+    let answer = admin.ask("GET /reload").await;
+    Admin::check(&answer, "405 Method Not Allowed", "allow: POST\r\n");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Who may connect, and what for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fanout::{
@@ -27,14 +27,19 @@ pub(super) fn origins(reader: &mut Reader) -> Vec<OriginPattern> {
         .unwrap_or_default()
 }
 
-pub(super) fn read(reader: &mut Reader, origins: Vec<OriginPattern>) -> Access {
+/// The rules; the files that they are in are added to those that are watched.
+pub(super) fn read(
+    reader: &mut Reader,
+    origins: Vec<OriginPattern>,
+    files: &mut Vec<PathBuf>,
+) -> Access {
     let mode = reader.choice("auth.mode");
     let cookie = reader.checked("auth.cookie", cookie);
     if cookie.is_some() && origins.is_empty() {
         let why = "only with `public.origins`: browsers send cookies for the scripts of every page";
         reader.mistake("auth.cookie", why);
     }
-    let jwt = jwt(reader, mode == "jwt");
+    let jwt = jwt(reader, mode == "jwt", files);
     let keys = (0..reader.items("auth.keys"))
         .filter_map(|at| key(reader, &format!("auth.keys[{at}]")))
         .collect::<Vec<_>>();
@@ -59,7 +64,7 @@ fn cookie(text: &str) -> Result<Box<str>, String> {
     Ok(text.into())
 }
 
-fn jwt(reader: &mut Reader, is_wanted: bool) -> Option<JwtRules> {
+fn jwt(reader: &mut Reader, is_wanted: bool, files: &mut Vec<PathBuf>) -> Option<JwtRules> {
     let algorithms = reader.checked_texts("auth.jwt.algorithms", |texts| {
         let known = texts.iter().map(|text| Algorithm::from_name(text));
         let known: Option<Vec<_>> = known.collect();
@@ -70,7 +75,8 @@ fn jwt(reader: &mut Reader, is_wanted: bool) -> Option<JwtRules> {
     let issuer = reader.checked("auth.jwt.issuer", |text| given("auth.jwt.issuer", text));
     let audience = reader.checked("auth.jwt.audience", |text| given("auth.jwt.audience", text));
     let keys = reader.checked("auth.jwt.keys", |text| {
-        let read = is_wanted.then(|| key_set(Path::new(text)));
+        let read = is_wanted.then(|| (PathBuf::from(text), key_set(Path::new(text))));
+        let read = read.map(|(path, keys)| keys.map(|keys| (path, keys)));
         read.transpose()
     });
     let leeway = reader.duration("auth.jwt.leeway");
@@ -88,7 +94,8 @@ fn jwt(reader: &mut Reader, is_wanted: bool) -> Option<JwtRules> {
             reader.mistake(path, expected(path));
         }
     }
-    let (algorithms, keys) = (algorithms?, keys??);
+    let (algorithms, (path, keys)) = (algorithms?, keys??);
+    files.push(path);
     if let Some(idle) = algorithms
         .iter()
         .find(|algorithm| !keys.serves(**algorithm))

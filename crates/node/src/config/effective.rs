@@ -15,6 +15,25 @@ pub(super) struct Setting {
 /// All values that are in force, shown as TOML that says the same.
 pub(crate) struct Effective(pub(super) Vec<Setting>);
 
+impl Effective {
+    /// Each path with its value as it would stand in the file; of secrets, only whether they changed.
+    pub(crate) fn values(&self) -> Vec<(String, String)> {
+        let value = |setting: &Setting| match is_secret(&setting.path) {
+            true => (setting.path.clone(), fingerprint(&setting.node.value)),
+            false => (setting.path.clone(), setting.literal()),
+        };
+        self.0.iter().map(value).collect()
+    }
+}
+
+/// Tells values apart within this process, and tells nothing else.
+fn fingerprint(value: &Value) -> String {
+    use std::hash::BuildHasher as _;
+    static KEYS: std::sync::LazyLock<std::hash::RandomState> =
+        std::sync::LazyLock::new(std::hash::RandomState::new);
+    KEYS.hash_one(value.to_string()).to_string()
+}
+
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut last = "";

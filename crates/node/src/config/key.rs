@@ -68,6 +68,8 @@ pub(super) enum Kind {
     Integer(i64, i64),
     /// An integer from 1 on, or as many as there are cores.
     Cores(i64),
+    /// An integer in a range, or off.
+    IntegerOrOff(i64, i64),
     /// A duration in a range.
     Duration(Duration, Duration),
     /// A duration in a range, or off.
@@ -106,6 +108,7 @@ impl Kind {
             }
             Self::Decimal => r#"a decimal number above 0, such as "0.01""#.into(),
             Self::Integer(min, max) => format!("an integer from {min} to {max}"),
+            Self::IntegerOrOff(min, max) => format!(r#""off", or an integer from {min} to {max}"#),
             Self::Cores(max) => format!(r#""cores", or an integer from 1 to {max}"#),
             Self::Duration(min, max) => format!(
                 "a duration from {} to {} (us, ms, s, m, h, d)",
@@ -138,7 +141,11 @@ impl Kind {
     pub(super) fn literal(&self, loose: &str) -> String {
         let is_integer = loose.parse::<i64>().is_ok();
         match self {
-            Self::Integer(..) | Self::Cores(_) | Self::Size(..) if is_integer => loose.to_owned(),
+            Self::Integer(..) | Self::IntegerOrOff(..) | Self::Cores(_) | Self::Size(..)
+                if is_integer =>
+            {
+                loose.to_owned()
+            }
             Self::Symbols | Self::Texts(_) => {
                 let items = loose.split(',').filter(|item| !item.is_empty());
                 let items: Vec<_> = items.map(|item| quote(item.trim())).collect();

@@ -46,12 +46,18 @@ pub(super) const KEYS: &[Key] = &[
         default: None("all"),
         meaning: "The pages whose scripts may connect, by the `Origin` that browsers send; others are refused with HTTP 403. What sends no `Origin` is no browser.",
     },
+    Key {
+        path: "public.trusted_proxies",
+        kind: Kind::Texts(r#"a list of IP addresses and networks, such as ["10.0.0.0/8"]"#),
+        default: None("none"),
+        meaning: "Balancers that begin each connection with a header of the PROXY protocol, version 2, and have to; limits and logs then see the client's address.",
+    },
     // 9464 is the usual port of Prometheus exporters inside a program.
     Key {
         path: "admin.listen",
         kind: Kind::Address,
         default: Value("127.0.0.1:9464"),
-        meaning: "Where operators connect: `/metrics`, `/healthz`, `/readyz` and `POST /drain`. It has no authentication.",
+        meaning: "Where operators connect: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /drain` and `POST /reload`. It has no authentication.",
     },
     Key {
         path: "kafka.brokers",
@@ -199,6 +205,25 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("20000"),
         meaning: "Sessions at a time; further ones are refused with HTTP 503. Fewer where the process may not open so many files.",
     },
+    // Off: many clients behind one address are as usual as one client with many connections.
+    Key {
+        path: "limits.connections_per_address",
+        kind: Kind::IntegerOrOff(1, 1_000_000),
+        default: Value("off"),
+        meaning: "Connections of one address, or of one /64 of IPv6, at a time; further ones are refused with HTTP 429, or closed where TLS is on.",
+    },
+    Key {
+        path: "limits.connections_per_second",
+        kind: Kind::IntegerOrOff(1, 1_000_000),
+        default: Value("off"),
+        meaning: "New connections a second in the long run, and five times as many at once after a pause; further ones are refused likewise.",
+    },
+    Key {
+        path: "limits.connections_per_second_per_address",
+        kind: Kind::IntegerOrOff(1, 100_000),
+        default: Value("off"),
+        meaning: "The same for one address, or one /64 of IPv6.",
+    },
     // What Binance allows, so that its users can move over.
     Key {
         path: "limits.streams_per_session",
@@ -281,6 +306,12 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("1s"),
         meaning: "The time between `GoAway` and the close of the sessions when the node stops.",
     },
+    Key {
+        path: "session.drain_for",
+        kind: Kind::Duration(Duration::ZERO, HOUR),
+        default: Value("0s"),
+        meaning: "Over how long sessions are sent away when the node stops, in waves; each is closed `drain_delay` after its `GoAway`. With 0 all are told at once.",
+    },
     // At 24 bytes a change, about 170,000 changes: a minute of the busiest book, an hour of most.
     Key {
         path: "streams.log_bytes_per_instrument",
@@ -353,6 +384,24 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "Records that wait in the Kafka client of a replay, one fetch (1 MiB) besides.",
     },
     Key {
+        path: "tls.mode",
+        kind: Kind::Choice(&["off", "on"]),
+        default: Value("off"),
+        meaning: "Whether the public listener speaks TLS (1.2 and 1.3), and then nothing else.",
+    },
+    Key {
+        path: "tls.certificate",
+        kind: Kind::Text("a PEM file"),
+        default: None("required by `on`"),
+        meaning: "The certificate, followed by those that it is signed by. It is read again when it changes; sessions stay.",
+    },
+    Key {
+        path: "tls.key",
+        kind: Kind::Text("a PEM file"),
+        default: None("required by `on`"),
+        meaning: "Its private key.",
+    },
+    Key {
         path: "auth.mode",
         kind: Kind::Choice(&["none", "keys", "jwt"]),
         default: Value("none"),
@@ -407,7 +456,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "auth.keys[].sha256",
         kind: Kind::Text("64 hexadecimal digits"),
         default: Required,
-        meaning: "The SHA-256 of a key: `printf %s KEY | sha256sum`. A key should be 32 random bytes.",
+        meaning: "The SHA-256 of a key, as `sha256sum` tells it of the key without a line's end. A key should be 32 random bytes or more.",
     },
     Key {
         path: "auth.keys[].subject",

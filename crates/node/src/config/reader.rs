@@ -87,6 +87,19 @@ impl Reader {
         self.optional(path, integer)
     }
 
+    /// `None` is off.
+    pub(super) fn integer_or_off(&mut self, path: &str) -> Option<u32> {
+        self.required(path, None, |kind, value| match kind {
+            Kind::IntegerOrOff(..) if value.text() == Some("off") => Some(None),
+            Kind::IntegerOrOff(min, max) => {
+                let number: i64 = value.bare()?.parse().ok()?;
+                let number = (min..=max).contains(&&number).then_some(number)?;
+                Some(Some(u32::try_from(number).ok()?))
+            }
+            _ => None,
+        })
+    }
+
     /// A number of threads, where `cores` stands for as many as there are cores.
     pub(super) fn threads(&mut self, path: &str, cores: usize) -> usize {
         self.required(path, 0, |kind, value| match (kind, value.text()) {

@@ -30,6 +30,9 @@ pub(crate) struct TailArgs {
     /// A file that has the token or key that the node wants; read anew before each connection
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+    /// A file with the certificates of whom to believe at wss://, instead of whom the system believes
+    #[arg(long, value_name = "PEM")]
+    pub(super) ca_file: Option<PathBuf>,
     /// Levels a side: 1, 5, 10, 25, 50, 100, 500, 1000 or full
     #[arg(long, value_name = "LEVELS", default_value = "10", value_parser = depth)]
     pub(super) depth: Depth,

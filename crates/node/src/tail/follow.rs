@@ -90,6 +90,11 @@ impl Tail {
         for url in &args.url {
             builder = builder.endpoint(url.as_str());
         }
+        if let Some(file) = &args.ca_file {
+            let pem =
+                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            builder = builder.authorities(pem);
+        }
         if let Some(file) = args.token_file.clone() {
             // A file that is not there is told now, not after the first attempt.
             std::fs::read_to_string(&file)

@@ -1,0 +1,270 @@
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::rate::TokenBucket;
+use crate::settings::Settings;
+
+/// Addresses that are remembered at a time, some 64 bytes each: 4 MiB. Those with connections are
+/// bounded by the connections; the others are there while their rate is not forgotten.
+const MOST: usize = 65_536;
+/// How many times its rate somebody may come at once after a pause: a browser that opens its pages
+/// again, a desk that starts its programs.
+const BURST: u32 = 5;
+
+/// Milliseconds between two looks for addresses that may be forgotten.
+const LOOK_EVERY: u32 = 1000;
+
+/// How many connections each address has, and how fast it makes them; and how fast all do.
+pub(crate) struct Addresses {
+    began: Instant,
+    table: Mutex<Table>,
+}
+
+struct Table {
+    by_block: HashMap<Block, Entry>,
+    all: Option<TokenBucket>,
+    /// When those that may be forgotten were looked for: a look is at all, so it is not for each that
+    /// comes in vain.
+    looked: Option<u32>,
+}
+
+/// An IPv4 address, or the network of 64 bits that one user of IPv6 is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Block(u64, bool);
+
+struct Entry {
+    open: u32,
+    bucket: TokenBucket,
+    seen: u32,
+}
+
+/// A connection that is counted; no more when dropped.
+pub(crate) struct Counted {
+    addresses: Arc<Addresses>,
+    block: Block,
+}
+
+/// Why a connection is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TooMany {
+    /// Its address has as many as it may.
+    OfAddress,
+    /// Its address makes them too fast.
+    FromAddress,
+    /// All together come too fast.
+    FromAll,
+}
+
+impl Addresses {
+    pub(crate) fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            table: Mutex::new(Table {
+                by_block: HashMap::new(),
+                all: None,
+                looked: None,
+            }),
+        }
+    }
+
+    /// Counts a connection that has come, where anything is limited.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        address: IpAddr,
+        settings: &Settings,
+        now: Instant,
+    ) -> Result<Option<Counted>, TooMany> {
+        let (most, rate) = (
+            settings.connections_per_address,
+            settings.connection_rate_per_address,
+        );
+        let millis = self.millis(now);
+        let mut table = self.table();
+        if let Some(rate) = settings.connection_rate {
+            let burst = rate.saturating_mul(BURST);
+            let all = table
+                .all
+                .get_or_insert_with(|| TokenBucket::full(burst, millis));
+            if !all.take(rate, burst, millis) {
+                return Err(TooMany::FromAll);
+            }
+        }
+        if most.is_none() && rate.is_none() {
+            return Ok(None);
+        }
+        let block = Block::of(address);
+        if table.by_block.len() >= MOST && !table.by_block.contains_key(&block) {
+            table.forget_idle(millis);
+            if table.by_block.len() >= MOST {
+                // So many addresses at once are no users. Who is known is served on.
+                return Err(TooMany::FromAll);
+            }
+        }
+        let burst = rate.unwrap_or(1).saturating_mul(BURST);
+        let entry = table.by_block.entry(block).or_insert_with(|| Entry {
+            open: 0,
+            bucket: TokenBucket::full(burst, millis),
+            seen: millis,
+        });
+        entry.seen = millis;
+        if rate.is_some_and(|rate| !entry.bucket.take(rate, burst, millis)) {
+            return Err(TooMany::FromAddress);
+        }
+        if most.is_some_and(|most| entry.open >= most) {
+            return Err(TooMany::OfAddress);
+        }
+        entry.open += 1;
+        Ok(Some(Counted {
+            addresses: Arc::clone(self),
+            block,
+        }))
+    }
+
+    /// A panic elsewhere leaves the table whole, since each change is made of single calls.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
+    fn millis(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.began).as_millis() as u32
+    }
+}
+
+impl Table {
+    /// Forgets addresses without connections that were not seen for as long as a bucket takes to
+    /// be full again.
+    fn forget_idle(&mut self, now: u32) {
+        let looked = self.looked.replace(now);
+        if looked.is_some_and(|at| now.wrapping_sub(at) < LOOK_EVERY) {
+            self.looked = looked;
+            return;
+        }
+        let full_after = BURST * 1000;
+        self.by_block
+            .retain(|_, entry| entry.open > 0 || now.wrapping_sub(entry.seen) < full_after);
+    }
+}
+
+impl Block {
+    fn of(address: IpAddr) -> Self {
+        let short = |v4: std::net::Ipv4Addr| Self(u64::from(v4.to_bits()), true);
+        match address {
+            IpAddr::V4(v4) => short(v4),
+            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(|| Self::network(v6), short),
+        }
+    }
+
+    fn network(v6: Ipv6Addr) -> Self {
+        let [a, b, c, d, ..] = v6.segments().map(u64::from);
+        Self(a << 48 | b << 32 | c << 16 | d, false)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut table = self.addresses.table();
+        if let Some(entry) = table.by_block.get_mut(&self.block) {
+            entry.open -= 1;
+        }
+        // Its rate is remembered until there is no room, or nothing to remember.
+        if table.by_block.len() >= MOST / 2 {
+            let now = self.addresses.millis(Instant::now());
+            let is_idle = table.by_block.get(&self.block).is_some_and(|entry| {
+                entry.open == 0 && now.wrapping_sub(entry.seen) >= BURST * 1000
+            });
+            if is_idle {
+                table.by_block.remove(&self.block);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn v4(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn why<T>(entered: Result<T, TooMany>) -> Option<TooMany> {
+        entered.err()
+    }
+
+    #[test]
+    fn an_address_has_as_many_connections_as_it_may_and_others_are_not_concerned() {
+        let addresses = Arc::new(Addresses::new());
+        let settings = Settings {
+            connections_per_address: Some(2),
+            ..Settings::default()
+        };
+        let now = Instant::now();
+        let enter = |address| addresses.enter(address, &settings, now);
+        let first = enter(v4(1)).unwrap();
+        let _second = enter(v4(1)).unwrap();
+        assert_eq!(why(enter(v4(1))), Some(TooMany::OfAddress));
+        assert!(enter(v4(2)).is_ok());
+        drop(first);
+        assert!(enter(v4(1)).is_ok());
+        // One user of IPv6 has a whole network.
+        let of = |text: &str| text.parse().unwrap();
+        let _both = [
+            enter(of("2001:db8::1")).unwrap(),
+            enter(of("2001:db8::2")).unwrap(),
+        ];
+        assert_eq!(why(enter(of("2001:db8::ffff:3"))), Some(TooMany::OfAddress));
+        assert!(enter(of("2001:db8:0:1::1")).is_ok());
+        let _mapped = [
+            enter(of("::ffff:192.0.2.9")).unwrap(),
+            enter(v4(9)).unwrap(),
+        ];
+        assert_eq!(why(enter(v4(9))), Some(TooMany::OfAddress));
+    }
+
+    #[test]
+    fn connections_come_no_faster_than_they_may() {
+        let addresses = Arc::new(Addresses::new());
+        let settings = Settings {
+            connection_rate_per_address: Some(2),
+            connection_rate: Some(3),
+            ..Settings::default()
+        };
+        let now = Instant::now();
+        let come = |address, at, times: usize| {
+            let entered = (0..times).map(|_| why(addresses.enter(address, &settings, at)));
+            entered.filter(Option::is_none).count()
+        };
+        assert_eq!(come(v4(1), now, 12), 10);
+        assert_eq!(come(v4(2), now, 12), 3, "the rest of what all may");
+        let later = now + Duration::from_secs(1);
+        assert_eq!(come(v4(1), later, 9), 2);
+        assert_eq!(come(v4(3), later + Duration::from_secs(60), 99), 10);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_known_addresses_stay() {
+        let addresses = Arc::new(Addresses::new());
+        let settings = Settings {
+            connections_per_address: Some(1),
+            connection_rate_per_address: Some(1),
+            ..Settings::default()
+        };
+        let now = Instant::now();
+        let enter =
+            |number: u32, at| addresses.enter(IpAddr::from(number.to_be_bytes()), &settings, at);
+        let known = enter(0, now).unwrap();
+        for number in 1..200_000 {
+            drop(enter(number, now));
+        }
+        assert_eq!(addresses.table().by_block.len(), MOST);
+        assert_eq!(why(enter(300_000, now)), Some(TooMany::FromAll));
+        assert_eq!(why(enter(0, now)), Some(TooMany::OfAddress));
+        assert!(enter(300_000, now + Duration::from_secs(6)).is_ok());
+        assert!(addresses.table().by_block.len() < 10);
+        drop(known);
+    }
+}

@@ -1,0 +1,162 @@
+//! A new configuration for a node that runs.
+//!
+//! What may change while sessions live is taken over whole or not at all: a configuration with a
+//! mistake changes nothing. What needs a restart is named.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use fanout::Fanout;
+use metrics::Registry;
+
+use crate::cli::{LogHandle, fit_sessions};
+use crate::config::{Config, Sources};
+
+/// How often certificates and key sets are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reads the sources of the configuration again.
+pub(crate) type Reread = Box<dyn Fn() -> anyhow::Result<Sources> + Send + Sync>;
+
+/// What a configuration is reloaded with.
+pub(crate) struct Reloader {
+    reread: Reread,
+    fanout: Arc<Fanout>,
+    log: Arc<LogHandle>,
+    registry: Arc<Registry>,
+    /// The values that the node started with or took over since, as they are shown.
+    state: Mutex<State>,
+}
+
+struct State {
+    started_with: Vec<(String, String)>,
+    /// Certificates and key sets, and when they changed last.
+    files: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+type Stamp = (SystemTime, u64);
+
+impl Reloader {
+    pub(crate) fn new(
+        config: &Config,
+        reread: Reread,
+        fanout: Arc<Fanout>,
+        log: Arc<LogHandle>,
+        registry: Arc<Registry>,
+    ) -> Self {
+        let reloader = Self {
+            reread,
+            fanout,
+            log,
+            registry,
+            state: Mutex::new(State {
+                started_with: config.effective.values(),
+                files: stamps(&config.files),
+            }),
+        };
+        reloader.tell_success(config);
+        reloader
+    }
+
+    /// Takes the configuration over as it stands now; the keys whose change needs a restart.
+    pub(crate) fn reload(&self) -> anyhow::Result<Vec<String>> {
+        let result = self.try_reload();
+        let node = self.registry.node();
+        node.reload_successful.set(u64::from(result.is_ok()));
+        match &result {
+            Ok(restart) if restart.is_empty() => tracing::info!("configuration reloaded"),
+            Ok(restart) => tracing::warn!(
+                keys = restart.join(", "),
+                "configuration reloaded; these keys need a restart"
+            ),
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "configuration not reloaded; the one before stays in force"
+            ),
+        }
+        result
+    }
+
+    fn try_reload(&self) -> anyhow::Result<Vec<String>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut config = Config::load((self.reread)().context("cannot read the configuration")?)?;
+        fit_sessions(&mut config);
+        self.log.set_filter(&config.log.filter)?;
+        self.fanout.reload(config.fanout.clone());
+        state.files = stamps(&config.files);
+        self.tell_success(&config);
+        let values = config.effective.values();
+        let is_live = |path: &str| LIVE.iter().any(|live| path.starts_with(live));
+        let mut restart: Vec<String> = values
+            .iter()
+            .filter(|value| !state.started_with.contains(value))
+            .chain(
+                state
+                    .started_with
+                    .iter()
+                    .filter(|value| !values.contains(value)),
+            )
+            .map(|(path, _)| path.clone())
+            .filter(|path| !is_live(path) || FIXED.contains(&path.as_str()))
+            .collect();
+        restart.sort();
+        restart.dedup();
+        Ok(restart)
+    }
+
+    fn tell_success(&self, config: &Config) {
+        let node = self.registry.node();
+        node.reload_successful.set(1);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        node.reloaded_at.set(now.map_or(0, |now| now.as_secs()));
+        let expires = config.fanout.tls.as_ref().map(fanout::TlsIdentity::expires);
+        node.tls_expires.set(expires.unwrap_or(0));
+    }
+
+    /// Reloads whenever a certificate or a key set changes; never ends.
+    pub(crate) async fn watch_files(&self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let changed = {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let files: Vec<_> = state.files.iter().map(|(path, _)| path.clone()).collect();
+                let now = stamps(&files);
+                let changed = now != state.files;
+                // What is wrong is told once, and tried again when it changes again.
+                state.files = now;
+                changed
+            };
+            if changed {
+                let _told = self.reload();
+            }
+        }
+    }
+}
+
+/// Keys that are taken over, by what they begin with; and those among them that are not.
+const LIVE: &[&str] = &[
+    "public.",
+    "limits.",
+    "session.",
+    "tls.",
+    "auth.",
+    "log.level",
+];
+const FIXED: &[&str] = &[
+    "public.listen",
+    "limits.book_levels_per_side",
+    "session.heartbeat_interval",
+];
+
+fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Option<Stamp>)> {
+    let stamp = |path: &PathBuf| {
+        let about = std::fs::metadata(path).ok()?;
+        Some((about.modified().ok()?, about.len()))
+    };
+    files
+        .iter()
+        .map(|path| (path.clone(), stamp(path)))
+        .collect()
+}
