@@ -10,7 +10,7 @@
 //! a producer for records that no sane one would send, [`captures`] the real data, [`publish`] how it goes
 //! to Kafka, [`node`] and its [`settings`], [`http`] what operators ask, [`proxy`] a cable to cut,
 //! [`watcher`] a verifying client with what it saw, [`tape`] that as bytes to compare, and [`socket`] a
-//! client with bad manners.
+//! client with bad manners; [`issuer`] signs tokens and certificates.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,6 +23,7 @@ pub mod binary;
 pub mod broker;
 pub mod captures;
 pub mod http;
+pub mod issuer;
 pub mod kafka;
 pub mod node;
 pub mod ports;

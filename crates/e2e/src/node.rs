@@ -56,6 +56,33 @@ impl Node {
         self.child = spawn(&self.directory, self.public, self.admin, &self.log);
     }
 
+    /// Gives it another configuration, which it reads when it is told to.
+    pub fn rewrite(&self, settings: &Settings) {
+        let file = self.directory.path().join("tapecast.toml");
+        std::fs::write(file, settings.to_toml()).expect("a file can be written");
+    }
+
+    /// Asks it to read its configuration again, with SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Asks something of the admin listener.
+    #[must_use]
+    pub fn admin(&self, method: &str, path: &str) -> Option<http::Answer> {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.admin
+        );
+        http::ask(self.admin, &head)
+    }
+
+    /// Where clients connect with TLS, by the name that its certificate has.
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        format!("wss://localhost:{}/ws", self.public.port())
+    }
+
     /// Waits until the node says that it is ready.
     pub fn wait_ready(&self) {
         let what = format!("readiness of {}", self.admin);
@@ -106,9 +133,13 @@ impl Node {
 
     /// Asks it to end with SIGTERM.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.expect("a child has an id");
-        kill_process(pid, Signal::TERM).expect("a node can be signalled");
+        kill_process(pid, signal).expect("a node can be signalled");
     }
 
     /// Waits until it has ended.

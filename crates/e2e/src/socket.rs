@@ -53,6 +53,12 @@ impl Socket {
     /// Connects and asks for a subprotocol.
     #[must_use]
     pub fn connect(address: SocketAddr, protocol: &str) -> Self {
+        Self::connect_chosen(address, protocol, protocol)
+    }
+
+    /// Connects, offers subprotocols, and has that one chosen.
+    #[must_use]
+    pub fn connect_chosen(address: SocketAddr, protocol: &str, chosen: &str) -> Self {
         let stream = TcpStream::connect(address).expect("the node listens");
         stream
             .set_read_timeout(Some(WITHIN))
@@ -72,10 +78,8 @@ impl Socket {
         };
         let head = String::from_utf8_lossy(&head).into_owned();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        assert!(
-            head.to_ascii_lowercase()
-                .contains(&protocol.trim().to_ascii_lowercase())
-        );
+        let chosen = format!("\r\nsec-websocket-protocol: {chosen}\r\n");
+        assert!(head.to_ascii_lowercase().contains(&chosen), "{head}");
         socket
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use client::{Backoff, Client, Config, Event, Subscription};
+use client::{Backoff, Builder, Client, Config, Event, Subscription};
 
 /// How often a client that hears nothing looks whether it is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -34,6 +34,17 @@ impl<S: Saw> Watcher<S> {
     /// Connects to the first of the nodes, and to the next ones when it is lost.
     #[must_use]
     pub fn start(nodes: &[String], subscriptions: &[Subscription], saw: S) -> Self {
+        Self::start_as(nodes, subscriptions, saw, |builder| builder)
+    }
+
+    /// Likewise, with more that the client is told, such as a token.
+    #[must_use]
+    pub fn start_as(
+        nodes: &[String],
+        subscriptions: &[Subscription],
+        saw: S,
+        more: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let config = Config {
             backoff: Backoff {
                 base: Duration::from_millis(50),
@@ -49,7 +60,7 @@ impl<S: Saw> Watcher<S> {
         for subscription in subscriptions {
             builder = builder.subscribe(subscription.clone());
         }
-        let client = builder.build().expect("a client can be built");
+        let client = more(builder).build().expect("a client can be built");
         let shared = Arc::new(Shared {
             saw: Mutex::new(saw),
             more: Condvar::new(),

@@ -9,7 +9,9 @@
 
 mod bad_input;
 mod cryptofeed;
+mod doors;
 mod edges;
+mod farewell;
 mod fleet;
 mod history;
 mod oracle;

@@ -1,0 +1,456 @@
+//! Who may come in, how many, and how fast.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use client::Subscription;
+use e2e::issuer::{Identity, Issuer, now};
+use e2e::kafka::{Kafka, Record};
+use e2e::socket::{Socket, handshake};
+use e2e::{Node, Settings, Tape, Watcher, broker, http, wait};
+use serde_json::{Value, json};
+
+const WITHIN: Duration = Duration::from_secs(60);
+const NAME: &str = "TEST:DOOR";
+const OTHER: &str = "OTHER:DOOR";
+
+fn snapshot(name: &str, bid: u64) -> String {
+    json!({"type": "snapshot", "symbol": name, "bids": [[bid.to_string(), "1"]], "asks": [["1000000", "2"]]})
+        .to_string()
+}
+
+/// A Kafka with two instruments in a topic of its own, and what a node of it is told.
+fn scene(topic: &str, more: &str) -> (broker::Turn, Kafka, Settings) {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    kafka.create(topic, 1);
+    for name in [NAME, OTHER] {
+        kafka.produce(topic, 0, &[Record::of(snapshot(name, 10))]);
+    }
+    let settings = Settings::new(&turn.bootstrap())
+        .topics(topic, "tapecast", "")
+        .instrument(NAME, "")
+        .instrument(OTHER, "")
+        .more(more);
+    (turn, kafka, settings)
+}
+
+fn write_keys(path: &Path, issuers: &[&Issuer]) {
+    let keys: Vec<_> = issuers.iter().map(|issuer| issuer.key()).collect();
+    std::fs::write(path, json!({ "keys": keys }).to_string()).unwrap();
+}
+
+fn claims() -> Value {
+    json!({"iss": "https://issuer.example", "aud": "tapecast", "sub": "desk-7", "exp": now() + 600, "nbf": now() - 60})
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+fn without(name: &str) -> Value {
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove(name);
+    claims
+}
+
+fn knock(node: &Node, headers: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(node.public()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    stream
+        .write_all(handshake(node.public(), headers).as_bytes())
+        .unwrap();
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    while !answer.ends_with(b"}\n") && !answer.windows(4).any(|four| four == b"\r\n\r\n") {
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => answer.extend_from_slice(&chunk[..count]),
+        }
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (status.unwrap_or(0), text)
+}
+
+#[test]
+fn nobody_comes_in_who_may_not_and_no_token_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let key_file = directory.path().join("jwks.json");
+    let (issuer, next, stranger) = (Issuer::new("one"), Issuer::new("two"), Issuer::new("one"));
+    write_keys(&key_file, &[&issuer]);
+    let more = format!(
+        "[public]\norigins = [\"https://app.example\"]\n[log]\nlevel = \"trace\"\n[auth]\nmode = \"jwt\"\ncookie = \"tape\"\n\
+         [auth.jwt]\nalgorithms = [\"ES256\"]\nissuer = \"https://issuer.example\"\naudience = \"tapecast\"\n\
+         leeway = \"1s\"\nkeys = '{}'\n",
+        key_file.display()
+    );
+    let (_turn, _kafka, settings) = scene("doors-matrix", &more);
+    let node = Node::start(&settings);
+    let good = issuer.token(&claims());
+    let mut told = vec![good.clone()];
+    let (mut admitted, mut refused) = (0, 0);
+    let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
+    let protocol = format!("Sec-WebSocket-Protocol: tapecast.sbe.v1, tapecast.bearer.{good}\r\n");
+    let changed = format!("{}AAAA", &good[..good.len() - 4]);
+    let cases = [
+        (bearer(&good), 101, ""),
+        (protocol.clone(), 101, ""),
+        (format!("Cookie: a=b; tape={good}\r\n"), 101, ""),
+        (
+            format!("{}Origin: https://app.example\r\n", bearer(&good)),
+            101,
+            "",
+        ),
+        (
+            bearer(&issuer.token(&with("aud", json!(["x", "tapecast"])))),
+            101,
+            "",
+        ),
+        (bearer(&issuer.token(&without("nbf"))), 101, ""),
+        (bearer(&issuer.token(&without("sub"))), 101, ""),
+        (String::new(), 401, "missing_token"),
+        (
+            "Authorization: Basic YTpi\r\n".into(),
+            401,
+            "malformed_token",
+        ),
+        (bearer("x"), 401, "malformed_token"),
+        (bearer(&changed), 401, "bad_signature"),
+        (bearer(&stranger.token(&claims())), 401, "bad_signature"),
+        (bearer(&next.token(&claims())), 401, "unknown_key"),
+        (bearer(&issuer.unsigned(&claims())), 401, "bad_algorithm"),
+        (bearer(&issuer.confused(&claims())), 401, "bad_algorithm"),
+        (
+            bearer(&issuer.token(&with("iss", json!("https://evil.example")))),
+            401,
+            "wrong_issuer",
+        ),
+        (bearer(&issuer.token(&without("iss"))), 401, "wrong_issuer"),
+        (
+            bearer(&issuer.token(&with("aud", json!("other")))),
+            401,
+            "wrong_audience",
+        ),
+        (
+            bearer(&issuer.token(&without("aud"))),
+            401,
+            "wrong_audience",
+        ),
+        (
+            bearer(&issuer.token(&with("exp", json!(now() - 10)))),
+            401,
+            "expired",
+        ),
+        (bearer(&issuer.token(&without("exp"))), 401, "bad_claims"),
+        (
+            bearer(&issuer.token(&with("nbf", json!(now() + 100)))),
+            401,
+            "not_yet_valid",
+        ),
+        (
+            bearer(&issuer.token(&with("tapecast", json!({"all": true})))),
+            401,
+            "bad_claims",
+        ),
+        (
+            format!("{}Origin: https://evil.example\r\n", bearer(&good)),
+            403,
+            "wrong_origin",
+        ),
+        (
+            format!("Cookie: tape={good}\r\nOrigin: null\r\n"),
+            403,
+            "wrong_origin",
+        ),
+    ];
+    for (headers, status, code) in &cases {
+        let (found, answer) = knock(&node, headers);
+        assert_eq!(found, *status, "{headers}\n{answer}");
+        assert!(answer.contains(code), "{headers}\n{answer}");
+        assert!(!answer.contains("bearer."), "a token is echoed: {answer}");
+        if *status == 401 {
+            assert!(
+                answer
+                    .to_ascii_lowercase()
+                    .contains("\r\nwww-authenticate: bearer "),
+                "{answer}"
+            );
+        }
+        *(if *status == 101 {
+            &mut admitted
+        } else {
+            &mut refused
+        }) += 1;
+        let parts = headers
+            .split([' ', '=', ';', '\r'])
+            .filter(|part| part.len() > 60);
+        told.extend(parts.map(|part| part.trim_start_matches("tapecast.bearer.").to_owned()));
+    }
+    // What is below /v1 asks for the same, and the page does not.
+    let of = |path: &str, more: &str| {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{more}\r\n",
+            node.public()
+        );
+        http::ask(node.public(), &head).map(|answer| answer.status)
+    };
+    assert_eq!(
+        (of("/v1/instruments", ""), of("/", "")),
+        (Some(401), Some(200))
+    );
+    assert_ne!(of("/v1/instruments", &bearer(&good)), Some(401));
+    assert_eq!(
+        node.metric("tapecast_auth_refused_total", &[]),
+        f64::from(refused + 1)
+    );
+    assert_eq!(
+        node.metric("tapecast_sessions_opened_total", &[]),
+        f64::from(admitted)
+    );
+
+    // Keys rotate: both for a time, then the new one alone.
+    let new = next.token(&claims());
+    told.push(new.clone());
+    let comes = |token: &str| knock(&node, &bearer(token)).0;
+    for (keys, old_is, new_is) in [(vec![&issuer, &next], 101, 101), (vec![&next], 401, 101)] {
+        write_keys(&key_file, &keys);
+        wait::until(WITHIN, "the new keys", || {
+            (comes(&good) == old_is && comes(&new) == new_is).then_some(())
+        });
+    }
+    let (log, metrics) = (node.log(), node.metrics());
+    assert!(log.contains("session ended"), "{log}");
+    for token in &told {
+        // Its parts as well: the claims of a token are nobody's business either.
+        for part in token.split('.').filter(|part| part.len() > 20) {
+            assert!(
+                !log.contains(part) && !metrics.contains(part),
+                "a token is told: {part}"
+            );
+        }
+    }
+    println!(
+        "{admitted} admitted and {refused} refused as they should be; none of {} tokens in {} kB of log at level trace",
+        told.len(),
+        log.len() / 1000
+    );
+}
+
+#[test]
+fn a_token_is_for_what_it_says_and_ends_when_it_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let key_file = directory.path().join("jwks.json");
+    let issuer = Issuer::new("one");
+    write_keys(&key_file, &[&issuer]);
+    let more = format!(
+        "[auth]\nmode = \"jwt\"\n[auth.jwt]\nalgorithms = [\"ES256\"]\nissuer = \"https://issuer.example\"\n\
+         audience = \"tapecast\"\nleeway = \"0s\"\nkeys = '{}'\n",
+        key_file.display()
+    );
+    let (_turn, _kafka, settings) = scene("doors-rights", &more);
+    let node = Node::start(&settings);
+    let rights = json!({"instruments": ["TEST:*"], "channels": ["book", "status"], "max_depth": 10, "max_streams": 2, "max_connections": 1});
+    let token = issuer.token(&with("tapecast", rights));
+    let protocol = |token: &str| format!("tapecast.json.v1, tapecast.bearer.{token}");
+    let connect =
+        |token: &str| Socket::connect_chosen(node.public(), &protocol(token), "tapecast.json.v1");
+    let mut socket = connect(&token);
+    socket.request(
+        r#"{"op":"subscribe","id":1,"streams":[
+        {"channel":"book","symbol":"TEST:DOOR","depth":10},{"channel":"book","symbol":"TEST:DOOR"},
+        {"channel":"book","symbol":"TEST:DOOR","depth":25},{"channel":"trades","symbol":"TEST:DOOR"},
+        {"channel":"book","symbol":"OTHER:DOOR","depth":10},{"channel":"book","symbol":"OTHER:NONE","depth":10},
+        {"channel":"status","symbol":"*"},{"channel":"book","symbol":"TEST:DOOR","depth":5}]}"#,
+    );
+    let answer = socket.answer();
+    let results = answer["results"].as_array().unwrap();
+    let codes: Vec<_> = results
+        .iter()
+        .map(|result| result["error"]["code"].as_str().unwrap_or("ok"))
+        .collect();
+    let denied = "not_entitled";
+    assert_eq!(
+        codes,
+        [
+            "ok",
+            denied,
+            denied,
+            denied,
+            denied,
+            denied,
+            "ok",
+            "too_many_streams"
+        ],
+        "{answer}"
+    );
+    assert_eq!(results[6]["stream"]["symbol"], json!("TEST:DOOR"));
+    socket.request(r#"{"op":"list","id":2}"#);
+    let list = socket.answer();
+    let list = list["instruments"].as_array().unwrap();
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(list[0]["channels"], json!(["book", "status"]));
+    // A second session of the same subject is one too many, until the first has ended.
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let (status, answer) = knock(&node, &bearer);
+    assert!(
+        status == 429 && answer.contains("too_many_connections"),
+        "{answer}"
+    );
+    drop(socket);
+    wait::until(WITHIN, "the seat", || {
+        (knock(&node, &bearer).0 == 101).then_some(())
+    });
+
+    let short = issuer.token(&with("exp", json!(now() + 3)));
+    let mut socket = connect(&short);
+    assert_eq!(socket.close_code(), Some(4003));
+    assert_eq!(
+        knock(&node, &format!("Authorization: Bearer {short}\r\n")).0,
+        401
+    );
+}
+
+#[test]
+fn who_is_too_slow_or_too_many_is_kept_out_and_balancers_tell_who_it_is() {
+    let more = "[public]\ntrusted_proxies = [\"127.0.0.1\"]\n[limits]\nhandshake_timeout = \"1s\"\nconnections_per_address = 1\n";
+    let (_turn, _kafka, settings) = scene("doors-limits", more);
+    let node = Node::start(&settings);
+    let header = |last: u8| {
+        let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+        bytes.extend([192, 0, 2, last, 127, 0, 0, 1, 0x30, 0x39, 0x1f, 0x90]);
+        bytes
+    };
+    let come = |beginning: &[u8], request: &str| {
+        let mut stream = TcpStream::connect(node.public()).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        stream.write_all(beginning).unwrap();
+        let _closed = stream.write_all(request.as_bytes());
+        let mut first = vec![0; 12];
+        let read = stream.read_exact(&mut first).is_ok();
+        let status = read.then(|| String::from_utf8_lossy(&first[9..12]).into_owned());
+        (stream, status)
+    };
+    let right = handshake(node.public(), "");
+    let (one, status) = come(&header(7), &right);
+    assert_eq!(status.as_deref(), Some("101"));
+    assert_eq!(come(&header(7), &right).1.as_deref(), Some("429"));
+    assert_eq!(come(&header(8), &right).1.as_deref(), Some("101"));
+    assert_eq!(come(b"", &right).1, None, "no header, and nothing is said");
+    drop(one);
+    wait::until(WITHIN, "the address to be free", || {
+        (come(&header(7), &right).1.as_deref() == Some("101")).then_some(())
+    });
+    wait::until(WITHIN, "the log of a session", || {
+        node.log().contains("192.0.2.7:12345").then_some(())
+    });
+
+    // A byte now and then is no life: the header, the TLS and the head have one deadline together.
+    let mut slow = TcpStream::connect(node.public()).unwrap();
+    slow.write_all(&header(9)).unwrap();
+    let begin = Instant::now();
+    let mut at = 0;
+    let request = right.as_bytes();
+    wait::until(WITHIN, "the end of a slow handshake", || {
+        let sent = slow.write_all(&request[at..=at]);
+        at += 1;
+        assert!(at + 1 < request.len(), "a slow handshake was waited for");
+        std::thread::sleep(Duration::from_millis(50));
+        sent.is_err().then_some(())
+    });
+    assert!(begin.elapsed() >= Duration::from_millis(900));
+    assert_eq!(
+        node.metric("tapecast_handshakes_refused_total", &["\"timeout\""]),
+        1.0
+    );
+    assert!(node.metric("tapecast_handshakes_refused_total", &["\"address\""]) >= 1.0);
+    assert_eq!(
+        node.metric("tapecast_handshakes_refused_total", &["\"proxy\""]),
+        1.0
+    );
+}
+
+#[test]
+fn a_certificate_is_rotated_under_load_and_nobody_is_dropped() {
+    const CLIENTS: usize = 8;
+    const RECORDS: u64 = 400;
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = (
+        directory.path().join("tls.pem"),
+        directory.path().join("tls.key"),
+    );
+    let write = |identity: &Identity| {
+        std::fs::write(&key, &identity.key).unwrap();
+        std::fs::write(&certificate, &identity.certificate).unwrap();
+    };
+    let (old, new) = (Identity::new(), Identity::new());
+    write(&old);
+    let more = format!(
+        "[tls]\nmode = \"on\"\ncertificate = '{}'\nkey = '{}'\n",
+        certificate.display(),
+        key.display()
+    );
+    let topic = "doors-tls";
+    let (_turn, mut kafka, settings) = scene(topic, &more);
+    let node = Node::start(&settings);
+    let watch = |identity: &Identity| {
+        let pem = identity.certificate.clone();
+        let streams = [Subscription::book(NAME)];
+        Watcher::start_as(&[node.tls_url()], &streams, Tape::default(), |builder| {
+            builder.authorities(pem)
+        })
+    };
+    let clients: Vec<_> = (0..CLIENTS).map(|_| watch(&old)).collect();
+    for client in &clients {
+        client.wait(WITHIN, "a subscription over TLS", |tape| {
+            tape.accepted() == 1
+        });
+    }
+    let ends = node.metric("tapecast_tls_certificate_not_after_timestamp_seconds", &[]);
+    assert!(ends > 1e9);
+    let mut last = 0;
+    for number in 0..RECORDS {
+        if number == RECORDS / 2 {
+            write(&new);
+        }
+        last = kafka.produce(topic, 0, &[Record::of(snapshot(NAME, number + 11))]);
+    }
+    // Who comes now is shown the new certificate, and who believes the old one does not come in.
+    wait::until(WITHIN, "the new certificate", || {
+        let late = watch(&new);
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < deadline {
+            if late.look(|tape| tape.accepted() == 1) {
+                return Some(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    });
+    for client in &clients {
+        client.wait(WITHIN, "the last record", |tape| tape.last_seq(0) >= last);
+        client.look(|tape| {
+            let seqs: Vec<_> = tape.behind(0, 1).iter().map(|said| said.seq).collect();
+            let wanted: Vec<_> = (2..=last).collect();
+            assert_eq!(seqs, wanted, "each record once");
+            assert!(tape.reconnects.is_empty(), "{:?}", tape.reconnects);
+        });
+    }
+    let dropped = node.metric("tapecast_sessions_closed_total", &["\"disconnected\""]);
+    println!(
+        "{CLIENTS} clients over TLS had {RECORDS} records each through a rotation; {dropped} late-comers left"
+    );
+    // Without TLS there is no way in.
+    assert_eq!(knock(&node, "").0, 0);
+}
