@@ -101,6 +101,7 @@ fn stages(recording: &Recording, args: &ReplayArgs) -> anyhow::Result<Vec<Measur
     for encodings in [
         &[Encoding::Sbe][..],
         &[Encoding::Json],
+        &[Encoding::Packed],
         &[Encoding::Sbe, Encoding::Json],
     ] {
         show(measure(

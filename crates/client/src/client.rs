@@ -279,7 +279,9 @@ impl Client {
 
     fn take(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
         match incoming {
-            Incoming::Binary(bytes) => self.payload = Some(Payload::new(bytes)),
+            Incoming::Binary(bytes) => {
+                self.payload = Some(Payload::new(self.connector.encoding, bytes));
+            }
             Incoming::Text(bytes) => match std::str::from_utf8(&bytes) {
                 Ok(text) => self.session.on_text(self.now, text),
                 Err(_) => self.lose(crate::FrameError::Text.into()),

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use wire::Encoding;
+
 use crate::Backoff;
 
 /// The bounds of a client.
@@ -9,6 +11,8 @@ pub struct Config {
     pub backoff: Backoff,
     /// Whether streams are resumed where they stood; otherwise each begins with a snapshot.
     pub resume: bool,
+    /// How the node is asked to write data messages: in SBE or packed.
+    pub encoding: Encoding,
     /// Whether the bytes of every data message are told.
     pub raw: bool,
     /// How long a connection may take to stand.
@@ -33,6 +37,7 @@ impl Default for Config {
         Self {
             backoff: Backoff::default(),
             resume: true,
+            encoding: Encoding::Sbe,
             raw: false,
             connect_timeout: Duration::from_secs(10),
             // Nodes ping and streams beat every few seconds.

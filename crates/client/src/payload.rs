@@ -1,18 +1,27 @@
 use bytes::Bytes;
 use wire::sbe::{DecodeError, Message, Messages};
+use wire::{Encoding, packed};
 
-/// A binary WebSocket message, of which the SBE messages are taken one by one.
+/// A binary WebSocket message, of which the messages are taken one by one.
 #[derive(Debug, Clone)]
 pub struct Payload {
+    encoding: Encoding,
     bytes: Bytes,
     at: usize,
+    /// The SBE of a packed message.
+    unpacked: Vec<u8>,
 }
 
 impl Payload {
     /// All of its messages are to be taken.
     #[must_use]
-    pub const fn new(bytes: Bytes) -> Self {
-        Self { bytes, at: 0 }
+    pub const fn new(encoding: Encoding, bytes: Bytes) -> Self {
+        Self {
+            encoding,
+            bytes,
+            at: 0,
+            unpacked: Vec::new(),
+        }
     }
 
     /// Whether all messages were taken.
@@ -24,6 +33,9 @@ impl Payload {
     /// Takes the next message, with its own bytes; `None` is the end.
     #[inline]
     pub fn take_next(&mut self) -> Option<Result<(Message<'_>, Bytes), DecodeError>> {
+        if self.encoding == Encoding::Packed {
+            return self.unpack_next();
+        }
         let rest = self.bytes.get(self.at..)?;
         let mut messages = Messages::new(rest);
         let message = messages.next()?;
@@ -46,6 +58,26 @@ impl Payload {
             }
         }
     }
+
+    fn unpack_next(&mut self) -> Option<Result<(Message<'_>, Bytes), DecodeError>> {
+        let begin = self.at;
+        let rest = self.bytes.get(begin..)?;
+        let mut messages = packed::Messages::new(rest);
+        let message = messages.next()?;
+        self.at = begin + messages.offset();
+        let message = match message {
+            Ok(message) => message,
+            Err(mut error) => {
+                error.offset += begin;
+                return Some(Err(error));
+            }
+        };
+        self.unpacked.clear();
+        // What was read is within SBE's bounds; were it not, nothing would be there to decode.
+        let _encoded = message.encode(&mut self.unpacked);
+        let decoded = Message::decode(&self.unpacked);
+        Some(decoded.map(|(message, _)| (message, self.bytes.slice(begin..self.at))))
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +96,7 @@ mod tests {
         }
         let len = out.len() / 3;
         out[2 * len - 1] = 99; // the second one's channel
-        let mut payload = Payload::new(Bytes::from(out.clone()));
+        let mut payload = Payload::new(Encoding::Sbe, Bytes::from(out.clone()));
         assert_eq!(payload.take_next().unwrap().unwrap().1, out[..len]);
         let error = payload.take_next().unwrap().unwrap_err();
         assert_eq!(
@@ -76,8 +108,32 @@ mod tests {
     }
 
     #[test]
+    fn packed_messages_are_taken_like_those_of_sbe() {
+        let head = Head::of_connection(Nanos(1));
+        let mut sbe = Vec::new();
+        heartbeat(&mut sbe, &head, Channel::Book);
+        let (message, _) = Message::decode(&sbe).unwrap();
+        let mut one = Vec::new();
+        packed::Packer::new().pack(&mut one, &message);
+        let mut bad = one.clone();
+        *bad.last_mut().unwrap() = 99;
+        let out = [&one[..], &bad, &one].concat();
+        let mut payload = Payload::new(Encoding::Packed, Bytes::from(out));
+        let (first, raw) = payload.take_next().unwrap().unwrap();
+        assert_eq!(first.into_owned(), message.into_owned());
+        assert_eq!(raw, one);
+        let error = payload.take_next().unwrap().unwrap_err();
+        assert_eq!(
+            (error.fault, error.offset),
+            (Fault::UnknownValue(99), 2 * one.len() - 1)
+        );
+        assert!(payload.take_next().unwrap().is_ok());
+        assert!(payload.take_next().is_none() && payload.is_empty());
+    }
+
+    #[test]
     fn what_cannot_be_measured_ends_the_payload() {
-        let mut payload = Payload::new(Bytes::from_static(b"not a message"));
+        let mut payload = Payload::new(Encoding::Sbe, Bytes::from_static(b"not a message"));
         assert!(payload.take_next().unwrap().is_err());
         assert!(payload.take_next().is_none() && payload.is_empty());
     }

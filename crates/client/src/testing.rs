@@ -245,7 +245,7 @@ impl Origin {
 
 /// Calls `take` with each message of some encoded ones.
 pub(crate) fn each(encoded: &[u8], mut take: impl FnMut(&Message<'_>, Bytes)) {
-    let mut payload = Payload::new(Bytes::copy_from_slice(encoded));
+    let mut payload = Payload::new(wire::Encoding::Sbe, Bytes::copy_from_slice(encoded));
     while let Some(next) = payload.take_next() {
         let (message, raw) = next.unwrap();
         take(&message, raw);

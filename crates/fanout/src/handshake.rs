@@ -39,7 +39,7 @@ pub type Body = Full<Bytes>;
 pub type Pages = Arc<dyn Fn(&Request<Incoming>) -> Response<Body> + Send + Sync>;
 
 /// The encodings that this node speaks, best first.
-const SPOKEN: [Encoding; 2] = [Encoding::Sbe, Encoding::Json];
+const SPOKEN: [Encoding; 3] = [Encoding::Sbe, Encoding::Packed, Encoding::Json];
 
 /// A handshake that succeeded.
 struct Accepted {
@@ -264,7 +264,7 @@ fn accept(
         return Err(Box::new((HandshakeRefusal::Upgrade, response)));
     }
     let (encoding, protocol) = choose(request).ok_or_else(|| {
-        let text = "none of the subprotocols asked for is spoken here; tapecast.sbe.v1 and tapecast.json.v1 are\n";
+        let text = "none of the subprotocols asked for is spoken here; tapecast.sbe.v1, tapecast.packed.v1 and tapecast.json.v1 are\n";
         Box::new((
             HandshakeRefusal::Subprotocol,
             refuse(StatusCode::BAD_REQUEST, text),

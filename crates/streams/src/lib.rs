@@ -37,7 +37,8 @@ pub use key::{Handle, StreamKey, WatchId};
 pub use message_log::MessageLog;
 pub use place::{At, Scope};
 pub use publisher::{
-    About, CaughtUp, Joined, Origin, Publisher, Refused, ResumeFailure, Start, Stats, Unwanted,
+    About, CaughtUp, Encoded, Joined, Origin, Publisher, Refused, ResumeFailure, Start, Stats,
+    Unwanted,
 };
 pub use replay::{Foundation, Replay};
 pub use ring::{Chunks, Cursor, Frames, Passed, Ring};

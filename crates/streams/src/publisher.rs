@@ -36,6 +36,8 @@ use market::{
     Channel, Event, Exponents, InstrumentId, InstrumentName, Nanos, Price, Seq, Size, State,
 };
 
+use wire::Encoding;
+
 use crate::place::{At, Place, Scope};
 use crate::{Handle, PartitionIdentity, Run, Settings, WatchId};
 
@@ -43,6 +45,7 @@ pub use about::About;
 pub use catch_up::CaughtUp;
 pub use join::{Joined, ResumeFailure, Start};
 pub use origin::Origin;
+pub use outbox::Encoded;
 pub use partitions::Unwanted;
 pub use stats::Stats;
 pub use watch::Refused;
@@ -322,10 +325,22 @@ impl Publisher {
         &self.desk.stats
     }
 
-    /// What has been encoded, in messages and bytes.
+    /// How much has been written in that encoding.
     #[must_use]
-    pub const fn encoded(&self) -> (u64, u64) {
-        self.desk.out.encoded()
+    pub const fn encoded(&self, encoding: Encoding) -> Encoded {
+        self.desk.out.encoded(encoding)
+    }
+
+    /// How much has been written in all encodings.
+    #[must_use]
+    pub fn encoded_in_all(&self) -> Encoded {
+        let mut all = Encoded::default();
+        for encoding in Encoding::ALL {
+            let encoded = self.encoded(encoding);
+            all.messages += encoded.messages;
+            all.bytes += encoded.bytes;
+        }
+        all
     }
 
     /// How many streams are watched.

@@ -28,6 +28,7 @@ mod owned;
 mod text;
 
 pub mod json;
+pub mod packed;
 
 mod encoding;
 

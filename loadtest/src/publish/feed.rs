@@ -170,7 +170,7 @@ impl Feed {
             std::thread::park_timeout(IDLE);
         }
         let worked = thread_time();
-        let encoded = self.publisher.encoded();
+        let encoded = self.publisher.encoded_in_all();
         let pace = Pace::new(args.rate);
         let mut made = Made::default();
         let mut elapsed = Duration::ZERO;
@@ -186,8 +186,8 @@ impl Feed {
         made.offered = pace.offered(elapsed);
         made.seconds = elapsed.as_secs_f64();
         made.worked = thread_time().saturating_sub(worked);
-        let (messages, bytes) = self.publisher.encoded();
-        made.encoded = (messages - encoded.0, bytes - encoded.1);
+        let all = self.publisher.encoded_in_all();
+        made.encoded = (all.messages - encoded.messages, all.bytes - encoded.bytes);
         made.runs = self.port.runs();
         // Whoever waited for it may be gone, being stopped itself.
         let _told = done.send(made);

@@ -3,7 +3,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use ingest::{Decoder, IngestConfig, RawRecord};
 use market::{Channel, Event, Nanos, Seq, State};
-use streams::{At, PartitionIdentity, Publisher, Scope, StreamKey};
+use streams::{At, Encoded, PartitionIdentity, Publisher, Scope, StreamKey};
 use wire::{Encoding, ViewParams};
 
 use super::desk::Desk;
@@ -24,7 +24,7 @@ pub(super) struct Publish<'a> {
     /// How many instruments are watched already.
     watched: usize,
     now: Nanos,
-    encoded_before: (u64, u64),
+    encoded_before: Encoded,
     runs: u64,
     refused: u64,
 }
@@ -45,7 +45,7 @@ impl<'a> Publish<'a> {
             turns: 0,
             watched: 0,
             now: now(),
-            encoded_before: (0, 0),
+            encoded_before: Encoded::default(),
             runs: 0,
             refused: 0,
         }
@@ -97,7 +97,7 @@ impl Stage for Publish<'_> {
         }
         self.turns += 1;
         self.watch_all();
-        self.encoded_before = self.desk.publisher.encoded();
+        self.encoded_before = self.desk.publisher.encoded_in_all();
         (self.runs, self.refused) = (0, 0);
     }
 
@@ -105,7 +105,8 @@ impl Stage for Publish<'_> {
         let at = At {
             partition: u32::try_from(topic).context("too many topics")?,
             seq: Seq(i64::try_from(index).context("too many records")?),
-            log_time: self.now,
+            // Kafka tells milliseconds.
+            log_time: Nanos(self.now.0 - self.now.0 % 1_000_000),
         };
         let decoded = match self.decoder.decode(record, &mut self.desk) {
             Ok(decoded) => decoded,
@@ -140,11 +141,11 @@ impl Stage for Publish<'_> {
 
     fn note(&self) -> String {
         let publisher = &self.desk.publisher;
-        let (messages, bytes) = publisher.encoded();
+        let encoded = publisher.encoded_in_all();
         let mut note = format!("{}, {} refused", live(publisher), self.refused);
         if self.watched > 0 && !self.encodings.is_empty() {
-            let messages = messages - self.encoded_before.0;
-            let bytes = bytes - self.encoded_before.1;
+            let messages = encoded.messages - self.encoded_before.messages;
+            let bytes = encoded.bytes - self.encoded_before.bytes;
             let runs = self.runs;
             note += &format!("; {messages} messages, {bytes} bytes, {runs} runs");
         }

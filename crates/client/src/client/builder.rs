@@ -1,6 +1,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use wire::Encoding;
+
 use super::{Client, Handle, Ids, Link};
 use crate::authorities::{Authorities, AuthoritiesError};
 use crate::session::Session;
@@ -24,6 +26,9 @@ pub struct Builder {
 /// Why a client cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
+    /// This client does not read that encoding.
+    #[error("encoding is {}, and may be sbe or packed", .0.name())]
+    Encoding(Encoding),
     /// There is nothing to connect to.
     #[error("a client needs an endpoint")]
     NoEndpoint,
@@ -103,6 +108,14 @@ impl Builder {
         self
     }
 
+    /// How the node is asked to write data messages: [`Encoding::Sbe`], which is the default, or
+    /// [`Encoding::Packed`], which is a quarter of it or less.
+    #[must_use]
+    pub const fn encoding(mut self, encoding: Encoding) -> Self {
+        self.config.encoding = encoding;
+        self
+    }
+
     /// Whether the bytes of every data message are told, as [`Event::Raw`](crate::Event::Raw).
     #[must_use]
     pub const fn raw(mut self, raw: bool) -> Self {
@@ -140,6 +153,9 @@ impl Builder {
 
     /// A client that connects when it is polled first.
     pub fn build(self) -> Result<Client, BuildError> {
+        if self.config.encoding == Encoding::Json {
+            return Err(BuildError::Encoding(self.config.encoding));
+        }
         let now = Instant::now();
         let endpoints = self
             .endpoints
@@ -158,6 +174,7 @@ impl Builder {
             None => None,
         };
         let connector = Connector {
+            encoding: self.config.encoding,
             max_message: self.config.max_message,
             token: self.token,
             authorities,

@@ -15,7 +15,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
-use wire::SUBPROTOCOL_SBE;
+use wire::Encoding;
 
 use super::Socket;
 use super::transport::Transport;
@@ -49,6 +49,7 @@ pub enum HandshakeError {
 /// What makes connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
+    pub(crate) encoding: Encoding,
     pub(crate) max_message: usize,
     pub(crate) token: Option<TokenSource>,
     /// Whom to believe, where an endpoint is `wss`.
@@ -56,7 +57,7 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Makes a TCP connection and a WebSocket of it, in the subprotocol `tapecast.sbe.v1`.
+    /// Makes a TCP connection and a WebSocket of it, in the subprotocol of the encoding.
     pub(crate) async fn connect(self, endpoint: Endpoint) -> Result<Socket, Disconnect> {
         let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
         stream.set_nodelay(true)?;
@@ -68,25 +69,30 @@ impl Connector {
             _ => Transport::Plain(stream),
         };
         let key = fastwebsockets::handshake::generate_key();
-        let mut request = request(&endpoint, &key).map_err(HandshakeError::Request)?;
+        let mut request =
+            request(&endpoint, self.encoding, &key).map_err(HandshakeError::Request)?;
         if let Some(token) = &self.token {
             request.headers_mut().insert(AUTHORIZATION, token.header()?);
         }
         let (response, parts) = exchange(stream, request).await?;
-        check(&response, &key)?;
+        check(&response, self.encoding, &key)?;
         let stream = parts.io.into_inner();
         Ok(Socket::new(stream, &parts.read_buf, self.max_message))
     }
 }
 
-fn request(endpoint: &Endpoint, key: &str) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
+fn request(
+    endpoint: &Endpoint,
+    encoding: Encoding,
+    key: &str,
+) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
     Request::get(endpoint.target())
         .header(HOST, endpoint.authority())
         .header(UPGRADE, "websocket")
         .header(CONNECTION, "Upgrade")
         .header(SEC_WEBSOCKET_VERSION, "13")
         .header(SEC_WEBSOCKET_KEY, key)
-        .header(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL_SBE)
+        .header(SEC_WEBSOCKET_PROTOCOL, encoding.subprotocol())
         .body(Empty::new())
 }
 
@@ -122,7 +128,7 @@ async fn exchange(
     Ok((response, parts.map_err(HandshakeError::Http)?))
 }
 
-fn check<T>(response: &Response<T>, key: &str) -> Result<(), HandshakeError> {
+fn check<T>(response: &Response<T>, encoding: Encoding, key: &str) -> Result<(), HandshakeError> {
     let headers = response.headers();
     let checks = [
         (
@@ -141,7 +147,7 @@ fn check<T>(response: &Response<T>, key: &str) -> Result<(), HandshakeError> {
         (
             "sec-websocket-protocol",
             has(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), |value| {
-                value == SUBPROTOCOL_SBE
+                value == encoding.subprotocol()
             }),
         ),
     ];
@@ -189,13 +195,13 @@ mod tests {
             ("upgrade", "WebSocket"),
             ("connection", "keep-alive, Upgrade"),
             ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
-            ("sec-websocket-protocol", SUBPROTOCOL_SBE),
+            ("sec-websocket-protocol", "tapecast.sbe.v1"),
         ] {
             if name != without {
                 response.headers_mut().insert(name, value.parse().unwrap());
             }
         }
-        check(&response, key)
+        check(&response, Encoding::Sbe, key)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use e2e::{Node, Settings, Tape, Watcher, broker, http, wait};
 use market::{Exponents, Nanos};
 use serde_json::{Value, json};
 use wire::sbe::Messages;
-use wire::{OwnedBody, OwnedMessage, SUBPROTOCOL_JSON, SUBPROTOCOL_SBE};
+use wire::{OwnedBody, OwnedMessage, SUBPROTOCOL_JSON, SUBPROTOCOL_PACKED, SUBPROTOCOL_SBE};
 
 const WITHIN: Duration = Duration::from_secs(60);
 const NAME: &str = "TEST:EDGE";
@@ -259,10 +259,11 @@ fn a_handshake_that_is_wrong_or_too_much_is_refused() {
 }
 
 /// The data messages behind an answer until one of that `seq`.
-fn until_seq(socket: &mut Socket, seq: i64) -> Vec<OwnedMessage> {
+fn until_seq(socket: &mut Socket, protocol: &str, seq: i64) -> Vec<OwnedMessage> {
     let mut all: Vec<OwnedMessage> = Vec::new();
     while all.last().is_none_or(|last| last.head.seq.0 != seq) {
-        all.extend(data(&socket.frame().expect("the node goes on")));
+        let frame = socket.frame().expect("the node goes on");
+        all.extend(data(&frame, protocol));
     }
     // When it was published is different by nature.
     for message in &mut all {
@@ -271,11 +272,15 @@ fn until_seq(socket: &mut Socket, seq: i64) -> Vec<OwnedMessage> {
     all
 }
 
-fn data(frame: &Frame) -> Vec<OwnedMessage> {
+fn data(frame: &Frame, protocol: &str) -> Vec<OwnedMessage> {
     if frame.opcode == 1 {
         let is_data = frame.payload.starts_with(br#"{"type":"#);
         let read = || wire::json::read(&frame.payload, |_| Some(EXPONENTS)).unwrap();
         return is_data.then(read).into_iter().collect();
+    }
+    if protocol == SUBPROTOCOL_PACKED {
+        let messages = wire::packed::Messages::new(&frame.payload);
+        return messages.map(Result::unwrap).collect();
     }
     let messages = Messages::new(&frame.payload);
     messages
@@ -284,15 +289,15 @@ fn data(frame: &Frame) -> Vec<OwnedMessage> {
 }
 
 #[test]
-fn both_subprotocols_say_the_same() {
+fn all_subprotocols_say_the_same() {
     let topic = "edge-json";
     let (_turn, mut kafka, node) = node(topic, "");
     let mut seen = Vec::new();
-    let mut sockets: Vec<_> = [SUBPROTOCOL_SBE, SUBPROTOCOL_JSON]
+    let mut sockets: Vec<_> = [SUBPROTOCOL_SBE, SUBPROTOCOL_PACKED, SUBPROTOCOL_JSON]
         .into_iter()
-        .map(|protocol| Socket::connect(node.public(), protocol))
+        .map(|protocol| (protocol, Socket::connect(node.public(), protocol)))
         .collect();
-    for socket in &mut sockets {
+    for (_, socket) in &mut sockets {
         assert_eq!(subscribe(socket, "")["results"][0]["ok"], json!(true));
     }
     let books = [
@@ -301,16 +306,20 @@ fn both_subprotocols_say_the_same() {
         snapshot(&[]),
     ];
     let first = kafka.produce(topic, 0, &books.map(Record::of));
-    for socket in &mut sockets {
-        seen.push(until_seq(socket, first + 2));
+    for (protocol, socket) in &mut sockets {
+        seen.push(until_seq(socket, protocol, first + 2));
     }
     assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
     let is_delta = |message: &OwnedMessage| matches!(message.body, OwnedBody::BookDelta { .. });
     assert_eq!(
         seen[0].iter().filter(|message| is_delta(message)).count(),
         3
     );
-    println!("{} messages say the same in SBE and JSON", seen[0].len());
+    println!(
+        "{} messages say the same in SBE, packed and JSON",
+        seen[0].len()
+    );
 }
 
 #[test]

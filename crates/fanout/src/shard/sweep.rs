@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use streams::Opcode;
 use wire::json::InstrumentText;
+use wire::packed::Packer;
 use wire::{Encoding, GoAway, GoAwayReason, Head, close, json, sbe};
 
 use super::state::{State, number, wall_clock};
@@ -173,7 +174,9 @@ impl State {
         let mut message = Vec::new();
         sbe::go_away(&mut message, &Head::of_connection(wall_clock()), &go_away);
         let mut text = Vec::new();
+        let mut packed = Vec::new();
         if let Ok((message, _)) = sbe::Message::decode(&message) {
+            Packer::new().pack(&mut packed, &message);
             let nobody = InstrumentText {
                 name: "",
                 exponents: market::Exponents::default(),
@@ -183,7 +186,8 @@ impl State {
         let session = &mut self.sessions[index];
         match session.encoding {
             Encoding::Json => session.outgoing().push(Opcode::Text, &text),
-            _ => session.outgoing().push(Opcode::Binary, &message),
+            Encoding::Packed => session.outgoing().push(Opcode::Binary, &packed),
+            Encoding::Sbe => session.outgoing().push(Opcode::Binary, &message),
         }
         self.mark_to_send(index);
     }

@@ -115,9 +115,20 @@ pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, 
     metrics.streams_watched.set(publisher.watched() as u64);
     metrics.log_bytes.set(publisher.memory() as u64);
     metrics.runs.set_total(runs);
-    let (messages, bytes) = publisher.encoded();
-    metrics.encoded_messages[Encoding::Sbe].set_total(messages);
-    metrics.encoded_bytes[Encoding::Sbe].set_total(bytes);
+    for encoding in wire::Encoding::ALL {
+        let encoded = publisher.encoded(encoding);
+        let label = encoding_label(encoding);
+        metrics.encoded_messages[label].set_total(encoded.messages);
+        metrics.encoded_bytes[label].set_total(encoded.bytes);
+    }
+}
+
+const fn encoding_label(encoding: wire::Encoding) -> Encoding {
+    match encoding {
+        wire::Encoding::Sbe => Encoding::Sbe,
+        wire::Encoding::Json => Encoding::Json,
+        wire::Encoding::Packed => Encoding::Packed,
+    }
 }
 
 const fn state_label(state: State) -> BookState {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use client::Endpoint;
 use market::{Channel, InstrumentName, Nanos, Seq};
 use wire::control::{Pace, Start};
-use wire::{Depth, PriceStep, Speed};
+use wire::{Depth, Encoding, PriceStep, Speed};
 
 use super::latency::wall_clock;
 
@@ -61,7 +61,10 @@ pub(crate) struct TailArgs {
     /// Print one JSON object for each event
     #[arg(long, conflicts_with = "plain")]
     pub(super) json: bool,
-    /// Append the SBE messages, as they came, to a file
+    /// How the node is asked to write messages: sbe or packed
+    #[arg(long, value_name = "ENCODING", default_value = "sbe", value_parser = encoding)]
+    pub(super) encoding: Encoding,
+    /// Append the messages, as they came, to a file
     #[arg(long, value_name = "FILE")]
     pub(super) raw: Option<PathBuf>,
     /// End after so many data messages
@@ -143,6 +146,13 @@ fn pace(text: &str) -> Result<PaceArg, String> {
         .ok_or_else(|| "may be max, or a number from 0.01 to 10000".to_owned())
 }
 
+fn encoding(text: &str) -> Result<Encoding, String> {
+    [Encoding::Sbe, Encoding::Packed]
+        .into_iter()
+        .find(|encoding| encoding.name() == text)
+        .ok_or_else(|| "may be sbe or packed".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let millis = match &text[digits.len()..] {
@@ -221,6 +231,8 @@ mod tests {
             ("A:B --speed 5ms", "250ms"),
             ("A:B --group 0", "above"),
             ("A:B --channel ticker", "trades"),
+            ("A:B --encoding json", "sbe or packed"),
+            ("A:B --encoding packed", ""),
             ("A:B --duration 10", ""),
             ("A:B --duration 0s", "10s"),
             ("A:B --duration 1d", "10s"),

@@ -86,7 +86,9 @@ pub(super) async fn follow(args: TailArgs) -> anyhow::Result<()> {
 
 impl Tail {
     fn start(args: &TailArgs) -> anyhow::Result<Self> {
-        let mut builder = Client::builder().raw(args.raw.is_some());
+        let mut builder = Client::builder()
+            .encoding(args.encoding)
+            .raw(args.raw.is_some());
         for url in &args.url {
             builder = builder.endpoint(url.as_str());
         }

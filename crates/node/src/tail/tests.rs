@@ -139,7 +139,7 @@ impl Fed {
     }
 
     fn feed(&mut self, encoded: &[u8]) {
-        let mut payload = Payload::new(encoded.to_vec().into());
+        let mut payload = Payload::new(wire::Encoding::Sbe, encoded.to_vec().into());
         while let Some(next) = payload.take_next() {
             let (message, raw) = next.unwrap();
             self.session.on_message(Instant::now(), &message, raw);

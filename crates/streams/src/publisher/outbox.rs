@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use market::{Channel, Nanos, Seq};
 use slab::Slab;
+use wire::packed::Packer;
 use wire::{Encoding, Head, ViewParams, json, sbe};
 
 use crate::{Handle, Opcode, Run, RunBuilder, StreamKey, WatchId};
@@ -17,13 +18,32 @@ pub(super) struct Outbox {
     draft: Vec<u8>,
     /// The same in JSON, where somebody wants that.
     json: Vec<u8>,
-    messages: u64,
-    bytes: u64,
+    /// The same packed, where somebody wants that.
+    packed: Vec<u8>,
+    packer: Packer,
+    /// What has been encoded, by encoding.
+    encoded: [Encoded; Encoding::ALL.len()],
     heartbeat_after: u64,
     /// When to look whether a watched stream has gone quiet, soonest first.
     quiet_checks: VecDeque<(Nanos, WatchId, u64)>,
     /// Tells a watch from an earlier one with the same id.
     generation: u64,
+}
+
+/// How much has been encoded; a message counts once in each stream that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Encoded {
+    /// How many messages.
+    pub messages: u64,
+    /// How many bytes they have, with the heads of their frames.
+    pub bytes: u64,
+}
+
+impl Encoded {
+    const NONE: Self = Self {
+        messages: 0,
+        bytes: 0,
+    };
 }
 
 /// A stream in one encoding that somebody watches.
@@ -56,8 +76,9 @@ impl Outbox {
             dirty: Vec::new(),
             draft: Vec::new(),
             json: Vec::new(),
-            messages: 0,
-            bytes: 0,
+            packed: Vec::new(),
+            packer: Packer::new(),
+            encoded: [Encoded::NONE; Encoding::ALL.len()],
             heartbeat_after,
             quiet_checks: VecDeque::new(),
             generation: 0,
@@ -119,6 +140,7 @@ impl Outbox {
     /// Adds the drafted message, after which its receiver has `seq`; it is encoded once an encoding.
     pub(super) fn emit_part(&mut self, watches: &[WatchId], text: Text<'_>, seq: Seq, now: Nanos) {
         let mut json_is_ready = false;
+        let mut packed_is_ready = false;
         for id in watches {
             let Some(watch) = self.watches.get_mut(id.0 as usize) else {
                 continue;
@@ -128,18 +150,27 @@ impl Outbox {
             }
             watch.start = None;
             watch.last_emit = now;
-            self.messages += 1;
             let before = watch.run.len();
-            if watch.encoding == Encoding::Json {
-                if !json_is_ready {
-                    write_json(&mut self.json, &self.draft, text);
-                    json_is_ready = true;
+            match watch.encoding {
+                Encoding::Sbe => watch.run.push(Opcode::Binary, &self.draft, seq),
+                Encoding::Json => {
+                    if !json_is_ready {
+                        write_json(&mut self.json, &self.draft, text);
+                        json_is_ready = true;
+                    }
+                    watch.run.push(Opcode::Text, &self.json, seq);
                 }
-                watch.run.push(Opcode::Text, &self.json, seq);
-            } else {
-                watch.run.push(Opcode::Binary, &self.draft, seq);
+                Encoding::Packed => {
+                    if !packed_is_ready {
+                        write_packed(&mut self.packed, &mut self.packer, &self.draft);
+                        packed_is_ready = true;
+                    }
+                    watch.run.push(Opcode::Binary, &self.packed, seq);
+                }
             }
-            self.bytes += (watch.run.len() - before) as u64;
+            let encoded = &mut self.encoded[watch.encoding as usize];
+            encoded.messages += 1;
+            encoded.bytes += (watch.run.len() - before) as u64;
         }
     }
 
@@ -192,11 +223,16 @@ impl Outbox {
         message: &[u8],
         seq: Seq,
     ) {
-        if encoding == Encoding::Json {
-            write_json(&mut self.json, message, text);
-            run.push(Opcode::Text, &self.json, seq);
-        } else {
-            run.push(Opcode::Binary, message, seq);
+        match encoding {
+            Encoding::Sbe => run.push(Opcode::Binary, message, seq),
+            Encoding::Json => {
+                write_json(&mut self.json, message, text);
+                run.push(Opcode::Text, &self.json, seq);
+            }
+            Encoding::Packed => {
+                write_packed(&mut self.packed, &mut self.packer, message);
+                run.push(Opcode::Binary, &self.packed, seq);
+            }
         }
     }
 
@@ -234,8 +270,8 @@ impl Outbox {
         self.quiet_checks.push_back((Nanos(due), id, generation));
     }
 
-    pub(super) const fn encoded(&self) -> (u64, u64) {
-        (self.messages, self.bytes)
+    pub(super) const fn encoded(&self, encoding: Encoding) -> Encoded {
+        self.encoded[encoding as usize]
     }
 
     pub(super) fn watched(&self) -> usize {
@@ -249,5 +285,13 @@ fn write_json(out: &mut Vec<u8>, message: &[u8], text: Text<'_>) {
     // next one would tell it of the gap.
     if let Ok((message, _)) = sbe::Message::decode(message) {
         json::write(out, &message, &text);
+    }
+}
+
+fn write_packed(out: &mut Vec<u8>, packer: &mut Packer, message: &[u8]) {
+    out.clear();
+    // As with JSON: what this crate encoded decodes.
+    if let Ok((message, _)) = sbe::Message::decode(message) {
+        packer.pack(out, &message);
     }
 }

@@ -261,7 +261,7 @@ fn who_subscribed_before_the_first_trade_and_fell_behind_has_lost_none() -> Chec
 
 #[test]
 fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
-    for encoding in [Encoding::Sbe, Encoding::Json] {
+    for encoding in Encoding::ALL {
         for channel in [Channel::Book, Channel::Bbo, Channel::Trades] {
             let (mut node, seat) = slow(channel, encoding)?;
             node.read(&at(5, definition(-3, 1)));

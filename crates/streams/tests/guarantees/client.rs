@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use streams::{Run, StreamKey};
 use wire::{
     Encoding, Head, Lag, LagKind, OwnedBody, OwnedInstrument, OwnedMessage, OwnedTrade, Status,
-    json, sbe,
+    json, packed, sbe,
 };
 
 pub(crate) type Checked = Result<(), TestCaseError>;
@@ -183,6 +183,12 @@ impl Client {
         let mut same = payload.to_vec();
         match self.encoding {
             Encoding::Json => strip_publish_time(&mut same),
+            Encoding::Packed => {
+                let mut message = message.clone();
+                message.head.publish_time = market::Nanos(0);
+                same.clear();
+                message.encode(&mut same).unwrap();
+            }
             _ => sbe::stamp(&mut same, market::Nanos(0)),
         }
         let before = self.mine;
@@ -223,6 +229,12 @@ impl Client {
             let epoch = Epoch(u32::try_from(raw["epoch"].as_u64().unwrap()).unwrap());
             return json::read(payload, |_| self.exponents.get(&epoch).copied())
                 .map_err(|error| wrong(error.to_string()));
+        }
+        if self.encoding == Encoding::Packed {
+            let mut messages = packed::Messages::new(payload);
+            let message = messages.next().unwrap();
+            prop_assert!(messages.next().is_none());
+            return message.map_err(|error| wrong(error.to_string()));
         }
         let (message, rest) =
             sbe::Message::decode(payload).map_err(|error| wrong(error.to_string()))?;

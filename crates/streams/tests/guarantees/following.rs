@@ -45,9 +45,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Channel::Status),
     ];
     let speed = prop_oneof![3 => Just(Speed::Raw), 1 => Just(Speed::Ms10), 1 => Just(Speed::S1)];
-    let group = prop_oneof![3 => Just(0u32), 1 => Just(1), 1 => Just(3), 1 => Just(20)];
+    let group = prop_oneof![3 => Just(0u32), 1 => Just(10), 1 => Just(30), 1 => Just(20)];
     let params = (depth, speed, group);
-    let encoding = prop_oneof![2 => Just(Encoding::Sbe), 1 => Just(Encoding::Json)];
+    let encoding = prop_oneof![2 => Just(Encoding::Sbe), 1 => Just(Encoding::Packed), 1 => Just(Encoding::Json)];
     prop_oneof![
         60 => act().prop_map(Step::Act),
         10 => (0usize..4, channel, params, encoding).prop_map(|(instrument, channel, params, encoding)| {

@@ -76,6 +76,20 @@ pub enum Fault {
     /// One field of a side is null and the other is not.
     #[error("is null, and its partner is not, or the other way round")]
     HalfNull,
+    /// The number does not fit its field.
+    #[error("is larger than the field may be")]
+    TooLarge,
+    /// A group or a text of a packed message has more than its message may have.
+    #[error("has {len}, and may have {max}")]
+    TooMany {
+        /// How many there are.
+        len: u64,
+        /// How many there may be.
+        max: usize,
+    },
+    /// Bits of a packed message that mean nothing in this version are not 0.
+    #[error("is reserved")]
+    Reserved,
 }
 
 impl DecodeError {
@@ -87,7 +101,10 @@ impl DecodeError {
             Fault::Truncated { .. }
             | Fault::TooShort { .. }
             | Fault::OtherSchema(_)
-            | Fault::UnknownTemplate(_) => true,
+            | Fault::UnknownTemplate(_)
+            | Fault::TooLarge
+            | Fault::TooMany { .. }
+            | Fault::Reserved => true,
             Fault::UnknownValue(_) | Fault::NotUtf8 | Fault::HalfNull => false,
         }
     }

@@ -254,7 +254,7 @@ fn a_message_that_cannot_be_read_is_told_and_what_it_cost_is_found() {
     let mut rig = Rig::begun(Channel::Book);
     rig.told();
     let delta = rig.origin.set(&[(98, 1)], &[]);
-    let mut broken = crate::Payload::new(bytes(&delta[..delta.len() - 1]));
+    let mut broken = crate::Payload::new(wire::Encoding::Sbe, bytes(&delta[..delta.len() - 1]));
     let error = broken.take_next().unwrap().unwrap_err();
     rig.session.on_undecodable(error);
     let beat = rig.origin.heartbeat();
