@@ -1,6 +1,6 @@
 use market::{Channel, InstrumentName, NameError};
 use wire::control::{Pace, Policy, Start, StreamKey, StreamRequest};
-use wire::{Depth, PriceStep, Speed};
+use wire::{BarInterval, Depth, PriceStep, Speed};
 
 /// Names a subscription of one client; never used for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,7 @@ pub struct Subscription {
     depth: Depth,
     speed: Speed,
     group: Option<PriceStep>,
+    interval: BarInterval,
     policy: Policy,
     start: Option<Start>,
     pace: Option<Pace>,
@@ -42,6 +43,7 @@ impl Subscription {
             depth: Depth::default(),
             speed: Speed::default(),
             group: None,
+            interval: BarInterval::default(),
             policy: Policy::default(),
             start: None,
             pace: None,
@@ -61,6 +63,16 @@ impl Subscription {
     /// Trades.
     pub fn trades(symbol: impl Into<String>) -> Self {
         Self::new(Channel::Trades, symbol)
+    }
+
+    /// Statistics of the last 24 hours.
+    pub fn ticker(symbol: impl Into<String>) -> Self {
+        Self::new(Channel::Ticker, symbol)
+    }
+
+    /// Bars of an interval: each while it runs, and once when it is closed.
+    pub fn bars(symbol: impl Into<String>, interval: BarInterval) -> Self {
+        Self::new(Channel::Bars, symbol).interval(interval)
     }
 
     /// The state of the instrument.
@@ -86,6 +98,13 @@ impl Subscription {
     #[must_use]
     pub const fn group(mut self, group: PriceStep) -> Self {
         self.group = Some(group);
+        self
+    }
+
+    /// How long a bar is; of bars only.
+    #[must_use]
+    pub const fn interval(mut self, interval: BarInterval) -> Self {
+        self.interval = interval;
         self
     }
 
@@ -118,6 +137,7 @@ impl Subscription {
         key.depth = self.depth;
         key.speed = self.speed;
         key.group = self.group;
+        key.interval = self.interval;
         let mut request = StreamRequest::from(key).policy(self.policy);
         request.start = self.start;
         request.pace = self.pace.filter(|_| self.start.is_some());

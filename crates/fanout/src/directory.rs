@@ -1,9 +1,11 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use market::{Channel, Exponents, InstrumentId, InstrumentName, State};
 use wire::control::{InstrumentEntry, Symbol};
+
+use crate::lists::Lists;
 
 use crate::access::Grant;
 
@@ -15,6 +17,7 @@ const NOBODY: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub struct Directory {
     listings: DashMap<Box<str>, Arc<Listing>>,
+    lists: RwLock<Arc<Lists>>,
     /// With one publisher everything is its, even before its first record came.
     only_publisher: bool,
 }
@@ -36,6 +39,7 @@ impl Directory {
     pub fn new(publishers: usize) -> Self {
         Self {
             listings: DashMap::new(),
+            lists: RwLock::default(),
             only_publisher: publishers == 1,
         }
     }
@@ -48,6 +52,17 @@ impl Directory {
             .entry(name.as_str().into())
             .or_insert_with(|| Arc::new(Listing::new(name.clone(), exponents)));
         Arc::clone(&listing)
+    }
+
+    /// The lists that clients may name from now on; who has subscribed keeps what it has.
+    pub fn set_lists(&self, lists: Lists) {
+        let mut place = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Arc::new(lists);
+    }
+
+    fn lists(&self) -> Arc<Lists> {
+        let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&lists)
     }
 
     /// How many instruments there are.
@@ -71,14 +86,16 @@ impl Directory {
                 .into_iter()
                 .collect();
         }
-        self.select(|name| symbol.matches(name))
+        let lists = self.lists();
+        self.select(|name| lists.matches(symbol, name))
     }
 
     /// What `list` answers: what there is, as far as it may be seen.
     #[must_use]
     pub fn entries(&self, matching: Option<&Symbol>, grant: &Grant) -> Vec<InstrumentEntry> {
+        let lists = self.lists();
         let listings = self.select(|name| {
-            matching.is_none_or(|symbol| symbol.matches(name)) && grant.may_see(name)
+            matching.is_none_or(|symbol| lists.matches(symbol, name)) && grant.may_see(name)
         });
         let entry = |listing: &Arc<Listing>| {
             let mut entry = listing.entry();
@@ -94,7 +111,9 @@ impl Directory {
             return Some(0);
         }
         let publisher = match channel {
-            Channel::Trades => listing.trades_publisher.load(Ordering::Relaxed),
+            Channel::Trades | Channel::Ticker | Channel::Bars => {
+                listing.trades_publisher.load(Ordering::Relaxed)
+            }
             _ => listing.book_publisher.load(Ordering::Relaxed),
         };
         (publisher != NOBODY)
@@ -169,12 +188,12 @@ impl Listing {
         let state = usize::from(self.state.load(Ordering::Relaxed));
         let has_book = self.book_publisher.load(Ordering::Relaxed) != NOBODY;
         let has_trades = self.trades_publisher.load(Ordering::Relaxed) != NOBODY;
-        let mut channels = Vec::with_capacity(4);
+        let mut channels = Vec::with_capacity(Channel::ALL.len());
         if has_book {
             channels.extend([Channel::Book, Channel::Bbo]);
         }
         if has_trades {
-            channels.push(Channel::Trades);
+            channels.extend([Channel::Trades, Channel::Ticker, Channel::Bars]);
         }
         channels.push(Channel::Status);
         InstrumentEntry {
@@ -218,6 +237,16 @@ mod tests {
         assert_eq!(found("BINANCE:*"), ["BINANCE:BTC-USDT", "BINANCE:ETH-USDT"]);
         assert_eq!(found("KRAKEN:XMR-USD"), ["KRAKEN:XMR-USD"]);
         assert!(found("KRAKEN:XMR").is_empty());
+        assert!(found("list:majors").is_empty());
+        let symbols = ["KRAKEN:*", "BINANCE:BTC-USDT", "OKX:NONE"];
+        let mut lists = Lists::default();
+        assert!(lists.add(
+            "majors",
+            symbols.map(|text| Symbol::parse(text).unwrap()).into()
+        ));
+        assert!(!lists.add("majors", Vec::new()));
+        directory.set_lists(lists);
+        assert_eq!(found("list:majors"), ["BINANCE:BTC-USDT", "KRAKEN:XMR-USD"]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod tls;
 mod directory;
 mod history;
 mod link;
+mod lists;
 mod publisher_port;
 
 mod inbound;
@@ -49,6 +50,7 @@ pub use handshake::{Body, Pages};
 pub use history::{Handover, History, Left, NoReplay, ReplayOrder, ReplayReceiver, Then, Wanted};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use link::{Links, PublisherLink, link};
+pub use lists::Lists;
 pub use network::{Network, NetworkError};
 pub use publisher_port::PublisherPort;
 pub use seats::Seats;

@@ -234,6 +234,8 @@ label! {
     BadGroup = "bad_group",
     /// The price step is not served.
     UnsupportedGroup = "unsupported_group",
+    /// The interval is none of those offered.
+    BadInterval = "bad_interval",
     /// The policy is none of those offered.
     BadPolicy = "bad_policy",
     /// The position to resume from is no position.

@@ -14,7 +14,7 @@
 //! In reading order: [`source`], then [`value`], [`mod@file`] and [`environment`], which make one tree
 //! of all sources; [`key`] and [`keys`], which say what there may be; [`flat`] and [`suggest`],
 //! which sort out what is unknown; [`reader`] with [`mod@unit`], [`mistake`] and [`effective`]; the
-//! sections [`kafka`], [`instruments`], [`tls`], [`auth`] and [`log`]; and [`open_files`].
+//! sections [`kafka`], [`instruments`], [`lists`], [`tls`], [`auth`] and [`log`]; and [`open_files`].
 
 mod auth;
 mod effective;
@@ -25,6 +25,7 @@ mod instruments;
 mod kafka;
 mod key;
 mod keys;
+mod lists;
 mod log;
 mod mistake;
 mod open_files;
@@ -65,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) ingest: IngestConfig,
     /// Exponents, aliases and bounds of instruments.
     pub(crate) instruments: Arc<Instruments>,
+    /// The lists that clients may name.
+    pub(crate) lists: fanout::Lists,
     /// The bounds and times of publishers.
     pub(crate) streams: streams::Settings,
     /// The bounds and times of the fan-out, and the public listener.
@@ -114,6 +117,7 @@ impl Config {
         }
         let ingest = kafka::read(reader);
         let instruments = Instruments::read(reader);
+        let lists = lists::read(reader);
         let mut fanout = fanout::Settings {
             listen,
             sessions: reader.count("limits.sessions"),
@@ -158,6 +162,7 @@ impl Config {
                 book_levels,
             },
             instruments: Arc::new(instruments),
+            lists,
             fanout,
             history: HistorySettings {
                 replays: reader.count("history.replays"),

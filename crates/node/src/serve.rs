@@ -125,6 +125,7 @@ fn start(
 ) -> anyhow::Result<(Fanout, Publishers)> {
     let consumers = ingest::start(&config.ingest, stop)?;
     let directory = Arc::new(Directory::new(consumers.len()));
+    directory.set_lists(config.lists.clone());
     let wakers = consumers.iter().map(|consumer| {
         let waker = consumer.waker();
         Arc::new(move || waker.wake()) as Arc<dyn Fn() + Send + Sync>

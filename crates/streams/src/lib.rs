@@ -26,6 +26,11 @@ mod grouped;
 mod pace;
 mod view;
 
+mod candle;
+
+mod bars;
+mod day;
+
 mod epoch;
 mod publisher;
 mod replay;

@@ -12,9 +12,13 @@ mod outbox;
 mod book_messages;
 mod book_views;
 
+mod paced;
+
+mod bars_feed;
 mod bbo_feed;
 mod book_feed;
 mod status_feed;
+mod ticker_feed;
 mod trade_feed;
 
 mod instrument;

@@ -18,6 +18,7 @@ mod speed;
 mod step;
 mod view;
 
+mod bar_interval;
 mod body;
 
 mod codes;
@@ -35,6 +36,7 @@ mod encoding;
 pub mod close;
 pub mod control;
 
+pub use bar_interval::BarInterval;
 pub use body::{Bar, GoAway, GoAwayReason, Lag, LagKind, ReplayComplete, Status, Ticker};
 pub use depth::Depth;
 pub use encoding::{Encoding, SUBPROTOCOL_JSON, SUBPROTOCOL_PACKED, SUBPROTOCOL_SBE};

@@ -1,10 +1,11 @@
-use crate::{Depth, PriceStep, Speed};
+use crate::{BarInterval, Depth, PriceStep, Speed};
 
 /// Identifies what of a channel a message shows: 0 is the full raw stream, any other number
 /// stands for a depth, a speed and a grouping.
 ///
 /// Opaque to clients, who are told it in the answer to their subscription. It is
-/// `depth code << 28 | speed code << 25 | 25 bits of a hash of the price step` (0 without one).
+/// `depth code << 28 | speed code << 25 | 25 bits of a hash of the price step` (0 without one). Bars
+/// have the code of their interval in the place of the depth's, so none of them is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[repr(transparent)]
 pub struct View(pub u32);
@@ -18,6 +19,8 @@ pub struct ViewParams {
     pub speed: Speed,
     /// The price step that levels are rounded to.
     pub group: Option<PriceStep>,
+    /// How long a bar is, of bars only.
+    pub interval: Option<BarInterval>,
 }
 
 const DEPTH_SHIFT: u32 = 28;
@@ -34,7 +37,8 @@ impl ViewParams {
     #[must_use]
     pub fn view(self) -> View {
         let group = self.group.map_or(0, group_code);
-        View(self.depth.code() << DEPTH_SHIFT | self.speed.code() << SPEED_SHIFT | group)
+        let depth = self.interval.map_or(self.depth.code(), BarInterval::code);
+        View(depth << DEPTH_SHIFT | self.speed.code() << SPEED_SHIFT | group)
     }
 }
 
@@ -81,7 +85,8 @@ mod tests {
                             ViewParams {
                                 depth,
                                 speed,
-                                group
+                                group,
+                                interval: None,
                             }
                             .view()
                         )
@@ -97,8 +102,25 @@ mod tests {
             depth: Depth::D50,
             speed: Speed::Ms100,
             group: None,
+            interval: None,
         }
         .view();
         assert_eq!(view, View(5 << 28 | 2 << 25));
+    }
+
+    #[test]
+    fn every_interval_and_speed_of_bars_has_a_view_of_its_own() {
+        let mut views = HashSet::new();
+        for interval in BarInterval::ALL {
+            for speed in Speed::ALL {
+                let params = ViewParams {
+                    speed,
+                    interval: Some(interval),
+                    ..ViewParams::default()
+                };
+                assert!(views.insert(params.view()));
+                assert_ne!(params.view(), View::FULL_RAW);
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use wire::control::{
     Answer, ControlError, ErrorCode, Pace, Policy, Request, RequestId, Start, StreamChange,
     StreamKey, StreamRequest, StreamUpdate, Symbol,
 };
-use wire::{Depth, PriceStep, Speed};
+use wire::{BarInterval, Depth, PriceStep, Speed};
 
 fn btc() -> InstrumentName {
     InstrumentName::parse("BINANCE:BTC-USDT").unwrap()
@@ -229,7 +229,7 @@ fn an_error_names_the_field_what_it_was_and_what_it_may_be() {
         "dept",
         "50",
         BadRequest,
-        "dept is no field here, and may be channel, symbol, depth, speed, group, policy, resume, start or pace",
+        "dept is no field here, and may be channel, symbol, depth, speed, group, interval, policy, resume, start or pace",
     );
 }
 
@@ -434,11 +434,11 @@ fn an_update_names_what_may_change() {
     };
     assert_eq!(
         error("").message,
-        "to is missing, and may be an object with depth, speed, group or policy"
+        "to is missing, and may be an object with depth, speed, group, interval or policy"
     );
     assert_eq!(
         error(r#","to":{"symbol":"A:C"}"#).message,
-        "symbol is no field here, and may be depth, speed, group or policy"
+        "symbol is no field here, and may be depth, speed, group, interval or policy"
     );
     assert_eq!(
         error(r#","to":{"depth":5}"#).message,
@@ -447,8 +447,17 @@ fn an_update_names_what_may_change() {
 }
 
 fn symbols() -> impl Strategy<Value = Symbol> {
-    select(&["BINANCE:BTC-USDT", "A:é", "*", "*:BTC*", "x\"\\*"][..])
-        .prop_map(|text| Symbol::parse(text).unwrap())
+    select(
+        &[
+            "BINANCE:BTC-USDT",
+            "A:é",
+            "*",
+            "*:BTC*",
+            "x\"\\*",
+            "list:majors",
+        ][..],
+    )
+    .prop_map(|text| Symbol::parse(text).unwrap())
 }
 
 fn steps() -> impl Strategy<Value = PriceStep> {
@@ -461,9 +470,10 @@ fn keys() -> impl Strategy<Value = StreamKey> {
         select(&Depth::ALL),
         select(&Speed::ALL),
         option::of(steps()),
+        select(&BarInterval::ALL),
     );
     (select(&Channel::ALL), symbols(), views).prop_map(
-        |(channel, symbol, (depth, speed, group))| {
+        |(channel, symbol, (depth, speed, group, interval))| {
             let book = channel == Channel::Book;
             StreamKey {
                 channel,
@@ -471,6 +481,11 @@ fn keys() -> impl Strategy<Value = StreamKey> {
                 depth: if book { depth } else { Depth::Full },
                 speed,
                 group: group.filter(|_| book),
+                interval: if channel == Channel::Bars {
+                    interval
+                } else {
+                    BarInterval::default()
+                },
             }
         },
     )
@@ -508,14 +523,17 @@ fn updates() -> impl Strategy<Value = StreamUpdate> {
     let others = (
         option::of(select(&Speed::ALL)),
         option::of(select(&Policy::ALL)),
+        option::of(select(&BarInterval::ALL)),
     );
-    (keys(), changes, others).prop_map(|(key, (depth, group), (speed, policy))| {
+    (keys(), changes, others).prop_map(|(key, (depth, group), (speed, policy, interval))| {
+        let bars = key.channel == Channel::Bars;
         let book = key.channel == Channel::Book;
         StreamUpdate {
             to: StreamChange {
                 depth: depth.filter(|_| book),
                 speed,
                 group: group.filter(|_| book),
+                interval: interval.filter(|_| bars),
                 policy,
             },
             key,

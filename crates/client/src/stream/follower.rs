@@ -178,6 +178,7 @@ impl Follower {
             Body::Lag(lag) => self.lag(head, lag),
             Body::ReplayComplete(_) => self.replay_complete(head),
             Body::Trades(_) => self.plain(head, false),
+            Body::Bar(bar) if bar.closed => self.closed_bar(head),
             _ => self.plain(head, true),
         }
     }
@@ -254,6 +255,15 @@ impl Follower {
             Place::Held => self.held(head, None),
             Place::Gap => self.gap(head.prev_seq),
             Place::Begin | Place::Next => self.applied(head),
+        }
+    }
+
+    /// A closed bar moves nothing: the running bar of the same record comes behind it.
+    fn closed_bar(&mut self, head: &Head) -> Taken {
+        match self.place(head, true) {
+            Place::Held => self.held(head, None),
+            Place::Gap => self.gap(head.prev_seq),
+            Place::Begin | Place::Next => Taken::Applied(None),
         }
     }
 

@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod channels;
 mod cryptofeed;
 mod doors;
 mod edges;

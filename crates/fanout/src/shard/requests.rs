@@ -455,6 +455,7 @@ fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamKey {
         market::Channel::Book => key.params(),
         _ => ViewParams {
             speed: key.speed,
+            interval: key.params().interval,
             ..ViewParams::default()
         },
     };
@@ -500,6 +501,7 @@ pub(super) const fn code_label(code: ErrorCode) -> label::ErrorCode {
         ErrorCode::UnsupportedSpeed => label::ErrorCode::UnsupportedSpeed,
         ErrorCode::BadGroup => label::ErrorCode::BadGroup,
         ErrorCode::UnsupportedGroup => label::ErrorCode::UnsupportedGroup,
+        ErrorCode::BadInterval => label::ErrorCode::BadInterval,
         ErrorCode::BadPolicy => label::ErrorCode::BadPolicy,
         ErrorCode::BadResume => label::ErrorCode::BadResume,
         ErrorCode::UnsupportedStart => label::ErrorCode::UnsupportedStart,

@@ -198,6 +198,18 @@ pub(super) const KEYS: &[Key] = &[
         default: None("not told"),
         meaning: "The smallest step of sizes, which clients are told.",
     },
+    Key {
+        path: "lists[].name",
+        kind: Kind::Text(r#"1 to 64 of a-z, A-Z, 0-9, '_', '-' and '.', such as "majors""#),
+        default: Required,
+        meaning: "What clients call the list: `list:NAME` in the place of a symbol.",
+    },
+    Key {
+        path: "lists[].instruments",
+        kind: Kind::Texts(r#"a list of VENUE:SYMBOL and texts with '*', such as ["BINANCE:*"]"#),
+        default: Required,
+        meaning: "The instruments that it means.",
+    },
     // 20,000 sessions of 4 KiB and of full sockets of 128 KiB are 2.6 GB at the very worst.
     Key {
         path: "limits.sessions",

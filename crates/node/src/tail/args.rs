@@ -4,7 +4,7 @@ use std::time::Duration;
 use client::Endpoint;
 use market::{Channel, InstrumentName, Nanos, Seq};
 use wire::control::{Pace, Start};
-use wire::{Depth, Encoding, PriceStep, Speed};
+use wire::{BarInterval, Depth, Encoding, PriceStep, Speed};
 
 use super::latency::wall_clock;
 
@@ -36,13 +36,16 @@ pub(crate) struct TailArgs {
     /// Levels a side: 1, 5, 10, 25, 50, 100, 500, 1000 or full
     #[arg(long, value_name = "LEVELS", default_value = "10", value_parser = depth)]
     pub(super) depth: Depth,
-    /// How often at most a book or a bbo speaks: raw, 10ms, 100ms, 250ms or 1s
+    /// How often at most a book, bbo, ticker or bar speaks: raw, 10ms, 100ms, 250ms or 1s
     #[arg(long, value_name = "SPEED", default_value = "raw", value_parser = speed)]
     pub(super) speed: Speed,
     /// Round a book's prices to this step, e.g. 0.5
     #[arg(long, value_name = "STEP", value_parser = group)]
     pub(super) group: Option<PriceStep>,
-    /// What to follow: book, bbo, trades, status; several separated by commas
+    /// How long a bar is, 1s to 1d
+    #[arg(long, value_name = "INTERVAL", default_value = "1m", value_parser = interval)]
+    pub(super) interval: BarInterval,
+    /// What to follow: book, bbo, trades, ticker, bars, status; several separated by commas
     #[arg(
         long,
         value_name = "CHANNELS",
@@ -108,15 +111,15 @@ fn group(text: &str) -> Result<PriceStep, String> {
 }
 
 fn channel(text: &str) -> Result<Channel, String> {
-    let served = [
-        Channel::Book,
-        Channel::Bbo,
-        Channel::Trades,
-        Channel::Status,
-    ];
     Channel::from_name(text)
-        .filter(|channel| served.contains(channel))
-        .ok_or_else(|| "may be book, bbo, trades or status".to_owned())
+        .ok_or_else(|| "may be book, bbo, trades, ticker, bars or status".to_owned())
+}
+
+fn interval(text: &str) -> Result<BarInterval, String> {
+    BarInterval::from_name(text).ok_or_else(|| {
+        let names = BarInterval::ALL.map(BarInterval::name);
+        format!("may be {}", names.join(", "))
+    })
 }
 
 fn start(text: &str) -> Result<Start, String> {
@@ -198,11 +201,12 @@ mod tests {
     #[test]
     fn everything_can_be_chosen() {
         let line = "A:B C:D --url ws://a/ws --url ws://b/ws --depth full --speed 100ms \
-                    --group 0.5 --channel bbo,status \
+                    --group 0.5 --interval 1h --channel bbo,status,bars \
                     --json --raw out.sbe --count 10 --duration 1500ms";
         let args = parse(line).unwrap();
         assert_eq!((args.symbols.len(), args.url.len()), (2, 2));
-        assert_eq!(args.channel, [Channel::Bbo, Channel::Status]);
+        assert_eq!(args.channel, [Channel::Bbo, Channel::Status, Channel::Bars]);
+        assert_eq!(args.interval, BarInterval::H1);
         assert_eq!(args.duration, Some(Duration::from_millis(1500)));
         assert_eq!(args.speed, Speed::Ms100);
         assert_eq!(args.group.unwrap().to_string(), "0.5");
@@ -230,7 +234,8 @@ mod tests {
             ("A:B --depth 7", "500"),
             ("A:B --speed 5ms", "250ms"),
             ("A:B --group 0", "above"),
-            ("A:B --channel ticker", "trades"),
+            ("A:B --channel news", "ticker"),
+            ("A:B --interval 7m", "15m"),
             ("A:B --encoding json", "sbe or packed"),
             ("A:B --encoding packed", ""),
             ("A:B --duration 10", ""),

@@ -121,7 +121,10 @@ impl Tail {
                         subscription = subscription.group(step);
                     }
                 }
-                if matches!(channel, Channel::Book | Channel::Bbo) {
+                if *channel == Channel::Bars {
+                    subscription = subscription.interval(args.interval);
+                }
+                if !matches!(channel, Channel::Trades | Channel::Status) {
                     subscription = subscription.speed(args.speed);
                 }
                 if let Some(start) = args.start {

@@ -192,7 +192,38 @@ fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
             });
             ("lag", with_head(&notice.head, body))
         }
-        // Channels that cannot be asked for here.
+        Event::Ticker(update) => {
+            let Exponents { price, size } = update.exponents;
+            let ticker = &update.ticker;
+            let of = |value: Option<market::Price>| value.map(|value| to_string(value.0, price));
+            let body = json!({
+                "open": of(ticker.open),
+                "high": of(ticker.high),
+                "low": of(ticker.low),
+                "last": of(ticker.last),
+                "volume": ticker.volume.map(|volume| to_string(volume.0, size)),
+                "vwap": of(ticker.vwap),
+                "change": of(ticker.change),
+                "trades": ticker.trades,
+            });
+            ("ticker", with_head(&update.head, body))
+        }
+        Event::Bar(update) => {
+            let Exponents { price, size } = update.exponents;
+            let bar = &update.bar;
+            let body = json!({
+                "interval": bar.interval,
+                "open_time": bar.open_time.0.to_string(),
+                "open": to_string(bar.open.0, price),
+                "high": to_string(bar.high.0, price),
+                "low": to_string(bar.low.0, price),
+                "close": to_string(bar.close.0, price),
+                "volume": to_string(bar.volume.0, size),
+                "trades": bar.trades,
+                "closed": bar.closed,
+            });
+            ("bar", with_head(&update.head, body))
+        }
         _ => return None,
     })
 }

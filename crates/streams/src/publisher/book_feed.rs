@@ -289,7 +289,8 @@ impl BookFeed {
                 tell_view(view, &telling, &place.told_at(now), desk);
             }
         }
-        self.bbo.tell_all(identity, self.epoch, now, desk);
+        let (bbo, views) = (self.bbo.bbo, &mut self.bbo.views);
+        views.tell_all(identity, self.epoch, bbo, now, desk);
     }
 
     /// A stream that rested may speak; it does where there is anything to tell.
@@ -301,7 +302,8 @@ impl BookFeed {
         desk: &mut Desk,
     ) {
         if resting.channel == Channel::Bbo {
-            self.bbo.wake(identity, self.epoch, resting, now, desk);
+            let (bbo, views) = (self.bbo.bbo, &mut self.bbo.views);
+            views.wake(identity, self.epoch, bbo, resting, now, desk);
             return;
         }
         let mut views = self.views.iter_mut();
@@ -322,7 +324,8 @@ impl BookFeed {
         desk: &mut Desk,
     ) -> bool {
         if channel == Channel::Bbo {
-            return self.bbo.speak(identity, self.epoch, params, now, desk);
+            let (bbo, views) = (self.bbo.bbo, &mut self.bbo.views);
+            return views.speak(identity, self.epoch, bbo, params, now, desk);
         }
         let telling = Telling {
             identity,
@@ -428,14 +431,12 @@ impl BookFeed {
         let bbo = &mut self.bbo;
         let prev_seq = bbo.last.seq;
         let of_bbo = status(Channel::Bbo);
-        for view in &mut bbo.views {
-            tell(&mut view.last, view.params.view(), &of_bbo, &view.watches);
-        }
         tell(&mut bbo.last, View::FULL_RAW, &of_bbo, &bbo.watches);
         if bbo.last.seq > prev_seq {
             bbo.log
                 .push(prev_seq, bbo.last.seq, bbo.last.now, desk.out.message());
         }
+        bbo.views.tell_status(identity, epoch, &of_bbo, at, desk);
     }
 
     pub(super) fn memory(&self) -> usize {

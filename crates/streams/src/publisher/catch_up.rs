@@ -8,7 +8,7 @@ use super::book_messages::MAX_DELTA_CHANGES;
 use super::desk::Bench;
 use super::instrument::Instrument;
 use super::resume::{net_change, write_net};
-use super::start::{broken, restate, write_start, write_whole_book};
+use super::start::{broken, restate, write_bars, write_start, write_whole_book};
 use super::writer::Writer;
 use crate::place::Place;
 use crate::view::BookView;
@@ -54,7 +54,7 @@ impl Publisher {
         let lag = if fallen.lacks_nothing() {
             fallen.restate(&mut writer);
             None
-        } else if last.seq == Seq::NONE && key.channel != Channel::Trades {
+        } else if fallen.is_empty() {
             // Its epoch is over, and nothing has come of the new one that it could lack.
             write_start(instrument, &key, now, &mut writer);
             None
@@ -62,6 +62,7 @@ impl Publisher {
             match key.channel {
                 Channel::Book => Some(fallen.catch_up_book(&mut desk.bench, &mut writer)),
                 Channel::Trades => fallen.catch_up_trades(&mut page, &mut writer),
+                Channel::Bars => Some(fallen.catch_up_bars(&mut writer)),
                 _ => Some(fallen.catch_up_latest(&mut writer)),
             }
         };
@@ -104,6 +105,15 @@ impl Fallen<'_> {
     /// Whether all that it has not been sent moves nothing.
     fn lacks_nothing(&self) -> bool {
         self.from.epoch == self.epoch && self.from.seq >= self.last.seq
+    }
+
+    /// Whether the stream has said nothing yet that could be told again.
+    fn is_empty(&self) -> bool {
+        match self.key.channel {
+            Channel::Trades => false,
+            Channel::Bars => self.instrument.trades.bars.is_empty(),
+            _ => self.last.seq == Seq::NONE,
+        }
     }
 
     /// What moves nothing may still have been missed: that a stream is not to be trusted, and a
@@ -155,7 +165,7 @@ impl Fallen<'_> {
         lag
     }
 
-    /// The latest state says it all: best bid and offer, status.
+    /// The latest state says it all: best bid and offer, statistics, status.
     fn catch_up_latest(&self, writer: &mut Writer<'_>) -> Lag {
         let mut lag = self.lag(LagKind::Conflated);
         let bbo = &self.instrument.book.bbo;
@@ -165,12 +175,39 @@ impl Fallen<'_> {
         self.put_lag(&lag, writer);
         let head = self.head(lag.from_seq, writer);
         if self.key.channel == Channel::Bbo {
-            let told = bbo.view(self.key.params).map_or(bbo.bbo, |view| view.told);
+            let told = bbo.views.get(self.key.params);
+            let told = told.map_or(bbo.bbo, |view| view.told);
             writer.put(&head, |sbe| sbe::bbo(sbe, &head, &told));
+            self.restate(writer);
+        } else if self.key.channel == Channel::Ticker {
+            let (told, _) = self.instrument.trades.ticker.told(self.key.params);
+            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &told));
             self.restate(writer);
         } else {
             writer.put(&head, |sbe| self.instrument.status.write(&head, sbe));
         }
+        lag
+    }
+
+    /// The bars that were closed meanwhile, and the running one. Where some are not kept any more,
+    /// what is before the others is lost, and told.
+    fn catch_up_bars(&self, writer: &mut Writer<'_>) -> Lag {
+        let (bars, params) = (&self.instrument.trades.bars, self.key.params);
+        let mut from = self.seq_of_receiver();
+        let kind = if bars.holds_since(params, from) {
+            LagKind::Conflated
+        } else {
+            LagKind::Skipped
+        };
+        let mut lag = self.lag(kind);
+        if kind == LagKind::Skipped {
+            from = bars.forgotten(params);
+            lag.to_seq = from;
+        }
+        self.put_lag(&lag, writer);
+        let head = self.head(from, writer);
+        write_bars(self.instrument, self.key, from, &head, writer);
+        self.restate(writer);
         lag
     }
 

@@ -130,11 +130,11 @@ impl Instrument {
     pub(super) fn place(&self, channel: Channel, params: ViewParams) -> (Epoch, Place) {
         match channel {
             Channel::Trades => (self.trades.epoch, self.trades.last),
-            Channel::Status | Channel::Ticker | Channel::Bars => {
-                (self.status.epoch, self.status.last)
-            }
+            Channel::Ticker => (self.trades.epoch, self.trades.ticker.told(params).1),
+            Channel::Bars => (self.trades.epoch, self.trades.bars.last(params)),
+            Channel::Status => (self.status.epoch, self.status.last),
             Channel::Bbo => {
-                let view = self.book.bbo.view(params);
+                let view = self.book.bbo.views.get(params);
                 let last = view.map_or(self.book.bbo.last, |view| view.last);
                 (self.book.epoch, last)
             }
@@ -159,7 +159,7 @@ impl Instrument {
     }
 
     pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + self.book.memory() + self.trades.log.size()
+        size_of::<Self>() + self.book.memory() + self.trades.memory()
     }
 
     /// The channel is read from this partition from now on.
@@ -227,11 +227,10 @@ impl Instrument {
             Event::Trades { time, trades } => {
                 desk.stats.trades += 1;
                 let place = Place::of(at, time, now);
-                let out = &mut desk.out;
-                if !self.trades.publish(&self.identity, trades, &place, out) {
+                if !self.trades.publish(&self.identity, trades, &place, desk) {
                     desk.stats.unusable += 1;
                     let told = (State::Resyncing, Reason::BadRecord);
-                    self.trades.break_off(&self.identity, told, &place, out);
+                    self.trades.break_off(&self.identity, told, &place, desk);
                 }
                 if self.book.home.is_none() {
                     self.wake(&place, desk);
@@ -294,8 +293,7 @@ impl Instrument {
         }
         if scope != Scope::Book && may_be(self, Channel::Trades) {
             let told = (State::Resyncing, Reason::BadRecord);
-            self.trades
-                .break_off(&self.identity, told, &place, &mut desk.out);
+            self.trades.break_off(&self.identity, told, &place, desk);
         }
     }
 
@@ -335,8 +333,7 @@ impl Instrument {
         }
         if self.lives_in(Channel::Trades, index) {
             let told = (State::Resyncing, Reason::Retention);
-            self.trades
-                .break_off(&self.identity, told, &base, &mut desk.out);
+            self.trades.break_off(&self.identity, told, &base, desk);
         }
     }
 
@@ -369,7 +366,10 @@ impl Instrument {
 
     /// A stream that rested may speak.
     pub(super) fn wake_stream(&mut self, resting: &Resting, now: Nanos, desk: &mut Desk) {
-        self.book.wake(&self.identity, resting, now, desk);
+        match resting.channel {
+            Channel::Book | Channel::Bbo => self.book.wake(&self.identity, resting, now, desk),
+            _ => self.trades.wake(&self.identity, resting, now, desk),
+        }
     }
 
     /// A stream says what it has not said; whether there was anything.
@@ -380,7 +380,14 @@ impl Instrument {
         now: Nanos,
         desk: &mut Desk,
     ) -> bool {
-        self.book.speak(&self.identity, channel, params, now, desk)
+        match channel {
+            Channel::Book | Channel::Bbo => {
+                self.book.speak(&self.identity, channel, params, now, desk)
+            }
+            _ => self
+                .trades
+                .speak(&self.identity, channel, params, now, desk),
+        }
     }
 
     fn settle_book(&mut self, effect: Effect, place: &Place, desk: &mut Desk) {
@@ -468,7 +475,7 @@ impl Instrument {
             self.retell(&head, Channel::Book, &view.watches, desk);
         }
         self.retell(&head, Channel::Bbo, &book.bbo.watches, desk);
-        for view in &book.bbo.views {
+        for view in book.bbo.views.iter() {
             let head = Head {
                 view: View::from(view.params),
                 ..head
@@ -487,6 +494,17 @@ impl Instrument {
         self.trades.begin(epoch, base);
         let head = self.identity.head(epoch, Seq::NONE, &base);
         self.retell(&head, Channel::Trades, &self.trades.watches, desk);
+        let ticker = self.trades.ticker.views.iter();
+        let ticker = ticker.map(|view| (Channel::Ticker, view.params, &view.watches));
+        let bars = self.trades.bars.views();
+        let bars = bars.map(|view| (Channel::Bars, view.params, &view.watches));
+        for (channel, params, watches) in ticker.chain(bars) {
+            let head = Head {
+                view: View::from(params),
+                ..head
+            };
+            self.retell(&head, channel, watches, desk);
+        }
     }
 
     /// What the instrument now is, that nothing of it is known, and that this is not to be trusted.
@@ -509,6 +527,10 @@ impl Instrument {
             }
             Channel::Bbo => {
                 out.draft(|sbe| sbe::bbo(sbe, head, &Bbo::default()));
+                out.emit(watches, text, head);
+            }
+            Channel::Ticker => {
+                out.draft(|sbe| sbe::ticker(sbe, head, &self.trades.ticker.latest));
                 out.emit(watches, text, head);
             }
             _ => {}

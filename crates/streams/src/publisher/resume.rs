@@ -8,7 +8,7 @@ use super::book_messages::write_delta;
 use super::desk::Bench;
 use super::identity::Identity;
 use super::instrument::Instrument;
-use super::start::{broken, restate};
+use super::start::{broken, restate, write_bars};
 use super::writer::Writer;
 use crate::book_log::{BookEntry, BookEntryKind};
 use crate::{MessageLog, StreamKey};
@@ -43,7 +43,7 @@ pub(super) fn write_missed(
         }
         _ => {}
     }
-    if from.seq > last.seq && key.params.speed != Speed::Raw {
+    if from.seq > last.seq && key.channel == Channel::Book && key.params.speed != Speed::Raw {
         // What such a stream says next leads on from its last message, and not from between.
         return Err(ResumeFailure::AheadOfLog);
     }
@@ -52,14 +52,32 @@ pub(super) fn write_missed(
         // already comes again and is passed over by the one rule.
         return Ok(());
     }
-    if let (Channel::Bbo, Some(view)) = (key.channel, feed.bbo.view(key.params)) {
-        // The latest says it all, wherever one stands.
-        let head = Head {
-            view: View::from(key.params),
-            ..writer.identity().head(epoch, from.seq, &last.told_at(now))
-        };
-        writer.put(&head, |sbe| sbe::bbo(sbe, &head, &view.told));
-        restate(feed.broken, key.channel, &head, writer);
+    let head = Head {
+        view: View::from(key.params),
+        ..writer.identity().head(epoch, from.seq, &last.told_at(now))
+    };
+    // Where every message is whole in itself, the latest says it all, wherever one stands.
+    let latest = match (key.channel, feed.bbo.views.get(key.params)) {
+        (Channel::Bbo, Some(view)) => {
+            writer.put(&head, |sbe| sbe::bbo(sbe, &head, &view.told));
+            true
+        }
+        (Channel::Ticker, _) => {
+            let (told, _) = instrument.trades.ticker.told(key.params);
+            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &told));
+            true
+        }
+        (Channel::Bars, _) => {
+            if !instrument.trades.bars.holds_since(key.params, from.seq) {
+                return Err(ResumeFailure::LogExceeded);
+            }
+            write_bars(instrument, key, from.seq, &head, writer);
+            true
+        }
+        _ => false,
+    };
+    if latest {
+        restate(broken(instrument, key.channel), key.channel, &head, writer);
         return Ok(());
     }
     let leads = match key.channel {

@@ -35,13 +35,19 @@ pub(super) fn write_start(
         Channel::Book => write_whole_book(instrument, key, &head, writer),
         Channel::Bbo => writer.put(&head, |sbe| {
             let feed = &instrument.book.bbo;
-            let told = feed.view(key.params).map_or(feed.bbo, |view| view.told);
+            let told = feed
+                .views
+                .get(key.params)
+                .map_or(feed.bbo, |view| view.told);
             sbe::bbo(sbe, &head, &told);
         }),
         Channel::Trades => {}
-        Channel::Status | Channel::Ticker | Channel::Bars => {
-            writer.put(&head, |sbe| instrument.status.write(&head, sbe));
+        Channel::Ticker => {
+            let (told, _) = instrument.trades.ticker.told(key.params);
+            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &told));
         }
+        Channel::Bars => write_bars(instrument, key, Seq::NONE, &head, writer),
+        Channel::Status => writer.put(&head, |sbe| instrument.status.write(&head, sbe)),
     }
     restate(broken(instrument, key.channel), key.channel, &head, writer);
 }
@@ -61,12 +67,26 @@ pub(super) fn write_whole_book(
     write_snapshot(head, book.checksum(), bids, asks, put);
 }
 
+/// Writes the bars that were closed behind `seq`, and the running one, which moves its receiver.
+pub(super) fn write_bars(
+    instrument: &Instrument,
+    key: &StreamKey,
+    seq: Seq,
+    head: &Head,
+    writer: &mut Writer<'_>,
+) {
+    for bar in instrument.trades.bars.since(key.params, seq) {
+        let has = if bar.closed { head.prev_seq } else { head.seq };
+        writer.put_part(has, |sbe| sbe::bar(sbe, head, &bar));
+    }
+}
+
 /// Whether and why a channel's streams are not to be trusted at the moment.
 pub(super) const fn broken(instrument: &Instrument, channel: Channel) -> Option<(State, Reason)> {
     match channel {
         Channel::Book | Channel::Bbo => instrument.book.broken,
-        Channel::Trades => instrument.trades.broken,
-        Channel::Ticker | Channel::Bars | Channel::Status => None,
+        Channel::Trades | Channel::Ticker | Channel::Bars => instrument.trades.broken,
+        Channel::Status => None,
     }
 }
 

@@ -13,7 +13,7 @@ pub enum Refused {
     /// This publisher has no such instrument.
     #[error("no such instrument")]
     UnknownInstrument,
-    /// This channel is not made yet.
+    /// There is no such stream of the channel.
     #[error("channel {0} is not served")]
     Channel(&'static str),
     /// The channel has no such speed.
@@ -56,8 +56,18 @@ impl Publisher {
         let id = self.desk.out.add(key, encoding, handle, now);
         let begin = || self.desk.paces.begin(key.params.speed);
         let watches = match key.channel {
-            Channel::Bbo => instrument.book.bbo.watches_of(key.params, begin),
+            Channel::Bbo if key.params.view() == View::FULL_RAW => &mut instrument.book.bbo.watches,
+            Channel::Bbo => {
+                let bbo = &mut instrument.book.bbo;
+                bbo.views.watches_of(key.params, bbo.bbo, bbo.last, begin)
+            }
             Channel::Trades => &mut instrument.trades.watches,
+            Channel::Ticker => {
+                let ticker = &mut instrument.trades.ticker;
+                let (latest, at) = (ticker.latest, ticker.at);
+                ticker.views.watches_of(key.params, latest, at, begin)
+            }
+            Channel::Bars => instrument.trades.bars.watches_of(key.params, begin),
             Channel::Status => &mut instrument.status.watches,
             _ if key.params.view() == View::FULL_RAW => &mut instrument.book.full,
             _ => &mut view_of(instrument, key.params, begin).watches,
@@ -83,20 +93,21 @@ impl Publisher {
         for view in &mut instrument.book.views {
             view.watches.retain(|other| *other != id);
         }
-        for view in &mut instrument.book.bbo.views {
-            view.watches.retain(|other| *other != id);
-        }
+        instrument.trades.ticker.views.unwatch(id);
+        instrument.trades.bars.unwatch(id);
         // A view that nobody watches costs nothing.
         let book = &mut instrument.book;
         book.views.retain(|view| !view.watches.is_empty());
-        book.bbo.views.retain(|view| !view.watches.is_empty());
+        book.bbo.views.unwatch(id);
     }
 }
 
 fn check(key: &StreamKey, exponents: Exponents) -> Result<(), Refused> {
     let ViewParams { speed, group, .. } = key.params;
     match key.channel {
-        Channel::Ticker | Channel::Bars => return Err(Refused::Channel(key.channel.name())),
+        Channel::Bars if key.params.interval.is_none() => {
+            return Err(Refused::Channel(key.channel.name()));
+        }
         Channel::Trades | Channel::Status if speed != Speed::Raw => {
             return Err(Refused::Speed {
                 speed: speed.name(),

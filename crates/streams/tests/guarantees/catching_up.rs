@@ -4,11 +4,11 @@ use market::{Channel, Exponents, Nanos, Position, Seq};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use streams::{Settings, Start, WatchId};
-use wire::{Depth, Encoding, LagKind, Speed, View, ViewParams};
+use wire::{BarInterval, Depth, Encoding, LagKind, Speed, View, ViewParams};
 
 use crate::client::{Checked, Client};
 use crate::log::Entry;
-use crate::node::{Node, key, params, settings, view_key};
+use crate::node::{Node, bars, key, params, settings, view_key};
 use crate::script::{A, at, definition, delta, trade, whole};
 use crate::venue::{Scribe, act};
 
@@ -30,6 +30,10 @@ fn kinds() -> Vec<(Channel, ViewParams)> {
         (Channel::Bbo, raw),
         (Channel::Bbo, params(Depth::Full, Speed::Ms100, 0)),
         (Channel::Trades, raw),
+        (Channel::Ticker, raw),
+        (Channel::Ticker, params(Depth::Full, Speed::S1, 0)),
+        (Channel::Bars, bars(BarInterval::S1, Speed::Raw)),
+        (Channel::Bars, bars(BarInterval::S5, Speed::Ms100)),
         (Channel::Status, raw),
     ]
 }
@@ -85,8 +89,10 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
                 prop_assert!(caught.position.seq > at.seq, "every page leads on");
                 at = caught.position;
             };
-            compare(&client, now)?;
-            let is_empty = caught.position.seq == Seq::NONE;
+            compare(&client, now, caught.position)?;
+            // Nothing was told of this epoch that there could be a net change of.
+            let has_no_bar = client.key.channel == Channel::Bars && now.bar.is_none();
+            let is_empty = caught.position.seq == Seq::NONE || has_no_bar;
             if Some(from) != now.mine && client.key.channel != Channel::Trades && !is_empty {
                 prop_assert_eq!(client.lags.len(), lags + 1, "it is told");
                 let lag = client.lags[lags];
@@ -106,9 +112,10 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
             if let Some(run) = joined.run {
                 client.take(&run)?;
             }
-            compare(&client, now)?;
+            compare(&client, now, joined.position)?;
             let is_raw = client.key.params.view() == View::FULL_RAW;
-            if resumed && is_raw && client.key.channel != Channel::Status {
+            let in_full = [Channel::Book, Channel::Bbo, Channel::Trades];
+            if resumed && is_raw && in_full.contains(&client.key.channel) {
                 prop_assert_eq!(&client.applied[missed..], &now.applied[missed..]);
             }
         }
@@ -116,12 +123,15 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
     Ok(())
 }
 
-fn compare(client: &Client, now: &Client) -> Checked {
+/// `at` is where the stream stands.
+fn compare(client: &Client, now: &Client, at: Position) -> Checked {
     let begun = |mine: Option<Position>| mine.filter(|mine| mine.seq != Seq::NONE);
-    // Where an epoch of trades begins without a message, followers are still in the one before.
-    let is_behind = now.mine.map(|mine| mine.epoch) != client.mine.map(|mine| mine.epoch);
-    if client.key.channel != Channel::Trades || !is_behind {
-        prop_assert_eq!(begun(client.mine), begun(now.mine));
+    // Where an epoch of trades or bars begins without a message, followers are still in the one before.
+    let epoch = |client: &Client| client.mine.map(|mine| mine.epoch);
+    let is_behind = epoch(client) != epoch(now) || epoch(now) != Some(at.epoch);
+    let channels = [Channel::Trades, Channel::Bars];
+    if !channels.contains(&client.key.channel) || !is_behind {
+        prop_assert_eq!(begun(client.mine), begun(now.mine), "{:?}", client.key);
     }
     prop_assert_eq!(client.holds(), now.holds());
     Ok(())

@@ -6,8 +6,8 @@ use market::{Bbo, Channel, Epoch, Exponents, Level, Position, Reason, Seq, Side,
 use proptest::prelude::*;
 use streams::{Run, StreamKey};
 use wire::{
-    Encoding, Head, Lag, LagKind, OwnedBody, OwnedInstrument, OwnedMessage, OwnedTrade, Status,
-    json, packed, sbe,
+    Bar, Encoding, Head, Lag, LagKind, OwnedBody, OwnedInstrument, OwnedMessage, OwnedTrade,
+    Status, Ticker, json, packed, sbe,
 };
 
 pub(crate) type Checked = Result<(), TestCaseError>;
@@ -38,6 +38,11 @@ pub(crate) struct Client {
     pub(crate) book: PlainBook,
     sum: u32,
     pub(crate) bbo: Bbo,
+    ticker: Option<Ticker>,
+    /// The running bar.
+    pub(crate) bar: Option<Bar>,
+    /// Those that were closed, by when they began.
+    closed: BTreeMap<u64, Bar>,
     pub(crate) state: Option<(State, Reason)>,
     pub(crate) about: Option<OwnedInstrument>,
     /// Every message that moved mine, as bytes, but for the publish time.
@@ -124,6 +129,9 @@ impl Client {
             book: PlainBook::default(),
             sum: 0,
             bbo: Bbo::default(),
+            ticker: None,
+            bar: None,
+            closed: BTreeMap::new(),
             state: None,
             about: None,
             applied: Vec::new(),
@@ -255,6 +263,11 @@ impl Client {
                 message
             );
         }
+        if self.mine.is_some_and(|mine| mine.epoch != head.epoch) {
+            // Bars are of another scale now, or of another log.
+            self.bar = None;
+            self.closed.clear();
+        }
         let announced = self.announced.take();
         match &message.body {
             OwnedBody::Instrument(info) => {
@@ -295,6 +308,30 @@ impl Client {
                     self.bbo = *bbo;
                     self.apply(head);
                 }
+                Ok(())
+            }
+            OwnedBody::Ticker(ticker) => {
+                prop_assert_eq!(self.key.channel, Channel::Ticker);
+                if self.judge(head)? != Judged::Held {
+                    self.ticker = Some(*ticker);
+                    self.apply(head);
+                }
+                Ok(())
+            }
+            OwnedBody::Bar(bar) => {
+                prop_assert_eq!(self.key.channel, Channel::Bars);
+                let interval = self.key.params.interval.unwrap();
+                prop_assert_eq!(bar.interval, interval.seconds());
+                if self.judge(head)? == Judged::Held {
+                    return Ok(());
+                }
+                if bar.closed {
+                    // It moves nothing: the running one comes behind it.
+                    self.closed.insert(bar.open_time.0, *bar);
+                    return Ok(());
+                }
+                self.bar = Some(*bar);
+                self.apply(head);
                 Ok(())
             }
             OwnedBody::Trades(trades) => {
@@ -468,8 +505,10 @@ impl Client {
             prop_assert!(ahead || self.mine == Some(position(head)));
         }
         if lag.kind == LagKind::Skipped {
-            prop_assert_eq!(self.key.channel, Channel::Trades);
+            let channels = [Channel::Trades, Channel::Bars];
+            prop_assert!(channels.contains(&self.key.channel));
             prop_assert!(lag.to_seq >= lag.from_seq);
+            self.closed.clear();
             self.mine = Some(Position {
                 epoch: head.epoch,
                 seq: lag.to_seq.max(self.mine.unwrap().seq),
@@ -504,9 +543,22 @@ impl Client {
         Held {
             book: self.book.clone(),
             bbo: self.bbo,
+            ticker: self.ticker,
+            bar: self.bar,
             state: self.state,
-            broken: self.broken.filter(|_| self.key.channel != Channel::Trades),
+            broken: self.broken.filter(|_| !lossy(self.key.channel)),
         }
+    }
+
+    /// Whoever has the bars of some time on has them all.
+    pub(crate) fn check_closed_bars(&self, fresh: &Self) -> Checked {
+        let Some(first) = self.closed.keys().next() else {
+            return Ok(());
+        };
+        for (begin, bar) in fresh.closed.range(first..) {
+            prop_assert_eq!(self.closed.get(begin), Some(bar));
+        }
+        Ok(())
     }
 }
 
@@ -515,8 +567,15 @@ impl Client {
 pub(crate) struct Held {
     book: PlainBook,
     bbo: Bbo,
+    ticker: Option<Ticker>,
+    bar: Option<Bar>,
     state: Option<(State, Reason)>,
     broken: Option<(State, Reason)>,
+}
+
+/// Whether a loss is told once to those who were there, and is no state.
+const fn lossy(channel: Channel) -> bool {
+    matches!(channel, Channel::Trades | Channel::Ticker | Channel::Bars)
 }
 
 const fn position(head: &Head) -> Position {

@@ -4,7 +4,7 @@ use market::{Channel, Nanos};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
-use wire::{Depth, Encoding, Speed, ViewParams};
+use wire::{BarInterval, Depth, Encoding, Speed, ViewParams};
 
 use crate::client::Checked;
 use crate::node::{self, Node, Phase, settings, view_key};
@@ -43,6 +43,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Channel::Bbo),
         1 => Just(Channel::Trades),
         1 => Just(Channel::Status),
+        1 => Just(Channel::Ticker),
+        2 => Just(Channel::Bars),
     ];
     let speed = prop_oneof![3 => Just(Speed::Raw), 1 => Just(Speed::Ms10), 1 => Just(Speed::S1)];
     let group = prop_oneof![3 => Just(0u32), 1 => Just(10), 1 => Just(30), 1 => Just(20)];
@@ -54,7 +56,10 @@ fn step() -> impl Strategy<Value = Step> {
             let (depth, speed, group) = params;
             let params = match channel {
                 Channel::Book => node::params(depth, speed, group),
-                Channel::Bbo => node::params(Depth::Full, speed, 0),
+                Channel::Bbo | Channel::Ticker => node::params(Depth::Full, speed, 0),
+                // What is a depth of others is an interval of these.
+                Channel::Bars if depth == Depth::Full => node::bars(BarInterval::D1, speed),
+                Channel::Bars => node::bars(BarInterval::S1, speed),
                 _ => ViewParams::default(),
             };
             Step::Join { instrument, channel, params, encoding }

@@ -127,8 +127,9 @@ impl Record {
     }
 }
 
+/// So far apart that some bars have one trade and some several.
 pub(crate) fn log_time(offset: i64) -> Nanos {
-    Nanos(1_700_000_000_000_000_000 + offset.unsigned_abs() * 1_000_003)
+    Nanos(1_700_000_000_000_000_000 + offset.unsigned_abs() * 700_000_003)
 }
 
 pub(crate) fn identity(partition: u32, turns: u32) -> PartitionIdentity {

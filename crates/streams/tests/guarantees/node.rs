@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use market::{Channel, Epoch, Exponents, InstrumentName, Nanos, Position, Seq};
 use proptest::prelude::*;
 use streams::{Chunks, Cursor, Publisher, Ring, Settings, Start, StreamKey, WatchId};
-use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
+use wire::{BarInterval, Depth, Encoding, PriceStep, Speed, ViewParams};
 
 use crate::client::{Checked, Client, PlainBook};
 use crate::log::{Entry, NAMES, identity};
@@ -75,7 +75,16 @@ pub(crate) fn key(instrument: usize, channel: Channel, depth: Depth) -> StreamKe
     }
 }
 
-/// A view of an instrument's book, or of its best bid and offer.
+/// A stream of bars.
+pub(crate) fn bars(interval: BarInterval, speed: Speed) -> ViewParams {
+    ViewParams {
+        speed,
+        interval: Some(interval),
+        ..ViewParams::default()
+    }
+}
+
+/// A stream with parameters.
 pub(crate) fn view_key(instrument: usize, channel: Channel, params: ViewParams) -> StreamKey {
     StreamKey {
         params,
@@ -91,6 +100,7 @@ pub(crate) fn params(depth: Depth, speed: Speed, group: u32) -> ViewParams {
         depth,
         speed,
         group: (group > 0).then(step),
+        interval: None,
     }
 }
 
@@ -472,6 +482,7 @@ impl Node {
         }
         let client = &self.seats[index].client;
         prop_assert_eq!(fresh.holds(), client.holds(), "{:?}", key);
+        client.check_closed_bars(&fresh)?;
         if let (Some(fresh), Some(mine)) = (fresh.mine, client.mine) {
             prop_assert_eq!(fresh, mine);
         }

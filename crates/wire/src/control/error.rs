@@ -27,6 +27,8 @@ pub enum ErrorCode {
     BadGroup,
     /// This node does not group, or not by this step.
     UnsupportedGroup,
+    /// The interval is none of those that there are, or the channel has none.
+    BadInterval,
     /// The policy is none of those that there are.
     BadPolicy,
     /// The position to resume from is none.
@@ -53,7 +55,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes that a node sends.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownOp,
@@ -65,6 +67,7 @@ impl ErrorCode {
         Self::UnsupportedSpeed,
         Self::BadGroup,
         Self::UnsupportedGroup,
+        Self::BadInterval,
         Self::BadPolicy,
         Self::BadResume,
         Self::UnsupportedStart,
@@ -92,6 +95,7 @@ impl ErrorCode {
             Self::UnsupportedSpeed => "unsupported_speed",
             Self::BadGroup => "bad_group",
             Self::UnsupportedGroup => "unsupported_group",
+            Self::BadInterval => "bad_interval",
             Self::BadPolicy => "bad_policy",
             Self::BadResume => "bad_resume",
             Self::UnsupportedStart => "unsupported_start",

@@ -8,7 +8,7 @@ use super::{
     ControlError, ErrorCode, Pace, Policy, Refusal, Request, RequestId, Resume, Start,
     StreamChange, StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol,
 };
-use crate::{Depth, PriceStep, Speed};
+use crate::{BarInterval, Depth, PriceStep, Speed};
 
 const OPS: &str = "subscribe, unsubscribe, update, list or ping";
 const DEPTHS: &str = "1, 5, 10, 25, 50, 100, 500, 1000 or \"full\"";
@@ -20,7 +20,7 @@ const SYMBOLS: &str = "VENUE:SYMBOL, or a text with *";
 const STREAMS: &str = "an array of at least one stream";
 
 /// The fields that say which stream.
-const KEY: [&str; 5] = ["channel", "symbol", "depth", "speed", "group"];
+const KEY: [&str; 6] = ["channel", "symbol", "depth", "speed", "group", "interval"];
 
 pub(super) fn request(text: &str) -> Result<Request, Refusal> {
     let fields = Fields::read(text, "the message").map_err(|error| Refusal { id: None, error })?;
@@ -92,9 +92,9 @@ fn streams<T>(
 }
 
 fn subscription(fields: &Fields<'_>) -> Result<StreamRequest, ControlError> {
-    let [channel, symbol, depth, speed, group] = KEY;
+    let [channel, symbol, depth, speed, group, interval] = KEY;
     fields.only(&[
-        channel, symbol, depth, speed, group, "policy", "resume", "start", "pace",
+        channel, symbol, depth, speed, group, interval, "policy", "resume", "start", "pace",
     ])?;
     let request = StreamRequest {
         key: key(fields)?,
@@ -123,24 +123,25 @@ fn subscription(fields: &Fields<'_>) -> Result<StreamRequest, ControlError> {
 }
 
 fn update(fields: &Fields<'_>) -> Result<StreamUpdate, ControlError> {
-    let [channel, symbol, depth, speed, group] = KEY;
-    fields.only(&[channel, symbol, depth, speed, group, "to"])?;
-    let allowed = "an object with depth, speed, group or policy";
+    let [channel, symbol, depth, speed, group, interval] = KEY;
+    fields.only(&[channel, symbol, depth, speed, group, interval, "to"])?;
+    let allowed = "an object with depth, speed, group, interval or policy";
     let field = fields.need("to", ErrorCode::BadRequest, allowed)?;
     let to = Fields::read(field.text, "to")?;
-    to.only(&["depth", "speed", "group", "policy"])?;
+    to.only(&["depth", "speed", "group", "interval", "policy"])?;
     let update = StreamUpdate {
         key: key(fields)?,
         to: StreamChange {
             depth: to.get("depth").map(read_depth).transpose()?,
             speed: to.get("speed").map(read_speed).transpose()?,
             group: to.get_or_null("group").map(read_group).transpose()?,
+            interval: to.get("interval").map(read_interval).transpose()?,
             policy: to.get("policy").map(policy).transpose()?,
         },
     };
     let depth = update.to.depth.unwrap_or(update.key.depth);
     let group = update.to.group.unwrap_or(update.key.group);
-    check_channel(update.key.channel, depth, group)?;
+    check_channel(update.key.channel, depth, group, update.to.interval)?;
     Ok(update)
 }
 
@@ -149,6 +150,7 @@ pub(super) fn key(fields: &Fields<'_>) -> Result<StreamKey, ControlError> {
     let channels = || listed(&Channel::ALL.map(Channel::name));
     let channel = fields.need("channel", ErrorCode::BadRequest, &channels())?;
     let name = channel.read::<String>();
+    let interval = fields.get("interval").map(read_interval).transpose()?;
     let key = StreamKey {
         channel: name
             .as_deref()
@@ -166,21 +168,28 @@ pub(super) fn key(fields: &Fields<'_>) -> Result<StreamKey, ControlError> {
             .transpose()?
             .unwrap_or_default(),
         group: fields.get("group").map(read_group).transpose()?.flatten(),
+        interval: interval.unwrap_or_default(),
     };
-    check_channel(key.channel, key.depth, key.group)?;
+    check_channel(key.channel, key.depth, key.group, interval)?;
     Ok(key)
 }
 
-/// Only a book has levels to limit and to group.
+/// Only a book has levels to limit and to group, and only bars have an interval.
 fn check_channel(
     channel: Channel,
     depth: Depth,
     group: Option<PriceStep>,
+    interval: Option<BarInterval>,
 ) -> Result<(), ControlError> {
+    let name = channel.name();
+    if let Some(interval) = interval.filter(|_| channel != Channel::Bars) {
+        let interval = interval.name();
+        let message = format!("interval is \"{interval}\", and the channel {name} has none");
+        return Err(ControlError::new(ErrorCode::BadInterval, message));
+    }
     if channel == Channel::Book {
         return Ok(());
     }
-    let name = channel.name();
     if let Some(levels) = depth.levels() {
         let message = format!("depth is {levels}, and the channel {name} has none");
         return Err(ControlError::new(ErrorCode::BadDepth, message));
@@ -215,6 +224,15 @@ fn read_speed(field: Field<'_>) -> Result<Speed, ControlError> {
     name.as_deref()
         .and_then(Speed::from_name)
         .ok_or_else(|| field.wrong(ErrorCode::BadSpeed, &listed(&Speed::ALL.map(Speed::name))))
+}
+
+fn read_interval(field: Field<'_>) -> Result<BarInterval, ControlError> {
+    let name = field.read::<String>();
+    let found = name.as_deref().and_then(BarInterval::from_name);
+    found.ok_or_else(|| {
+        let names = listed(&BarInterval::ALL.map(BarInterval::name));
+        field.wrong(ErrorCode::BadInterval, &names)
+    })
 }
 
 /// A decimal number, as text or as it stands; `null` is no grouping.

@@ -2,7 +2,7 @@ use market::{Channel, Epoch, InstrumentName, Nanos, Seq};
 
 use super::{ControlError, Pace, StreamError, Symbol};
 use crate::text::{integer, quote};
-use crate::{Depth, PriceStep, Speed, View, ViewParams};
+use crate::{BarInterval, Depth, PriceStep, Speed, View, ViewParams};
 
 /// Which stream: one channel of an instrument, and what of it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ pub struct StreamKey {
     pub speed: Speed,
     /// The price step that levels are rounded to; of the channel `book` only.
     pub group: Option<PriceStep>,
+    /// How long a bar is; of the channel `bars` only.
+    pub interval: BarInterval,
 }
 
 /// What a node does when a client falls too far behind on a stream.
@@ -80,6 +82,8 @@ pub struct StreamChange {
     pub speed: Option<Speed>,
     /// The new price step; `Some(None)` ends the grouping.
     pub group: Option<Option<PriceStep>>,
+    /// The new length of bars.
+    pub interval: Option<BarInterval>,
     /// The new policy.
     pub policy: Option<Policy>,
 }
@@ -93,16 +97,22 @@ impl StreamKey {
             depth: Depth::Full,
             speed: Speed::Raw,
             group: None,
+            interval: BarInterval::default(),
         }
     }
 
     /// What of the channel is shown.
     #[must_use]
     pub const fn params(&self) -> ViewParams {
+        let interval = match self.channel {
+            Channel::Bars => Some(self.interval),
+            _ => None,
+        };
         ViewParams {
             depth: self.depth,
             speed: self.speed,
             group: self.group,
+            interval,
         }
     }
 
@@ -144,6 +154,10 @@ impl StreamKey {
         quote(out, self.speed.name());
         out.extend_from_slice(b",\"group\":");
         write_group(self.group, out);
+        if self.channel == Channel::Bars {
+            out.extend_from_slice(b",\"interval\":");
+            quote(out, self.interval.name());
+        }
         if let Some(policy) = policy {
             out.extend_from_slice(b",\"policy\":");
             quote(out, policy.name());
@@ -168,6 +182,10 @@ impl StreamKey {
         if self.group.is_some() {
             out.extend_from_slice(b",\"group\":");
             write_group(self.group, out);
+        }
+        if self.channel == Channel::Bars {
+            out.extend_from_slice(b",\"interval\":");
+            quote(out, self.interval.name());
         }
     }
 }
@@ -196,6 +214,13 @@ impl StreamRequest {
     #[must_use]
     pub fn group(mut self, group: PriceStep) -> Self {
         self.key.group = Some(group);
+        self
+    }
+
+    /// The same, of bars that long.
+    #[must_use]
+    pub fn interval(mut self, interval: BarInterval) -> Self {
+        self.key.interval = interval;
         self
     }
 
@@ -281,6 +306,7 @@ impl StreamChange {
             depth: self.depth.unwrap_or(key.depth),
             speed: self.speed.unwrap_or(key.speed),
             group: self.group.unwrap_or(key.group),
+            interval: self.interval.unwrap_or(key.interval),
             ..key.clone()
         }
     }
@@ -302,6 +328,10 @@ impl StreamUpdate {
         if let Some(group) = self.to.group {
             out.extend_from_slice(b",\"group\":");
             write_group(group, out);
+        }
+        if let Some(interval) = self.to.interval {
+            out.extend_from_slice(b",\"interval\":");
+            quote(out, interval.name());
         }
         if let Some(policy) = self.to.policy {
             out.extend_from_slice(b",\"policy\":");

@@ -9,6 +9,9 @@ pub enum Symbol {
     One(InstrumentName),
     /// Every instrument that matches; `*` stands for any characters, or none.
     Matching(Box<str>),
+    /// Every instrument of the list that the node's configuration calls so; it is `list:NAME` here
+    /// and there.
+    List(Box<str>),
 }
 
 /// Why a text stands for no instruments.
@@ -20,14 +23,35 @@ pub enum SymbolError {
     /// It is longer than any name.
     #[error("a text with '*' has at most {} bytes", Symbol::MAX_PATTERN)]
     TooLong,
+    /// It is no name of a list.
+    #[error(
+        "a list is called list:NAME, with 1 to {} of a-z, A-Z, 0-9, '_', '-' and '.'",
+        Symbol::MAX_LIST_NAME
+    )]
+    List,
 }
 
 impl Symbol {
     /// The longest text with `*`: as long as the longest name.
     pub const MAX_PATTERN: usize = 97;
 
-    /// Reads a name, or a text with `*`.
+    /// The longest name of a list.
+    pub const MAX_LIST_NAME: usize = 64;
+
+    /// What a list's name begins with; no venue has small letters.
+    const LIST: &'static str = "list:";
+
+    /// Reads a name, a text with `*`, or a list's name.
     pub fn parse(text: &str) -> Result<Self, SymbolError> {
+        if let Some(name) = text.strip_prefix(Self::LIST) {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            let fits = (1..=Self::MAX_LIST_NAME).contains(&name.len());
+            return if fits && name.bytes().all(legal) {
+                Ok(Self::List(text.into()))
+            } else {
+                Err(SymbolError::List)
+            };
+        }
         if !text.contains('*') {
             return Ok(Self::One(InstrumentName::parse(text)?));
         }
@@ -42,7 +66,16 @@ impl Symbol {
     pub fn as_str(&self) -> &str {
         match self {
             Self::One(name) => name.as_str(),
-            Self::Matching(pattern) => pattern,
+            Self::Matching(text) | Self::List(text) => text,
+        }
+    }
+
+    /// The name of the list, where it is one.
+    #[must_use]
+    pub fn list(&self) -> Option<&str> {
+        match self {
+            Self::List(text) => text.strip_prefix(Self::LIST),
+            _ => None,
         }
     }
 
@@ -51,16 +84,17 @@ impl Symbol {
     pub const fn name(&self) -> Option<&InstrumentName> {
         match self {
             Self::One(name) => Some(name),
-            Self::Matching(_) => None,
+            Self::Matching(_) | Self::List(_) => None,
         }
     }
 
-    /// Whether that instrument is meant.
+    /// Whether that instrument is meant; of a list only its node knows, and says what it holds.
     #[must_use]
     pub fn matches(&self, name: &InstrumentName) -> bool {
         match self {
             Self::One(one) => one == name,
             Self::Matching(pattern) => matches(pattern, name.as_str()),
+            Self::List(_) => false,
         }
     }
 }

@@ -1,0 +1,50 @@
+use market::{Price, Size, Trade};
+
+/// What some trades, one after another, came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candle {
+    pub(crate) open: Price,
+    pub(crate) high: Price,
+    pub(crate) low: Price,
+    pub(crate) close: Price,
+    /// The sum of the sizes. Less than 2^63 each, and fewer than 2^64 of them: it cannot overflow.
+    pub(crate) volume: i128,
+    pub(crate) trades: u32,
+}
+
+impl Candle {
+    /// Of the trades of one record; none of no trades.
+    pub(crate) fn of(trades: &[Trade<'_>]) -> Option<Self> {
+        let (first, rest) = trades.split_first()?;
+        let mut candle = Self::one(first);
+        for trade in rest {
+            candle.add(&Self::one(trade));
+        }
+        Some(candle)
+    }
+
+    const fn one(trade: &Trade<'_>) -> Self {
+        Self {
+            open: trade.price,
+            high: trade.price,
+            low: trade.price,
+            close: trade.price,
+            volume: trade.size.0 as i128,
+            trades: 1,
+        }
+    }
+
+    /// Adds what came behind it.
+    pub(crate) fn add(&mut self, later: &Self) {
+        self.high = self.high.max(later.high);
+        self.low = self.low.min(later.low);
+        self.close = later.close;
+        self.volume = self.volume.saturating_add(later.volume);
+        self.trades = self.trades.saturating_add(later.trades);
+    }
+
+    /// The volume as a size, if one can hold it.
+    pub(crate) fn size(&self) -> Option<Size> {
+        i64::try_from(self.volume).ok().map(Size)
+    }
+}
