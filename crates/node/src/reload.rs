@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use fanout::Fanout;
+use fanout::{Directory, Fanout};
 use metrics::Registry;
 
 use crate::cli::{LogHandle, fit_sessions};
@@ -24,6 +24,7 @@ pub(crate) type Reread = Box<dyn Fn() -> anyhow::Result<Sources> + Send + Sync>;
 pub(crate) struct Reloader {
     reread: Reread,
     fanout: Arc<Fanout>,
+    directory: Arc<Directory>,
     log: Arc<LogHandle>,
     registry: Arc<Registry>,
     /// The values that the node started with or took over since, as they are shown.
@@ -43,12 +44,14 @@ impl Reloader {
         config: &Config,
         reread: Reread,
         fanout: Arc<Fanout>,
+        directory: Arc<Directory>,
         log: Arc<LogHandle>,
         registry: Arc<Registry>,
     ) -> Self {
         let reloader = Self {
             reread,
             fanout,
+            directory,
             log,
             registry,
             state: Mutex::new(State {
@@ -85,6 +88,7 @@ impl Reloader {
         fit_sessions(&mut config);
         self.log.set_filter(&config.log.filter)?;
         self.fanout.reload(config.fanout.clone());
+        self.directory.set_lists(config.lists.clone());
         state.files = stamps(&config.files);
         self.tell_success(&config);
         let values = config.effective.values();
@@ -142,6 +146,7 @@ const LIVE: &[&str] = &[
     "session.",
     "tls.",
     "auth.",
+    "lists",
     "log.level",
 ];
 const FIXED: &[&str] = &[

@@ -57,13 +57,17 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let admin = TcpListener::bind(config.admin)
         .await
         .with_context(|| format!("cannot listen on {} (admin.listen)", config.admin))?;
-    let (fanout, publishers) = start(&config, &registry, &readiness, &stop, &failed)?;
+    // One publisher a consumer.
+    let directory = Arc::new(Directory::new(config.ingest.threads));
+    directory.set_lists(config.lists.clone());
+    let (fanout, publishers) = start(&config, &directory, &registry, &readiness, &stop, &failed)?;
     let drained = Arc::new(Notify::new());
     let (fanout, log) = (Arc::new(fanout), Arc::new(log));
     let reloader = Arc::new(Reloader::new(
         &config,
         reread,
         Arc::clone(&fanout),
+        Arc::clone(&directory),
         Arc::clone(&log),
         Arc::clone(&registry),
     ));
@@ -118,14 +122,13 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
 /// Starts consumers, publishers and shards.
 fn start(
     config: &Config,
+    directory: &Arc<Directory>,
     registry: &Registry,
     readiness: &Arc<Readiness>,
     stop: &ingest::Stop,
     failed: &watch::Sender<Option<String>>,
 ) -> anyhow::Result<(Fanout, Publishers)> {
     let consumers = ingest::start(&config.ingest, stop)?;
-    let directory = Arc::new(Directory::new(consumers.len()));
-    directory.set_lists(config.lists.clone());
     let wakers = consumers.iter().map(|consumer| {
         let waker = consumer.waker();
         Arc::new(move || waker.wake()) as Arc<dyn Fn() + Send + Sync>
@@ -137,7 +140,7 @@ fn start(
     let fanout = Fanout::start(
         config.fanout.clone(),
         shards,
-        Arc::clone(&directory),
+        Arc::clone(directory),
         links,
         pages::pages(),
     )?;
@@ -161,7 +164,7 @@ fn start(
             number,
             config.streams,
             port,
-            Arc::clone(&directory),
+            Arc::clone(directory),
             Arc::clone(&config.instruments),
             readiness.publisher(),
             registry.add_publisher(),
