@@ -80,6 +80,7 @@ pub(crate) struct About {
 
 // 19,000 idle sessions with ten streams each are to stay below 1 KiB each.
 const _: () = assert!(size_of::<Session>() <= 144);
+const _: () = assert!(size_of::<About>() <= 112);
 const _: () = assert!(size_of::<Sub>() <= 40);
 
 /// A subscriber: a session's place in a stream.

@@ -156,8 +156,11 @@ impl State {
     /// Forgets what a stream's ring has before the stream's mark; who lacks any of it is caught up
     /// when its socket has room.
     fn park_all_behind(&mut self, slot: usize) {
-        let mark = self.streams[slot].mark;
-        let subs = self.streams[slot].subs.clone();
+        // A session that is disconnected for its lag takes streams with it that it was alone in.
+        let Some(stream) = self.streams.get(slot) else {
+            return;
+        };
+        let (mark, subs) = (stream.mark, stream.subs.clone());
         for (number, sub_index) in subs {
             let (index, sub_index) = (number as usize, usize::from(sub_index));
             let is_behind = |sub: &Sub| sub.phase == Phase::Live && sub.cursor.frame < mark;
@@ -169,7 +172,9 @@ impl State {
                 self.fall(index, sub_index);
             }
         }
-        let stream = &mut self.streams[slot];
+        let Some(stream) = self.streams.get_mut(slot) else {
+            return;
+        };
         let before = stream.ring.bytes();
         stream.ring.release(mark, &mut self.spare);
         self.ring_bytes -= before - stream.ring.bytes();
