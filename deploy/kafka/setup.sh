@@ -14,6 +14,8 @@ PARTITIONS=${PARTITIONS:-12}
 REPLICAS=${REPLICAS:-3}
 READER=${READER:-User:tapecast}
 WRITER=${WRITER:-User:collector}
+# Of checkpoints.topic; empty for none.
+CHECKPOINTS=${CHECKPOINTS-tapecast-checkpoints}
 [ $# -gt 0 ] || set -- tapecast
 
 # A record that is acknowledged has to be on two brokers; with one replica that cannot be.
@@ -47,3 +49,23 @@ for topic in "$@"; do
     "$BIN/kafka-acls.sh" --bootstrap-server "$BROKERS" --command-config "$CONFIG" \
         --add --allow-principal "$WRITER" --topic "$topic" --operation Write --operation Describe
 done
+
+if [ -n "$CHECKPOINTS" ]; then
+    # cleanup.policy  the last checkpoint of every instrument is all that is needed.
+    # partitions      one: the order among instruments matters.
+    # min.cleanable.dirty.ratio, segment.ms  compacted soon, so that a start reads little more than one of each.
+    # max.message.bytes  a book of 60,000 levels a side, with all that is kept beside it.
+    "$BIN/kafka-topics.sh" --bootstrap-server "$BROKERS" --command-config "$CONFIG" \
+        --create --if-not-exists --topic "$CHECKPOINTS" \
+        --partitions 1 --replication-factor "$REPLICAS" \
+        --config cleanup.policy=compact \
+        --config min.cleanable.dirty.ratio=0.1 \
+        --config segment.ms=600000 \
+        --config max.message.bytes=8388608 \
+        --config min.insync.replicas="$MIN_INSYNC"
+
+    # Nodes read it, and those with checkpoints.write_every write it.
+    "$BIN/kafka-acls.sh" --bootstrap-server "$BROKERS" --command-config "$CONFIG" \
+        --add --allow-principal "$READER" --topic "$CHECKPOINTS" \
+        --operation Read --operation Write --operation Describe
+fi

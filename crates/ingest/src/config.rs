@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use market::InstrumentName;
+use market::{InstrumentName, Seq};
 
 use crate::{TopicRule, client};
 
@@ -41,6 +41,15 @@ impl Default for BatchLimits {
     }
 }
 
+/// Where a partition of a very topic goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResumeAt {
+    /// The topic's UUID; another topic of the same name begins as [`IngestConfig::start`] says.
+    pub topic_id: [u8; 16],
+    /// The first record that is needed.
+    pub next: Seq,
+}
+
 /// What is read, from where, and how.
 #[derive(Debug, Clone)]
 pub struct IngestConfig {
@@ -50,6 +59,8 @@ pub struct IngestConfig {
     pub topics: Vec<TopicRule>,
     /// Where to begin.
     pub start: Start,
+    /// Partitions that are begun elsewhere, by topic and number: what is before is known already.
+    pub resume: BTreeMap<(String, i32), ResumeAt>,
     /// Larger values are refused.
     pub max_record_bytes: usize,
     /// When a batch ends.
@@ -83,6 +94,7 @@ impl IngestConfig {
             brokers: brokers.into(),
             topics,
             start: Start::Earliest,
+            resume: BTreeMap::new(),
             max_record_bytes: Self::MAX_RECORD_BYTES,
             batch: BatchLimits::default(),
             topic_ids: true,

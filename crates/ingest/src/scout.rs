@@ -219,7 +219,9 @@ impl Scout {
                 Some(true) => self.config.start,
                 _ => Start::Earliest,
             };
-            let (start, end) = match self.broker.start(name, partition, start) {
+            let resume = self.config.resume.get(&(name.to_string(), partition));
+            let resume = resume.filter(|at| at.topic_id == topic.id && known.is_some());
+            let (start, end) = match self.broker.begin(name, partition, start, resume) {
                 Ok(span) => span,
                 Err(error) => {
                     unanswered = Some(error);

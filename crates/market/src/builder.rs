@@ -1,3 +1,4 @@
+use crate::saved::BuilderState;
 use crate::{
     Bbo, Book, Changes, Check, ChecksumRule, Decimals, DuplicateLevel, Level, Link, Nanos,
     RecentDelta, RecentDeltas, Seq, Side, SnapshotOrigin,
@@ -345,6 +346,33 @@ impl BookBuilder {
 
     fn is_too_deep(&self, book: &Book) -> bool {
         book.bids().len().max(book.asks().len()) > self.max_levels
+    }
+
+    /// The deltas that are kept, and what is known beside levels.
+    pub(crate) const fn kept(&self) -> (&RecentDeltas, BuilderState) {
+        let state = BuilderState {
+            live: self.live,
+            venue_seq: self.venue_seq,
+            window: self.window,
+            decimals: self.decimals,
+        };
+        (&self.recent, state)
+    }
+
+    pub(crate) fn become_saved(
+        &mut self,
+        bids: &[Level],
+        asks: &[Level],
+        recent: RecentDeltas,
+        state: BuilderState,
+    ) -> Result<(), DuplicateLevel> {
+        self.book.fill(bids, asks)?;
+        self.recent = recent;
+        self.live = state.live;
+        self.venue_seq = state.venue_seq;
+        self.window = state.window;
+        self.decimals = state.decimals;
+        Ok(())
     }
 
     fn base_of(&self, first: usize) -> Seq {

@@ -32,6 +32,7 @@ mod venue_checksum;
 mod builder;
 mod event;
 mod recent;
+mod saved;
 
 pub use bbo::Bbo;
 pub use book::{Book, DuplicateLevel};
@@ -44,6 +45,7 @@ pub use ladder::Ladder;
 pub use level::{Level, Price, Size};
 pub use position::{Epoch, Position, Seq, Step};
 pub use recent::{RecentDelta, RecentDeltas};
+pub use saved::{SavedBook, SavedDelta};
 pub use side::{Aggressor, Side};
 pub use state::{Reason, State};
 pub use time::Nanos;

@@ -121,6 +121,17 @@ impl RecentDeltas {
         }
     }
 
+    /// Calls `give` with each of them and its levels, oldest first.
+    pub(crate) fn for_each(&self, mut give: impl FnMut(RecentDelta, Vec<Level>, Vec<Level>)) {
+        let mut begin = 0;
+        for delta in &self.deltas {
+            let (middle, end) = (begin + delta.bids, begin + delta.bids + delta.asks);
+            let levels = |range| self.levels.range(range).copied().collect();
+            give(*delta, levels(begin..middle), levels(middle..end));
+            begin = end;
+        }
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.deltas.clear();

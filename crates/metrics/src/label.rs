@@ -270,6 +270,25 @@ label! {
 }
 
 label! {
+    /// Why a checkpoint is not taken over.
+    CheckpointRefusal is "reason":
+    /// The topic could not be read in time.
+    Unread = "unread",
+    /// It is not what was written.
+    Checksum = "checksum",
+    /// It is of another version.
+    Version = "version",
+    /// It is no checkpoint.
+    Malformed = "malformed",
+    /// The topic was made anew since.
+    OtherTopic = "other_topic",
+    /// Records that it does not include are not in the log, or the log ends before it.
+    OffsetGone = "offset_gone",
+    /// The configuration says another scale now.
+    OtherScale = "other_scale",
+}
+
+label! {
     /// What the decoder made of a Kafka record; mirrors `ingest::Outcome`.
     DecodeOutcome is "outcome":
     /// It said something.

@@ -21,6 +21,7 @@ mod histogram;
 mod by;
 pub mod label;
 
+mod checkpoints;
 mod history;
 mod ingest;
 mod publisher;
@@ -31,6 +32,7 @@ mod process;
 mod registry;
 
 pub use by::By;
+pub use checkpoints::CheckpointMetrics;
 pub use counter::Counter;
 pub use family::{Family, Kind};
 pub use gauge::{DurationGauge, Gauge};

@@ -1,4 +1,4 @@
-use crate::label::{BookState, CatchUp, Encoding, EventOutcome};
+use crate::label::{BookState, CatchUp, CheckpointRefusal, Encoding, EventOutcome};
 use crate::{By, Counter, Gauge, Histogram};
 
 /// What one publisher counts; the publisher is its only writer.
@@ -13,6 +13,13 @@ pub struct PublisherMetrics {
     pub recoveries: Counter,
     /// Instruments that went quiet.
     pub went_stale: Counter,
+
+    /// Instruments taken over from checkpoints, once for each partition.
+    pub restored: Counter,
+    /// Checkpoints that were not taken over, by the reason.
+    pub not_restored: By<CheckpointRefusal, Counter>,
+    /// Checkpoints taken.
+    pub checkpoints: Counter,
 
     /// Instruments known.
     pub instruments: Gauge,

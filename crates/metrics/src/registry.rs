@@ -6,7 +6,10 @@ use prometheus::{Encoder, TextEncoder};
 
 use crate::family::Scrape;
 use crate::ingest::Names;
-use crate::{Family, Gauge, HistoryMetrics, IngestMetrics, Kind, PublisherMetrics, ShardMetrics};
+use crate::{
+    CheckpointMetrics, Family, Gauge, HistoryMetrics, IngestMetrics, Kind, PublisherMetrics,
+    ShardMetrics,
+};
 
 /// The `Content-Type` of what [`Registry::render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -28,6 +31,7 @@ pub struct Registry {
     publishers: Mutex<Vec<Arc<PublisherMetrics>>>,
     ingests: Mutex<Vec<Arc<IngestMetrics>>>,
     history: Arc<HistoryMetrics>,
+    checkpoints: Arc<CheckpointMetrics>,
     node: Arc<NodeMetrics>,
 }
 
@@ -79,6 +83,7 @@ impl Registry {
             publishers: Mutex::default(),
             ingests: Mutex::default(),
             history: Arc::default(),
+            checkpoints: Arc::default(),
             node: Arc::default(),
         }
     }
@@ -105,6 +110,12 @@ impl Registry {
     #[must_use]
     pub fn history(&self) -> Arc<HistoryMetrics> {
         Arc::clone(&self.history)
+    }
+
+    /// The cells of the checkpoints.
+    #[must_use]
+    pub fn checkpoints(&self) -> Arc<CheckpointMetrics> {
+        Arc::clone(&self.checkpoints)
     }
 
     /// The cells of the node as a whole.
@@ -171,6 +182,7 @@ impl Registry {
         families::publishers(&lock(&self.publishers), &mut out);
         families::shards(&lock(&self.shards), &mut out);
         families::history(&self.history, &mut out);
+        families::checkpoints(&self.checkpoints, &lock(&self.publishers), &mut out);
         families::stages(&lock(&self.publishers), &lock(&self.shards), &mut out);
         crate::process::scrape(&mut out);
         out

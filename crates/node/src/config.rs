@@ -46,6 +46,7 @@ use std::sync::Arc;
 
 use ingest::IngestConfig;
 
+use crate::checkpoints::CheckpointSettings;
 use crate::history::HistorySettings;
 
 use flat::Flat;
@@ -72,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) streams: streams::Settings,
     /// The bounds and times of the fan-out, and the public listener.
     pub(crate) fanout: fanout::Settings,
+    /// Where checkpoints are, and who writes them.
+    pub(crate) checkpoints: CheckpointSettings,
     /// The bounds of replays.
     pub(crate) history: HistorySettings,
     /// What is logged.
@@ -164,6 +167,11 @@ impl Config {
             instruments: Arc::new(instruments),
             lists,
             fanout,
+            checkpoints: CheckpointSettings {
+                topic: reader.checked("checkpoints.topic", topic),
+                write_every: reader.duration_or_off("checkpoints.write_every"),
+                create: reader.choice("checkpoints.create") == "missing",
+            },
             history: HistorySettings {
                 replays: reader.count("history.replays"),
                 look_back: reader.duration("history.look_back"),
@@ -174,6 +182,17 @@ impl Config {
             files,
             effective: Effective(Vec::new()),
         }
+    }
+}
+
+/// A name that Kafka allows.
+fn topic(text: &str) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let fits = (1..=249).contains(&text.len()) && text.chars().all(is_allowed);
+    if fits && !matches!(text, "." | "..") {
+        Ok(text.to_owned())
+    } else {
+        Err(keys::TOPIC.to_owned())
     }
 }
 

@@ -15,9 +15,10 @@ use ingest::{
 };
 use market::{Channel, Event, Nanos};
 use metrics::PublisherMetrics;
-use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Settings};
+use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Settings, Unwanted};
 
 use crate::admin::PublisherReadiness;
+use crate::checkpoints::{self, Loaded, Taker};
 use crate::config::{Instrument, Instruments};
 
 pub(crate) use counts::IngestCounts;
@@ -48,6 +49,9 @@ pub(crate) struct Pipeline {
     refusals: u32,
     /// It has caught up once, so clients are let in.
     is_open: bool,
+    /// What is known of instruments from before.
+    loaded: Arc<Loaded>,
+    taker: Option<Taker>,
 }
 
 impl Pipeline {
@@ -81,6 +85,46 @@ impl Pipeline {
             ticked: Instant::now(),
             refusals: 0,
             is_open: false,
+            loaded: Arc::default(),
+            taker: None,
+        }
+    }
+
+    /// Takes over what was known of instruments, and says what is known now.
+    pub(crate) fn keep(&mut self, loaded: Arc<Loaded>, taker: Option<Taker>) {
+        self.loaded = loaded;
+        self.taker = taker;
+    }
+
+    /// Takes over what checkpoints have of a partition.
+    fn restore(&mut self, partition: PartitionIndex, about: &PartitionAbout) {
+        let loaded = Arc::clone(&self.loaded);
+        let Some(identity) = self.identity(partition).cloned() else {
+            return;
+        };
+        for checkpoint in &loaded.checkpoints {
+            let name = &checkpoint.name;
+            if !checkpoint.homes().any(|home| home.topic == identity.topic) {
+                continue;
+            }
+            let Ok(resolved) = self.resolve(name.venue(), name.symbol()) else {
+                continue;
+            };
+            let handle = Handle(resolved.handle.0);
+            let of = (partition.0, &identity, about);
+            match checkpoints::restore(&mut self.publisher, of, handle, checkpoint, now()) {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.metrics.restored.inc();
+                    if let Some(taker) = &mut self.taker {
+                        taker.restored(handle);
+                    }
+                }
+                Err(reason) => {
+                    self.metrics.not_restored[reason].inc();
+                    tracing::warn!(instrument = %name, topic = %about.topic, partition = about.partition, ?reason, "a checkpoint is not taken over");
+                }
+            }
         }
     }
 
@@ -203,6 +247,7 @@ impl Sink for Pipeline {
         self.publisher
             .open(partition.0, identity.clone(), about.start_offset);
         self.remember(partition, identity);
+        self.restore(partition, about);
         self.readiness.opened(&about.topic, about.partition);
     }
 
@@ -219,6 +264,11 @@ impl Sink for Pipeline {
         let taken = self
             .publisher
             .event(place(at), Handle(instrument.0), &event, now);
+        // What checkpoints include comes again while the node catches up.
+        let taken = taken.or_else(|unwanted| match unwanted {
+            Unwanted::Repeated(_) if !self.is_open => Ok(()),
+            other => Err(other),
+        });
         if let Err(unwanted) = taken {
             self.refusals += 1;
             if self.refusals <= REFUSALS_LOGGED {
@@ -297,6 +347,12 @@ impl Sink for Pipeline {
         }
         self.publisher.speak(now);
         self.port.turn(&mut self.publisher, now);
+        if self.is_open
+            && let Some(taker) = &mut self.taker
+        {
+            let taken = taker.turn(&self.publisher, progress, &self.partitions, at);
+            self.metrics.checkpoints.add(taken);
+        }
         if at.saturating_duration_since(self.ticked) >= TICK {
             self.tick(progress, at);
         }

@@ -20,6 +20,7 @@ mod sink;
 mod topics;
 
 pub(crate) use args::PublishArgs;
+pub(crate) use deliveries::Deliveries;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

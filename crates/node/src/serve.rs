@@ -1,11 +1,13 @@
 //! A node: what it starts, what it waits for, and in which order it ends.
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use fanout::{Directory, Fanout};
+use ingest::IngestConfig;
 use metrics::{BuildInfo, Registry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use wire::GoAwayReason;
 
 use crate::admin::{self, AdminState, Readiness};
+use crate::checkpoints::{self, Job, Loaded, Taker, Writer};
 use crate::cli::{LogHandle, Recent};
 use crate::config::Config;
 use crate::history::Replays;
@@ -128,7 +131,8 @@ fn start(
     stop: &ingest::Stop,
     failed: &watch::Sender<Option<String>>,
 ) -> anyhow::Result<(Fanout, Publishers)> {
-    let consumers = ingest::start(&config.ingest, stop)?;
+    let (ingest_config, loaded) = checkpoints_of(config, registry);
+    let consumers = ingest::start(&ingest_config, stop)?;
     let wakers = consumers.iter().map(|consumer| {
         let waker = consumer.waker();
         Arc::new(move || waker.wake()) as Arc<dyn Fn() + Send + Sync>
@@ -154,6 +158,7 @@ fn start(
         );
         Arc::new(replays) as Arc<dyn fanout::History>
     });
+    let jobs = writer_of(config, registry)?;
     let names_instruments = consumers.len() == 1;
     let mut publishers = Publishers::new();
     for (number, (consumer, mut port)) in consumers.into_iter().zip(ports).enumerate() {
@@ -170,6 +175,9 @@ fn start(
             registry.add_publisher(),
             IngestCounts::new(registry.add_ingest()),
         );
+        let taker = jobs.as_ref().zip(config.checkpoints.write_every);
+        let taker = taker.map(|(jobs, every)| Taker::new(every, jobs.clone(), Instant::now()));
+        pipeline.keep(Arc::clone(&loaded), taker);
         if names_instruments {
             pipeline.list_named();
         }
@@ -188,6 +196,27 @@ fn start(
         publishers.push(thread);
     }
     Ok((fanout, publishers))
+}
+
+/// What was known of instruments when this node was started, and from where it reads on.
+fn checkpoints_of(config: &Config, registry: &Registry) -> (IngestConfig, Arc<Loaded>) {
+    let mut ingest = config.ingest.clone();
+    let topic = config.checkpoints.topic.as_ref();
+    let loaded = topic.map(|topic| checkpoints::load(topic, &mut ingest, &registry.checkpoints()));
+    (ingest, Arc::new(loaded.unwrap_or_default()))
+}
+
+/// The way to the thread that writes checkpoints, on a node that does.
+fn writer_of(config: &Config, registry: &Registry) -> anyhow::Result<Option<SyncSender<Job>>> {
+    let settings = &config.checkpoints;
+    let (Some(topic), Some(_)) = (&settings.topic, settings.write_every) else {
+        return Ok(None);
+    };
+    let metrics = registry.checkpoints();
+    // It ends with the publishers, and is not waited for: what it has not written is in the log.
+    let jobs = Writer::start(topic, settings.create, &config.ingest, metrics)
+        .context("cannot write checkpoints")?;
+    Ok(Some(jobs))
 }
 
 fn admin_state(

@@ -32,18 +32,23 @@ mod bars;
 mod day;
 
 mod epoch;
+
+mod checkpoint;
 mod publisher;
 mod replay;
 
 mod ring;
 
+pub use checkpoint::{
+    BookPart, Checkpoint, CheckpointError, SavedHome, SavedPlace, StatusPart, TradesPart,
+};
 pub use epoch::PartitionIdentity;
 pub use key::{Handle, StreamKey, WatchId};
 pub use message_log::MessageLog;
 pub use place::{At, Scope};
 pub use publisher::{
-    About, CaughtUp, Encoded, Joined, Origin, Publisher, Refused, ResumeFailure, Start, Stats,
-    Unwanted,
+    About, CaughtUp, Encoded, Joined, NotRestored, Origin, Publisher, Refused, ResumeFailure,
+    Start, Stats, Unwanted,
 };
 pub use replay::{Foundation, Replay};
 pub use ring::{Chunks, Cursor, Frames, Passed, Ring};

@@ -29,6 +29,7 @@ mod resume;
 mod start;
 
 mod catch_up;
+mod checkpoints;
 mod join;
 mod origin;
 mod watch;
@@ -47,6 +48,7 @@ use crate::{Handle, PartitionIdentity, Run, Settings, WatchId};
 
 pub use about::About;
 pub use catch_up::CaughtUp;
+pub use checkpoints::NotRestored;
 pub use join::{Joined, ResumeFailure, Start};
 pub use origin::Origin;
 pub use outbox::Encoded;

@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod channels;
+mod checkpoints;
 mod cryptofeed;
 mod doors;
 mod edges;

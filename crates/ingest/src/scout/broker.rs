@@ -10,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::KafkaConsumer;
 use crate::topic_id::{self, NotDescribed, TopicId};
-use crate::{Source, Start, TopicRule};
+use crate::{ResumeAt, Source, Start, TopicRule};
 
 /// How long a broker may take for one answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -95,6 +95,23 @@ impl Broker {
             .client
             .fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
         Ok((Seq(ends.0), Seq(ends.1)))
+    }
+
+    /// The same, but where it goes on, if that is given and the log reaches that far.
+    pub(super) fn begin(
+        &self,
+        topic: &str,
+        partition: i32,
+        start: Start,
+        resume: Option<&ResumeAt>,
+    ) -> Result<(Seq, Seq), Unanswered> {
+        if let Some(resume) = resume {
+            let (first, end) = self.ends(topic, partition)?;
+            if resume.next <= end {
+                return Ok((resume.next.max(first), end));
+            }
+        }
+        self.start(topic, partition, start)
     }
 
     /// Where to begin to read a partition, and the offset behind its end.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::family::{Kind, Sample, Scrape, gauge, seconds};
 use crate::registry::NodeMetrics;
 use crate::{
-    BuildInfo, By, Counter, Histogram, HistoryMetrics, IngestMetrics, PublisherMetrics,
-    ShardMetrics, TopicMetrics,
+    BuildInfo, By, CheckpointMetrics, Counter, Histogram, HistoryMetrics, IngestMetrics,
+    PublisherMetrics, ShardMetrics, TopicMetrics,
 };
 
 pub(super) fn node(build: &BuildInfo, node: &Arc<NodeMetrics>, out: &mut Scrape) {
@@ -58,6 +58,61 @@ pub(super) fn node(build: &BuildInfo, node: &Arc<NodeMetrics>, out: &mut Scrape)
         "When the certificate of the public listener ends, in seconds since 1970 UTC; 0 without TLS.",
         node,
         |n| &n.tls_expires,
+    );
+}
+
+pub(super) fn checkpoints(
+    checkpoints: &Arc<CheckpointMetrics>,
+    publishers: &[Arc<PublisherMetrics>],
+    out: &mut Scrape,
+) {
+    out.sum(
+        "tapecast_checkpoints_restored_total",
+        "Instruments taken over from checkpoints at the start, once for each of their partitions.",
+        publishers,
+        |p| &p.restored,
+    );
+    let mut refused: Vec<_> = publishers.iter().map(|p| &p.not_restored).collect();
+    refused.push(&checkpoints.refused);
+    let mut samples = Vec::new();
+    By::sum(&refused, &mut Vec::new(), &mut samples);
+    out.push(
+        "tapecast_checkpoints_refused_total",
+        Kind::Counter,
+        vec!["reason"],
+        "Checkpoints that were not taken over at the start; what is of them is read from the log.",
+        samples,
+    );
+    out.sum(
+        "tapecast_checkpoints_taken_total",
+        "Checkpoints taken to be written.",
+        publishers,
+        |p| &p.checkpoints,
+    );
+    let checkpoints = std::slice::from_ref(checkpoints);
+    out.sum(
+        "tapecast_checkpoints_written_total",
+        "Records of checkpoints that Kafka has acknowledged.",
+        checkpoints,
+        |c| &c.written,
+    );
+    out.sum(
+        "tapecast_checkpoint_bytes_total",
+        "Bytes of the checkpoints written, before they are packed.",
+        checkpoints,
+        |c| &c.bytes,
+    );
+    out.sum(
+        "tapecast_checkpoints_failed_total",
+        "Checkpoints that could not be sent.",
+        checkpoints,
+        |c| &c.failed,
+    );
+    out.sum(
+        "tapecast_checkpoints_undelivered_total",
+        "Records of checkpoints that were sent and did not arrive.",
+        checkpoints,
+        |c| &c.undelivered,
     );
 }
 

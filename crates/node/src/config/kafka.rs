@@ -20,6 +20,7 @@ pub(super) fn read(reader: &mut Reader) -> IngestConfig {
         discovery: reader.duration("kafka.discovery_interval"),
         max_record_bytes: reader.size("kafka.max_record_bytes"),
         batch: BatchLimits::default(),
+        resume: std::collections::BTreeMap::new(),
         properties: reader.properties("kafka.properties"),
     };
     let count = reader.items("topics");

@@ -18,6 +18,10 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
+/// What a topic may be called.
+pub(super) const TOPIC: &str =
+    "1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', such as \"tapecast-checkpoints\"";
+
 /// The words of `topics[].format`.
 pub(super) const FORMATS: [&str; Format::ALL.len()] = {
     let mut names = [""; Format::ALL.len()];
@@ -367,6 +371,25 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Choice(&["batched", "single"]),
         default: Value("batched"),
         meaning: "How shards send: many sessions with one system call by io_uring, where the system has it, or each with its own.",
+    },
+    Key {
+        path: "checkpoints.topic",
+        kind: Kind::Text(TOPIC),
+        default: None("none: no checkpoints"),
+        meaning: "A compacted topic with what is known of every instrument; a node that starts takes it over, and reads on from there.",
+    },
+    // A start then catches up with a minute of the market, a second of work.
+    Key {
+        path: "checkpoints.write_every",
+        kind: Kind::DurationOrOff(SECOND, DAY),
+        default: Value("off"),
+        meaning: "How often this node writes each instrument's checkpoint, spread over the time; two nodes of a fleet are enough.",
+    },
+    Key {
+        path: "checkpoints.create",
+        kind: Kind::Choice(&["missing", "never"]),
+        default: Value("missing"),
+        meaning: "Whether a node that writes makes the topic where it is missing, as far as the broker lets it.",
     },
     // Each has a thread, a client of Kafka with its threads, and a few MiB.
     Key {

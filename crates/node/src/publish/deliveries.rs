@@ -8,7 +8,7 @@ use rdkafka::producer::ProducerContext;
 
 /// What has become of the records that the producer took.
 #[derive(Debug, Default)]
-pub(super) struct Deliveries {
+pub(crate) struct Deliveries {
     acknowledged: AtomicU64,
     failed: AtomicU64,
     first_failure: Mutex<Option<Failure>>,
@@ -16,17 +16,17 @@ pub(super) struct Deliveries {
 
 /// A record that Kafka did not take.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     pub(super) topic: String,
     pub(super) source: KafkaError,
 }
 
 impl Deliveries {
-    pub(super) fn acknowledged(&self) -> u64 {
+    pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    pub(super) fn failed(&self) -> u64 {
+    pub(crate) fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 

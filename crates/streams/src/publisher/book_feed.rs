@@ -1,6 +1,6 @@
 use market::{
-    Book, BookBuilder, Channel, DeltaOutcome, Epoch, Level, Link, Nanos, Reason, Seq,
-    SnapshotOrigin, SnapshotOutcome, State,
+    Book, BookBuilder, Channel, DeltaOutcome, DuplicateLevel, Epoch, Level, Link, Nanos, Reason,
+    SavedBook, Seq, SnapshotOrigin, SnapshotOutcome, State,
 };
 use wire::{Head, Status, View, ViewParams, sbe};
 
@@ -11,6 +11,7 @@ use super::desk::Desk;
 use super::home::Home;
 use super::identity::Identity;
 use crate::book_log::{BookEntry, BookEntryKind, BookLog};
+use crate::checkpoint::BookPart;
 use crate::pace::Resting;
 use crate::place::Place;
 use crate::view::BookView;
@@ -92,6 +93,34 @@ impl BookFeed {
         }
         self.bbo.begin(base);
         self.broken = Some((State::Resyncing, reason));
+    }
+
+    /// All that the book knows.
+    pub(super) fn save(&self) -> SavedBook {
+        self.builder.save()
+    }
+
+    /// Becomes what was saved; nobody can resume from before it, and nobody watches yet.
+    pub(super) fn restore(
+        &mut self,
+        epoch: Epoch,
+        part: &BookPart,
+        now: Nanos,
+    ) -> Result<(), DuplicateLevel> {
+        self.builder.restore(&part.book)?;
+        self.epoch = epoch;
+        self.last = part.last.place(now);
+        self.broken = part.broken;
+        self.bbo.bbo = part.bbo;
+        self.bbo.last = part.bbo_last.place(now);
+        if part.founded {
+            self.log.restart(self.last.seq);
+            self.bbo.log.restart(self.bbo.last.seq);
+        } else {
+            self.log.reset();
+            self.bbo.log.reset();
+        }
+        Ok(())
     }
 
     pub(super) fn delta(

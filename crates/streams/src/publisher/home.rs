@@ -1,6 +1,7 @@
 use market::{Epoch, Exponents, Seq};
 
 use crate::PartitionIdentity;
+use crate::checkpoint::SavedHome;
 
 /// The partition that a channel of an instrument is read from.
 #[derive(Debug)]
@@ -18,6 +19,22 @@ impl Home {
             identity: identity.clone(),
             heard: Seq::NONE,
         }
+    }
+
+    /// One of which all records up to `heard` have been taken.
+    pub(super) fn heard(index: u32, identity: &PartitionIdentity, heard: Seq) -> Self {
+        Self {
+            heard,
+            ..Self::new(index, identity)
+        }
+    }
+
+    pub(super) fn saved(&self, read_to: &impl Fn(u32) -> Seq) -> SavedHome {
+        SavedHome::of(
+            &self.identity,
+            self.heard,
+            read_to(self.index).max(self.heard),
+        )
     }
 
     pub(super) const fn identity(&self) -> &PartitionIdentity {

@@ -15,6 +15,8 @@ pub(super) struct Identity {
     pub(super) exponents: Exponents,
     tick_size: Option<Price>,
     lot_size: Option<Size>,
+    /// Whether a definition said so, and not the configuration.
+    pub(super) defined: bool,
 }
 
 impl Identity {
@@ -26,6 +28,7 @@ impl Identity {
             exponents,
             tick_size: None,
             lot_size: None,
+            defined: false,
         }
     }
 
@@ -38,12 +41,24 @@ impl Identity {
         (self.tick_size, self.lot_size)
     }
 
+    /// Takes over what a definition said once.
+    pub(super) const fn redefine(
+        &mut self,
+        exponents: Exponents,
+        (tick_size, lot_size): (Option<Price>, Option<Size>),
+    ) {
+        self.set_steps(tick_size, lot_size);
+        self.exponents = exponents;
+        self.defined = true;
+    }
+
     /// Takes over a definition; whether the scale is another one now.
     pub(super) fn define(&mut self, definition: &Definition) -> bool {
         self.set_steps(
             definition.tick_size.map(Price),
             definition.lot_size.map(Size),
         );
+        self.defined = true;
         std::mem::replace(&mut self.exponents, definition.exponents) != definition.exponents
     }
 

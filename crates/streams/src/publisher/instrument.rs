@@ -96,6 +96,26 @@ impl Instrument {
         std::mem::replace(&mut self.fresh, false)
     }
 
+    pub(super) const fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    pub(super) const fn reference(&self) -> Option<&Home> {
+        self.reference.as_ref()
+    }
+
+    pub(super) fn set_reference(&mut self, home: Home) {
+        self.reference = Some(home);
+    }
+
+    /// What was known of it once is known again.
+    pub(super) const fn restored(&mut self, halted: bool, now: Nanos) {
+        self.halted = halted;
+        self.last_well = now;
+        self.fresh = true;
+        self.revision += 1;
+    }
+
     pub(super) const fn home(&self, channel: Channel) -> Option<&Home> {
         match channel {
             Channel::Trades => self.trades.home.as_ref(),
@@ -266,7 +286,7 @@ impl Instrument {
         }
     }
 
-    const fn main_epoch(&self) -> Epoch {
+    pub(super) const fn main_epoch(&self) -> Epoch {
         match self.main_channel() {
             Channel::Trades => self.trades.epoch,
             _ => self.book.epoch,

@@ -20,5 +20,6 @@ mod catching_up;
 mod following;
 mod homes;
 mod losing;
+mod restoring;
 mod resuming;
 mod starting;

@@ -1,0 +1,171 @@
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use ingest::{IngestConfig, ResumeAt};
+use market::Seq;
+use metrics::CheckpointMetrics;
+use metrics::label::CheckpointRefusal;
+use streams::{Checkpoint, CheckpointError};
+
+use super::MARK;
+
+/// How long the topic may take: 2,000 books of 1,000 levels a side are 64 MiB, which is a second.
+/// Without an answer in time the node starts the other way.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// What the topic has.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// Those with a book first: they may have trades that are newer than trades kept alone.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+/// Reads the topic, and says in the configuration from where each partition is read then.
+pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointMetrics) -> Loaded {
+    let kept = match ingest::read_kept(config, topic, WITHIN) {
+        Ok(Some(kept)) => kept,
+        Ok(None) => {
+            tracing::info!(topic, "there are no checkpoints yet");
+            return Loaded::default();
+        }
+        Err(error) => {
+            metrics.refused[CheckpointRefusal::Unread].inc();
+            tracing::warn!(topic, %error, "no checkpoints; starting without");
+            return Loaded::default();
+        }
+    };
+    let mut loaded = Loaded::default();
+    let mut marks = HashMap::new();
+    let mut all_sound = true;
+    for (key, value) in kept {
+        let mark = key.strip_prefix(MARK.as_bytes());
+        if let Some(partition) = mark.and_then(|mark| std::str::from_utf8(mark).ok()) {
+            marks.insert(partition.to_owned(), value);
+            continue;
+        }
+        match Checkpoint::decode(&value) {
+            Ok(checkpoint) => loaded.checkpoints.push(checkpoint),
+            Err(error) => {
+                all_sound = false;
+                metrics.refused[refusal(error)].inc();
+                let key = String::from_utf8_lossy(&key);
+                tracing::warn!(topic, %key, %error, "a checkpoint cannot be read");
+            }
+        }
+    }
+    loaded
+        .checkpoints
+        .sort_by_key(|checkpoint| checkpoint.book.is_none());
+    if all_sound {
+        config.resume = resumes(&loaded.checkpoints, &marks);
+    }
+    let (checkpoints, partitions) = (loaded.checkpoints.len(), config.resume.len());
+    tracing::info!(topic, checkpoints, partitions, "checkpoints were read");
+    loaded
+}
+
+/// From where each partition has to be read: behind what all checkpoints include. Without its mark,
+/// which is a topic's UUID, nobody knows whether all of its instruments have one.
+fn resumes(
+    checkpoints: &[Checkpoint],
+    marks: &HashMap<String, Vec<u8>>,
+) -> BTreeMap<(String, i32), ResumeAt> {
+    let mut resumes: BTreeMap<(String, i32), ResumeAt> = BTreeMap::new();
+    for home in checkpoints.iter().flat_map(Checkpoint::homes) {
+        let mark = marks.get(&format!("{}/{}", home.topic, home.partition));
+        if mark.is_none_or(|mark| *mark != home.topic_id) {
+            continue;
+        }
+        let next = Seq(home.read_to.0 + 1);
+        let at = resumes
+            .entry((home.topic.to_string(), home.partition))
+            .or_insert(ResumeAt {
+                topic_id: home.topic_id,
+                next,
+            });
+        at.next = at.next.min(next);
+    }
+    resumes
+}
+
+const fn refusal(error: CheckpointError) -> CheckpointRefusal {
+    match error {
+        CheckpointError::Version(_) => CheckpointRefusal::Version,
+        CheckpointError::Checksum { .. } => CheckpointRefusal::Checksum,
+        _ => CheckpointRefusal::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Exponents, InstrumentName, Nanos, Reason, State};
+    use streams::{SavedHome, SavedPlace, StatusPart, TradesPart};
+
+    fn checkpoint(topic_id: u8, partition: i32, read_to: i64) -> Checkpoint {
+        let last = SavedPlace {
+            seq: Seq(1),
+            event_time: None,
+            log_time: Nanos(0),
+        };
+        let home = SavedHome {
+            topic: "t".into(),
+            topic_id: [topic_id; 16],
+            partition,
+            heard: Seq(1),
+            read_to: Seq(read_to),
+        };
+        Checkpoint {
+            name: InstrumentName::parse("A:B").unwrap(),
+            exponents: Exponents::default(),
+            defined: None,
+            halted: false,
+            reference: None,
+            book: None,
+            trades: Some(TradesPart {
+                home,
+                last,
+                broken: None,
+            }),
+            status: StatusPart {
+                state: State::Live,
+                reason: Reason::None,
+                begun: true,
+                last,
+            },
+        }
+    }
+
+    #[test]
+    fn a_partition_is_read_from_the_least_offset_that_anybody_needs() {
+        let all = [
+            checkpoint(1, 0, 70),
+            checkpoint(1, 0, 50),
+            checkpoint(1, 1, 9),
+        ];
+        let marks = [
+            ("t/0".to_owned(), vec![1; 16]),
+            ("t/1".to_owned(), vec![1; 16]),
+        ];
+        let resumes = resumes(&all, &marks.into());
+        assert_eq!(resumes[&("t".to_owned(), 0)].next, Seq(51));
+        assert_eq!(resumes[&("t".to_owned(), 1)].next, Seq(10));
+    }
+
+    #[test]
+    fn a_partition_without_a_mark_of_its_very_topic_is_read_the_other_way() {
+        let all = [
+            checkpoint(1, 0, 70),
+            checkpoint(2, 0, 5),
+            checkpoint(1, 1, 9),
+        ];
+        assert!(resumes(&all, &HashMap::new()).is_empty());
+        let marks = HashMap::from([
+            ("t/0".to_owned(), vec![1; 16]),
+            ("t/1".to_owned(), vec![3; 16]),
+        ]);
+        let resumes = resumes(&all, &marks);
+        assert_eq!(resumes.len(), 1);
+        assert_eq!(resumes[&("t".to_owned(), 0)].next, Seq(71));
+    }
+}

@@ -1,0 +1,37 @@
+use ingest::PartitionAbout;
+use market::{Nanos, Seq};
+use metrics::label::CheckpointRefusal;
+use streams::{Checkpoint, Handle, NotRestored, PartitionIdentity, Publisher, SavedHome};
+
+/// Takes over what a checkpoint has of a partition that is being opened. `Ok(false)` when it has
+/// nothing of it.
+pub(crate) fn restore(
+    publisher: &mut Publisher,
+    (index, identity, about): (u32, &PartitionIdentity, &PartitionAbout),
+    handle: Handle,
+    checkpoint: &Checkpoint,
+    now: Nanos,
+) -> Result<bool, CheckpointRefusal> {
+    let of_it =
+        |home: &&SavedHome| home.topic == identity.topic && home.partition == identity.partition;
+    let mut homes = checkpoint.homes().filter(of_it).peekable();
+    if homes.peek().is_none() {
+        return Ok(false);
+    }
+    for home in homes {
+        if home.topic_id != identity.topic_id || home.topic_id == [0; 16] {
+            return Err(CheckpointRefusal::OtherTopic);
+        }
+        // What stands between the checkpoint and where reading begins would be missing; and a log
+        // that ends before has another future.
+        if Seq(home.read_to.0 + 1) < about.start_offset || home.read_to >= about.end_offset {
+            return Err(CheckpointRefusal::OffsetGone);
+        }
+    }
+    match publisher.restore(index, handle, checkpoint, now) {
+        Ok(()) => Ok(true),
+        Err(NotRestored::OtherScale) => Err(CheckpointRefusal::OtherScale),
+        Err(NotRestored::OtherPartition) => Err(CheckpointRefusal::OtherTopic),
+        Err(_) => Err(CheckpointRefusal::Malformed),
+    }
+}

@@ -1,0 +1,160 @@
+use std::collections::{HashSet, VecDeque};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::{Duration, Instant};
+
+use ingest::Progress;
+use market::Seq;
+use streams::{Handle, PartitionIdentity, Publisher};
+
+use super::writer::Job;
+use super::{TRADES, key_of, mark_of};
+
+/// Checkpoints taken in a turn: each copies a book, some ten microseconds a thousand levels, and a
+/// turn comes with every batch of records.
+const A_TURN: usize = 4;
+
+/// Takes checkpoints of a publisher's instruments, spread over the interval.
+///
+/// Invariants:
+/// - An instrument that has no checkpoint is taken before any other is taken again, and one thread
+///   writes in that order. So one that says how far its partition was read stands behind those
+///   of all instruments that were seen there by then, and a node that begins there misses none.
+/// - A partition is marked once every instrument has been taken since the mark was decided on.
+pub(crate) struct Taker {
+    every: Duration,
+    jobs: SyncSender<Job>,
+    /// When the pass at hand began, over how many instruments, and how many have been taken.
+    began: Instant,
+    count: u32,
+    done: u32,
+    /// Instruments that were looked at for the first time.
+    seen: u32,
+    /// Those that have a checkpoint already, since they were restored from it.
+    restored: HashSet<Handle>,
+    /// The partitions as they were when the pass began, to be marked at its end.
+    marks: Option<Vec<PartitionIdentity>>,
+    /// Jobs that the writer had no room for: one, and a mark for each partition.
+    waiting: VecDeque<Job>,
+}
+
+impl Taker {
+    pub(crate) fn new(every: Duration, jobs: SyncSender<Job>, now: Instant) -> Self {
+        Self {
+            every,
+            jobs,
+            began: now,
+            count: 0,
+            done: 0,
+            seen: 0,
+            restored: HashSet::new(),
+            marks: None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// The instrument was restored: it has a checkpoint.
+    pub(crate) fn restored(&mut self, handle: Handle) {
+        self.restored.insert(handle);
+    }
+
+    /// Takes those that are due; returns how many that were.
+    pub(crate) fn turn(
+        &mut self,
+        publisher: &Publisher,
+        progress: &Progress,
+        identities: &[Option<PartitionIdentity>],
+        now: Instant,
+    ) -> u64 {
+        if self.marks.is_none() {
+            self.marks = Some(identities.iter().flatten().cloned().collect());
+        }
+        let mut taken = 0;
+        for _ in 0..A_TURN {
+            if !self.give_waiting() {
+                break;
+            }
+            let Some(handle) = self.next(publisher, identities, now) else {
+                break;
+            };
+            let read_to = |partition: u32| {
+                let at = progress.partitions.get(partition as usize);
+                at.map_or(Seq::NONE, |at| Seq(at.position - 1))
+            };
+            let Some(checkpoint) = publisher.checkpoint(handle, read_to) else {
+                continue;
+            };
+            taken += 1;
+            let replaces = (checkpoint.book.is_some() && checkpoint.trades.is_some())
+                .then(|| format!("{}{TRADES}", checkpoint.name));
+            self.waiting.push_back(Job::Keep {
+                key: key_of(&checkpoint),
+                checkpoint: Box::new(checkpoint),
+                replaces,
+            });
+        }
+        self.give_waiting();
+        taken
+    }
+
+    /// The next instrument whose time has come.
+    fn next(
+        &mut self,
+        publisher: &Publisher,
+        identities: &[Option<PartitionIdentity>],
+        now: Instant,
+    ) -> Option<Handle> {
+        let known = u32::try_from(publisher.instruments()).unwrap_or(u32::MAX);
+        while self.seen < known {
+            let handle = Handle(self.seen);
+            self.seen += 1;
+            if !self.restored.remove(&handle) {
+                return Some(handle);
+            }
+        }
+        let passed = now.saturating_duration_since(self.began);
+        if self.done >= self.count {
+            self.mark(identities);
+            if passed >= self.every {
+                self.began = now;
+                self.done = 0;
+                self.count = known;
+                self.marks = None;
+            }
+            return None;
+        }
+        let due = passed.as_secs_f64() / self.every.as_secs_f64() * f64::from(self.count);
+        if f64::from(self.done) >= due {
+            return None;
+        }
+        self.done += 1;
+        Some(Handle(self.done - 1))
+    }
+
+    /// Every instrument has been taken: marks the partitions that are what they were.
+    fn mark(&mut self, identities: &[Option<PartitionIdentity>]) {
+        for before in self.marks.as_mut().map(std::mem::take).unwrap_or_default() {
+            let mut now = identities.iter().flatten();
+            if before.topic_id != [0; 16] && now.any(|identity| *identity == before) {
+                self.waiting.push_back(Job::Mark {
+                    key: mark_of(&before.topic, before.partition),
+                    topic_id: before.topic_id,
+                });
+            }
+        }
+    }
+
+    /// Whether the writer had room for all that waits.
+    fn give_waiting(&mut self) -> bool {
+        while let Some(job) = self.waiting.pop_front() {
+            match self.jobs.try_send(job) {
+                // A writer that has ended has said why.
+                Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+                Err(TrySendError::Full(job)) => {
+                    self.waiting.push_front(job);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}

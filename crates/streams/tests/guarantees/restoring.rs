@@ -1,0 +1,209 @@
+//! A publisher that goes on from checkpoints says what one says that has read everything.
+
+use std::sync::Arc;
+
+use market::{Channel, Exponents, Nanos, Position, Seq};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use streams::{Checkpoint, CheckpointError, Handle, NotRestored, Publisher, Run, Start, WatchId};
+use wire::{Depth, Encoding};
+
+use crate::log::{Entry, NAMES, identity};
+use crate::node::{key, name, settings};
+use crate::script::{A, at, definition, delta, trade, whole};
+use crate::venue::{PARTITIONS, Scribe, act};
+
+const NOW: Nanos = Nanos(5_000);
+
+/// Reads entries, and keeps which turn each partition is in.
+fn read(publisher: &mut Publisher, entries: &[Entry], turns: &mut [u32]) {
+    for entry in entries {
+        match entry {
+            Entry::Record(record) => record.read(publisher, NOW),
+            Entry::Reopen {
+                partition,
+                turns: turn,
+            } => {
+                turns[*partition as usize] = *turn;
+                publisher.reopen(*partition, identity(*partition, *turn), Seq(0), NOW);
+            }
+        }
+    }
+}
+
+fn publisher(turns: &[u32]) -> Publisher {
+    let mut publisher = Publisher::new(settings());
+    for instrument in 0..NAMES.len() {
+        publisher
+            .add_instrument(&name(instrument), Exponents::default(), NOW)
+            .unwrap();
+    }
+    for (partition, turns) in (0..).zip(turns) {
+        publisher.open(partition, identity(partition, *turns), Seq(0));
+    }
+    publisher
+}
+
+/// Everything that is known goes out as bytes, and into another publisher.
+fn restored(whole: &Publisher, turns: &[u32]) -> Publisher {
+    let mut restored = publisher(turns);
+    for handle in (0..).map(Handle).take(NAMES.len()) {
+        let Some(checkpoint) = whole.checkpoint(handle, |_| Seq::NONE) else {
+            continue;
+        };
+        let mut bytes = Vec::new();
+        checkpoint.encode(&mut bytes);
+        let read = Checkpoint::decode(&bytes).unwrap();
+        assert_eq!(read, checkpoint);
+        for partition in 0..PARTITIONS {
+            match restored.restore(partition, handle, &read, NOW) {
+                Ok(()) | Err(NotRestored::OtherPartition) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    restored
+}
+
+/// Watches every kind of stream; what each begins with.
+fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)> {
+    let mut begun = Vec::new();
+    for instrument in 0..NAMES.len() {
+        for (channel, depth) in [
+            (Channel::Book, Depth::Full),
+            (Channel::Book, Depth::D5),
+            (Channel::Bbo, Depth::Full),
+            (Channel::Trades, Depth::Full),
+            (Channel::Status, Depth::Full),
+        ] {
+            let key = key(instrument, channel, depth);
+            let watch = publisher.watch(key, Encoding::Sbe, NOW).unwrap();
+            let joined = publisher.join(watch, None, NOW).unwrap();
+            begun.push((watch, joined.position, joined.run));
+        }
+    }
+    begun
+}
+
+fn output(publisher: &mut Publisher) -> Vec<(WatchId, Arc<Run>)> {
+    let mut runs = Vec::new();
+    publisher.flush(NOW, |watch, run| runs.push((watch, run)));
+    runs
+}
+
+proptest! {
+    #[test]
+    fn who_goes_on_from_checkpoints_says_what_one_says_that_has_read_everything(
+        acts in vec(act(), 1..100),
+        orderly in any::<bool>(),
+        (cut, back) in (0.0f64..1.0, 0usize..30),
+    ) {
+        let entries = Scribe::write_all(&acts, orderly);
+        #[expect(clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a part of few")]
+        let cut = (entries.len() as f64 * cut) as usize;
+        let mut turns = vec![0; PARTITIONS as usize];
+        let mut whole = publisher(&turns);
+        read(&mut whole, &entries[..cut], &mut turns);
+        let mut other = restored(&whole, &turns);
+        // What a checkpoint includes is passed over when it is read again.
+        let begun_anew = entries[..cut]
+            .iter()
+            .rposition(|entry| matches!(entry, Entry::Reopen { .. }))
+            .map_or(0, |at| at + 1);
+        let from = cut.saturating_sub(back).max(begun_anew);
+        read(&mut other, &entries[from..cut], &mut turns.clone());
+        output(&mut whole);
+        prop_assert_eq!(watch(&mut whole), watch(&mut other));
+        for entry in &entries[cut..] {
+            let entry = std::slice::from_ref(entry);
+            read(&mut whole, entry, &mut turns.clone());
+            read(&mut other, entry, &mut turns.clone());
+            prop_assert_eq!(output(&mut whole), output(&mut other));
+            prop_assert_eq!(whole.states(), other.states());
+        }
+    }
+
+    #[test]
+    fn bytes_that_anybody_wrote_are_an_error_at_most(
+        bytes in vec(any::<u8>(), 0..200),
+        (place, value) in (any::<prop::sample::Index>(), any::<u8>()),
+    ) {
+        let _error = Checkpoint::decode(&bytes);
+        let mut publisher = publisher(&[0; PARTITIONS as usize]);
+        read(&mut publisher, &script(), &mut [0; PARTITIONS as usize]);
+        let mut bytes = Vec::new();
+        publisher.checkpoint(Handle(0), |_| Seq::NONE).unwrap().encode(&mut bytes);
+        let place = place.index(bytes.len());
+        prop_assume!(bytes[place] != value && !(10..12).contains(&place));
+        bytes[place] = value;
+        prop_assert!(Checkpoint::decode(&bytes).is_err());
+        prop_assert!(Checkpoint::decode(&bytes[..place]).is_err());
+    }
+}
+
+fn script() -> Vec<Entry> {
+    vec![
+        at(0, whole(Some(10), &[(100, 1), (99, 2)], &[(101, 3)])),
+        at(1, trade("a")),
+        at(2, delta(Some((10, 11)), &[(100, 5)], &[])),
+        at(3, trade("b")),
+    ]
+}
+
+#[test]
+fn nobody_resumes_from_before_a_checkpoint() {
+    let mut turns = [0; PARTITIONS as usize];
+    let mut whole = publisher(&turns);
+    read(&mut whole, &script(), &mut turns);
+    let mut other = restored(&whole, &turns);
+    for (channel, before, last) in [(Channel::Book, 0, 2), (Channel::Trades, 1, 3)] {
+        let key = key(A, channel, Depth::Full);
+        let watch = other.watch(key, Encoding::Sbe, NOW).unwrap();
+        let epoch = other.position(watch).unwrap().epoch;
+        let mut resume = |seq| {
+            let from = Position {
+                epoch,
+                seq: Seq(seq),
+            };
+            other.join(watch, Some(from), NOW).unwrap().start
+        };
+        assert!(
+            matches!(resume(before), Start::Snapshot(Some(_))),
+            "{channel:?}"
+        );
+        assert_eq!(resume(last), Start::Resumed, "{channel:?}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let mut turns = [0; PARTITIONS as usize];
+    let mut whole = publisher(&turns);
+    read(&mut whole, &script(), &mut turns);
+    let checkpoint = whole.checkpoint(Handle(0), |_| Seq::NONE).unwrap();
+    let mut bytes = Vec::new();
+    checkpoint.encode(&mut bytes);
+    bytes[8] = 2;
+    assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(2)));
+    // A topic that was made anew.
+    let mut other = publisher(&turns);
+    let mut anew = identity(0, 0);
+    anew.topic_id = [8; 16];
+    other.open(0, anew, Seq(0));
+    let refused = other.restore(0, Handle(0), &checkpoint, NOW);
+    assert_eq!(refused, Err(NotRestored::OtherPartition));
+    // Another scale in the configuration; but a scale that the log told stands.
+    let finer = Exponents {
+        price: -9,
+        size: -8,
+    };
+    let mut other = Publisher::new(settings());
+    other.add_instrument(&name(A), finer, NOW).unwrap();
+    other.open(0, identity(0, 0), Seq(0));
+    let refused = other.restore(0, Handle(0), &checkpoint, NOW);
+    assert_eq!(refused, Err(NotRestored::OtherScale));
+    read(&mut whole, &[at(4, definition(-2, 5))], &mut turns);
+    let checkpoint = whole.checkpoint(Handle(0), |_| Seq::NONE).unwrap();
+    assert_eq!(other.restore(0, Handle(0), &checkpoint, NOW), Ok(()));
+    assert_eq!(other.exponents(Handle(0)), whole.exponents(Handle(0)));
+}
