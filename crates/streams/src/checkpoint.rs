@@ -28,6 +28,8 @@ pub struct Checkpoint {
     pub book: Option<BookPart>,
     /// Its trades, where these are read here.
     pub trades: Option<TradesPart>,
+    /// The statistics of the last 24 hours, where its trades are read here.
+    pub ticker: Option<TickerPart>,
     /// Its state.
     pub status: StatusPart,
 }
@@ -86,6 +88,36 @@ pub struct TradesPart {
     pub last: SavedPlace,
     /// What was told of trades that may be missing.
     pub broken: Option<(State, Reason)>,
+}
+
+/// The statistics of the last 24 hours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TickerPart {
+    /// Where they stand.
+    pub at: SavedPlace,
+    /// Five minutes each, oldest first; those without trades are left out.
+    pub parts: Vec<DayPart>,
+}
+
+/// The trades of five minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayPart {
+    /// Which five minutes since 1970.
+    pub number: u64,
+    /// The first price.
+    pub open: Price,
+    /// The highest price.
+    pub high: Price,
+    /// The lowest price.
+    pub low: Price,
+    /// The last price.
+    pub close: Price,
+    /// The sum of the sizes.
+    pub volume: i128,
+    /// How many trades.
+    pub trades: u32,
+    /// The sum of price × size; none where it is beyond 128 bits.
+    pub notional: Option<i128>,
 }
 
 /// The state of an instrument.

@@ -4,6 +4,7 @@ use market::{Nanos, Price, Trade};
 use wire::Ticker;
 
 use crate::candle::Candle;
+use crate::checkpoint::DayPart;
 
 /// How fine the window moves: with five minutes, a day is 288 parts of 96 bytes, 27 KiB for an
 /// instrument that never rests.
@@ -67,18 +68,61 @@ impl Day {
             moved = true;
         }
         if moved {
-            self.sum = self.parts.iter().fold(None, |all: Option<Sum>, part| {
-                Some(all.map_or(part.sum, |mut all| {
-                    all.add(&part.sum);
-                    all
-                }))
-            });
+            self.sum_up();
         } else {
             match &mut self.sum {
                 Some(all) => all.add(&sum),
                 None => self.sum = Some(sum),
             }
         }
+    }
+
+    /// Its parts, oldest first.
+    pub(crate) fn save(&self) -> Vec<DayPart> {
+        let saved = self.parts.iter().map(|part| DayPart {
+            number: part.number,
+            open: part.sum.candle.open,
+            high: part.sum.candle.high,
+            low: part.sum.candle.low,
+            close: part.sum.candle.close,
+            volume: part.sum.candle.volume,
+            trades: part.sum.candle.trades,
+            notional: part.sum.notional,
+        });
+        saved.collect()
+    }
+
+    /// The window whose parts were saved.
+    pub(crate) fn restored(saved: &[DayPart]) -> Self {
+        let parts = saved.iter().map(|part| Part {
+            number: part.number,
+            sum: Sum {
+                candle: Candle {
+                    open: part.open,
+                    high: part.high,
+                    low: part.low,
+                    close: part.close,
+                    volume: part.volume,
+                    trades: part.trades,
+                },
+                notional: part.notional,
+            },
+        });
+        let mut day = Self {
+            parts: parts.collect(),
+            sum: None,
+        };
+        day.sum_up();
+        day
+    }
+
+    fn sum_up(&mut self) {
+        self.sum = self.parts.iter().fold(None, |all: Option<Sum>, part| {
+            Some(all.map_or(part.sum, |mut all| {
+                all.add(&part.sum);
+                all
+            }))
+        });
     }
 
     /// The statistics; all null where there was no trade.

@@ -40,7 +40,8 @@ mod replay;
 mod ring;
 
 pub use checkpoint::{
-    BookPart, Checkpoint, CheckpointError, SavedHome, SavedPlace, StatusPart, TradesPart,
+    BookPart, Checkpoint, CheckpointError, DayPart, SavedHome, SavedPlace, StatusPart, TickerPart,
+    TradesPart,
 };
 pub use epoch::PartitionIdentity;
 pub use key::{Handle, StreamKey, WatchId};

@@ -127,6 +127,7 @@ mod tests {
                 last,
                 broken: None,
             }),
+            ticker: None,
             status: StatusPart {
                 state: State::Live,
                 reason: Reason::None,

@@ -4,7 +4,9 @@ use market::{
 };
 
 use super::reader::Reader;
-use super::{BookPart, Checkpoint, SavedHome, SavedPlace, StatusPart, TradesPart};
+use super::{
+    BookPart, Checkpoint, DayPart, SavedHome, SavedPlace, StatusPart, TickerPart, TradesPart,
+};
 
 /// What every checkpoint begins with.
 const MAGIC: [u8; 8] = *b"TAPECKPT";
@@ -21,6 +23,7 @@ mod section {
     pub(super) const TRADES: u16 = 3;
     pub(super) const STATUS: u16 = 4;
     pub(super) const REFERENCE: u16 = 5;
+    pub(super) const TICKER: u16 = 6;
 }
 
 /// Why bytes are no checkpoint.
@@ -81,6 +84,13 @@ impl Checkpoint {
                 put_broken(out, part.broken);
             });
         }
+        if let Some(part) = &self.ticker {
+            section(out, section::TICKER, |out| {
+                put_place(out, &part.at);
+                put_count(out, part.parts.len());
+                part.parts.iter().for_each(|part| put_day_part(out, part));
+            });
+        }
         section(out, section::STATUS, |out| {
             put_state(out, self.status.state, self.status.reason);
             out.push(u8::from(self.status.begun));
@@ -122,7 +132,7 @@ impl Checkpoint {
 
 fn sections(mut body: Reader<'_>) -> Result<Checkpoint, CheckpointError> {
     let (mut instrument, mut status) = (None, None);
-    let (mut book, mut trades, mut reference) = (None, None, None);
+    let (mut book, mut trades, mut reference, mut ticker) = (None, None, None, None);
     while !body.is_empty() {
         let tag = body.u16()?;
         let length = usize::try_from(body.u32()?).map_err(|_| CheckpointError::Truncated)?;
@@ -146,6 +156,7 @@ fn sections(mut body: Reader<'_>) -> Result<Checkpoint, CheckpointError> {
                     last: place(&mut of)?,
                 });
             }
+            section::TICKER => ticker = Some(ticker_part(&mut of)?),
             section::REFERENCE => reference = Some(home(&mut of)?),
             // Of a later version.
             _ => {}
@@ -161,6 +172,7 @@ fn sections(mut body: Reader<'_>) -> Result<Checkpoint, CheckpointError> {
         reference,
         book,
         trades,
+        ticker,
         status: status.ok_or(CheckpointError::Missing("status"))?,
     })
 }
@@ -258,6 +270,39 @@ fn book_part(reader: &mut Reader<'_>) -> Result<BookPart, CheckpointError> {
         bbo_last,
         book,
     })
+}
+
+fn put_day_part(out: &mut Vec<u8>, part: &DayPart) {
+    put_u64(out, part.number);
+    for Price(price) in [part.open, part.high, part.low, part.close] {
+        put(out, price);
+    }
+    out.extend_from_slice(&part.volume.to_le_bytes());
+    out.extend_from_slice(&part.trades.to_le_bytes());
+    option(out, part.notional, |out, notional| {
+        out.extend_from_slice(&notional.to_le_bytes());
+    });
+}
+
+fn ticker_part(reader: &mut Reader<'_>) -> Result<TickerPart, CheckpointError> {
+    /// One whose sum of price × size is none.
+    const LEAST_PART: usize = 8 + 4 * 8 + 16 + 4 + 1;
+    let at = place(reader)?;
+    let count = reader.count(LEAST_PART)?;
+    let part = |reader: &mut Reader<'_>| {
+        Ok(DayPart {
+            number: reader.u64()?,
+            open: Price(reader.i64()?),
+            high: Price(reader.i64()?),
+            low: Price(reader.i64()?),
+            close: Price(reader.i64()?),
+            volume: reader.i128()?,
+            trades: reader.u32()?,
+            notional: reader.option("notional", Reader::i128)?,
+        })
+    };
+    let parts = (0..count).map(|_| part(reader)).collect::<Result<_, _>>()?;
+    Ok(TickerPart { at, parts })
 }
 
 fn put_home(out: &mut Vec<u8>, home: &SavedHome) {

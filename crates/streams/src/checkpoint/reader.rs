@@ -62,6 +62,10 @@ impl<'a> Reader<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
+    pub(super) fn i128(&mut self) -> Read<i128> {
+        self.array().map(i128::from_le_bytes)
+    }
+
     /// 0 or 1.
     pub(super) fn flag(&mut self, field: &'static str) -> Read<bool> {
         match self.u8()? {

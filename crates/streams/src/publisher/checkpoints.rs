@@ -95,6 +95,7 @@ impl Instrument {
             halted: self.is_halted(),
             reference: self.reference().map(|home| home.saved(read_to)),
             book,
+            ticker: trades.is_some().then(|| self.trades.ticker.save()),
             trades,
             status: StatusPart {
                 state,
@@ -137,6 +138,9 @@ impl Instrument {
             self.trades.home = Some(home);
             self.trades.begin(epoch, part.last.place(now));
             self.trades.broken = part.broken;
+            if let Some(ticker) = &checkpoint.ticker {
+                self.trades.ticker.restore(ticker, now);
+            }
             main_epoch = checkpoint.book.is_none().then_some(epoch);
         }
         let book = checkpoint.book.as_ref();

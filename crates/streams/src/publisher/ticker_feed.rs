@@ -4,6 +4,7 @@ use wire::{Status, Ticker, ViewParams};
 use super::desk::Desk;
 use super::identity::Identity;
 use super::paced::PacedViews;
+use crate::checkpoint::{SavedPlace, TickerPart};
 use crate::day::Day;
 use crate::place::Place;
 
@@ -35,6 +36,21 @@ impl TickerFeed {
         self.latest = self.day.ticker();
         self.at = base;
         self.views.begin(self.latest, base);
+    }
+
+    /// What it knows.
+    pub(super) fn save(&self) -> TickerPart {
+        TickerPart {
+            at: SavedPlace::of(&self.at),
+            parts: self.day.save(),
+        }
+    }
+
+    /// Becomes what was saved; nobody watches yet.
+    pub(super) fn restore(&mut self, part: &TickerPart, now: Nanos) {
+        self.day = Day::restored(&part.parts);
+        self.latest = self.day.ticker();
+        self.at = part.at.place(now);
     }
 
     /// What a stream has told, and where.

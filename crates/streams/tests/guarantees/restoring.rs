@@ -74,6 +74,7 @@ fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)
             (Channel::Book, Depth::D5),
             (Channel::Bbo, Depth::Full),
             (Channel::Trades, Depth::Full),
+            (Channel::Ticker, Depth::Full),
             (Channel::Status, Depth::Full),
         ] {
             let key = key(instrument, channel, depth);
