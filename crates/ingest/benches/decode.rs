@@ -31,6 +31,7 @@ fn decode(criterion: &mut Criterion) {
         format: Format::Binance,
         venue: "BINANCE".to_owned(),
         symbol: Some("BTCUSDT".to_owned()),
+        mapping: None,
     };
     let mut group = criterion.benchmark_group("spot");
     group.throughput(Throughput::Elements(records.len() as u64));
@@ -127,6 +128,7 @@ fn topic_of(format: Format) -> Source {
         format,
         venue: format.venue().unwrap_or_default().to_owned(),
         symbol: None,
+        mapping: None,
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use market::{InstrumentName, Seq};
 
-use crate::{TopicRule, client};
+use crate::{Format, TopicRule, client};
 
 /// Where a node that has nothing begins to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl IngestConfig {
             for (option, value) in given {
                 let key = || format!("topics[{index}].{option}");
                 match value {
-                    Some(value) if rule.format.venue().is_none() => {
+                    Some(value) if !rule.format.takes_names() => {
                         let expected = "is an option of formats whose records name no venue";
                         mistake(key(), value, expected);
                     }
@@ -165,6 +165,18 @@ impl IngestConfig {
                     None => {}
                 }
             }
+        }
+        for (index, rule) in self.topics.iter().enumerate() {
+            let expected = match (rule.format, &rule.options.mapping) {
+                (Format::Mapped, None) => "is needed for the format mapped",
+                (Format::Mapped, Some(_)) | (_, None) => continue,
+                _ => "is for the format mapped only",
+            };
+            mistakes.push(ConfigError {
+                key: format!("topics[{index}].mapping"),
+                value: String::new(),
+                expected: expected.to_owned(),
+            });
         }
         mistakes.extend(client::mistakes(self));
         mistakes
@@ -186,7 +198,7 @@ pub struct ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Format, FormatOptions};
+    use crate::FormatOptions;
 
     fn rule(format: Format, venue: Option<&str>, symbol: Option<&str>) -> TopicRule {
         TopicRule {
@@ -195,6 +207,7 @@ mod tests {
             options: FormatOptions {
                 venue: venue.map(str::to_owned),
                 symbol: symbol.map(str::to_owned),
+                mapping: None,
             },
         }
     }

@@ -9,6 +9,7 @@ mod coinbase;
 mod cryptofeed;
 mod deribit;
 mod kraken;
+mod mapped;
 mod okx;
 mod tapecast;
 mod tardis;
@@ -85,11 +86,21 @@ formats! {
     Coinbase = coinbase, "coinbase", Some("COINBASE");
     /// Deribit's own JSON, the notifications of its WebSockets.
     Deribit = deribit, "deribit", Some("DERIBIT");
+    /// Any other JSON, as a mapping of the configuration says.
+    Mapped = mapped, "mapped", None;
     /// What Tardis makes of any venue's messages.
     Tardis = tardis, "tardis", None;
 }
 
+pub use mapped::{Kind, Mapping, MappingConfig, MappingMistake, Otherwise, SymbolFrom, TimeUnit};
+
 impl Format {
+    /// Whether its topics may be given a venue and a symbol: its records may not name them.
+    #[must_use]
+    pub fn takes_names(self) -> bool {
+        self.venue().is_some() || self == Self::Mapped
+    }
+
     /// The format of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -43,7 +43,10 @@ pub use config::{BatchLimits, ConfigError, IngestConfig, ResumeAt, Start};
 pub use consumer::{Consumer, start};
 pub use decoder::{Decoded, Decoder, RawRecord};
 pub use error::{DecodeError, Excerpt, Scope};
-pub use formats::Format;
+pub use formats::{
+    Format, Kind as MappedKind, Mapping, MappingConfig, MappingMistake, Otherwise, SymbolFrom,
+    TimeUnit,
+};
 pub use ingest_error::IngestError;
 pub use kept::{Kept, KeptError, read_kept};
 pub use kind::ErrorKind;

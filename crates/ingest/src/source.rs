@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use regex::Regex;
 
-use crate::Format;
+use crate::{Format, Mapping};
 
 /// What some formats need to know beyond the record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,6 +13,8 @@ pub struct FormatOptions {
     /// The symbol of records that name none: all of `binance`'s may, of other venues those that
     /// cannot be read.
     pub symbol: Option<String>,
+    /// How records of the format `mapped` read.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 impl FormatOptions {
@@ -41,6 +45,8 @@ pub struct Source {
     pub venue: String,
     /// The symbol, for records that name none.
     pub symbol: Option<String>,
+    /// How records of the format `mapped` read.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 impl TopicRule {
@@ -58,6 +64,7 @@ impl TopicRule {
                 Format::Binance => symbol.to_ascii_uppercase(),
                 _ => symbol.to_owned(),
             }),
+            mapping: self.options.mapping.clone(),
         })
     }
 
@@ -100,6 +107,7 @@ mod tests {
         let options = FormatOptions {
             venue: Some("BINANCE_FUTURES".to_owned()),
             symbol: Some("ETHUSDT".to_owned()),
+            mapping: None,
         };
         let rule = rule(r"depth(\.(?<symbol>\w+))?", options);
         let source = rule.source("depth.btcusdt").unwrap();

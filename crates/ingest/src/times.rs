@@ -20,7 +20,12 @@ pub(crate) fn millis(document: &Document<'_, '_>, place: Place) -> Result<Nanos,
 /// Seconds with up to nine decimals.
 pub(crate) fn seconds(text: &[u8], place: Place) -> Result<Nanos, Fault> {
     const NANOS: i8 = -9;
-    match decimal::parse(text, NANOS).map(u64::try_from) {
+    scaled(text, NANOS, place)
+}
+
+/// A decimal of a unit that has nanoseconds at that exponent.
+pub(crate) fn scaled(text: &[u8], nanos: i8, place: Place) -> Result<Nanos, Fault> {
+    match decimal::parse(text, nanos).map(u64::try_from) {
         Ok(Ok(nanos)) => Ok(Nanos(nanos)),
         _ => Err(Fault::at(place, ErrorKind::BadTime)),
     }

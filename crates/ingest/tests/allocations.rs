@@ -53,6 +53,7 @@ fn check(format: Format, what: &str, records: &[String]) {
         format,
         venue: "BINANCE".to_owned(),
         symbol: Some("BTCUSDT".to_owned()),
+        mapping: None,
     };
     let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
     let mut instruments = Instruments::new(&[]);

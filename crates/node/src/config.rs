@@ -27,6 +27,7 @@ mod key;
 mod keys;
 mod lists;
 mod log;
+mod mappings;
 mod mistake;
 mod open_files;
 mod reader;

@@ -122,6 +122,7 @@ mod tests {
             format: Format::Tapecast,
             venue: "X".to_owned(),
             symbol: None,
+            mapping: None,
         };
         let mut decoder = Decoder::new(1 << 20);
         let mut check = |name: &InstrumentName, event: &Event<'_>| {

@@ -137,6 +137,7 @@ impl Recording {
                 format,
                 venue: FormatOptions::VENUE.to_owned(),
                 symbol: (!symbol.is_empty()).then(|| symbol.to_owned()),
+                mapping: None,
             });
             self.sources.len() - 1
         });

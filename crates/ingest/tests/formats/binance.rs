@@ -13,6 +13,7 @@ use crate::said::{Said, level, read, read_with, source};
 fn btcusdt() -> Source {
     Source {
         symbol: Some("BTCUSDT".to_owned()),
+        mapping: None,
         ..source(Format::Binance, "binance")
     }
 }

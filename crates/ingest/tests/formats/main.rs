@@ -15,6 +15,7 @@ mod coinbase;
 mod cryptofeed;
 mod instruments;
 mod kraken;
+mod mapped;
 mod mapper;
 mod mutations;
 mod number_traps;

@@ -6,6 +6,7 @@ use proptest::sample::Index;
 
 use crate::captures;
 use crate::instruments::Instruments;
+use crate::mapped;
 use crate::said::{Said, source};
 use crate::venues;
 
@@ -30,6 +31,7 @@ fn samples() -> &'static [(Format, String)] {
             Format::Binance => SAMPLES[0].to_owned(),
             Format::Cryptofeed => SAMPLES[3].to_owned(),
             Format::Tapecast => SAMPLES[7].to_owned(),
+            Format::Mapped => mapped::SAMPLE.to_owned(),
             other => venues::fixture(other)[0].record.get().to_owned(),
         };
         Format::ALL.map(|format| (format, good(format))).to_vec()

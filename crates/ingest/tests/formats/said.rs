@@ -2,6 +2,7 @@ use ingest::{DecodeError, Decoder, Format, IngestConfig, RawRecord, Resolve, Sou
 use market::{Aggressor, Definition, Event, Level, Link, Nanos, SnapshotOrigin, State};
 
 use crate::instruments::Instruments;
+use crate::mapped;
 
 /// An event that owns what it says, to be kept and compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,7 @@ pub(crate) fn source(format: Format, topic: &str) -> Source {
         format,
         venue: "BINANCE".to_owned(),
         symbol: None,
+        mapping: (format == Format::Mapped).then(mapped::sample),
     }
 }
 

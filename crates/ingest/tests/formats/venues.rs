@@ -11,7 +11,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// Formats that have their own tests, written before there were fixtures.
-const WITHOUT: [Format; 3] = [Format::Tapecast, Format::Cryptofeed, Format::Binance];
+const WITHOUT: [Format; 4] = [
+    Format::Tapecast,
+    Format::Cryptofeed,
+    Format::Binance,
+    Format::Mapped,
+];
 
 /// A line of a fixture.
 #[derive(Deserialize)]
@@ -41,6 +46,7 @@ pub(crate) fn source(format: Format) -> Source {
         format,
         venue: format.venue().unwrap_or_default().to_owned(),
         symbol: None,
+        mapping: None,
     }
 }
 

@@ -3,6 +3,7 @@ use market::InstrumentName;
 use regex::Regex;
 
 use super::key::{Kind, LOOKBACK};
+use super::mappings::Mappings;
 use super::mistake::Mistake;
 use super::reader::Reader;
 use super::unit::parse_duration;
@@ -23,6 +24,7 @@ pub(super) fn read(reader: &mut Reader) -> IngestConfig {
         resume: std::collections::BTreeMap::new(),
         properties: reader.properties("kafka.properties"),
     };
+    let mappings = Mappings::read(reader);
     let count = reader.items("topics");
     if count == 0
         && !reader
@@ -33,7 +35,7 @@ pub(super) fn read(reader: &mut Reader) -> IngestConfig {
         let expected = "a list of tables, at least one, headed by [[topics]]";
         reader.mistakes.push(Mistake::missing("topics", expected));
     }
-    let topics: Vec<_> = (0..count).map(|at| topic(reader, at)).collect();
+    let topics: Vec<_> = (0..count).map(|at| topic(reader, &mappings, at)).collect();
     if topics.iter().all(Option::is_some) {
         config.topics = topics.into_iter().flatten().collect();
     }
@@ -41,7 +43,7 @@ pub(super) fn read(reader: &mut Reader) -> IngestConfig {
     config
 }
 
-fn topic(reader: &mut Reader, at: usize) -> Option<TopicRule> {
+fn topic(reader: &mut Reader, mappings: &Mappings, at: usize) -> Option<TopicRule> {
     let key = |name: &str| format!("topics[{at}].{name}");
     let pattern = reader.checked(&key("pattern"), pattern);
     let format = Format::from_name(reader.choice(&key("format")));
@@ -55,7 +57,7 @@ fn topic(reader: &mut Reader, at: usize) -> Option<TopicRule> {
             .map(|_| symbol.to_owned())
             .map_err(|_| Kind::Symbol.expected())
     });
-    if format.is_some_and(|format| format.venue().is_none()) {
+    if format.is_some_and(|format| !format.takes_names()) {
         for (name, given) in [("venue", venue.is_some()), ("symbol", symbol.is_some())] {
             if given {
                 reader.mistake(
@@ -65,10 +67,19 @@ fn topic(reader: &mut Reader, at: usize) -> Option<TopicRule> {
             }
         }
     }
+    let mapping = reader.checked(&key("mapping"), |name| mappings.find(name));
+    if format == Some(Format::Mapped) && mapping == Some(None) {
+        // The mapping is wrong, and its mistakes are told.
+        return None;
+    }
     Some(TopicRule {
         pattern: pattern?,
         format: format?,
-        options: FormatOptions { venue, symbol },
+        options: FormatOptions {
+            venue,
+            symbol,
+            mapping: mapping.flatten(),
+        },
     })
 }
 

@@ -21,6 +21,8 @@ const GIB: u64 = 1 << 30;
 /// What a topic may be called.
 pub(super) const TOPIC: &str =
     "1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', such as \"tapecast-checkpoints\"";
+/// What a pointer of a mapping may be.
+const POINTER: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several have spaces between"##;
 
 /// The words of `topics[].format`.
 pub(super) const FORMATS: [&str; Format::ALL.len()] = {
@@ -125,13 +127,211 @@ pub(super) const KEYS: &[Key] = &[
         path: "topics[].venue",
         kind: Kind::Venue,
         default: None("the format's own, such as `BINANCE`"),
-        meaning: "For a venue's own format: the venue of the instruments.",
+        meaning: "For a venue's own format and for `mapped`: the venue of the instruments.",
     },
     Key {
         path: "topics[].symbol",
         kind: Kind::Symbol,
         default: None("the pattern's group `symbol`"),
-        meaning: "For a venue's own format: the symbol of records that name none.",
+        meaning: "For a venue's own format and for `mapped`: the symbol of records that name none.",
+    },
+    Key {
+        path: "topics[].mapping",
+        kind: Kind::Text("the `name` of one of `[[mappings]]`"),
+        default: None("none"),
+        meaning: "For the format `mapped`, which needs it: how records read.",
+    },
+    Key {
+        path: "mappings[].name",
+        kind: Kind::Text("a text"),
+        default: Required,
+        meaning: "What `topics[].mapping` names it by.",
+    },
+    Key {
+        path: "mappings[].envelope",
+        kind: Kind::Text(r#"a JSON pointer into the record, such as "/data""#),
+        default: None("the whole record"),
+        meaning: "Where in the record the message is; other pointers lead on from there, those that begin with `#` from the record.",
+    },
+    Key {
+        path: "mappings[].symbol_from",
+        kind: Kind::Choice(&["value", "key", "topic"]),
+        default: None("`value`"),
+        meaning: "Where the symbol comes from: a field, the key of the record, or the topic, by the group `symbol` of its pattern or its `symbol`.",
+    },
+    Key {
+        path: "mappings[].symbol",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "Where the symbol is, if it comes from the value.",
+    },
+    Key {
+        path: "mappings[].type",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "What tells messages apart.",
+    },
+    Key {
+        path: "mappings[].snapshot",
+        kind: Kind::Texts(r#"a list of texts, such as ["snapshot"]"#),
+        default: None("none"),
+        meaning: "The words at `type` of a whole book; numbers, `true`, `false` and `null` are words too.",
+    },
+    Key {
+        path: "mappings[].delta",
+        kind: Kind::Texts(r#"a list of texts, such as ["update"]"#),
+        default: None("none"),
+        meaning: "The words of a change of a book.",
+    },
+    Key {
+        path: "mappings[].trade",
+        kind: Kind::Texts(r#"a list of texts, such as ["trade"]"#),
+        default: None("none"),
+        meaning: "The words of trades.",
+    },
+    Key {
+        path: "mappings[].nothing",
+        kind: Kind::Texts(r#"a list of texts, such as ["ticker"]"#),
+        default: None("none"),
+        meaning: "The words of what is not of interest.",
+    },
+    Key {
+        path: "mappings[].otherwise",
+        kind: Kind::Choice(&["refuse", "snapshot", "delta", "trade", "nothing"]),
+        default: None("`refuse`"),
+        meaning: "What a message is that has none of these words.",
+    },
+    Key {
+        path: "mappings[].snapshots",
+        kind: Kind::Choice(&["in_band", "fetched"]),
+        default: None("`in_band`"),
+        meaning: "Whether whole books come in the stream, or were fetched beside it, so that changes of before them come too.",
+    },
+    Key {
+        path: "mappings[].time",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "When it happened.",
+    },
+    Key {
+        path: "mappings[].time_unit",
+        kind: Kind::Choice(&["s", "ms", "us", "ns", "date"]),
+        default: None("`ms`"),
+        meaning: "What times are told in: since 1970, with decimals or without, or as `2026-08-01T00:00:03.816Z`.",
+    },
+    Key {
+        path: "mappings[].seq",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "The number of a whole book or a change; without `prev_seq` and `first_seq` each change has the next one.",
+    },
+    Key {
+        path: "mappings[].prev_seq",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "The number that a change builds on.",
+    },
+    Key {
+        path: "mappings[].first_seq",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "The first number of a change that has several; it builds on the one before.",
+    },
+    Key {
+        path: "mappings[].bids",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "The bids: a list of lists or of objects, or an object of sizes by price.",
+    },
+    Key {
+        path: "mappings[].asks",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "The asks.",
+    },
+    Key {
+        path: "mappings[].levels",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "Both sides in one list, in place of `bids` and `asks`.",
+    },
+    Key {
+        path: "mappings[].level_price",
+        kind: Kind::Text(r#"one step into a level, such as "/0" or "/price""#),
+        default: None("`/0`"),
+        meaning: "The price in a level.",
+    },
+    Key {
+        path: "mappings[].level_size",
+        kind: Kind::Text(r#"one step into a level, such as "/1" or "/size""#),
+        default: None("`/1`"),
+        meaning: "The size in a level; 0 deletes it.",
+    },
+    Key {
+        path: "mappings[].level_side",
+        kind: Kind::Text(r#"one step into a level, such as "/side""#),
+        default: None("none"),
+        meaning: "The side in a level of `levels`.",
+    },
+    Key {
+        path: "mappings[].bid",
+        kind: Kind::Texts(r#"a list of texts, such as ["bid"]"#),
+        default: None("none"),
+        meaning: "The words at `level_side` of a bid.",
+    },
+    Key {
+        path: "mappings[].ask",
+        kind: Kind::Texts(r#"a list of texts, such as ["ask"]"#),
+        default: None("none"),
+        meaning: "The words of an ask.",
+    },
+    Key {
+        path: "mappings[].trades",
+        kind: Kind::Text(POINTER),
+        default: None("the message is one"),
+        meaning: "A list of trades; the pointers below lead on from each.",
+    },
+    Key {
+        path: "mappings[].trade_price",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "The price of a trade.",
+    },
+    Key {
+        path: "mappings[].trade_size",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "Its size.",
+    },
+    Key {
+        path: "mappings[].trade_side",
+        kind: Kind::Text(POINTER),
+        default: None("unknown"),
+        meaning: "Who took.",
+    },
+    Key {
+        path: "mappings[].trade_id",
+        kind: Kind::Text(POINTER),
+        default: None("none"),
+        meaning: "Its identifier.",
+    },
+    Key {
+        path: "mappings[].trade_time",
+        kind: Kind::Text(POINTER),
+        default: None("`time`"),
+        meaning: "When it happened; of several, the last counts.",
+    },
+    Key {
+        path: "mappings[].buy",
+        kind: Kind::Texts(r#"a list of texts, such as ["buy"]"#),
+        default: None("none"),
+        meaning: "The words at `trade_side` for a taker who bought.",
+    },
+    Key {
+        path: "mappings[].sell",
+        kind: Kind::Texts(r#"a list of texts, such as ["sell"]"#),
+        default: None("none"),
+        meaning: "The words for a taker who sold.",
     },
     Key {
         path: "instruments.unknown",

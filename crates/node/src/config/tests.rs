@@ -1,5 +1,6 @@
 mod auth;
 mod documents;
+mod mapped;
 mod mistakes;
 
 use std::ffi::OsString;

@@ -62,7 +62,7 @@ background = "black"
             "kafka.threads = 0 (line 7): an integer from 1 to 64",
             r#"kafka.max_record_bytes = "4MB" (line 8): a size from "1KiB" to "64MiB" (bytes, KiB, MiB, GiB)"#,
             r#"topics[0].pattern = "trades-(" (line 10): a regular expression, such as "trades-.*"; unclosed group"#,
-            r#"topics[0].format = "json" (line 11): "tapecast" or "cryptofeed" or "binance" or "kraken" or "okx" or "bybit" or "coinbase" or "deribit" or "tardis""#,
+            r#"topics[0].format = "json" (line 11): "tapecast" or "cryptofeed" or "binance" or "kraken" or "okx" or "bybit" or "coinbase" or "deribit" or "mapped" or "tardis""#,
             r#"limits.sessions = "many" (line 13): an integer from 1 to 1000000"#,
             r#"session.ping_interval = "20" (line 15): a duration from "100ms" to "1h" (us, ms, s, m, h, d)"#,
             r#"log.level = "verbose" (line 17): off, error, warn, info, debug or trace, or several such as "info,fanout=debug""#,
@@ -124,7 +124,7 @@ fn a_section_of_the_wrong_shape_is_one_mistake() {
         &[
             "topics[0] = 1 (line 1): a table of keys",
             r#"topics[0].pattern is missing: a regular expression, such as "trades-.*""#,
-            r#"topics[0].format is missing: "tapecast" or "cryptofeed" or "binance" or "kraken" or "okx" or "bybit" or "coinbase" or "deribit" or "tardis""#,
+            r#"topics[0].format is missing: "tapecast" or "cryptofeed" or "binance" or "kraken" or "okx" or "bybit" or "coinbase" or "deribit" or "mapped" or "tardis""#,
         ],
     );
 }

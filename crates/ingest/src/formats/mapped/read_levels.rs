@@ -1,0 +1,118 @@
+use market::{Exponents, Level};
+use simd_json::tape::Node;
+
+use super::mapping::{LevelStep, Mapping, Side};
+use super::tree::Found;
+use super::{find, word};
+use crate::ErrorKind;
+use crate::json::{Document, Fault, Place, Texts};
+use crate::levels::{self, MAX_LEVELS};
+use crate::reading::{Out, Reading};
+
+/// Reads both sides of a book or a change: each from where it stands, or both from one list.
+pub(super) fn read(
+    reading: &mut Reading<'_, '_, '_>,
+    mapping: &Mapping,
+    found: &Found,
+    exponents: Exponents,
+) -> Result<(), Fault> {
+    let document = reading.document;
+    let out = &mut *reading.out;
+    if mapping.has_one_list {
+        let list = found.levels.needed(Document::ROOT, "levels")?;
+        return read_list(&document, mapping, list, exponents, out);
+    }
+    let bids = found.bids.not_null(&document);
+    let asks = found.asks.not_null(&document);
+    if bids.is_none() && asks.is_none() {
+        return Err(Fault::missing(Document::ROOT, "bids"));
+    }
+    // Venues leave out a side in which nothing changed.
+    if let Some(bids) = bids {
+        read_side(&document, mapping, bids, exponents, &mut out.bids)?;
+    }
+    if let Some(asks) = asks {
+        read_side(&document, mapping, asks, exponents, &mut out.asks)?;
+    }
+    Ok(())
+}
+
+fn read_side(
+    document: &Document<'_, '_>,
+    mapping: &Mapping,
+    side: Place,
+    exponents: Exponents,
+    out: &mut Vec<Level>,
+) -> Result<(), Fault> {
+    if let Node::Object { .. } = document.node(side) {
+        return levels::members(document, side, exponents, out);
+    }
+    match (&mapping.level_price, &mapping.level_size) {
+        (LevelStep::Index(0), LevelStep::Index(1)) => {
+            levels::pairs(document, side, exponents, true, out)
+        }
+        (LevelStep::Name(price), LevelStep::Name(size)) => {
+            let names = [price.as_str(), size.as_str()];
+            levels::objects(document, side, names, exponents, out, |_, _| {})
+        }
+        (price, size) => {
+            out.clear();
+            let elements = document.elements_within(side, MAX_LEVELS)?;
+            out.reserve(elements.len());
+            let mut texts = Texts::new();
+            for element in elements {
+                let price = field(document, element, price)?.ok_or(levels::no_level(element))?;
+                let size = field(document, element, size)?.ok_or(levels::no_level(element))?;
+                out.push(levels::level(document, price, size, exponents, &mut texts)?);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Both sides in one list, each level with its side.
+fn read_list(
+    document: &Document<'_, '_>,
+    mapping: &Mapping,
+    list: Place,
+    exponents: Exponents,
+    out: &mut Out<'_>,
+) -> Result<(), Fault> {
+    let mut texts = Texts::new();
+    for element in document.elements_within(list, MAX_LEVELS)? {
+        let no_level = || levels::no_level(element);
+        let price = field(document, element, &mapping.level_price)?.ok_or_else(no_level)?;
+        let size = field(document, element, &mapping.level_size)?.ok_or_else(no_level)?;
+        let side = match &mapping.level_side {
+            Some(step) => field(document, element, step)?.ok_or_else(no_level)?,
+            None => return Err(no_level()),
+        };
+        let level = levels::level(document, price, size, exponents, &mut texts)?;
+        let known = word(document, side, &mut texts).and_then(|word| find(&mapping.sides, word));
+        match known {
+            Some(Side::Bid) => out.bids.push(level),
+            Some(Side::Ask) => out.asks.push(level),
+            None => {
+                let expected = "one of the mapping's words for bids and asks";
+                return Err(Fault::at(side, ErrorKind::BadValue { expected }));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where a field of a level stands.
+fn field(
+    document: &Document<'_, '_>,
+    level: Place,
+    step: &LevelStep,
+) -> Result<Option<Place>, Fault> {
+    match step {
+        LevelStep::Index(at) => Ok(document.elements(level)?.nth(*at)),
+        LevelStep::Name(name) => {
+            let ([field], repeated) = document.fields(level, [name.as_str()])?;
+            repeated.none()?;
+            Ok(field.get())
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use simd_json::tape::Node;
+
+use crate::json::{Document, Fault, Field, Place, Repeated};
+
+/// All pointers of a mapping as one tree, so that one walk over a record finds them all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Tree {
+    /// What stands here is this field.
+    slot: Option<Slot>,
+    branches: Vec<Branch>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Branch {
+    step: String,
+    /// The step as the index of an array.
+    index: Option<usize>,
+    tree: Tree,
+}
+
+/// Defines the fields that a message may have, and where each was found.
+macro_rules! slots {
+    ($($field:ident = $slot:ident,)*) => {
+        /// A field that a mapping points to.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Slot {
+            $($slot,)*
+        }
+
+        /// Where the fields of a message stand.
+        #[derive(Default)]
+        pub(super) struct Found {
+            $(pub(super) $field: Field,)*
+            repeated: Repeated,
+        }
+
+        impl Found {
+            fn note(&mut self, slot: Slot, place: Place) {
+                let field = match slot {
+                    $(Slot::$slot => &mut self.$field,)*
+                };
+                self.repeated.note(field, place);
+            }
+        }
+    };
+}
+
+slots! {
+    kind = Kind,
+    symbol = Symbol,
+    time = Time,
+    seq = Seq,
+    prev_seq = PrevSeq,
+    first_seq = FirstSeq,
+    bids = Bids,
+    asks = Asks,
+    levels = Levels,
+    trades = Trades,
+    trade_price = TradePrice,
+    trade_size = TradeSize,
+    trade_side = TradeSide,
+    trade_id = TradeId,
+    trade_time = TradeTime,
+}
+
+impl Found {
+    /// That no field stood twice.
+    pub(super) fn none_twice(&self) -> Result<(), Fault> {
+        self.repeated.none()
+    }
+}
+
+impl Tree {
+    /// Adds a pointer; what two pointers name alike is the later one's, which checks have ruled out.
+    pub(super) fn add(&mut self, steps: &[String], slot: Slot) -> bool {
+        let Some((step, rest)) = steps.split_first() else {
+            return self.slot.replace(slot).is_none();
+        };
+        let known = self.branches.iter().position(|branch| branch.step == *step);
+        let at = known.unwrap_or_else(|| {
+            let is_index = *step == "0" || !step.starts_with('0');
+            self.branches.push(Branch {
+                step: step.clone(),
+                index: step.parse().ok().filter(|_: &usize| is_index),
+                tree: Self::default(),
+            });
+            self.branches.len() - 1
+        });
+        self.branches[at].tree.add(rest, slot)
+    }
+
+    /// Where everything stands in the record.
+    pub(super) fn find(&self, document: &Document<'_, '_>) -> Found {
+        self.find_from(document, Document::ROOT)
+    }
+
+    /// Where everything stands in a part of it.
+    pub(super) fn find_from(&self, document: &Document<'_, '_>, place: Place) -> Found {
+        let mut found = Found::default();
+        self.walk(document, place, &mut found);
+        found
+    }
+
+    fn walk(&self, document: &Document<'_, '_>, place: Place, found: &mut Found) {
+        if let Some(slot) = self.slot {
+            found.note(slot, place);
+        }
+        if self.branches.is_empty() {
+            return;
+        }
+        match document.node(place) {
+            Node::Object { .. } => {
+                for (key, value) in document.members(place).into_iter().flatten() {
+                    let named = |branch: &&Branch| branch.step == key;
+                    if let Some(branch) = self.branches.iter().find(named) {
+                        branch.tree.walk(document, value, found);
+                    }
+                }
+            }
+            Node::Array { .. } => {
+                for (at, value) in document.elements(place).into_iter().flatten().enumerate() {
+                    let named = |branch: &&Branch| branch.index == Some(at);
+                    if let Some(branch) = self.branches.iter().find(named) {
+                        branch.tree.walk(document, value, found);
+                    }
+                    if self.branches.iter().all(|branch| branch.index <= Some(at)) {
+                        break;
+                    }
+                }
+            }
+            Node::String(_) | Node::Static(_) => {}
+        }
+    }
+}
