@@ -4,6 +4,7 @@
 // rendered. Whatever is shown of a stream that is not trusted is shown as such.
 
 import { BannerView, BarView, LadderView, ProofView, QuoteView, TAPE_LENGTH, TableView, TapeView } from "./views.js";
+import { LedgerView } from "./ledger.js";
 import { Client } from "./tapecast/client.js";
 import { approximate, decimalsOf } from "./tapecast/decimal.js";
 
@@ -345,3 +346,4 @@ function symbolInHash() {
 const hashOf = (symbol) => `#${encodeURIComponent(symbol).replaceAll("%3A", ":")}`;
 
 new App();
+new LedgerView();

@@ -41,6 +41,70 @@ pub fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
     })
 }
 
+/// An answer with its head, and its body as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// Such as 200.
+    pub status: u16,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// All behind the head.
+    pub body: Vec<u8>,
+}
+
+impl Whole {
+    /// The value of a header; its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+/// Asks by any method and with any headers, `Name: value` each.
+#[must_use]
+pub fn fetch(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Whole {
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for header in headers {
+        request.push_str(header);
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    let mut stream = TcpStream::connect_timeout(&address, WITHIN).expect("the node listens");
+    stream
+        .set_read_timeout(Some(WITHIN))
+        .expect("a socket has a time-out");
+    stream
+        .write_all(request.as_bytes())
+        .expect("the node takes a request");
+    let mut bytes = Vec::new();
+    // Of an answer that does not end, such as events, there is the beginning.
+    let _end = stream.read_to_end(&mut bytes);
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.expect("an answer has a head");
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1)?.parse().ok());
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    Whole {
+        status: status.expect("an answer has a status"),
+        headers: headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect(),
+        body: bytes[end + 4..].to_vec(),
+    }
+}
+
 /// The sum of a family's samples whose labels have all of these texts in them.
 #[must_use]
 pub fn metric(metrics: &str, family: &str, labels: &[&str]) -> f64 {

@@ -8,7 +8,7 @@
 //!
 //! In reading order: [`binary`] finds what is tested, [`broker`] the Kafka that all tests share, [`kafka`]
 //! a producer for records that no sane one would send, [`captures`] the real data, [`publish`] how it goes
-//! to Kafka, [`node`] and its [`settings`], [`http`] what operators ask, [`proxy`] a cable to cut,
+//! to Kafka, [`node`] and its [`settings`], [`http`] what operators and programs ask, [`events`] what browsers are sent, [`proxy`] a cable to cut,
 //! [`watcher`] a verifying client with what it saw, [`tape`] that as bytes to compare, and [`socket`] a
 //! client with bad manners; [`issuer`] signs tokens and certificates.
 #![allow(
@@ -22,6 +22,7 @@
 pub mod binary;
 pub mod broker;
 pub mod captures;
+pub mod events;
 pub mod http;
 pub mod issuer;
 pub mod kafka;

@@ -11,9 +11,10 @@
 //!
 //! In reading order: [`grant`], what somebody may have; [`credential`], where in a request a token
 //! stands; [`keys`], tokens that are configured; [`algorithm`], [`key_set`] and [`jwt`], tokens that
-//! somebody else signs; [`origin`], the pages that may connect; [`denied`], why not.
+//! somebody else signs; [`origin`] and [`cors`], the pages that may connect; [`denied`], why not.
 
 mod algorithm;
+mod cors;
 mod credential;
 mod denied;
 mod grant;

@@ -90,6 +90,33 @@ impl Directory {
         self.select(|name| lists.matches(symbol, name))
     }
 
+    /// The instrument of that name.
+    #[must_use]
+    pub fn get(&self, name: &InstrumentName) -> Option<Arc<Listing>> {
+        let found = self.listings.get(name.as_str())?;
+        Some(Arc::clone(&found))
+    }
+
+    /// Those that match and may be seen, by name: at most `limit` behind the name `after`; and
+    /// whether there are more behind them.
+    #[must_use]
+    pub fn page(
+        &self,
+        matching: Option<&Symbol>,
+        after: Option<&str>,
+        limit: usize,
+        grant: &Grant,
+    ) -> (Vec<Arc<Listing>>, bool) {
+        let mut found = self.select(|name| {
+            matching.is_none_or(|symbol| symbol.matches(name))
+                && after.is_none_or(|after| name.as_str() > after)
+                && grant.may_see(name)
+        });
+        let more = found.len() > limit;
+        found.truncate(limit);
+        (found, more)
+    }
+
     /// What `list` answers: what there is, as far as it may be seen.
     #[must_use]
     pub fn entries(&self, matching: Option<&Symbol>, grant: &Grant) -> Vec<InstrumentEntry> {
@@ -151,7 +178,9 @@ impl Listing {
         &self.name
     }
 
-    pub(crate) fn id(&self) -> InstrumentId {
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> InstrumentId {
         self.name.id()
     }
 

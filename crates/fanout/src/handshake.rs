@@ -2,7 +2,10 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,29 +17,45 @@ use hyper::header::{
     CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::label::HandshakeRefusal;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 use wire::Encoding;
 
 use crate::access::{BEARER_PROTOCOL, Denied, Grant};
 use crate::addresses::{Counted, TooMany};
 use crate::connection::Connection;
+use crate::events::{self, EventStart, Events};
 use crate::proxy;
 use crate::seats::{NoSeat, Seat};
 use crate::session::About;
 use crate::settings::Settings;
 use crate::shard::Shard;
+use crate::tls::Tls;
 
 /// A response of the public port.
 pub type Body = Full<Bytes>;
 
 /// Serves every path but `/ws`. A request to `/v1` has an `Arc<Grant>` among its extensions: what it
 /// may have.
-pub type Pages = Arc<dyn Fn(&Request<Incoming>) -> Response<Body> + Send + Sync>;
+///
+/// It is called on a shard's thread, which sends the market: whatever takes long belongs elsewhere.
+pub type Pages = Arc<dyn Fn(Request<Incoming>) -> Serving + Send + Sync>;
+
+/// An answer in the making.
+pub type Serving = Pin<Box<dyn Future<Output = Served> + Send>>;
+
+/// What a request for a page is answered with.
+#[derive(Debug)]
+pub enum Served {
+    /// A response, and that is all.
+    Page(Response<Body>),
+    /// Messages as events, from now on: the connection becomes a session.
+    Events(Events),
+}
 
 /// The encodings that this node speaks, best first.
 const SPOKEN: [Encoding; 3] = [Encoding::Sbe, Encoding::Packed, Encoding::Json];
@@ -46,6 +65,15 @@ struct Accepted {
     encoding: Encoding,
     seat: Seat,
     upgraded: upgrade::UpgradeFut,
+}
+
+/// What a connection was answered that makes it a session.
+#[derive(Default)]
+struct Answered {
+    accepted: Cell<Option<Accepted>>,
+    events: Cell<Option<(EventStart, Seat)>>,
+    /// There are events to be sent, and nothing else from now on.
+    are_events: Notify,
 }
 
 /// How long a connection may last that does not become a session: pages, scripts and answers are
@@ -136,53 +164,53 @@ async fn serve_http(
     permit: OwnedSemaphorePermit,
 ) -> bool {
     let timeout = settings.handshake_timeout;
-    let accepted = Cell::new(None);
+    let answered = Rc::new(Answered::default());
     let asked = Cell::new(false);
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let service = service_fn(|request: Request<Incoming>| {
         asked.set(true);
-        let response = if caller.refused {
-            too_many()
-        } else if request.uri().path() == "/ws" {
-            match accept(shard, &mut request) {
-                Ok((response, handshake)) => {
-                    accepted.set(Some(handshake));
-                    response
-                }
-                Err(refusal) => {
-                    let (why, response) = *refusal;
-                    shard.metrics().handshakes_refused[why].inc();
-                    response
-                }
-            }
-        } else {
-            page(shard, &mut request)
-        };
-        std::future::ready(Ok::<_, Infallible>(response))
+        answer(shard, request, caller.refused, Rc::clone(&answered))
     });
-    let http = hyper::server::conn::http1::Builder::new()
+    let mut http = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(connection), service)
         .with_upgrades();
-    let mut http = std::pin::pin!(http);
     // The first request has to come within the handshake's time, whatever it took until here.
-    let mut served = tokio::time::timeout_at(deadline, http.as_mut()).await;
-    if served.is_err() && asked.get() {
-        served = tokio::time::timeout_at(deadline + HTTP_LIFETIME, http.as_mut()).await;
-    }
+    let mut until = deadline;
+    let served = loop {
+        tokio::select! {
+            served = &mut http => break Some(served),
+            () = answered.are_events.notified() => {
+                let (Some(parts), Some((events, seat))) =
+                    (http.into_parts(), answered.events.take())
+                else {
+                    return false;
+                };
+                drop(permit);
+                let (io, tls) = parts.io.into_inner().into_parts();
+                return shard.open_events(io, events, caller.about(seat, tls));
+            }
+            () = tokio::time::sleep_until(until) => {
+                if !asked.get() || until > deadline {
+                    break None;
+                }
+                until = deadline + HTTP_LIFETIME;
+            }
+        }
+    };
     let ended = match served {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) if error.is_timeout() => Err(HandshakeRefusal::Timeout),
-        Ok(Err(error)) if error.is_parse() => Err(HandshakeRefusal::BadRequest),
-        Ok(Err(_)) => Err(HandshakeRefusal::Io),
-        Err(_) => Err(HandshakeRefusal::Timeout),
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) if error.is_timeout() => Err(HandshakeRefusal::Timeout),
+        Some(Err(error)) if error.is_parse() => Err(HandshakeRefusal::BadRequest),
+        Some(Err(_)) => Err(HandshakeRefusal::Io),
+        None => Err(HandshakeRefusal::Timeout),
     };
     if let Err(why) = ended {
         shard.metrics().handshakes_refused[why].inc();
         return false;
     }
-    let Some(handshake) = accepted.take() else {
+    let Some(handshake) = answered.accepted.take() else {
         return false;
     };
     let parts = async {
@@ -195,20 +223,61 @@ async fn serve_http(
     match parts {
         Ok(Some(parts)) => {
             let (io, tls) = parts.io.into_inner().into_parts();
-            let about = About {
-                seat: handshake.seat,
-                peer: caller.peer,
-                tls,
-                opened: std::time::Instant::now(),
-                conflated: 0,
-                _counted: caller.counted,
-            };
+            let about = caller.about(handshake.seat, tls);
             return shard.open(io, &parts.read_buf, handshake.encoding, about);
         }
         Ok(None) => shard.metrics().handshakes_refused[HandshakeRefusal::Io].inc(),
         Err(_) => shard.metrics().handshakes_refused[HandshakeRefusal::Timeout].inc(),
     }
     false
+}
+
+impl Caller {
+    /// What its session is to know of it.
+    fn about(self, seat: Seat, tls: Option<Box<Tls>>) -> About {
+        About {
+            seat,
+            peer: self.peer,
+            tls,
+            opened: std::time::Instant::now(),
+            conflated: 0,
+            events: None,
+            _counted: self.counted,
+        }
+    }
+}
+
+/// Answers one request; one for events never, since the connection is theirs then.
+async fn answer(
+    shard: &Shard,
+    mut request: Request<Incoming>,
+    is_too_much: bool,
+    answered: Rc<Answered>,
+) -> Result<Response<Body>, Infallible> {
+    let refused = |why: HandshakeRefusal, response| {
+        shard.metrics().handshakes_refused[why].inc();
+        Ok(response)
+    };
+    if is_too_much {
+        return Ok(too_many());
+    }
+    if request.uri().path() == "/ws" {
+        return match accept(shard, &mut request) {
+            Ok((response, handshake)) => {
+                answered.accepted.set(Some(handshake));
+                Ok(response)
+            }
+            Err(refusal) => refused(refusal.0, refusal.1),
+        };
+    }
+    match page(shard, request).await {
+        Ok(response) => Ok(response),
+        Err((events, seat)) => {
+            answered.events.set(Some((events, seat)));
+            answered.are_events.notify_one();
+            std::future::pending().await
+        }
+    }
 }
 
 /// The address makes too many connections; this one is closed behind the answer.
@@ -235,18 +304,57 @@ fn authorize(shard: &Shard, request: &Request<Incoming>) -> Result<Arc<Grant>, D
 }
 
 /// Any path but `/ws`. What is data needs what a session needs, and finds its [`Grant`] among the
-/// request's extensions; the page and its scripts are for anybody.
-fn page(shard: &Shard, request: &mut Request<Incoming>) -> Response<Body> {
+/// request's extensions; the page and its scripts are for anybody. Events are no response but a
+/// session.
+async fn page(
+    shard: &Shard,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, (EventStart, Seat)> {
     let path = request.uri().path();
-    if path == "/v1" || path.starts_with("/v1/") {
-        match authorize(shard, request) {
+    let is_page = path != "/v1" && !path.starts_with("/v1/");
+    let access = Arc::clone(&shard.settings().access);
+    let (asked, is_preflight) = (
+        request.headers().clone(),
+        request.method() == Method::OPTIONS,
+    );
+    let mut told = HeaderMap::new();
+    if !is_page {
+        access.tell_origin(&asked, &mut told, is_preflight);
+    }
+    let with_origin = |mut response: Response<Body>| {
+        response.headers_mut().extend(told.clone());
+        Ok(response)
+    };
+    // A browser's question before a request shows nothing of who asks, and is told nothing of data.
+    let grant = if is_page || is_preflight {
+        None
+    } else {
+        match authorize(shard, &request) {
             Ok(grant) => {
-                request.extensions_mut().insert(grant);
+                request.extensions_mut().insert(Arc::clone(&grant));
+                Some(grant)
             }
-            Err(denied) => return denied.response(),
+            Err(denied) => return with_origin(denied.response()),
+        }
+    };
+    let asked = match (shard.pages())(request).await {
+        Served::Page(response) => return with_origin(response),
+        Served::Events(events) => events,
+    };
+    let Some(grant) = grant else {
+        return with_origin(Denied::Missing.response());
+    };
+    match take_seat(shard, &grant) {
+        Ok(seat) => {
+            let head = events::head(&told);
+            Err((EventStart { asked, head }, seat))
+        }
+        Err(refusal) => {
+            let (why, response) = *refusal;
+            shard.metrics().handshakes_refused[why].inc();
+            with_origin(in_json(why, response))
         }
     }
-    (shard.pages())(request)
 }
 
 fn accept(
@@ -270,23 +378,9 @@ fn accept(
             refuse(StatusCode::BAD_REQUEST, text),
         ))
     })?;
-    if shard.is_draining() {
-        let response = busy("this node is stopping; another one serves you\n");
-        return Err(Box::new((HandshakeRefusal::Draining, response)));
-    }
     let grant = authorize(shard, request)
         .map_err(|denied| Box::new((HandshakeRefusal::Denied, denied.response())))?;
-    let seat = shard.seats().take(&grant).map_err(|full| match full {
-        NoSeat::Node => {
-            let response = busy("this node has as many sessions as it may\n");
-            Box::new((HandshakeRefusal::Full, response))
-        }
-        NoSeat::Subject => {
-            shard.metrics().auth_refused[Denied::Connections.label()].inc();
-            let response = Denied::Connections.response();
-            Box::new((HandshakeRefusal::Denied, response))
-        }
-    })?;
+    let seat = take_seat(shard, &grant)?;
     let (response, upgraded) =
         upgrade::upgrade(request).map_err(|error| Box::new(refused(&error)))?;
     let mut response = response.map(|_| Body::default());
@@ -301,6 +395,25 @@ fn accept(
         upgraded,
     };
     Ok((response, accepted))
+}
+
+/// A new session's seat, where there is one.
+fn take_seat(shard: &Shard, grant: &Arc<Grant>) -> Result<Seat, Refusal> {
+    if shard.is_draining() {
+        let response = busy("this node is stopping; another one serves you\n");
+        return Err(Box::new((HandshakeRefusal::Draining, response)));
+    }
+    shard.seats().take(grant).map_err(|full| match full {
+        NoSeat::Node => {
+            let response = busy("this node has as many sessions as it may\n");
+            Box::new((HandshakeRefusal::Full, response))
+        }
+        NoSeat::Subject => {
+            shard.metrics().auth_refused[Denied::Connections.label()].inc();
+            let response = Denied::Connections.response();
+            Box::new((HandshakeRefusal::Denied, response))
+        }
+    })
 }
 
 /// What a wrong handshake is answered.
@@ -342,6 +455,23 @@ fn choose(request: &Request<Incoming>) -> Option<(Encoding, Option<&'static str>
         }
     }
     (!asked).then_some((Encoding::Json, None))
+}
+
+/// Below `/v1` every error is JSON.
+fn in_json(why: HandshakeRefusal, mut response: Response<Body>) -> Response<Body> {
+    let error = match why {
+        HandshakeRefusal::Draining => {
+            r#"{"error":{"code":"draining","message":"this node is stopping; another one serves you"}}"#
+        }
+        HandshakeRefusal::Full => {
+            r#"{"error":{"code":"full","message":"this node has as many sessions as it may"}}"#
+        }
+        _ => return response,
+    };
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    *response.body_mut() = Body::from(error);
+    response
 }
 
 fn refuse(status: StatusCode, text: &'static str) -> Response<Body> {

@@ -21,11 +21,13 @@ mod settings;
 mod tls;
 
 mod directory;
+mod fetcher;
 mod history;
 mod link;
 mod lists;
 mod publisher_port;
 
+mod events;
 mod inbound;
 mod outgoing;
 mod rate;
@@ -46,7 +48,9 @@ pub use access::{
     NotEntitled, OriginError, OriginPattern, Rights, RightsError, StaticKeys,
 };
 pub use directory::{Directory, Listing};
-pub use handshake::{Body, Pages};
+pub use events::{Events, LastEventId};
+pub use fetcher::{FetchError, Fetcher};
+pub use handshake::{Body, Pages, Served, Serving};
 pub use history::{Handover, History, Left, NoReplay, ReplayOrder, ReplayReceiver, Then, Wanted};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use link::{Links, PublisherLink, link};

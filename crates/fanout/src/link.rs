@@ -9,7 +9,9 @@ use streams::{CaughtUp, Joined, Refused, Run, StreamKey};
 use tokio::sync::mpsc as inbox;
 use wire::Encoding;
 
+use crate::Directory;
 use crate::PublisherPort;
+use crate::fetcher::{Fetch, Fetcher};
 use crate::history::{Handover, NoReplay, ReplayPage, ReplayRequest};
 
 /// Commands that one publisher has not taken yet. A command is a subscription, so this is how
@@ -18,6 +20,8 @@ const COMMANDS: usize = 4096;
 /// Deliveries that one shard has not taken yet. A delivery is a whole batch or the answer to one
 /// command; a publisher that finds the inbox full waits, and its batches grow.
 const DELIVERIES: usize = 1024;
+/// Fetches that one publisher has not taken yet: as many as a node has under way.
+const FETCHES: usize = crate::fetcher::UNDER_WAY;
 
 /// A stream's place in a shard, told apart from earlier streams in the same slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,12 +134,14 @@ pub(crate) struct RunFor {
 #[derive(Clone)]
 pub struct PublisherLink {
     commands: mpsc::SyncSender<Command>,
+    fetches: mpsc::SyncSender<Fetch>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// All links of a node: those of each shard, made by [`link`].
 pub struct Links {
     pub(crate) shards: Vec<ShardLinks>,
+    publishers: Vec<PublisherLink>,
 }
 
 /// One shard's ends.
@@ -164,8 +170,14 @@ pub fn link(
         .into_iter()
         .map(|wake| {
             let (commands, receiver) = mpsc::sync_channel(COMMANDS);
-            let port = PublisherPort::new(receiver, senders.clone());
-            (port, PublisherLink { commands, wake })
+            let (fetches, fetched) = mpsc::sync_channel(FETCHES);
+            let port = PublisherPort::new(receiver, fetched, Arc::clone(&wake), senders.clone());
+            let link = PublisherLink {
+                commands,
+                fetches,
+                wake,
+            };
+            (port, link)
         })
         .unzip();
     let shards = inboxes
@@ -175,7 +187,26 @@ pub fn link(
             inbox,
         })
         .collect();
-    (ports, Links { shards })
+    (ports, Links { shards, publishers })
+}
+
+impl Links {
+    /// A way to the publishers for whoever asks once.
+    #[must_use]
+    pub fn fetcher(&self, directory: Arc<Directory>) -> Fetcher {
+        Fetcher::new(directory, self.publishers.clone())
+    }
+}
+
+impl PublisherLink {
+    /// Asks the publisher; `false` when it has too much to do, or has ended. Never blocks.
+    pub(crate) fn fetch(&self, fetch: Fetch) -> bool {
+        let sent = self.fetches.try_send(fetch).is_ok();
+        if sent {
+            (self.wake)();
+        }
+        sent
+    }
 }
 
 impl CommandLine {

@@ -7,12 +7,17 @@ use streams::{Joined, Publisher, Refused, StreamKey, WatchId};
 use tokio::sync::mpsc::Sender;
 use wire::Encoding;
 
+use crate::fetcher::{Fetch, Found, Question};
 use crate::history::{Handover, History, ReplayRequest, Wanted};
 use crate::link::{Command, Delivery, NotJoined, RunFor, StreamSlot, SubscriberId};
 
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
 const COMMANDS_A_TURN: usize = 1024;
+/// Fetches that are answered between two batches. Each costs at most some tenths of a millisecond (a
+/// full book of the deepest kind), so that those who ask over HTTP hold the market up for less than
+/// one.
+const FETCHES_A_TURN: usize = 4;
 
 /// A publisher's end of its links: hands runs to shards and carries out their commands.
 ///
@@ -20,6 +25,9 @@ const COMMANDS_A_TURN: usize = 1024;
 /// never waits for it.
 pub struct PublisherPort {
     commands: Receiver<Command>,
+    fetches: Receiver<Fetch>,
+    /// Wakes this publisher, when a turn ends before all is done.
+    wake: Arc<dyn Fn() + Send + Sync>,
     shards: Vec<Sender<Delivery>>,
     watches: HashMap<(StreamKey, Encoding), WatchId>,
     /// Where each watch's runs go, by its number.
@@ -39,9 +47,16 @@ struct Entry {
 }
 
 impl PublisherPort {
-    pub(crate) fn new(commands: Receiver<Command>, shards: Vec<Sender<Delivery>>) -> Self {
+    pub(crate) fn new(
+        commands: Receiver<Command>,
+        fetches: Receiver<Fetch>,
+        wake: Arc<dyn Fn() + Send + Sync>,
+        shards: Vec<Sender<Delivery>>,
+    ) -> Self {
         Self {
             commands,
+            fetches,
+            wake,
             batches: shards.iter().map(|_| Vec::new()).collect(),
             shards,
             watches: HashMap::new(),
@@ -67,6 +82,38 @@ impl PublisherPort {
             };
             self.carry_out(command, publisher, now);
         }
+        for _ in 0..FETCHES_A_TURN {
+            let Ok(fetch) = self.fetches.try_recv() else {
+                return;
+            };
+            self.answer(fetch, publisher, now);
+        }
+        (self.wake)();
+    }
+
+    /// Answers one who asks once; whoever does not wait any more costs nothing.
+    fn answer(&self, Fetch { question, reply }: Fetch, publisher: &mut Publisher, now: Nanos) {
+        if reply.is_closed() {
+            return;
+        }
+        let found = match question {
+            // What it would say is of the past.
+            _ if !self.open => Err(NotJoined::NotReady),
+            Question::Start(key, encoding) => publisher
+                .fetch(key, encoding, now)
+                .map(Found::Messages)
+                .map_err(NotJoined::Refused),
+            Question::Trades(instrument, encoding, limit) => publisher
+                .latest_trades(instrument, encoding, limit, now)
+                .map(Found::Messages)
+                .map_err(NotJoined::Refused),
+            Question::Reports(instruments) => {
+                let reports = instruments.iter().filter_map(|id| publisher.report(*id));
+                Ok(Found::Reports(reports.collect()))
+            }
+        };
+        // Who asked has gone.
+        let _gone = reply.send(found);
     }
 
     /// The publisher has caught up: subscribers are let in from now on.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use market::{Epoch, Position};
-use streams::{Cursor, Run};
+use streams::{Cursor, Opcode, Run};
 use wire::Encoding;
 use wire::control::{Outcome, Policy, RequestId, StreamKey, Subscribed};
 
 use crate::addresses::Counted;
+use crate::events::{self, EventState};
 use crate::inbound::Inbound;
 use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
@@ -42,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) gone: bool,
     /// Its bytes go through [`About::tls`].
     pub(crate) is_tls: bool,
+    /// Its messages are events, as [`About::events`] knows them.
+    pub(crate) is_events: bool,
     /// Subscribers that have something to send, each once: the first and the last of a list that
     /// goes on in [`Sub::next`].
     first_ready: u16,
@@ -74,6 +77,8 @@ pub(crate) struct About {
     pub(crate) opened: Instant,
     /// Messages that a catch-up replaced.
     pub(crate) conflated: u64,
+    /// What a session of events has besides; none of a WebSocket.
+    pub(crate) events: Option<Box<EventState>>,
     /// Its connection counts for its address as long as it lives.
     pub(crate) _counted: Option<Counted>,
 }
@@ -281,6 +286,7 @@ impl Session {
             ping: Ping::None,
             gone: false,
             is_tls: about.tls.is_some(),
+            is_events: about.events.is_some(),
             first_ready: NOBODY,
             last_ready: NOBODY,
             subs: Vec::new(),
@@ -340,6 +346,17 @@ impl Session {
     /// What has to be sent before anything of its streams, to add to.
     pub(crate) fn outgoing(&mut self) -> &mut Outgoing {
         self.outgoing.get_or_insert_default()
+    }
+
+    /// Adds what the node itself has to say, framed as its messages are.
+    pub(crate) fn say(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.is_events {
+            let mut event = Vec::with_capacity(payload.len() + 32);
+            events::write_own(&mut event, opcode, payload);
+            self.outgoing().push_rest(&event);
+        } else {
+            self.outgoing().push(opcode, payload);
+        }
     }
 
     /// How many bytes of its own it has to send.
@@ -498,6 +515,7 @@ mod tests {
             tls: None,
             opened: Instant::now(),
             conflated: 0,
+            events: None,
             _counted: None,
         };
         Session::new(io, 1, Encoding::Sbe, bucket, about)

@@ -1,6 +1,7 @@
 //! One shard: a thread, its connections and its subscriber lists.
 
 mod accept;
+mod events;
 mod farewell;
 mod pump;
 mod replays;
@@ -27,6 +28,7 @@ use wire::{Encoding, GoAwayReason};
 
 use crate::addresses::Addresses;
 use crate::directory::Directory;
+use crate::events::EventStart;
 use crate::handshake::Pages;
 use crate::link::{Delivery, ShardLinks};
 use crate::seats::Seats;
@@ -243,8 +245,18 @@ impl Shard {
         encoding: Encoding,
         about: About,
     ) -> bool {
+        self.prepare(&io);
+        let mut state = self.state.borrow_mut();
+        let opened = io
+            .into_std()
+            .and_then(|io| state.open(io, encoding, about, read_ahead));
+        self.settle(&mut state, opened)
+    }
+
+    /// The socket's buffers, as they are configured.
+    fn prepare(&self, io: &TcpStream) {
         let settings = self.settings();
-        let options = socket2::SockRef::from(&io);
+        let options = socket2::SockRef::from(io);
         // Where the system refuses one, its default is as good as any.
         if let Some(bytes) = settings.send_buffer {
             let _default = options.set_send_buffer_size(bytes);
@@ -252,19 +264,33 @@ impl Shard {
         if let Some(bytes) = settings.not_sent {
             let _default = options.set_tcp_notsent_lowat(bytes);
         }
-        let mut state = self.state.borrow_mut();
-        let opened = io
-            .into_std()
-            .and_then(|io| state.open(io, encoding, about, read_ahead));
+    }
+
+    /// What becomes of a new session; whether it is one.
+    fn settle(&self, state: &mut State, opened: io::Result<usize>) -> bool {
         match &opened {
             // The node began to stop between the handshake and now.
             Ok(index) if self.is_draining() => state.close_restart(*index),
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "cannot take a connection over"),
         }
-        drop(state);
         self.work.notify_one();
         opened.is_ok()
+    }
+
+    /// Lets a client in that is sent events; whether that could be.
+    pub(crate) fn open_events(&self, io: TcpStream, events: EventStart, about: About) -> bool {
+        self.prepare(&io);
+        let settings = self.settings();
+        // In place of the pong that nobody sends. Where the system has no such option, its own
+        // time-out does.
+        let _default = socket2::SockRef::from(&io)
+            .set_tcp_user_timeout(Some(settings.ping_interval + settings.pong_timeout));
+        let mut state = self.state.borrow_mut();
+        let opened = io
+            .into_std()
+            .and_then(|io| state.open_events(io, events, about));
+        self.settle(&mut state, opened)
     }
 
     /// Sends the sessions away, a wave at a time, each some time before it is closed: so those that

@@ -1,6 +1,7 @@
 //! The `tapecast` binary: a node of the fleet, and the tools beside it.
 
 mod admin;
+mod api;
 mod checkpoints;
 mod cli;
 mod config;

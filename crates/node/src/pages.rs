@@ -1,14 +1,12 @@
 //! The page at `/` and what it needs, carried in the binary.
 
-use std::sync::Arc;
-
-use fanout::{Body, Pages};
-use hyper::body::{Bytes, Incoming};
+use fanout::Body;
+use hyper::body::Bytes;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -20,11 +18,12 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'";
 
 /// Path, content type and content.
-const FILES: [(&str, &str, &str); 12] = [
+const FILES: [(&str, &str, &str); 13] = [
     ("/", HTML, include_str!("../../../web/index.html")),
     ("/style.css", STYLE, include_str!("../../../web/style.css")),
     ("/icon.svg", ICON, include_str!("../../../web/icon.svg")),
     ("/app.js", SCRIPT, include_str!("../../../web/app.js")),
+    ("/ledger.js", SCRIPT, include_str!("../../../web/ledger.js")),
     ("/views.js", SCRIPT, include_str!("../../../web/views.js")),
     (
         "/tapecast/book.js",
@@ -60,21 +59,13 @@ const FILES: [(&str, &str, &str); 12] = [
 ];
 
 /// Serves the page's files.
-pub(crate) fn pages() -> Pages {
-    Arc::new(page)
-}
-
-fn page(request: &Request<Incoming>) -> Response<Body> {
-    answer(request.method(), request.uri().path())
-}
-
-fn answer(method: &Method, path: &str) -> Response<Body> {
+pub(crate) fn answer(method: &Method, path: &str) -> Response<Body> {
     let file = FILES.iter().find(|(name, ..)| *name == path);
     let Some((_, content_type, content)) = file else {
         return respond(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there is nothing here; the page is at /\n",
+            "there is nothing here; the page is at /, and HTTP is below /v1/\n",
         );
     };
     if method != Method::GET && method != Method::HEAD {
@@ -85,6 +76,16 @@ fn answer(method: &Method, path: &str) -> Response<Body> {
         return response;
     }
     respond(StatusCode::OK, content_type, content)
+}
+
+/// What is answered when nobody is left to answer.
+pub(crate) fn stopping() -> Response<Body> {
+    let text = "this node is stopping; another one serves you\n";
+    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn respond(

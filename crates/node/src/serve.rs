@@ -15,11 +15,11 @@ use tokio::sync::{Notify, watch};
 use wire::GoAwayReason;
 
 use crate::admin::{self, AdminState, Readiness};
+use crate::api::{Api, ApiThread};
 use crate::checkpoints::{self, Job, Loaded, Taker, Writer};
 use crate::cli::{LogHandle, Recent};
 use crate::config::Config;
 use crate::history::Replays;
-use crate::pages;
 use crate::pipeline::{IngestCounts, Pipeline};
 use crate::reload::{Reloader, Reread};
 
@@ -63,7 +63,10 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     // One publisher a consumer.
     let directory = Arc::new(Directory::new(config.ingest.threads));
     directory.set_lists(config.lists.clone());
-    let (fanout, publishers) = start(&config, &directory, &registry, &readiness, &stop, &failed)?;
+    let api = ApiThread::start()?;
+    let (fanout, publishers) = start(
+        &config, &directory, &registry, &readiness, &stop, &failed, &api,
+    )?;
     let drained = Arc::new(Notify::new());
     let (fanout, log) = (Arc::new(fanout), Arc::new(log));
     let reloader = Arc::new(Reloader::new(
@@ -110,6 +113,7 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let ended = tokio::task::spawn_blocking(move || {
         // Shards first: a publisher may be waiting for one, a shard never waits for a publisher.
         fanout.wait();
+        api.stop();
         stop.stop();
         join(publishers)
     });
@@ -130,6 +134,7 @@ fn start(
     readiness: &Arc<Readiness>,
     stop: &ingest::Stop,
     failed: &watch::Sender<Option<String>>,
+    api: &ApiThread,
 ) -> anyhow::Result<(Fanout, Publishers)> {
     let (ingest_config, loaded) = checkpoints_of(config, registry);
     let consumers = ingest::start(&ingest_config, stop)?;
@@ -141,12 +146,14 @@ fn start(
     let shards = (0..config.fanout.shards)
         .map(|_| registry.add_shard())
         .collect();
+    let fetcher = links.fetcher(Arc::clone(directory));
+    let pages = api.pages(Arc::new(Api::new(fetcher)));
     let fanout = Fanout::start(
         config.fanout.clone(),
         shards,
         Arc::clone(directory),
         links,
-        pages::pages(),
+        pages,
     )?;
     let history: Option<Arc<dyn fanout::History>> = (config.history.replays > 0).then(|| {
         let replays = Replays::new(

@@ -48,10 +48,10 @@ pub use key::{Handle, StreamKey, WatchId};
 pub use message_log::MessageLog;
 pub use place::{At, Scope};
 pub use publisher::{
-    About, CaughtUp, Encoded, Joined, NotRestored, Origin, Publisher, Refused, ResumeFailure,
-    Start, Stats, Unwanted,
+    About, CaughtUp, Encoded, Fetched, Joined, LastMessage, Ledger, NotRestored, Origin, Publisher,
+    Refused, Report, ResumeFailure, Source, Start, Stats, Unwanted,
 };
 pub use replay::{Foundation, Replay};
 pub use ring::{Chunks, Cursor, Frames, Passed, Ring};
-pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame};
+pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame, payload};
 pub use settings::Settings;

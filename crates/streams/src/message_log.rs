@@ -153,6 +153,20 @@ impl MessageLog {
         end
     }
 
+    /// The index of the first of the latest messages: of `count` at most, with so many bytes at
+    /// most, but one where there is one.
+    #[must_use]
+    pub fn latest(&self, count: usize, bytes: usize) -> usize {
+        let mut sum = 0;
+        let fits = |entry: &&Entry| {
+            let is_first = sum == 0;
+            sum += entry.len as usize;
+            is_first || sum <= bytes
+        };
+        let taken = self.entries.iter().rev().take(count).take_while(fits);
+        self.entries.len() - taken.count()
+    }
+
     /// The sequence number of the message at an index.
     #[must_use]
     pub fn seq(&self, index: usize) -> Option<Seq> {

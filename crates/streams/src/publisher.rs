@@ -1,6 +1,7 @@
 //! One publisher: the sole owner of its instruments' books, logs and views.
 
 mod about;
+mod ledger;
 mod partitions;
 mod stats;
 
@@ -34,29 +35,35 @@ mod join;
 mod origin;
 mod watch;
 
+mod fetch;
+mod report;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use market::{
     Channel, Event, Exponents, InstrumentId, InstrumentName, Nanos, Price, Seq, Size, State,
 };
-
 use wire::Encoding;
 
 use crate::place::{At, Place, Scope};
-use crate::{Handle, PartitionIdentity, Run, Settings, WatchId};
+use crate::{Handle, PartitionIdentity, Run, Settings, StreamKey, WatchId};
 
 pub use about::About;
 pub use catch_up::CaughtUp;
 pub use checkpoints::NotRestored;
+pub use fetch::Fetched;
 pub use join::{Joined, ResumeFailure, Start};
+pub use ledger::Ledger;
 pub use origin::Origin;
 pub use outbox::Encoded;
 pub use partitions::Unwanted;
+pub use report::{LastMessage, Report, Source};
 pub use stats::Stats;
 pub use watch::Refused;
 
 use desk::Desk;
+use fetch::Kept;
 use instrument::Instrument;
 use partitions::{Partition, Partitions};
 
@@ -86,6 +93,8 @@ pub struct Publisher {
     log_bound: usize,
     /// Instruments whose state, scale or homes changed since they were last asked for.
     changed: Vec<Handle>,
+    /// Whole states that were fetched, for those who fetch the same again.
+    kept: HashMap<(StreamKey, Encoding), Kept>,
 }
 
 impl Publisher {
@@ -102,6 +111,7 @@ impl Publisher {
             next_log_check: Nanos(0),
             log_bound: settings.log_bytes,
             changed: Vec::new(),
+            kept: HashMap::new(),
         }
     }
 

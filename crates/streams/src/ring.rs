@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use market::{Nanos, Seq};
 
+use crate::run::payload;
 use crate::{FrameMark, Run};
 
 /// Bytes that a chunk takes before the next one is begun: what one system call may be given at
@@ -254,6 +255,18 @@ impl<'a> Frames<'a> {
     #[must_use]
     pub const fn created(&self) -> Nanos {
         self.created
+    }
+
+    /// The messages in them, each with the sequence number that its receiver then has.
+    pub fn messages(&self) -> impl Iterator<Item = (&'a [u8], Seq)> + use<'a> {
+        let (bytes, offset) = (self.bytes, self.offset);
+        let mut begin = 0;
+        self.marks.iter().map(move |mark| {
+            let end = (mark.end - offset) as usize;
+            let frame = &bytes[begin..end];
+            begin = end;
+            (payload(frame), mark.seq)
+        })
     }
 
     /// Moves the cursor over the first `sent` bytes; where the last frame went in part, over that

@@ -37,6 +37,17 @@ pub fn append_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
+/// The payload of a frame that [`append_frame`] made; nothing of anything else.
+#[must_use]
+pub fn payload(frame: &[u8]) -> &[u8] {
+    let head = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    frame.get(head..).unwrap_or_default()
+}
+
 /// Where a frame ends in its run, and where its receiver then stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameMark {
@@ -78,6 +89,16 @@ impl Run {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// The messages in its frames, each with the sequence number that its receiver then has.
+    pub fn messages(&self) -> impl Iterator<Item = (&[u8], Seq)> {
+        let mut begin = 0;
+        self.marks.iter().map(move |mark| {
+            let frame = &self.bytes[begin..mark.end as usize];
+            begin = mark.end as usize;
+            (payload(frame), mark.seq)
+        })
     }
 
     /// When it was published.
@@ -166,6 +187,7 @@ mod tests {
             append_frame(&mut out, Opcode::Binary, &vec![7; len]);
             assert_eq!(out[..head.len()], head);
             assert_eq!(out.len(), head.len() + len);
+            assert_eq!(payload(&out), vec![7; len]);
         }
     }
 

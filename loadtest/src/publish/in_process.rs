@@ -145,7 +145,7 @@ impl Serving {
             shards.clone(),
             directory,
             links,
-            Arc::new(|_| nothing_here()),
+            Arc::new(|_| Box::pin(std::future::ready(fanout::Served::Page(nothing_here())))),
         )?;
         let (tell, done) = oneshot::channel();
         let (args, heard) = (args.clone(), Arc::clone(&bell));

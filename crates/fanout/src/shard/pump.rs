@@ -28,13 +28,14 @@ pub(super) struct Batch {
     /// Those of sessions with TLS, whose bytes are encrypted one by one.
     encrypted: Vec<Plan>,
     segments: Vec<Segment>,
+    spare: Vec<Segment>,
     /// Frames of several streams that go to one session.
     arena: Vec<u8>,
     results: Vec<io::Result<usize>>,
 }
 
 /// What one session is sent.
-struct Plan {
+pub(super) struct Plan {
     session: u32,
     source: Source,
     len: usize,
@@ -55,9 +56,33 @@ enum Source {
 }
 
 /// Frames of one subscriber: those from its cursor on that have this length.
-struct Segment {
+pub(super) struct Segment {
     sub: u16,
     len: usize,
+}
+
+impl Segment {
+    pub(super) const fn sub(&self) -> usize {
+        self.sub as usize
+    }
+}
+
+impl Plan {
+    /// Nothing yet, for this session.
+    pub(super) fn of(index: usize) -> Self {
+        Self {
+            session: number(index),
+            source: Source::Own,
+            len: 0,
+            segments: 0..0,
+            created: Nanos(0),
+        }
+    }
+
+    /// When the first of it was published.
+    pub(super) const fn created(&self) -> Nanos {
+        self.created
+    }
 }
 
 impl Batch {
@@ -67,9 +92,21 @@ impl Batch {
             plans: Vec::new(),
             encrypted: Vec::new(),
             segments: Vec::new(),
+            spare: Vec::new(),
             arena: Vec::new(),
             results: Vec::new(),
         }
+    }
+
+    /// Memory for the segments of a session whose messages become its own.
+    pub(super) fn take_segments(&mut self) -> Vec<Segment> {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// The same memory, to be used again.
+    pub(super) fn give_segments(&mut self, mut segments: Vec<Segment>) {
+        segments.clear();
+        self.spare = segments;
     }
 
     fn is_full(&self) -> bool {
@@ -122,6 +159,10 @@ impl State {
             return;
         }
         let session = &self.sessions[index];
+        if session.is_events && session.outgoing.is_none() && !session.is_ending() {
+            self.fill_events(index, batch);
+        }
+        let session = &self.sessions[index];
         let begin = batch.segments.len();
         let mut plan = Plan {
             session: number(index),
@@ -134,7 +175,7 @@ impl State {
             if session.is_ending() {
                 return;
             }
-            self.plan_streams(index, &mut plan, &mut batch.segments);
+            self.plan_streams(index, &mut plan, &mut batch.segments, VISIT);
             match batch.segments.len() - begin {
                 0 => return,
                 1 => plan.source = Source::Segment,
@@ -158,9 +199,15 @@ impl State {
     }
 
     /// Takes subscribers that have something to send until they make up a visit.
-    fn plan_streams(&mut self, index: usize, plan: &mut Plan, segments: &mut Vec<Segment>) {
+    pub(super) fn plan_streams(
+        &mut self,
+        index: usize,
+        plan: &mut Plan,
+        segments: &mut Vec<Segment>,
+        visit: usize,
+    ) {
         let begin = segments.len();
-        while plan.len < GATHER {
+        while plan.len < GATHER.min(visit) {
             let session = &mut self.sessions[index];
             let Some(sub_index) = session.pop_ready() else {
                 return;
@@ -169,7 +216,7 @@ impl State {
                 continue;
             };
             let stream = &self.streams[sub.stream as usize];
-            let most = VISIT - plan.len;
+            let most = visit - plan.len;
             let frames = match sub.phase {
                 Phase::Starting | Phase::Paging | Phase::Replaying => session
                     .start_of(sub_index)
@@ -206,7 +253,11 @@ impl State {
     }
 
     /// The frames of a segment.
-    fn frames<'a>(&'a self, session: &'a Session, segment: &Segment) -> Option<Frames<'a>> {
+    pub(super) fn frames<'a>(
+        &'a self,
+        session: &'a Session,
+        segment: &Segment,
+    ) -> Option<Frames<'a>> {
         let index = usize::from(segment.sub);
         let sub = session.sub(index)?;
         if sub.phase.has_beginning() {
@@ -376,6 +427,11 @@ impl State {
             self.may_have_ended(index);
         }
         self.read_on(index);
+    }
+
+    /// Moves a subscriber over all of a segment.
+    pub(super) fn pass_whole(&mut self, index: usize, segment: &Segment) {
+        self.pass(index, segment, segment.len);
     }
 
     /// Moves a subscriber over the bytes that went. Where its last frame went in part, the rest

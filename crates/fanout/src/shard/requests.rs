@@ -14,6 +14,7 @@ use wire::{ViewParams, close, control};
 use super::state::{State, wall_clock};
 use super::subscribers::Join;
 use crate::directory::{Directory, Listing};
+use crate::events::MOST_STREAMS;
 use crate::inbound::InboundEvent;
 use crate::link::NotJoined;
 use crate::session::{JoiningOp, PendingRequest, PendingResult};
@@ -138,13 +139,13 @@ impl State {
         let mut text = Vec::with_capacity(512);
         answer.write(&mut text);
         if let Some(session) = self.sessions.get_mut(index) {
-            session.outgoing().push(Opcode::Text, &text);
+            session.say(Opcode::Text, &text);
             self.metrics.answers_out.inc();
             self.mark_to_send(index);
         }
     }
 
-    fn subscribe(
+    pub(super) fn subscribe(
         &mut self,
         index: usize,
         id: Option<RequestId>,
@@ -180,7 +181,10 @@ impl State {
         }
         let encoding = self.sessions[index].encoding;
         for join in joins {
-            self.join(index, encoding, join);
+            // A client of events comes back with where it stands in all of its streams.
+            let events = self.sessions[index].about.events.as_ref();
+            let resume = join.resume.or_else(|| events?.resume(&join.key));
+            self.join(index, encoding, Join { resume, ..join });
         }
     }
 
@@ -234,7 +238,10 @@ impl State {
                 );
                 continue;
             }
-            let most = grant.most_streams(self.settings.streams_per_session);
+            let mut most = grant.most_streams(self.settings.streams_per_session);
+            if session.is_events {
+                most = most.min(MOST_STREAMS);
+            }
             if session.streams() + joins.len() >= most {
                 fail(
                     ErrorCode::TooManyStreams,

@@ -172,6 +172,10 @@ impl State {
         let max = self.settings.inbound_message_bytes;
         if let Some(session) = self.sessions.get_mut(index) {
             session.heard = true;
+            if session.is_events {
+                // It has asked already; what it says besides has no meaning.
+                return;
+            }
             let inbound = session
                 .inbound
                 .get_or_insert_with(|| Box::new(Inbound::new(max)));

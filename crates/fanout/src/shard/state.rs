@@ -18,6 +18,7 @@ use super::Common;
 use super::pump::Batch;
 use super::sender::Sender;
 use super::sweep::{self, Check};
+use crate::events::{EventStart, EventState};
 use crate::history::ReplayLine;
 use crate::link::{CommandLine, PublisherLink, StreamSlot};
 use crate::rate::TokenBucket;
@@ -185,6 +186,25 @@ impl State {
         Ok(index)
     }
 
+    /// Lets a client in that is sent events, and subscribes it to what it wants.
+    pub(super) fn open_events(
+        &mut self,
+        io: TcpStream,
+        events: EventStart,
+        mut about: About,
+    ) -> io::Result<usize> {
+        about.events = Some(Box::new(EventState::new(events.asked.last)));
+        let index = self.open(io, Encoding::Json, about, &[])?;
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.outgoing().push_rest(&events.head);
+        }
+        let streams = events.asked.streams.into_iter().map(Ok).collect();
+        let directory = Arc::clone(&self.common.directory);
+        self.subscribe(index, None, streams, &directory);
+        self.mark_to_send(index);
+        Ok(index)
+    }
+
     /// Forgets a session that has ended; its socket is closed with it.
     fn remove(&mut self, index: usize) {
         let Some(session) = self.sessions.get(index) else {
@@ -237,7 +257,7 @@ impl State {
         let mut payload = code.to_be_bytes().to_vec();
         // A control frame has at most 125 bytes; our reasons are short.
         payload.extend(reason.bytes().take(123));
-        session.outgoing().push(Opcode::Close, &payload);
+        session.say(Opcode::Close, &payload);
         session.ending = Some(Box::new(Ending {
             code,
             reason: reason.into(),

@@ -205,6 +205,9 @@ impl State {
             return;
         };
         stream.subs.push((number(index), sub));
+        if let Some(events) = &mut session.about.events {
+            events.joined(usize::from(sub), &key, resume);
+        }
         if let Some(request) = session.request.as_mut() {
             request.joining.push(Joining {
                 sub,
@@ -247,6 +250,9 @@ impl State {
             stream.holders -= 1;
             stream.behind -= usize::from(!stream.ring.is_at_end(cursor));
             self.touched.push(slot);
+        }
+        if let Some(events) = &mut session.about.events {
+            events.left(sub_index);
         }
         stream.subs.swap_remove(at);
         if let Some((moved_session, moved_sub)) = stream.subs.get(at).copied()
@@ -410,6 +416,10 @@ impl State {
                     session.begin_with(sub_index, run, FIRST);
                 }
                 if matches!(joined.start, Start::Snapshot(_)) {
+                    if let Some(events) = &mut session.about.events {
+                        // What it had counts no more.
+                        events.joined(sub_index, &stream.key, None);
+                    }
                     self.metrics.snapshots.inc();
                 }
                 if let Some(outcome) = resume_label(joined.start) {

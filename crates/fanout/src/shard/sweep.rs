@@ -96,6 +96,16 @@ impl State {
             }
             return;
         }
+        if session.is_events {
+            // Nobody answers a comment; the kernel tells when nobody takes it (`TCP_USER_TIMEOUT`).
+            if session.outgoing.is_none() {
+                session.say(Opcode::Ping, b"");
+                self.metrics.pings.inc();
+                self.mark_to_send(index);
+            }
+            self.checks.add(ticks(self.settings.ping_interval), check);
+            return;
+        }
         let heard = std::mem::replace(&mut session.heard, false);
         if heard {
             session.ping = Ping::None;
@@ -107,7 +117,7 @@ impl State {
         let wait = if heard {
             self.settings.ping_interval
         } else {
-            session.outgoing().push(Opcode::Ping, b"");
+            session.say(Opcode::Ping, b"");
             session.ping = Ping::Sent;
             self.metrics.pings.inc();
             self.mark_to_send(index);
@@ -185,9 +195,9 @@ impl State {
         }
         let session = &mut self.sessions[index];
         match session.encoding {
-            Encoding::Json => session.outgoing().push(Opcode::Text, &text),
-            Encoding::Packed => session.outgoing().push(Opcode::Binary, &packed),
-            Encoding::Sbe => session.outgoing().push(Opcode::Binary, &message),
+            Encoding::Json => session.say(Opcode::Text, &text),
+            Encoding::Packed => session.say(Opcode::Binary, &packed),
+            Encoding::Sbe => session.say(Opcode::Binary, &message),
         }
         self.mark_to_send(index);
     }

@@ -31,6 +31,8 @@ pub(super) struct BookFeed {
     pub(super) bbo: BboFeed,
     /// What has been told of a book that is not to be trusted.
     pub(super) broken: Option<(State, Reason)>,
+    /// What the venue proved, and where that broke.
+    pub(super) proofs: Proofs,
 }
 
 /// A whole book, as a record says it.
@@ -49,6 +51,27 @@ pub(super) struct Delta<'a> {
     pub(super) origin: SnapshotOrigin,
     pub(super) bids: &'a [Level],
     pub(super) asks: &'a [Level],
+}
+
+/// How often the venue's own numbers and checksums were held against the book.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Proofs {
+    /// Messages that its sequence proved.
+    pub(super) chained: u64,
+    /// Messages that its checksum proved.
+    pub(super) checked: u64,
+    /// Where either broke.
+    pub(super) gaps: u64,
+    /// Messages that no book could be made of.
+    pub(super) unusable: u64,
+}
+
+impl Proofs {
+    fn held(&mut self, numbered: bool, origin: SnapshotOrigin) {
+        let checks = matches!(origin, SnapshotOrigin::Checked(check) if check.checksum.is_some());
+        self.chained += u64::from(numbered);
+        self.checked += u64::from(checks);
+    }
 }
 
 /// What an event did to the book.
@@ -74,6 +97,7 @@ impl BookFeed {
             views: Vec::new(),
             bbo: BboFeed::new(settings.log_bytes / 4),
             broken: Some((State::Resyncing, Reason::Starting)),
+            proofs: Proofs::default(),
         }
     }
 
@@ -144,6 +168,7 @@ impl BookFeed {
         match outcome {
             DeltaOutcome::Applied => {
                 stats.deltas += 1;
+                self.proofs.held(delta.link.is_some(), delta.origin);
                 self.publish(identity, place, desk);
                 Effect::Published
             }
@@ -157,14 +182,17 @@ impl BookFeed {
             }
             DeltaOutcome::Gap { .. } => {
                 stats.upstream_gaps += 1;
+                self.proofs.gaps += 1;
                 self.lose(identity, (State::UpstreamGap, Reason::Gap), place, desk)
             }
             DeltaOutcome::Crossed(_) => {
                 stats.crossed += 1;
+                self.proofs.unusable += 1;
                 self.lose(identity, (State::Resyncing, Reason::Crossed), place, desk)
             }
             DeltaOutcome::TooDeep => {
                 stats.unusable += 1;
+                self.proofs.unusable += 1;
                 self.lose(identity, (State::Resyncing, Reason::BadRecord), place, desk)
             }
         }
@@ -189,11 +217,13 @@ impl BookFeed {
         match outcome {
             SnapshotOutcome::Applied => {
                 stats.snapshots += 1;
+                self.proofs.held(whole.seq.is_some(), whole.origin);
                 self.publish(identity, place, desk);
                 Effect::Published
             }
             SnapshotOutcome::Staged { base, first } => {
                 stats.snapshots += 1;
+                self.proofs.held(whole.seq.is_some(), whole.origin);
                 self.publish_staged(identity, base, first, place, desk);
                 Effect::Published
             }
@@ -203,10 +233,12 @@ impl BookFeed {
             }
             SnapshotOutcome::Crossed(_) => {
                 stats.crossed += 1;
+                self.proofs.unusable += 1;
                 self.lose(identity, (State::Resyncing, Reason::Crossed), place, desk)
             }
             SnapshotOutcome::Duplicate(_) | SnapshotOutcome::TooDeep => {
                 stats.unusable += 1;
+                self.proofs.unusable += 1;
                 self.lose(identity, (State::Resyncing, Reason::BadRecord), place, desk)
             }
         }

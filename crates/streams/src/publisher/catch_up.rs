@@ -73,12 +73,19 @@ impl Publisher {
             None => {}
         }
         let seq = page.unwrap_or_else(|| last.seq.max(fallen.seq_of_receiver()));
-        Some(CaughtUp {
+        let caught_up = CaughtUp {
             run: writer.finish(now),
             position: Position { epoch, seq },
             more: page.is_some(),
             missed: lag.map(|lag| (lag.kind, u64::from(lag.messages))),
-        })
+        };
+        if let (Some((kind, messages)), Some(instrument)) =
+            (caught_up.missed, self.instruments.get_mut(index as usize))
+        {
+            // Of a skip that reaches behind the log nobody knows how many there were: one at least.
+            instrument.missed(kind, messages.max(1));
+        }
+        Some(caught_up)
     }
 }
 

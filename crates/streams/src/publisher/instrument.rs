@@ -2,9 +2,8 @@ use market::{
     Bbo, Channel, Definition, Epoch, Event, Exponents, InstrumentName, Nanos, Price, Reason, Seq,
     Size, State,
 };
-use wire::{Head, Status, View, ViewParams, sbe};
+use wire::{Head, LagKind, Status, View, ViewParams, sbe};
 
-use super::About;
 use super::book_feed::{BookFeed, Delta, Effect, Whole};
 use super::book_messages::write_snapshot;
 use super::desk::Desk;
@@ -12,6 +11,7 @@ use super::home::Home;
 use super::identity::Identity;
 use super::status_feed::StatusFeed;
 use super::trade_feed::TradeFeed;
+use super::{About, Ledger};
 use crate::pace::Resting;
 use crate::place::{At, Place, Scope};
 use crate::{Handle, PartitionIdentity, Settings, WatchId};
@@ -32,6 +32,8 @@ pub(super) struct Instrument {
     fresh: bool,
     /// Counts what changes the start of a stream without a message in that stream.
     revision: u64,
+    /// What is counted here of its account; the book's part is in the book.
+    ledger: Ledger,
 }
 
 impl Instrument {
@@ -52,6 +54,7 @@ impl Instrument {
             halted: false,
             fresh: true,
             revision: 0,
+            ledger: Ledger::default(),
         }
     }
 
@@ -73,6 +76,31 @@ impl Instrument {
 
     pub(super) const fn last_well(&self) -> Nanos {
         self.last_well
+    }
+
+    /// What became of its records and messages.
+    pub(super) const fn ledger(&self) -> Ledger {
+        let proofs = &self.book.proofs;
+        Ledger {
+            chained: proofs.chained,
+            checked: proofs.checked,
+            upstream_gaps: proofs.gaps,
+            unusable: self.ledger.unusable + proofs.unusable,
+            ..self.ledger
+        }
+    }
+
+    /// A slow client got so many of its messages as one, or not at all.
+    pub(super) const fn missed(&mut self, kind: LagKind, messages: u64) {
+        match kind {
+            LagKind::Skipped => self.ledger.lost_to_slow += messages,
+            LagKind::Conflated | LagKind::Snapshot => self.ledger.conflated += messages,
+        }
+    }
+
+    /// Where its state is read from.
+    pub(super) const fn state_home(&self) -> Option<&Home> {
+        self.home(self.main_channel())
     }
 
     pub(super) const fn about(&self) -> About<'_> {
@@ -208,6 +236,7 @@ impl Instrument {
     }
 
     pub(super) fn event(&mut self, at: At, event: &Event<'_>, now: Nanos, desk: &mut Desk) {
+        self.ledger.records += 1;
         match *event {
             Event::Nothing => {}
             Event::Snapshot {
@@ -246,9 +275,11 @@ impl Instrument {
             }
             Event::Trades { time, trades } => {
                 desk.stats.trades += 1;
+                self.ledger.trades += 1;
                 let place = Place::of(at, time, now);
                 if !self.trades.publish(&self.identity, trades, &place, desk) {
                     desk.stats.unusable += 1;
+                    self.ledger.unusable += 1;
                     let told = (State::Resyncing, Reason::BadRecord);
                     self.trades.break_off(&self.identity, told, &place, desk);
                 }
@@ -303,6 +334,8 @@ impl Instrument {
 
     pub(super) fn bad_record(&mut self, at: At, scope: Scope, now: Nanos, desk: &mut Desk) {
         desk.stats.bad_records += 1;
+        self.ledger.records += 1;
+        self.ledger.refused += 1;
         let place = Place::of(at, None, now);
         let may_be = |instrument: &mut Self, channel: Channel| {
             instrument.lives_in(channel, at.partition) && instrument.hear(channel, at.seq)
@@ -339,6 +372,7 @@ impl Instrument {
         }
         if self.lives_in(Channel::Book, index) {
             desk.stats.resyncs += u64::from(self.book.broken.is_none());
+            self.ledger.resyncs += u64::from(self.book.broken.is_none());
             self.book.home = home();
             self.begin_book(Place::NONE.told_at(base.now), reason, desk);
         }
@@ -346,6 +380,7 @@ impl Instrument {
 
     /// Kafka deleted records of a partition before they were read; the next one follows on `base`.
     pub(super) fn lose(&mut self, index: u32, base: Place, desk: &mut Desk) {
+        self.ledger.own_gaps += 1;
         if self.lives_in(Channel::Book, index) {
             let effect = self.book.lose_records(&self.identity, base.now, desk);
             let place = self.status.last.restated_at(base.now);
@@ -414,11 +449,15 @@ impl Instrument {
         match effect {
             Effect::Silent => {}
             Effect::Published => {
-                desk.stats.recoveries += u64::from(self.status.state.is_broken());
+                let recovers = u64::from(self.status.state.is_broken());
+                desk.stats.recoveries += recovers;
+                self.ledger.recoveries += recovers;
                 self.wake(place, desk);
             }
             Effect::Lost(state, reason) => {
-                desk.stats.resyncs += u64::from(!self.status.state.is_broken());
+                let resyncs = u64::from(!self.status.state.is_broken());
+                desk.stats.resyncs += resyncs;
+                self.ledger.resyncs += resyncs;
                 self.set_state((state, reason), place, desk);
             }
         }

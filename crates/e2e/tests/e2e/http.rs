@@ -1,0 +1,408 @@
+//! HTTP and Server-Sent Events: the same books, by other ways.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use client::Subscription;
+use e2e::events::Events;
+use e2e::kafka::{Kafka, Record};
+use e2e::socket::Socket;
+use e2e::{Node, Settings, Tape, Watcher, broker, http, wait};
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+use std::io::Read as _;
+use wire::SUBPROTOCOL_SBE;
+use wire::sbe::{Body, Messages};
+
+const WITHIN: Duration = Duration::from_secs(60);
+const NAME: &str = "TEST:HTTP";
+const SBE: &str = "Accept: application/vnd.tapecast.sbe";
+
+fn node(topic: &str, more: &str) -> (broker::Turn, Kafka, Node) {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    kafka.create(topic, 1);
+    let levels = |price: i32, step: i32| -> Vec<[String; 2]> {
+        let level = |at: i32| [format!("{}", price + at * step), format!("{}", at + 1)];
+        (0..30).map(level).collect()
+    };
+    let book = json!({"type": "snapshot", "symbol": NAME, "seq": 100, "bids": levels(1000, -1), "asks": levels(1001, 1)});
+    kafka.produce(topic, 0, &[Record::of(book.to_string())]);
+    let settings = Settings::new(&turn.bootstrap())
+        .topics(topic, "tapecast", "")
+        .instrument(NAME, "")
+        .more(more);
+    let node = Node::start(&settings);
+    (turn, kafka, node)
+}
+
+/// A change of one level, and a trade.
+fn change(number: i64) -> [Record; 2] {
+    let price = 990 + number % 8;
+    let size = (number + 1).to_string();
+    let book = json!({"type": "delta", "symbol": NAME, "prev_seq": 100 + number, "seq": 101 + number, "bids": [[price.to_string(), size]], "asks": []});
+    let trade = json!({"type": "trade", "symbol": NAME, "trades": [
+        {"price": "1000.5", "size": size, "side": "buy", "id": number.to_string()}]});
+    [Record::of(book.to_string()), Record::of(trade.to_string())]
+}
+
+fn book_of(node: &Node, query: &str, headers: &[&str]) -> http::Whole {
+    http::fetch(
+        node.public(),
+        "GET",
+        &format!("/v1/books/{NAME}{query}"),
+        headers,
+    )
+}
+
+/// Waits until the node has read up to an offset; the book then.
+fn book_at(node: &Node, seq: i64) -> Value {
+    wait::until(WITHIN, "the last record", || {
+        let book = book_of(node, "", &[]).json();
+        (book["seq"] == json!(seq)).then_some(book)
+    })
+}
+
+/// The messages of a body without what is the node's own of them: when they were published.
+fn messages(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = bytes;
+    let mut all = Vec::new();
+    while !rest.is_empty() {
+        let (_, behind) = wire::sbe::Message::decode(rest).unwrap();
+        let mut message = rest[..rest.len() - behind.len()].to_vec();
+        message[48..56].fill(0);
+        all.push(message);
+        rest = behind;
+    }
+    all
+}
+
+#[test]
+fn a_book_over_http_is_byte_for_byte_what_a_subscriber_is_sent() {
+    let (_turn, mut kafka, node) = node("http-book", "");
+    let mut last = 0;
+    for number in 0..20 {
+        last = kafka.produce("http-book", 0, &change(number));
+    }
+    let full = book_at(&node, last);
+    for (query, more) in [
+        ("", ""),
+        ("?depth=5", r#","depth":5"#),
+        ("?depth=25&group=5", r#","depth":25,"group":"5""#),
+    ] {
+        let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
+        socket.request(&format!(
+            r#"{{"op":"subscribe","id":1,"streams":[{{"channel":"book","symbol":"{NAME}"{more}}}]}}"#
+        ));
+        assert_eq!(socket.answer()["results"][0]["ok"], json!(true), "{query}");
+        let sent: Vec<_> = [socket.frame(), socket.frame()]
+            .into_iter()
+            .flat_map(|frame| messages(&frame.unwrap().payload))
+            .collect();
+        let answer = book_of(&node, query, &[SBE]);
+        assert_eq!(messages(&answer.body), sent, "{query}");
+        // The JSON says the same.
+        let told = book_of(&node, query, &[]).json();
+        let mut checksum = None;
+        for message in Messages::new(&answer.body).map(Result::unwrap) {
+            if let Body::BookSnapshot(snapshot) = message.body {
+                checksum = Some(snapshot.checksum);
+                assert_eq!(
+                    told["bids"].as_array().unwrap().len(),
+                    snapshot.bids.count()
+                );
+                assert_eq!(told["seq"], json!(message.head.seq.0));
+            }
+        }
+        assert_eq!(
+            Some(&told["checksum"]),
+            checksum.map(|sum| json!(sum)).as_ref()
+        );
+    }
+    assert_eq!(full["bids"].as_array().unwrap().len(), 30);
+    println!("full, 5 levels and grouped: the same bytes over HTTP and over WebSocket");
+}
+
+#[test]
+fn what_has_not_changed_is_not_sent_again() {
+    let (_turn, mut kafka, node) = node("http-etag", "");
+    let last = kafka.produce("http-etag", 0, &change(0));
+    book_at(&node, last);
+    let first = book_of(&node, "?depth=10", &[]);
+    let tag = first.header("etag").unwrap().to_owned();
+    let with_tag = format!("If-None-Match: {tag}");
+    let again = book_of(&node, "?depth=10", &[&with_tag]);
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("etag"), Some(&*tag));
+    let last = kafka.produce("http-etag", 0, &change(1));
+    book_at(&node, last);
+    assert_eq!(book_of(&node, "?depth=10", &[&with_tag]).status, 200);
+    // Compressed it is the same, and smaller.
+    let plain = book_of(&node, "", &[]);
+    let packed = book_of(&node, "", &["Accept-Encoding: gzip"]);
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&packed.body[..])
+        .read_to_end(&mut unpacked)
+        .unwrap();
+    assert_eq!(unpacked, plain.body);
+    let packed = book_of(&node, "", &["Accept-Encoding: gzip, zstd"]);
+    assert_eq!(packed.header("content-encoding"), Some("zstd"));
+    assert_eq!(zstd::decode_all(&packed.body[..]).unwrap(), plain.body);
+    assert!(packed.body.len() < plain.body.len());
+}
+
+#[test]
+fn the_latest_trades_and_the_account_are_those_of_kafka() {
+    let (_turn, mut kafka, node) = node("http-trades", "");
+    let mut last = 0;
+    for number in 0..30 {
+        last = kafka.produce("http-trades", 0, &change(number)) + 1;
+    }
+    book_at(&node, last - 1);
+    let path = format!("/v1/trades/{NAME}?limit=5");
+    let trades = wait::until(WITHIN, "the last trade", || {
+        let trades = http::fetch(node.public(), "GET", &path, &[]).json();
+        (trades["seq"] == json!(last)).then_some(trades)
+    });
+    let ids: Vec<_> = trades["trades"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|trade| trade["tradeId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids, ["25", "26", "27", "28", "29"]);
+    assert_eq!(trades["trades"][4]["price"], json!("1000.5"));
+    assert_eq!(trades["gaps"], json!([]));
+    let account = http::fetch(node.public(), "GET", &format!("/v1/ledger/{NAME}"), &[]).json();
+    let count = |field: &str| account[field].as_u64().unwrap();
+    assert_eq!((count("records"), count("trades")), (61, 30));
+    assert_eq!(
+        (count("ownGaps"), count("upstreamGaps"), count("refused")),
+        (0, 0, 0)
+    );
+    // Where it stands in Kafka.
+    let told = http::fetch(
+        node.public(),
+        "GET",
+        &format!("/v1/instruments/{NAME}"),
+        &[],
+    )
+    .json();
+    let source = |channel: &str| {
+        let mut all = told["channels"].as_array().unwrap().iter();
+        all.find(|source| source["channel"] == json!(channel))
+            .unwrap()
+            .clone()
+    };
+    for channel in ["book", "trades"] {
+        let source = source(channel);
+        assert_eq!(
+            (&source["topic"], &source["partition"]),
+            (&json!("http-trades"), &json!(0))
+        );
+        assert_eq!(source["topicId"].as_str().unwrap().len(), 32);
+    }
+    assert_eq!(source("trades")["seq"], json!(last));
+    assert_eq!(source("trades")["epoch"], trades["epoch"]);
+}
+
+/// Whether a message says anything new: heartbeats go on for ever.
+fn moves(message: &Value) -> bool {
+    message["type"] != json!("Heartbeat")
+}
+
+/// What a client of JSON knows of one book.
+#[derive(Default)]
+struct Book {
+    mine: i64,
+    sides: [BTreeMap<String, String>; 2],
+}
+
+impl Book {
+    /// Applies a message by the one rule.
+    fn take(&mut self, message: &Value) {
+        let (prev, seq) = (
+            message["prevSeq"].as_i64().unwrap(),
+            message["seq"].as_i64().unwrap(),
+        );
+        match message["type"].as_str().unwrap() {
+            "BookSnapshot" => {
+                self.sides = Default::default();
+                self.mine = seq;
+            }
+            "BookDelta" if seq > self.mine => {
+                assert!(prev <= self.mine, "a gap: {prev} behind {}", self.mine);
+                self.mine = seq;
+            }
+            _ => return,
+        }
+        for (side, name) in self.sides.iter_mut().zip(["bids", "asks"]) {
+            for level in message[name].as_array().unwrap() {
+                let (price, size) = (level[0].as_str().unwrap(), level[1].as_str().unwrap());
+                if size == "0" {
+                    side.remove(price);
+                } else {
+                    side.insert(price.into(), size.into());
+                }
+            }
+        }
+    }
+
+    fn assert_is(&self, whole: &Value) {
+        assert_eq!(json!(self.mine), whole["seq"]);
+        for (side, name) in self.sides.iter().zip(["bids", "asks"]) {
+            let levels = whole[name].as_array().unwrap();
+            assert_eq!(levels.len(), side.len(), "{name}");
+            for level in levels {
+                let size = side.get(level[0].as_str().unwrap()).map(String::as_str);
+                assert_eq!(size, level[1].as_str(), "{name} {level}");
+            }
+        }
+    }
+}
+
+#[test]
+fn events_go_on_behind_the_last_one_without_a_lost_message() {
+    let (_turn, mut kafka, node) = node("http-events", "");
+    let query = format!("channel=book&symbol={NAME}&channel=trades&symbol={NAME}");
+    let mut events = Events::open(node.public(), &query, "");
+    assert!(events.head.starts_with("http/1.1 200"), "{}", events.head);
+    assert!(events.head.contains("content-type: text/event-stream"));
+    for result in events.answer()["results"].as_array().unwrap() {
+        assert_eq!(
+            (&result["ok"], &result["start"]),
+            (&json!(true), &json!("snapshot"))
+        );
+    }
+    let mut book = Book::default();
+    let mut trades = Vec::new();
+    let mut last = 0;
+    // Each round some come on the connection, which is then cut at any of them, and some while there
+    // is none.
+    for round in 0..5 {
+        for number in 0..20 {
+            last = kafka.produce("http-events", 0, &change(round * 40 + number)) + 1;
+        }
+        let cut = last - 7 * round - 1;
+        while book.mine < cut - 2 {
+            let message = events.message(moves).unwrap();
+            if message["type"] == json!("Trades") {
+                trades.push(
+                    message["trades"][0]["tradeId"]
+                        .as_str()
+                        .unwrap()
+                        .parse::<i64>()
+                        .unwrap(),
+                );
+            }
+            book.take(&message);
+        }
+        for number in 20..40 {
+            last = kafka.produce("http-events", 0, &change(round * 40 + number)) + 1;
+        }
+        let id = events.last_id.clone();
+        events = Events::open(node.public(), &query, &id);
+        for result in events.answer()["results"].as_array().unwrap() {
+            assert_eq!(result["start"], json!("resumed"), "{id}: {result}");
+        }
+    }
+    while book.mine < last - 1 || trades.last() != Some(&199) {
+        let message = events.message(moves).unwrap();
+        if message["type"] == json!("Trades") {
+            trades.push(
+                message["trades"][0]["tradeId"]
+                    .as_str()
+                    .unwrap()
+                    .parse()
+                    .unwrap(),
+            );
+        }
+        book.take(&message);
+    }
+    book.assert_is(&book_at(&node, last - 1));
+    assert_eq!(
+        trades,
+        (0..200).collect::<Vec<i64>>(),
+        "each trade once, in order"
+    );
+    println!("5 cuts, 200 trades, each once; the book is that of HTTP");
+}
+
+#[test]
+fn a_slow_client_of_events_gets_the_net_change_and_is_told() {
+    let small = "[streams]\nrun_bytes_per_stream = \"64KiB\"\nlog_bytes_per_instrument = \"1MiB\"\n\
+                 [session]\nsend_buffer_bytes = \"4KiB\"";
+    let topic = "http-slow";
+    let (_turn, mut kafka, node) = node(topic, small);
+    let mut slow = Events::open(node.public(), &format!("channel=book&symbol={NAME}"), "");
+    let mut watcher = Watcher::start(&[node.url()], &[Subscription::book(NAME)], Tape::default());
+    watcher.wait(WITHIN, "the subscription", |tape| tape.accepted() == 1);
+    // Changes of 500 levels: some 20 KB of JSON each, 20 MB in all.
+    let mut last = 0;
+    for round in 0..10 {
+        let records: Vec<_> = (0..100)
+            .map(|one| Record::of(wide(round * 100 + one)))
+            .collect();
+        last = kafka.produce(topic, 0, &records) + 99;
+    }
+    watcher.wait(WITHIN, "the last change", |tape| {
+        tape.books.get(&0).and_then(|seqs| seqs.last()) == Some(&last)
+    });
+    watcher.stop();
+    let mut book = Book::default();
+    let mut lags = Vec::new();
+    while book.mine < last {
+        let message = slow.message(moves).expect("the connection stays");
+        if message["type"] == json!("Lag") {
+            lags.push(message["kind"].as_str().unwrap().to_owned());
+        }
+        book.take(&message);
+    }
+    assert!(!lags.is_empty(), "a slow client is told");
+    book.assert_is(&book_at(&node, last));
+    let account = http::fetch(node.public(), "GET", &format!("/v1/ledger/{NAME}"), &[]).json();
+    assert!(account["conflated"].as_u64().unwrap() > 0, "{account}");
+    println!("a slow client of events was told {lags:?} and has the book");
+}
+
+fn wide(number: u32) -> String {
+    let bids: Vec<_> = (0..500)
+        .map(|level| [format!("{}", 900 - level), format!("{}", number + 1)])
+        .collect();
+    json!({"type": "delta", "symbol": NAME, "prev_seq": 100 + number, "seq": 101 + number, "bids": bids, "asks": []}).to_string()
+}
+
+#[test]
+fn a_session_of_events_is_a_session() {
+    let (_turn, _kafka, mut node) = node(
+        "http-session",
+        "[limits]\nsessions = 1\n[session]\nping_interval = \"200ms\"\npong_timeout = \"300ms\"\ndrain_delay = \"200ms\"",
+    );
+    let query = format!("channel=status&symbol={NAME}");
+    let mut events = Events::open(node.public(), &query, "");
+    assert_eq!(events.answer()["results"][0]["ok"], json!(true));
+    assert_eq!(node.metric("tapecast_sessions", &[]), 1.0);
+    let path = format!("/v1/stream?{query}");
+    let refused = http::fetch(node.public(), "GET", &path, &[]);
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("1"))
+    );
+    assert_eq!(refused.json()["error"]["code"], json!("full"));
+    node.terminate();
+    let mut kinds = Vec::new();
+    while let Some(event) = events.event() {
+        kinds.push(
+            event.data["type"]
+                .as_str()
+                .unwrap_or(&event.kind)
+                .to_owned(),
+        );
+        if event.kind == "close" {
+            assert_eq!(event.data["code"], json!(1012));
+        }
+    }
+    assert_eq!(kinds[kinds.len() - 2..], ["GoAway", "close"]);
+    assert!(node.wait_end(WITHIN).success());
+}

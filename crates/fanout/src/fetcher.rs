@@ -1,0 +1,185 @@
+//! Asking publishers once, without a subscription: what HTTP answers from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use market::{Channel, InstrumentId, InstrumentName};
+use streams::{Fetched, Refused, Report, StreamKey};
+use tokio::sync::{Semaphore, oneshot};
+use wire::{Encoding, ViewParams};
+
+use crate::Directory;
+use crate::directory::Listing;
+use crate::link::{NotJoined, PublisherLink};
+
+/// Fetches of a node that are under way; more wait for these. A publisher answers four between two
+/// batches, so this is a queue of a few milliseconds.
+pub(crate) const UNDER_WAY: usize = 64;
+/// How long a fetch may wait for its turn and its answer. A publisher turns every 100 ms at the
+/// least; one that waits for a shard may take longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is asked of a publisher.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// A stream's whole state.
+    Start(StreamKey, Encoding),
+    /// An instrument's latest messages of trades.
+    Trades(InstrumentId, Encoding, usize),
+    /// What there is to know of instruments.
+    Reports(Vec<InstrumentId>),
+}
+
+/// A question and where its answer goes.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    pub(crate) question: Question,
+    pub(crate) reply: oneshot::Sender<Result<Found, NotJoined>>,
+}
+
+/// What a publisher answers.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Messages of one stream.
+    Messages(Fetched),
+    /// In the order of the question, without those that it does not have.
+    Reports(Vec<Report>),
+}
+
+/// Asks publishers for what is theirs, one question at a time; for whoever needs it once.
+///
+/// Invariants:
+/// - So many are under way at most; a publisher never waits for one.
+/// - Nothing is watched for it.
+#[derive(Clone)]
+pub struct Fetcher {
+    directory: Arc<Directory>,
+    publishers: Vec<PublisherLink>,
+    turns: Arc<Semaphore>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The publisher has not caught up, or nothing of the channel has been read yet.
+    #[error("the node has not read this yet")]
+    NotReady,
+    /// The publisher has too much to do.
+    #[error("the node has too much to do")]
+    Busy,
+    /// There is no such stream.
+    #[error(transparent)]
+    Refused(Refused),
+}
+
+impl From<NotJoined> for FetchError {
+    fn from(why: NotJoined) -> Self {
+        match why {
+            NotJoined::NotReady => Self::NotReady,
+            NotJoined::Refused(refused) => Self::Refused(refused),
+            // Those are of replays, and nobody fetches one.
+            _ => Self::Busy,
+        }
+    }
+}
+
+impl Fetcher {
+    pub(crate) fn new(directory: Arc<Directory>, publishers: Vec<PublisherLink>) -> Self {
+        Self {
+            directory,
+            publishers,
+            turns: Arc::new(Semaphore::new(UNDER_WAY)),
+        }
+    }
+
+    /// The instruments that there are.
+    #[must_use]
+    pub const fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// What a new subscriber of a stream would be sent first, at one place of the stream.
+    pub async fn start(
+        &self,
+        instrument: &InstrumentName,
+        channel: Channel,
+        params: ViewParams,
+        encoding: Encoding,
+    ) -> Result<Fetched, FetchError> {
+        let key = StreamKey {
+            instrument: instrument.id(),
+            channel,
+            params,
+        };
+        let question = Question::Start(key, encoding);
+        self.messages(instrument, channel, question).await
+    }
+
+    /// The latest messages of an instrument's trades, `limit` at most, behind what it is.
+    pub async fn trades(
+        &self,
+        instrument: &InstrumentName,
+        encoding: Encoding,
+        limit: usize,
+    ) -> Result<Fetched, FetchError> {
+        let question = Question::Trades(instrument.id(), encoding, limit);
+        self.messages(instrument, Channel::Trades, question).await
+    }
+
+    /// What every publisher knows of these instruments, in their order; an instrument whose book and
+    /// trades are of two publishers has two reports.
+    pub async fn reports(&self, listings: &[Arc<Listing>]) -> Result<Vec<Vec<Report>>, FetchError> {
+        let mut reports: Vec<Vec<Report>> = listings.iter().map(|_| Vec::new()).collect();
+        for publisher in &self.publishers {
+            let question = Question::Reports(listings.iter().map(|listing| listing.id()).collect());
+            let Found::Reports(found) = self.ask(publisher, question).await? else {
+                continue;
+            };
+            // Both are in the order of the question.
+            let mut found = found.into_iter().peekable();
+            for (listing, reports) in listings.iter().zip(&mut reports) {
+                let is_its = |report: &Report| report.name == *listing.name();
+                reports.extend(found.next_if(is_its));
+            }
+        }
+        Ok(reports)
+    }
+
+    async fn messages(
+        &self,
+        instrument: &InstrumentName,
+        channel: Channel,
+        question: Question,
+    ) -> Result<Fetched, FetchError> {
+        let unknown = FetchError::Refused(Refused::UnknownInstrument);
+        let listing = self.directory.get(instrument).ok_or(unknown)?;
+        let publisher = self.directory.publisher_of(&listing, channel);
+        let publisher = publisher.and_then(|publisher| self.publishers.get(publisher));
+        match self
+            .ask(publisher.ok_or(FetchError::NotReady)?, question)
+            .await?
+        {
+            Found::Messages(fetched) => Ok(fetched),
+            Found::Reports(_) => Err(FetchError::Busy),
+        }
+    }
+
+    async fn ask(
+        &self,
+        publisher: &PublisherLink,
+        question: Question,
+    ) -> Result<Found, FetchError> {
+        let answer = async {
+            let _turn = self.turns.acquire().await.map_err(|_| FetchError::Busy)?;
+            let (reply, answer) = oneshot::channel();
+            if !publisher.fetch(Fetch { question, reply }) {
+                return Err(FetchError::Busy);
+            }
+            let found = answer.await.map_err(|_| FetchError::Busy)?;
+            Ok(found?)
+        };
+        tokio::time::timeout(PATIENCE, answer)
+            .await
+            .unwrap_or(Err(FetchError::Busy))
+    }
+}

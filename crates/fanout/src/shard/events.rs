@@ -1,0 +1,75 @@
+//! Sessions of events: their messages become their own bytes, framed anew.
+//!
+//! What a WebSocket is sent are the stream's own bytes, the same for all; this way is beside that
+//! one, and the pump knows nothing of it but where it begins.
+
+use market::Nanos;
+
+use super::pump::{Batch, Plan};
+use super::state::State;
+use crate::events::write_data;
+use crate::session::Phase;
+
+/// Bytes of messages that one session takes a visit, and one message at least: what a slow client
+/// of events may hold besides a WebSocket's half frame.
+const VISIT: usize = 16 * 1024;
+
+impl State {
+    /// Makes what a session of events is sent next its own, if there is anything.
+    pub(super) fn fill_events(&mut self, index: usize, batch: &mut Batch) {
+        let mut plan = Plan::of(index);
+        let mut segments = batch.take_segments();
+        self.plan_streams(index, &mut plan, &mut segments, VISIT);
+        // Whoever fell too far behind may have been disconnected meanwhile.
+        let ended = self.sessions[index].is_ending();
+        if !segments.is_empty() && !ended {
+            self.write_events(index, &segments);
+            let begin = plan.created();
+            if begin != Nanos(0) {
+                self.metrics
+                    .stage_queue
+                    .record_ns(super::state::wall_clock().since(begin));
+            }
+        }
+        batch.give_segments(segments);
+    }
+
+    fn write_events(&mut self, index: usize, segments: &[super::pump::Segment]) {
+        let Some(mut events) = self.sessions[index].about.events.take() else {
+            return;
+        };
+        let each_has_id = events.each_has_id();
+        let mut out = Vec::with_capacity(VISIT + VISIT / 4);
+        let mut left: usize = segments.len();
+        for segment in segments {
+            let session = &self.sessions[index];
+            let sub = segment.sub();
+            let begins = session
+                .sub(sub)
+                .is_some_and(|sub| matches!(sub.phase, Phase::Starting | Phase::Paging));
+            left -= 1;
+            if let Some(frames) = self.frames(session, segment) {
+                let mut messages = frames.messages().peekable();
+                while let Some((message, seq)) = messages.next() {
+                    events.passed(sub, message, seq, begins);
+                    if each_has_id || left == 0 && messages.peek().is_none() {
+                        events.write_id(&mut out);
+                    }
+                    write_data(&mut out, message);
+                    out.push(b'\n');
+                }
+            }
+            self.pass_whole(index, segment);
+            let whole = self.sessions[index].sub(sub).filter(|sub| {
+                // Its beginning was sent to the end.
+                begins && matches!(sub.phase, Phase::Live | Phase::Parked)
+            });
+            if let Some(sub) = whole {
+                events.began(segment.sub(), sub.position());
+            }
+        }
+        let session = &mut self.sessions[index];
+        session.about.events = Some(events);
+        session.outgoing().push_rest(&out);
+    }
+}

@@ -1,0 +1,164 @@
+use fanout::NotEntitled;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+/// How much of a wrong value an error repeats, in characters.
+const SHOWN: usize = 64;
+
+/// Why a request is not answered with what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ApiError {
+    pub(super) status: StatusCode,
+    /// Stable, for programs.
+    pub(super) code: &'static str,
+    /// What of the request is wrong.
+    pub(super) field: Option<&'static str>,
+    /// What it was.
+    pub(super) was: Option<Box<str>>,
+    /// What it may be.
+    pub(super) may_be: Option<Box<str>>,
+    /// For people, where the fields do not say it all.
+    message: Option<Box<str>>,
+    /// In how many seconds to try again.
+    pub(super) retry_after: Option<u32>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str) -> Self {
+        Self {
+            status,
+            code,
+            field: None,
+            was: None,
+            may_be: None,
+            message: None,
+            retry_after: None,
+        }
+    }
+
+    /// A parameter is wrong.
+    pub(super) fn wrong(code: &'static str, field: &'static str, was: &str, may_be: &str) -> Self {
+        Self {
+            field: Some(field),
+            was: Some(shorten(was).into()),
+            may_be: Some(may_be.into()),
+            ..Self::new(StatusCode::BAD_REQUEST, code)
+        }
+    }
+
+    /// A parameter is missing.
+    pub(super) fn missing(field: &'static str, may_be: &str) -> Self {
+        Self {
+            field: Some(field),
+            may_be: Some(may_be.into()),
+            ..Self::new(StatusCode::BAD_REQUEST, "bad_request")
+        }
+    }
+
+    /// There is nothing at this path.
+    pub(super) fn no_path(path: &str, paths: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            ..Self::wrong("unknown_path", "path", path, paths)
+        }
+    }
+
+    /// There is no such instrument.
+    pub(super) fn no_symbol(symbol: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            ..Self::wrong(
+                "unknown_symbol",
+                "symbol",
+                symbol,
+                "one of those that /v1/instruments tells",
+            )
+        }
+    }
+
+    /// The path is there, and not by this method.
+    pub(super) fn method(was: &str, may_be: &str) -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            ..Self::wrong("bad_method", "method", was, may_be)
+        }
+    }
+
+    /// Nothing that the client accepts can be made.
+    pub(super) fn accept(was: &str, may_be: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_ACCEPTABLE,
+            ..Self::wrong("not_acceptable", "Accept", was, may_be)
+        }
+    }
+
+    /// The node cannot answer now, and can soon.
+    pub(super) fn later(code: &'static str, message: &str) -> Self {
+        Self {
+            message: Some(message.into()),
+            retry_after: Some(1),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code)
+        }
+    }
+
+    /// The client's token is not for this.
+    pub(super) fn not_entitled(why: &NotEntitled) -> Self {
+        let field = match why {
+            NotEntitled::Instrument(_) => "symbol",
+            NotEntitled::Channel(_) => "channel",
+            NotEntitled::Depth(_) => "depth",
+        };
+        Self {
+            field: Some(field),
+            message: Some(why.to_string().into()),
+            ..Self::new(StatusCode::FORBIDDEN, "not_entitled")
+        }
+    }
+
+    /// The node does not have this.
+    pub(super) fn unsupported(code: &'static str, field: &'static str, message: &str) -> Self {
+        Self {
+            field: Some(field),
+            message: Some(message.into()),
+            ..Self::new(StatusCode::BAD_REQUEST, code)
+        }
+    }
+
+    /// What went wrong here is this node's fault.
+    pub(super) fn internal(message: &str) -> Self {
+        Self {
+            message: Some(message.into()),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        }
+    }
+
+    fn message(&self) -> String {
+        if let Some(message) = &self.message {
+            return message.to_string();
+        }
+        let field = self.field.unwrap_or("the request");
+        let was = match &self.was {
+            Some(was) => format!("is {was:?}"),
+            None => "is missing".to_owned(),
+        };
+        let may_be = self.may_be.as_deref().unwrap_or_default();
+        format!("{field} {was}, and may be {may_be}")
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({"error": {
+            "code": self.code,
+            "message": self.message(),
+            "field": self.field,
+            "was": self.was,
+            "mayBe": self.may_be,
+        }})
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}

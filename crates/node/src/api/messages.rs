@@ -1,0 +1,58 @@
+//! What publishers answer: messages as subscribers get them.
+
+use fanout::FetchError;
+use market::InstrumentName;
+use streams::{Fetched, Refused};
+use wire::sbe::Message;
+
+use super::error::ApiError;
+
+/// Names the content of an answer: the numbering, the place in it, and the state, which time alone may
+/// change.
+pub(super) fn tag(fetched: &Fetched) -> String {
+    let (state, reason) = fetched.state;
+    format!(
+        "{:x}-{}-{}-{}",
+        fetched.position.epoch.0,
+        fetched.position.seq.0,
+        state.name(),
+        reason.name()
+    )
+}
+
+/// The messages in SBE.
+pub(super) fn messages(fetched: &Fetched) -> impl Iterator<Item = Message<'_>> {
+    let payloads = fetched.run.iter().flat_map(|run| run.messages());
+    // What this node encoded decodes.
+    payloads.filter_map(|(payload, _)| Message::decode(payload).ok().map(|(message, _)| message))
+}
+
+/// The messages as they are sent, one directly behind the other.
+pub(super) fn raw(fetched: &Fetched) -> Vec<u8> {
+    let payloads = fetched.run.iter().flat_map(|run| run.messages());
+    let mut out = Vec::with_capacity(fetched.run.as_ref().map_or(0, |run| run.len()));
+    for (payload, _) in payloads {
+        out.extend_from_slice(payload);
+    }
+    out
+}
+
+/// Why there is no answer of a publisher.
+pub(super) fn failed(error: FetchError, name: &InstrumentName) -> ApiError {
+    match error {
+        FetchError::NotReady => ApiError::later(
+            "not_ready",
+            "this node is catching up with what it has missed, or has read nothing of this yet",
+        ),
+        FetchError::Busy => ApiError::later("busy", "this node has too much to do"),
+        FetchError::Refused(Refused::UnknownInstrument) => ApiError::no_symbol(name.as_str()),
+        FetchError::Refused(refused) => {
+            let (code, field) = match refused {
+                Refused::Group { .. } => ("unsupported_group", "group"),
+                Refused::Speed { .. } => ("unsupported_speed", "speed"),
+                _ => ("unsupported_channel", "channel"),
+            };
+            ApiError::unsupported(code, field, &refused.to_string())
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! From what is to be said to a response: conditional, compressed, and kept for the next one who asks.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+use fanout::Body;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::body::Bytes;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+    VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Response, StatusCode};
+
+use super::accept::{self, Coding, Format};
+use super::error::ApiError;
+
+/// Below so many bytes a body is as small as its head, and is not compressed.
+const COMPRESSED_FROM: usize = 1024;
+/// Bodies that are kept, and their bytes together: what a few hundred pages look at.
+const KEPT: usize = 512;
+const KEPT_BYTES: usize = 32 * 1024 * 1024;
+
+/// What a request is answered with, not written yet.
+pub(super) struct Reply {
+    pub(super) format: Format,
+    /// Names the content: the same name, the same content.
+    pub(super) tag: String,
+    pub(super) body: Box<dyn FnOnce() -> Vec<u8> + Send>,
+}
+
+impl Reply {
+    /// A body that is written already; its tag is a hash.
+    pub(super) fn of(format: Format, body: Vec<u8>) -> Self {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in &body {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Self {
+            format,
+            tag: format!("{hash:x}"),
+            body: Box::new(move || body),
+        }
+    }
+
+    /// JSON of that value.
+    pub(super) fn json(value: &serde_json::Value) -> Self {
+        let mut body = value.to_string().into_bytes();
+        body.push(b'\n');
+        Self::of(Format::Json, body)
+    }
+}
+
+/// Bodies as they were sent, for those who ask for the same before it changes.
+#[derive(Default)]
+pub(super) struct Shelf(Mutex<HashMap<Place, Kept>>);
+
+type Place = (String, Format, Coding);
+
+struct Kept {
+    tag: String,
+    body: Bytes,
+}
+
+impl Shelf {
+    /// The response to a request whose answer is known.
+    pub(super) fn respond(&self, request: &Parts, reply: Reply) -> Response<Body> {
+        // One of the same name says the same, and may be compressed otherwise: so it is weak.
+        let tag = format!("W/\"{}\"", reply.tag);
+        if has(&request.headers, &tag) {
+            let mut response = Response::new(Body::default());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            tell(response.headers_mut(), &tag);
+            return response;
+        }
+        let coding = accept::coding(&request.headers);
+        let path = request.uri.path_and_query().map(ToString::to_string);
+        let place = (path.unwrap_or_default(), reply.format, coding);
+        let format = reply.format;
+        let (body, coding) = match self.find(&place, &tag) {
+            Some(body) => (body, coding),
+            None => {
+                let body = (reply.body)();
+                let coding = if body.len() < COMPRESSED_FROM {
+                    Coding::Identity
+                } else {
+                    coding
+                };
+                let (body, coding) = compress(body, coding);
+                // What was too small to be compressed would be kept under another name.
+                if coding == place.2 {
+                    self.keep(place, tag.clone(), &body);
+                }
+                (body, coding)
+            }
+        };
+        let mut response = Response::new(Body::new(body));
+        let headers = response.headers_mut();
+        let media_type = HeaderValue::from_static(format.media_type());
+        headers.insert(CONTENT_TYPE, media_type);
+        if let Some(name) = coding.name() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        tell(headers, &tag);
+        response
+    }
+
+    fn find(&self, place: &Place, tag: &str) -> Option<Bytes> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.get(place).filter(|kept| kept.tag == tag)?;
+        Some(kept.body.clone())
+    }
+
+    fn keep(&self, place: Place, tag: String, body: &Bytes) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: usize = kept.values().map(|kept| kept.body.len()).sum();
+        if kept.len() >= KEPT || bytes + body.len() > KEPT_BYTES {
+            // Most of it is of before the last change, and nobody asks for that any more.
+            kept.clear();
+        }
+        if body.len() <= KEPT_BYTES {
+            let body = body.clone();
+            kept.insert(place, Kept { tag, body });
+        }
+    }
+}
+
+/// The response to a request that cannot be answered.
+pub(super) fn refuse(error: &ApiError) -> Response<Body> {
+    let body = format!("{}\n", error.to_json());
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = error.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(accept::JSON));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(seconds) = error.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Whether the client has what is of that name.
+fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let strong = tag.trim_start_matches("W/");
+    let values = headers.get_all(IF_NONE_MATCH).into_iter();
+    let mut tags = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    tags.any(|known| {
+        let known = known.trim();
+        known == "*" || known.trim_start_matches("W/") == strong
+    })
+}
+
+fn tell(headers: &mut HeaderMap, tag: &str) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(ETAG, tag);
+    }
+    // It may be kept, and has to be asked for again: the next record may change it.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let vary = HeaderValue::from_static("Accept, Accept-Encoding, Origin");
+    headers.insert(VARY, vary);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// What cannot be compressed is sent as it is.
+fn compress(body: Vec<u8>, coding: Coding) -> (Bytes, Coding) {
+    let compressed = match coding {
+        Coding::Identity => None,
+        // Level 4 has most of what 9 has, in a third of the time.
+        Coding::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(4));
+            let written = encoder.write_all(&body);
+            written.and_then(|()| encoder.finish()).ok()
+        }
+        Coding::Zstd => zstd::encode_all(body.as_slice(), 1).ok(),
+    };
+    match compressed {
+        Some(compressed) => (compressed.into(), coding),
+        None => (body.into(), Coding::Identity),
+    }
+}

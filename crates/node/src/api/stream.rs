@@ -1,0 +1,254 @@
+use fanout::{Directory, Events, Grant, LastEventId};
+use hyper::HeaderMap;
+use market::Channel;
+use wire::Depth;
+use wire::control::{StreamKey, StreamRequest, Symbol};
+
+use super::accept::{self, EVENTS};
+use super::error::ApiError;
+use super::query::{self, Query};
+
+/// The parameters of events. A `channel` begins a stream; those behind it, up to the next `channel`,
+/// are this stream's; several `symbol`s are several streams.
+pub(super) const PARAMETERS: &[&str] = &[
+    "channel",
+    "symbol",
+    "depth",
+    "speed",
+    "group",
+    "interval",
+    "policy",
+    "lastEventId",
+];
+/// Streams that one request can name; a symbol with `*` may become more of them.
+const MOST: usize = 128;
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// `/v1/stream`: messages as events.
+pub(super) fn events(
+    directory: &Directory,
+    grant: &Grant,
+    query: &Query,
+    request: &HeaderMap,
+) -> Result<Events, ApiError> {
+    accept::takes(request, EVENTS)?;
+    let mut streams = Vec::new();
+    let mut pending: Option<Pending> = None;
+    for (name, value) in query.all() {
+        match (name, &mut pending) {
+            ("lastEventId", _) => {}
+            ("channel", _) => {
+                if let Some(done) = pending.replace(Pending::of(query::channel(value)?)) {
+                    done.finish(&mut streams)?;
+                }
+            }
+            (_, None) => return Err(ApiError::missing("channel", "the first parameter")),
+            (_, Some(pending)) => pending.take(name, value)?,
+        }
+    }
+    let pending = pending.ok_or_else(|| {
+        let names = Channel::ALL.map(Channel::name).join(", ");
+        ApiError::missing("channel", &names)
+    })?;
+    pending.finish(&mut streams)?;
+    if streams.len() > MOST {
+        let was = streams.len().to_string();
+        let may_be = format!("{MOST} streams");
+        return Err(ApiError::wrong("too_many_streams", "symbol", &was, &may_be));
+    }
+    // Where none of them can be had, that is told at once; else each is told its own.
+    if let Some(why) = streams
+        .first()
+        .and_then(|first| grant.check(&first.key).err())
+        && streams
+            .iter()
+            .all(|stream| grant.check(&stream.key).is_err())
+    {
+        return Err(ApiError::not_entitled(&why));
+    }
+    let is_known = |stream: &StreamRequest| is_known(directory, grant, &stream.key.symbol);
+    if let Some(first) = streams.first()
+        && !streams.iter().any(is_known)
+    {
+        return Err(ApiError::no_symbol(first.key.symbol.as_str()));
+    }
+    Ok(Events {
+        streams,
+        last: last_event_id(query, request)?,
+    })
+}
+
+fn is_known(directory: &Directory, grant: &Grant, symbol: &Symbol) -> bool {
+    match symbol.name() {
+        Some(name) => directory.get(name).is_some(),
+        None => !directory.page(Some(symbol), None, 1, grant).0.is_empty(),
+    }
+}
+
+/// What a browser says when it comes back; a client that cannot set headers says it in the query.
+fn last_event_id(query: &Query, request: &HeaderMap) -> Result<LastEventId, ApiError> {
+    let said = request.get(LAST_EVENT_ID);
+    let text = match said {
+        Some(said) => Some(said.to_str().unwrap_or("?")),
+        None => query.one("lastEventId")?,
+    };
+    let text = text.unwrap_or_default();
+    LastEventId::parse(text).ok_or_else(|| {
+        ApiError::wrong(
+            "bad_resume",
+            "Last-Event-ID",
+            text,
+            "the id of the last event",
+        )
+    })
+}
+
+/// Streams that are being read: one channel, and its parameters so far.
+struct Pending {
+    symbols: Vec<Symbol>,
+    /// Its symbol is set for each of the others.
+    stream: StreamRequest,
+}
+
+impl Pending {
+    fn of(channel: Channel) -> Self {
+        Self {
+            symbols: Vec::new(),
+            stream: StreamKey::new(channel, Symbol::Matching("*".into())).into(),
+        }
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        let stream = &mut self.stream;
+        match name {
+            "symbol" => self.symbols.push(query::symbol(value)?),
+            "depth" => stream.key.depth = query::depth(value)?,
+            "speed" => stream.key.speed = query::speed(value)?,
+            "group" => stream.key.group = Some(query::group(value)?),
+            "interval" if stream.key.channel == Channel::Bars => {
+                stream.key.interval = query::interval(value)?;
+            }
+            "interval" => {
+                let may_be = "left out: only the channel bars has one";
+                return Err(ApiError::wrong("bad_interval", "interval", value, may_be));
+            }
+            _ => stream.policy = query::policy(value)?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, streams: &mut Vec<StreamRequest>) -> Result<(), ApiError> {
+        let Self { symbols, stream } = self;
+        let name = stream.key.channel.name();
+        if symbols.is_empty() {
+            return Err(ApiError::missing(
+                "symbol",
+                "VENUE:SYMBOL, or a text with *",
+            ));
+        }
+        let none = format!("left out: the channel {name} has none");
+        if stream.key.channel != Channel::Book {
+            if let (true, Some(levels)) =
+                (stream.key.depth != Depth::Full, stream.key.depth.levels())
+            {
+                return Err(ApiError::wrong(
+                    "bad_depth",
+                    "depth",
+                    &levels.to_string(),
+                    &none,
+                ));
+            }
+            if let Some(step) = stream.key.group {
+                return Err(ApiError::wrong(
+                    "bad_group",
+                    "group",
+                    &step.to_string(),
+                    &none,
+                ));
+            }
+        }
+        streams.extend(symbols.into_iter().map(|symbol| {
+            let mut stream = stream.clone();
+            stream.key.symbol = symbol;
+            stream
+        }));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Exponents, InstrumentName};
+
+    fn read(text: &str) -> Result<Events, ApiError> {
+        let directory = Directory::new(1);
+        for name in ["A:X", "A:Y"] {
+            let name = InstrumentName::parse(name).unwrap();
+            let _ = directory.list(&name, Exponents::default());
+        }
+        let query = Query::parse(Some(text), PARAMETERS)?;
+        events(&directory, &Grant::default(), &query, &HeaderMap::new())
+    }
+
+    #[test]
+    fn each_channel_begins_a_stream_and_what_follows_is_its() {
+        let events = read("channel=book&symbol=A:X&symbol=A%3aY&depth=10&speed=100ms&channel=trades&symbol=A:*&policy=disconnect").unwrap();
+        let read: Vec<_> = events
+            .streams
+            .iter()
+            .map(|stream| {
+                let key = &stream.key;
+                let depth = key.depth.levels();
+                (
+                    key.channel.name(),
+                    key.symbol.as_str(),
+                    depth,
+                    stream.policy.name(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            read,
+            [
+                ("book", "A:X", Some(10), "conflate"),
+                ("book", "A:Y", Some(10), "conflate"),
+                ("trades", "A:*", None, "disconnect"),
+            ]
+        );
+        assert_eq!(events.streams[1].key.speed.name(), "100ms");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, code, field) in [
+            ("", "bad_request", "channel"),
+            ("symbol=A:X", "bad_request", "channel"),
+            ("channel=book", "bad_request", "symbol"),
+            ("channel=news&symbol=A:X", "unknown_channel", "channel"),
+            ("channel=book&symbol=A:X&depth=7", "bad_depth", "depth"),
+            ("channel=trades&symbol=A:X&depth=5", "bad_depth", "depth"),
+            ("channel=trades&symbol=A:X&group=5", "bad_group", "group"),
+            ("channel=book&symbol=A:X&speed=1h", "bad_speed", "speed"),
+            (
+                "channel=book&symbol=A:X&policy=wait",
+                "bad_policy",
+                "policy",
+            ),
+            ("channel=book&symbol=A:Z", "unknown_symbol", "symbol"),
+            (
+                "channel=book&symbol=A:X&lastEventId=x",
+                "bad_resume",
+                "Last-Event-ID",
+            ),
+            (
+                "channel=book&symbol=A:X&colour=red",
+                "bad_request",
+                "parameter",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!((error.code, error.field), (code, Some(field)), "{text}");
+        }
+    }
+}

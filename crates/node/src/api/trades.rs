@@ -1,0 +1,102 @@
+use fanout::{Fetcher, Grant};
+use market::{Aggressor, Channel, InstrumentName, decimal};
+use serde_json::{Value, json};
+use streams::Fetched;
+use wire::Encoding;
+use wire::control::StreamKey;
+use wire::sbe::Body;
+
+use super::accept::Format;
+use super::books::about;
+use super::error::ApiError;
+use super::messages::{failed, messages, raw, tag};
+use super::query::Query;
+use super::reply::Reply;
+
+/// The parameters of trades.
+pub(super) const PARAMETERS: &[&str] = &["limit"];
+const LIMIT: usize = 100;
+/// As many as a page of any venue has.
+const MOST: usize = 1000;
+
+/// `/v1/trades/{symbol}`: the latest trades, the newest last.
+pub(super) async fn trades(
+    fetcher: &Fetcher,
+    grant: &Grant,
+    name: InstrumentName,
+    query: &Query,
+    format: Format,
+) -> Result<Reply, ApiError> {
+    grant
+        .check(&StreamKey::new(Channel::Trades, name.clone()))
+        .map_err(|why| ApiError::not_entitled(&why))?;
+    let limit = query.count("limit", LIMIT, MOST)?;
+    let encoding = match format {
+        Format::Json => Encoding::Sbe,
+        Format::Messages(encoding) => encoding,
+    };
+    // A message has one trade at least, so as many messages are enough.
+    let fetched = fetcher
+        .trades(&name, encoding, limit)
+        .await
+        .map_err(|error| failed(error, &name))?;
+    Ok(Reply {
+        format,
+        tag: tag(&fetched),
+        body: Box::new(move || match format {
+            Format::Json => write(&name, limit, &fetched),
+            Format::Messages(_) => raw(&fetched),
+        }),
+    })
+}
+
+/// As the schema calls it.
+const fn side(side: Aggressor) -> &'static str {
+    match side {
+        Aggressor::Unknown => "UNKNOWN",
+        Aggressor::Buy => "BUY",
+        Aggressor::Sell => "SELL",
+    }
+}
+
+fn write(name: &InstrumentName, limit: usize, fetched: &Fetched) -> Vec<u8> {
+    let mut trades: Vec<Value> = Vec::new();
+    let mut gaps: Vec<Value> = Vec::new();
+    let mut last = None;
+    for message in messages(fetched) {
+        let head = message.head;
+        match message.body {
+            Body::Trades(entries) => {
+                last = Some(head);
+                for trade in entries {
+                    trades.push(json!({
+                        "seq": head.seq.0,
+                        "eventTime": head.event_time.map(|time| time.0.to_string()),
+                        "logTime": head.log_time.0.to_string(),
+                        "price": decimal::to_string(trade.price.0, fetched.exponents.price),
+                        "size": decimal::to_string(trade.size.0, fetched.exponents.size),
+                        "side": side(trade.side),
+                        "tradeId": trade.id,
+                    }));
+                }
+            }
+            // In (prevSeq, seq] trades may be missing.
+            Body::Status(status) => gaps.push(json!({
+                "prevSeq": head.prev_seq.0,
+                "seq": head.seq.0,
+                "state": status.state.name(),
+                "reason": status.reason.name(),
+            })),
+            _ => {}
+        }
+    }
+    let from = trades.len().saturating_sub(limit);
+    let mut page = about(name, fetched, last.as_ref());
+    if let Some(page) = page.as_object_mut() {
+        page.insert("trades".into(), trades.split_off(from).into());
+        page.insert("gaps".into(), gaps.into());
+    }
+    let mut out = page.to_string().into_bytes();
+    out.push(b'\n');
+    out
+}

@@ -1,0 +1,94 @@
+// The ledger: what became of every instrument's records, as the node accounts for it.
+
+const REFRESH_MS = 5_000;
+/** Pages that are read at most: 20,000 instruments. */
+const MOST_PAGES = 20;
+const COLUMNS = ["records", "chained", "checked", "upstreamGaps", "ownGaps", "refused", "conflated", "lostToSlowClients"];
+/** What should be 0. */
+const FAULTS = new Set(["upstreamGaps", "ownGaps", "refused", "lostToSlowClients"]);
+
+/** All accounts, page by page. */
+export async function readLedger(get) {
+  const accounts = [];
+  let after = null;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const { ledger, next } = await get(after === null ? "/v1/ledger" : `/v1/ledger?after=${encodeURIComponent(after)}`);
+    accounts.push(...ledger.filter((account) => account.records !== undefined));
+    if (next === null) break;
+    after = next;
+  }
+  return accounts;
+}
+
+/** The sums of all columns, and what they come to. */
+export function sumLedger(accounts) {
+  const sums = Object.fromEntries(COLUMNS.map((column) => [column, 0]));
+  for (const account of accounts) {
+    for (const column of COLUMNS) sums[column] += account[column];
+  }
+  const words = [`${accounts.length} instruments, ${sums.records.toLocaleString("en")} records`];
+  words.push(sums.ownGaps === 0 ? "this node lost none" : `this node lost records ${sums.ownGaps} times`);
+  if (sums.upstreamGaps > 0) words.push(`${sums.upstreamGaps} gaps of the venues`);
+  return { sums, verdict: sums.ownGaps === 0 ? "verified" : "failed", text: `${words.join("; ")}.` };
+}
+
+/** A cell's text, and whether it is worth a look. */
+export function cellOf(account, column) {
+  const count = account[column];
+  return { text: count.toLocaleString("en"), some: FAULTS.has(column) && count > 0 };
+}
+
+/** The dialog that shows it, read anew while it is open. */
+export class LedgerView {
+  #dialog = document.getElementById("ledger");
+  #text = document.getElementById("ledger-text");
+  #body = document.getElementById("ledger-rows");
+  #timer = 0;
+
+  constructor() {
+    document.getElementById("ledger-open").addEventListener("click", () => this.#open());
+    document.getElementById("ledger-close").addEventListener("click", () => this.#dialog.close());
+    this.#dialog.addEventListener("close", () => clearInterval(this.#timer));
+  }
+
+  #open() {
+    this.#dialog.showModal();
+    this.#timer = setInterval(() => this.#read(), REFRESH_MS);
+    this.#read();
+  }
+
+  async #read() {
+    try {
+      const accounts = await readLedger(async (path) => {
+        const answer = await fetch(path);
+        if (!answer.ok) throw new Error(`the node answers ${answer.status}`);
+        return answer.json();
+      });
+      this.#render(accounts);
+    } catch (error) {
+      this.#text.textContent = `The ledger cannot be read: ${error.message}.`;
+    }
+  }
+
+  #render(accounts) {
+    const { sums, verdict, text } = sumLedger(accounts);
+    this.#dialog.dataset.verdict = verdict;
+    this.#text.textContent = text;
+    const rows = [{ symbol: "All", ...sums }, ...accounts].map((account) => {
+      const row = document.createElement("tr");
+      const name = document.createElement("th");
+      name.scope = "row";
+      name.textContent = account.symbol;
+      row.append(name);
+      for (const column of COLUMNS) {
+        const cell = document.createElement("td");
+        const { text, some } = cellOf(account, column);
+        cell.textContent = text;
+        cell.dataset.some = String(some);
+        row.append(cell);
+      }
+      return row;
+    });
+    this.#body.replaceChildren(...rows);
+  }
+}
