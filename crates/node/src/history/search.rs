@@ -152,8 +152,13 @@ impl Search<'_> {
             Start::Seq(seq) => Seq(seq.0.saturating_add(1)),
             Start::Time(time) => {
                 let found = match self.past.first_since(time) {
-                    Ok(found) => found.unwrap_or(self.end),
-                    Err(error) => self.scan_for(time, &error)?,
+                    Ok(Some(found)) => found,
+                    Ok(None) if self.ends_before(time)? => self.end,
+                    Ok(None) => self.scan_for(time)?,
+                    Err(error) => {
+                        tracing::debug!(%error, "no offsets by time; reads the log for it");
+                        self.scan_for(time)?
+                    }
                 };
                 let is_first = found <= self.first && self.first < self.end;
                 if is_first && trades && self.log_time_at(self.first)? > time {
@@ -165,9 +170,19 @@ impl Search<'_> {
         Ok(begin.clamp(self.first, self.end))
     }
 
+    /// Whether the last record came before that time. A broker that keeps no times, as librdkafka's
+    /// mock, says of every time that nothing came since.
+    fn ends_before(&mut self, time: Nanos) -> Result<bool, End> {
+        if self.first >= self.end {
+            return Ok(true);
+        }
+        self.past.seek(Seq(self.end.0 - 1))?;
+        let last = self.peek()?;
+        Ok(last.is_none_or(|(_, log_time)| log_time < time))
+    }
+
     /// The first record of that log time or later, in the log of a broker that keeps no times.
-    fn scan_for(&mut self, time: Nanos, error: &PastError) -> Result<Seq, End> {
-        tracing::debug!(%error, "no offsets by time; reads the log for it");
+    fn scan_for(&mut self, time: Nanos) -> Result<Seq, End> {
         let mut read_to = Seq(self.first.0 - 1);
         self.past.seek(self.first)?;
         while read_to.0 + 1 < self.end.0 {
@@ -218,8 +233,11 @@ impl Search<'_> {
         let back = u64::try_from(back.as_nanos()).unwrap_or(u64::MAX);
         let since = Nanos(until.0.saturating_sub(back));
         match self.past.first_since(since) {
-            Ok(found) => found.unwrap_or(begin).clamp(self.first, begin),
-            // A broker that keeps no times.
+            Ok(Some(found)) => found.clamp(self.first, begin),
+            // A broker that keeps no times says so of the oldest one too.
+            Ok(None) if since == Nanos(0) => self.first,
+            Ok(None) => begin,
+            // Another that keeps none.
             Err(error) => {
                 tracing::debug!(%error, "no offsets by time; looks from the log's beginning");
                 self.first
