@@ -1,7 +1,7 @@
 //! Checkpoints: what is known of every instrument, in a compacted topic, so that a node that starts
 //! need not read the log from its last whole books on.
 //!
-//! In reading order: [`settings`]; [`load`], which reads the topic at the start; [`restore`], by which
+//! In reading order: [`settings`]; [`mod@load`], which reads the topic at the start; [`mod@restore`], by which
 //! a publisher takes over what is of its partitions; [`take`], by which it gives; and [`writer`], the
 //! thread that writes.
 
