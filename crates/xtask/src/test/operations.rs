@@ -68,7 +68,7 @@ fn live(program: &str) -> anyhow::Result<Outcome> {
     Ok(Outcome::ok())
 }
 
-fn release_binary() -> anyhow::Result<PathBuf> {
+pub(super) fn release_binary() -> anyhow::Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| workspace::root().join("target"), PathBuf::from);
     let binary = target.join("release").join("tapecast");
