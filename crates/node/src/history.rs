@@ -12,11 +12,9 @@ mod tally;
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanout::{History, Wanted};
 use ingest::IngestConfig;
-use market::Nanos;
 use metrics::HistoryMetrics;
 use metrics::label::ReplayRefusal;
 
@@ -83,12 +81,4 @@ impl History for Replays {
         }
         give.send(wanted).map_err(|unsent| unsent.0)
     }
-}
-
-/// This machine's clock.
-fn now() -> Nanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Nanos(since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }))
 }

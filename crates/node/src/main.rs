@@ -4,6 +4,7 @@ mod admin;
 mod api;
 mod checkpoints;
 mod cli;
+mod clock;
 mod config;
 mod demo;
 mod history;

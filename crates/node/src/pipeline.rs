@@ -7,7 +7,7 @@ mod counts;
 mod known;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use fanout::{Directory, PublisherPort};
 use ingest::{
@@ -19,6 +19,7 @@ use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Settings, Unwante
 
 use crate::admin::PublisherReadiness;
 use crate::checkpoints::{self, Loaded, Taker};
+use crate::clock::now;
 use crate::config::{Instrument, Instruments};
 
 pub(crate) use counts::IngestCounts;
@@ -379,12 +380,4 @@ fn identity_of(about: &PartitionAbout, turns: u32) -> PartitionIdentity {
         partition: about.partition,
         turns,
     }
-}
-
-/// This machine's clock.
-fn now() -> Nanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Nanos(since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanout::{Fetcher, Grant, Listing, NotEntitled};
-use market::{Channel, InstrumentName, decimal};
+use market::{Channel, InstrumentName, Nanos, decimal};
 use serde_json::{Map, Value, json};
 use streams::{Ledger, Report, Source};
 use wire::{Encoding, Head, Status, View, sbe};
@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::messages::failed;
 use super::query::{self, Query};
 use super::reply::Reply;
+use crate::clock::now;
 
 /// The parameters of a list.
 pub(super) const PARAMETERS: &[&str] = &["symbol", "after", "limit"];
@@ -234,11 +235,11 @@ fn encoded(about: About, reports: &[Vec<Report>], format: Format) -> Reply {
     let body = written(now());
     Reply {
         body: Box::new(move || body),
-        ..Reply::of(format, written(0))
+        ..Reply::of(format, written(Nanos(0)))
     }
 }
 
-fn encode(about: About, reports: &[Report], now: u64, out: &mut Vec<u8>) {
+fn encode(about: About, reports: &[Report], now: Nanos, out: &mut Vec<u8>) {
     let Some(report) = main(reports) else {
         return;
     };
@@ -253,7 +254,7 @@ fn encode(about: About, reports: &[Report], now: u64, out: &mut Vec<u8>) {
         seq: source.last.seq,
         event_time: None,
         log_time: source.last.log_time,
-        publish_time: market::Nanos(now),
+        publish_time: now,
     };
     if about == About::Status {
         let status = Status {
@@ -274,11 +275,4 @@ fn encode(about: About, reports: &[Report], now: u64, out: &mut Vec<u8>) {
     };
     // A checked name is far shorter than the encoder's bound; nothing is written of what fails.
     let _written = sbe::instrument(out, &head, &instrument);
-}
-
-fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    })
 }

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use market::Nanos;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord};
 
 use super::broker::DemoBroker;
 use super::market_sim::{MarketSim, Record};
+use crate::clock::now;
 
 /// The thread sleeps at least this long, so that a request carries more than one record when the
 /// market is busy; nobody sees 2 ms.
@@ -112,13 +112,4 @@ fn send(
         }
     }
     Ok(())
-}
-
-fn now() -> Nanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    // A clock before 1970 or after 2554 is no clock.
-    let nanos = since
-        .ok()
-        .and_then(|since| u64::try_from(since.as_nanos()).ok());
-    Nanos(nanos.unwrap_or_default())
 }

@@ -2,7 +2,7 @@ use ingest::{DecodeError, PastSink, Refusal, Resolve, Resolved};
 use market::{Event, InstrumentName, Nanos, Seq};
 use streams::{Replay, Scope};
 
-use super::now;
+use crate::clock::now;
 use crate::config::Instruments;
 
 /// The one instrument of a replay.

@@ -5,10 +5,11 @@ use ingest::{Next, PastError};
 use market::{Nanos, Seq};
 use metrics::label::ReplayRefusal;
 
+use super::Common;
 use super::feed::Feed;
 use super::search::{self, End, Found, POLL};
 use super::tally::Active;
-use super::{Common, now};
+use crate::clock::now;
 
 /// How often the log may lose its beginning while the start is looked for.
 const ATTEMPTS: u32 = 3;

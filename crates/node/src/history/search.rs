@@ -8,8 +8,9 @@ use market::{Channel, Nanos, Seq};
 use streams::{Foundation, Replay};
 use wire::control::{Earliest, Start};
 
+use super::Common;
 use super::feed::{Feed, Names};
-use super::{Common, now};
+use crate::clock::now;
 
 /// How long a log is waited for at a time.
 pub(super) const POLL: Duration = Duration::from_millis(100);

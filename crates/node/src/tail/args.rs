@@ -1,12 +1,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::clock::now;
 use client::Endpoint;
 use market::{Channel, InstrumentName, Nanos, Seq};
 use wire::control::{Pace, Start};
 use wire::{BarInterval, Depth, Encoding, PriceStep, Speed};
-
-use super::latency::wall_clock;
 
 /// The least number that is taken for a time in ns, and not for an offset: 1973.
 const LEAST_TIME: u64 = 100_000_000_000_000_000;
@@ -137,7 +136,7 @@ fn start(text: &str) -> Result<Start, String> {
             .to_owned()
     })?;
     let ago = u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX);
-    Ok(Start::Time(Nanos(wall_clock().0.saturating_sub(ago))))
+    Ok(Start::Time(Nanos(now().0.saturating_sub(ago))))
 }
 
 fn pace(text: &str) -> Result<PaceArg, String> {

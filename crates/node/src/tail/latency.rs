@@ -1,4 +1,4 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use market::Nanos;
@@ -24,13 +24,6 @@ impl Latency {
     pub(super) fn quantile(&self, part: f64) -> Option<Duration> {
         (!self.0.is_empty()).then(|| Duration::from_micros(self.0.value_at_quantile(part)))
     }
-}
-
-/// What the clock on the wall says.
-pub(super) fn wall_clock() -> Nanos {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let nanos = since.map_or(0, |since| since.as_nanos());
-    Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// `0.21ms`, `-` while nothing is known.

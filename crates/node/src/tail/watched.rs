@@ -7,7 +7,8 @@ use market::decimal::to_string;
 use market::{Aggressor, Bbo, Channel, Exponents, InstrumentName, Nanos, Reason, Seq, State};
 use wire::Status;
 
-use super::latency::{Latency, wall_clock};
+use super::latency::Latency;
+use crate::clock::now;
 
 /// How many trades are remembered: as many as a screen has room for.
 const TRADES: usize = 8;
@@ -153,7 +154,7 @@ impl Watched {
 
     fn moved(&mut self, head: &wire::Head) {
         self.seq = head.seq;
-        self.latency.add(head.publish_time, wall_clock());
+        self.latency.add(head.publish_time, now());
     }
 
     fn print(&mut self, update: &TradesUpdate) {
