@@ -72,9 +72,10 @@ impl PublisherPort {
         self.history = Some(history);
     }
 
-    /// Hands over the batch, then carries out commands; to be called after every batch, and when
-    /// woken.
+    /// Lets streams speak whose interval is over, hands over the batch, then carries out commands;
+    /// to be called after every batch, when woken, and when [`Publisher::speaks_next`] says.
     pub fn turn(&mut self, publisher: &mut Publisher, now: Nanos) {
+        publisher.speak(now);
         self.hand_over(publisher, now);
         for _ in 0..COMMANDS_A_TURN {
             let Ok(command) = self.commands.try_recv() else {

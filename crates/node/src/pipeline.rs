@@ -346,7 +346,6 @@ impl Sink for Pipeline {
                 self.port.open();
             }
         }
-        self.publisher.speak(now);
         self.port.turn(&mut self.publisher, now);
         if self.is_open
             && let Some(taker) = &mut self.taker

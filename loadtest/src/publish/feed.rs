@@ -222,9 +222,7 @@ impl Feed {
 
     fn turn(&mut self, ticked: &mut Instant) {
         self.list();
-        let now = Nanos(wall_clock());
-        self.publisher.speak(now);
-        self.port.turn(&mut self.publisher, now);
+        self.port.turn(&mut self.publisher, Nanos(wall_clock()));
         if ticked.elapsed() >= TICK {
             *ticked = Instant::now();
             self.publisher.tick(Nanos(wall_clock()));
