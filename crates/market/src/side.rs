@@ -43,3 +43,15 @@ pub enum Aggressor {
     /// The seller took from the bids.
     Sell,
 }
+
+impl Aggressor {
+    /// The name that clients use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Buy => "BUY",
+            Self::Sell => "SELL",
+        }
+    }
+}

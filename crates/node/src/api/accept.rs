@@ -35,6 +35,14 @@ impl Format {
             Self::Messages(_) => SBE,
         }
     }
+
+    /// The encoding that a publisher is asked for: JSON is written from SBE.
+    pub(super) const fn encoding(self) -> Encoding {
+        match self {
+            Self::Json => Encoding::Sbe,
+            Self::Messages(encoding) => encoding,
+        }
+    }
 }
 
 impl Coding {

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use streams::Fetched;
 use wire::control::StreamKey;
 use wire::sbe::Body;
-use wire::{BarInterval, Encoding, ViewParams};
+use wire::{BarInterval, ViewParams};
 
 use super::accept::Format;
 use super::books::about;
 use super::error::ApiError;
-use super::messages::{failed, messages, raw, tag};
+use super::messages::{failed, messages, reply};
 use super::query::{self, Query};
 use super::reply::Reply;
 
@@ -33,22 +33,13 @@ pub(super) async fn bars(
         interval: Some(interval),
         ..ViewParams::default()
     };
-    let encoding = match format {
-        Format::Json => Encoding::Sbe,
-        Format::Messages(encoding) => encoding,
-    };
     let fetched = fetcher
-        .start(&name, Channel::Bars, params, encoding)
+        .start(&name, Channel::Bars, params, format.encoding())
         .await
         .map_err(|error| failed(error, &name))?;
-    Ok(Reply {
-        format,
-        tag: tag(&fetched),
-        body: Box::new(move || match format {
-            Format::Json => write(&name, interval, &fetched),
-            Format::Messages(_) => raw(&fetched),
-        }),
-    })
+    Ok(reply(fetched, format, move |fetched| {
+        write(&name, interval, fetched)
+    }))
 }
 
 fn write(name: &InstrumentName, interval: BarInterval, fetched: &Fetched) -> Vec<u8> {

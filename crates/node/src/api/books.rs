@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use streams::Fetched;
 use wire::control::StreamKey;
 use wire::sbe::{Body, Message};
-use wire::{Depth, Encoding, Head, PriceStep, ViewParams};
+use wire::{Depth, Head, PriceStep, ViewParams};
 
 use super::accept::Format;
 use super::error::ApiError;
-use super::messages::{failed, messages, raw, tag};
+use super::messages::{failed, messages, reply};
 use super::query::{self, Query};
 use super::reply::Reply;
 
@@ -40,22 +40,13 @@ pub(super) async fn book(
     grant
         .check(&key)
         .map_err(|why| ApiError::not_entitled(&why))?;
-    let encoding = match format {
-        Format::Json => Encoding::Sbe,
-        Format::Messages(encoding) => encoding,
-    };
     let fetched = fetcher
-        .start(&name, Channel::Book, params, encoding)
+        .start(&name, Channel::Book, params, format.encoding())
         .await
         .map_err(|error| failed(error, &name))?;
-    Ok(Reply {
-        format,
-        tag: tag(&fetched),
-        body: Box::new(move || match format {
-            Format::Json => write(&name, params.depth, params.group, &fetched),
-            Format::Messages(_) => raw(&fetched),
-        }),
-    })
+    Ok(reply(fetched, format, move |fetched| {
+        write(&name, params.depth, params.group, fetched)
+    }))
 }
 
 fn write(

@@ -5,11 +5,13 @@ use market::InstrumentName;
 use streams::{Fetched, Refused};
 use wire::sbe::Message;
 
+use super::accept::Format;
 use super::error::ApiError;
+use super::reply::Reply;
 
 /// Names the content of an answer: the numbering, the place in it, and the state, which time alone may
 /// change.
-pub(super) fn tag(fetched: &Fetched) -> String {
+fn tag(fetched: &Fetched) -> String {
     let (state, reason) = fetched.state;
     format!(
         "{:x}-{}-{}-{}",
@@ -20,6 +22,22 @@ pub(super) fn tag(fetched: &Fetched) -> String {
     )
 }
 
+/// The answer of what a publisher gave: its messages, or what `write` makes of them.
+pub(super) fn reply(
+    fetched: Fetched,
+    format: Format,
+    write: impl FnOnce(&Fetched) -> Vec<u8> + Send + 'static,
+) -> Reply {
+    Reply {
+        format,
+        tag: tag(&fetched),
+        body: Box::new(move || match format {
+            Format::Json => write(&fetched),
+            Format::Messages(_) => raw(&fetched),
+        }),
+    }
+}
+
 /// The messages in SBE.
 pub(super) fn messages(fetched: &Fetched) -> impl Iterator<Item = Message<'_>> {
     let payloads = fetched.run.iter().flat_map(|run| run.messages());
@@ -28,7 +46,7 @@ pub(super) fn messages(fetched: &Fetched) -> impl Iterator<Item = Message<'_>> {
 }
 
 /// The messages as they are sent, one directly behind the other.
-pub(super) fn raw(fetched: &Fetched) -> Vec<u8> {
+fn raw(fetched: &Fetched) -> Vec<u8> {
     let payloads = fetched.run.iter().flat_map(|run| run.messages());
     let mut out = Vec::with_capacity(fetched.run.as_ref().map_or(0, |run| run.len()));
     for (payload, _) in payloads {

@@ -1,15 +1,14 @@
 use fanout::{Fetcher, Grant};
-use market::{Aggressor, Channel, InstrumentName, decimal};
+use market::{Channel, InstrumentName, decimal};
 use serde_json::{Value, json};
 use streams::Fetched;
-use wire::Encoding;
 use wire::control::StreamKey;
 use wire::sbe::Body;
 
 use super::accept::Format;
 use super::books::about;
 use super::error::ApiError;
-use super::messages::{failed, messages, raw, tag};
+use super::messages::{failed, messages, reply};
 use super::query::Query;
 use super::reply::Reply;
 
@@ -31,32 +30,14 @@ pub(super) async fn trades(
         .check(&StreamKey::new(Channel::Trades, name.clone()))
         .map_err(|why| ApiError::not_entitled(&why))?;
     let limit = query.count("limit", LIMIT, MOST)?;
-    let encoding = match format {
-        Format::Json => Encoding::Sbe,
-        Format::Messages(encoding) => encoding,
-    };
     // A message has one trade at least, so as many messages are enough.
     let fetched = fetcher
-        .trades(&name, encoding, limit)
+        .trades(&name, format.encoding(), limit)
         .await
         .map_err(|error| failed(error, &name))?;
-    Ok(Reply {
-        format,
-        tag: tag(&fetched),
-        body: Box::new(move || match format {
-            Format::Json => write(&name, limit, &fetched),
-            Format::Messages(_) => raw(&fetched),
-        }),
-    })
-}
-
-/// As the schema calls it.
-const fn side(side: Aggressor) -> &'static str {
-    match side {
-        Aggressor::Unknown => "UNKNOWN",
-        Aggressor::Buy => "BUY",
-        Aggressor::Sell => "SELL",
-    }
+    Ok(reply(fetched, format, move |fetched| {
+        write(&name, limit, fetched)
+    }))
 }
 
 fn write(name: &InstrumentName, limit: usize, fetched: &Fetched) -> Vec<u8> {
@@ -75,7 +56,7 @@ fn write(name: &InstrumentName, limit: usize, fetched: &Fetched) -> Vec<u8> {
                         "logTime": head.log_time.0.to_string(),
                         "price": decimal::to_string(trade.price.0, fetched.exponents.price),
                         "size": decimal::to_string(trade.size.0, fetched.exponents.size),
-                        "side": side(trade.side),
+                        "side": trade.side.name(),
                         "tradeId": trade.id,
                     }));
                 }

@@ -1,7 +1,7 @@
 use client::Event;
 use client::session::Session;
 use market::decimal::to_string;
-use market::{Aggressor, Exponents, Level, Position};
+use market::{Exponents, Level, Position};
 use serde_json::{Value, json};
 use wire::Head;
 
@@ -157,7 +157,7 @@ fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
                     json!({
                         "price": to_string(trade.price.0, exponents.price),
                         "size": to_string(trade.size.0, exponents.size),
-                        "side": aggressor(trade.side),
+                        "side": trade.side.name(),
                         "id": trade.id,
                     })
                 })
@@ -260,12 +260,4 @@ fn pair(level: Level, exponents: Exponents) -> Value {
         to_string(level.price.0, exponents.price),
         to_string(level.size.0, exponents.size)
     ])
-}
-
-const fn aggressor(side: Aggressor) -> &'static str {
-    match side {
-        Aggressor::Unknown => "UNKNOWN",
-        Aggressor::Buy => "BUY",
-        Aggressor::Sell => "SELL",
-    }
 }
