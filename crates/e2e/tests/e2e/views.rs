@@ -1,8 +1,10 @@
 //! Views of a book: depth, speed and grouping, and changing them.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use client::event::BookUpdate;
 use client::{Client, Event, Subscription, SubscriptionId};
 use e2e::kafka::{Kafka, Record};
 use e2e::publish::Publish;
@@ -11,12 +13,14 @@ use e2e::watcher::{Saw, Watcher};
 use e2e::{Node, Settings, broker, captures};
 use market::{Bbo, Book, Level, Side};
 use serde_json::{Value, json};
-use wire::{Depth, PriceStep, SUBPROTOCOL_JSON, Speed};
+use wire::{Depth, PriceStep, SUBPROTOCOL_JSON, Speed, View};
 
 const WITHIN: Duration = Duration::from_secs(90);
 const CAPTURE: &str = "hftbacktest/spot/btcusdt_20240808.gz";
 const NAME: &str = "BINANCE:BTCUSDT";
 const EXPONENT: i8 = -8;
+/// More messages than this has the capture's full book, so the last one is not the first.
+const MESSAGES: usize = 5_000;
 
 /// Depth, speed, step of the grouping.
 const VIEWS: [(Depth, Speed, Option<&str>); 8] = [
@@ -30,16 +34,56 @@ const VIEWS: [(Depth, Speed, Option<&str>); 8] = [
     (Depth::D1000, Speed::Ms100, Some("1")),
 ];
 
-/// A book as it was behind every message, and best bid and offer likewise.
+/// What the full raw book was told, and what every view of it was behind each of its messages.
 #[derive(Default)]
 struct Seen {
     accepted: usize,
+    /// The full raw book now, and the steps that led there by their `seq`.
+    whole: Book,
+    steps: Vec<(i64, Step)>,
     /// By the subscription and the message's `seq`.
-    books: BTreeMap<(SubscriptionId, i64), Book>,
+    views: BTreeMap<(SubscriptionId, i64), Book>,
     bbos: BTreeMap<i64, Bbo>,
-    ids: Vec<SubscriptionId>,
     wrong: Vec<String>,
-    snapshots: usize,
+}
+
+/// A message of the full raw book. Thousands of whole books would not fit in memory.
+enum Step {
+    Snapshot(Book),
+    Delta(Vec<(Side, Level)>),
+}
+
+impl Step {
+    fn of(update: &BookUpdate, book: &Book) -> Self {
+        let Some(changes) = update.changes() else {
+            return Self::Snapshot(book.clone());
+        };
+        let bids = changes.bids.map(|level| (Side::Bid, level));
+        let asks = changes.asks.map(|level| (Side::Ask, level));
+        Self::Delta(bids.chain(asks).collect())
+    }
+
+    fn apply(&self, whole: &mut Book) {
+        match self {
+            Self::Snapshot(book) => whole.clone_from(book),
+            Self::Delta(levels) => {
+                for (side, level) in levels {
+                    whole.set(*side, *level);
+                }
+            }
+        }
+    }
+}
+
+impl Seen {
+    /// What was seen last of every view, in the order in which they were asked for.
+    fn last(&self) -> Vec<&Book> {
+        let mut last = BTreeMap::new();
+        for ((id, _), book) in &self.views {
+            last.insert(id, book);
+        }
+        last.into_values().collect()
+    }
 }
 
 impl Saw for Seen {
@@ -48,15 +92,17 @@ impl Saw for Seen {
             Event::Subscribed(_) => self.accepted += 1,
             Event::Book(update) => {
                 let id = update.subscription;
-                if !self.ids.contains(&id) {
-                    self.ids.push(id);
-                }
-                self.snapshots += usize::from(update.is_snapshot());
                 let kept = client.book(id).unwrap();
                 assert!(kept.is_live());
                 let seq = update.head.seq.0;
-                let other = self.books.insert((id, seq), kept.book().clone());
-                assert!(other.is_none_or(|other| other == *kept.book()));
+                if update.head.view == View::FULL_RAW {
+                    let step = Step::of(update, kept.book());
+                    step.apply(&mut self.whole);
+                    self.steps.push((seq, step));
+                } else {
+                    let other = self.views.insert((id, seq), kept.book().clone());
+                    assert!(other.is_none_or(|other| other == *kept.book()));
+                }
             }
             Event::Bbo(update) => {
                 self.bbos.insert(update.head.seq.0, update.bbo);
@@ -125,49 +171,54 @@ fn every_message_of_every_view_equals_the_full_book_seen_through_it() {
     publish.brokers = &brokers;
     publish.speed = "100";
     publish.run(&file);
+    // Computing every view takes a while: it is done when the full book has come to rest.
+    let steps = Cell::new(0);
     watcher.wait(WITHIN, "the last event in every view", |saw| {
-        let last = |id: &SubscriptionId| {
-            let mut own = saw.books.range((*id, 0)..=(*id, i64::MAX));
-            own.next_back().map(|(_, book)| book.clone())
-        };
-        let books: Vec<Book> = saw.ids.iter().filter_map(last).collect();
-        let [full, views @ ..] = books.as_slice() else {
+        if steps.replace(saw.steps.len()) != saw.steps.len() || saw.steps.len() < MESSAGES {
             return false;
-        };
-        views.len() == VIEWS.len()
-            && saw.books.len() > 20_000
-            && views
-                .iter()
-                .zip(VIEWS)
-                .all(|(seen, (depth, _, group))| *seen == view(full, depth, group))
-            && saw.bbos.values().next_back() == Some(&full.bbo())
+        }
+        let last = saw.last();
+        let mut views = last.iter().zip(VIEWS);
+        last.len() == VIEWS.len()
+            && views.all(|(seen, (depth, _, group))| **seen == view(&saw.whole, depth, group))
+            && saw.bbos.values().next_back() == Some(&saw.whole.bbo())
     });
     watcher.stop();
     watcher.look(|saw| {
         assert!(saw.wrong.is_empty(), "{:?}", saw.wrong);
-        let full = saw.ids[0];
-        for (id, (depth, speed, group)) in saw.ids[1..].iter().zip(VIEWS) {
-            let mut messages = 0;
-            for ((_, seq), seen) in saw.books.range((*id, 0)..=(*id, i64::MAX)) {
-                let whole = &saw.books[&(full, *seq)];
-                assert_eq!(
-                    *seen,
-                    view(whole, depth, group),
-                    "{depth:?} {speed:?} {group:?} at {seq}"
-                );
-                messages += 1;
+        let ids: BTreeSet<_> = saw.views.keys().map(|(id, _)| *id).collect();
+        let asked: BTreeMap<_, _> = ids.into_iter().zip(VIEWS).collect();
+        let mut right: BTreeMap<SubscriptionId, usize> = BTreeMap::new();
+        let mut bbos = 0;
+        let mut whole = Book::new();
+        for (seq, step) in &saw.steps {
+            step.apply(&mut whole);
+            for (id, (depth, speed, group)) in &asked {
+                let Some(seen) = saw.views.get(&(*id, *seq)) else {
+                    continue;
+                };
+                let expected = view(&whole, *depth, *group);
+                assert_eq!(*seen, expected, "{depth:?} {speed:?} {group:?} at {seq}");
+                *right.entry(*id).or_default() += 1;
             }
-            println!(
-                "{depth:?} {} {group:?}: {messages} messages right",
-                speed.name()
-            );
+            if let Some(bbo) = saw.bbos.get(seq) {
+                assert_eq!(*bbo, whole.bbo());
+                bbos += 1;
+            }
+        }
+        assert_eq!(
+            right.values().sum::<usize>(),
+            saw.views.len(),
+            "each stands where the full book has a message"
+        );
+        assert_eq!(bbos, saw.bbos.len());
+        for (id, (depth, speed, group)) in &asked {
+            let messages = right[id];
+            println!("{depth:?} {} {group:?}: {messages} right", speed.name());
             assert!(messages > 3);
         }
-        for (seq, bbo) in &saw.bbos {
-            assert_eq!(*bbo, saw.books[&(full, *seq)].bbo());
-        }
-        println!("bbo 100ms: {} messages right", saw.bbos.len());
-        assert!(saw.bbos.len() > 3);
+        println!("bbo 100ms: {bbos} messages right");
+        assert!(bbos > 3);
     });
 }
 
