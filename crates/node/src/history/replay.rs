@@ -276,10 +276,11 @@ impl<'a> Running<'a> {
         if complete.is_some() {
             self.asked = false;
         }
+        // Who is told that it is complete may ask for the next one at once.
+        self.active = None;
         receiver.page(complete, stands, Then::More);
         self.wait_for_asking()?;
         let position = handover.position;
-        self.active = None;
         self.wanted.receiver.page(Some(start), position, Then::Done);
         Ok(())
     }
