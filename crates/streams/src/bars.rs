@@ -4,6 +4,7 @@ use market::{Nanos, Seq, Size};
 use wire::{Bar, BarInterval};
 
 use crate::candle::Candle;
+use crate::checkpoint::SavedBars;
 
 /// How many bars of an interval are kept after they were closed, for those who begin or come back:
 /// 15 intervals of 30 bars of 96 bytes are 42 KiB an instrument.
@@ -23,16 +24,22 @@ pub(crate) struct Bars {
     forgotten: Seq,
 }
 
+/// A bar, closed or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OneBar {
-    open_time: Nanos,
-    candle: Candle,
+pub struct OneBar {
+    /// When it began, a multiple of its interval.
+    pub open_time: Nanos,
+    /// Its trades.
+    pub candle: Candle,
 }
 
+/// A bar to which nothing is added any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ClosedBar {
-    bar: OneBar,
-    by: Seq,
+pub struct ClosedBar {
+    /// The bar.
+    pub bar: OneBar,
+    /// The record that closed it.
+    pub by: Seq,
 }
 
 impl Bars {
@@ -114,6 +121,26 @@ impl Bars {
             volume: candle.size().unwrap_or(Size(i64::MAX)),
             trades: candle.trades,
             closed,
+        }
+    }
+
+    /// What it knows.
+    pub(crate) fn save(&self) -> SavedBars {
+        SavedBars {
+            interval: self.interval,
+            forgotten: self.forgotten,
+            closed: self.closed.iter().copied().collect(),
+            running: self.running,
+        }
+    }
+
+    /// The bars that were saved.
+    pub(crate) fn restored(saved: &SavedBars) -> Self {
+        Self {
+            interval: saved.interval,
+            running: saved.running,
+            closed: saved.closed.iter().copied().collect(),
+            forgotten: saved.forgotten,
         }
     }
 

@@ -2,14 +2,19 @@ use market::{Price, Size, Trade};
 
 /// What some trades, one after another, came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Candle {
-    pub(crate) open: Price,
-    pub(crate) high: Price,
-    pub(crate) low: Price,
-    pub(crate) close: Price,
+pub struct Candle {
+    /// The first price.
+    pub open: Price,
+    /// The highest price.
+    pub high: Price,
+    /// The lowest price.
+    pub low: Price,
+    /// The last price.
+    pub close: Price,
     /// The sum of the sizes. Less than 2^63 each, and fewer than 2^64 of them: it cannot overflow.
-    pub(crate) volume: i128,
-    pub(crate) trades: u32,
+    pub volume: i128,
+    /// How many trades.
+    pub trades: u32,
 }
 
 impl Candle {

@@ -1,11 +1,15 @@
 //! What a publisher knows of an instrument, to be kept outside and taken over again.
 
+mod bars;
 mod format;
 mod reader;
 
 use market::{Bbo, Exponents, InstrumentName, Nanos, Price, Reason, SavedBook, Seq, Size, State};
+use wire::BarInterval;
 
 use crate::PartitionIdentity;
+use crate::bars::{ClosedBar, OneBar};
+use crate::candle::Candle;
 use crate::place::Place;
 
 pub use format::CheckpointError;
@@ -30,6 +34,8 @@ pub struct Checkpoint {
     pub trades: Option<TradesPart>,
     /// The statistics of the last 24 hours, where its trades are read here.
     pub ticker: Option<TickerPart>,
+    /// The bars, where its trades are read here.
+    pub bars: Option<BarsPart>,
     /// Its state.
     pub status: StatusPart,
 }
@@ -104,20 +110,32 @@ pub struct TickerPart {
 pub struct DayPart {
     /// Which five minutes since 1970.
     pub number: u64,
-    /// The first price.
-    pub open: Price,
-    /// The highest price.
-    pub high: Price,
-    /// The lowest price.
-    pub low: Price,
-    /// The last price.
-    pub close: Price,
-    /// The sum of the sizes.
-    pub volume: i128,
-    /// How many trades.
-    pub trades: u32,
+    /// Their trades.
+    pub candle: Candle,
     /// The sum of price × size; none where it is beyond 128 bits.
     pub notional: Option<i128>,
+}
+
+/// The bars of all intervals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BarsPart {
+    /// Where they stand.
+    pub at: SavedPlace,
+    /// By interval; none before the first trade.
+    pub intervals: Vec<SavedBars>,
+}
+
+/// The bars of one interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedBars {
+    /// How long each is.
+    pub interval: BarInterval,
+    /// The record that closed the last bar that is not kept any more.
+    pub forgotten: Seq,
+    /// Those that were closed and are kept, oldest first.
+    pub closed: Vec<ClosedBar>,
+    /// The one that runs.
+    pub running: Option<OneBar>,
 }
 
 /// The state of an instrument.

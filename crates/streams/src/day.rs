@@ -81,12 +81,7 @@ impl Day {
     pub(crate) fn save(&self) -> Vec<DayPart> {
         let saved = self.parts.iter().map(|part| DayPart {
             number: part.number,
-            open: part.sum.candle.open,
-            high: part.sum.candle.high,
-            low: part.sum.candle.low,
-            close: part.sum.candle.close,
-            volume: part.sum.candle.volume,
-            trades: part.sum.candle.trades,
+            candle: part.sum.candle,
             notional: part.sum.notional,
         });
         saved.collect()
@@ -97,14 +92,7 @@ impl Day {
         let parts = saved.iter().map(|part| Part {
             number: part.number,
             sum: Sum {
-                candle: Candle {
-                    open: part.open,
-                    high: part.high,
-                    low: part.low,
-                    close: part.close,
-                    volume: part.volume,
-                    trades: part.trades,
-                },
+                candle: part.candle,
                 notional: part.notional,
             },
         });

@@ -39,9 +39,11 @@ mod replay;
 
 mod ring;
 
+pub use bars::{ClosedBar, OneBar};
+pub use candle::Candle;
 pub use checkpoint::{
-    BookPart, Checkpoint, CheckpointError, DayPart, SavedHome, SavedPlace, StatusPart, TickerPart,
-    TradesPart,
+    BarsPart, BookPart, Checkpoint, CheckpointError, DayPart, SavedBars, SavedHome, SavedPlace,
+    StatusPart, TickerPart, TradesPart,
 };
 pub use epoch::PartitionIdentity;
 pub use key::{Handle, StreamKey, WatchId};

@@ -128,6 +128,7 @@ mod tests {
                 broken: None,
             }),
             ticker: None,
+            bars: None,
             status: StatusPart {
                 state: State::Live,
                 reason: Reason::None,

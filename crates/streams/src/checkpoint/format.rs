@@ -3,10 +3,12 @@ use market::{
     SavedDelta, Seq, Size, State,
 };
 
+use super::bars;
 use super::reader::Reader;
 use super::{
     BookPart, Checkpoint, DayPart, SavedHome, SavedPlace, StatusPart, TickerPart, TradesPart,
 };
+use crate::candle::Candle;
 
 /// What every checkpoint begins with.
 const MAGIC: [u8; 8] = *b"TAPECKPT";
@@ -24,6 +26,7 @@ mod section {
     pub(super) const STATUS: u16 = 4;
     pub(super) const REFERENCE: u16 = 5;
     pub(super) const TICKER: u16 = 6;
+    pub(super) const BARS: u16 = 7;
 }
 
 /// Why bytes are no checkpoint.
@@ -91,6 +94,9 @@ impl Checkpoint {
                 part.parts.iter().for_each(|part| put_day_part(out, part));
             });
         }
+        if let Some(part) = &self.bars {
+            section(out, section::BARS, |out| bars::put(out, part));
+        }
         section(out, section::STATUS, |out| {
             put_state(out, self.status.state, self.status.reason);
             out.push(u8::from(self.status.begun));
@@ -132,7 +138,8 @@ impl Checkpoint {
 
 fn sections(mut body: Reader<'_>) -> Result<Checkpoint, CheckpointError> {
     let (mut instrument, mut status) = (None, None);
-    let (mut book, mut trades, mut reference, mut ticker) = (None, None, None, None);
+    let (mut book, mut trades, mut reference) = (None, None, None);
+    let (mut ticker, mut bars) = (None, None);
     while !body.is_empty() {
         let tag = body.u16()?;
         let length = usize::try_from(body.u32()?).map_err(|_| CheckpointError::Truncated)?;
@@ -157,6 +164,7 @@ fn sections(mut body: Reader<'_>) -> Result<Checkpoint, CheckpointError> {
                 });
             }
             section::TICKER => ticker = Some(ticker_part(&mut of)?),
+            section::BARS => bars = Some(bars::read(&mut of)?),
             section::REFERENCE => reference = Some(home(&mut of)?),
             // Of a later version.
             _ => {}
@@ -173,6 +181,7 @@ fn sections(mut body: Reader<'_>) -> Result<Checkpoint, CheckpointError> {
         book,
         trades,
         ticker,
+        bars,
         status: status.ok_or(CheckpointError::Missing("status"))?,
     })
 }
@@ -273,12 +282,13 @@ fn book_part(reader: &mut Reader<'_>) -> Result<BookPart, CheckpointError> {
 }
 
 fn put_day_part(out: &mut Vec<u8>, part: &DayPart) {
+    let candle = &part.candle;
     put_u64(out, part.number);
-    for Price(price) in [part.open, part.high, part.low, part.close] {
+    for Price(price) in [candle.open, candle.high, candle.low, candle.close] {
         put(out, price);
     }
-    out.extend_from_slice(&part.volume.to_le_bytes());
-    out.extend_from_slice(&part.trades.to_le_bytes());
+    out.extend_from_slice(&candle.volume.to_le_bytes());
+    out.extend_from_slice(&candle.trades.to_le_bytes());
     option(out, part.notional, |out, notional| {
         out.extend_from_slice(&notional.to_le_bytes());
     });
@@ -292,12 +302,14 @@ fn ticker_part(reader: &mut Reader<'_>) -> Result<TickerPart, CheckpointError> {
     let part = |reader: &mut Reader<'_>| {
         Ok(DayPart {
             number: reader.u64()?,
-            open: Price(reader.i64()?),
-            high: Price(reader.i64()?),
-            low: Price(reader.i64()?),
-            close: Price(reader.i64()?),
-            volume: reader.i128()?,
-            trades: reader.u32()?,
+            candle: Candle {
+                open: Price(reader.i64()?),
+                high: Price(reader.i64()?),
+                low: Price(reader.i64()?),
+                close: Price(reader.i64()?),
+                volume: reader.i128()?,
+                trades: reader.u32()?,
+            },
             notional: reader.option("notional", Reader::i128)?,
         })
     };
@@ -323,13 +335,13 @@ fn home(reader: &mut Reader<'_>) -> Result<SavedHome, CheckpointError> {
     })
 }
 
-fn put_place(out: &mut Vec<u8>, place: &SavedPlace) {
+pub(super) fn put_place(out: &mut Vec<u8>, place: &SavedPlace) {
     put(out, place.seq.0);
     option(out, place.event_time, |out, Nanos(time)| put_u64(out, time));
     put_u64(out, place.log_time.0);
 }
 
-fn place(reader: &mut Reader<'_>) -> Result<SavedPlace, CheckpointError> {
+pub(super) fn place(reader: &mut Reader<'_>) -> Result<SavedPlace, CheckpointError> {
     Ok(SavedPlace {
         seq: Seq(reader.i64()?),
         event_time: reader.option("event time", Reader::u64)?.map(Nanos),
@@ -408,7 +420,7 @@ fn put_u64(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-fn put_count(out: &mut Vec<u8>, count: usize) {
+pub(super) fn put_count(out: &mut Vec<u8>, count: usize) {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     out.extend_from_slice(&count.to_le_bytes());
 }

@@ -66,6 +66,23 @@ impl<'a> Reader<'a> {
         self.array().map(i128::from_le_bytes)
     }
 
+    /// A number of as many bytes as it needs: seven bits a byte, the lowest ones first.
+    pub(super) fn varint(&mut self, field: &'static str) -> Read<u128> {
+        let mut value = 0;
+        for shift in (0..u128::BITS).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u128::from(byte & 0x7f);
+            if (bits << shift) >> shift != bits {
+                break;
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(CheckpointError::Value(field))
+    }
+
     /// 0 or 1.
     pub(super) fn flag(&mut self, field: &'static str) -> Read<bool> {
         match self.u8()? {

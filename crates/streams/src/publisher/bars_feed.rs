@@ -6,6 +6,7 @@ use super::identity::Identity;
 use crate::WatchId;
 use crate::bars::{Bars, OneBar};
 use crate::candle::Candle;
+use crate::checkpoint::{BarsPart, SavedPlace};
 use crate::pace::{Pace, Resting};
 use crate::place::Place;
 
@@ -51,6 +52,29 @@ impl BarsFeed {
             view.told = None;
             view.behind = None;
         }
+    }
+
+    /// What it knows.
+    pub(super) fn save(&self) -> BarsPart {
+        BarsPart {
+            at: SavedPlace::of(&self.at),
+            intervals: self.all.iter().map(Bars::save).collect(),
+        }
+    }
+
+    /// Becomes what was saved; nobody watches yet. Intervals that the one who saved did not know
+    /// begin with the next trade.
+    pub(super) fn restore(&mut self, part: &BarsPart, now: Nanos) {
+        self.at = part.at.place(now);
+        if part.intervals.is_empty() {
+            return;
+        }
+        let bars = |interval| {
+            let mut saved = part.intervals.iter();
+            let saved = saved.find(|saved| saved.interval == interval);
+            saved.map_or_else(|| Bars::new(interval), Bars::restored)
+        };
+        self.all = BarInterval::ALL.map(bars).into();
     }
 
     /// Whether there has been no trade.

@@ -96,6 +96,7 @@ impl Instrument {
             reference: self.reference().map(|home| home.saved(read_to)),
             book,
             ticker: trades.is_some().then(|| self.trades.ticker.save()),
+            bars: trades.is_some().then(|| self.trades.bars.save()),
             trades,
             status: StatusPart {
                 state,
@@ -140,6 +141,9 @@ impl Instrument {
             self.trades.broken = part.broken;
             if let Some(ticker) = &checkpoint.ticker {
                 self.trades.ticker.restore(ticker, now);
+            }
+            if let Some(bars) = &checkpoint.bars {
+                self.trades.bars.restore(bars, now);
             }
             main_epoch = checkpoint.book.is_none().then_some(epoch);
         }

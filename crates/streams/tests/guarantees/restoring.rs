@@ -5,11 +5,13 @@ use std::sync::Arc;
 use market::{Channel, Exponents, Nanos, Position, Seq};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use streams::{Checkpoint, CheckpointError, Handle, NotRestored, Publisher, Run, Start, WatchId};
-use wire::{Depth, Encoding};
+use streams::{
+    Checkpoint, CheckpointError, Handle, NotRestored, Publisher, Run, Start, StreamKey, WatchId,
+};
+use wire::{BarInterval, Depth, Encoding, Speed};
 
 use crate::log::{Entry, NAMES, identity};
-use crate::node::{key, name, settings};
+use crate::node::{bars, key, name, settings};
 use crate::script::{A, at, definition, delta, trade, whole};
 use crate::venue::{PARTITIONS, Scribe, act};
 
@@ -69,15 +71,20 @@ fn restored(whole: &Publisher, turns: &[u32]) -> Publisher {
 fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)> {
     let mut begun = Vec::new();
     for instrument in 0..NAMES.len() {
-        for (channel, depth) in [
+        let streams = [
             (Channel::Book, Depth::Full),
             (Channel::Book, Depth::D5),
             (Channel::Bbo, Depth::Full),
             (Channel::Trades, Depth::Full),
             (Channel::Ticker, Depth::Full),
             (Channel::Status, Depth::Full),
-        ] {
-            let key = key(instrument, channel, depth);
+        ];
+        let streams = streams.map(|(channel, depth)| key(instrument, channel, depth));
+        let bars = BarInterval::ALL.map(|interval| StreamKey {
+            params: bars(interval, Speed::Raw),
+            ..key(instrument, Channel::Bars, Depth::Full)
+        });
+        for key in streams.into_iter().chain(bars) {
             let watch = publisher.watch(key, Encoding::Sbe, NOW).unwrap();
             let joined = publisher.join(watch, None, NOW).unwrap();
             begun.push((watch, joined.position, joined.run));
