@@ -1,19 +1,20 @@
-//! `cargo xtask docs`: the commands that the documentation shows are run, so that they stay true.
+//! The commands that the documentation shows are run, so that they stay true.
 //!
 //! A fenced `console` block shows commands as `$ command` and under each what it prints. With
 //! `<!-- run -->` on the line before, each command is run in the project's root and must end with
-//! success; what it prints is not compared, since it has times and ports in it. Other blocks are
-//! for reading: servers that never end, and what takes too long.
+//! success; what it prints is not compared, since it has times and ports in it. `tapecast` is the
+//! binary that is tested. Other blocks are for reading: servers that never end, and what takes too
+//! long.
 
-use crate::arguments::Arguments;
 use crate::{command, workspace};
 use anyhow::{Context, bail};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MARK: &str = "<!-- run -->";
-/// A command may have to compile the release binary first; none may wait forever.
+/// None may wait forever.
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// A command and where it stands.
@@ -23,16 +24,13 @@ struct Shown {
     command: String,
 }
 
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    arguments.finish()?;
-    let run = check()?;
-    println!("{run} commands run");
-    Ok(())
-}
-
-/// Runs every marked command and returns how many there were.
-pub(crate) fn check() -> anyhow::Result<usize> {
+/// Runs every marked command and returns how many there were. The commands find `tapecast` first in
+/// the directory of `binary`.
+pub(crate) fn check(binary: &Path) -> anyhow::Result<usize> {
     let root = workspace::root();
+    let mut programs = OsString::from(binary.parent().unwrap_or(&root));
+    programs.push(":");
+    programs.push(std::env::var_os("PATH").unwrap_or_default());
     let mut count = 0;
     for path in pages(&root)? {
         let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
@@ -44,8 +42,9 @@ pub(crate) fn check() -> anyhow::Result<usize> {
         let marked = marked(&text).with_context(|| name.clone())?;
         for Shown { line, command } in marked {
             println!("{name}:{line}: {command}");
-            command::run_within(command::program("sh").args(["-e", "-c", &command]), LIMIT)
-                .with_context(|| format!("{name}:{line}"))?;
+            let mut shell = command::program("sh");
+            shell.args(["-e", "-c", &command]).env("PATH", &programs);
+            command::run_within(&mut shell, LIMIT).with_context(|| format!("{name}:{line}"))?;
             count += 1;
         }
     }

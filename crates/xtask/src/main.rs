@@ -1,7 +1,7 @@
 //! The chores of the project, as `cargo xtask CHORE`.
 //!
-//! Modules in reading order: [`mod@test`] is what CI runs, step by step; [`arrows`], [`docs`] and
-//! [`kafka`] are chores of their own; [`workspace`], [`command`] and [`arguments`] serve them all.
+//! Modules in reading order: [`mod@test`] is what CI runs, step by step; [`arrows`] and
+//! [`kafka`] are chores of their own; [`docs`] runs what the documentation shows; [`workspace`], [`command`] and [`arguments`] serve them all.
 #![allow(
     clippy::print_stdout,
     reason = "a chore talks to the person or the CI that started it"
@@ -22,14 +22,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask CHORE
 
-  test [--fast] [STEP…]
-      every check that CI makes, or only the named ones; --fast leaves out the long ones
+  test [--fast] [--release] [STEP…]
+      every check that CI makes, or only the named ones; --fast leaves out the long ones, and with
+      --release the binary that is looked at from outside is the one that is shipped
   kafka up|down|status|restart [--port N] [--dir DIR]
       a real Apache Kafka on 127.0.0.1; port 0 picks a free one
   arrows
-      the directions of the dependencies between the crates
-  docs
-      runs the commands in README.md and docs/ that are marked <!-- run -->";
+      the directions of the dependencies between the crates";
 
 fn main() -> ExitCode {
     match run(Arguments::from_env()) {
@@ -50,7 +49,6 @@ fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
         "test" => return test::run(arguments),
         "kafka" => kafka::run(arguments)?,
         "arrows" => arrows::run(arguments)?,
-        "docs" => docs::run(arguments)?,
         "help" | "--help" | "-h" => println!("{USAGE}"),
         _ => bail!("no chore is called {chore:?}\n{USAGE}"),
     }

@@ -4,27 +4,29 @@
 //! line is `N passed, N failed`: tests passed, and tests failed plus steps that failed without any
 //! test having failed. So it says `0 failed` if and only if the exit code is 0.
 //!
-//! Modules in reading order: [`steps`] is the list of what is checked, [`outcome`] what comes of a
-//! step, [`tools`] which programs it takes and how they are installed; [`deny`], [`web`] and
+//! Modules in reading order: [`steps`] is the list of what is checked, [`subject`] what they check,
+//! [`outcome`] what comes of a step, [`tools`] which programs it takes and how they are installed; [`deny`], [`web`] and
 //! [`operations`] the steps that are more than a line.
 
 mod deny;
 mod operations;
 mod outcome;
 mod steps;
+mod subject;
 mod tools;
 mod web;
 
 use crate::arguments::Arguments;
-use crate::workspace::{self, Member};
 use anyhow::bail;
 use outcome::{Outcome, State, Tally};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use steps::{STEPS, Step};
+use subject::Subject;
 
 pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     let fast = arguments.flag("--fast");
+    let release = arguments.flag("--release");
     let mut names = Vec::new();
     while let Some(name) = arguments.word() {
         names.push(name);
@@ -33,10 +35,10 @@ pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     let chosen = choose(&names, fast)?;
     tools::ensure(chosen.iter().flat_map(|step| step.needs).copied())?;
-    let members = workspace::members()?;
+    let subject = Subject::new(release)?;
     let rows: Vec<Row> = chosen
         .into_iter()
-        .map(|step| run_step(step, &members))
+        .map(|step| run_step(step, &subject))
         .collect();
     Ok(report(&rows))
 }
@@ -67,10 +69,10 @@ fn choose(names: &[String], fast: bool) -> anyhow::Result<Vec<&'static Step>> {
     Ok(STEPS.iter().filter(is_chosen).collect())
 }
 
-fn run_step(step: &'static Step, members: &[Member]) -> Row {
+fn run_step(step: &'static Step, subject: &Subject) -> Row {
     println!("\n== {}: {}", step.name, step.about);
     let start = Instant::now();
-    let outcome = (step.run)(members).unwrap_or_else(|error| {
+    let outcome = (step.run)(subject).unwrap_or_else(|error| {
         println!("error: {error:#}");
         Outcome::failed()
     });

@@ -1,6 +1,8 @@
 //! Where the project is and which crates it has.
 
 use crate::command;
+use std::ffi::OsStr;
+use std::fs;
 use std::path::PathBuf;
 
 /// The project's root directory.
@@ -11,6 +13,12 @@ pub(crate) fn root() -> PathBuf {
         .nth(2)
         .map(PathBuf::from)
         .unwrap_or(manifest)
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR");
+    named.map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// A crate of the workspace.
@@ -26,6 +34,27 @@ pub(crate) fn members() -> anyhow::Result<Vec<Member>> {
     cargo.args(["--depth", "0", "--prefix", "none", "--format", "{p}"]);
     let tree = command::output(&mut cargo)?;
     Ok(tree.lines().filter_map(parse_member).collect())
+}
+
+impl Member {
+    /// The names of its test programs, in order: `tests/NAME.rs` and `tests/NAME/main.rs`.
+    pub(crate) fn tests(&self) -> anyhow::Result<Vec<String>> {
+        let directory = self.directory.join("tests");
+        let mut names = Vec::new();
+        if !directory.is_dir() {
+            return Ok(names);
+        }
+        for entry in fs::read_dir(&directory)? {
+            let path = entry?.path();
+            let is_program = path.join("main.rs").is_file()
+                || path.extension().is_some_and(|extension| extension == "rs");
+            if is_program && let Some(name) = path.file_stem().and_then(OsStr::to_str) {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
 }
 
 /// `name v0.1.0 (/directory)`
@@ -51,5 +80,10 @@ mod tests {
             .unwrap();
         assert!(xtask.directory.join("Cargo.toml").exists());
         assert!(members.iter().any(|member| member.name == "market"));
+        let ingest = members.iter().find(|member| member.name == "ingest");
+        assert_eq!(
+            ingest.unwrap().tests().unwrap(),
+            ["allocations", "formats", "kafka"]
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! What the dependencies bring: licenses, sources, bans and known holes.
 
 use super::outcome::Outcome;
+use super::subject::Subject;
 use crate::command;
-use crate::workspace::{self, Member};
+use crate::workspace;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ const VERSION: &str = "0.20.2";
 /// The database of advisories is a Git repository of some megabytes.
 const DATABASE_WITHIN: Duration = Duration::from_secs(120);
 
-pub(super) fn run(_: &[Member]) -> anyhow::Result<Outcome> {
+pub(super) fn run(_: &Subject) -> anyhow::Result<Outcome> {
     let deny = find_or_build()?;
     let check = || {
         let mut check = command::program(&deny);

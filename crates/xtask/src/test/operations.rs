@@ -2,8 +2,9 @@
 //! them do the work, in an environment of their own in `.tools/`.
 
 use super::outcome::Outcome;
+use super::subject::Subject;
 use crate::command;
-use crate::workspace::{self, Member};
+use crate::workspace;
 use anyhow::{Context, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ const SOURCES: &str = "dashboards/source:dashboards/check:deploy/check";
 const LIVE_WITHIN: Duration = Duration::from_secs(300);
 
 /// Types, generated files, names of metrics, runbooks, and rules in Prometheus' own tests.
-pub(super) fn dashboards(_: &[Member]) -> anyhow::Result<Outcome> {
+pub(super) fn dashboards(_: &Subject) -> anyhow::Result<Outcome> {
     let python = Python::ensure()?;
     python.check_types(&["dashboards/source", "dashboards/check"])?;
     command::run(python.program("dashboards/source/build.py").arg("--check"))?;
@@ -36,7 +37,7 @@ pub(super) fn dashboards(_: &[Member]) -> anyhow::Result<Outcome> {
 }
 
 /// Each file of deploy/ is read by the program that it is for.
-pub(super) fn deploy(_: &[Member]) -> anyhow::Result<Outcome> {
+pub(super) fn deploy(_: &Subject) -> anyhow::Result<Outcome> {
     let python = Python::ensure()?;
     python.check_types(&["deploy/check"])?;
     command::run(&mut python.program("deploy/check/static.py"))?;
@@ -51,31 +52,20 @@ pub(super) fn deploy(_: &[Member]) -> anyhow::Result<Outcome> {
 }
 
 /// Every query against a real Prometheus.
-pub(super) fn panels() -> anyhow::Result<Outcome> {
-    live("dashboards/check/live.py")
+pub(super) fn panels(binary: &Path) -> anyhow::Result<Outcome> {
+    live("dashboards/check/live.py", binary)
 }
 
 /// Sessions through real balancers.
-pub(super) fn balancers() -> anyhow::Result<Outcome> {
-    live("deploy/check/proxies.py")
+pub(super) fn balancers(binary: &Path) -> anyhow::Result<Outcome> {
+    live("deploy/check/proxies.py", binary)
 }
 
-/// A program that starts nodes of the release binary.
-fn live(program: &str) -> anyhow::Result<Outcome> {
+/// A program that starts nodes.
+fn live(program: &str, binary: &Path) -> anyhow::Result<Outcome> {
     let python = Python::ensure()?;
-    let binary = release_binary()?;
     command::run_within(python.program(program).arg(binary), LIVE_WITHIN)?;
     Ok(Outcome::ok())
-}
-
-pub(super) fn release_binary() -> anyhow::Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace::root().join("target"), PathBuf::from);
-    let binary = target.join("release").join("tapecast");
-    if !binary.is_file() {
-        bail!("there is no {}", binary.display());
-    }
-    Ok(binary)
 }
 
 /// The environment with the packages that dashboards/requirements.txt names.

@@ -1,9 +1,9 @@
 //! The list of what is checked, in the order in which a mistake is cheapest to find.
 
 use super::outcome::{Outcome, Tally};
+use super::subject::Subject;
 use super::tools::Tool;
 use super::{deny, operations, web};
-use crate::workspace::Member;
 use crate::{arrows, command, docs};
 use std::process::Command;
 
@@ -16,7 +16,7 @@ pub(super) struct Step {
     pub(super) slow: bool,
     /// Without these it cannot run.
     pub(super) needs: &'static [Tool],
-    pub(super) run: fn(&[Member]) -> anyhow::Result<Outcome>,
+    pub(super) run: fn(&Subject) -> anyhow::Result<Outcome>,
 }
 
 /// What librdkafka is built with.
@@ -133,7 +133,7 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "e2e",
-        about: "the release binary against a real Kafka",
+        about: "the binary against a real Kafka",
         slow: true,
         needs: E2E,
         run: e2e,
@@ -161,83 +161,75 @@ pub(super) const STEPS: &[Step] = &[
     },
 ];
 
-fn fmt(_: &[Member]) -> anyhow::Result<Outcome> {
+/// The crate of the tests that start the binary, and its test program.
+const E2E_CRATE: &str = "e2e";
+
+fn fmt(_: &Subject) -> anyhow::Result<Outcome> {
     command::run(&mut command::cargo(&["fmt", "--all", "--check"]))?;
     Ok(Outcome::ok())
 }
 
-fn arrows(_: &[Member]) -> anyhow::Result<Outcome> {
+fn arrows(_: &Subject) -> anyhow::Result<Outcome> {
     arrows::check()?;
     Ok(Outcome::ok())
 }
 
-fn clippy(_: &[Member]) -> anyhow::Result<Outcome> {
+fn clippy(_: &Subject) -> anyhow::Result<Outcome> {
     let mut clippy = command::cargo(&["clippy", "--workspace", "--all-targets"]);
     command::run(clippy.args(["--", "-D", "warnings"]))?;
     Ok(Outcome::ok())
 }
 
-fn rustdoc(_: &[Member]) -> anyhow::Result<Outcome> {
+fn rustdoc(_: &Subject) -> anyhow::Result<Outcome> {
     let mut doc = command::cargo(&["doc", "--workspace", "--no-deps"]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(Outcome::ok())
 }
 
-fn test(members: &[Member]) -> anyhow::Result<Outcome> {
-    let mut test = command::cargo(&["test", "--workspace", "--no-fail-fast"]);
-    if has(members, "e2e") {
-        test.args(["--exclude", "e2e"]);
+/// All tests but those of the crate that starts the binary. What is built here and there has the
+/// features that the whole workspace asks for, so that nothing is built twice.
+fn test(subject: &Subject) -> anyhow::Result<Outcome> {
+    let mut programs = command::cargo(&["test", "--workspace", "--no-fail-fast"]);
+    programs.args(["--lib", "--bins"]);
+    let others = subject.members.iter().filter(|one| one.name != E2E_CRATE);
+    for member in others {
+        for name in member.tests()? {
+            programs.args(["--test", &name]);
+        }
     }
-    run_tests(&mut test)
+    let examples = command::cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]);
+    run_tests([programs, examples])
 }
 
-fn e2e(members: &[Member]) -> anyhow::Result<Outcome> {
-    if !has(members, "e2e") {
-        return Ok(Outcome::skipped("the workspace has no crate e2e"));
-    }
-    // What is tested is the binary that is shipped; the tests themselves need no optimising, and
-    // what they stand on is built already.
-    build_release(members)?;
-    let mut tests = command::cargo(&["test", "--package", "e2e", "--no-fail-fast"]);
-    tests.env("TAPECAST_BIN", operations::release_binary()?);
-    run_tests(&mut tests)
+fn e2e(subject: &Subject) -> anyhow::Result<Outcome> {
+    let binary = subject.binary()?;
+    let mut tests = command::cargo(&["test", "--workspace", "--no-fail-fast"]);
+    tests
+        .args(["--test", E2E_CRATE])
+        .env("TAPECAST_BIN", binary);
+    run_tests([tests])
 }
 
-fn panels(members: &[Member]) -> anyhow::Result<Outcome> {
-    build_release(members)?;
-    operations::panels()
+fn panels(subject: &Subject) -> anyhow::Result<Outcome> {
+    operations::panels(&subject.binary()?)
 }
 
-fn balancers(members: &[Member]) -> anyhow::Result<Outcome> {
-    build_release(members)?;
-    operations::balancers()
+fn balancers(subject: &Subject) -> anyhow::Result<Outcome> {
+    operations::balancers(&subject.binary()?)
 }
 
-/// The binaries that are shipped; each step that needs them builds the same, so that it costs once.
-fn build_release(members: &[Member]) -> anyhow::Result<()> {
-    let mut build = command::cargo(&["build", "--release"]);
-    for package in ["node", "loadtest"]
-        .into_iter()
-        .filter(|name| has(members, name))
-    {
-        build.args(["--package", package]);
-    }
-    command::run(&mut build)
-}
-
-fn docs(_: &[Member]) -> anyhow::Result<Outcome> {
-    match docs::check()? {
+fn docs(subject: &Subject) -> anyhow::Result<Outcome> {
+    match docs::check(&subject.binary()?)? {
         0 => Ok(Outcome::skipped("no command is marked <!-- run -->")),
         count => Ok(Outcome::ok().with_note(format!("{count} commands run"))),
     }
 }
 
-fn run_tests(cargo: &mut Command) -> anyhow::Result<Outcome> {
+fn run_tests(runs: impl IntoIterator<Item = Command>) -> anyhow::Result<Outcome> {
     let mut tally = Tally::default();
-    let status = command::run_reading(cargo, |line| tally.read(line))?;
-    Ok(Outcome::of_tests(status.success(), tally))
-}
-
-fn has(members: &[Member], name: &str) -> bool {
-    members.iter().any(|member| member.name == name)
+    let mut success = true;
+    for mut cargo in runs {
+        success &= command::run_reading(&mut cargo, |line| tally.read(line))?.success();
+    }
+    Ok(Outcome::of_tests(success, tally))
 }

@@ -1,12 +1,13 @@
 //! The tests of the page, with Node's own test runner.
 
 use super::outcome::{Outcome, Tally};
+use super::subject::Subject;
 use crate::command;
-use crate::workspace::{self, Member};
+use crate::workspace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(super) fn run(_: &[Member]) -> anyhow::Result<Outcome> {
+pub(super) fn run(_: &Subject) -> anyhow::Result<Outcome> {
     let mut files = Vec::new();
     let web = workspace::root().join("web");
     if web.is_dir() {

@@ -1,0 +1,44 @@
+//! What is tested.
+
+use crate::command;
+use crate::workspace::{self, Member};
+use anyhow::bail;
+use std::path::PathBuf;
+
+/// The workspace, and the binary that those steps start which look at it from outside.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) members: Vec<Member>,
+    is_release: bool,
+}
+
+impl Subject {
+    /// With `--release` the binary is the one that is shipped. Building it takes as long as all that
+    /// is built for the tests, and the one beside them checks its own arithmetic, which the shipped
+    /// one does not.
+    pub(super) fn new(is_release: bool) -> anyhow::Result<Self> {
+        Ok(Self {
+            members: workspace::members()?,
+            is_release,
+        })
+    }
+
+    /// Builds the binary where it is not there; where it stands.
+    pub(super) fn binary(&self) -> anyhow::Result<PathBuf> {
+        let profile = if self.is_release {
+            command::run(&mut command::cargo(&["build", "--release", "-p", "node"]))?;
+            "release"
+        } else {
+            // Its own tests start it. Built alone, it would have libraries with other features, and
+            // these would be built again.
+            let mut build = command::cargo(&["test", "--workspace", "--no-run"]);
+            command::run(build.args(["--test", "command_line"]))?;
+            "debug"
+        };
+        let binary = workspace::target().join(profile).join("tapecast");
+        if !binary.is_file() {
+            bail!("there is no {}", binary.display());
+        }
+        Ok(binary)
+    }
+}
