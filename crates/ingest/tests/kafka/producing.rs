@@ -84,10 +84,21 @@ impl Producing {
 
     /// Sends numbers as one transaction, whose end is marked in the log.
     pub(crate) fn transaction(&self, topic: &str, numbers: std::ops::Range<i64>) {
+        let before = self.committed_end(topic);
         self.producer.init_transactions(LONG).unwrap();
         self.producer.begin_transaction().unwrap();
         self.numbers(topic, 0, numbers);
         self.producer.commit_transaction(LONG).unwrap();
+        // It is decided now; the mark, without which nobody reads it, comes to the log a little later.
+        while self.committed_end(topic) == before {
+            thread::yield_now();
+        }
+    }
+
+    /// Behind what those may read who see no open transaction.
+    fn committed_end(&self, topic: &str) -> i64 {
+        let admin = self.admin.inner();
+        admin.fetch_watermarks(topic, 0, LONG).unwrap().1
     }
 
     pub(crate) fn create(&self, topic: &str, partitions: i32) {
