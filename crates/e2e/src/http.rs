@@ -1,5 +1,6 @@
 //! What operators ask: plain HTTP/1.1, one request a connection.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -116,4 +117,19 @@ pub fn metric(metrics: &str, family: &str, labels: &[&str]) -> f64 {
     samples
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .sum()
+}
+
+/// The records of a topic by what became of them, those of which there are any.
+#[must_use]
+pub fn outcomes(metrics: &str, topic: &str) -> BTreeMap<String, u32> {
+    let label = format!("topic=\"{topic}\"");
+    let lines = metrics
+        .lines()
+        .filter(|line| line.starts_with("tapecast_records_total{") && line.contains(&label));
+    let outcomes = lines.filter_map(|line| {
+        let outcome = line.split("outcome=\"").nth(1)?.split('"').next()?;
+        let count = line.rsplit(' ').next()?.parse().ok()?;
+        Some((outcome.to_owned(), count))
+    });
+    outcomes.filter(|(_, count)| *count > 0).collect()
 }

@@ -46,10 +46,21 @@ impl<'a> Publish<'a> {
     /// Begins to send.
     #[must_use]
     pub fn start(&self, file: &Path) -> Publishing {
+        self.spawn(&[], &[file])
+    }
+
+    /// Sends several files together, by the times of their records, and returns when Kafka has
+    /// everything.
+    pub fn run_merged(&self, files: &[&Path]) {
+        self.spawn(&["--merge"], files).finish();
+    }
+
+    fn spawn(&self, flags: &[&str], files: &[&Path]) -> Publishing {
         let mut command: Command = binary::command();
         command
             .args(["--log", "warn", "publish", "--brokers", self.brokers])
-            .args(["--speed", self.speed, "--from", &self.from.to_string()]);
+            .args(["--speed", self.speed, "--from", &self.from.to_string()])
+            .args(flags);
         if let Some(limit) = self.limit {
             command.args(["--limit", &limit.to_string()]);
         }
@@ -57,7 +68,7 @@ impl<'a> Publish<'a> {
             command.args(["--topic", topic]);
         }
         let child = command
-            .arg(file)
+            .args(files)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

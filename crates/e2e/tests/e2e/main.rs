@@ -18,5 +18,7 @@ mod farewell;
 mod fleet;
 mod history;
 mod http;
+mod mapper;
 mod oracle;
+mod sessions;
 mod views;

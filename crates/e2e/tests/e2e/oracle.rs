@@ -1,6 +1,6 @@
 //! Books against the exchange's own best bid and offer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use client::{Client, Event, Subscription};
 use e2e::kafka::Kafka;
 use e2e::publish::Publish;
 use e2e::watcher::{Saw, Watcher};
-use e2e::{Node, Settings, Tape, broker, captures};
-use market::{Bbo, Book, Level, Price, Side, Size, decimal};
+use e2e::{Node, Settings, Tape, broker, captures, http};
+use market::{Aggressor, Bbo, Book, Level, Price, Side, Size, decimal};
 use serde_json::Value;
 use wire::LagKind;
 
@@ -23,7 +23,12 @@ struct Market {
     files: &'static [&'static str],
     equal: usize,
     of: usize,
+    /// Deletes of levels that are not in the book, where the README counts them.
+    absent: Option<usize>,
 }
+
+/// Price, size, who took, identifier.
+type Print = (i64, i64, Aggressor, String);
 
 /// What the files say must come out.
 #[derive(Default)]
@@ -33,7 +38,9 @@ struct Truth {
     /// Those before it in the files and not in it: with their levels.
     held: Vec<(Value, Bbo)>,
     snapshot: Option<(i64, Value)>,
-    last: i64,
+    trades: Vec<Print>,
+    /// Deletes of levels that are not in the book.
+    absent: usize,
 }
 
 /// The client's best bid and offer behind every book message, by `seq`.
@@ -41,6 +48,7 @@ struct Truth {
 struct Bests {
     tape: Tape,
     bests: Vec<(i64, Bbo)>,
+    trades: Vec<Print>,
     /// The whole book behind that message.
     wanted: i64,
     whole: Option<(Vec<Level>, Vec<Level>)>,
@@ -60,6 +68,13 @@ impl Saw for Bests {
                     let (bids, asks) = (kept.book().bids().iter(), kept.book().asks().iter());
                     self.whole = Some((bids.collect(), asks.collect()));
                 }
+            }
+            Event::Trades(update) => {
+                let prints = update.trades().unwrap().map(|trade| {
+                    let id = trade.id.to_owned();
+                    (trade.price.0, trade.size.0, trade.side, id)
+                });
+                self.trades.extend(prints);
             }
             Event::Lag(notice) => self.lags.push(notice.lag.kind),
             _ => {}
@@ -84,7 +99,6 @@ fn truth(files: &[PathBuf]) -> Truth {
     let mut tickers: Vec<(u64, Bbo)> = Vec::new();
     let mut depths: Vec<(i64, Value)> = Vec::new();
     for (offset, line) in (0_i64..).zip(lines) {
-        truth.last = offset;
         let mut value: Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
         if value.get("lastUpdateId").is_some() {
             truth.snapshot = Some((offset, value));
@@ -100,15 +114,43 @@ fn truth(files: &[PathBuf]) -> Truth {
                 tickers.push((data["u"].as_u64().unwrap(), bbo));
             }
             stream if stream.contains("@depth") => depths.push((offset, data)),
+            stream if stream.ends_with("@trade") => {
+                // The buyer was the maker: the seller took.
+                let is_sold = data["m"].as_bool().unwrap();
+                let side = if is_sold {
+                    Aggressor::Sell
+                } else {
+                    Aggressor::Buy
+                };
+                let (price, size) = (mantissa(&data["p"]), mantissa(&data["q"]));
+                truth
+                    .trades
+                    .push((price, size, side, data["t"].to_string()));
+            }
             _ => {}
         }
     }
     let (at, snapshot) = truth.snapshot.as_ref().expect("the capture has a snapshot");
     let begins = snapshot["lastUpdateId"].as_u64().unwrap();
+    let prices = |levels: &Value| -> HashSet<i64> {
+        let levels = levels.as_array().unwrap().iter();
+        levels.map(|level| mantissa(&level[0])).collect()
+    };
+    let mut there = [prices(&snapshot["bids"]), prices(&snapshot["asks"])];
     for (offset, data) in depths {
         let u = data["u"].as_u64().unwrap();
         if u <= begins {
             continue;
+        }
+        for (side, there) in ["b", "a"].into_iter().zip(&mut there) {
+            for level in data[side].as_array().unwrap() {
+                let price = mantissa(&level[0]);
+                if mantissa(&level[1]) != 0 {
+                    there.insert(price);
+                } else if !there.remove(&price) {
+                    truth.absent += 1;
+                }
+            }
         }
         let before = tickers.partition_point(|(ticker, _)| *ticker <= u);
         let best = tickers[before - 1].1;
@@ -167,17 +209,25 @@ fn check(market: &Market) {
         wanted: truth.snapshot.as_ref().unwrap().0,
         ..Bests::default()
     };
-    let book = Subscription::book(&name);
-    let mut watcher = Watcher::start(&[node.url()], &[book], saw);
-    watcher.wait(WITHIN, "the subscription", |saw| saw.tape.accepted() == 1);
+    let streams = [Subscription::book(&name), Subscription::trades(&name)];
+    let mut watcher = Watcher::start(&[node.url()], &streams, saw);
+    watcher.wait(WITHIN, "the subscriptions", |saw| saw.tape.accepted() == 2);
     publish(&turn.bootstrap(), &topic, &files);
     let last = *truth.at_offset.last_key_value().unwrap().0;
-    watcher.wait(WITHIN, "the last depth event", |saw| {
-        saw.bests.last().is_some_and(|(seq, _)| *seq >= last)
+    watcher.wait(WITHIN, "the last depth event and trade", |saw| {
+        let is_last = saw.bests.last().is_some_and(|(seq, _)| *seq >= last);
+        is_last && saw.trades.len() >= truth.trades.len()
     });
     watcher.stop();
     watcher.look(|saw| verdict(market, &truth, saw));
     assert!(node.metric("tapecast_conflations_total", &[]) == 0.0);
+    let path = format!("/v1/ledger/{name}");
+    let ledger = http::fetch(node.public(), "GET", &path, &[]).json();
+    for count in ["upstreamGaps", "ownGaps", "refused", "unusable"] {
+        assert_eq!(ledger[count], 0, "{count}");
+    }
+    assert!(market.absent.is_none_or(|absent| absent == truth.absent));
+    println!("{} deletes of absent levels; {ledger}", truth.absent);
 }
 
 fn publish(brokers: &str, topic: &str, files: &[PathBuf]) {
@@ -196,12 +246,14 @@ fn verdict(market: &Market, truth: &Truth, saw: &mut Bests) {
             other => missed.push((*offset, *best, other.copied())),
         }
     }
+    assert!(saw.trades == truth.trades, "other trades, or not all");
     let of = truth.at_offset.len() + truth.held.len();
     let file = Path::new(market.files[0]).display();
     println!(
-        "{file} and {} more: {equal} of {of} equal the exchange's own; {} messages verified",
+        "{file} and {} more: {equal} of {of} equal the exchange's own; {} messages verified, {} trades",
         market.files.len() - 1,
-        saw.tape.verified
+        saw.tape.verified,
+        saw.trades.len()
     );
     assert!(
         (equal, of) == (market.equal, market.of),
@@ -225,6 +277,7 @@ fn every_capture_equals_the_exchanges_own_book_ticker() {
             files: &["hftbacktest/spot/btcusdt_20240808.gz"],
             equal: 3_449,
             of: 3_449,
+            absent: Some(11_239),
         },
         Market {
             venue: "BINANCE",
@@ -235,6 +288,7 @@ fn every_capture_equals_the_exchanges_own_book_ticker() {
             ],
             equal: 6_491,
             of: 6_493,
+            absent: None,
         },
         Market {
             venue: "BINANCE_USDM",
@@ -242,6 +296,7 @@ fn every_capture_equals_the_exchanges_own_book_ticker() {
             files: &["hftbacktest/usdm/btcusdt_20240808.gz"],
             equal: 6_547,
             of: 6_547,
+            absent: None,
         },
         Market {
             venue: "BINANCE_CM",
@@ -249,6 +304,7 @@ fn every_capture_equals_the_exchanges_own_book_ticker() {
             files: &["hftbacktest/cm/btcusd_perp_20240808.gz"],
             equal: 26_824,
             of: 26_824,
+            absent: None,
         },
     ] {
         check(&market);

@@ -1,4 +1,6 @@
-//! Bybit's own JSON, of its WebSockets v5.
+//! Bybit's own JSON, of its WebSockets v5 and of those before.
+
+mod v2;
 
 use market::{Exponents, Link};
 
@@ -76,6 +78,18 @@ pub(super) fn read<R: Resolve>(
                 time: Some(times::millis(&document, time)?),
             })
         }
+        v2::BOOK => {
+            let (kind, data) = (kind.needed(ROOT, "type")?, data.needed(ROOT, "data")?);
+            let said = v2::read_book(reading, instruments, (topic, rest), kind, data)?;
+            repeated.none()?;
+            Ok(said)
+        }
+        v2::TRADES => {
+            let said = v2::read_trades(reading, instruments, data.needed(ROOT, "data")?)?;
+            repeated.none()?;
+            Ok(said)
+        }
+        v2::DEEPER_BOOK => Ok(Said::Nothing),
         other if OTHER_TOPICS.contains(&other) => Ok(Said::Nothing),
         _ => Err(Fault::at(topic, ErrorKind::UnknownKind)),
     }

@@ -10,6 +10,7 @@
 mod bad_records;
 mod binance;
 mod books;
+mod bybit;
 mod captures;
 mod coinbase;
 mod cryptofeed;

@@ -113,61 +113,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "its book was cut down and its checksum was not, so the book is refused",
     ),
     (
-        "bybit",
-        "map bybit messages 3",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 5",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 9",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 11",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 13",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 15",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 17",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 19",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 21",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 23",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
-        "bybit",
-        "map bybit messages 35",
-        "Bybit's API v2, switched off in 2023",
-    ),
-    (
         "coinbase",
         "map coinbase messages 5",
         "a time in the year 1 is none; tardis takes that of the message before",

@@ -2,18 +2,38 @@ use std::path::PathBuf;
 
 use super::pace::Speed;
 
+/// What a file may be, below the options of `--help`. The table of docs/formats.md has the same.
+const KINDS: &str = "\
+Kinds of files, and where their records go:
+  <ns> <JSON>                      Binance as hftbacktest records it: topic binance-FOLDER, key SYMBOL
+  <seconds>: <JSON>                a venue's session as cryptofeed records it (VENUE.ws.1.0): topic
+                                   venue, key the message's symbol. Whole books that were fetched
+                                   (<url> -> <seconds>: <JSON>) go along, requests do not
+  {\"topic\",\"key\",\"value\"}         what cryptofeed's Kafka backend sends: as the line says
+  {\"exchange\",\"message\"}           a venue's messages of Tardis: topic exchange, key the
+                                   message's symbol
+  {\"type\",\"exchange\",\"symbol\"}   what Tardis makes of them: topic tardis, key VENUE:SYMBOL
+  {\"type\",\"symbol\"}              our own: topic tapecast, key VENUE:SYMBOL
+A topic that is not there is created with one partition. A record's time is now, or when it was
+received with --keep-time.";
+
 /// Send captures to Kafka, at the pace at which they were recorded or another
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = KINDS)]
 pub(crate) struct PublishArgs {
     /// Kafka's brokers, as HOST:PORT, several separated by commas
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) brokers: String,
-    /// The topic of files whose lines name none [default: binance-FOLDER, or tapecast]
+    /// The topic of files whose lines name none [default: by the kind of file, see below]
     #[arg(long, value_name = "NAME", value_parser = topic_name)]
     pub(super) topic: Option<String>,
     /// The pace: 1 as recorded, 10 or 10x ten times as fast, max as fast as it goes
     #[arg(long, value_name = "FACTOR", default_value = "1")]
     pub(super) speed: Speed,
+    /// Send several files together, by the times at which their records were received, instead of
+    /// one after the other
+    #[arg(long)]
+    pub(super) merge: bool,
     /// How often to send the files, over and over
     #[arg(long = "loop", value_name = "TIMES", default_value_t = 1)]
     pub(super) rounds: u32,
@@ -29,8 +49,7 @@ pub(crate) struct PublishArgs {
     /// Leave out lines that cannot be read, and say so, instead of stopping there
     #[arg(long)]
     pub(super) skip_bad: bool,
-    /// Captures, plain or gzip: `<ns> <JSON>` lines of Binance, what cryptofeed's Kafka backend
-    /// sends as JSON lines, or tapecast records as JSON lines
+    /// Captures, plain or gzip; their kind is told by the first line, see below
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
 }

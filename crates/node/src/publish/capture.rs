@@ -1,12 +1,17 @@
 //! A capture: a file of records, one a line, plain or gzip.
 //!
 //! Modules in reading order: [`lines`] the text of a file, then a module for each kind of line:
-//! [`hftbacktest`], [`cryptofeed`], [`tapecast`].
+//! [`hftbacktest`], [`session`], [`messages`], [`cryptofeed`], [`tardis`], [`tapecast`]; [`symbol`]
+//! finds the key of a venue's own message.
 
 mod cryptofeed;
 mod hftbacktest;
 mod lines;
+mod messages;
+mod session;
+mod symbol;
 mod tapecast;
+mod tardis;
 
 use std::borrow::Cow;
 use std::io;
@@ -34,6 +39,11 @@ pub(super) enum CaptureError {
     Open { path: PathBuf, source: io::Error },
     #[error("there is no record in {}", path.display())]
     Empty { path: PathBuf },
+    #[error(
+        "none of the {lines} lines of {} is a record: they are what a client sent and asked for",
+        path.display()
+    )]
+    OnlyBeside { path: PathBuf, lines: u64 },
     #[error("{}:{line}: cannot be read: {source}", path.display())]
     Read {
         path: PathBuf,
@@ -58,10 +68,15 @@ impl CaptureError {
 /// Why a line is no record of its file's kind.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LineError {
-    #[error("is neither `<ns> <JSON>` nor a cryptofeed nor a tapecast record")]
+    #[error(
+        "is neither `<ns> <JSON>` nor a line of a recorded session, nor JSON of cryptofeed's, of \
+         Tardis' or of ours"
+    )]
     Unknown,
     #[error("does not begin with a receive time in ns and a space")]
     NoTime,
+    #[error("is no line of a session, such as `<seconds>: <JSON>` or `<url> -> <seconds>: <JSON>`")]
+    NoSession,
     #[error("is not JSON of the expected form: {0}")]
     Json(serde_json::Error),
     #[error("names no symbol, nor does any line before it or the file's name")]
@@ -91,8 +106,34 @@ pub(super) struct Capture {
 #[derive(Debug)]
 enum Kind {
     Hftbacktest(hftbacktest::Symbols),
+    Session,
+    Messages(messages::Topic),
     Cryptofeed,
+    Tardis,
     Tapecast,
+}
+
+impl Kind {
+    /// The kind of a file by its first line, with the topic of records for which nobody names one.
+    fn of(first: &[u8], path: &Path, topic: Option<&str>) -> Option<(Self, String)> {
+        Some(if hftbacktest::is_one(first) {
+            let symbols = hftbacktest::Symbols::of_file(path);
+            (Self::Hftbacktest(symbols), hftbacktest::topic_of(path))
+        } else if session::is_one(first) {
+            (Self::Session, session::topic_of(path))
+        } else if cryptofeed::is_one(first) {
+            (Self::Cryptofeed, String::new())
+        } else if messages::is_one(first) {
+            let topic = messages::Topic::new(topic, path);
+            (Self::Messages(topic), String::new())
+        } else if tardis::is_one(first) {
+            (Self::Tardis, tardis::TOPIC.to_owned())
+        } else if tapecast::is_one(first) {
+            (Self::Tapecast, tapecast::TOPIC.to_owned())
+        } else {
+            return None;
+        })
+    }
 }
 
 impl Capture {
@@ -107,28 +148,28 @@ impl Capture {
                 path: path.to_owned(),
             });
         }
-        let first = lines.current();
-        let (kind, default) = if hftbacktest::is_one(first) {
-            let symbols = hftbacktest::Symbols::of_file(path);
-            (Kind::Hftbacktest(symbols), hftbacktest::topic_of(path))
-        } else if cryptofeed::is_one(first) {
-            (Kind::Cryptofeed, String::new())
-        } else if tapecast::is_one(first) {
-            (Kind::Tapecast, tapecast::TOPIC.to_owned())
-        } else {
+        let Some((kind, default)) = Kind::of(lines.current(), path, topic) else {
             return Err(CaptureError::Line {
                 path: path.to_owned(),
                 line: lines.number(),
                 mistake: LineError::Unknown,
             });
         };
-        Ok(Self {
+        let mut capture = Self {
             path: path.to_owned(),
             lines,
             kind,
             topic: topic.map_or(default, str::to_owned),
             first_waits: true,
-        })
+        };
+        // A file that has no record at all is found out here, before anything is sent.
+        if capture.is_beside() && !capture.advance_past_beside()? {
+            return Err(CaptureError::OnlyBeside {
+                path: path.to_owned(),
+                lines: capture.lines.number(),
+            });
+        }
+        Ok(capture)
     }
 
     /// The next record; none at the end.
@@ -138,6 +179,16 @@ impl Capture {
             Ok(false) => None,
             Err(error) => Some(Err(error)),
         }
+    }
+
+    /// When the next record was received, as far as its line says so; none at the end.
+    pub(super) fn due(&mut self) -> Result<Option<Option<Nanos>>, CaptureError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        self.first_waits = true;
+        let time = self.parse().map_or(None, |record| record.time);
+        Ok(Some(time))
     }
 
     /// Passes over the lines before a line's number.
@@ -156,14 +207,37 @@ impl Capture {
         if std::mem::take(&mut self.first_waits) {
             return Ok(true);
         }
-        read(&mut self.lines, &self.path)
+        if !read(&mut self.lines, &self.path)? {
+            return Ok(false);
+        }
+        if self.is_beside() {
+            return self.advance_past_beside();
+        }
+        Ok(true)
+    }
+
+    /// Whether the line is no record, and no mistake either.
+    fn is_beside(&self) -> bool {
+        matches!(self.kind, Kind::Session) && session::is_beside(self.lines.current())
+    }
+
+    fn advance_past_beside(&mut self) -> Result<bool, CaptureError> {
+        while read(&mut self.lines, &self.path)? {
+            if !self.is_beside() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn parse(&mut self) -> Result<Record<'_>, CaptureError> {
         let line = self.lines.current();
         let parsed = match &mut self.kind {
             Kind::Hftbacktest(symbols) => hftbacktest::parse(line, &self.topic, symbols),
+            Kind::Session => session::parse(line, &self.topic),
+            Kind::Messages(topic) => messages::parse(line, topic),
             Kind::Cryptofeed => cryptofeed::parse(line),
+            Kind::Tardis => tardis::parse(line, &self.topic),
             Kind::Tapecast => tapecast::parse(line, &self.topic),
         };
         parsed.map_err(|mistake| CaptureError::Line {
@@ -264,6 +338,82 @@ mod tests {
             let mut capture = Capture::open(file.path(), None).unwrap();
             capture.seek(from).unwrap();
             assert_eq!(times(&mut capture).len(), rest, "from line {from}");
+        }
+    }
+
+    const SESSION: &str = concat!(
+        "wss://x <-> 1.5\n",
+        r#"wss://x <- 2: {"event":"subscribe"}"#,
+        "\n",
+        r#"3: {"product_id":"A-B"}"#,
+        "\n",
+        r#"https://x/products -> 4: [{"id":"A-B"}]"#,
+        "\n",
+        r#"5.25: {"product_id":"A-B"}"#,
+        "\nbad\n",
+        r#"configuration: {"trades":[]}"#,
+        "\n",
+    );
+
+    #[test]
+    fn of_a_session_only_what_was_received_is_sent() {
+        let file = file(SESSION.as_bytes());
+        let mut capture = Capture::open(file.path(), None).unwrap();
+        let all = times(&mut capture);
+        assert_eq!(all[..2], [Ok(3_000_000_000), Ok(5_250_000_000)]);
+        assert!(all[2].as_ref().unwrap_err().contains(":6: "));
+        assert_eq!(all.len(), 3);
+        for (from, rest) in [(3, 3), (4, 2), (6, 1), (7, 0)] {
+            let mut capture = Capture::open(file.path(), None).unwrap();
+            capture.seek(from).unwrap();
+            assert_eq!(times(&mut capture).len(), rest, "from line {from}");
+        }
+    }
+
+    #[test]
+    fn a_session_without_a_record_is_refused_when_it_is_opened() {
+        let (asked, _) = SESSION.split_at(SESSION.find("3: ").unwrap());
+        let error = Capture::open(file(asked.as_bytes()).path(), None).unwrap_err();
+        assert!(
+            error.to_string().starts_with("none of the 2 lines of "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn looking_at_the_time_of_the_next_record_takes_nothing() {
+        let file = file(LINES.as_bytes());
+        let mut capture = Capture::open(file.path(), None).unwrap();
+        for due in [Some(5), Some(6), None, Some(7)] {
+            let due = Some(due.map(Nanos));
+            assert_eq!(capture.due().unwrap(), due);
+            assert_eq!(capture.due().unwrap(), due);
+            let time = capture.next().unwrap().map_or(None, |record| record.time);
+            assert_eq!(Some(time), due);
+        }
+        assert_eq!(capture.due().unwrap(), None);
+    }
+
+    #[test]
+    fn every_kind_is_told_by_its_first_line() {
+        for (line, topic) in [
+            (r#"5 {"s":"A"}"#, "binance-"),
+            (r#"5.5: {"s":"A"}"#, ""),
+            (
+                r#"{"topic":"theirs","key":null,"partition":null,"value":{}}"#,
+                "theirs",
+            ),
+            (r#"{"exchange":"okex","message":{}}"#, "okex"),
+            (
+                r#"{"type":"trade","exchange":"okex","symbol":"A-B"}"#,
+                "tardis",
+            ),
+            (r#"{"type":"trade","symbol":"X:A"}"#, "tapecast"),
+        ] {
+            let file = file(line.as_bytes());
+            let mut capture = Capture::open(file.path(), None).unwrap();
+            let record = capture.next().unwrap().unwrap();
+            assert!(record.topic.starts_with(topic), "{line}: {}", record.topic);
         }
     }
 

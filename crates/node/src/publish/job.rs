@@ -1,11 +1,12 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use market::Nanos;
 
 use super::Stop;
 use super::args::PublishArgs;
-use super::capture::{Capture, Record};
+use super::capture::{Capture, CaptureError, Record};
 use super::pace::Pace;
 use super::report::Report;
 use super::sink::Sink;
@@ -39,42 +40,114 @@ struct Job<'a> {
     report: Report,
 }
 
+/// What of a file is to be sent.
+struct Part {
+    capture: Capture,
+    limit: Option<u64>,
+    /// How many lines were taken.
+    lines: u64,
+    /// When the last record was due.
+    last: Nanos,
+}
+
+impl Part {
+    fn open(path: &Path, args: &PublishArgs) -> Result<Self, CaptureError> {
+        let mut capture = Capture::open(path, args.topic.as_deref())?;
+        capture.seek(args.from)?;
+        Ok(Self {
+            capture,
+            limit: args.limit,
+            lines: 0,
+            last: Nanos(0),
+        })
+    }
+
+    fn is_at_limit(&self) -> bool {
+        self.limit.is_some_and(|limit| self.lines >= limit)
+    }
+
+    /// When the next record is due; none at the end.
+    fn due(&mut self) -> Result<Option<Nanos>, CaptureError> {
+        if self.is_at_limit() {
+            return Ok(None);
+        }
+        let Some(time) = self.capture.due()? else {
+            return Ok(None);
+        };
+        self.last = time.unwrap_or(self.last);
+        Ok(Some(self.last))
+    }
+}
+
 impl Job<'_> {
     fn send_files(&mut self) -> anyhow::Result<()> {
         for _ in 0..self.args.rounds {
-            for file in &self.args.files {
-                self.send_file(file)?;
-                if self.stop.is_asked() {
-                    return Ok(());
+            if self.args.merge {
+                self.send_merged()?;
+            } else {
+                for file in &self.args.files {
+                    self.send_file(file)?;
+                    if self.stop.is_asked() {
+                        break;
+                    }
                 }
+            }
+            if self.stop.is_asked() {
+                break;
             }
         }
         Ok(())
     }
 
     fn send_file(&mut self, path: &Path) -> anyhow::Result<()> {
-        let mut capture = Capture::open(path, self.args.topic.as_deref())?;
-        capture.seek(self.args.from)?;
+        let mut part = Part::open(path, self.args)?;
         self.pace.restart();
         self.report.restart();
-        let mut lines = 0;
-        while self.args.limit.is_none_or(|limit| lines < limit) {
-            let record = match capture.next() {
-                None => break,
-                Some(Ok(record)) => record,
-                Some(Err(error)) if error.is_of_one_line() && self.args.skip_bad => {
-                    self.report.left_out(&error);
-                    lines += 1;
-                    continue;
+        while self.send_next(&mut part)? {}
+        Ok(())
+    }
+
+    /// Sends all files together, each record when it was received. A record without a time goes
+    /// right behind the one before it in its file.
+    fn send_merged(&mut self) -> anyhow::Result<()> {
+        let open = |path: &PathBuf| Part::open(path, self.args);
+        let mut parts: Vec<_> = self.args.files.iter().map(open).collect::<Result<_, _>>()?;
+        self.pace.restart();
+        self.report.restart();
+        loop {
+            let mut first: Option<(usize, Nanos)> = None;
+            for (index, part) in parts.iter_mut().enumerate() {
+                if let Some(due) = part.due()?
+                    && first.is_none_or(|(_, earliest)| due < earliest)
+                {
+                    first = Some((index, due));
                 }
-                Some(Err(error)) => return Err(error.into()),
+            }
+            let Some(part) = first.and_then(|(index, _)| parts.get_mut(index)) else {
+                return Ok(());
             };
-            lines += 1;
-            if !self.send(&record)? {
-                break;
+            self.send_next(part)?;
+            if self.stop.is_asked() {
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    /// Sends the next record of a file; false at its end, or when a stop was asked for.
+    fn send_next(&mut self, part: &mut Part) -> anyhow::Result<bool> {
+        if part.is_at_limit() {
+            return Ok(false);
+        }
+        part.lines += 1;
+        match part.capture.next() {
+            None => Ok(false),
+            Some(Ok(record)) => self.send(&record),
+            Some(Err(error)) if error.is_of_one_line() && self.args.skip_bad => {
+                self.report.left_out(&error);
+                Ok(true)
+            }
+            Some(Err(error)) => Err(error.into()),
+        }
     }
 
     /// Sends a record when it is due; false when a stop was asked for before.
@@ -142,6 +215,7 @@ mod tests {
             brokers: mock.bootstrap_servers(),
             topic: Some("market".to_owned()),
             speed: Speed::Max,
+            merge: false,
             rounds: 1,
             from: 1,
             limit: None,
@@ -257,6 +331,31 @@ mod tests {
         while read_back(&mock).len() < RECORDS {}
         stop.now();
         assert_eq!(job.join().unwrap(), Ok(()));
+        check_whole(&mock);
+    }
+
+    #[test]
+    fn files_that_are_merged_go_by_the_times_of_their_records() {
+        let (mock, whole) = (mock(), capture());
+        let text = std::fs::read_to_string(whole.path()).unwrap();
+        let mut parts = [String::new(), String::new(), String::new()];
+        for (number, line) in text.lines().enumerate() {
+            // In runs of uneven lengths, so that no file is always the next.
+            let part = &mut parts[number / 11 % 3];
+            part.push_str(line);
+            part.push('\n');
+        }
+        let files = parts.map(|text| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file
+        });
+        let args = PublishArgs {
+            merge: true,
+            files: files.iter().map(|file| file.path().to_owned()).collect(),
+            ..args(&mock, whole.path())
+        };
+        run(&args, &Stop::default()).unwrap();
         check_whole(&mock);
     }
 
