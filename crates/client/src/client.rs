@@ -20,7 +20,10 @@ use tokio::time::Sleep;
 use crate::event::{Disconnect, Event};
 use crate::session::{Action, Session};
 use crate::socket::{Connector, Incoming, Socket};
-use crate::{KeptBook, Payload, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId};
+use crate::{
+    Change, KeptBook, Payload, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId,
+    UpdateError,
+};
 use handle::Command;
 
 /// A connection to one of several nodes, and everything that is subscribed to over it.
@@ -93,6 +96,13 @@ impl Client {
         let id = self.handle.next_id();
         self.session.subscribe(Instant::now(), id, subscription)?;
         Ok(id)
+    }
+
+    /// Changes a live subscription: depth, speed, group, interval, policy. The answer is
+    /// [`Event::Updated`], behind which nothing of the old view comes, or [`Event::NotUpdated`]; while there is no
+    /// connection, the subscription is asked for as changed when there is one again.
+    pub fn update(&mut self, id: SubscriptionId, change: Change) -> Result<(), UpdateError> {
+        self.session.update(Instant::now(), id, change)
     }
 
     /// Ends a subscription.
@@ -199,6 +209,11 @@ impl Client {
             Command::Subscribe(id, subscription, reply) => {
                 let made = self.session.subscribe(Instant::now(), id, &subscription);
                 // Whoever asked may have gone; the subscription stands.
+                let _ = reply.send(made);
+            }
+            Command::Update(id, change, reply) => {
+                let made = self.session.update(Instant::now(), id, change);
+                // Whoever asked may have gone; the change stands.
                 let _ = reply.send(made);
             }
             Command::Unsubscribe(id) => self.session.unsubscribe(Instant::now(), id),

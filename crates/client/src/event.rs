@@ -11,7 +11,7 @@ pub use data::{
 };
 pub use disconnect::Disconnect;
 pub use fault::{Gap, GapCause, Mismatch, Resync, ResyncReason};
-pub use lifecycle::{Leaving, Rejected, Subscribed};
+pub use lifecycle::{Leaving, NotUpdated, Rejected, Subscribed};
 
 use std::time::Duration;
 
@@ -54,6 +54,11 @@ pub enum Event {
     Subscribed(Subscribed),
     /// The node refused a subscription.
     Rejected(Rejected),
+    /// The node changed a subscription as was asked. One with another view begins anew with what follows; of one whose
+    /// policy alone is another, nothing begins anew (`start` is `Resumed`).
+    Updated(Subscribed),
+    /// The node refused a change, and the subscription goes on as it was.
+    NotUpdated(NotUpdated),
     /// Nothing more comes of that subscription.
     Unsubscribed(SubscriptionId),
 
@@ -109,7 +114,8 @@ impl Event {
             | Self::Closed { .. }
             | Self::Instrument(_)
             | Self::Undecodable { .. } => None,
-            Self::Subscribed(item) => Some(item.subscription),
+            Self::Subscribed(item) | Self::Updated(item) => Some(item.subscription),
+            Self::NotUpdated(item) => Some(item.subscription),
             Self::Rejected(item) => Some(item.subscription),
             Self::Unsubscribed(subscription) => Some(*subscription),
             Self::Book(item) => Some(item.subscription),

@@ -70,4 +70,4 @@ pub use payload::Payload;
 pub use socket::{FrameError, HandshakeError};
 pub use stats::{Stats, StreamStats};
 pub use stream::{KeptBook, Trust};
-pub use subscription::{SubscribeError, Subscription, SubscriptionId};
+pub use subscription::{Change, SubscribeError, Subscription, SubscriptionId, UpdateError};

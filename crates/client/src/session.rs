@@ -28,7 +28,10 @@ use wire::control::StartReason;
 use crate::event::{Disconnect, Event, Gap, GapCause, ResyncReason};
 use crate::random::Random;
 use crate::stream::KeptBook;
-use crate::{Config, Endpoint, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId};
+use crate::{
+    Change, Config, Endpoint, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId,
+    UpdateError,
+};
 use entry::{Entries, Entry};
 use link::Link;
 use outbox::Outbox;
@@ -99,6 +102,31 @@ impl Session {
             return Err(SubscribeError::Duplicate);
         }
         self.entries.insert(Entry::new(id, request, now));
+        self.outbox.wake(now);
+        self.flush(now);
+        Ok(())
+    }
+
+    /// Changes a subscription. What the node has is changed once it has answered what was asked before; what it does not
+    /// have yet is asked for as changed.
+    pub fn update(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        change: Change,
+    ) -> Result<(), UpdateError> {
+        if self.link.is_closed() {
+            return Err(UpdateError::Closed);
+        }
+        let entry = self.entries.get(id).filter(|entry| entry.wanted);
+        let entry = entry.ok_or(UpdateError::Unknown)?;
+        let changed = change.of(&entry.request);
+        if self.entries.others_want(id, &changed.key) {
+            return Err(UpdateError::Duplicate);
+        }
+        if let Some(entry) = self.entries.by_id(id) {
+            entry.change(changed);
+        }
         self.outbox.wake(now);
         self.flush(now);
         Ok(())

@@ -1,5 +1,5 @@
 use market::{Channel, InstrumentName, NameError};
-use wire::control::{Pace, Policy, Start, StreamKey, StreamRequest};
+use wire::control::{Pace, Policy, Start, StreamChange, StreamKey, StreamRequest};
 use wire::{BarInterval, Depth, PriceStep, Speed};
 
 /// Names a subscription of one client; never used for another one.
@@ -18,6 +18,83 @@ pub enum SubscribeError {
     /// The client was closed, or has given up.
     #[error("the client is closed")]
     Closed,
+}
+
+/// Why a subscription cannot be changed; it goes on as it was, and nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError {
+    /// There is no such subscription, or there is none any more.
+    #[error("there is no such subscription")]
+    Unknown,
+    /// The client has the stream that it would become.
+    #[error("the client has this stream already")]
+    Duplicate,
+    /// The client was closed, or has given up.
+    #[error("the client is closed")]
+    Closed,
+}
+
+/// What is to change of a live subscription; the rest stays as it is.
+///
+/// ```
+/// use client::Change;
+/// use wire::{Depth, Speed};
+///
+/// let change = Change::new().depth(Depth::D10).speed(Speed::Ms100);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Change(StreamChange);
+
+impl Change {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many levels a side; of a book only.
+    #[must_use]
+    pub const fn depth(mut self, depth: Depth) -> Self {
+        self.0.depth = Some(depth);
+        self
+    }
+
+    /// How often at most.
+    #[must_use]
+    pub const fn speed(mut self, speed: Speed) -> Self {
+        self.0.speed = Some(speed);
+        self
+    }
+
+    /// The price step that levels are rounded to, or none any more; of a book only.
+    #[must_use]
+    pub const fn group(mut self, group: Option<PriceStep>) -> Self {
+        self.0.group = Some(group);
+        self
+    }
+
+    /// How long a bar is; of bars only.
+    #[must_use]
+    pub const fn interval(mut self, interval: BarInterval) -> Self {
+        self.0.interval = Some(interval);
+        self
+    }
+
+    /// What the node does when this client is too slow.
+    #[must_use]
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        self.0.policy = Some(policy);
+        self
+    }
+
+    /// What is asked for behind the change.
+    pub(crate) fn of(&self, request: &StreamRequest) -> StreamRequest {
+        StreamRequest {
+            key: self.0.of(&request.key),
+            policy: self.0.policy.unwrap_or(request.policy),
+            ..request.clone()
+        }
+    }
 }
 
 /// A stream that the client is to have, through every reconnect, until it is unsubscribed.

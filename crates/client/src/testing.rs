@@ -73,6 +73,12 @@ impl Origin {
         }
     }
 
+    /// From here on another view is sent, of which the log has nothing.
+    pub(crate) fn show_as(&mut self, view: View) {
+        self.view = view;
+        self.log.clear();
+    }
+
     /// A record that sets levels; the message is a delta.
     pub(crate) fn set(&mut self, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Encoded {
         let mut changes = Changes::default();

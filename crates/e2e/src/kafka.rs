@@ -65,22 +65,36 @@ impl Kafka {
 
     /// Creates a topic that takes large records.
     pub fn create(&mut self, topic: &str, partitions: i32) {
+        self.create_all(&[topic], partitions);
+    }
+
+    /// Creates topics that take large records, all at once.
+    pub fn create_all(&mut self, topics: &[&str], partitions: i32) {
         let mut body = Vec::new();
-        put_i32(&mut body, 1);
-        put_text(&mut body, topic);
-        put_i32(&mut body, partitions);
-        put_i16(&mut body, 1);
-        put_i32(&mut body, 0);
-        put_i32(&mut body, 1);
-        put_text(&mut body, "max.message.bytes");
-        put_text(&mut body, MAX_RECORD);
+        put_i32(&mut body, i32::try_from(topics.len()).expect("few topics"));
+        for topic in topics {
+            put_text(&mut body, topic);
+            put_i32(&mut body, partitions);
+            put_i16(&mut body, 1);
+            put_i32(&mut body, 0);
+            put_i32(&mut body, 1);
+            put_text(&mut body, "max.message.bytes");
+            put_text(&mut body, MAX_RECORD);
+        }
         put_i32(&mut body, MILLIS);
         body.push(0);
         let answer = self.ask(CREATE_TOPICS, 2, &body);
-        // throttle, one topic, its name, its error
-        let at = 4 + 4 + 2 + topic.len();
-        let error = i16::from_be_bytes([answer[at], answer[at + 1]]);
-        assert!(error == 0, "topic {topic} cannot be created: error {error}");
+        // throttle, count of topics; of each its name, its error and a message, if any
+        let number = |at: usize| i16::from_be_bytes([answer[at], answer[at + 1]]);
+        let mut at = 8;
+        for _ in topics {
+            let name = at + 2..at + 2 + usize::try_from(number(at)).expect("a topic has a name");
+            let error = number(name.end);
+            let topic = String::from_utf8_lossy(&answer[name.clone()]);
+            assert!(error == 0, "topic {topic} cannot be created: error {error}");
+            let message = usize::try_from(number(name.end + 2)).unwrap_or(0);
+            at = name.end + 4 + message;
+        }
     }
 
     /// Appends records in their order; the offset of the first one.

@@ -1,4 +1,4 @@
-use market::{Nanos, Seq};
+use market::{Epoch, Nanos, Seq};
 
 use crate::{Cursor, Frames};
 
@@ -64,6 +64,7 @@ pub struct Run {
     bytes: Box<[u8]>,
     marks: Box<[FrameMark]>,
     created: Nanos,
+    epoch: Epoch,
 }
 
 impl Run {
@@ -107,6 +108,12 @@ impl Run {
         self.created
     }
 
+    /// The epoch that the receiver of the whole run is in.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// The sequence number that the receiver of the whole run has.
     #[must_use]
     pub fn last_seq(&self) -> Option<Seq> {
@@ -124,10 +131,21 @@ impl Run {
 
 /// Collects the frames of one stream until they are handed over as a [`Run`]; its memory is
 /// reused from run to run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RunBuilder {
     bytes: Vec<u8>,
     marks: Vec<FrameMark>,
+    epoch: Epoch,
+}
+
+impl Default for RunBuilder {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            marks: Vec::new(),
+            epoch: Epoch::NONE,
+        }
+    }
 }
 
 impl RunBuilder {
@@ -137,6 +155,11 @@ impl RunBuilder {
         // A batch is cut long before: see `BATCH_BYTES` of the ingest thread.
         let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.marks.push(FrameMark { end, seq });
+    }
+
+    /// The frames so far end in that epoch.
+    pub const fn end_in(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
     }
 
     /// Whether there is no frame.
@@ -163,6 +186,7 @@ impl RunBuilder {
             bytes: self.bytes.as_slice().into(),
             marks: self.marks.as_slice().into(),
             created,
+            epoch: self.epoch,
         };
         self.bytes.clear();
         self.marks.clear();

@@ -15,8 +15,8 @@ mod reader;
 
 pub use decode::Messages;
 pub use encode::{
-    bar, bbo, book_delta, book_snapshot, go_away, heartbeat, instrument, lag, replay_complete,
-    stamp, status, ticker, trades,
+    bar, bbo, book_delta, book_snapshot, epoch, go_away, heartbeat, instrument, lag,
+    replay_complete, stamp, status, ticker, trades,
 };
 pub use error::{DecodeError, EncodeError, Fault};
 pub use groups::{Levels, TradeEntries};

@@ -1,7 +1,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::Ids;
-use crate::{SubscribeError, Subscription, SubscriptionId};
+use crate::{Change, SubscribeError, Subscription, SubscriptionId, UpdateError};
 
 /// How many commands may wait for the client's task to take them.
 pub(super) const MAX_COMMANDS: usize = 64;
@@ -19,6 +19,11 @@ pub(super) enum Command {
         SubscriptionId,
         Subscription,
         oneshot::Sender<Result<(), SubscribeError>>,
+    ),
+    Update(
+        SubscriptionId,
+        Change,
+        oneshot::Sender<Result<(), UpdateError>>,
     ),
     Unsubscribe(SubscriptionId),
     Close,
@@ -47,6 +52,17 @@ impl Handle {
         }
         made.await.map_err(|_| SubscribeError::Closed)??;
         Ok(id)
+    }
+
+    /// Changes a subscription, as [`Client::update`](crate::Client::update) does. It waits for the client's task,
+    /// which has to be polled meanwhile.
+    pub async fn update(&self, id: SubscriptionId, change: Change) -> Result<(), UpdateError> {
+        let (reply, made) = oneshot::channel();
+        let command = Command::Update(id, change, reply);
+        if self.commands.send(command).await.is_err() {
+            return Err(UpdateError::Closed);
+        }
+        made.await.map_err(|_| UpdateError::Closed)?
     }
 
     /// Ends a subscription; `Unsubscribed` is its last event.

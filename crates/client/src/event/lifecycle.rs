@@ -27,6 +27,25 @@ pub struct Subscribed {
     pub asked: Option<Position>,
 }
 
+impl Subscribed {
+    pub(crate) const fn new(
+        subscription: SubscriptionId,
+        told: &wire::control::Subscribed,
+        asked: Option<Position>,
+    ) -> Self {
+        Self {
+            subscription,
+            instrument: told.instrument,
+            view: told.view,
+            epoch: told.epoch,
+            exponents: told.exponents,
+            start: told.start,
+            reason: told.reason,
+            asked,
+        }
+    }
+}
+
 /// The node refused a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
@@ -36,6 +55,15 @@ pub struct Rejected {
     pub error: ControlError,
     /// When it is asked for again; `None` is never: the subscription is no more.
     pub retry: Option<Duration>,
+}
+
+/// The node refused to change a subscription, which goes on as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotUpdated {
+    /// Which one.
+    pub subscription: SubscriptionId,
+    /// A stable code, and a text for people.
+    pub error: ControlError,
 }
 
 /// The node is about to stop.

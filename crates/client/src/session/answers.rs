@@ -30,7 +30,7 @@ impl Session {
         let id = answer.id().and_then(number);
         let pending = id.and_then(|id| self.outbox.answered(id));
         match answer {
-            Answer::Subscribed { results, .. } => {
+            Answer::Subscribed { results, .. } | Answer::Updated { results, .. } => {
                 let (Some(id), Some(pending)) = (id, pending) else {
                     return;
                 };
@@ -54,10 +54,7 @@ impl Session {
                     self.on_outcome(now, id, subscription, Err(error.clone()));
                 }
             }
-            Answer::Unsubscribed { .. }
-            | Answer::Updated { .. }
-            | Answer::Instruments { .. }
-            | Answer::Pong { .. } => {}
+            Answer::Unsubscribed { .. } | Answer::Instruments { .. } | Answer::Pong { .. } => {}
         }
         self.flush(now);
     }
@@ -69,11 +66,16 @@ impl Session {
         subscription: SubscriptionId,
         outcome: Result<Subscribed, ControlError>,
     ) {
-        let asked = self
-            .entries
-            .get(subscription)
-            .is_some_and(|entry| entry.wanted && entry.phase == Phase::Asked(request));
-        if !asked {
+        let entry = self.entries.get(subscription);
+        let entry = entry.filter(|entry| entry.wanted);
+        if entry.is_some_and(|entry| entry.is_changing_by(request)) {
+            match outcome {
+                Ok(told) => self.on_updated(now, subscription, &told),
+                Err(error) => self.on_not_updated(subscription, error),
+            }
+            return;
+        }
+        if entry.is_none_or(|entry| entry.phase != Phase::Asked(request)) {
             // It was given up, or asked for anew, since.
             return;
         }
@@ -89,6 +91,7 @@ impl Session {
         };
         entry.phase = Phase::Open;
         entry.was_open = true;
+        entry.accepted();
         entry.anew = false;
         entry.heard = now;
         entry.level = now;
@@ -110,16 +113,8 @@ impl Session {
             entry.stats.losses += 1;
         }
         self.entries.route(subscription, address);
-        self.events.push_back(Event::Subscribed(event::Subscribed {
-            subscription,
-            instrument: told.instrument,
-            view: told.view,
-            epoch: told.epoch,
-            exponents: told.exponents,
-            start: told.start,
-            reason: told.reason,
-            asked,
-        }));
+        let subscribed = event::Subscribed::new(subscription, told, asked);
+        self.events.push_back(Event::Subscribed(subscribed));
         if let Some(missing) = missing {
             self.events.push_back(Event::Gap(Gap {
                 subscription,
@@ -128,6 +123,40 @@ impl Session {
                 cause: GapCause::NotResumed(told.reason),
             }));
         }
+    }
+
+    /// The node changed a stream, of which nothing came before this answer as it is now.
+    fn on_updated(&mut self, now: Instant, subscription: SubscriptionId, told: &Subscribed) {
+        let Some(entry) = self.entries.by_id(subscription) else {
+            return;
+        };
+        entry.changed();
+        if told.start == StartKind::Snapshot {
+            entry.begin_anew();
+            entry.follower.open(told, None);
+            entry.heard = now;
+            entry.level = now;
+            let address = Address {
+                instrument: told.instrument,
+                view: told.view,
+                channel: entry.request.key.channel,
+            };
+            self.entries.unroute(subscription);
+            self.entries.route(subscription, address);
+        }
+        let told = event::Subscribed::new(subscription, told, None);
+        self.events.push_back(Event::Updated(told));
+    }
+
+    fn on_not_updated(&mut self, subscription: SubscriptionId, error: ControlError) {
+        if let Some(entry) = self.entries.by_id(subscription) {
+            entry.not_changed();
+        }
+        let refused = event::NotUpdated {
+            subscription,
+            error,
+        };
+        self.events.push_back(Event::NotUpdated(refused));
     }
 
     fn on_refused(&mut self, now: Instant, subscription: SubscriptionId, error: ControlError) {
@@ -144,6 +173,12 @@ impl Session {
             entry.end_past();
         }
         entry.at_node = has_it;
+        if !passes && entry.fall_back() {
+            entry.restart(now, &self.config, &mut self.random, Duration::ZERO);
+            self.outbox.wake(now);
+            self.on_not_updated(subscription, error);
+            return;
+        }
         // What was once accepted is refused while a node starts, or moves to another; not for good.
         entry.anew |= error.code == ErrorCode::BadResume;
         let retry = (passes || entry.was_open)

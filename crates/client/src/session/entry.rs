@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use market::{Channel, InstrumentId, Position, Seq};
 use slab::Slab;
 use wire::View;
-use wire::control::{Resume, Start, StreamKey, StreamRequest};
+use wire::control::{Resume, Start, StreamChange, StreamKey, StreamRequest, StreamUpdate};
 
 use crate::random::Random;
 use crate::stream::Follower;
@@ -17,8 +17,14 @@ const FORGIVEN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: SubscriptionId,
-    /// What is asked for, without the position.
+    /// What is wanted, without the position.
     pub(super) request: StreamRequest,
+    /// What the node has, or had, or was asked for, where that is not what is wanted.
+    held: Option<StreamRequest>,
+    /// The `update` that waits for its answer, and what it asks for.
+    updating: Option<(u64, StreamRequest)>,
+    /// What to go back to when the node refuses what is wanted by now.
+    fallback: Option<StreamRequest>,
     pub(super) follower: Follower,
     pub(super) stats: StreamStats,
     /// Whether the caller still wants it.
@@ -69,6 +75,9 @@ impl Entry {
             id,
             follower: Follower::new(request.key.channel),
             request,
+            held: None,
+            updating: None,
+            fallback: None,
             stats: StreamStats::default(),
             wanted: true,
             at_node: false,
@@ -83,6 +92,112 @@ impl Entry {
             fault_at: None,
             address: None,
         }
+    }
+
+    /// Something else is wanted from now on.
+    pub(super) fn change(&mut self, wanted: StreamRequest) {
+        // What was never asked for is nowhere as it was.
+        if self.at_node || self.was_open {
+            let before = self.held.take();
+            let before = before.unwrap_or_else(|| self.request.clone());
+            let is_back = is_same(&before, &wanted) && self.updating.is_none();
+            self.held = Some(before).filter(|_| !is_back);
+        }
+        self.request = wanted;
+    }
+
+    /// Whether the node has to be asked to change it.
+    pub(super) fn is_to_change(&self) -> bool {
+        let is_open = self.wanted && self.phase == Phase::Open;
+        is_open && self.held.is_some() && self.updating.is_none()
+    }
+
+    /// What to ask the node to change.
+    pub(super) fn update(&self) -> Option<StreamUpdate> {
+        let held = self.held.as_ref()?;
+        Some(StreamUpdate {
+            key: held.key.clone(),
+            to: difference(held, &self.request),
+        })
+    }
+
+    /// The node is asked in that request.
+    pub(super) fn begin_change(&mut self, request: u64) {
+        self.updating = Some((request, self.request.clone()));
+    }
+
+    /// Whether that request is the one that asked for a change.
+    pub(super) fn is_changing_by(&self, request: u64) -> bool {
+        self.updating.as_ref().is_some_and(|(id, _)| *id == request)
+    }
+
+    /// The node has changed it; what is wanted may be something else again.
+    pub(super) fn changed(&mut self) {
+        if let Some((_, now)) = self.updating.take() {
+            self.held = Some(now).filter(|now| !is_same(now, &self.request));
+        }
+    }
+
+    /// The node refused to, and has what it had; what is wanted since may be something else again.
+    pub(super) fn not_changed(&mut self) {
+        let Some((_, refused)) = self.updating.take() else {
+            return;
+        };
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        if is_same(&refused, &self.request) {
+            self.request = held;
+        } else {
+            self.held = Some(held).filter(|held| !is_same(held, &self.request));
+        }
+    }
+
+    /// The streams of which the node may have one, now that it is to end.
+    pub(super) fn end_keys(&mut self) -> Vec<StreamKey> {
+        let asked = self.updating.take().map(|(_, asked)| asked.key);
+        let held = self.held.as_ref().map(|held| held.key.clone());
+        let mut keys = vec![held.unwrap_or_else(|| self.request.key.clone())];
+        keys.extend(asked.filter(|asked| *asked != keys[0]));
+        keys
+    }
+
+    /// What is wanted is about to be asked for. The levels of another view are no beginning of it.
+    pub(super) fn settle(&mut self) {
+        self.updating = None;
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        if held.key != self.request.key {
+            self.begin_anew();
+        }
+        self.fallback = Some(held);
+    }
+
+    /// Its next message is its first.
+    pub(super) fn begin_anew(&mut self) {
+        self.follower = Follower::new(self.request.key.channel);
+        self.end_past();
+    }
+
+    /// The node has accepted what was asked for.
+    pub(super) fn accepted(&mut self) {
+        self.fallback = None;
+    }
+
+    /// The node refuses what is wanted for good: back to what it once had, if it had that.
+    pub(super) fn fall_back(&mut self) -> bool {
+        let Some(fallback) = self.fallback.take() else {
+            return false;
+        };
+        self.held = None;
+        if fallback.key != self.request.key {
+            self.request = fallback;
+            self.begin_anew();
+        } else {
+            self.request = fallback;
+        }
+        true
     }
 
     /// What to ask for now.
@@ -146,6 +261,12 @@ impl Entry {
             .is_some_and(|address| address.instrument == instrument)
     }
 
+    /// Whether it is that stream, or is yet to stop being it.
+    fn wants(&self, key: &StreamKey) -> bool {
+        let held = self.held.as_ref().map(|held| &held.key);
+        self.wanted && (self.request.key == *key || held == Some(key))
+    }
+
     /// Whether the node has to be told that it is to end.
     pub(super) fn is_to_end(&self) -> bool {
         self.at_node && (!self.wanted || self.phase == Phase::Idle)
@@ -154,6 +275,23 @@ impl Entry {
     /// Whether the node has to be asked for it, once it is due.
     pub(super) fn is_to_begin(&self) -> bool {
         self.wanted && !self.at_node && self.phase == Phase::Idle
+    }
+}
+
+/// Whether both ask for the same, wherever they begin.
+fn is_same(one: &StreamRequest, other: &StreamRequest) -> bool {
+    one.key == other.key && one.policy == other.policy
+}
+
+/// What leads from one request to the other.
+fn difference(from: &StreamRequest, to: &StreamRequest) -> StreamChange {
+    let (key, new) = (&from.key, &to.key);
+    StreamChange {
+        depth: (key.depth != new.depth).then_some(new.depth),
+        speed: (key.speed != new.speed).then_some(new.speed),
+        group: (key.group != new.group).then_some(new.group),
+        interval: (key.interval != new.interval).then_some(new.interval),
+        policy: (from.policy != to.policy).then_some(to.policy),
     }
 }
 
@@ -196,8 +334,12 @@ impl Entries {
 
     /// Whether somebody wants that stream.
     pub(super) fn wanted(&self, key: &StreamKey) -> bool {
-        self.iter()
-            .any(|entry| entry.wanted && entry.request.key == *key)
+        self.iter().any(|entry| entry.wants(key))
+    }
+
+    /// Whether another subscription wants that stream.
+    pub(super) fn others_want(&self, id: SubscriptionId, key: &StreamKey) -> bool {
+        self.iter().any(|entry| entry.id != id && entry.wants(key))
     }
 
     /// From now on, messages with that address belong to the subscription.

@@ -10,7 +10,8 @@ use crate::SubscriptionId;
 const ENVELOPE: usize = 72;
 
 impl Session {
-    /// Says what has changed: first what is to end, then what is to begin, then whether the node is there.
+    /// Says what has changed: first what is to end, then what is to begin, then what is to change, then whether the node
+    /// is there.
     pub(super) fn flush(&mut self, now: Instant) {
         if !self.link.is_up() {
             return;
@@ -22,7 +23,8 @@ impl Session {
                 .entries
                 .iter()
                 .any(|entry| entry.is_to_begin() && entry.due <= now);
-            if !ends && !begins && !self.outbox.wants_ping() {
+            let changes = self.entries.iter().any(super::Entry::is_to_change);
+            if !ends && !begins && !changes && !self.outbox.wants_ping() {
                 break;
             }
             if let Some(until) = self.outbox.held_until(now) {
@@ -33,6 +35,8 @@ impl Session {
                 self.send_ends(now);
             } else if begins {
                 self.send_begins(now);
+            } else if changes {
+                self.send_changes(now);
             } else if self.outbox.take_ping() {
                 let id = self.outbox.send_ping(now);
                 self.actions
@@ -55,11 +59,11 @@ impl Session {
         let mut batch = Batch::default();
         let mut keys = Vec::new();
         for entry in self.entries.iter_mut().filter(|entry| entry.is_to_end()) {
-            let key = entry.request.key.clone();
-            if !batch.add(entry.id, &Request::unsubscribe(0, [key.clone()])) {
+            let ended = entry.end_keys();
+            if !batch.add(entry.id, &Request::unsubscribe(0, ended.clone())) {
                 break;
             }
-            keys.push(key);
+            keys.extend(ended);
             entry.at_node = false;
         }
         let request = Request::unsubscribe(self.outbox.next_id(), keys);
@@ -74,6 +78,7 @@ impl Session {
         let mut streams = Vec::new();
         let due = |entry: &&mut super::Entry| entry.is_to_begin() && entry.due <= now;
         for entry in self.entries.iter_mut().filter(due) {
+            entry.settle();
             let (stream, asked) = entry.ask(self.config.resume);
             if !batch.add(entry.id, &Request::subscribe(0, [stream.clone()])) {
                 break;
@@ -84,6 +89,25 @@ impl Session {
             entry.phase = Phase::Asked(id);
         }
         let request = Request::subscribe(id, streams);
+        self.send(now, batch.subscriptions, &request);
+    }
+
+    /// One request, with as many as fit.
+    fn send_changes(&mut self, now: Instant) {
+        let id = self.outbox.next_id();
+        let mut batch = Batch::default();
+        let mut streams = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_to_change()) {
+            let Some(update) = entry.update() else {
+                continue;
+            };
+            if !batch.add(entry.id, &Request::update(0, [update.clone()])) {
+                break;
+            }
+            streams.push(update);
+            entry.begin_change(id);
+        }
+        let request = Request::update(id, streams);
         self.send(now, batch.subscriptions, &request);
     }
 

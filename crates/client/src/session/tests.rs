@@ -5,3 +5,4 @@ mod requests;
 mod rig;
 mod scripts;
 mod streams;
+mod updates;

@@ -9,7 +9,9 @@ use e2e::{Node, Settings, Tape, Watcher, broker, http, wait};
 use market::{Exponents, Nanos};
 use serde_json::{Value, json};
 use wire::sbe::Messages;
-use wire::{OwnedBody, OwnedMessage, SUBPROTOCOL_JSON, SUBPROTOCOL_PACKED, SUBPROTOCOL_SBE};
+use wire::{
+    LagKind, OwnedBody, OwnedMessage, SUBPROTOCOL_JSON, SUBPROTOCOL_PACKED, SUBPROTOCOL_SBE,
+};
 
 const WITHIN: Duration = Duration::from_secs(60);
 const NAME: &str = "TEST:EDGE";
@@ -347,4 +349,80 @@ fn a_node_that_is_told_to_stop_says_so_and_is_gone_in_time() {
         at.elapsed()
     );
     assert_eq!(status.code(), Some(0));
+}
+
+/// The book's change of many levels, and a trade.
+fn wide(number: u32) -> [Record; 2] {
+    let bids: Vec<_> = (0..500)
+        .map(|level| [format!("0.{}", 999 - level), format!("{}", number + 1)])
+        .collect();
+    let change = json!({"type": "delta", "symbol": NAME, "prev_seq": 100 + number, "seq": 101 + number, "bids": bids, "asks": []});
+    let trade = json!({"type": "trade", "symbol": NAME, "trades": [{"price": "1", "size": "1", "id": number}]});
+    [
+        Record::of(change.to_string()),
+        Record::of(trade.to_string()),
+    ]
+}
+
+#[test]
+fn who_subscribed_before_the_first_record_is_caught_up_from_where_it_is() {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    let topic = "edge-before";
+    kafka.create(topic, 1);
+    let node = Node::start(
+        &Settings::new(&turn.bootstrap())
+            .topics(topic, "tapecast", "")
+            .instrument(NAME, "")
+            .more("[session]\nsend_buffer_bytes = \"4KiB\""),
+    );
+    let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
+    let streams = ["book", "trades"];
+    let streams = streams.map(|channel| json!({"channel": channel, "symbol": NAME}));
+    socket.request(&json!({"op": "subscribe", "id": 1, "streams": streams}).to_string());
+    socket.answer();
+    let whole = json!({"type": "snapshot", "symbol": NAME, "seq": 100, "bids": [["0.1", "1"]], "asks": [["11", "2"]]});
+    kafka.produce(topic, 0, &[Record::of(whole.to_string())]);
+    kafka.produce(topic, 0, &wide(0));
+    // The last record whose book and trade came, the trades, and what was told of the client's lag.
+    let (mut book, mut trade, mut trades, mut lags) = (-1, -1, Vec::new(), Vec::new());
+    let mut read = |socket: &mut Socket, end: i64| {
+        while book < end - 1 || trade < end {
+            let frame = socket.frame().expect("the connection stays");
+            for message in Messages::new(&frame.payload) {
+                let OwnedMessage { head, body } = message.unwrap().into_owned();
+                match body {
+                    OwnedBody::BookDelta { .. } | OwnedBody::BookSnapshot { .. } => {
+                        book = head.seq.0;
+                    }
+                    OwnedBody::Trades(more) => {
+                        trade = head.seq.0;
+                        trades.extend(more.into_iter().map(|trade| trade.id));
+                    }
+                    OwnedBody::Lag(lag) => lags.push(lag),
+                    _ => {}
+                }
+            }
+        }
+    };
+    read(&mut socket, 2);
+    // Nothing is read while 8 MB are sent.
+    let mut last = 0;
+    for round in 0..10 {
+        let records = (1..=100).flat_map(|one| wide(round * 100 + one));
+        last = kafka.produce(topic, 0, &records.collect::<Vec<_>>()) + 199;
+    }
+    wait::until(WITHIN, "the last record", || {
+        let read = node.metric("tapecast_records_total", &[topic]);
+        (read > f64::from(i32::try_from(last).unwrap())).then_some(())
+    });
+    read(&mut socket, last);
+    let all: Vec<_> = (0..=1000).map(|number| number.to_string()).collect();
+    assert_eq!(trades, all, "each trade once, and none is skipped");
+    // The exact net change from where it was, and no whole book.
+    assert!(!lags.is_empty(), "a slow client is told");
+    for lag in &lags {
+        assert_eq!(lag.kind, LagKind::Conflated, "{lag:?}");
+        assert!(lag.from_seq.0 > 0 && lag.messages > 0, "{lag:?}");
+    }
 }

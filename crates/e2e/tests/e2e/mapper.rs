@@ -391,10 +391,9 @@ fn every_case_of_tardis_mappers_reaches_a_client_as_the_mappers_say() {
     let subscriptions: Vec<_> = subscriptions
         .flat_map(|name| [Subscription::book(name), Subscription::trades(name)])
         .collect();
-    for (topic, _) in &outcomes {
-        kafka.create(topic, 1);
-    }
-    kafka.create(MAPPED, 1);
+    let mut topics: Vec<_> = outcomes.iter().map(|(topic, _)| topic.as_str()).collect();
+    topics.push(MAPPED);
+    kafka.create_all(&topics, 1);
     let node = Node::start(&settings);
     let count = subscriptions.len();
     let seen = Seen {

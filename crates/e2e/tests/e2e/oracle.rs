@@ -15,6 +15,8 @@ use wire::LagKind;
 
 const WITHIN: Duration = Duration::from_secs(90);
 const EXPONENT: i8 = -8;
+/// Lines that are sent at once: about 1 MB of messages, which a node keeps for any slow client.
+const PART: usize = 8_000;
 
 /// A market with its capture files, one continuing the other, and what the README of the data says.
 struct Market {
@@ -39,6 +41,10 @@ struct Truth {
     held: Vec<(Value, Bbo)>,
     snapshot: Option<(i64, Value)>,
     trades: Vec<Print>,
+    /// The offset of each trade.
+    traded: Vec<i64>,
+    /// How many lines each file has.
+    lines: Vec<u64>,
     /// Deletes of levels that are not in the book.
     absent: usize,
 }
@@ -94,8 +100,10 @@ fn level(price: &Value, size: &Value) -> Level {
 }
 
 fn truth(files: &[PathBuf]) -> Truth {
-    let lines = files.iter().flat_map(|file| captures::lines(file));
     let mut truth = Truth::default();
+    let lines: Vec<_> = files.iter().map(|file| captures::lines(file)).collect();
+    truth.lines = lines.iter().map(|lines| lines.len() as u64).collect();
+    let lines = lines.into_iter().flatten();
     let mut tickers: Vec<(u64, Bbo)> = Vec::new();
     let mut depths: Vec<(i64, Value)> = Vec::new();
     for (offset, line) in (0_i64..).zip(lines) {
@@ -212,12 +220,7 @@ fn check(market: &Market) {
     let streams = [Subscription::book(&name), Subscription::trades(&name)];
     let mut watcher = Watcher::start(&[node.url()], &streams, saw);
     watcher.wait(WITHIN, "the subscriptions", |saw| saw.tape.accepted() == 2);
-    publish(&turn.bootstrap(), &topic, &files);
-    let last = *truth.at_offset.last_key_value().unwrap().0;
-    watcher.wait(WITHIN, "the last depth event and trade", |saw| {
-        let is_last = saw.bests.last().is_some_and(|(seq, _)| *seq >= last);
-        is_last && saw.trades.len() >= truth.trades.len()
-    });
+    publish_in_step(&turn.bootstrap(), &topic, &files, &truth, &watcher);
     watcher.stop();
     watcher.look(|saw| verdict(market, &truth, saw));
     assert!(node.metric("tapecast_conflations_total", &[]) == 0.0);
@@ -230,9 +233,34 @@ fn check(market: &Market) {
     println!("{} deletes of absent levels; {ledger}", truth.absent);
 }
 
-fn publish(brokers: &str, topic: &str, files: &[PathBuf]) {
-    for file in files {
-        Publish::all(brokers, Some(topic)).run(file);
+/// Sends the files in parts, each when the client has what is before: one that is slow would be given
+/// the net change of what it missed, and every message is wanted.
+fn publish_in_step(
+    brokers: &str,
+    topic: &str,
+    files: &[PathBuf],
+    truth: &Truth,
+    watcher: &Watcher<Bests>,
+) {
+    let mut end = 0;
+    for (file, lines) in files.iter().zip(&truth.lines) {
+        for from in (1..=*lines).step_by(PART) {
+            let limit = (PART as u64).min(lines + 1 - from);
+            let part = Publish {
+                from,
+                limit: Some(limit),
+                ..Publish::all(brokers, Some(topic))
+            };
+            part.run(file);
+            end += i64::try_from(limit).unwrap();
+            let depth = truth.at_offset.range(..end).next_back();
+            let depth = depth.map_or(-1, |(offset, _)| *offset);
+            let trades = truth.traded.partition_point(|offset| *offset < end);
+            watcher.wait(WITHIN, "the last depth event and trade", |saw| {
+                let last = saw.bests.last().map_or(-1, |(seq, _)| *seq);
+                last >= depth && saw.trades.len() >= trades
+            });
+        }
     }
 }
 
@@ -255,9 +283,16 @@ fn verdict(market: &Market, truth: &Truth, saw: &mut Bests) {
         saw.tape.verified,
         saw.trades.len()
     );
+    let after = |(offset, ..): &(i64, Bbo, Option<Bbo>)| {
+        let said = saw.tape.said[&0].iter().find(|said| said.seq >= *offset);
+        said.map(|said| (said.prev, said.seq))
+    };
     assert!(
         (equal, of) == (market.equal, market.of),
-        "missed: {missed:?}"
+        "missed: {missed:?}, told instead: {:?}, lags {:?}, faults {:?}",
+        missed.first().map(after),
+        saw.lags,
+        saw.tape.faults
     );
     // The first book ends the wait for it; nothing else may interrupt.
     let faults = saw.tape.faults.iter();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use client::event::BookUpdate;
-use client::{Client, Event, Subscription, SubscriptionId};
+use client::{Change, Client, Event, Handle, Subscription, SubscriptionId};
 use e2e::kafka::{Kafka, Record};
 use e2e::publish::Publish;
 use e2e::socket::Socket;
@@ -13,14 +13,15 @@ use e2e::watcher::{Saw, Watcher};
 use e2e::{Node, Settings, broker, captures};
 use market::{Bbo, Book, Level, Side};
 use serde_json::{Value, json};
+use wire::control::{ErrorCode, Policy, StartKind};
 use wire::{Depth, PriceStep, SUBPROTOCOL_JSON, Speed, View};
 
 const WITHIN: Duration = Duration::from_secs(90);
 const CAPTURE: &str = "hftbacktest/spot/btcusdt_20240808.gz";
 const NAME: &str = "BINANCE:BTCUSDT";
 const EXPONENT: i8 = -8;
-/// More messages than this has the capture's full book, so the last one is not the first.
-const MESSAGES: usize = 5_000;
+/// More messages than this has the capture's full book (3,453), so the last one is not the first.
+const MESSAGES: usize = 3_000;
 
 /// Depth, speed, step of the grouping.
 const VIEWS: [(Depth, Speed, Option<&str>); 8] = [
@@ -191,8 +192,13 @@ fn every_message_of_every_view_equals_the_full_book_seen_through_it() {
         let mut right: BTreeMap<SubscriptionId, usize> = BTreeMap::new();
         let mut bbos = 0;
         let mut whole = Book::new();
-        for (seq, step) in &saw.steps {
+        for (index, (seq, step)) in saw.steps.iter().enumerate() {
             step.apply(&mut whole);
+            // The empty book is told twice at the same place: of no epoch, then of the first.
+            let next = saw.steps.get(index + 1);
+            if next.is_some_and(|(next, _)| next == seq) {
+                continue;
+            }
             for (id, (depth, speed, group)) in &asked {
                 let Some(seen) = saw.views.get(&(*id, *seq)) else {
                     continue;
@@ -367,4 +373,108 @@ fn a_channel_without_a_speed_refuses_it_and_serves_on() {
         json!("unsupported_speed")
     );
     assert_eq!(answer["results"][1]["ok"], json!(true));
+}
+
+/// What a client saw of the stream that it changes.
+#[derive(Default)]
+struct Changing {
+    handle: Option<Handle>,
+    accepted: usize,
+    answers: Vec<Result<StartKind, ErrorCode>>,
+    /// Its book behind the last message: bids, then asks.
+    book: [Vec<(i64, i64)>; 2],
+    wrong: Vec<String>,
+}
+
+impl Saw for Changing {
+    fn saw(&mut self, client: &Client, event: &Event) {
+        self.handle.get_or_insert_with(|| client.handle());
+        match event {
+            Event::Subscribed(_) => self.accepted += 1,
+            Event::Updated(told) => self.answers.push(Ok(told.start)),
+            Event::NotUpdated(told) => self.answers.push(Err(told.error.code)),
+            Event::Book(update) => {
+                let kept = client.book(update.subscription).unwrap();
+                assert!(kept.is_live());
+                let book = kept.book();
+                self.book = [book.bids(), book.asks()].map(|side| {
+                    let levels = side.iter().map(|level| (level.price.0, level.size.0));
+                    levels.collect()
+                });
+            }
+            Event::Gap(_)
+            | Event::Lag(_)
+            | Event::Resync(_)
+            | Event::ChecksumMismatch(_)
+            | Event::Reconnecting { .. }
+            | Event::Rejected(_) => self.wrong.push(format!("{event:?}")),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_client_changes_its_view_and_has_the_book_of_each_while_the_market_goes_on() {
+    type Levels = &'static [(i64, i64)];
+    type Answer = Result<StartKind, ErrorCode>;
+    let topic = "views-client";
+    let (_turn, mut kafka, node, _socket) = small(topic);
+    let book = Subscription::book("TEST:VIEW");
+    let mut watcher = Watcher::start(&[node.url()], &[book], Changing::default());
+    watcher.wait(WITHIN, "the subscription", |saw| saw.accepted == 1);
+    let handle = watcher.look(|saw| saw.handle.clone().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let step = |text: &str| PriceStep::parse(text).ok();
+    // The best bid is of 5, 6, … behind each change.
+    let raw: [Levels; 2] = [&[(1020, 2), (900, 3)], &[(1100, 2), (1150, 3)]];
+    let changes: [(Change, Answer, i64, [Levels; 2]); 5] = [
+        (
+            Change::new().depth(Depth::D1),
+            Ok(StartKind::Snapshot),
+            0,
+            [&[], &[(1100, 2)]],
+        ),
+        (
+            Change::new().depth(Depth::Full).group(step("1")),
+            Ok(StartKind::Snapshot),
+            2,
+            [&[(900, 3)], &[(1100, 2), (1200, 3)]],
+        ),
+        (
+            Change::new().group(step("0.001")),
+            Err(ErrorCode::UnsupportedGroup),
+            2,
+            [&[(900, 3)], &[(1100, 2), (1200, 3)]],
+        ),
+        (
+            Change::new().group(None).speed(Speed::Ms10),
+            Ok(StartKind::Snapshot),
+            0,
+            raw,
+        ),
+        (
+            Change::new().policy(Policy::Disconnect),
+            Ok(StartKind::Resumed),
+            0,
+            raw,
+        ),
+    ];
+    for (size, (change, answer, more, [bids, asks])) in (5_u32..).zip(changes) {
+        let asked = runtime.block_on(handle.update(SubscriptionId(0), change));
+        asked.unwrap();
+        let answered = usize::try_from(size - 4).unwrap();
+        watcher.wait(WITHIN, "the answer", |saw| saw.answers.len() == answered);
+        kafka.produce(topic, 0, &[delta(size)]);
+        // Grouped by 1, the best bid is of all from 10 on.
+        let best = (if more > 0 { 1000 } else { 1040 }, i64::from(size) + more);
+        let bids: Vec<_> = [&[best], bids].concat();
+        watcher.wait(WITHIN, "the book of the view", |saw| {
+            saw.book[0] == bids && saw.book[1] == asks
+        });
+        watcher.look(|saw| assert_eq!(saw.answers.last(), Some(&answer)));
+    }
+    watcher.stop();
+    watcher.look(|saw| assert!(saw.wrong.is_empty(), "{:?}", saw.wrong));
 }

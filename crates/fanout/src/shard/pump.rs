@@ -482,6 +482,10 @@ impl State {
             pass(stream.ring.frames_from(cursor, segment.len), &mut cursor);
             has_more = !stream.ring.is_at_end(cursor);
             if let Some(sub) = session.sub_mut(sub_index) {
+                let begun = sub.cursor.frame < stream.epoch_from;
+                if begun && cursor.frame >= stream.epoch_from {
+                    sub.epoch = stream.epoch;
+                }
                 sub.cursor = cursor;
             }
             if !has_more {

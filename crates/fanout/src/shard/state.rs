@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use market::Nanos;
+use market::{Epoch, Nanos};
 use metrics::ShardMetrics;
 use metrics::label::CloseReason;
 use mio::unix::SourceFd;
@@ -78,6 +78,10 @@ pub(super) struct Stream {
     pub(super) publisher: usize,
     pub(super) generation: u64,
     pub(super) ring: Ring,
+    /// The epoch of the last run, and the number of the frame behind the run that began it: who has
+    /// passed that is in it.
+    pub(super) epoch: Epoch,
+    pub(super) epoch_from: u64,
     /// What sessions with room have been sent once all have been visited.
     pub(super) mark: u64,
     /// Sessions and their subscribers.

@@ -1,6 +1,6 @@
 //! Who is subscribed to what, and what publishers deliver for them.
 
-use market::{Channel, Position};
+use market::{Channel, Epoch, Position};
 use metrics::label;
 use streams::{CaughtUp, Cursor, Joined, ResumeFailure, Ring, Start, StreamKey};
 use wire::control::{Policy, StartKind, StartReason, Subscribed};
@@ -89,6 +89,10 @@ impl State {
         };
         stream.ring.push(&run, bound, &mut self.spare);
         self.ring_bytes = self.ring_bytes + stream.ring.bytes() - before;
+        if run.epoch() != stream.epoch {
+            stream.epoch = run.epoch();
+            stream.epoch_from = stream.ring.cursor_at_end(market::Seq::NONE).frame;
+        }
         // All holders now lack at least this run.
         stream.behind = stream.holders;
         self.touched.push(slot);
@@ -503,6 +507,8 @@ impl State {
             publisher,
             generation,
             ring: Ring::new(),
+            epoch: Epoch::NONE,
+            epoch_from: 0,
             mark: 0,
             subs: Vec::new(),
             holders: 0,

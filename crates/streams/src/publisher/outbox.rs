@@ -139,6 +139,7 @@ impl Outbox {
 
     /// Adds the drafted message, after which its receiver has `seq`; it is encoded once an encoding.
     pub(super) fn emit_part(&mut self, watches: &[WatchId], text: Text<'_>, seq: Seq, now: Nanos) {
+        let epoch = sbe::epoch(&self.draft);
         let mut json_is_ready = false;
         let mut packed_is_ready = false;
         for id in watches {
@@ -167,6 +168,9 @@ impl Outbox {
                     }
                     watch.run.push(Opcode::Binary, &self.packed, seq);
                 }
+            }
+            if let Some(epoch) = epoch {
+                watch.run.end_in(epoch);
             }
             let encoded = &mut self.encoded[watch.encoding as usize];
             encoded.messages += 1;

@@ -1,13 +1,13 @@
 //! The hot path: every function appends one message to a buffer that its caller reuses, so that
 //! nothing is allocated once the buffer has grown.
 
-use market::{Bbo, Channel, Level, Nanos, Trade};
+use market::{Bbo, Channel, Epoch, Level, Nanos, Trade};
 
 use super::draft::Draft;
 use super::layout::{
     BAR, BBO, BOOK_DELTA, BOOK_SNAPSHOT, GO_AWAY, GROUP_HEAD, HEADER, HEARTBEAT, INSTRUMENT, LAG,
     LEVEL, MAX_CHUNK_LEVELS, MAX_DELTA_LEVELS, MAX_TEXT, MAX_TRADES, PUBLISH_TIME_OFFSET,
-    REPLAY_COMPLETE, STATUS, TICKER, TRADE, TRADES, Template, at,
+    REPLAY_COMPLETE, STATUS, TICKER, TRADE, TRADES, Template, at, head,
 };
 use super::{EncodeError, Instrument};
 use crate::codes::Code;
@@ -190,6 +190,13 @@ pub fn stamp(message: &mut [u8], publish_time: Nanos) {
     if let Some(field) = field {
         *field = publish_time.0.to_le_bytes();
     }
+}
+
+/// The epoch of a message that was encoded before; none of too short a slice.
+#[must_use]
+pub fn epoch(message: &[u8]) -> Option<Epoch> {
+    let field = message.get(HEADER + head::EPOCH..)?.first_chunk::<4>()?;
+    Some(Epoch(u32::from_le_bytes(*field)))
 }
 
 fn append_book(

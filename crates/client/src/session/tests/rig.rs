@@ -4,7 +4,7 @@ use bytes::Bytes;
 use market::{Channel, Seq};
 use wire::control::{
     Answer, ControlError, ErrorCode, Policy, Request, Resume, StartKind, StartReason, StreamError,
-    StreamKey, StreamRequest, Subscribed,
+    StreamKey, StreamRequest, StreamUpdate, Subscribed,
 };
 
 use crate::event::{Disconnect, Event};
@@ -204,7 +204,7 @@ impl Rig {
         }
     }
 
-    fn serve(&mut self, request: &Request) {
+    pub(super) fn serve(&mut self, request: &Request) {
         if self.answers == Answers::NotAtAll {
             return;
         }
@@ -237,7 +237,18 @@ impl Rig {
                 let (id, time) = (id.clone(), market::Nanos(1));
                 self.answer(&Answer::Pong { id, time });
             }
-            Request::Update { .. } | Request::List { .. } => panic!("{request:?}"),
+            Request::Update { id, streams } => {
+                let (id, update) = (id.clone(), streams[0].clone().unwrap());
+                assert_eq!(streams.len(), 1);
+                let mut data = Vec::new();
+                let result = self.update(&update, &mut data);
+                self.answer(&Answer::Updated {
+                    id,
+                    results: vec![result],
+                });
+                self.deliver(&data);
+            }
+            Request::List { .. } => panic!("{request:?}"),
         }
     }
 
@@ -250,6 +261,9 @@ impl Rig {
         request: &StreamRequest,
         data: &mut Encoded,
     ) -> Result<Subscribed, StreamError> {
+        if request.key.view() != self.origin.view {
+            self.origin.show_as(request.key.view());
+        }
         let reason = match self.answers {
             Answers::Refuse(code) => {
                 return Err(request.key.refuse(ControlError::new(code, "no")));
@@ -279,6 +293,27 @@ impl Rig {
             _ => {}
         }
         Ok(self.accepted(&request.key, StartKind::Snapshot, reason))
+    }
+
+    /// Changes the stream, which has to be the one that this node sends.
+    fn update(
+        &mut self,
+        update: &StreamUpdate,
+        data: &mut Encoded,
+    ) -> Result<Subscribed, StreamError> {
+        if let Answers::Refuse(code) = self.answers {
+            return Err(update.key.refuse(ControlError::new(code, "no")));
+        }
+        assert!(self.subscribed);
+        assert_eq!(update.key.view(), self.origin.view);
+        let key = update.to.of(&update.key);
+        if key == update.key {
+            return Ok(self.accepted(&key, StartKind::Resumed, None));
+        }
+        self.origin.show_as(key.view());
+        data.extend(self.origin.definition());
+        data.extend(self.origin.snapshot(self.chunk).concat());
+        Ok(self.accepted(&key, StartKind::Snapshot, None))
     }
 
     /// What a position lacks, when it can be told.
@@ -350,6 +385,8 @@ pub(super) fn names(events: &[Event]) -> Vec<&'static str> {
             Event::Closed { .. } => "closed",
             Event::Subscribed(_) => "subscribed",
             Event::Rejected(_) => "rejected",
+            Event::Updated(_) => "updated",
+            Event::NotUpdated(_) => "not updated",
             Event::Unsubscribed(_) => "unsubscribed",
             Event::Instrument(_) => "instrument",
             Event::Book(update) if update.is_snapshot() => "snapshot",
