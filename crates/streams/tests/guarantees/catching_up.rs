@@ -24,6 +24,8 @@ fn kinds() -> Vec<(Channel, ViewParams)> {
         (Channel::Book, raw),
         (Channel::Book, params(Depth::D5, Speed::Raw, 0)),
         (Channel::Book, params(Depth::Full, Speed::Raw, 3)),
+        (Channel::Book, params(Depth::D10, Speed::Raw, 7)),
+        (Channel::Book, params(Depth::Full, Speed::Ms100, 25)),
         (Channel::Book, params(Depth::Full, Speed::S1, 0)),
         (Channel::Book, params(Depth::D5, Speed::Ms10, 0)),
         (Channel::Book, params(Depth::D1, Speed::Ms250, 20)),

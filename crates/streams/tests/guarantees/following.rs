@@ -37,6 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
         Depth::D5,
         Depth::D10,
         Depth::D25,
+        Depth::D50,
     ]);
     let channel = prop_oneof![
         4 => Just(Channel::Book),
@@ -46,8 +47,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Channel::Ticker),
         2 => Just(Channel::Bars),
     ];
-    let speed = prop_oneof![3 => Just(Speed::Raw), 1 => Just(Speed::Ms10), 1 => Just(Speed::S1)];
-    let group = prop_oneof![3 => Just(0u32), 1 => Just(10), 1 => Just(30), 1 => Just(20)];
+    let speed = prop_oneof![3 => Just(Speed::Raw), 2 => select(vec![Speed::Ms10, Speed::Ms100, Speed::Ms250, Speed::S1])];
+    let group = prop_oneof![3 => Just(0u32), 3 => select(vec![1u32, 3, 7, 10, 20, 25, 30])];
     let params = (depth, speed, group);
     let encoding = prop_oneof![2 => Just(Encoding::Sbe), 1 => Just(Encoding::Packed), 1 => Just(Encoding::Json)];
     prop_oneof![
@@ -147,7 +148,7 @@ fn run(steps: &[Step]) -> Checked {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 300,
+        cases: 1_000,
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(1),
         ..ProptestConfig::default()
