@@ -96,8 +96,7 @@ def check(binary: str, start: Start) -> str:
         for _, admin in nodes:
             live.wait_for("a ready node", live.START_WITHIN, partial(is_ready, admin))
         address = ("127.0.0.1", start(stack, directory, nodes))
-        tls = ssl.create_default_context(cafile=str(directory / "tapecast.pem"))
-        tls.check_hostname = False
+        tls = ssl.create_default_context(cafile=str(directory / "authority.pem"))
 
         def answers() -> bool:
             try:

@@ -15,15 +15,34 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def certificate(directory: Path) -> Path:
-    """A key and a certificate for itself, in one file."""
-    path = directory / "tapecast.pem"
-    key = directory / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", str(key)]
-    subprocess.run([*command, "-out", str(path)], check=True, capture_output=True)
+    """A key and a certificate for localhost, in one file; `authority.pem` beside it has signed it."""
+    path, key = directory / "tapecast.pem", directory / "key.pem"
+    authority, its_key = directory / "authority.pem", directory / "authority-key.pem"
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    new += ["-nodes", "-days", "2"]
+    extensions = ["keyUsage=critical,keyCertSign,cRLSign", "basicConstraints=critical,CA:TRUE"]
+    openssl([*new, "-subj", "/CN=Authority of a test"], its_key, authority, extensions)
+    extensions = ["subjectAltName=DNS:localhost,IP:127.0.0.1", "keyUsage=critical,digitalSignature"]
+    extensions += ["extendedKeyUsage=serverAuth", "basicConstraints=critical,CA:FALSE"]
+    signed = ["-CA", str(authority), "-CAkey", str(its_key), "-subj", "/CN=localhost"]
+    openssl([*new, *signed], key, path, extensions)
     path.write_text(path.read_text() + key.read_text())
     return path
+
+
+def openssl(command: list[str], key: Path, out: Path, extensions: list[str]) -> None:
+    more = [word for extension in extensions for word in ("-addext", extension)]
+    command = [*command, *more, "-keyout", str(key), "-out", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def changed(text: str, *changes: tuple[str, str]) -> str:

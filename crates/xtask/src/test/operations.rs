@@ -56,9 +56,10 @@ pub(super) fn panels(binary: &Path) -> anyhow::Result<Outcome> {
     live("dashboards/check/live.py", binary)
 }
 
-/// Sessions through real balancers.
+/// Sessions through real balancers, and what their TLS and a node's look like from outside.
 pub(super) fn balancers(binary: &Path) -> anyhow::Result<Outcome> {
-    live("deploy/check/proxies.py", binary)
+    live("deploy/check/proxies.py", binary)?;
+    live("deploy/check/doors.py", binary)
 }
 
 /// A program that starts nodes.

@@ -147,7 +147,7 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "balancers",
-        about: "nodes behind HAProxy and NGINX, one full, one drained",
+        about: "nodes behind HAProxy and NGINX, one full, one drained; the doors as sslyze sees them",
         slow: true,
         needs: BALANCERS,
         run: balancers,
