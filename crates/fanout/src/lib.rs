@@ -16,6 +16,7 @@
 //! In reading order:
 
 mod access;
+mod clock;
 mod network;
 mod settings;
 mod tls;
@@ -26,6 +27,7 @@ mod history;
 mod link;
 mod lists;
 mod publisher_port;
+mod trace;
 
 mod events;
 mod inbound;
@@ -47,6 +49,7 @@ pub use access::{
     Access, Algorithm, Denied, Grant, JwtRules, KeyDigest, KeyEntry, KeySet, KeySetError, Mode,
     NotEntitled, OriginError, OriginPattern, Rights, RightsError, StaticKeys,
 };
+pub use clock::wall_clock;
 pub use directory::{Directory, Listing};
 pub use events::{Events, LastEventId};
 pub use fetcher::{FetchError, Fetcher};
@@ -61,3 +64,4 @@ pub use seats::Seats;
 pub use server::{Fanout, StartError};
 pub use settings::Settings;
 pub use tls::{TlsError, TlsIdentity};
+pub use trace::{Mark, Passage, Tracer};

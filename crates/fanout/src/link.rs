@@ -13,6 +13,7 @@ use crate::Directory;
 use crate::PublisherPort;
 use crate::fetcher::{Fetch, Fetcher};
 use crate::history::{Handover, NoReplay, ReplayPage, ReplayRequest};
+use crate::trace::Marks;
 
 /// Commands that one publisher has not taken yet. A command is a subscription, so this is how
 /// many clients can subscribe within one batch; more wait in their shard.
@@ -82,8 +83,11 @@ pub(crate) enum Command {
 /// What a publisher hands a shard.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    /// The runs of one batch.
-    Runs(Vec<RunFor>),
+    /// The runs of one batch, and those of its records that are followed.
+    Runs {
+        runs: Vec<RunFor>,
+        marks: Option<Arc<Marks>>,
+    },
     /// A subscriber may begin, behind all runs delivered so far.
     Joined {
         subscriber: SubscriberId,

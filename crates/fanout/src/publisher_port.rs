@@ -7,9 +7,11 @@ use streams::{Joined, Publisher, Refused, StreamKey, WatchId};
 use tokio::sync::mpsc::Sender;
 use wire::Encoding;
 
+use crate::clock::wall_clock;
 use crate::fetcher::{Fetch, Found, Question};
 use crate::history::{Handover, History, ReplayRequest, Wanted};
 use crate::link::{Command, Delivery, NotJoined, RunFor, StreamSlot, SubscriberId};
+use crate::trace::{Mark, Marks, Tracer};
 
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
@@ -38,6 +40,11 @@ pub struct PublisherPort {
     /// Whether subscribers are let in.
     open: bool,
     history: Option<Arc<dyn History>>,
+    /// The batch's records that are followed, and who is told of them.
+    marks: Vec<Mark>,
+    tracer: Option<Arc<dyn Tracer>>,
+    /// When the last batch with such records was ready to be handed over.
+    handed_over: Nanos,
 }
 
 /// How a subscriber comes into a stream.
@@ -64,6 +71,21 @@ impl PublisherPort {
             runs: 0,
             open: false,
             history: None,
+            marks: Vec::new(),
+            tracer: None,
+            handed_over: Nanos(0),
+        }
+    }
+
+    /// Lets records be followed.
+    pub fn set_tracer(&mut self, tracer: Arc<dyn Tracer>) {
+        self.tracer = Some(tracer);
+    }
+
+    /// Follows a record of the batch that is handed over next; with nobody to be told, none is.
+    pub fn follow(&mut self, mark: Mark) {
+        if self.tracer.is_some() {
+            self.marks.push(mark);
         }
     }
 
@@ -122,6 +144,12 @@ impl PublisherPort {
         self.open = true;
     }
 
+    /// When the last batch of which records are followed was ready to be handed over.
+    #[must_use]
+    pub const fn handed_over(&self) -> Nanos {
+        self.handed_over
+    }
+
     /// How many runs were handed to shards.
     #[must_use]
     pub const fn runs(&self) -> u64 {
@@ -140,11 +168,24 @@ impl PublisherPort {
                 });
             }
         });
+        let marks = self.take_marks();
         for (shard, batch) in self.shards.iter().zip(&mut self.batches) {
             if !batch.is_empty() {
-                deliver(shard, Delivery::Runs(std::mem::take(batch)));
+                let runs = std::mem::take(batch);
+                let marks = marks.clone();
+                deliver(shard, Delivery::Runs { runs, marks });
             }
         }
+    }
+
+    fn take_marks(&mut self) -> Option<Arc<Marks>> {
+        let tracer = self.tracer.as_ref().filter(|_| !self.marks.is_empty())?;
+        self.handed_over = wall_clock();
+        Some(Arc::new(Marks {
+            tracer: Arc::clone(tracer),
+            published: self.handed_over,
+            marks: std::mem::take(&mut self.marks),
+        }))
     }
 
     fn carry_out(&mut self, command: Command, publisher: &mut Publisher, now: Nanos) {

@@ -3,6 +3,7 @@
 mod accept;
 mod events;
 mod farewell;
+mod followed;
 mod pump;
 mod replays;
 mod requests;
@@ -206,6 +207,7 @@ impl State {
     fn turn(&mut self, take_in: impl FnMut(&mut Self)) -> bool {
         let mut more = self.read_pass();
         more |= self.send_pass(take_in);
+        self.tell_passages();
         self.remove_ended();
         more
     }

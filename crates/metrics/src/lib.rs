@@ -26,6 +26,7 @@ mod history;
 mod ingest;
 mod publisher;
 mod shard;
+mod traces;
 
 mod family;
 mod process;
@@ -42,3 +43,4 @@ pub use ingest::{IngestMetrics, MAX_PARTITIONS, MAX_TOPICS, PartitionMetrics, To
 pub use publisher::PublisherMetrics;
 pub use registry::{BuildInfo, CONTENT_TYPE, NodeMetrics, Registry, Sampled};
 pub use shard::ShardMetrics;
+pub use traces::TraceMetrics;

@@ -8,7 +8,7 @@ use crate::family::Scrape;
 use crate::ingest::Names;
 use crate::{
     CheckpointMetrics, Family, Gauge, HistoryMetrics, IngestMetrics, Kind, PublisherMetrics,
-    ShardMetrics,
+    ShardMetrics, TraceMetrics,
 };
 
 /// The `Content-Type` of what [`Registry::render`] returns.
@@ -31,6 +31,7 @@ pub struct Registry {
     publishers: Mutex<Vec<Arc<PublisherMetrics>>>,
     ingests: Mutex<Vec<Arc<IngestMetrics>>>,
     history: Arc<HistoryMetrics>,
+    traces: Arc<TraceMetrics>,
     checkpoints: Arc<CheckpointMetrics>,
     node: Arc<NodeMetrics>,
 }
@@ -83,6 +84,7 @@ impl Registry {
             publishers: Mutex::default(),
             ingests: Mutex::default(),
             history: Arc::default(),
+            traces: Arc::default(),
             checkpoints: Arc::default(),
             node: Arc::default(),
         }
@@ -110,6 +112,12 @@ impl Registry {
     #[must_use]
     pub fn history(&self) -> Arc<HistoryMetrics> {
         Arc::clone(&self.history)
+    }
+
+    /// The cells of the traces.
+    #[must_use]
+    pub fn traces(&self) -> Arc<TraceMetrics> {
+        Arc::clone(&self.traces)
     }
 
     /// The cells of the checkpoints.
@@ -182,6 +190,7 @@ impl Registry {
         families::publishers(&lock(&self.publishers), &mut out);
         families::shards(&lock(&self.shards), &mut out);
         families::history(&self.history, &mut out);
+        families::traces(&self.traces, &mut out);
         families::checkpoints(&self.checkpoints, &lock(&self.publishers), &mut out);
         families::stages(&lock(&self.publishers), &lock(&self.shards), &mut out);
         crate::process::scrape(&mut out);

@@ -1,11 +1,3 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+//! The node's clock is that of its fan-out.
 
-use market::Nanos;
-
-/// What this machine's clock says; 0 before 1970.
-pub(crate) fn now() -> Nanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Nanos(since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }))
-}
+pub(crate) use fanout::wall_clock as now;

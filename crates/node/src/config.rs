@@ -14,7 +14,7 @@
 //! In reading order: [`source`], then [`value`], [`mod@file`] and [`environment`], which make one tree
 //! of all sources; [`key`] and [`keys`], which say what there may be; [`flat`] and [`suggest`],
 //! which sort out what is unknown; [`reader`] with [`mod@unit`], [`mistake`] and [`effective`]; the
-//! sections [`kafka`], [`instruments`], [`lists`], [`tls`], [`auth`] and [`log`]; and [`open_files`].
+//! sections [`kafka`], [`instruments`], [`lists`], [`tls`], [`auth`], [`traces`] and [`log`]; and [`open_files`].
 
 mod auth;
 mod effective;
@@ -34,6 +34,7 @@ mod reader;
 mod source;
 mod suggest;
 mod tls;
+mod traces;
 mod unit;
 mod value;
 
@@ -49,6 +50,7 @@ use ingest::IngestConfig;
 
 use crate::checkpoints::CheckpointSettings;
 use crate::history::HistorySettings;
+use crate::traces::TraceSettings;
 
 use flat::Flat;
 use reader::Reader;
@@ -78,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) checkpoints: CheckpointSettings,
     /// The bounds of replays.
     pub(crate) history: HistorySettings,
+    /// Which records are followed, and who is told.
+    pub(crate) traces: TraceSettings,
     /// What is logged.
     pub(crate) log: Log,
     /// Certificates and key sets that are read again when they change.
@@ -179,6 +183,7 @@ impl Config {
                 page_bytes: reader.size("history.page_bytes"),
                 queue_bytes: reader.size("history.queue_bytes"),
             },
+            traces: traces::read(reader),
             log: Log::read(reader),
             files,
             effective: Effective(Vec::new()),

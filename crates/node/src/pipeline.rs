@@ -21,6 +21,7 @@ use crate::admin::PublisherReadiness;
 use crate::checkpoints::{self, Loaded, Taker};
 use crate::clock::now;
 use crate::config::{Instrument, Instruments};
+use crate::traces::Follower;
 
 pub(crate) use counts::IngestCounts;
 use known::Known;
@@ -53,6 +54,7 @@ pub(crate) struct Pipeline {
     /// What is known of instruments from before.
     loaded: Arc<Loaded>,
     taker: Option<Taker>,
+    follower: Option<Follower>,
 }
 
 impl Pipeline {
@@ -88,7 +90,14 @@ impl Pipeline {
             is_open: false,
             loaded: Arc::default(),
             taker: None,
+            follower: None,
         }
+    }
+
+    /// Has some records followed.
+    pub(crate) fn follow(&mut self, follower: Follower) {
+        follower.listen_to(&mut self.port);
+        self.follower = Some(follower);
     }
 
     /// Takes over what was known of instruments, and says what is known now.
@@ -172,6 +181,9 @@ impl Pipeline {
     }
 
     fn remember(&mut self, partition: PartitionIndex, identity: PartitionIdentity) {
+        if let Some(follower) = &mut self.follower {
+            follower.opened(partition.0, &identity);
+        }
         let slot = partition.0 as usize;
         if self.partitions.len() <= slot {
             self.partitions.resize_with(slot + 1, || None);
@@ -199,6 +211,23 @@ impl Pipeline {
                     );
                 }
             }
+        }
+    }
+
+    /// Follows a record that was taken, if it is one of those. What is read while the node catches up
+    /// would show how old it is and nothing else.
+    fn trace(&mut self, at: At, handle: Handle, received: Nanos) {
+        let Some(follower) = self.follower.as_mut().filter(|_| self.is_open) else {
+            return;
+        };
+        let Some(trace) = follower.sample(at) else {
+            return;
+        };
+        let partition = self.partitions.get(at.partition as usize);
+        if let Some(partition) = partition.and_then(Option::as_ref)
+            && let Some(about) = self.publisher.about(handle)
+        {
+            follower.follow(trace, at, partition, about.name, received, &mut self.port);
         }
     }
 
@@ -270,13 +299,16 @@ impl Sink for Pipeline {
             Unwanted::Repeated(_) if !self.is_open => Ok(()),
             other => Err(other),
         });
-        if let Err(unwanted) = taken {
-            self.refusals += 1;
-            if self.refusals <= REFUSALS_LOGGED {
-                let topic = self
-                    .identity(at.partition)
-                    .map_or("?", |identity| &identity.topic);
-                tracing::warn!(topic, offset = at.offset.0, %unwanted, "a record was not taken");
+        match taken {
+            Ok(()) => self.trace(place(at), Handle(instrument.0), now),
+            Err(unwanted) => {
+                self.refusals += 1;
+                if self.refusals <= REFUSALS_LOGGED {
+                    let topic = self
+                        .identity(at.partition)
+                        .map_or("?", |identity| &identity.topic);
+                    tracing::warn!(topic, offset = at.offset.0, %unwanted, "a record was not taken");
+                }
             }
         }
     }
@@ -347,6 +379,11 @@ impl Sink for Pipeline {
             }
         }
         self.port.turn(&mut self.publisher, now);
+        if let Some(follower) = &mut self.follower
+            && follower.is_following()
+        {
+            follower.published(self.port.handed_over());
+        }
         if self.is_open
             && let Some(taker) = &mut self.taker
         {

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::history::Replays;
 use crate::pipeline::{IngestCounts, Pipeline};
 use crate::reload::{Reloader, Reread};
+use crate::traces::Exporter;
 
 /// What `tapecast_build_info` tells; packagers set the revision.
 const BUILD: BuildInfo = BuildInfo {
@@ -64,9 +65,17 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let directory = Arc::new(Directory::new(config.ingest.threads));
     directory.set_lists(config.lists.clone());
     let api = ApiThread::start()?;
-    let (fanout, publishers) = start(
-        &config, &directory, &registry, &readiness, &stop, &failed, &api,
-    )?;
+    let exporter = Exporter::start(&config.traces, config.fanout.listen, registry.traces())?;
+    let (fanout, publishers) = start(&Wiring {
+        config: &config,
+        directory: &directory,
+        registry: &registry,
+        readiness: &readiness,
+        stop: &stop,
+        failed: &failed,
+        api: &api,
+        exporter: exporter.as_ref(),
+    })?;
     let drained = Arc::new(Notify::new());
     let (fanout, log) = (Arc::new(fanout), Arc::new(log));
     let reloader = Arc::new(Reloader::new(
@@ -115,7 +124,11 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
         fanout.wait();
         api.stop();
         stop.stop();
-        join(publishers)
+        let ended = join(publishers);
+        if let Some(exporter) = exporter {
+            exporter.stop();
+        }
+        ended
     });
     let ended = ended.await.context("cannot wait for the threads")?;
     closing.send_replace(true);
@@ -126,15 +139,30 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     }
 }
 
+/// What consumers, publishers and shards are wired with.
+struct Wiring<'a> {
+    config: &'a Config,
+    directory: &'a Arc<Directory>,
+    registry: &'a Registry,
+    readiness: &'a Arc<Readiness>,
+    stop: &'a ingest::Stop,
+    failed: &'a watch::Sender<Option<String>>,
+    api: &'a ApiThread,
+    exporter: Option<&'a Exporter>,
+}
+
 /// Starts consumers, publishers and shards.
 fn start(
-    config: &Config,
-    directory: &Arc<Directory>,
-    registry: &Registry,
-    readiness: &Arc<Readiness>,
-    stop: &ingest::Stop,
-    failed: &watch::Sender<Option<String>>,
-    api: &ApiThread,
+    &Wiring {
+        config,
+        directory,
+        registry,
+        readiness,
+        stop,
+        failed,
+        api,
+        exporter,
+    }: &Wiring<'_>,
 ) -> anyhow::Result<(Fanout, Publishers)> {
     let (ingest_config, loaded) = checkpoints_of(config, registry);
     let consumers = ingest::start(&ingest_config, stop)?;
@@ -185,6 +213,9 @@ fn start(
         let taker = jobs.as_ref().zip(config.checkpoints.write_every);
         let taker = taker.map(|(jobs, every)| Taker::new(every, jobs.clone(), Instant::now()));
         pipeline.keep(Arc::clone(&loaded), taker);
+        if let Some(exporter) = exporter {
+            pipeline.follow(exporter.follower());
+        }
         if names_instruments {
             pipeline.list_named();
         }

@@ -21,4 +21,5 @@ mod http;
 mod mapper;
 mod oracle;
 mod sessions;
+mod traces;
 mod views;

@@ -7,6 +7,7 @@ use market::Nanos;
 
 use super::pump::{Batch, Plan};
 use super::state::State;
+use crate::clock::wall_clock;
 use crate::events::write_data;
 use crate::session::Phase;
 
@@ -28,7 +29,7 @@ impl State {
             if begin != Nanos(0) {
                 self.metrics
                     .stage_queue
-                    .record_ns(super::state::wall_clock().since(begin));
+                    .record_ns(wall_clock().since(begin));
             }
         }
         batch.give_segments(segments);

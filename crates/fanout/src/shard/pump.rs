@@ -7,8 +7,9 @@ use market::Nanos;
 use streams::Frames;
 
 use super::sender::{BATCH, Sender};
-use super::state::{State, number, wall_clock};
+use super::state::{State, number};
 use super::subscribers::{channel_label, encoding_label};
+use crate::clock::wall_clock;
 use crate::session::{Phase, Session};
 
 /// Several streams' frames for one session are copied together up to this size and sent at once:

@@ -11,8 +11,9 @@ use wire::control::{
 };
 use wire::{ViewParams, close, control};
 
-use super::state::{State, wall_clock};
+use super::state::State;
 use super::subscribers::Join;
+use crate::clock::wall_clock;
 use crate::directory::{Directory, Listing};
 use crate::events::MOST_STREAMS;
 use crate::inbound::InboundEvent;

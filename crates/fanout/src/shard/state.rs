@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use market::{Epoch, Nanos};
+use market::Epoch;
 use metrics::ShardMetrics;
 use metrics::label::CloseReason;
 use mio::unix::SourceFd;
@@ -15,6 +15,7 @@ use streams::{Chunks, Opcode, Ring, StreamKey};
 use wire::{Encoding, close};
 
 use super::Common;
+use super::followed::Followed;
 use super::pump::Batch;
 use super::sender::Sender;
 use super::sweep::{self, Check};
@@ -59,6 +60,8 @@ pub(super) struct State {
     /// Whether streams have marks, from where on their rings are kept at the next pass's end.
     pub(super) marked: bool,
     pub(super) spare: Chunks,
+    /// Followed records that came since the last pass ended.
+    pub(super) followed: Vec<Followed>,
     /// Taken out while a pass is under way.
     pub(super) batch: Option<Box<Batch>>,
     /// What is received is read into here, so that a session that waits has no buffer.
@@ -126,6 +129,7 @@ impl State {
             ring_bytes: 0,
             marked: false,
             spare: Chunks::default(),
+            followed: Vec::new(),
             batch: Some(Box::new(Batch::new(sender))),
             received: vec![0; READ].into_boxed_slice(),
             lines: TokenBucket::full(Self::lines(), 0),
@@ -328,12 +332,4 @@ fn reason_of(code: u16) -> CloseReason {
         close::EXPIRED => CloseReason::Expired,
         _ => CloseReason::Client,
     }
-}
-
-/// This machine's clock.
-pub(super) fn wall_clock() -> Nanos {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Nanos(since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }))
 }

@@ -41,7 +41,10 @@ impl State {
     /// Takes what a publisher delivered; sends nothing yet.
     pub(super) fn take_in(&mut self, delivery: Delivery) {
         match delivery {
-            Delivery::Runs(runs) => {
+            Delivery::Runs { runs, marks } => {
+                if let Some(marks) = &marks {
+                    self.follow(marks, &runs);
+                }
                 for run in runs {
                     self.take_run(run);
                 }

@@ -7,8 +7,9 @@ use wire::json::InstrumentText;
 use wire::packed::Packer;
 use wire::{Encoding, GoAway, GoAwayReason, Head, close, json, sbe};
 
-use super::state::{State, number, wall_clock};
+use super::state::{State, number};
 use crate::access;
+use crate::clock::wall_clock;
 use crate::session::Ping;
 
 /// A tick of a shard's clock: how exact pings and deadlines are.

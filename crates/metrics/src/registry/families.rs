@@ -7,7 +7,7 @@ use crate::family::{Kind, Sample, Scrape, gauge, seconds};
 use crate::registry::NodeMetrics;
 use crate::{
     BuildInfo, By, CheckpointMetrics, Counter, Histogram, HistoryMetrics, IngestMetrics,
-    PublisherMetrics, ShardMetrics, TopicMetrics,
+    PublisherMetrics, ShardMetrics, TopicMetrics, TraceMetrics,
 };
 
 pub(super) fn node(build: &BuildInfo, node: &Arc<NodeMetrics>, out: &mut Scrape) {
@@ -147,6 +147,28 @@ pub(super) fn history(history: &Arc<HistoryMetrics>, out: &mut Scrape) {
         "Kafka records read for replays of the past.",
         history,
         |h| &h.records,
+    );
+}
+
+pub(super) fn traces(traces: &Arc<TraceMetrics>, out: &mut Scrape) {
+    let traces = std::slice::from_ref(traces);
+    out.sum(
+        "tapecast_trace_spans_exported_total",
+        "Spans of followed records that the collector took.",
+        traces,
+        |t| &t.exported,
+    );
+    out.sum(
+        "tapecast_trace_spans_failed_total",
+        "Spans of followed records that the collector did not take.",
+        traces,
+        |t| &t.failed,
+    );
+    out.sum(
+        "tapecast_trace_spans_dropped_total",
+        "Spans of followed records for which there was no room while the collector was waited for.",
+        traces,
+        |t| &t.dropped,
     );
 }
 

@@ -21,6 +21,9 @@ const GIB: u64 = 1 << 30;
 /// What a topic may be called.
 pub(super) const TOPIC: &str =
     "1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', such as \"tapecast-checkpoints\"";
+/// Where a collector may be.
+pub(super) const COLLECTOR: &str =
+    "a URL by http without a path, such as \"http://127.0.0.1:4318\"";
 /// What a pointer of a mapping may be.
 const POINTER: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several have spaces between"##;
 
@@ -728,6 +731,25 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Integer(0, 1_000_000),
         default: None("not limited"),
         meaning: "The most sessions of the subject on this node; further ones are refused with HTTP 429.",
+    },
+    Key {
+        path: "traces.endpoint",
+        kind: Kind::Text(COLLECTOR),
+        default: None("none: nothing is followed"),
+        meaning: "An OpenTelemetry collector that takes OTLP over HTTP, at `/v1/traces` below this; `OTEL_EXPORTER_OTLP_HEADERS` adds headers.",
+    },
+    // At 100,000 records a second that is ten a second, which is plenty to look at.
+    Key {
+        path: "traces.one_in",
+        kind: Kind::Integer(1, 1_000_000_000),
+        default: Value("10000"),
+        meaning: "One record of so many is followed from Kafka to the sockets; every node follows the same ones.",
+    },
+    Key {
+        path: "traces.service",
+        kind: Kind::Text("a name"),
+        default: Value("tapecast"),
+        meaning: "What the node calls its service (`service.name`).",
     },
     Key {
         path: "log.level",
