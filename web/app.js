@@ -4,6 +4,7 @@
 // rendered. Whatever is shown of a stream that is not trusted is shown as such.
 
 import { BannerView, BarView, LadderView, ProofView, QuoteView, TAPE_LENGTH, TableView, TapeView } from "./views.js";
+import { Door } from "./door.js";
 import { LedgerView } from "./ledger.js";
 import { Client } from "./tapecast/client.js";
 import { approximate, decimalsOf } from "./tapecast/decimal.js";
@@ -109,6 +110,7 @@ class Row {
 
 class App {
   #client;
+  #door = new Door(() => this.#client.restart());
   #rows = new Map();
   #byStream = new Map();
   #symbol = null;
@@ -137,10 +139,14 @@ class App {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.#client = new Client({
       urls: `${scheme}://${location.host}/ws`,
+      token: () => this.#door.token,
       handlers: {
         message: (stream, message, outcome) => this.#message(stream, message, outcome),
         stream: (stream) => this.#streamChanged(stream),
-        status: () => this.#touchAll(),
+        status: () => {
+          if (this.#client.status.phase === "waiting") this.#door.look();
+          this.#touchAll();
+        },
         instruments: (list) => this.#list(list),
         problem: (words) => {
           this.#problem = words;
@@ -155,6 +161,7 @@ class App {
       if (symbol !== null) this.select(symbol);
     });
     setInterval(() => this.#slow(), SLOW_RENDER_MS);
+    new LedgerView(() => this.#door.token);
     this.#client.start();
     this.#touch();
   }
@@ -346,4 +353,3 @@ function symbolInHash() {
 const hashOf = (symbol) => `#${encodeURIComponent(symbol).replaceAll("%3A", ":")}`;
 
 new App();
-new LedgerView();

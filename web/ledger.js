@@ -1,5 +1,7 @@
 // The ledger: what became of every instrument's records, as the node accounts for it.
 
+import { headersOf } from "./door.js";
+
 const REFRESH_MS = 5_000;
 /** Pages that are read at most: 20,000 instruments. */
 const MOST_PAGES = 20;
@@ -44,8 +46,11 @@ export class LedgerView {
   #text = document.getElementById("ledger-text");
   #body = document.getElementById("ledger-rows");
   #timer = 0;
+  #token;
 
-  constructor() {
+  /** @param token what gives the token, where the node wants one; null for none */
+  constructor(token) {
+    this.#token = token;
     document.getElementById("ledger-open").addEventListener("click", () => this.#open());
     document.getElementById("ledger-close").addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("close", () => clearInterval(this.#timer));
@@ -60,7 +65,7 @@ export class LedgerView {
   async #read() {
     try {
       const accounts = await readLedger(async (path) => {
-        const answer = await fetch(path);
+        const answer = await fetch(path, { headers: headersOf(this.#token()) });
         if (!answer.ok) throw new Error(`the node answers ${answer.status}`);
         return answer.json();
       });

@@ -35,7 +35,7 @@ const browser = {
   random: () => Math.random(),
   setTimeout: (run, delay) => setTimeout(run, delay),
   clearTimeout: (timer) => clearTimeout(timer),
-  open: (url, protocol) => new WebSocket(url, [protocol]),
+  open: (url, protocols) => new WebSocket(url, protocols),
 };
 
 const CHANNEL_OF = {
@@ -72,6 +72,7 @@ export function batches(entries, wrap, limit = OUTBOUND_BYTES) {
 
 export class Client {
   #urls;
+  #token;
   #handlers;
   #env;
   #socket = null;
@@ -89,11 +90,13 @@ export class Client {
 
   /**
    * @param urls one WebSocket URL, or several that are tried in turn
+   * @param token what gives the token to connect with, where the node wants one; null for none
    * @param handlers status(), instruments(list), message(stream, message, outcome), stream(stream), problem(text)
    * @param environment clock, timers, randomness and sockets; a test brings its own
    */
-  constructor({ urls, handlers = {}, environment = {} }) {
+  constructor({ urls, token = () => null, handlers = {}, environment = {} }) {
     this.#urls = [].concat(urls);
+    this.#token = token;
     this.#handlers = handlers;
     this.#env = { ...browser, ...environment };
     /** What the connection is doing: "connecting", "open", "waiting" (for the next attempt) or "stopped". */
@@ -116,6 +119,13 @@ export class Client {
 
   start() {
     if (this.status.phase === "stopped") this.#connect();
+  }
+
+  /** Connects at once, and counts failures anew: there is another token. */
+  restart() {
+    this.stop();
+    this.status.attempt = 0;
+    this.start();
   }
 
   stop() {
@@ -148,6 +158,12 @@ export class Client {
 
   // ---- the connection
 
+  /** A script can set no header, so the token stands beside the encoding; the node never chooses it. */
+  #protocols() {
+    const token = this.#token();
+    return token === null ? [SUBPROTOCOL] : [SUBPROTOCOL, `tapecast.bearer.${token}`];
+  }
+
   #connect() {
     const url = this.#urls[0];
     this.#urls.push(this.#urls.shift());
@@ -155,7 +171,7 @@ export class Client {
     this.#become({ phase: "connecting", retryAt: null });
     let socket;
     try {
-      socket = this.#env.open(url, SUBPROTOCOL);
+      socket = this.#env.open(url, this.#protocols());
     } catch (error) {
       this.#retry(error.message);
       return;
@@ -495,7 +511,7 @@ function closeCause(code, reason) {
   const known = {
     1000: "closed by the node", 1001: "the node is going away", 1006: "the connection broke or was refused",
     1012: "the node is restarting", 4000: "this page was too slow", 4001: "a heartbeat was not answered in time",
-    4002: "too many messages were sent",
+    4002: "too many messages were sent", 4003: "the token has expired",
   };
   return known[code] ?? `closed with ${code}${reason ? ": " + reason : ""}`;
 }

@@ -69,19 +69,21 @@ class Socket {
 }
 
 /** A client on a fake network; `random` is what its dice show. */
-function setUp({ random = () => 0.5, urls = ["ws://a", "ws://b"] } = {}) {
+function setUp({ random = () => 0.5, urls = ["ws://a", "ws://b"], token } = {}) {
   const clock = new Clock();
   const sockets = [];
   const log = [];
   const client = new Client({
     urls: [...urls],
+    token,
     environment: {
       now: () => clock.time,
       random,
       setTimeout: (run, delay) => clock.setTimeout(run, delay),
       clearTimeout: (timer) => clock.clearTimeout(timer),
-      open: (url) => {
+      open: (url, protocols) => {
         sockets.push(new Socket(url, clock));
+        sockets.at(-1).protocols = protocols;
         return sockets.at(-1);
       },
     },
@@ -351,4 +353,19 @@ test("a stopped client says and opens nothing more", () => {
   client.stop();
   clock.pass(100_000);
   assert.deepEqual([sockets.length, sockets[0].readyState], [1, 3]);
+});
+
+test("a token goes beside the encoding, and another one is used at once", () => {
+  let token = null;
+  const { sockets, client, clock } = setUp({ token: () => token });
+  assert.deepEqual(sockets[0].protocols, ["tapecast.sbe.v1"]);
+  sockets[0].onclose({ code: 1006, reason: "" });
+  token = "abc.def";
+  client.restart();
+  assert.equal(sockets.length, 2);
+  assert.deepEqual(sockets[1].protocols, ["tapecast.sbe.v1", "tapecast.bearer.abc.def"]);
+  sockets[1].accept();
+  assert.equal(client.status.phase, "open");
+  clock.pass(1000);
+  assert.equal(sockets.length, 2, "the attempt that was planned before is not made");
 });

@@ -18,11 +18,12 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'";
 
 /// Path, content type and content.
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("/", HTML, include_str!("../../../web/index.html")),
     ("/style.css", STYLE, include_str!("../../../web/style.css")),
     ("/icon.svg", ICON, include_str!("../../../web/icon.svg")),
     ("/app.js", SCRIPT, include_str!("../../../web/app.js")),
+    ("/door.js", SCRIPT, include_str!("../../../web/door.js")),
     ("/ledger.js", SCRIPT, include_str!("../../../web/ledger.js")),
     ("/views.js", SCRIPT, include_str!("../../../web/views.js")),
     (
