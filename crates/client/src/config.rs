@@ -40,8 +40,8 @@ impl Default for Config {
             encoding: Encoding::Sbe,
             raw: false,
             connect_timeout: Duration::from_secs(10),
-            // Nodes ping and streams beat every few seconds.
-            liveness: Duration::from_secs(30),
+            // Nodes tell something every five seconds, if only a ping: thrice nothing is the end.
+            liveness: Duration::from_secs(15),
             stream_liveness: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(10),
             settled: Duration::from_secs(10),

@@ -404,6 +404,11 @@ fn take_seat(shard: &Shard, grant: &Arc<Grant>) -> Result<Seat, Refusal> {
         return Err(Box::new((HandshakeRefusal::Draining, response)));
     }
     shard.seats().take(grant).map_err(|full| match full {
+        NoSeat::NotReady => {
+            let response =
+                busy("this node has not caught up with the market; another one serves you\n");
+            Box::new((HandshakeRefusal::NotReady, response))
+        }
         NoSeat::Node => {
             let response = busy("this node has as many sessions as it may\n");
             Box::new((HandshakeRefusal::Full, response))
@@ -462,6 +467,9 @@ fn in_json(why: HandshakeRefusal, mut response: Response<Body>) -> Response<Body
     let error = match why {
         HandshakeRefusal::Draining => {
             r#"{"error":{"code":"draining","message":"this node is stopping; another one serves you"}}"#
+        }
+        HandshakeRefusal::NotReady => {
+            r#"{"error":{"code":"not_ready","message":"this node has not caught up with the market; another one serves you"}}"#
         }
         HandshakeRefusal::Full => {
             r#"{"error":{"code":"full","message":"this node has as many sessions as it may"}}"#

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::access::Grant;
@@ -9,6 +9,8 @@ use crate::access::Grant;
 pub struct Seats {
     taken: AtomicUsize,
     most: AtomicUsize,
+    /// Whether anybody is let in.
+    open: AtomicBool,
     /// Sessions by subject, of subjects that have any; so at most as many as there are seats.
     subjects: Mutex<HashMap<Box<str>, u32>>,
 }
@@ -23,6 +25,8 @@ pub(crate) struct Seat {
 /// Why there is no seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoSeat {
+    /// The node has nothing right to show yet, or any more.
+    NotReady,
     /// The node has as many sessions as it may.
     Node,
     /// The subject has.
@@ -36,6 +40,7 @@ impl Seats {
         Self {
             taken: AtomicUsize::new(0),
             most: AtomicUsize::new(most),
+            open: AtomicBool::new(true),
             subjects: Mutex::default(),
         }
     }
@@ -51,7 +56,15 @@ impl Seats {
         self.most.store(most, Ordering::Relaxed);
     }
 
+    /// From now on somebody is let in, or nobody; who has a seat keeps it.
+    pub fn let_in(&self, open: bool) {
+        self.open.store(open, Ordering::Relaxed);
+    }
+
     pub(crate) fn take(self: &Arc<Self>, grant: &Arc<Grant>) -> Result<Seat, NoSeat> {
+        if !self.open.load(Ordering::Relaxed) {
+            return Err(NoSeat::NotReady);
+        }
         let most = self.most.load(Ordering::Relaxed);
         let took = self
             .taken
@@ -113,6 +126,20 @@ impl Drop for Seat {
 mod tests {
     use super::*;
     use crate::access::Rights;
+
+    #[test]
+    fn a_node_that_is_not_ready_takes_nobody_and_keeps_whom_it_has() {
+        let seats = Arc::new(Seats::new(2));
+        let anybody = Arc::default();
+        let first = seats.take(&anybody).unwrap();
+        seats.let_in(false);
+        assert_eq!(seats.take(&anybody).unwrap_err(), NoSeat::NotReady);
+        assert_eq!(seats.taken(), 1);
+        seats.let_in(true);
+        let _second = seats.take(&anybody).unwrap();
+        drop(first);
+        assert_eq!(seats.taken(), 1);
+    }
 
     #[test]
     fn a_full_node_takes_nobody_until_a_seat_is_free() {

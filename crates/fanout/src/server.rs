@@ -116,6 +116,11 @@ impl Fanout {
         self.live.replace(settings);
     }
 
+    /// From now on new sessions are let in, or refused with 503; those that there are stay.
+    pub fn let_in(&self, open: bool) {
+        self.seats.let_in(open);
+    }
+
     /// Lets no new session in, tells all to go, wave by wave, closes each some time later, and ends the
     /// shards: as the settings say, within `drain_for` and `drain_delay`.
     pub fn stop(&self, reason: GoAwayReason) {

@@ -9,6 +9,7 @@ pub(crate) use statistics::Watermark;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -44,6 +45,7 @@ pub(crate) fn asking(config: &IngestConfig) -> KafkaResult<KafkaConsumer> {
 #[derive(Default)]
 pub(crate) struct Watcher {
     watermarks: Mutex<Vec<Watermark>>,
+    heard: Mutex<Option<Instant>>,
     has_changed: AtomicBool,
     changed: Mutex<Vec<String>>,
     notes: AtomicU64,
@@ -53,6 +55,11 @@ impl Watcher {
     /// What was told of the logs' ends since this was last asked.
     pub(crate) fn take_watermarks(&self) -> Vec<Watermark> {
         taken(&self.watermarks)
+    }
+
+    /// When a broker last said anything, as far as is known; `None` before one has.
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        self.heard.lock().map_or(None, |heard| *heard)
     }
 
     /// How often something was told. A poll that takes note of something returns no record,
@@ -105,10 +112,21 @@ impl ClientContext for Watcher {
 
     fn stats_raw(&self, json: &[u8]) {
         self.notes.fetch_add(1, Ordering::Relaxed);
-        match (statistics::watermarks(json), self.watermarks.lock()) {
-            (Ok(told), Ok(mut watermarks)) => *watermarks = told,
-            (Err(error), _) => tracing::warn!(%error, "cannot read the kafka client's statistics"),
-            (Ok(_), Err(_)) => {}
+        let told = match statistics::read(json) {
+            Ok(told) => told,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the kafka client's statistics");
+                return;
+            }
+        };
+        if let Ok(mut watermarks) = self.watermarks.lock() {
+            *watermarks = told.watermarks;
+        }
+        let heard = told
+            .silent
+            .and_then(|silent| Instant::now().checked_sub(silent));
+        if let Ok(mut last) = self.heard.lock() {
+            *last = heard.max(*last);
         }
     }
 

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use market::Nanos;
 
@@ -123,4 +124,7 @@ pub struct Progress {
     pub client_errors: u64,
     /// How often the Kafka client was replaced by a new one.
     pub new_clients: u64,
+    /// When a broker last said anything, if only that there is nothing new; `None` before one has.
+    /// It is known to a second.
+    pub heard: Option<Instant>,
 }

@@ -141,6 +141,8 @@ label! {
     Full = "full",
     /// The node is stopping (503).
     Draining = "draining",
+    /// The node has not caught up with Kafka, or hears nothing of it (503).
+    NotReady = "not_ready",
     /// The request is no WebSocket handshake as RFC 6455 wants it (400).
     BadRequest = "bad_request",
     /// The WebSocket version or the upgrade is missing or other than 13 (426).

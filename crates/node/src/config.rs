@@ -45,6 +45,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ingest::IngestConfig;
 
@@ -68,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) admin: SocketAddr,
     /// What is read from Kafka.
     pub(crate) ingest: IngestConfig,
+    /// How long Kafka may say nothing before the node is not ready.
+    pub(crate) lost_after: Duration,
     /// Exponents, aliases and bounds of instruments.
     pub(crate) instruments: Arc<Instruments>,
     /// The lists that clients may name.
@@ -124,6 +127,7 @@ impl Config {
             reader.mistake("admin.listen", "another address than public.listen");
         }
         let ingest = kafka::read(reader);
+        let lost_after = reader.duration("kafka.lost_after");
         let instruments = Instruments::read(reader);
         let lists = lists::read(reader);
         let mut fanout = fanout::Settings {
@@ -162,6 +166,7 @@ impl Config {
         Self {
             admin,
             ingest,
+            lost_after,
             streams: streams::Settings {
                 log_bytes,
                 log_budget,

@@ -1,9 +1,11 @@
 //! What stands between a consumer and its publisher: one of each a thread.
 //!
 //! In reading order: [`known`], which finds instruments by what records call them; [`counts`],
-//! which shows what was counted; and the pipeline itself.
+//! which shows what was counted; [`hearing`], which knows whether Kafka is there; and the pipeline
+//! itself.
 
 mod counts;
+mod hearing;
 mod known;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::config::{Instrument, Instruments};
 use crate::traces::Follower;
 
 pub(crate) use counts::IngestCounts;
+use hearing::Hearing;
 use known::Known;
 
 /// How often time's own work is done and totals are shown.
@@ -42,6 +45,8 @@ pub(crate) struct Pipeline {
     /// By partition index: what was opened there.
     partitions: Vec<Option<PartitionIdentity>>,
     readiness: PublisherReadiness,
+    hearing: Hearing,
+    cut_off: bool,
     metrics: Arc<PublisherMetrics>,
     ingest: IngestCounts,
     /// When the first event of the batch at hand was taken.
@@ -69,6 +74,7 @@ impl Pipeline {
         directory: Arc<Directory>,
         instruments: Arc<Instruments>,
         readiness: PublisherReadiness,
+        lost_after: Duration,
         metrics: Arc<PublisherMetrics>,
         ingest: IngestCounts,
     ) -> Self {
@@ -81,6 +87,8 @@ impl Pipeline {
             known: Known::default(),
             partitions: Vec::new(),
             readiness,
+            hearing: Hearing::new(lost_after),
+            cut_off: false,
             metrics,
             ingest,
             batch_began: None,
@@ -240,6 +248,18 @@ impl Pipeline {
         if progress.discovered {
             self.readiness.listed();
         }
+        let was_cut_off =
+            std::mem::replace(&mut self.cut_off, self.hearing.is_cut_off(progress, at));
+        if self.cut_off && !was_cut_off {
+            tracing::warn!(
+                "nothing is heard from kafka; new sessions are refused until it is caught up with again"
+            );
+            self.publisher.lose_touch(now());
+        } else if was_cut_off && !self.cut_off {
+            tracing::info!("kafka is heard again, and caught up with");
+            self.publisher.regain_touch(now());
+        }
+        self.readiness.cut_off(self.cut_off);
         self.readiness.turned(at);
     }
 }

@@ -78,6 +78,8 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     })?;
     let drained = Arc::new(Notify::new());
     let (fanout, log) = (Arc::new(fanout), Arc::new(log));
+    let gate = Arc::clone(&fanout);
+    readiness.govern(Box::new(move |ready| gate.let_in(ready)));
     let reloader = Arc::new(Reloader::new(
         &config,
         reread,
@@ -207,6 +209,7 @@ fn start(
             Arc::clone(directory),
             Arc::clone(&config.instruments),
             readiness.publisher(),
+            config.lost_after,
             registry.add_publisher(),
             IngestCounts::new(registry.add_ingest()),
         );

@@ -293,6 +293,31 @@ impl Publisher {
         }
     }
 
+    /// The log itself is not heard any more: all that is live goes stale, however short a time ago
+    /// it spoke last.
+    pub fn lose_touch(&mut self, now: Nanos) {
+        for (number, instrument) in self.instruments.iter_mut().enumerate() {
+            if instrument.go_stale(now, &mut self.desk) {
+                self.desk.stats.went_stale += 1;
+                self.changed
+                    .push(Handle(u32::try_from(number).unwrap_or(u32::MAX)));
+            }
+        }
+    }
+
+    /// The log is heard again, and all that it has was read: what was quiet for no longer than
+    /// instruments may be is live again, also when nothing was said of it meanwhile.
+    pub fn regain_touch(&mut self, now: Nanos) {
+        let after = self.settings.stale_after.unwrap_or(u64::MAX);
+        for (number, instrument) in self.instruments.iter_mut().enumerate() {
+            let is_well = instrument.last_well().0.saturating_add(after) > now.0;
+            if is_well && instrument.go_live(now, &mut self.desk) {
+                self.changed
+                    .push(Handle(u32::try_from(number).unwrap_or(u32::MAX)));
+            }
+        }
+    }
+
     /// Lets every stream speak whose interval is over and that has anything to say.
     pub fn speak(&mut self, now: Nanos) {
         while let Some(resting) = self.desk.paces.next(now) {

@@ -184,6 +184,8 @@ impl State {
         }
         let ticks = sweep::ticks(self.settings.ping_interval);
         self.checks.add(ticks, Check::life(index, token));
+        let ticks = sweep::ticks(sweep::QUIET);
+        self.checks.add(ticks, Check::quiet(index, token));
         self.metrics.sessions_opened.inc();
         self.metrics.sessions_open.inc();
         if !read_ahead.is_empty() {

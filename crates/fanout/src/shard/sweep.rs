@@ -30,6 +30,8 @@ pub(super) struct Check {
 enum What {
     /// Whether it lives.
     Life,
+    /// Whether it was told anything.
+    Quiet,
     /// Whether what let it in still holds.
     Expiry,
 }
@@ -37,7 +39,19 @@ enum What {
 /// The longest that is waited for an expiry at once: clocks are set, and then it comes earlier.
 const EXPIRY_LOOK: Duration = Duration::from_secs(60);
 
+/// How often a session without streams is told something. Streams tell where they stand every few
+/// seconds; so whoever hears nothing from a node for some seconds more, a client or a balancer,
+/// knows that the node hangs or is gone.
+pub(super) const QUIET: Duration = Duration::from_secs(4);
+
 impl Check {
+    pub(super) fn quiet(session: usize, token: u32) -> Self {
+        Self {
+            what: What::Quiet,
+            ..Self::life(session, token)
+        }
+    }
+
     pub(super) fn life(session: usize, token: u32) -> Self {
         Self {
             session: number(session),
@@ -91,6 +105,13 @@ impl State {
             }
             return;
         }
+        if matches!(check.what, What::Quiet) {
+            if session.ending.is_none() {
+                self.break_silence(index);
+                self.checks.add(ticks(QUIET), check);
+            }
+            return;
+        }
         if let Some(ending) = &session.ending {
             if ending.until <= now {
                 self.lose(index);
@@ -125,6 +146,18 @@ impl State {
             self.settings.pong_timeout
         };
         self.checks.add(ticks(wait), check);
+    }
+
+    /// Pings a session that has no streams.
+    fn break_silence(&mut self, index: usize) {
+        let session = &mut self.sessions[index];
+        let is_quiet = session.subs().next().is_none();
+        // Whose socket takes nothing would only have more to take.
+        if is_quiet && !session.blocked && session.outgoing.is_none() {
+            session.say(Opcode::Ping, b"");
+            self.metrics.pings.inc();
+            self.mark_to_send(index);
+        }
     }
 
     /// Closes a session whose token has expired, or looks again when it will have.

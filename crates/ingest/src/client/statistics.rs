@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -13,10 +14,31 @@ pub(crate) struct Watermark {
     pub(crate) fetched_to: i64,
 }
 
+/// What the statistics say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) watermarks: Vec<Watermark>,
+    /// How long ago a broker said anything; `None` where none has on a connection that stands.
+    pub(super) silent: Option<Duration>,
+}
+
 #[derive(Deserialize)]
 struct Statistics {
     #[serde(default)]
+    brokers: BTreeMap<String, Broker>,
+    #[serde(default)]
     topics: BTreeMap<String, Topic>,
+}
+
+#[derive(Deserialize)]
+struct Broker {
+    /// Microseconds since something was received; below zero where nothing was on this connection.
+    #[serde(default = "never")]
+    rxidle: i64,
+}
+
+const fn never() -> i64 {
+    -1
 }
 
 #[derive(Deserialize)]
@@ -33,8 +55,11 @@ struct Partition {
 }
 
 /// Reads the statistics that librdkafka gives as JSON, once a second.
-pub(super) fn watermarks(json: &[u8]) -> Result<Vec<Watermark>, serde_json::Error> {
+pub(super) fn read(json: &[u8]) -> Result<Told, serde_json::Error> {
     let statistics: Statistics = serde_json::from_slice(json)?;
+    let brokers = statistics.brokers.values();
+    let silent = brokers.filter_map(|broker| u64::try_from(broker.rxidle).ok());
+    let silent = silent.min().map(Duration::from_micros);
     let mut watermarks = Vec::new();
     for (name, topic) in statistics.topics {
         // The partition -1 stands for those that are not known yet.
@@ -51,7 +76,7 @@ pub(super) fn watermarks(json: &[u8]) -> Result<Vec<Watermark>, serde_json::Erro
             });
         }
     }
-    Ok(watermarks)
+    Ok(Told { watermarks, silent })
 }
 
 #[cfg(test)]
@@ -59,8 +84,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ends_of_partitions_are_read() {
-        let json = br#"{"name":"x","brokers":{},"topics":{"t":{"topic":"t","partitions":{
+    fn the_ends_of_partitions_and_the_silence_of_brokers_are_read() {
+        let json = br#"{"name":"x","brokers":{
+            "a:1/1":{"name":"a:1/1","state":"UP","rxidle":7000},
+            "a:2/2":{"name":"a:2/2","state":"UP","rxidle":9000},
+            "a:1/bootstrap":{"name":"a:1/bootstrap","state":"INIT","rxidle":-1}},"topics":{"t":{"topic":"t","partitions":{
             "0":{"partition":0,"hi_offset":7,"eof_offset":6,"lo_offset":1},
             "-1":{"partition":-1,"hi_offset":-1001,"eof_offset":-1001}}}}}"#;
         let expected = Watermark {
@@ -69,8 +97,10 @@ mod tests {
             high: 7,
             fetched_to: 6,
         };
-        assert_eq!(watermarks(json).unwrap(), [expected]);
-        assert_eq!(watermarks(b"{}").unwrap(), []);
-        assert!(watermarks(b"[").is_err());
+        let told = read(json).unwrap();
+        assert_eq!(told.watermarks, [expected]);
+        assert_eq!(told.silent, Some(Duration::from_millis(7)));
+        assert_eq!(read(b"{}").unwrap().silent, None);
+        assert!(read(b"[").is_err());
     }
 }

@@ -79,6 +79,10 @@ impl Consumer {
     pub(super) fn learn_watermarks<S: Sink>(&mut self, sink: &mut S, drained: Drained) {
         let told = watcher(&self.client).take_watermarks();
         told.iter().for_each(|one| self.partitions.learn(one));
+        let heard = watcher(&self.client).heard();
+        // A client that was made anew has not heard anybody yet.
+        let progress = &mut self.partitions.progress;
+        progress.heard = heard.max(progress.heard);
         if drained == Drained::Yes {
             self.partitions.drained(sink);
         }

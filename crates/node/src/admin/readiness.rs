@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A publisher that has not turned for so long is stuck: it turns at least every 100 ms when there
@@ -12,12 +12,17 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// A node becomes ready when every publisher has listed its partitions and caught up with all of
 /// them. It then stays so until it drains: partitions that appear later are caught up with while
 /// the others are served, since a new topic would otherwise take every node of the fleet out of the
-/// load balancer at once.
+/// load balancer at once. Only while it hears nothing from Kafka is it not ready again: what it has
+/// grows old, and nobody can say how old.
 pub(crate) struct Readiness {
     since: Instant,
     progress: Mutex<Progress>,
     draining: AtomicBool,
+    /// Is told whether the node is ready, each time that it may have changed.
+    gate: OnceLock<Gate>,
 }
+
+type Gate = Box<dyn Fn(bool) + Send + Sync>;
 
 #[derive(Default)]
 struct Progress {
@@ -25,6 +30,8 @@ struct Progress {
     /// Publishers that have not listed their partitions yet.
     starting: usize,
     behind: BTreeSet<TopicPartition>,
+    /// Publishers that hear nothing from Kafka, or have not caught up since.
+    cut_off: usize,
     pulses: Vec<Arc<AtomicU64>>,
 }
 
@@ -41,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) starting: usize,
     /// Partitions that are not caught up with.
     pub(crate) behind: Vec<TopicPartition>,
+    /// Publishers that hear nothing from Kafka, or have not caught up since.
+    pub(crate) cut_off: usize,
 }
 
 /// One publisher's share of the readiness.
@@ -48,6 +57,7 @@ pub(crate) struct PublisherReadiness {
     readiness: Arc<Readiness>,
     pulse: Arc<AtomicU64>,
     listed: bool,
+    cut_off: bool,
 }
 
 impl Readiness {
@@ -58,7 +68,17 @@ impl Readiness {
             since: Instant::now(),
             progress: Mutex::default(),
             draining: AtomicBool::new(false),
+            gate: OnceLock::new(),
         })
+    }
+
+    /// From now on, sessions are let in while the node is ready, and only then. Only the first call
+    /// counts.
+    pub(crate) fn govern(&self, gate: Gate) {
+        let progress = self.progress();
+        gate(progress.is_ready());
+        // There is one fan-out.
+        let _first = self.gate.set(gate);
     }
 
     /// Adds a publisher, which is not ready.
@@ -72,6 +92,7 @@ impl Readiness {
             readiness: Arc::clone(self),
             pulse,
             listed: false,
+            cut_off: false,
         }
     }
 
@@ -84,10 +105,11 @@ impl Readiness {
         let draining = self.draining.load(Ordering::SeqCst);
         let progress = self.progress();
         Report {
-            ready: progress.was_ready && !draining,
+            ready: progress.is_ready() && !draining,
             draining,
             starting: progress.starting,
             behind: progress.behind.iter().cloned().collect(),
+            cut_off: progress.cut_off,
         }
     }
 
@@ -107,6 +129,9 @@ impl Readiness {
         let mut progress = self.progress();
         change(&mut progress);
         progress.was_ready |= progress.starting == 0 && progress.behind.is_empty();
+        if let Some(gate) = self.gate.get() {
+            gate(progress.is_ready());
+        }
     }
 
     /// A panic elsewhere leaves it whole, since each change is made of single calls.
@@ -117,6 +142,12 @@ impl Readiness {
     fn millis(&self, now: Instant) -> u64 {
         let span = now.saturating_duration_since(self.since);
         u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Progress {
+    const fn is_ready(&self) -> bool {
+        self.was_ready && self.cut_off == 0
     }
 }
 
@@ -140,6 +171,20 @@ impl PublisherReadiness {
         if !self.listed {
             self.listed = true;
             self.readiness.change(|progress| progress.starting -= 1);
+        }
+    }
+
+    /// Whether it hears nothing from Kafka, or has not caught up since.
+    pub(crate) fn cut_off(&mut self, cut_off: bool) {
+        if self.cut_off != cut_off {
+            self.cut_off = cut_off;
+            self.readiness.change(|progress| {
+                progress.cut_off = if cut_off {
+                    progress.cut_off + 1
+                } else {
+                    progress.cut_off.saturating_sub(1)
+                };
+            });
         }
     }
 

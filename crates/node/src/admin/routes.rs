@@ -11,6 +11,10 @@ use super::{AdminState, status};
 /// Partitions that an answer names; it always has their number.
 const NAMED_PARTITIONS: usize = 100;
 
+/// Asks for 404 in the place of 503. HAProxy takes that for: nothing new, and what is there stays;
+/// and any other failure for the end of the node, with all of its sessions.
+const SOFT: &str = "else=404";
+
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -24,7 +28,7 @@ pub(super) fn answer(state: &AdminState, request: &Request<Incoming>) -> Answer 
     match request.uri().path() {
         "/metrics" if is_read => metrics(state),
         "/healthz" if is_read => health(state),
-        "/readyz" if is_read => readiness(state),
+        "/readyz" if is_read => readiness(state, request.uri().query()),
         "/drain" if method == Method::POST => drain(state),
         "/status" if is_read => status(state),
         "/reload" if method == Method::POST => reload(state),
@@ -86,7 +90,7 @@ fn health(state: &AdminState) -> Answer {
     respond(code(healthy), JSON, line(&body))
 }
 
-fn readiness(state: &AdminState) -> Answer {
+fn readiness(state: &AdminState, query: Option<&str>) -> Answer {
     let report = state.readiness.report();
     let named = report.behind.iter().take(NAMED_PARTITIONS);
     let named: Vec<_> = named
@@ -96,10 +100,15 @@ fn readiness(state: &AdminState) -> Answer {
         "ready": report.ready,
         "draining": report.draining,
         "publishers_starting": report.starting,
+        "publishers_cut_off": report.cut_off,
         "partitions_behind": report.behind.len(),
         "behind": named,
     });
-    respond(code(report.ready), JSON, line(&body))
+    let status = match code(report.ready) {
+        StatusCode::SERVICE_UNAVAILABLE if query == Some(SOFT) => StatusCode::NOT_FOUND,
+        status => status,
+    };
+    respond(status, JSON, line(&body))
 }
 
 fn drain(state: &AdminState) -> Answer {

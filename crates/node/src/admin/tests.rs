@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use metrics::{BuildInfo, Registry};
@@ -129,6 +129,33 @@ async fn a_partition_that_appears_later_does_not_take_the_readiness_away() {
     publisher.opened(&"new".into(), 0);
     let answer = admin.ask("GET /readyz").await;
     Admin::check(&answer, "200 OK", r#""partitions_behind":1"#);
+}
+
+#[tokio::test]
+async fn a_node_that_hears_nothing_from_kafka_is_not_ready_and_lets_nobody_in() {
+    let admin = Admin::start().await;
+    let lets_in = Arc::new(AtomicBool::new(true));
+    let gate = Arc::clone(&lets_in);
+    admin
+        .readiness
+        .govern(Box::new(move |ready| gate.store(ready, Ordering::SeqCst)));
+    let mut publisher = admin.readiness.publisher();
+    assert!(!lets_in.load(Ordering::SeqCst), "it has not caught up yet");
+    publisher.listed();
+    assert!(lets_in.load(Ordering::SeqCst));
+    publisher.cut_off(true);
+    publisher.cut_off(true);
+    assert!(!lets_in.load(Ordering::SeqCst));
+    let answer = admin.ask("GET /readyz").await;
+    let why = r#""publishers_cut_off":1"#;
+    Admin::check(&answer, "503 Service Unavailable", why);
+    let answer = admin.ask("GET /readyz?else=404").await;
+    Admin::check(&answer, "404 Not Found", why);
+
+    publisher.cut_off(false);
+    assert!(lets_in.load(Ordering::SeqCst));
+    let answer = admin.ask("GET /readyz?else=404").await;
+    Admin::check(&answer, "200 OK", r#""ready":true"#);
 }
 
 #[tokio::test]

@@ -101,6 +101,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("5s"),
         meaning: "How often new topics and partitions are looked for.",
     },
+    // A broker answers each fetch within 10 ms, and a leader is elected anew in a second or two.
+    Key {
+        path: "kafka.lost_after",
+        kind: Kind::Duration(Duration::from_secs(1), HOUR),
+        default: Value("5s"),
+        meaning: "When no broker has said anything for so long, the node is not ready, and lets no new sessions in until it has caught up again; those that it has stay. Longer than `fetch.wait.max.ms`, where that is set.",
+    },
     // A whole book of 100,000 levels of 20 bytes a side.
     Key {
         path: "kafka.max_record_bytes",

@@ -402,6 +402,16 @@ impl Instrument {
         true
     }
 
+    /// It was stale for no fault of its own; `false` when that is no news.
+    pub(super) fn go_live(&mut self, now: Nanos, desk: &mut Desk) -> bool {
+        if self.status.state != State::Stale {
+            return false;
+        }
+        self.revision += 1;
+        self.status.go_live(&self.identity, now, desk);
+        true
+    }
+
     pub(super) fn heartbeat(
         &self,
         watch: WatchId,

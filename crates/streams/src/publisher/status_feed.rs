@@ -64,6 +64,13 @@ impl StatusFeed {
         self.tell(identity, self.last.seq, desk);
     }
 
+    /// It can be seen again that nothing has come: told where the stream stands, likewise.
+    pub(super) fn go_live(&mut self, identity: &Identity, now: Nanos, desk: &mut Desk) {
+        (self.state, self.reason) = (State::Live, Reason::None);
+        self.last = self.last.restated_at(now);
+        self.tell(identity, self.last.seq, desk);
+    }
+
     pub(super) fn write(&self, head: &Head, out: &mut Vec<u8>) {
         let status = Status {
             channel: Channel::Status,

@@ -1,6 +1,6 @@
 //! Going on where one stood, here or elsewhere.
 
-use market::{Channel, Epoch, Position, Seq, State};
+use market::{Channel, Epoch, Nanos, Position, Seq, State};
 use streams::{ResumeFailure, Start};
 use wire::{Depth, Encoding, Speed};
 
@@ -189,6 +189,32 @@ fn trades_are_resumed_from_any_place() -> Checked {
             "{seq}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn who_watches_a_state_is_told_at_once_when_the_log_is_not_heard_and_when_it_is_again() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    node.read(&at(3, whole(None, &[(1, 1)], &[(9, 1)])));
+    node.flush()?;
+    let (_, client) = resume(&mut node, Channel::Status, 3)?;
+    assert_eq!(client.state.unwrap().0, State::Live);
+    node.publisher.lose_touch(Nanos(node.now));
+    node.flush()?;
+    let (_, client) = resume(&mut node, Channel::Status, 3)?;
+    assert_eq!(client.state.unwrap().0, State::Stale);
+    node.publisher.regain_touch(Nanos(node.now));
+    node.flush()?;
+    let (_, client) = resume(&mut node, Channel::Status, 3)?;
+    assert_eq!(client.state.unwrap().0, State::Live);
+    // What was quiet for too long by itself stays stale.
+    node.tick(100_000);
+    node.publisher.lose_touch(Nanos(node.now));
+    node.publisher.regain_touch(Nanos(node.now));
+    node.flush()?;
+    let (_, client) = resume(&mut node, Channel::Status, 3)?;
+    assert_eq!(client.state.unwrap().0, State::Stale);
     Ok(())
 }
 
