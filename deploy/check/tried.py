@@ -1,8 +1,14 @@
-"""The balancers' configurations as they can be tried here: other addresses, a certificate of our own."""
+"""The balancers' configurations as they can be tried here: other addresses, a certificate of our own.
+
+    python tried.py haproxy|nginx DIRECTORY PLAIN TLS STATS SESSIONS NODE...
+
+writes one of them for so many sessions, with these ports and nodes, and prints where it is.
+"""
 
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 DEPLOY = Path(__file__).resolve().parent.parent
@@ -54,7 +60,9 @@ def changed(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
-def haproxy(directory: Path, plain: int, tls: int, stats: int, nodes: list[str]) -> Path:
+def haproxy(
+    directory: Path, plain: int, tls: int, stats: int, nodes: list[str], sessions: int = 1000
+) -> Path:
     """`nodes` are what stands behind `server`: a name, an address, options."""
     text = (DEPLOY / "haproxy" / "haproxy.cfg").read_text()
     servers = "\n".join(f"    server {node}" for node in nodes)
@@ -62,7 +70,7 @@ def haproxy(directory: Path, plain: int, tls: int, stats: int, nodes: list[str])
         text,
         (re.escape(CERTIFICATE), str(certificate(directory))),
         # As many files as a machine for tests may open.
-        (r"maxconn 100000", "maxconn 1000"),
+        (r"maxconn 100000", f"maxconn {sessions}"),
         (r"bind :80\b", f"bind 127.0.0.1:{plain}"),
         (r"bind :443\b", f"bind 127.0.0.1:{tls}"),
         (r"bind 127\.0\.0\.1:8405", f"bind 127.0.0.1:{stats}"),
@@ -76,7 +84,7 @@ def haproxy(directory: Path, plain: int, tls: int, stats: int, nodes: list[str])
 def nginx(directory: Path, plain: int, tls: int, nodes: list[str]) -> Path:
     """`nodes` are addresses."""
     text = (DEPLOY / "nginx" / "nginx.conf").read_text()
-    servers = "\n".join(f"        server {node} max_fails=1 fail_timeout=2s;" for node in nodes)
+    servers = "\n".join(f"        server {node} max_fails=1 fail_timeout=10s;" for node in nodes)
     text = changed(
         text,
         (re.escape(CERTIFICATE), str(certificate(directory))),
@@ -85,7 +93,7 @@ def nginx(directory: Path, plain: int, tls: int, nodes: list[str]) -> Path:
         (r"/run/nginx\.pid", str(directory / "nginx.pid")),
         (r"/var/log/nginx/error\.log", str(directory / "error.log")),
         (r"user www-data;\n", ""),
-        (r"(?:        server 10\.0\.0\.\d+:8080 max_fails=1 fail_timeout=2s;\n)+", servers + "\n"),
+        (r"(?:        server 10\.0\.0\.\d+:8080 max_fails=1 fail_timeout=10s;\n)+", servers + "\n"),
         # What it writes bodies to, also where it has none.
         (r"access_log off;", temporary(directory)),
     )
@@ -97,3 +105,20 @@ def nginx(directory: Path, plain: int, tls: int, nodes: list[str]) -> Path:
 def temporary(directory: Path) -> str:
     kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     return "access_log off; " + " ".join(f"{kind}_temp_path {directory}/{kind};" for kind in kinds)
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) < 7:
+        print(__doc__, file=sys.stderr)
+        return 64
+    balancer, directory, nodes = arguments[0], Path(arguments[1]), arguments[6:]
+    plain, tls, stats, sessions = map(int, arguments[2:6])
+    if balancer == "haproxy":
+        print(haproxy(directory, plain, tls, stats, nodes, sessions))
+    else:
+        print(nginx(directory, plain, tls, nodes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@
 //! books come again at intervals, for nodes that start late. In process there is no Kafka: a
 //! publisher on a thread of its own and the fan-out, so that a profile shows nothing else.
 //!
-//! In reading order: [`load`] what is said, [`zipf`] about whom, [`pace`] when; [`text`],
+//! In reading order: [`load`] what is said, [`whom`] about whom, by [`zipf`] or in turn, [`pace`] when; [`text`],
 //! [`deliveries`], [`topic`] and [`kafka`] the way through Kafka; [`feed`] and [`in_process`] the
 //! way without.
 
@@ -17,12 +17,14 @@ mod load;
 mod pace;
 mod text;
 mod topic;
+mod whom;
 mod zipf;
 
 #[cfg(test)]
 pub(crate) use feed::Made;
 #[cfg(test)]
 pub(crate) use in_process::Serving;
+pub(crate) use load::EXPONENTS;
 pub(crate) use zipf::Zipf;
 
 use std::net::SocketAddr;
@@ -31,6 +33,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use load::{Book, Load};
+use whom::Whom;
 
 /// Make load: chained books and trades of many instruments, to Kafka or straight to clients
 #[derive(Debug, Clone, clap::Args)]
@@ -85,6 +88,9 @@ pub(crate) struct PublishArgs {
     /// How unlike the instruments are: the one of rank k has a share of 1 / k to the power of this
     #[arg(long, value_name = "EXPONENT", default_value_t = 1.0)]
     zipf: f64,
+    /// Give each instrument its updates in turn, one as often as the other, in place of by chance
+    #[arg(long, conflicts_with = "zipf")]
+    in_turn: bool,
     /// For how long; 0 for until Ctrl-C
     #[arg(long, default_value_t = 30)]
     seconds: u64,

@@ -9,7 +9,7 @@ mod cluster;
 pub mod error;
 pub mod instance;
 mod jars;
-mod ports;
+pub mod ports;
 mod process;
 mod ready;
 mod running;
@@ -18,6 +18,7 @@ mod settings;
 pub use broker::KafkaBroker;
 pub use error::KafkaError;
 pub use instance::Instance;
+pub use settings::Door;
 
 use std::path::PathBuf;
 

@@ -1,7 +1,8 @@
 //! The chores of the project, as `cargo xtask CHORE`.
 //!
-//! Modules in reading order: [`mod@test`] is what CI runs, step by step; [`arrows`] and
-//! [`kafka`] are chores of their own; [`docs`] runs what the documentation shows; [`workspace`], [`command`] and [`arguments`] serve them all.
+//! Modules in reading order: [`mod@test`] is what CI runs, step by step; [`drill`], [`arrows`] and
+//! [`kafka`] are chores of their own; [`docs`] runs what the documentation shows; [`workspace`],
+//! [`release`], [`tools`], [`command`] and [`arguments`] serve them all.
 #![allow(
     clippy::print_stdout,
     reason = "a chore talks to the person or the CI that started it"
@@ -11,8 +12,11 @@ mod arguments;
 mod arrows;
 mod command;
 mod docs;
+mod drill;
 mod kafka;
+mod release;
 mod test;
+mod tools;
 mod workspace;
 
 use anyhow::bail;
@@ -25,6 +29,9 @@ usage: cargo xtask CHORE
   test [--fast] [--release] [STEP…]
       every check that CI makes, or only the named ones; --fast leaves out the long ones, and with
       --release the binary that is looked at from outside is the one that is shipped
+  drill [--balancer haproxy|nginx|both] [--clients N] [--phase roll|kill|cut|freeze]… [--brief]
+      a fleet of three nodes behind a balancer, with verifying clients, while nodes are restarted,
+      killed, cut off from Kafka and frozen; some ten minutes
   kafka up|down|status|restart [--port N] [--dir DIR]
       a real Apache Kafka on 127.0.0.1; port 0 picks a free one
   arrows
@@ -47,6 +54,7 @@ fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     match chore.as_str() {
         // It ends with its own count of what failed.
         "test" => return test::run(arguments),
+        "drill" => return drill::run(arguments),
         "kafka" => kafka::run(arguments)?,
         "arrows" => arrows::run(arguments)?,
         "help" | "--help" | "-h" => println!("{USAGE}"),

@@ -5,18 +5,18 @@
 //! test having failed. So it says `0 failed` if and only if the exit code is 0.
 //!
 //! Modules in reading order: [`steps`] is the list of what is checked, [`subject`] what they check,
-//! [`outcome`] what comes of a step, [`tools`] which programs it takes and how they are installed; [`deny`], [`web`] and
-//! [`operations`] the steps that are more than a line.
+//! [`outcome`] what comes of a step; [`deny`], [`web`] and [`operations`] the steps that are more
+//! than a line.
 
 mod deny;
 mod operations;
 mod outcome;
 mod steps;
 mod subject;
-mod tools;
 mod web;
 
 use crate::arguments::Arguments;
+use crate::tools;
 use anyhow::bail;
 use outcome::{Outcome, State, Tally};
 use std::process::ExitCode;

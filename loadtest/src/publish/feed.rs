@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::load::{Book, EXPONENTS, Load};
 use super::pace::Pace;
-use super::{PublishArgs, Zipf};
+use super::{PublishArgs, Whom};
 use crate::clock::{thread_time, wall_clock};
 use crate::progress::Progress;
 
@@ -29,7 +29,7 @@ pub(super) struct Feed {
     load: Load,
     books: Vec<Book>,
     handles: Vec<Handle>,
-    zipf: Zipf,
+    whom: Whom,
     publisher: Publisher,
     port: PublisherPort,
     directory: Arc<Directory>,
@@ -99,7 +99,7 @@ impl Feed {
     ) -> anyhow::Result<Self> {
         let (load, books) = args.market()?;
         let mut feed = Self {
-            zipf: Zipf::new(args.active(), args.zipf),
+            whom: Whom::of(args),
             load,
             handles: Vec::with_capacity(books.len()),
             books: Vec::new(),
@@ -207,7 +207,7 @@ impl Feed {
         let latest = now.saturating_sub(pace.time(made.updates));
         made.latest = made.latest.max(Duration::from_nanos(latest));
         for number in made.updates..due {
-            let index = self.zipf.choose(&mut self.load.random);
+            let index = self.whom.choose(number, &mut self.load.random);
             let (handle, at) = (self.handles[index], at(&mut self.next, now));
             let publisher = &mut self.publisher;
             let take = |_: &_, event: &Event<'_>| publisher.event(at, handle, event, Nanos(now));

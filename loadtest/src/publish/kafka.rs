@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::deliveries::Deliveries;
 use super::load::{Book, Load};
 use super::pace::Pace;
-use super::{PublishArgs, Zipf, text, topic};
+use super::{PublishArgs, Whom, text, topic};
 use crate::clock::{floor, wall_clock};
 use crate::progress::Progress;
 
@@ -86,7 +86,7 @@ impl Publisher<'_> {
         drop(progress);
 
         // Popular instruments are spread over the numbers as they come: the first is the busiest.
-        let zipf = Zipf::new(args.active(), args.zipf);
+        let whom = Whom::of(args);
         (self.sent, self.bytes) = (0, 0);
         let (pace, mut refreshed) = (Pace::new(args.rate), 0);
         let mut progress = Progress::new("publishing", args.seconds);
@@ -94,7 +94,7 @@ impl Publisher<'_> {
         while args.goes_on(elapsed) {
             let due = pace.due(elapsed, self.sent, BURST);
             for number in self.sent..due {
-                let book = &mut books[zipf.choose(&mut load.random)];
+                let book = &mut books[whom.choose(number, &mut load.random)];
                 load.next(book, pace.time(number), |name, event| {
                     self.send(name, event)
                 })?;

@@ -8,7 +8,7 @@ use market::{
 use super::Mix;
 
 /// The scale of all instruments: cents, and thousandths of a piece.
-pub(super) const EXPONENTS: Exponents = Exponents {
+pub(crate) const EXPONENTS: Exponents = Exponents {
     price: -2,
     size: -3,
 };

@@ -3,6 +3,7 @@
 use super::KafkaError;
 use super::instance::{Instance, Port};
 use super::running::Running;
+use super::settings::Door;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -21,12 +22,17 @@ pub struct KafkaBroker {
 impl KafkaBroker {
     /// Starts a broker on a free port and waits until it answers.
     pub fn start() -> Result<Self, KafkaError> {
+        Self::start_with(&[])
+    }
+
+    /// The same, with these listeners besides.
+    pub fn start_with(doors: &[Door]) -> Result<Self, KafkaError> {
         let temporary = std::env::temp_dir();
         let directory = tempfile::Builder::new()
             .prefix("tapecast-kafka-")
             .tempdir()
             .map_err(KafkaError::file("create a directory in", temporary))?;
-        let instance = Instance::open(directory.path())?.tied();
+        let instance = Instance::open(directory.path())?.tied().with(doors);
         let running = instance.run(Port::Free)?;
         let bootstrap = instance.bootstrap().unwrap_or_default();
         Ok(Self {

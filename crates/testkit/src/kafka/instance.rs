@@ -6,7 +6,7 @@
 use super::jars::Jars;
 use super::process::{self, Signal};
 use super::running::Running;
-use super::settings::{self, Ports};
+use super::settings::{self, Door, Ports};
 use super::{KafkaError, cluster, ports, ready};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -44,6 +44,8 @@ pub struct Instance {
     directory: PathBuf,
     /// Whether the directory, and a broker started in it, end with the process that started it.
     tied: bool,
+    /// Where it listens besides.
+    doors: Vec<Door>,
 }
 
 impl Instance {
@@ -54,6 +56,7 @@ impl Instance {
         Ok(Self {
             directory,
             tied: false,
+            doors: Vec::new(),
         })
     }
 
@@ -61,6 +64,15 @@ impl Instance {
     #[must_use]
     pub(super) fn tied(self) -> Self {
         Self { tied: true, ..self }
+    }
+
+    /// The same directory; a broker started from here has these listeners besides.
+    #[must_use]
+    pub(super) fn with(self, doors: &[Door]) -> Self {
+        Self {
+            doors: doors.to_vec(),
+            ..self
+        }
     }
 
     /// Where its clients connect, as librdkafka wants it; none when it never ran.
@@ -150,7 +162,7 @@ impl Instance {
 
     fn launch(&self, jars: &Jars, ports: Ports) -> Result<Running, KafkaError> {
         let properties = self.properties_path();
-        let text = settings::properties(ports, &self.data());
+        let text = settings::properties(ports, &self.doors, &self.data());
         fs::write(&properties, text).map_err(KafkaError::file("write", &properties))?;
         self.format(jars)?;
 

@@ -14,7 +14,7 @@ const TO: u16 = 32_000;
 ///
 /// The search begins anywhere, so that two tests that look at the same time seldom meet; the caller
 /// tries again when they do.
-pub(super) fn free() -> Result<u16, KafkaError> {
+pub fn free() -> Result<u16, KafkaError> {
     let span = u64::from(TO - FROM);
     let start = RandomState::new().hash_one(std::process::id()) % span;
     (0..span)

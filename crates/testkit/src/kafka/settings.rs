@@ -11,13 +11,24 @@ pub(super) struct Ports {
     pub(super) controller: u16,
 }
 
+/// One more listener: whoever connects there is told to go on connecting somewhere else, such as
+/// to a cable that leads there and can be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Door {
+    /// The loopback port where the broker listens.
+    pub listens: u16,
+    /// The loopback port that it tells clients.
+    pub told: u16,
+}
+
 impl Ports {
     /// Reads them back from the properties, so that a broker keeps its address when it restarts.
     pub(super) fn parse(properties: &str) -> Option<Self> {
         let listeners = properties
             .lines()
             .find_map(|line| line.strip_prefix("listeners="))?;
-        let (clients, controller) = listeners.split_once(',')?;
+        let mut listeners = listeners.split(',');
+        let (clients, controller) = (listeners.next()?, listeners.next()?);
         let port = |listener: &str| listener.rsplit_once(':')?.1.parse().ok();
         Some(Self {
             clients: port(clients)?,
@@ -27,23 +38,30 @@ impl Ports {
 }
 
 /// The broker's properties.
-pub(super) fn properties(ports: Ports, data: &Path) -> String {
+pub(super) fn properties(ports: Ports, doors: &[Door], data: &Path) -> String {
     let Ports {
         clients,
         controller,
     } = ports;
     let data = data.display();
+    let each = |write: &dyn Fn(usize, &Door) -> String| -> String {
+        let doors = doors.iter().enumerate();
+        doors.map(|(number, door)| write(number, door)).collect()
+    };
+    let listens = each(&|number, door| format!(",DOOR{number}://127.0.0.1:{}", door.listens));
+    let told = each(&|number, door| format!(",DOOR{number}://127.0.0.1:{}", door.told));
+    let protocols = each(&|number, _| format!(",DOOR{number}:PLAINTEXT"));
     format!(
         "\
 # Written by testkit at each start; what is changed here is lost.
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=CLIENTS://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=CLIENTS://127.0.0.1:{clients}
+listeners=CLIENTS://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}{listens}
+advertised.listeners=CLIENTS://127.0.0.1:{clients}{told}
 inter.broker.listener.name=CLIENTS
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={data}
 
 # One node: everything that is usually kept thrice is kept once.
@@ -97,8 +115,14 @@ mod tests {
             clients: 19_092,
             controller: 20_001,
         };
-        let properties = properties(ports, Path::new("/data"));
-        assert_eq!(Ports::parse(&properties), Some(ports));
+        let door = Door {
+            listens: 20_002,
+            told: 20_003,
+        };
+        for doors in [&[][..], &[door, door][..]] {
+            let properties = properties(ports, doors, Path::new("/data"));
+            assert_eq!(Ports::parse(&properties), Some(ports));
+        }
         assert_eq!(Ports::parse("node.id=1\n"), None);
     }
 }

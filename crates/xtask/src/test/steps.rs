@@ -2,8 +2,8 @@
 
 use super::outcome::{Outcome, Tally};
 use super::subject::Subject;
-use super::tools::Tool;
 use super::{deny, operations, web};
+use crate::tools::Tool;
 use crate::{arrows, command, docs};
 use std::process::Command;
 

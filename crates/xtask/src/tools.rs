@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 /// A program or library of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tool {
+pub(crate) enum Tool {
     /// The C compiler, for librdkafka; also Rust's linker.
     Gcc,
     /// The C++ compiler, for librdkafka.
@@ -87,7 +87,7 @@ impl Tool {
 
 /// Sees to it that all the tools are there: root on a system with apt gets them installed, everybody
 /// else is told what is missing before any step has run.
-pub(super) fn ensure(needed: impl Iterator<Item = Tool>) -> anyhow::Result<()> {
+pub(crate) fn ensure(needed: impl Iterator<Item = Tool>) -> anyhow::Result<()> {
     let mut missing: Vec<Tool> = Vec::new();
     for tool in needed {
         if !missing.contains(&tool) && !tool.is_there() {

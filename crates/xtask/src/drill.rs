@@ -1,0 +1,110 @@
+//! `cargo xtask drill`: a real fleet, and what can happen to one.
+//!
+//! Three nodes of the shipped binary on a real Kafka, behind the real HAProxy and then the real
+//! NGINX with the configurations of deploy/, and thousands of clients that verify all that they
+//! get. The nodes are restarted one after another, one is killed, one cut off from Kafka, one
+//! frozen. In the end every client has to have the book that the log has, and every record behind
+//! where it began, once; and the longest pause that each saw is told.
+//!
+//! Modules in reading order: [`plan`] what is done and how much of it; [`fleet`] who takes part:
+//! [`node`], [`cable`], [`balancer`] and [`witness`], each a [`program`] or in front of one;
+//! [`ordeals`] how it is done; [`report`] what came of it.
+
+mod balancer;
+mod cable;
+mod fleet;
+mod node;
+mod ordeals;
+mod plan;
+mod program;
+mod report;
+mod witness;
+
+use crate::arguments::Arguments;
+use crate::tools::{self, Tool};
+use crate::release;
+use anyhow::{Context, bail};
+use balancer::Balancer;
+use fleet::Fleet;
+use plan::{Ordeal, Plan};
+use report::Report;
+use std::process::ExitCode;
+use std::time::Instant;
+
+const TOOLS: &[Tool] = &[
+    Tool::Gcc,
+    Tool::Gxx,
+    Tool::Make,
+    Tool::Zlib,
+    Tool::Java,
+    Tool::Maven,
+    Tool::Python,
+    Tool::Haproxy,
+    Tool::Nginx,
+    Tool::Openssl,
+];
+
+pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut plan = if arguments.flag("--brief") {
+        Plan::brief()
+    } else {
+        Plan::whole()
+    };
+    if let Some(clients) = arguments.value("--clients")? {
+        plan.clients = clients;
+    }
+    let balancers = match arguments.value::<String>("--balancer")?.as_deref() {
+        None | Some("both") => Balancer::BOTH.to_vec(),
+        Some("haproxy") => vec![Balancer::Haproxy],
+        Some("nginx") => vec![Balancer::Nginx],
+        Some(other) => bail!("--balancer is {other:?}, and may be haproxy, nginx or both"),
+    };
+    let mut chosen = Vec::new();
+    while let Some(name) = arguments.value::<String>("--phase")? {
+        let found = Ordeal::ALL.into_iter().find(|one| one.name() == name);
+        let known = Ordeal::ALL.map(Ordeal::name).join(", ");
+        chosen.push(found.with_context(|| format!("--phase is {name:?}, and may be {known}"))?);
+    }
+    if !chosen.is_empty() {
+        plan.ordeals = chosen;
+    }
+    arguments.finish()?;
+    if plan.clients == 0 {
+        bail!("--clients is 0, and must be more");
+    }
+    tools::ensure(TOOLS.iter().copied())?;
+    release::build()?;
+    let mut are_right = true;
+    for balancer in balancers {
+        are_right &= drill(balancer, &plan)?;
+    }
+    Ok(if are_right {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Drills a fleet behind that balancer; whether all was as it should be.
+fn drill(balancer: Balancer, plan: &Plan) -> anyhow::Result<bool> {
+    let directory = fleet::directory(balancer)?;
+    let (node, loadtest) = (release::binary("tapecast")?, release::binary("loadtest")?);
+    let start = Instant::now();
+    let at = || format!("{:>6.1} s", start.elapsed().as_secs_f64());
+    let name = balancer.name();
+    println!("== {name}: {} clients at three nodes", plan.clients);
+    let mut fleet = Fleet::start(balancer, plan, &directory, (&node, &loadtest))?;
+    let mut done = Vec::new();
+    for ordeal in &plan.ordeals {
+        println!("{} {name}: {}", at(), ordeal.name());
+        done.push((*ordeal, ordeals::undergo(*ordeal, &mut fleet, plan)?));
+    }
+    println!("{} {name}: comparing with the log", at());
+    let report = Report::new(balancer, done, fleet.end()?);
+    println!("{} {name}: done\n\n{report}", at());
+    let path = directory.join("result.json");
+    let json = serde_json::to_string_pretty(&report)?;
+    std::fs::write(&path, json + "\n").with_context(|| path.display().to_string())?;
+    println!("logs and result.json are in {}", directory.display());
+    Ok(report.is_right())
+}
