@@ -84,7 +84,7 @@ def haproxy(
 def nginx(directory: Path, plain: int, tls: int, nodes: list[str]) -> Path:
     """`nodes` are addresses."""
     text = (DEPLOY / "nginx" / "nginx.conf").read_text()
-    servers = "\n".join(f"        server {node} max_fails=1 fail_timeout=10s;" for node in nodes)
+    servers = "\n".join(f"        server {node} max_fails=0;" for node in nodes)
     text = changed(
         text,
         (re.escape(CERTIFICATE), str(certificate(directory))),
@@ -93,7 +93,7 @@ def nginx(directory: Path, plain: int, tls: int, nodes: list[str]) -> Path:
         (r"/run/nginx\.pid", str(directory / "nginx.pid")),
         (r"/var/log/nginx/error\.log", str(directory / "error.log")),
         (r"user www-data;\n", ""),
-        (r"(?:        server 10\.0\.0\.\d+:8080 max_fails=1 fail_timeout=10s;\n)+", servers + "\n"),
+        (r"(?:        server 10\.0\.0\.\d+:8080 max_fails=0;\n)+", servers + "\n"),
         # What it writes bodies to, also where it has none.
         (r"access_log off;", temporary(directory)),
     )

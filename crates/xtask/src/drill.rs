@@ -21,8 +21,8 @@ mod report;
 mod witness;
 
 use crate::arguments::Arguments;
-use crate::tools::{self, Tool};
 use crate::release;
+use crate::tools::{self, Tool};
 use anyhow::{Context, bail};
 use balancer::Balancer;
 use fleet::Fleet;
