@@ -126,8 +126,7 @@ impl Config {
         if listen == admin && listen.port() != 0 {
             reader.mistake("admin.listen", "another address than public.listen");
         }
-        let ingest = kafka::read(reader);
-        let lost_after = reader.duration("kafka.lost_after");
+        let (ingest, lost_after) = kafka::read(reader);
         let instruments = Instruments::read(reader);
         let lists = lists::read(reader);
         let mut fanout = fanout::Settings {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use ingest::{BatchLimits, Format, FormatOptions, IngestConfig, Start, TopicRule};
 use market::InstrumentName;
 use regex::Regex;
@@ -8,17 +10,21 @@ use super::mistake::Mistake;
 use super::reader::Reader;
 use super::unit::parse_duration;
 
-/// What is read, from where, and how.
-pub(super) fn read(reader: &mut Reader) -> IngestConfig {
+/// What is read, from where, and how; and how long Kafka may say nothing.
+pub(super) fn read(reader: &mut Reader) -> (IngestConfig, Duration) {
     let brokers = reader.checked("kafka.brokers", brokers);
     let start = reader.checked("kafka.start", start);
+    let threads = reader.count("kafka.threads");
+    let topic_ids = reader.choice("kafka.topic_ids") == "ask";
+    let discovery = reader.duration("kafka.discovery_interval");
+    let lost_after = reader.duration("kafka.lost_after");
     let mut config = IngestConfig {
         brokers: brokers.unwrap_or_default(),
         topics: Vec::new(),
         start: start.unwrap_or(Start::Earliest),
-        threads: reader.count("kafka.threads"),
-        topic_ids: reader.choice("kafka.topic_ids") == "ask",
-        discovery: reader.duration("kafka.discovery_interval"),
+        threads,
+        topic_ids,
+        discovery,
         max_record_bytes: reader.size("kafka.max_record_bytes"),
         batch: BatchLimits::default(),
         resume: std::collections::BTreeMap::new(),
@@ -40,7 +46,7 @@ pub(super) fn read(reader: &mut Reader) -> IngestConfig {
         config.topics = topics.into_iter().flatten().collect();
     }
     check(reader, &config);
-    config
+    (config, lost_after)
 }
 
 fn topic(reader: &mut Reader, mappings: &Mappings, at: usize) -> Option<TopicRule> {

@@ -136,11 +136,11 @@ fn a_connection_that_is_mute_is_pinged_and_then_left() {
     rig.told();
     rig.answers = Answers::NotAtAll;
     rig.accepts = None;
-    rig.advance(Duration::from_secs(14));
+    rig.advance(Duration::from_secs(7));
     assert_ne!(rig.sent.last().unwrap().1.op(), "ping");
     rig.advance(Duration::from_secs(2));
     assert_eq!(rig.sent.last().unwrap().1.op(), "ping");
-    rig.advance(Duration::from_secs(13));
+    rig.advance(Duration::from_secs(5));
     assert!(rig.told().is_empty());
     rig.advance(Duration::from_secs(2));
     let told = rig.told();
