@@ -111,7 +111,10 @@ fn a_node_that_starts_from_checkpoints_says_what_one_says_that_has_read_everythi
             &["reason=\"checksum\""]
         ) > 0.5
     );
-    assert!(third.metric("tapecast_records_total", &[]) > 11_999.0);
+    // What is counted is shown a quarter of a second later at the most.
+    wait::until(WITHIN, "all records", || {
+        (third.metric("tapecast_records_total", &[]) > 11_999.0).then_some(())
+    });
     let mut at_third = watch(&third);
     at_third.wait(WITHIN, "the book", |tape| tape.books.contains_key(&0));
     at_third.stop();
