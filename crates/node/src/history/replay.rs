@@ -264,10 +264,11 @@ impl<'a> Running<'a> {
             return Ok(());
         };
         self.wait_for_asking()?;
+        // Who is told that it is complete may ask for the next one at once.
+        self.active = None;
         let (receiver, replay) = (&self.wanted.receiver, &mut self.found.replay);
         let Some(start) = handover.start else {
             let complete = replay.complete(handover.position, now());
-            self.active = None;
             receiver.page(complete, handover.position, Then::Done);
             return Ok(());
         };
@@ -276,8 +277,6 @@ impl<'a> Running<'a> {
         if complete.is_some() {
             self.asked = false;
         }
-        // Who is told that it is complete may ask for the next one at once.
-        self.active = None;
         receiver.page(complete, stands, Then::More);
         self.wait_for_asking()?;
         let position = handover.position;
