@@ -22,7 +22,7 @@ mod witness;
 
 use crate::arguments::Arguments;
 use crate::release;
-use crate::tools::{self, Tool};
+use crate::tools;
 use anyhow::{Context, bail};
 use balancer::Balancer;
 use fleet::Fleet;
@@ -30,19 +30,6 @@ use plan::{Ordeal, Plan};
 use report::Report;
 use std::process::ExitCode;
 use std::time::Instant;
-
-const TOOLS: &[Tool] = &[
-    Tool::Gcc,
-    Tool::Gxx,
-    Tool::Make,
-    Tool::Zlib,
-    Tool::Java,
-    Tool::Maven,
-    Tool::Python,
-    Tool::Haproxy,
-    Tool::Nginx,
-    Tool::Openssl,
-];
 
 pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut plan = if arguments.flag("--brief") {
@@ -72,7 +59,8 @@ pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     if plan.clients == 0 {
         bail!("--clients is 0, and must be more");
     }
-    tools::ensure(TOOLS.iter().copied())?;
+    let needs = [tools::BUILD, tools::KAFKA, tools::BALANCERS];
+    tools::ensure(needs.into_iter().flatten().copied())?;
     release::build()?;
     let mut are_right = true;
     for balancer in balancers {

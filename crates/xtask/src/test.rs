@@ -34,7 +34,14 @@ pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     arguments.finish()?;
 
     let chosen = choose(&names, fast)?;
-    tools::ensure(chosen.iter().flat_map(|step| step.needs).copied())?;
+    tools::ensure(
+        chosen
+            .iter()
+            .flat_map(|step| step.needs)
+            .copied()
+            .flatten()
+            .copied(),
+    )?;
     let subject = Subject::new(release)?;
     let rows: Vec<Row> = chosen
         .into_iter()

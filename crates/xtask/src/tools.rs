@@ -5,6 +5,18 @@ use anyhow::bail;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// What goes together.
+pub(crate) type Tools = &'static [Tool];
+
+/// What librdkafka is built with.
+pub(crate) const BUILD: Tools = &[Tool::Gcc, Tool::Gxx, Tool::Make, Tool::Zlib];
+/// What Kafka and the generated codecs in Java run on.
+pub(crate) const KAFKA: Tools = &[Tool::Java, Tool::Maven];
+/// What makes the dashboards, and what they are looked at with.
+pub(crate) const DASHBOARDS: Tools = &[Tool::Python, Tool::Prometheus];
+/// Balancers, and what makes their configurations and certificates.
+pub(crate) const BALANCERS: Tools = &[Tool::Python, Tool::Haproxy, Tool::Nginx, Tool::Openssl];
+
 /// A program or library of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {

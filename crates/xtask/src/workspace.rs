@@ -1,6 +1,7 @@
 //! Where the project is and which crates it has.
 
 use crate::command;
+use anyhow::bail;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
@@ -19,6 +20,15 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn target() -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR");
     named.map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Where a program of the workspace is that was built with that profile, `debug` or `release`.
+pub(crate) fn binary(profile: &str, name: &str) -> anyhow::Result<PathBuf> {
+    let binary = target().join(profile).join(name);
+    if !binary.is_file() {
+        bail!("there is no {}", binary.display());
+    }
+    Ok(binary)
 }
 
 /// A crate of the workspace.

@@ -3,7 +3,7 @@
 use super::outcome::{Outcome, Tally};
 use super::subject::Subject;
 use super::{deny, operations, web};
-use crate::tools::Tool;
+use crate::tools::{self, Tool, Tools};
 use crate::{arrows, command, docs};
 use std::process::Command;
 
@@ -15,51 +15,9 @@ pub(super) struct Step {
     /// Whether `--fast` leaves it out.
     pub(super) slow: bool,
     /// Without these it cannot run.
-    pub(super) needs: &'static [Tool],
+    pub(super) needs: &'static [Tools],
     pub(super) run: fn(&Subject) -> anyhow::Result<Outcome>,
 }
-
-/// What librdkafka is built with.
-const BUILD: &[Tool] = &[Tool::Gcc, Tool::Gxx, Tool::Make, Tool::Zlib];
-/// The same, and what Kafka and the generated codecs in Java run on.
-const TEST: &[Tool] = &[
-    Tool::Gcc,
-    Tool::Gxx,
-    Tool::Make,
-    Tool::Zlib,
-    Tool::Java,
-    Tool::Maven,
-];
-/// The same, and a browser to open the page in.
-const E2E: &[Tool] = &[
-    Tool::Gcc,
-    Tool::Gxx,
-    Tool::Make,
-    Tool::Zlib,
-    Tool::Java,
-    Tool::Maven,
-    Tool::Chromium,
-];
-/// What a node is built with, and a Prometheus to look at it.
-const PANELS: &[Tool] = &[
-    Tool::Gcc,
-    Tool::Gxx,
-    Tool::Make,
-    Tool::Zlib,
-    Tool::Python,
-    Tool::Prometheus,
-];
-/// What a node is built with, and balancers to put in front of it.
-const BALANCERS: &[Tool] = &[
-    Tool::Gcc,
-    Tool::Gxx,
-    Tool::Make,
-    Tool::Zlib,
-    Tool::Python,
-    Tool::Haproxy,
-    Tool::Nginx,
-    Tool::Openssl,
-];
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -80,83 +38,77 @@ pub(super) const STEPS: &[Step] = &[
         name: "clippy",
         about: "no lint complains, and what is shipped compiles by itself",
         slow: true,
-        needs: BUILD,
+        needs: &[tools::BUILD],
         run: clippy,
     },
     Step {
         name: "deny",
         about: "bans, licenses, sources and advisories of the dependencies",
         slow: true,
-        needs: &[Tool::Gcc],
+        needs: &[&[Tool::Gcc]],
         run: deny::run,
     },
     Step {
         name: "rustdoc",
         about: "the documentation builds without a warning",
         slow: false,
-        needs: BUILD,
+        needs: &[tools::BUILD],
         run: rustdoc,
     },
     Step {
         name: "test",
         about: "the tests of the workspace",
         slow: false,
-        needs: TEST,
+        needs: &[tools::BUILD, tools::KAFKA],
         run: test,
     },
     Step {
         name: "web",
         about: "the tests of the page",
         slow: false,
-        needs: &[Tool::Node],
+        needs: &[&[Tool::Node]],
         run: web::run,
     },
     Step {
         name: "dashboards",
         about: "dashboards, rules, alerts and their runbooks",
         slow: true,
-        needs: &[Tool::Python, Tool::Prometheus],
+        needs: &[tools::DASHBOARDS],
         run: operations::dashboards,
     },
     Step {
         name: "deploy",
         about: "every file of deploy/ read by the program that it is for",
         slow: true,
-        needs: &[
-            Tool::Python,
-            Tool::Haproxy,
-            Tool::Nginx,
-            Tool::Systemd,
-            Tool::Openssl,
-        ],
+        needs: &[tools::BALANCERS, &[Tool::Systemd]],
         run: operations::deploy,
     },
     Step {
         name: "e2e",
         about: "the binary against a real Kafka",
         slow: true,
-        needs: E2E,
+        needs: &[tools::BUILD, tools::KAFKA, &[Tool::Chromium]],
         run: e2e,
     },
     Step {
         name: "panels",
         about: "every query of the dashboards against Prometheus and a loaded node",
         slow: true,
-        needs: PANELS,
+        needs: &[tools::BUILD, tools::DASHBOARDS],
         run: panels,
     },
     Step {
         name: "balancers",
         about: "nodes behind HAProxy and NGINX, one full, one drained; the doors as sslyze sees them",
         slow: true,
-        needs: BALANCERS,
+        needs: &[tools::BUILD, tools::BALANCERS],
         run: balancers,
     },
     Step {
         name: "docs",
         about: "the commands that the documentation shows",
         slow: true,
-        needs: BUILD,
+        needs: &[tools::BUILD],
         run: docs,
     },
 ];

@@ -1,8 +1,7 @@
 //! What is tested.
 
-use crate::command;
 use crate::workspace::{self, Member};
-use anyhow::bail;
+use crate::{command, release};
 use std::path::PathBuf;
 
 /// The workspace, and the binary that those steps start which look at it from outside.
@@ -25,20 +24,14 @@ impl Subject {
 
     /// Builds the binary where it is not there; where it stands.
     pub(super) fn binary(&self) -> anyhow::Result<PathBuf> {
-        let profile = if self.is_release {
-            command::run(&mut command::cargo(&["build", "--release", "-p", "node"]))?;
-            "release"
-        } else {
-            // Its own tests start it. Built alone, it would have libraries with other features, and
-            // these would be built again.
-            let mut build = command::cargo(&["test", "--workspace", "--no-run"]);
-            command::run(build.args(["--test", "command_line"]))?;
-            "debug"
-        };
-        let binary = workspace::target().join(profile).join("tapecast");
-        if !binary.is_file() {
-            bail!("there is no {}", binary.display());
+        if self.is_release {
+            release::build()?;
+            return release::binary("tapecast");
         }
-        Ok(binary)
+        // Its own tests start it. Built alone, it would have libraries with other features, and
+        // these would be built again.
+        let mut build = command::cargo(&["test", "--workspace", "--no-run"]);
+        command::run(build.args(["--test", "command_line"]))?;
+        workspace::binary("debug", "tapecast")
     }
 }
