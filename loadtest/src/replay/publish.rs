@@ -1,6 +1,5 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::Context as _;
+use fanout::wall_clock;
 use ingest::{Decoder, IngestConfig, RawRecord};
 use market::{Channel, Event, Nanos, Seq, State};
 use streams::{At, Encoded, PartitionIdentity, Publisher, Scope, StreamKey};
@@ -44,7 +43,7 @@ impl<'a> Publish<'a> {
             desk: Desk::new(),
             turns: 0,
             watched: 0,
-            now: now(),
+            now: wall_clock(),
             encoded_before: Encoded::default(),
             runs: 0,
             refused: 0,
@@ -132,7 +131,7 @@ impl Stage for Publish<'_> {
 
     fn batch(&mut self) {
         let runs = &mut self.runs;
-        self.now = now();
+        self.now = wall_clock();
         self.desk.publisher.tick(self.now);
         self.desk
             .publisher
@@ -161,11 +160,4 @@ fn live(publisher: &Publisher) -> String {
         .find(|(state, _)| **state == State::Live);
     let live = live.map_or(0, |(_, count)| count);
     format!("{live} of {} books live", publisher.instruments())
-}
-
-fn now() -> Nanos {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -163,13 +163,13 @@ impl Chain {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use market::{Epoch, InstrumentId, Nanos};
     use wire::View;
 
     use super::*;
 
-    fn head(prev_seq: i64, seq: i64) -> Head {
+    pub(crate) fn head(prev_seq: i64, seq: i64) -> Head {
         Head {
             instrument: InstrumentId(1),
             epoch: Epoch(5),

@@ -225,26 +225,11 @@ impl Check {
 
 #[cfg(test)]
 mod tests {
-    use market::{Epoch, InstrumentId, Nanos, Seq};
-    use wire::{Head, View};
-
+    use super::super::chain::tests::head;
     use super::*;
 
     const BOOK: [i64; 5] = [0, 2, 3, 5, 8];
     const TRADES: [i64; 3] = [1, 4, 6];
-
-    fn head(prev_seq: i64, seq: i64) -> Head {
-        Head {
-            instrument: InstrumentId(1),
-            epoch: Epoch(5),
-            view: View(0),
-            prev_seq: Seq(prev_seq),
-            seq: Seq(seq),
-            event_time: None,
-            log_time: Nanos(0),
-            publish_time: Nanos(0),
-        }
-    }
 
     /// What comes of one client that was given a whole book at 0, and then these.
     fn check(book: &[(i64, i64)], trades: &[(i64, i64)]) -> Check {
