@@ -9,7 +9,7 @@
 //! In reading order: [`binary`] finds what is tested, [`broker`] the Kafka that all tests share, [`kafka`]
 //! a producer for records that no sane one would send, [`captures`] the real data, [`publish`] how it goes
 //! to Kafka, [`node`] and its [`settings`], [`http`] what operators and programs ask, [`events`] what browsers are sent, [`proxy`] a cable to cut,
-//! [`watcher`] a verifying client with what it saw, [`tape`] that as bytes to compare, and [`socket`] a
+//! [`watcher`] a verifying client with what it saw, [`tape`] that as bytes to compare, [`prints`] its trades, and [`socket`] a
 //! client with bad manners; [`issuer`] signs tokens and certificates, and [`collector`] is told of followed records.
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +29,7 @@ pub mod issuer;
 pub mod kafka;
 pub mod node;
 pub mod ports;
+pub mod prints;
 pub mod proxy;
 pub mod publish;
 pub mod settings;

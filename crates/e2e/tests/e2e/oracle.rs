@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use client::{Client, Event, Subscription};
 use e2e::kafka::Kafka;
+use e2e::prints::{self, Print};
 use e2e::publish::Publish;
 use e2e::watcher::{Saw, Watcher};
 use e2e::{Node, Settings, Tape, broker, captures, http};
@@ -28,9 +29,6 @@ struct Market {
     /// Deletes of levels that are not in the book, where the README counts them.
     absent: Option<usize>,
 }
-
-/// Price, size, who took, identifier.
-type Print = (i64, i64, Aggressor, String);
 
 /// What the files say must come out.
 #[derive(Default)]
@@ -76,11 +74,7 @@ impl Saw for Bests {
                 }
             }
             Event::Trades(update) => {
-                let prints = update.trades().unwrap().map(|trade| {
-                    let id = trade.id.to_owned();
-                    (trade.price.0, trade.size.0, trade.side, id)
-                });
-                self.trades.extend(prints);
+                self.trades.extend(prints::of(update));
             }
             Event::Lag(notice) => self.lags.push(notice.lag.kind),
             _ => {}

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use client::{Client, Event, Subscription, SubscriptionId};
 use e2e::kafka::Kafka;
+use e2e::prints::{self, Print};
 use e2e::publish::Publish;
 use e2e::watcher::Saw;
 use e2e::{Node, Settings, Tape, Watcher, broker, captures, http, wait};
 use flate2::Crc;
 use market::{Level, decimal};
-use truth::{EXPONENT, Entry, Market, Print, Read, Sides, Step, Truth, top};
+use truth::{EXPONENT, Entry, Market, Read, Sides, Step, Truth, top};
 
 const WITHIN: Duration = Duration::from_secs(120);
 /// As many levels as the deepest checksum of a venue covers.
@@ -97,12 +98,8 @@ impl Saw for Seen {
                 got.last[0] = seq;
             }
             Event::Trades(update) => {
-                let prints = update.trades().unwrap().map(|trade| {
-                    let id = trade.id.to_owned();
-                    (trade.price.0, trade.size.0, trade.side, id)
-                });
                 let got = self.got(update.subscription);
-                got.trades.extend(prints);
+                got.trades.extend(prints::of(update));
                 got.last[1] = update.head.seq.0;
             }
             _ => {}

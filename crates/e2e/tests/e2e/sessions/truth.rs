@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use e2e::captures;
+use e2e::prints::Print;
 use market::{Aggressor, decimal};
 use serde_json::Value;
 
@@ -14,8 +15,6 @@ pub(super) const EXPONENT: i8 = -8;
 pub(super) type Entry = (i64, i64);
 /// Sizes by price; bids, then asks.
 pub(super) type Sides = [BTreeMap<i64, i64>; 2];
-/// Price, size, who took, identifier.
-pub(super) type Print = (i64, i64, Aggressor, String);
 
 /// A record of a book, and what the venue says beside it.
 #[derive(Debug, Default)]
