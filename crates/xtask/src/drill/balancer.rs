@@ -68,7 +68,7 @@ impl Balancer {
                 nginx
             }
         };
-        let mut program = Program::start(self.name(), &mut command, &log)?;
+        let mut program = Program::start(self.name(), &mut command, &log)?.with_children();
         wait(LISTENS_WITHIN, "the balancer", || {
             program.lives()?;
             Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, tls)).ok())

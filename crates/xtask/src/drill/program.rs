@@ -10,11 +10,15 @@ use std::time::{Duration, Instant};
 /// Between two looks at something that tells nobody when it changes.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// How long a program may take to end by itself, where it is asked to.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
 /// A program that runs, or did; killed when dropped.
 #[derive(Debug)]
 pub(super) struct Program {
     name: String,
     child: Child,
+    has_children: bool,
 }
 
 impl Program {
@@ -35,7 +39,14 @@ impl Program {
         Ok(Self {
             name: name.to_owned(),
             child: child.with_context(|| format!("cannot start {name}"))?,
+            has_children: false,
         })
+    }
+
+    /// Dropped, it is asked to end first: killed, it would leave the processes that it started.
+    pub(super) fn with_children(mut self) -> Self {
+        self.has_children = true;
+        self
     }
 
     pub(super) fn child(&mut self) -> &mut Child {
@@ -64,6 +75,10 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if self.has_children && self.signal(Signal::TERM).is_ok() {
+            // One that does not is killed.
+            let _in_time = self.wait_end(ENDS_WITHIN);
+        }
         // One that has ended cannot be killed, and need not be.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
