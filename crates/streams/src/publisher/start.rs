@@ -41,7 +41,15 @@ pub(super) fn write_start(
                 .map_or(feed.bbo, |view| view.told);
             sbe::bbo(sbe, &head, &told);
         }),
-        Channel::Trades => {}
+        // Trades have no state: where the stream stands is all there is, and what a client that loses
+        // its node before the next trade resumes behind.
+        Channel::Trades => {
+            let head = Head {
+                prev_seq: head.seq,
+                ..head
+            };
+            writer.put(&head, |sbe| sbe::heartbeat(sbe, &head, key.channel));
+        }
         Channel::Ticker => {
             let (told, _) = instrument.trades.ticker.told(key.params);
             writer.put(&head, |sbe| sbe::ticker(sbe, &head, &told));

@@ -1,6 +1,7 @@
 //! What a subscription begins with.
 
 use market::{Channel, State};
+use streams::Start;
 use wire::{Depth, Encoding};
 
 use crate::client::Checked;
@@ -30,4 +31,23 @@ fn a_start_tells_the_state_of_now() -> Checked {
     let about = node.seats[third].client.about.clone().unwrap();
     assert_eq!(about.tick_size, Some(market::Price(25)));
     Ok(())
+}
+
+#[test]
+fn who_hears_of_no_trade_before_its_node_is_gone_misses_none_at_another() -> Checked {
+    let (mut first, mut second) = (Node::new(settings()), Node::new(settings()));
+    for node in [&mut first, &mut second] {
+        node.watch_all()?;
+        node.read(&at(2, trade("before")));
+    }
+    let seat = first.join(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
+    // It is told nothing more here, and another node goes on.
+    second.read(&at(5, trade("between")));
+    second.flush()?;
+    let come = second.seat(first.seats[seat].client.clone());
+    let from = second.seats[come].client.mine;
+    assert_eq!(second.enter(come, from)?, Start::Resumed);
+    let trades = second.seats[come].client.trades();
+    assert_eq!(trades.len(), 1, "{trades:?}");
+    second.check()
 }
