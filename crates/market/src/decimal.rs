@@ -40,14 +40,50 @@ pub fn parse(text: &[u8], exponent: i8) -> Result<i64, DecimalError> {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, text),
     };
-    let number = scan(digits, exponent)?;
-    let magnitude = scale(number, exponent)?;
+    let magnitude = match plain(digits, exponent) {
+        Some(magnitude) => magnitude,
+        None => scale(scan(digits, exponent)?, exponent)?,
+    };
     let signed = if negative {
         0i64.checked_sub_unsigned(magnitude)
     } else {
         i64::try_from(magnitude).ok()
     };
     signed.ok_or(DecimalError::TooLarge { exponent })
+}
+
+/// The most digits that 64 bits hold whatever they are.
+const SAFE_DIGITS: usize = 19;
+
+/// The mantissa of what nearly all texts are: a few digits with a dot between, none of them below
+/// the exponent. Of anything else nothing is said.
+#[inline]
+fn plain(text: &[u8], exponent: i8) -> Option<u64> {
+    if text.len() > SAFE_DIGITS {
+        return None;
+    }
+    let mut digits: u64 = 0;
+    let mut dot = text.len();
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            digits = digits * 10 + u64::from(digit);
+        } else if *byte == b'.' && dot == text.len() && at > 0 {
+            dot = at;
+        } else {
+            return None;
+        }
+    }
+    let fraction = match text.len() - dot {
+        // No digit stands behind the dot, or none at all.
+        1 => return None,
+        0 if text.is_empty() => return None,
+        0 => 0,
+        behind => behind - 1,
+    };
+    let shift = -i32::from(exponent) - i32::try_from(fraction).ok()?;
+    let power = POWERS.get(usize::try_from(shift).ok()?)?;
+    digits.checked_mul(*power)
 }
 
 /// Ten to the power of `exponent`, where 64 bits hold it.
