@@ -11,6 +11,55 @@ use crate::json::{Document, Fault, Place, Texts};
 /// venues that send all of them have some 30,000.
 pub(crate) const MAX_LEVELS: usize = 1 << 17;
 
+/// How a level is written that has numbers without quotes, which have to be found in the source:
+/// from where it begins to its price, from there to its size, and from there to where the next one
+/// begins; each as nodes of the tape, and as brackets, commas, colons and beginnings of scalars in
+/// the source.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    price: (usize, usize),
+    size: (usize, usize),
+    next: (usize, usize),
+}
+
+impl Shape {
+    /// `[1,2],`
+    const PAIR: Self = Self {
+        price: (1, 1),
+        size: (1, 2),
+        next: (1, 3),
+    };
+    /// `["change",1,2],`
+    pub(crate) const TRIPLE: Self = Self {
+        price: (2, 3),
+        size: (1, 2),
+        next: (1, 3),
+    };
+    /// `{"price":1,"size":2},`
+    const OBJECT: Self = Self {
+        price: (2, 3),
+        size: (2, 4),
+        next: (1, 3),
+    };
+
+    /// The texts of the price and the size of the level at `element`, which is written like that.
+    #[inline]
+    pub(crate) fn texts<'a>(
+        self,
+        document: &Document<'_, 'a>,
+        element: Place,
+        texts: &mut Texts,
+    ) -> Result<(&'a [u8], &'a [u8]), Fault> {
+        texts.stand_at(document, element);
+        let at = texts.jump(self.price);
+        let price = decimal_text(document, at, texts)?;
+        let at = texts.jump(self.size);
+        let size = decimal_text(document, at, texts)?;
+        texts.jump(self.next);
+        Ok((price, size))
+    }
+}
+
 /// Reads `[["price","size"],…]`, and only such pairs, unless `more` may follow in a pair.
 pub(crate) fn pairs(
     document: &Document<'_, '_>,
@@ -35,6 +84,18 @@ pub(crate) fn pairs(
                 price: price_of(price.as_bytes(), element + 1, exponents)?,
                 size: size_of(size.as_bytes(), element + 2, exponents)?,
             },
+            [
+                Node::Array { len: 2, .. },
+                Node::Static(_),
+                Node::Static(_),
+                ..,
+            ] => {
+                let (price, size) = Shape::PAIR.texts(document, element, &mut texts)?;
+                Level {
+                    price: price_of(price, element + 1, exponents)?,
+                    size: size_of(size, element + 2, exponents)?,
+                }
+            }
             [Node::Array { len, .. }, ..] if *len == 2 || (more && *len > 2) => Level {
                 price: price(document, element + 1, exponents, &mut texts)?,
                 size: size(document, element + 2, exponents, &mut texts)?,
@@ -60,10 +121,14 @@ pub(crate) fn members(
         if levels.len() == MAX_LEVELS {
             return Err(Fault::at(object, ErrorKind::TooMany { limit: MAX_LEVELS }));
         }
+        // `"price":size,`
+        texts.stand_at(document, value - 1);
+        texts.jump((1, 2));
         levels.push(Level {
             price: price_of(key.as_bytes(), value - 1, exponents)?,
             size: size(document, value, exponents, &mut texts)?,
         });
+        texts.jump((1, 2));
     }
     Ok(())
 }
@@ -83,25 +148,39 @@ pub(crate) fn objects(
     levels.reserve(elements.len());
     let mut texts = Texts::new();
     for element in elements {
-        let [price_at, size_at] = match document.nodes_from(element) {
+        let [price_at, size_at] = [element + 2, element + 4];
+        let (price_at, size_at, (price_text, size_text)) = match document.nodes_from(element) {
             // In the order in which venues write them, without a look at anything else.
             [
-                Node::Object { .. },
+                Node::Object { len: 2, .. },
+                Node::String(first),
                 Node::String(price),
-                Node::String(_) | Node::Static(_),
+                Node::String(second),
                 Node::String(size),
                 ..,
-            ] if [*price, *size] == names => [element + 2, element + 4],
+            ] if [*first, *second] == names => {
+                (price_at, size_at, (price.as_bytes(), size.as_bytes()))
+            }
+            [
+                Node::Object { len: 2, .. },
+                Node::String(first),
+                Node::Static(_),
+                Node::String(second),
+                Node::Static(_),
+                ..,
+            ] if [*first, *second] == names => {
+                let both = Shape::OBJECT.texts(document, element, &mut texts)?;
+                (price_at, size_at, both)
+            }
             _ => {
                 let ([price, size], repeated) = document.fields(element, names)?;
                 repeated.none()?;
-                [
-                    price.get().ok_or(no_level(element))?,
-                    size.get().ok_or(no_level(element))?,
-                ]
+                let price = price.get().ok_or(no_level(element))?;
+                let size = size.get().ok_or(no_level(element))?;
+                let both = both_texts(document, price, size, &mut texts)?;
+                (price, size, both)
             }
         };
-        let (price_text, size_text) = both_texts(document, price_at, size_at, &mut texts)?;
         note(price_text, size_text);
         levels.push(Level {
             price: price_of(price_text, price_at, exponents)?,

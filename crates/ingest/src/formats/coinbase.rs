@@ -231,6 +231,26 @@ fn read_level(
     texts: &mut Texts,
     out: &mut Out<'_>,
 ) -> Result<(), Fault> {
+    if let [
+        Node::Object { len: 4, .. },
+        Node::String("side"),
+        Node::String(side),
+        Node::String("event_time"),
+        Node::String(_),
+        Node::String("price_level"),
+        Node::String(price),
+        Node::String("new_quantity"),
+        Node::String(size),
+        ..,
+    ] = document.nodes_from(update)
+    {
+        // As Coinbase writes it, without a look at anything else.
+        side_of(out, side, ["bid", "offer"], update + 2)?.push(Level {
+            price: levels::price_of(price.as_bytes(), update + 6, exponents)?,
+            size: levels::size_of(size.as_bytes(), update + 8, exponents)?,
+        });
+        return Ok(());
+    }
     let ([side, price, size], repeated) =
         document.fields(update, ["side", "price_level", "new_quantity"])?;
     repeated.none()?;

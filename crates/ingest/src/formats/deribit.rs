@@ -4,7 +4,7 @@ use market::{Exponents, Level, Link, Nanos};
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place, Texts};
-use crate::levels::MAX_LEVELS;
+use crate::levels::{MAX_LEVELS, Shape};
 use crate::reading::{About, Reading, Said, link};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
@@ -166,12 +166,20 @@ fn read_side(
     levels.reserve(elements.len());
     let mut texts = Texts::new();
     for level in elements {
-        let [Node::Array { len: 3, .. }, Node::String(_), ..] = document.nodes_from(level) else {
+        let [Node::Array { len: 3, .. }, Node::String(_), numbers @ ..] =
+            document.nodes_from(level)
+        else {
             return Err(levels::no_level(level));
         };
+        let (price, size) = match numbers {
+            [Node::Static(_), Node::Static(_), ..] => {
+                Shape::TRIPLE.texts(document, level, &mut texts)?
+            }
+            _ => levels::both_texts(document, level + 2, level + 3, &mut texts)?,
+        };
         levels.push(Level {
-            price: levels::price(document, level + 2, exponents, &mut texts)?,
-            size: levels::size(document, level + 3, exponents, &mut texts)?,
+            price: levels::price_of(price, level + 2, exponents)?,
+            size: levels::size_of(size, level + 3, exponents)?,
         });
     }
     Ok(())
