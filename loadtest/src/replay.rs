@@ -5,15 +5,22 @@
 //! some rounds, whose median and fastest are shown, with what they allocated. All times are a
 //! core's, not the clock's.
 //!
+//! With `--formats` it is the books of the captures that are measured instead, written in every
+//! format that a node reads: what a level costs in each.
+//!
 //! In reading order: [`recording`], [`stage`], and the stages [`floor`], [`decode`], [`publish`]
-//! with the [`desk`] that knows the instruments.
+//! with the [`desk`] that knows the instruments; then [`steps`] takes the books out of a recording,
+//! [`dialect`] writes them, and [`formats`] compares.
 
 mod decode;
 mod desk;
+mod dialect;
 mod floor;
+mod formats;
 mod publish;
 mod recording;
 mod stage;
+mod steps;
 
 use std::path::PathBuf;
 
@@ -33,23 +40,49 @@ pub(crate) struct ReplayArgs {
     /// How many records a batch has, after which the frames are handed over
     #[arg(long, default_value_t = 1024)]
     batch: usize,
+    /// Compare what a level of the captures' books costs in formats that a node reads: `all`, or
+    /// some of their names
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    formats: Vec<String>,
     /// Write the results there, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Captures: `<ns> <JSON>` of Binance, cryptofeed's or tapecast's JSON lines; plain or gzip
+    /// Captures: `<ns> <JSON>` of Binance, `<seconds>: <JSON>` of the venue that the file is named
+    /// after, cryptofeed's or tapecast's JSON lines; plain or gzip
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
-struct FileResult {
+struct FileResult<T> {
     file: String,
     records: usize,
     bytes: usize,
+    #[serde(flatten)]
+    result: T,
+}
+
+#[derive(Debug, Serialize)]
+struct Stages {
     stages: Vec<Measured>,
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
+    if !args.formats.is_empty() {
+        let results = each(args, |recording| formats::compare(recording, args))?;
+        return output::write_json(args.json.as_deref(), &results);
+    }
+    let results = each(args, |recording| {
+        stages(recording, args).map(|stages| Stages { stages })
+    })?;
+    output::write_json(args.json.as_deref(), &results)
+}
+
+/// Does something with each of the captures.
+fn each<T>(
+    args: &ReplayArgs,
+    mut work: impl FnMut(&Recording) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<FileResult<T>>> {
     let mut results = Vec::new();
     for file in &args.files {
         let recording = Recording::load(file)?;
@@ -64,10 +97,10 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             file: recording.name.clone(),
             records: recording.len(),
             bytes: recording.bytes(),
-            stages: stages(&recording, args)?,
+            result: work(&recording)?,
         });
     }
-    output::write_json(args.json.as_deref(), &results)
+    Ok(results)
 }
 
 fn stages(recording: &Recording, args: &ReplayArgs) -> anyhow::Result<Vec<Measured>> {

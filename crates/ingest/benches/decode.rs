@@ -1,5 +1,5 @@
-//! What decoding costs, over every line of a Binance capture, and what of that is the parser's; and
-//! what a level of each venue costs, decoded and applied, beside one of our own format.
+//! What decoding costs, over every line of a Binance capture, and what of that is the parser's. What a
+//! level costs in each format, `loadtest replay --formats all` tells.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+#[allow(dead_code, reason = "tests read captures of other kinds too")]
 #[path = "../tests/formats/captures.rs"]
 mod captures;
 #[path = "../tests/formats/instruments.rs"]
@@ -16,8 +17,7 @@ mod instruments;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ingest::{Decoder, Format, IngestConfig, RawRecord, Source};
 use instruments::Instruments;
-use market::{BookBuilder, Changes, Event, Level, Nanos, Seq, decimal};
-use std::collections::BTreeMap;
+use market::{BookBuilder, Changes, Event, Nanos, Seq};
 use std::hint::black_box;
 
 const CAPTURE: &str = "hftbacktest/spot/btcusdt_20240808.gz";
@@ -84,92 +84,6 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Decode and apply, by levels: of our own format, and of each venue that there is a session of.
-fn levels(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("levels");
-    group.sample_size(20);
-    for (format, path) in [
-        (Format::Kraken, "cryptofeed-raw/KRAKEN.ws.50.0.gz"),
-        (Format::Okx, "cryptofeed-raw/OKX.ws.1.0.gz"),
-        (Format::Coinbase, "cryptofeed-raw/COINBASE.ws.28.0.gz"),
-    ] {
-        let Some(records) = captures::session(path) else {
-            return;
-        };
-        let (own, levels) = in_our_own(format, &records);
-        group.throughput(Throughput::Elements(levels));
-        for (format, records) in [(format, &records), (Format::Tapecast, &own)] {
-            let name = format!("{} as {}", path.split('.').next().unwrap(), format.name());
-            group.bench_function(name, |bencher| {
-                let source = topic_of(format);
-                let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
-                let mut changes = Changes::default();
-                bencher.iter(|| {
-                    let mut instruments = Instruments::new(&[]);
-                    let mut books = BTreeMap::<u32, BookBuilder>::new();
-                    for (offset, record) in (0..).zip(records) {
-                        let record = raw(&source, record);
-                        let decoded = decoder.decode(&record, &mut instruments).unwrap();
-                        if let Some((handle, event)) = decoded.event() {
-                            let book = books.entry(handle.0).or_default();
-                            apply(book, Seq(offset), event, &mut changes);
-                        }
-                    }
-                });
-            });
-        }
-    }
-    group.finish();
-}
-
-fn topic_of(format: Format) -> Source {
-    Source {
-        topic: "topic".to_owned(),
-        format,
-        venue: format.venue().unwrap_or_default().to_owned(),
-        symbol: None,
-        mapping: None,
-    }
-}
-
-/// The whole books and changes of a session in our own format, and how many levels they have.
-fn in_our_own(format: Format, records: &[String]) -> (Vec<String>, u64) {
-    let source = topic_of(format);
-    let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
-    let mut instruments = Instruments::new(&[]);
-    let (mut own, mut count) = (Vec::new(), 0);
-    let mut seqs = BTreeMap::<u32, u64>::new();
-    for record in records {
-        let decoded = decoder
-            .decode(&raw(&source, record), &mut instruments)
-            .unwrap();
-        let Some((handle, event)) = decoded.event() else {
-            continue;
-        };
-        let (kind, bids, asks) = match event {
-            Event::Snapshot { bids, asks, .. } => ("snapshot", bids, asks),
-            Event::Delta { bids, asks, .. } => ("delta", bids, asks),
-            _ => continue,
-        };
-        count += (bids.len() + asks.len()) as u64;
-        let side = |levels: &[Level]| {
-            let text = |mantissa| decimal::to_string(mantissa, -8);
-            let one = |level: &Level| [text(level.price.0), text(level.size.0)];
-            serde_json::to_string(&levels.iter().map(one).collect::<Vec<_>>()).unwrap()
-        };
-        let seq = seqs.entry(handle.0).or_default();
-        *seq += 1;
-        own.push(format!(
-            r#"{{"type":"{kind}","symbol":"X:{}","prev_seq":{seq},"seq":{},"time":1618678133365913000,"bids":{},"asks":{}}}"#,
-            handle.0,
-            *seq + 1,
-            side(bids),
-            side(asks),
-        ));
-    }
-    (own, count)
-}
-
 fn raw<'r>(source: &'r Source, record: &'r str) -> RawRecord<'r> {
     RawRecord {
         source,
@@ -205,5 +119,5 @@ fn apply(book: &mut BookBuilder, offset: Seq, event: Event<'_>, changes: &mut Ch
     }
 }
 
-criterion_group!(benches, decode, levels);
+criterion_group!(benches, decode);
 criterion_main!(benches);

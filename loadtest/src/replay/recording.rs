@@ -46,15 +46,34 @@ struct Own<'a> {
 }
 
 impl Recording {
-    /// Reads a file whole.
-    pub(super) fn load(path: &Path) -> anyhow::Result<Self> {
-        let mut recording = Self {
-            name: path.display().to_string(),
+    /// One without records yet.
+    pub(super) fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
             sources: Vec::new(),
             values: Vec::new(),
             keys: Vec::new(),
             entries: Vec::new(),
-        };
+        }
+    }
+
+    /// Puts a record of the topic of that number behind the others; topics that are new are made.
+    pub(super) fn push(
+        &mut self,
+        topic: usize,
+        source: impl Fn(usize) -> anyhow::Result<Source>,
+        value: &[u8],
+    ) -> anyhow::Result<()> {
+        while topic >= self.sources.len() {
+            self.sources.push(source(self.sources.len())?);
+        }
+        self.append(topic, "", value);
+        Ok(())
+    }
+
+    /// Reads a file whole.
+    pub(super) fn load(path: &Path) -> anyhow::Result<Self> {
+        let mut recording = Self::empty(&path.display().to_string());
         let mut file = BufReader::new(
             File::open(path).with_context(|| format!("cannot read {}", path.display()))?,
         );
@@ -64,13 +83,13 @@ impl Recording {
         } else {
             Box::new(file)
         };
-        let symbol = symbol_of(path);
+        let named = Named::of(path);
         let mut topics = HashMap::new();
         for (number, line) in (1..).zip(lines.split(b'\n')) {
             let line = line.with_context(|| format!("cannot read {}", path.display()))?;
             if !line.is_empty() {
                 recording
-                    .add(&line, &symbol, &mut topics)
+                    .add(&line, &named, &mut topics)
                     .with_context(|| format!("{}:{number}", path.display()))?;
             }
         }
@@ -104,43 +123,66 @@ impl Recording {
     fn add(
         &mut self,
         line: &[u8],
-        symbol: &str,
+        named: &Named,
         topics: &mut HashMap<String, usize>,
     ) -> anyhow::Result<()> {
-        if line.first().is_some_and(u8::is_ascii_digit) {
-            let space = line.iter().position(|byte| *byte == b' ');
-            let value = &line[space.context("has no space")? + 1..];
-            self.push("binance", Format::Binance, symbol, symbol, value, topics);
+        let text = std::str::from_utf8(line).context("is no text")?;
+        if let Some(value) = received(text) {
+            let format = named.format.context(
+                "is of a session, and the file is not named after a venue, as KRAKEN.ws.50.0.gz is",
+            )?;
+            let venue = format.venue().unwrap_or_default();
+            self.put(
+                topics,
+                (format.name(), format, venue, ""),
+                "",
+                value.as_bytes(),
+            );
+        } else if line.first().is_some_and(u8::is_ascii_digit) {
+            let (_, value) = text.split_once(' ').context("has no space")?;
+            let symbol = named.symbol.as_str();
+            let topic = ("binance", Format::Binance, FormatOptions::VENUE, symbol);
+            self.put(topics, topic, symbol, value.as_bytes());
+        } else if line.first() != Some(&b'{') {
+            // What a session's client sent, and was answered to what it asked.
         } else if let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(line) {
             let key = envelope.key.unwrap_or_default();
-            let value = envelope.value.get().as_bytes();
-            self.push(&envelope.topic, Format::Cryptofeed, "", &key, value, topics);
+            let topic = (envelope.topic.as_ref(), Format::Cryptofeed, "", "");
+            self.put(topics, topic, &key, envelope.value.get().as_bytes());
         } else {
             let own: Own<'_> = serde_json::from_slice(line).context("is no record")?;
-            self.push("tapecast", Format::Tapecast, "", &own.symbol, line, topics);
+            self.put(
+                topics,
+                ("tapecast", Format::Tapecast, "", ""),
+                &own.symbol,
+                line,
+            );
         }
         Ok(())
     }
 
-    fn push(
+    /// Puts a record of a topic, which is told by its name, format, venue and symbol.
+    fn put(
         &mut self,
-        topic: &str,
-        format: Format,
-        symbol: &str,
+        topics: &mut HashMap<String, usize>,
+        (topic, format, venue, symbol): (&str, Format, &str, &str),
         key: &str,
         value: &[u8],
-        topics: &mut HashMap<String, usize>,
     ) {
         let source = *topics.entry(topic.to_owned()).or_insert_with(|| {
             self.sources.push(Source {
                 topic: topic.to_owned(),
                 format,
-                venue: FormatOptions::VENUE.to_owned(),
+                venue: venue.to_owned(),
                 symbol: (!symbol.is_empty()).then(|| symbol.to_owned()),
                 mapping: None,
             });
             self.sources.len() - 1
         });
+        self.append(source, key, value);
+    }
+
+    fn append(&mut self, source: usize, key: &str, value: &[u8]) {
         let append = |to: &mut Vec<u8>, bytes: &[u8]| {
             let start = to.len();
             to.extend_from_slice(bytes);
@@ -155,12 +197,29 @@ impl Recording {
     }
 }
 
-/// `btcusdt_20240808.gz` is of `BTCUSDT`.
-fn symbol_of(path: &Path) -> String {
-    let name = path
-        .file_stem()
-        .and_then(|name| name.to_str())
-        .unwrap_or("");
-    let symbol = name.rsplit_once('_').map_or(name, |(symbol, _)| symbol);
-    symbol.to_ascii_uppercase()
+/// What a file's name tells of what is in it.
+struct Named {
+    /// `btcusdt_20240808.gz` is of `BTCUSDT`.
+    symbol: String,
+    /// `KRAKEN.ws.50.0.gz` is of Kraken.
+    format: Option<Format>,
+}
+
+impl Named {
+    fn of(path: &Path) -> Self {
+        let stem = path.file_stem().and_then(|name| name.to_str());
+        let stem = stem.unwrap_or_default();
+        let symbol = stem.rsplit_once('_').map_or(stem, |(symbol, _)| symbol);
+        let venue = stem.split('.').next().unwrap_or_default();
+        Self {
+            symbol: symbol.to_ascii_uppercase(),
+            format: Format::from_name(&venue.to_ascii_lowercase()),
+        }
+    }
+}
+
+/// What was received, of a session's line `<seconds>: <JSON>`.
+fn received(line: &str) -> Option<&str> {
+    let (time, json) = line.split_once(": ")?;
+    time.parse::<f64>().ok().map(|_| json)
 }

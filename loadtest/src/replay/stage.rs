@@ -9,7 +9,7 @@ use super::recording::Recording;
 use crate::allocations;
 
 /// So many rounds warm the buffers: one makes the instruments known, one fills what watching needs.
-const WARM_ROUNDS: usize = 2;
+pub(super) const WARM_ROUNDS: usize = 2;
 
 /// Something that is done with each record.
 pub(super) trait Stage {
@@ -43,40 +43,80 @@ pub(super) struct Measured {
     pub(super) note: String,
 }
 
+/// Measures a stage by itself.
 pub(super) fn measure(
-    mut stage: impl Stage,
+    stage: impl Stage,
     recording: &Recording,
     args: &ReplayArgs,
 ) -> anyhow::Result<Measured> {
-    let records = recording.len() as f64;
-    let mut rounds = Vec::with_capacity(args.rounds.max(1));
-    let mut allocated = 0;
-    for round in 0..WARM_ROUNDS + args.rounds.max(1) {
-        let (before, start) = (allocations::count(), core_time());
-        stage.begin();
-        for (index, (topic, record)) in recording.records().enumerate() {
-            stage.record(index, topic, &record)?;
-            if (index + 1).is_multiple_of(args.batch.max(1)) {
-                stage.batch();
-            }
-        }
-        stage.batch();
-        if round >= WARM_ROUNDS {
-            let spent = core_time().saturating_sub(start);
-            rounds.push(spent.as_nanos() as f64 / records);
-            allocated += allocations::count() - before;
+    let mut bench = Bench::new(stage, recording, args.batch);
+    for _ in 0..WARM_ROUNDS + args.rounds.max(1) {
+        bench.round()?;
+    }
+    Ok(bench.measured())
+}
+
+/// A stage that is measured, a round at a time.
+pub(super) struct Bench<'a, S> {
+    stage: S,
+    recording: &'a Recording,
+    batch: usize,
+    /// Rounds to go until those that count.
+    warm: usize,
+    /// A record's share of each round, in ns.
+    rounds: Vec<f64>,
+    allocated: u64,
+}
+
+impl<'a, S: Stage> Bench<'a, S> {
+    pub(super) fn new(stage: S, recording: &'a Recording, batch: usize) -> Self {
+        Self {
+            stage,
+            recording,
+            batch: batch.max(1),
+            warm: WARM_ROUNDS,
+            rounds: Vec::new(),
+            allocated: 0,
         }
     }
-    let measured = rounds.len() as f64;
-    rounds.sort_by(f64::total_cmp);
-    Ok(Measured {
-        stage: stage.name(),
-        nanos: rounds[rounds.len() / 2],
-        fastest: rounds[0],
-        slowest: rounds[rounds.len() - 1],
-        allocations: allocated as f64 / records / measured,
-        note: stage.note(),
-    })
+
+    /// Reads the capture once; the first rounds do not count.
+    pub(super) fn round(&mut self) -> anyhow::Result<()> {
+        let (before, start) = (allocations::count(), core_time());
+        self.stage.begin();
+        for (index, (topic, record)) in self.recording.records().enumerate() {
+            self.stage.record(index, topic, &record)?;
+            if (index + 1).is_multiple_of(self.batch) {
+                self.stage.batch();
+            }
+        }
+        self.stage.batch();
+        let spent = core_time().saturating_sub(start);
+        if self.warm > 0 {
+            self.warm -= 1;
+            return Ok(());
+        }
+        self.rounds
+            .push(spent.as_nanos() as f64 / self.recording.len() as f64);
+        self.allocated += allocations::count() - before;
+        Ok(())
+    }
+
+    /// What the rounds cost that counted; there was one.
+    pub(super) fn measured(mut self) -> Measured {
+        let records = self.recording.len() as f64;
+        let rounds = &mut self.rounds;
+        rounds.sort_by(f64::total_cmp);
+        let at = |index: usize| rounds.get(index).copied().unwrap_or_default();
+        Measured {
+            stage: self.stage.name(),
+            nanos: at(rounds.len() / 2),
+            fastest: at(0),
+            slowest: at(rounds.len().saturating_sub(1)),
+            allocations: self.allocated as f64 / records / rounds.len() as f64,
+            note: self.stage.note(),
+        }
+    }
 }
 
 /// How long a core has worked for this thread: what a machine that is busy otherwise measures too.

@@ -1,0 +1,117 @@
+use ingest::Format;
+use serde::Serialize;
+use wire::Encoding;
+
+use super::ReplayArgs;
+use super::dialect::{Checksums, Dialect};
+use super::publish::Publish;
+use super::recording::Recording;
+use super::stage::{Bench, Measured, WARM_ROUNDS};
+use super::steps::Steps;
+
+/// What the books of a capture cost in each format.
+#[derive(Debug, Serialize)]
+pub(super) struct Formats {
+    levels: usize,
+    formats: Vec<InFormat>,
+}
+
+#[derive(Debug, Serialize)]
+struct InFormat {
+    format: &'static str,
+    bytes: usize,
+    /// Decode, apply and encode of a level, in ns of a core's time.
+    nanos_a_level: f64,
+    /// That of our own format is 1.
+    ratio: f64,
+    measured: Measured,
+}
+
+/// The dialects of those formats; ours is always there, and first.
+fn chosen(names: &[String]) -> anyhow::Result<Vec<Dialect>> {
+    for name in names {
+        let is_known = name == "all" || Format::from_name(name).is_some();
+        let known = Format::ALL.map(Format::name).join(", ");
+        anyhow::ensure!(is_known, "--formats is {name:?}, and may be all, {known}");
+    }
+    let is_chosen = |dialect: &Dialect| {
+        let is_named = |name: &String| name == "all" || name == dialect.format().name();
+        *dialect == Dialect::Tapecast || names.iter().any(is_named)
+    };
+    Ok(Dialect::ALL.into_iter().filter(is_chosen).collect())
+}
+
+/// Measures decode, apply and encode of the same books in each format, all formats in every round:
+/// what the machine does besides falls on each.
+pub(super) fn compare(recording: &Recording, args: &ReplayArgs) -> anyhow::Result<Formats> {
+    let steps = Steps::of(recording)?;
+    let decimals = steps.decimals();
+    let mut written = Vec::new();
+    for dialect in chosen(&args.formats)? {
+        let mut checksums = Checksums::new(decimals);
+        let mut recording = Recording::empty(dialect.name());
+        for step in &steps.steps {
+            let topic = if dialect.has_topics() {
+                step.instrument
+            } else {
+                0
+            };
+            let value = dialect.write(step, &mut checksums);
+            recording.push(topic, |topic| dialect.source(topic), value.as_bytes())?;
+        }
+        written.push((dialect, recording));
+    }
+    let mut benches: Vec<_> = written
+        .iter()
+        .map(|(_, recording)| {
+            let stage = Publish::watched(recording, &[Encoding::Sbe]);
+            Bench::new(stage, recording, args.batch)
+        })
+        .collect();
+    for _ in 0..WARM_ROUNDS + args.rounds.max(1) {
+        for bench in &mut benches {
+            bench.round()?;
+        }
+    }
+    let count = steps.steps.len();
+    println!(
+        "  its books: {count} records, {} levels, {:.1} a record",
+        steps.levels,
+        steps.levels as f64 / count as f64
+    );
+    println!(
+        "  {:20} {:>12} {:>10} {:>10} {:>12} {:>12}",
+        "format", "bytes/level", "ns/level", "fastest", "x tapecast", "allocations"
+    );
+    let mut formats: Vec<InFormat> = Vec::new();
+    for ((dialect, recording), bench) in written.iter().zip(benches) {
+        let measured = bench.measured();
+        let a_level = count as f64 / steps.levels as f64;
+        let nanos_a_level = measured.nanos * a_level;
+        let own = formats
+            .first()
+            .map_or(nanos_a_level, |own| own.nanos_a_level);
+        let one = InFormat {
+            format: dialect.name(),
+            bytes: recording.bytes(),
+            nanos_a_level,
+            ratio: nanos_a_level / own,
+            measured,
+        };
+        println!(
+            "  {:20} {:>12.1} {:>10.1} {:>10.1} {:>12.2} {:>12.5}   {}",
+            one.format,
+            recording.bytes() as f64 / steps.levels as f64,
+            one.nanos_a_level,
+            one.measured.fastest * a_level,
+            one.ratio,
+            one.measured.allocations,
+            one.measured.note,
+        );
+        formats.push(one);
+    }
+    Ok(Formats {
+        levels: steps.levels,
+        formats,
+    })
+}
