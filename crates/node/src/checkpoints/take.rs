@@ -9,9 +9,10 @@ use streams::{Handle, PartitionIdentity, Publisher};
 use super::writer::Job;
 use super::{TRADES, key_of, mark_of};
 
-/// Checkpoints taken in a turn: each copies a book, some ten microseconds a thousand levels, and a
-/// turn comes with every batch of records.
-const A_TURN: usize = 4;
+/// How long a turn takes checkpoints: each copies a book, some ten microseconds a thousand levels. A
+/// turn comes with every batch of records, and ten times a second where there are none, in which
+/// all instruments of a node have to be taken within a minute.
+const A_TURN: Duration = Duration::from_millis(1);
 
 /// Takes checkpoints of a publisher's instruments, spread over the interval.
 ///
@@ -69,7 +70,8 @@ impl Taker {
             self.marks = Some(identities.iter().flatten().cloned().collect());
         }
         let mut taken = 0;
-        for _ in 0..A_TURN {
+        let begin = Instant::now();
+        while begin.elapsed() < A_TURN {
             if !self.give_waiting() {
                 break;
             }
