@@ -27,7 +27,7 @@ pub struct PublisherMetrics {
     pub books: By<BookState, Gauge>,
     /// Streams that somebody watches.
     pub streams_watched: Gauge,
-    /// Bytes that the logs of recent deltas hold.
+    /// Bytes that books and the logs of recent messages take.
     pub log_bytes: Gauge,
 
     /// Messages encoded, once for each encoding however many subscribe.

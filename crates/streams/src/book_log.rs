@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use market::{Change, Changes, Reason, Seq, Side, State};
 
+use crate::growth::{give_back, make_room};
 use crate::place::Place;
 
 /// The latest messages of a full raw book stream, each change with the size before it.
@@ -65,7 +66,9 @@ impl BookLog {
 
     /// Adds the message that was just published; `changes` are its changes, tidy.
     pub(crate) fn push(&mut self, entry: BookEntry, changes: &Changes) {
+        make_room(&mut self.entries, 1);
         self.entries.push_back(entry);
+        make_room(&mut self.changes, changes.bids.len() + changes.asks.len());
         self.changes
             .extend(changes.bids.iter().chain(&changes.asks));
         self.trim();
@@ -153,10 +156,18 @@ impl BookLog {
         self.entries.len() * size_of::<BookEntry>() + self.changes.len() * size_of::<Change>()
     }
 
+    /// Bytes of memory that it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<BookEntry>()
+            + self.changes.capacity() * size_of::<Change>()
+    }
+
     /// Changes how many bytes it may have, at once.
     pub(crate) fn set_bound(&mut self, bound: usize) {
         self.bound = bound;
         self.trim();
+        give_back(&mut self.entries);
+        give_back(&mut self.changes);
     }
 
     fn trim(&mut self) {

@@ -18,6 +18,8 @@ mod place;
 mod run;
 mod settings;
 
+mod growth;
+
 mod book_log;
 mod message_log;
 

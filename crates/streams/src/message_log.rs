@@ -2,6 +2,8 @@ use std::collections::VecDeque;
 
 use market::{Nanos, Seq};
 
+use crate::growth::{give_back, make_room};
+
 /// The latest SBE messages of one stream, as they were published; for channels whose messages
 /// do not replace each other, or are too small for anything cleverer.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ impl MessageLog {
             self.restart(seq);
             return;
         };
+        make_room(&mut self.entries, 1);
+        make_room(&mut self.bytes, message.len());
         self.entries.push_back(Entry {
             seq,
             prev_seq,
@@ -61,6 +65,13 @@ impl MessageLog {
     pub fn set_bound(&mut self, bound: usize) {
         self.bound = bound;
         self.trim();
+        give_back(&mut self.entries);
+        give_back(&mut self.bytes);
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Forgets all; only who has `seq` or later can go on.

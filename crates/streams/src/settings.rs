@@ -19,7 +19,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             log_bytes: 4 * 1024 * 1024,
-            log_budget: 256 * 1024 * 1024,
+            log_budget: 128 * 1024 * 1024,
             heartbeat_after: 5_000_000_000,
             stale_after: Some(30_000_000_000),
             book_levels: 60_000,

@@ -323,7 +323,7 @@ pub(super) fn publishers(publishers: &[Arc<PublisherMetrics>], out: &mut Scrape)
     );
     out.sum(
         "tapecast_log_bytes",
-        "Bytes that the logs of recent deltas hold.",
+        "Bytes that books and the logs of recent messages take.",
         publishers,
         |p| &p.log_bytes,
     );

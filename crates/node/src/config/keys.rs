@@ -548,7 +548,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "streams.log_bytes",
         kind: Kind::Size(MIB, 64 * GIB),
-        default: Value("256MiB"),
+        default: Value("128MiB"),
         meaning: "All logs of a publisher together; when they have more, each is cut to its share.",
     },
     // The slowest client's distance: some seconds of the busiest book at the pace of a replay.

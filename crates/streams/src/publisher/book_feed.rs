@@ -501,6 +501,6 @@ impl BookFeed {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.book().capacity_bytes() + self.log.size() + self.bbo.log.size()
+        self.book().capacity_bytes() + self.log.memory() + self.bbo.log.memory()
     }
 }

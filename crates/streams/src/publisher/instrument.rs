@@ -196,7 +196,7 @@ impl Instrument {
 
     /// Bytes that its logs hold.
     pub(super) fn log_bytes(&self) -> usize {
-        self.book.log.size() + self.book.bbo.log.size() + self.trades.log.size()
+        self.book.log.memory() + self.book.bbo.log.memory() + self.trades.log.memory()
     }
 
     /// Lets its logs have so many bytes: the book's all, the others' a quarter each.

@@ -144,7 +144,7 @@ impl TradeFeed {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.log.size() + self.ticker.size() + self.bars.size()
+        self.log.memory() + self.ticker.size() + self.bars.size()
     }
 
     fn tell(&mut self, identity: &Identity, head: &Head, place: &Place, out: &mut Outbox) {
