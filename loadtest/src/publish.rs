@@ -61,6 +61,10 @@ pub(crate) struct PublishArgs {
     /// In process: a system call for each send, not one by io_uring for many
     #[arg(long)]
     single_sends: bool,
+    /// In process: what each book's log may have, which clients resume from; a node's default when
+    /// not given
+    #[arg(long, value_name = "BYTES")]
+    log_bytes: Option<usize>,
     /// In process: begin when standard input has a line, end when it is over; for peers
     #[arg(long, hide = true)]
     on_order: bool,

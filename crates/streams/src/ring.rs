@@ -10,7 +10,7 @@ use crate::{FrameMark, Run};
 const CHUNK: usize = 256 * 1024;
 /// Bytes that emptied chunks keep together for the next runs, so that a stream that is sent as it
 /// comes costs no allocation.
-const SPARE_BYTES: usize = 1024 * 1024;
+const SPARE_BYTES: usize = 256 * 1024;
 
 /// The latest frames of one stream, for those who have not been sent them yet.
 ///

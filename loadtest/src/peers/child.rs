@@ -210,7 +210,8 @@ fn tapecast(addr: SocketAddr, job: &Job) -> anyhow::Result<Command> {
     let rate = job.period.map_or(NEVER, rate);
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     command.args(["publish", "--in-process", "--mix", "bbo", "--shards", "1"]);
-    command.arg("--on-order");
+    // Nobody resumes here, and the others keep nothing for it.
+    command.args(["--on-order", "--log-bytes", "0"]);
     command.args(["--seconds", "0", "--listen", &addr.to_string()]);
     command.args(["--instruments", &job.topics.to_string()]);
     command.args(["--rate", &rate.to_string()]);

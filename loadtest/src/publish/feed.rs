@@ -98,12 +98,14 @@ impl Feed {
         directory: Arc<Directory>,
     ) -> anyhow::Result<Self> {
         let (load, books) = args.market()?;
+        let mut settings = Settings::default();
+        settings.log_bytes = args.log_bytes.unwrap_or(settings.log_bytes);
         let mut feed = Self {
             whom: Whom::of(args),
             load,
             handles: Vec::with_capacity(books.len()),
             books: Vec::new(),
-            publisher: Publisher::new(Settings::default()),
+            publisher: Publisher::new(settings),
             port,
             directory,
             next: Seq(0),
