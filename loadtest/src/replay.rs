@@ -10,8 +10,9 @@
 //!
 //! In reading order: [`recording`], [`stage`], and the stages [`floor`], [`decode`], [`publish`]
 //! with the [`desk`] that knows the instruments; then [`steps`] takes the books out of a recording,
-//! [`dialect`] writes them, and [`formats`] compares.
+//! [`dialect`] writes them, with [`checksums`] where a venue proves them, and [`formats`] compares.
 
+mod checksums;
 mod decode;
 mod desk;
 mod dialect;

@@ -1,11 +1,11 @@
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use ingest::{Format, Mapping, MappingConfig, Source};
-use market::{ChecksumRule, Decimals, Level, Price, Size, VenueChecksum, decimal};
+use market::{Decimals, Level, decimal};
 
+use super::checksums::Checksums;
 use super::steps::Step;
 
 /// When all of it happened, in ms since 1970 and as a date: no time is dearer to read than another.
@@ -198,7 +198,7 @@ impl Dialect {
                 )
             }
             Self::Kraken => {
-                let Decimals { price, size } = checksums.decimals;
+                let Decimals { price, size } = checksums.decimals();
                 let side = |levels: &[Level]| {
                     list(levels, step, |p, s| {
                         format!(
@@ -309,71 +309,10 @@ fn padded(number: &str, decimals: u8) -> String {
     }
 }
 
-/// The books so far, for who proves them.
-#[derive(Debug)]
-pub(super) struct Checksums {
-    /// With how many decimals numbers are written.
-    decimals: Decimals,
-    books: BTreeMap<usize, Checked>,
-    text: Vec<u8>,
-}
-
-/// A book as Kraken would keep it for a subscription that is as deep as its first whole book.
-#[derive(Debug, Default)]
-struct Checked {
-    sides: [BTreeMap<Price, Size>; 2],
-    window: usize,
-}
-
-impl Checksums {
-    pub(super) fn new(decimals: Decimals) -> Self {
-        Self {
-            decimals,
-            books: BTreeMap::new(),
-            text: Vec::new(),
-        }
-    }
-
-    fn kraken(&mut self, step: &Step) -> u32 {
-        let Checked { sides, window } = self.books.entry(step.instrument).or_default();
-        if step.is_whole {
-            sides.iter_mut().for_each(BTreeMap::clear);
-            *window = step.bids.len().max(step.asks.len());
-        }
-        for (side, levels) in sides.iter_mut().zip([&step.bids, &step.asks]) {
-            for level in levels {
-                if level.size.is_zero() {
-                    side.remove(&level.price);
-                } else {
-                    side.insert(level.price, level.size);
-                }
-            }
-        }
-        let [bids, asks] = sides;
-        while bids.len() > *window {
-            bids.pop_first();
-        }
-        while asks.len() > *window {
-            asks.pop_last();
-        }
-        let level = |(price, size): (&Price, &Size)| Level {
-            price: *price,
-            size: *size,
-        };
-        let (bids, asks) = (bids.iter().rev().map(level), asks.iter().map(level));
-        let checksum = VenueChecksum {
-            told: 0,
-            rule: ChecksumRule::Kraken(self.decimals),
-            exponents: step.exponents,
-        };
-        checksum.of_levels(bids, asks, &mut self.text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ingest::{Decoder, IngestConfig, RawRecord};
-    use market::{Event, Exponents};
+    use market::{Event, Exponents, Price, Size};
 
     use super::super::desk::Desk;
     use super::*;

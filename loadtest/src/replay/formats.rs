@@ -3,7 +3,8 @@ use serde::Serialize;
 use wire::Encoding;
 
 use super::ReplayArgs;
-use super::dialect::{Checksums, Dialect};
+use super::checksums::Checksums;
+use super::dialect::Dialect;
 use super::publish::Publish;
 use super::recording::Recording;
 use super::stage::{Bench, Measured, WARM_ROUNDS};

@@ -120,9 +120,8 @@ impl State {
 
     /// Empties rings that nobody needs, and parks those who are too far behind in the others.
     ///
-    /// A subscriber whose socket has room is never far behind: each pass visits it, and what was
-    /// there before the pass it has then been sent. So what rings hold besides is for sessions whose
-    /// sockets are full, and each of these pays for a constant.
+    /// A subscriber whose socket has room is seldom far behind: each pass visits it. So what rings
+    /// hold besides is for sessions whose sockets are full, and each of these pays for a constant.
     pub(super) fn trim(&mut self) {
         while let Some(slot) = self.touched.pop() {
             if let Some(stream) = self.streams.get_mut(slot)
@@ -160,30 +159,36 @@ impl State {
         }
     }
 
-    /// Forgets what a stream's ring has before the stream's mark; who lacks any of it is caught up
-    /// when its socket has room.
+    /// Forgets what a stream's ring has before the stream's mark. Who lacks any of it and has a full
+    /// socket is caught up when there is room; who has room is on the way there, so what it lacks
+    /// is kept: a machine that halts for a while is no reason to be given less.
     fn park_all_behind(&mut self, slot: usize) {
         // A session that is disconnected for its lag takes streams with it that it was alone in.
         let Some(stream) = self.streams.get(slot) else {
             return;
         };
         let (mark, subs) = (stream.mark, stream.subs.clone());
+        let mut needed = mark;
         for (number, sub_index) in subs {
             let (index, sub_index) = (number as usize, usize::from(sub_index));
-            let is_behind = |sub: &Sub| sub.phase == Phase::Live && sub.cursor.frame < mark;
-            let session = self.sessions.get(index);
-            if session
-                .and_then(|session| session.sub(sub_index))
-                .is_some_and(is_behind)
-            {
+            let Some(session) = self.sessions.get(index) else {
+                continue;
+            };
+            let is_behind = |sub: &&Sub| sub.phase == Phase::Live && sub.cursor.frame < mark;
+            let Some(sub) = session.sub(sub_index).filter(is_behind) else {
+                continue;
+            };
+            if session.blocked {
                 self.fall(index, sub_index);
+            } else {
+                needed = needed.min(sub.cursor.frame);
             }
         }
         let Some(stream) = self.streams.get_mut(slot) else {
             return;
         };
         let before = stream.ring.bytes();
-        stream.ring.release(mark, &mut self.spare);
+        stream.ring.release(needed, &mut self.spare);
         self.ring_bytes -= before - stream.ring.bytes();
     }
 

@@ -1,0 +1,72 @@
+use std::collections::BTreeMap;
+
+use market::{ChecksumRule, Decimals, Level, Price, Size, VenueChecksum};
+
+use super::steps::Step;
+
+/// The books so far, for who proves them.
+#[derive(Debug)]
+pub(super) struct Checksums {
+    /// With how many decimals numbers are written.
+    decimals: Decimals,
+    books: BTreeMap<usize, Checked>,
+    text: Vec<u8>,
+}
+
+/// A book as Kraken would keep it for a subscription that is as deep as its first whole book.
+#[derive(Debug, Default)]
+struct Checked {
+    sides: [BTreeMap<Price, Size>; 2],
+    window: usize,
+}
+
+impl Checksums {
+    pub(super) fn new(decimals: Decimals) -> Self {
+        Self {
+            decimals,
+            books: BTreeMap::new(),
+            text: Vec::new(),
+        }
+    }
+
+    /// With how many decimals prices and sizes are written.
+    pub(super) const fn decimals(&self) -> Decimals {
+        self.decimals
+    }
+
+    /// Kraken's checksum of the book as it is after the step.
+    pub(super) fn kraken(&mut self, step: &Step) -> u32 {
+        let Checked { sides, window } = self.books.entry(step.instrument).or_default();
+        if step.is_whole {
+            sides.iter_mut().for_each(BTreeMap::clear);
+            *window = step.bids.len().max(step.asks.len());
+        }
+        for (side, levels) in sides.iter_mut().zip([&step.bids, &step.asks]) {
+            for level in levels {
+                if level.size.is_zero() {
+                    side.remove(&level.price);
+                } else {
+                    side.insert(level.price, level.size);
+                }
+            }
+        }
+        let [bids, asks] = sides;
+        while bids.len() > *window {
+            bids.pop_first();
+        }
+        while asks.len() > *window {
+            asks.pop_last();
+        }
+        let level = |(price, size): (&Price, &Size)| Level {
+            price: *price,
+            size: *size,
+        };
+        let (bids, asks) = (bids.iter().rev().map(level), asks.iter().map(level));
+        let checksum = VenueChecksum {
+            told: 0,
+            rule: ChecksumRule::Kraken(self.decimals),
+            exponents: step.exponents,
+        };
+        checksum.of_levels(bids, asks, &mut self.text)
+    }
+}
