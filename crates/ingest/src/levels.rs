@@ -148,29 +148,23 @@ pub(crate) fn objects(
     levels.reserve(elements.len());
     let mut texts = Texts::new();
     for element in elements {
-        let [price_at, size_at] = [element + 2, element + 4];
         let (price_at, size_at, (price_text, size_text)) = match document.nodes_from(element) {
             // In the order in which venues write them, without a look at anything else.
             [
                 Node::Object { len: 2, .. },
                 Node::String(first),
-                Node::String(price),
+                price @ (Node::String(_) | Node::Static(_)),
                 Node::String(second),
-                Node::String(size),
+                size @ (Node::String(_) | Node::Static(_)),
                 ..,
             ] if [*first, *second] == names => {
-                (price_at, size_at, (price.as_bytes(), size.as_bytes()))
-            }
-            [
-                Node::Object { len: 2, .. },
-                Node::String(first),
-                Node::Static(_),
-                Node::String(second),
-                Node::Static(_),
-                ..,
-            ] if [*first, *second] == names => {
-                let both = Shape::OBJECT.texts(document, element, &mut texts)?;
-                (price_at, size_at, both)
+                let both = match (price, size) {
+                    (Node::String(price), Node::String(size)) => {
+                        (price.as_bytes(), size.as_bytes())
+                    }
+                    _ => Shape::OBJECT.texts(document, element, &mut texts)?,
+                };
+                (element + 2, element + 4, both)
             }
             _ => {
                 let ([price, size], repeated) = document.fields(element, names)?;
