@@ -59,7 +59,7 @@ const SAFE_DIGITS: usize = 19;
 /// the exponent. Of anything else nothing is said.
 #[inline]
 fn plain(text: &[u8], exponent: i8) -> Option<u64> {
-    if text.len() > SAFE_DIGITS {
+    if text.is_empty() || text.len() > SAFE_DIGITS {
         return None;
     }
     let mut digits: u64 = 0;
@@ -75,9 +75,8 @@ fn plain(text: &[u8], exponent: i8) -> Option<u64> {
         }
     }
     let fraction = match text.len() - dot {
-        // No digit stands behind the dot, or none at all.
+        // No digit stands behind the dot.
         1 => return None,
-        0 if text.is_empty() => return None,
         0 => 0,
         behind => behind - 1,
     };
@@ -298,6 +297,17 @@ mod tests {
         #[test]
         fn no_bytes_can_make_it_panic(text in proptest::collection::vec(any::<u8>(), 0..40), exponent: i8) {
             let _ = parse(&text, exponent);
+        }
+
+        #[test]
+        fn plain_decimals_are_what_the_general_reader_makes_of_them(
+            text in "[0-9]{0,12}[.]?[0-9]{0,9}", exponent in -18i8..10,
+        ) {
+            let text = text.as_bytes();
+            if let Some(magnitude) = plain(text, exponent) {
+                let general = scan(text, exponent).and_then(|number| scale(number, exponent));
+                prop_assert_eq!(general, Ok(magnitude));
+            }
         }
     }
 }
