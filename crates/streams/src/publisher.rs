@@ -287,7 +287,7 @@ impl Publisher {
         }
         while let Some((watch, handle, channel, params)) = self.desk.out.next_quiet(now) {
             if let Some(instrument) = self.instruments.get(handle.0 as usize) {
-                instrument.heartbeat(watch, channel, params, now, &mut self.desk);
+                instrument.heartbeat(&[watch], channel, params, now, &mut self.desk);
                 self.desk.stats.heartbeats += 1;
             }
         }

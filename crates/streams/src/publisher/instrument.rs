@@ -414,7 +414,7 @@ impl Instrument {
 
     pub(super) fn heartbeat(
         &self,
-        watch: WatchId,
+        watches: &[WatchId],
         channel: Channel,
         params: ViewParams,
         now: Nanos,
@@ -426,7 +426,7 @@ impl Instrument {
             ..self.identity.head(epoch, last.seq, &last.restated_at(now))
         };
         desk.out.draft(|sbe| sbe::heartbeat(sbe, &head, channel));
-        desk.out.emit(&[watch], self.identity.text(), &head);
+        desk.out.emit(watches, self.identity.text(), &head);
     }
 
     /// A stream that rested may speak.
@@ -563,7 +563,15 @@ impl Instrument {
         self.trades.begin(epoch, base);
         let head = self.identity.head(epoch, Seq::NONE, &base);
         self.retell(&head, Channel::Trades, &self.trades.watches, desk);
-        self.tell_place(&base, epoch, &self.trades.watches, desk);
+        // Trades have no state that would say behind what they go on.
+        let params = ViewParams::default();
+        self.heartbeat(
+            &self.trades.watches,
+            Channel::Trades,
+            params,
+            base.now,
+            desk,
+        );
         let ticker = self.trades.ticker.views.iter();
         let ticker = ticker.map(|view| (Channel::Ticker, view.params, &view.watches));
         let bars = self.trades.bars.views();
@@ -575,14 +583,6 @@ impl Instrument {
             };
             self.retell(&head, channel, watches, desk);
         }
-    }
-
-    /// Behind what its trades go on: they have no state that would say so.
-    fn tell_place(&self, base: &Place, epoch: Epoch, watches: &[WatchId], desk: &mut Desk) {
-        let head = self.identity.head(epoch, base.seq, base);
-        desk.out
-            .draft(|sbe| sbe::heartbeat(sbe, &head, Channel::Trades));
-        desk.out.emit(watches, self.identity.text(), &head);
     }
 
     /// What the instrument now is, that nothing of it is known, and that this is not to be trusted.
