@@ -59,8 +59,7 @@ pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     if plan.clients == 0 {
         bail!("--clients is 0, and must be more");
     }
-    let needs = [tools::BUILD, tools::KAFKA, tools::BALANCERS];
-    tools::ensure(needs.into_iter().flatten().copied())?;
+    tools::ensure([tools::BUILD, tools::KAFKA, tools::BALANCERS])?;
     release::build()?;
     let mut are_right = true;
     for balancer in balancers {

@@ -34,14 +34,7 @@ pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     arguments.finish()?;
 
     let chosen = choose(&names, fast)?;
-    tools::ensure(
-        chosen
-            .iter()
-            .flat_map(|step| step.needs)
-            .copied()
-            .flatten()
-            .copied(),
-    )?;
+    tools::ensure(chosen.iter().flat_map(|step| step.needs).copied())?;
     let subject = Subject::new(release)?;
     let rows: Vec<Row> = chosen
         .into_iter()

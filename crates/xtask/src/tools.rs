@@ -99,11 +99,11 @@ impl Tool {
 
 /// Sees to it that all the tools are there: root on a system with apt gets them installed, everybody
 /// else is told what is missing before any step has run.
-pub(crate) fn ensure(needed: impl Iterator<Item = Tool>) -> anyhow::Result<()> {
+pub(crate) fn ensure(needed: impl IntoIterator<Item = Tools>) -> anyhow::Result<()> {
     let mut missing: Vec<Tool> = Vec::new();
-    for tool in needed {
-        if !missing.contains(&tool) && !tool.is_there() {
-            missing.push(tool);
+    for tool in needed.into_iter().flatten() {
+        if !missing.contains(tool) && !tool.is_there() {
+            missing.push(*tool);
         }
     }
     if missing.is_empty() {
