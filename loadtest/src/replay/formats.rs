@@ -7,7 +7,7 @@ use super::checksums::Checksums;
 use super::dialect::Dialect;
 use super::publish::Publish;
 use super::recording::Recording;
-use super::stage::{Bench, Measured, WARM_ROUNDS};
+use super::stage::{Bench, Measured, all_rounds};
 use super::steps::Steps;
 
 /// What the books of a capture cost in each format.
@@ -69,7 +69,7 @@ pub(super) fn compare(recording: &Recording, args: &ReplayArgs) -> anyhow::Resul
             Bench::new(stage, recording, args.batch)
         })
         .collect();
-    for _ in 0..WARM_ROUNDS + args.rounds.max(1) {
+    for _ in 0..all_rounds(args) {
         for bench in &mut benches {
             bench.round()?;
         }

@@ -9,7 +9,7 @@ use super::recording::Recording;
 use crate::allocations;
 
 /// So many rounds warm the buffers: one makes the instruments known, one fills what watching needs.
-pub(super) const WARM_ROUNDS: usize = 2;
+const WARM_ROUNDS: usize = 2;
 
 /// Something that is done with each record.
 pub(super) trait Stage {
@@ -50,10 +50,15 @@ pub(super) fn measure(
     args: &ReplayArgs,
 ) -> anyhow::Result<Measured> {
     let mut bench = Bench::new(stage, recording, args.batch);
-    for _ in 0..WARM_ROUNDS + args.rounds.max(1) {
+    for _ in 0..all_rounds(args) {
         bench.round()?;
     }
     Ok(bench.measured())
+}
+
+/// How many rounds a bench needs, those among them that do not count.
+pub(super) fn all_rounds(args: &ReplayArgs) -> usize {
+    WARM_ROUNDS + args.rounds.max(1)
 }
 
 /// A stage that is measured, a round at a time.
