@@ -62,7 +62,8 @@ impl Settings {
         for (table, usual) in [
             (
                 "[streams]",
-                "log_bytes_per_instrument = \"64MiB\"\nrun_bytes_per_stream = \"64MiB\"",
+                "log_bytes_per_instrument = \"64MiB\"\nrun_bytes_per_stream = \"64MiB\"\n\
+                 run_bytes_for_slow = \"64MiB\"",
             ),
             ("[session]", "drain_delay = \"200ms\""),
         ] {

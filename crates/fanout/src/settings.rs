@@ -31,6 +31,8 @@ impl Live {
             batched_sends: live.batched_sends,
             run_bytes: live.run_bytes,
             ring_budget: live.ring_budget,
+            run_bytes_for_slow: live.run_bytes_for_slow,
+            run_bytes_per_slow: live.run_bytes_per_slow,
             ..settings
         });
     }
@@ -64,6 +66,12 @@ pub struct Settings {
     pub run_bytes: usize,
     /// Bytes of runs that all streams of a shard keep; beyond, each keeps 64 KiB.
     pub ring_budget: usize,
+    /// Bytes that the rings of a shard keep for sessions whose sockets are full, all together. What
+    /// goes beyond is forgotten, and they are caught up when there is room.
+    pub run_bytes_for_slow: usize,
+    /// Bytes that the rings keep besides for each session whose socket is full: so a slow client
+    /// costs a constant, however much passes it by.
+    pub run_bytes_per_slow: usize,
     /// The socket's send buffer (`SO_SNDBUF`); the system's default where none is set.
     pub send_buffer: Option<usize>,
     /// Bytes that the kernel may hold for a session and has not sent (`TCP_NOTSENT_LOWAT`): what is
@@ -106,6 +114,8 @@ impl Default for Settings {
             pong_timeout: Duration::from_secs(10),
             run_bytes: 8 * 1024 * 1024,
             ring_budget: 256 * 1024 * 1024,
+            run_bytes_for_slow: 1024 * 1024,
+            run_bytes_per_slow: 32 * 1024,
             send_buffer: None,
             not_sent: Some(32 * 1024),
             flush_delay: Duration::ZERO,

@@ -157,6 +157,8 @@ impl Config {
         let log_budget = reader.size("streams.log_bytes");
         fanout.run_bytes = reader.size("streams.run_bytes_per_stream");
         fanout.ring_budget = reader.size("streams.run_bytes_per_shard");
+        fanout.run_bytes_for_slow = reader.size("streams.run_bytes_for_slow");
+        fanout.run_bytes_per_slow = reader.size("streams.run_bytes_per_slow_session");
         fanout.shards = reader.threads("fanout.shards", cores());
         fanout.flush_delay = reader.duration("fanout.flush_delay");
         fanout.batched_sends = reader.choice("fanout.send") == "batched";

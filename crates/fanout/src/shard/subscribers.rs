@@ -12,10 +12,6 @@ use crate::session::{Joining, Past, PendingResult, Phase, Sub};
 
 /// Bytes that a stream's ring keeps while the shard's rings together are over their budget.
 const SCARCE_RUN_BYTES: usize = 64 * 1024;
-/// Bytes that rings may keep for each session whose socket is full, and for all of them besides: so
-/// a slow client costs a constant, however much passes it by.
-const BLOCKED_BYTES: usize = 32 * 1024;
-const LEAST_BYTES: usize = 1024 * 1024;
 
 /// A stream that its publisher is to be asked for.
 pub(super) struct Join {
@@ -131,9 +127,11 @@ impl State {
                 stream.ring.clear(&mut self.spare);
             }
         }
-        let budget = BLOCKED_BYTES
+        let budget = self
+            .settings
+            .run_bytes_per_slow
             .saturating_mul(self.blocked)
-            .saturating_add(LEAST_BYTES)
+            .saturating_add(self.settings.run_bytes_for_slow)
             .min(self.settings.ring_budget);
         let was_marked = std::mem::take(&mut self.marked);
         if self.ring_bytes <= budget {

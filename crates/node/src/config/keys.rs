@@ -564,6 +564,19 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("256MiB"),
         meaning: "Recent frames of all streams of a shard; beyond, each stream keeps 64 KiB.",
     },
+    // A burst of a second at the pace of the busiest market, for clients that pause.
+    Key {
+        path: "streams.run_bytes_for_slow",
+        kind: Kind::Size(64 * KIB, 64 * GIB),
+        default: Value("1MiB"),
+        meaning: "What a shard keeps of its recent frames for all clients whose sockets are full; those who lack what goes beyond are caught up, when there is room, by a net change or a snapshot. A client that reads is never caught up for this.",
+    },
+    Key {
+        path: "streams.run_bytes_per_slow_session",
+        kind: Kind::Size(KIB, GIB),
+        default: Value("32KiB"),
+        meaning: "What a shard keeps besides for each client whose socket is full: so a slow one costs a constant.",
+    },
     Key {
         path: "fanout.shards",
         kind: Kind::Cores(256),
