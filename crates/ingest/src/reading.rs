@@ -1,4 +1,6 @@
-use market::{Definition, Level, Link, Nanos, SnapshotOrigin, State, Trade, VenueChecksum};
+use market::{
+    ChecksumText, Definition, Level, Link, Nanos, SnapshotOrigin, State, Trade, VenueChecksum,
+};
 
 use crate::json::{Document, Fault, Place};
 use crate::{ErrorKind, Handle, RawRecord, Refusal, Resolve, Resolved, Scope, Source};
@@ -20,8 +22,8 @@ pub(crate) struct Out<'a> {
     pub(crate) trades: Vec<Trade<'a>>,
     /// Other instruments of which the same is said.
     pub(crate) also: Vec<Handle>,
-    /// What a venue's checksum is made over.
-    pub(crate) text: Vec<u8>,
+    /// What a venue's checksum is made over; whole books that are proven come seldom.
+    pub(crate) text: Option<Box<ChecksumText>>,
 }
 
 /// Whom and what a record is about, as far as that is known when it turns out to be bad.
@@ -121,7 +123,7 @@ impl Out<'_> {
         let there = |level: &Level| !level.size.is_zero();
         let bids = self.bids.iter().copied().filter(there);
         let asks = self.asks.iter().copied().filter(there);
-        let found = checksum.of_levels(bids, asks, &mut self.text);
+        let found = checksum.of_levels(bids, asks, self.text.get_or_insert_default());
         let told = checksum.told;
         if found == told {
             Ok(())

@@ -1,7 +1,7 @@
 use crate::saved::BuilderState;
 use crate::{
-    Bbo, Book, Changes, Check, ChecksumRule, Decimals, DuplicateLevel, Level, Link, Nanos,
-    RecentDelta, RecentDeltas, Seq, Side, SnapshotOrigin,
+    Bbo, Book, Changes, Check, ChecksumRule, ChecksumText, Decimals, DuplicateLevel, Level, Link,
+    Nanos, RecentDelta, RecentDeltas, Seq, Side, SnapshotOrigin,
 };
 
 /// Makes one instrument's book of its venue's whole books and deltas, and knows when it is right.
@@ -31,7 +31,7 @@ pub struct BookBuilder {
     /// With how many decimals the venue was seen to write, since the last whole book.
     decimals: Decimals,
     /// What a venue's checksum is made over.
-    text: Vec<u8>,
+    text: ChecksumText,
 }
 
 /// What became of a delta.
@@ -128,7 +128,7 @@ impl BookBuilder {
             max_levels,
             window: None,
             decimals: Decimals::default(),
-            text: Vec::new(),
+            text: ChecksumText::default(),
         }
     }
 

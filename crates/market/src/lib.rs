@@ -50,4 +50,4 @@ pub use side::{Aggressor, Side};
 pub use state::{Reason, State};
 pub use time::Nanos;
 pub use trade::Trade;
-pub use venue_checksum::{ChecksumRule, Decimals, VenueChecksum};
+pub use venue_checksum::{ChecksumRule, ChecksumText, Decimals, VenueChecksum};

@@ -1,6 +1,6 @@
 //! Checksums of the venues' own, over the best levels of their books.
 
-use crate::{Exponents, Ladder, Level, decimal};
+use crate::{Exponents, Ladder, Level, Side, decimal};
 
 /// What a venue says of its book as it is after a message, so that a copy can be proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,31 +45,169 @@ impl Decimals {
     }
 }
 
+/// The text that a checksum is made over, with its memory, and what it was made of the last time.
+///
+/// From one message to the next most of the best levels stay. So by Kraken's rule, whose messages
+/// have two or three levels, only theirs are written anew.
+#[derive(Debug, Clone, Default)]
+pub struct ChecksumText {
+    text: Vec<u8>,
+    /// By Kraken's rule: the parts of asks and bids, each from the best on.
+    parts: [Vec<Part>; 2],
+    /// The shifts of price and size in which these are written.
+    shifts: (i32, i32),
+}
+
+/// A level's part of a text.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    level: Level,
+    len: usize,
+    digits: [u8; PART_BYTES],
+}
+
+/// Two numbers of 63 bits. A level whose part is longer, with zeros behind, is not known from before.
+const PART_BYTES: usize = 40;
+
+/// Whole parts are written, and the next one over what was too much of the last.
+const TEXT_BYTES: usize = 2 * KRAKEN_DEPTH * PART_BYTES;
+
+impl ChecksumText {
+    /// The text by Kraken's rule, in such shifts of price and size.
+    fn of_kraken(
+        &mut self,
+        bids: impl Iterator<Item = Level> + Clone,
+        asks: impl Iterator<Item = Level> + Clone,
+        shifts: (i32, i32),
+    ) -> &[u8] {
+        let Self { text, parts, .. } = self;
+        let [asks_parts, bids_parts] = parts;
+        if self.shifts != shifts || text.len() != TEXT_BYTES {
+            self.shifts = shifts;
+            asks_parts.clear();
+            bids_parts.clear();
+            text.resize(TEXT_BYTES, 0);
+        }
+        let (bids, asks) = (bids.take(KRAKEN_DEPTH), asks.take(KRAKEN_DEPTH));
+        let mut writer = Writer {
+            text,
+            end: 0,
+            is_as_before: true,
+            shifts,
+        };
+        let written = writer
+            .write(asks_parts, asks.clone(), Side::Ask)
+            .and_then(|()| writer.write(bids_parts, bids.clone(), Side::Bid));
+        let end = writer.end;
+        if written.is_some() {
+            return &text[..end];
+        }
+        text.clear();
+        let mut put = |digits: &[u8]| text.extend_from_slice(digits);
+        for level in asks.chain(bids) {
+            put_digits(&mut put, level.price.0, shifts.0);
+            put_digits(&mut put, level.size.0, shifts.1);
+        }
+        text
+    }
+}
+
+/// Writes a text by parts that are mostly those of the time before.
+struct Writer<'t> {
+    text: &'t mut [u8],
+    end: usize,
+    /// Whether all parts so far are: then so is the text of them.
+    is_as_before: bool,
+    shifts: (i32, i32),
+}
+
+impl Writer<'_> {
+    /// Writes the best levels of a side; none when one is too long.
+    fn write(
+        &mut self,
+        parts: &mut Vec<Part>,
+        levels: impl Iterator<Item = Level>,
+        side: Side,
+    ) -> Option<()> {
+        let mut rank = 0;
+        for level in levels {
+            if parts.get(rank).is_none_or(|part| part.level != level) {
+                self.is_as_before = false;
+                self.correct(parts, rank, level, side)?;
+            }
+            let part = parts.get(rank)?;
+            if !self.is_as_before {
+                *self.text.get_mut(self.end..)?.first_chunk_mut()? = part.digits;
+            }
+            self.end += part.len;
+            rank += 1;
+        }
+        self.is_as_before &= parts.len() == rank;
+        parts.truncate(rank);
+        Some(())
+    }
+
+    /// Makes the part at a rank that level's, which it is not; none when it is too long.
+    fn correct(&self, parts: &mut Vec<Part>, rank: usize, level: Level, side: Side) -> Option<()> {
+        // Those before it are gone from the book.
+        while parts
+            .get(rank)
+            .is_some_and(|part| side.is_better(part.level.price, level.price))
+        {
+            parts.remove(rank);
+        }
+        match parts.get_mut(rank) {
+            Some(part) if part.level == level => {}
+            Some(part) if part.level.price == level.price => *part = Part::of(level, self.shifts)?,
+            _ => parts.insert(rank, Part::of(level, self.shifts)?),
+        }
+        Some(())
+    }
+}
+
+impl Part {
+    /// A level's part, unless it is too long.
+    fn of(level: Level, (price, size): (i32, i32)) -> Option<Self> {
+        let mut part = Self {
+            level,
+            len: 0,
+            digits: [0; PART_BYTES],
+        };
+        let mut put = |digits: &[u8]| {
+            if let Some(room) = part.digits.get_mut(part.len..part.len + digits.len()) {
+                room.copy_from_slice(digits);
+            }
+            part.len += digits.len();
+        };
+        put_digits(&mut put, level.price.0, price);
+        put_digits(&mut put, level.size.0, size);
+        (part.len <= PART_BYTES).then_some(part)
+    }
+}
+
 /// How many levels a side Kraken's checksum covers.
 const KRAKEN_DEPTH: usize = 10;
 /// How many levels a side OKX's checksum covers.
 const OKX_DEPTH: usize = 25;
 
 impl VenueChecksum {
-    /// The checksum of these levels, both sides from the best on. `text` is used and left dirty.
+    /// The checksum of these levels, both sides from the best on.
     #[must_use]
     pub fn of_levels(
         &self,
-        bids: impl Iterator<Item = Level>,
-        asks: impl Iterator<Item = Level>,
-        text: &mut Vec<u8>,
+        bids: impl Iterator<Item = Level> + Clone,
+        asks: impl Iterator<Item = Level> + Clone,
+        text: &mut ChecksumText,
     ) -> u32 {
-        text.clear();
         match self.rule {
             ChecksumRule::Kraken(decimals) => {
                 let price = shift(self.exponents.price, decimals.price);
                 let size = shift(self.exponents.size, decimals.size);
-                for level in asks.take(KRAKEN_DEPTH).chain(bids.take(KRAKEN_DEPTH)) {
-                    write_digits(text, level.price.0, price);
-                    write_digits(text, level.size.0, size);
-                }
+                crc32fast::hash(text.of_kraken(bids, asks, (price, size)))
             }
             ChecksumRule::Okx => {
+                let text = &mut text.text;
+                text.clear();
                 let (mut bids, mut asks) = (bids.take(OKX_DEPTH), asks.take(OKX_DEPTH));
                 loop {
                     let pair = [bids.next(), asks.next()];
@@ -84,13 +222,18 @@ impl VenueChecksum {
                     }
                 }
                 text.pop();
+                crc32fast::hash(text)
             }
         }
-        crc32fast::hash(text)
     }
 
     /// What is found over both ladders, where it is not what was told.
-    pub(crate) fn mismatch(&self, bids: &Ladder, asks: &Ladder, text: &mut Vec<u8>) -> Option<u32> {
+    pub(crate) fn mismatch(
+        &self,
+        bids: &Ladder,
+        asks: &Ladder,
+        text: &mut ChecksumText,
+    ) -> Option<u32> {
         let found = self.of_levels(bids.iter(), asks.iter(), text);
         (found != self.told).then_some(found)
     }
@@ -101,16 +244,17 @@ fn shift(exponent: i8, decimals: u8) -> i32 {
     i32::from(exponent) + i32::from(decimals)
 }
 
-/// The digits of `mantissa * 10^shift`. Digits that the venue does not write are left out.
-fn write_digits(text: &mut Vec<u8>, mantissa: i64, shift: i32) {
+/// Tells the digits of `mantissa * 10^shift`, piece by piece. Digits that the venue does not write
+/// are left out.
+fn put_digits(put: &mut impl FnMut(&[u8]), mantissa: i64, shift: i32) {
     let magnitude = mantissa.unsigned_abs();
     let count = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
     if shift < 0 {
         let digits = decimal::power_of_ten(count).map_or(0, |power| magnitude / power);
-        text.extend_from_slice(itoa::Buffer::new().format(digits).as_bytes());
+        put(itoa::Buffer::new().format(digits).as_bytes());
     } else {
-        text.extend_from_slice(itoa::Buffer::new().format(magnitude).as_bytes());
-        text.extend(std::iter::repeat_n(b'0', count));
+        put(itoa::Buffer::new().format(magnitude).as_bytes());
+        (0..count).for_each(|_| put(b"0"));
     }
 }
 
@@ -160,9 +304,9 @@ mod tests {
             exponents,
         };
         let (bids, asks) = (levels(&BIDS, exponents), levels(&ASKS, exponents));
-        let mut text = Vec::new();
+        let mut text = ChecksumText::default();
         let found = checksum.of_levels(bids.into_iter(), asks.into_iter(), &mut text);
-        assert!(text.starts_with(b"50055005010500"));
+        assert!(text.text.starts_with(b"50055005010500"));
         assert_eq!(found, 974_947_235);
     }
 
@@ -184,8 +328,8 @@ mod tests {
         };
         let bids = levels(&[("3366.1", "7"), ("3366.0", "6.50")], exponents);
         let asks = levels(&[("3366.8", "9")], exponents);
-        let mut text = Vec::new();
+        let mut text = ChecksumText::default();
         let _ = checksum.of_levels(bids.into_iter(), asks.into_iter(), &mut text);
-        assert_eq!(text, b"3366.1:7:3366.8:9:3366:6.5");
+        assert_eq!(text.text, b"3366.1:7:3366.8:9:3366:6.5");
     }
 }

@@ -5,9 +5,11 @@
 )]
 
 use market::{
-    BookBuilder, Break, Changes, Check, ChecksumRule, Decimals, DeltaOutcome, Exponents, Level,
-    Link, Nanos, Seq, SnapshotOrigin, SnapshotOutcome, VenueChecksum,
+    BookBuilder, Break, Changes, Check, ChecksumRule, ChecksumText, Decimals, DeltaOutcome,
+    Exponents, Ladder, Level, Link, Nanos, Seq, Side, SnapshotOrigin, SnapshotOutcome,
+    VenueChecksum,
 };
+use proptest::prelude::*;
 
 const SCALE: Exponents = Exponents { price: 0, size: 0 };
 
@@ -51,8 +53,11 @@ impl Venue {
             rule: rule(size),
             exponents: SCALE,
         };
-        let told =
-            checksum(0, 2).of_levels(truth.iter().copied(), std::iter::empty(), &mut Vec::new());
+        let told = checksum(0, 2).of_levels(
+            truth.iter().copied(),
+            std::iter::empty(),
+            &mut ChecksumText::default(),
+        );
         let check = Check {
             window: None,
             checksum: Some(checksum(told, size_decimals)),
@@ -165,5 +170,69 @@ fn a_change_that_builds_on_our_very_number_follows_also_where_the_venue_counts_a
             &mut changes,
         );
         assert_eq!(found, outcome, "{prev} to {seq}");
+    }
+}
+
+/// Kraken's text as its documentation says it, level by level.
+fn krakens_text(bids: &Ladder, asks: &Ladder, decimals: Decimals, exponents: Exponents) -> String {
+    let digits = |mantissa: i64, exponent: i8, decimals: u8| {
+        let shift = i32::from(exponent) + i32::from(decimals);
+        let power = 10_i128.pow(shift.unsigned_abs());
+        let mantissa = i128::from(mantissa);
+        let whole = if shift < 0 {
+            mantissa / power
+        } else {
+            mantissa
+        };
+        let zeros = usize::try_from(shift.max(0)).unwrap();
+        format!("{whole}{}", "0".repeat(zeros))
+    };
+    let levels = asks.iter().take(10).chain(bids.iter().take(10));
+    let parts = levels.map(|level| {
+        digits(level.price.0, exponents.price, decimals.price)
+            + &digits(level.size.0, exponents.size, decimals.size)
+    });
+    parts.collect()
+}
+
+fn mantissa() -> impl Strategy<Value = i64> {
+    prop_oneof![8 => 0_i64..4, 1 => Just(i64::MAX), 1 => 0..i64::MAX]
+}
+
+proptest! {
+    #[test]
+    fn a_checksum_is_the_same_whatever_was_found_before(
+        steps in proptest::collection::vec(
+            (any::<bool>(), 1_i64..30, mantissa(), 0_u8..12, proptest::bool::weighted(0.1)),
+            1..80,
+        ),
+    ) {
+        let (mut bids, mut asks) = (Ladder::new(Side::Bid), Ladder::new(Side::Ask));
+        let exponents = Exponents { price: -3, size: -8 };
+        let mut kept = ChecksumText::default();
+        let mut size_decimals = 8;
+        for (is_bid, price, size, other, is_changed) in steps {
+            let ladder = if is_bid { &mut bids } else { &mut asks };
+            ladder.set(Level::new(price * 1_000, size));
+            if is_changed {
+                size_decimals = other;
+            }
+            let decimals = Decimals { price: 1, size: size_decimals };
+            let rules = [ChecksumRule::Kraken(decimals), ChecksumRule::Okx];
+            let found = rules.map(|rule| {
+                let checksum = VenueChecksum { told: 0, rule, exponents };
+                // The other rule's only now and then, since its text is another.
+                let text = match rule {
+                    ChecksumRule::Okx if !is_changed => &mut ChecksumText::default(),
+                    _ => &mut kept,
+                };
+                let fresh = &mut ChecksumText::default();
+                let found = checksum.of_levels(bids.iter(), asks.iter(), text);
+                assert_eq!(found, checksum.of_levels(bids.iter(), asks.iter(), fresh));
+                found
+            });
+            let text = krakens_text(&bids, &asks, decimals, exponents);
+            prop_assert_eq!(found[0], crc32fast::hash(text.as_bytes()), "{}", text);
+        }
     }
 }

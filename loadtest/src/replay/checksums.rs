@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use market::{ChecksumRule, Decimals, Level, Price, Size, VenueChecksum};
+use market::{ChecksumRule, ChecksumText, Decimals, Level, Price, Size, VenueChecksum};
 
 use super::steps::Step;
 
@@ -10,7 +10,7 @@ pub(super) struct Checksums {
     /// With how many decimals numbers are written.
     decimals: Decimals,
     books: BTreeMap<usize, Checked>,
-    text: Vec<u8>,
+    text: ChecksumText,
 }
 
 /// A book as Kraken would keep it for a subscription that is as deep as its first whole book.
@@ -25,7 +25,7 @@ impl Checksums {
         Self {
             decimals,
             books: BTreeMap::new(),
-            text: Vec::new(),
+            text: ChecksumText::default(),
         }
     }
 

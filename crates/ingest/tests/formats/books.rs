@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ingest::{Decoder, Format, IngestConfig, RawRecord};
 use market::{BookBuilder, Changes, DeltaOutcome, Event, Nanos, Seq, SnapshotOrigin};
-use market::{SnapshotOutcome, VenueChecksum};
+use market::{ChecksumText, SnapshotOutcome, VenueChecksum};
 
 use crate::instruments::Instruments;
 use crate::venues::source;
@@ -91,5 +91,5 @@ impl Session {
 /// Found beside the builder, which has found it too where it took the change.
 fn is_of(checksum: &VenueChecksum, book: &BookBuilder) -> bool {
     let (bids, asks) = (book.book().bids().iter(), book.book().asks().iter());
-    checksum.of_levels(bids, asks, &mut Vec::new()) == checksum.told
+    checksum.of_levels(bids, asks, &mut ChecksumText::default()) == checksum.told
 }
