@@ -1,9 +1,9 @@
 use market::{Event, Trade};
 use simd_json::{Buffers, INPUT_PADDING, Tape};
 
-use crate::json::{Document, Fault};
+use crate::json::{CutKey, Cuts, Document, Fault};
 use crate::reading::{About, Out, Reading, Said};
-use crate::{DecodeError, ErrorKind, Excerpt, Handle, Resolve, Scope, Source, formats};
+use crate::{DecodeError, ErrorKind, Excerpt, Format, Handle, Resolve, Scope, Source, formats};
 
 /// Buffers of a record larger than this are not kept: 1 MiB of the densest JSON has a tape of
 /// 12 MiB. Records of this size are whole books, and come seldom.
@@ -29,6 +29,10 @@ pub struct Decoder {
     max_record_bytes: usize,
     /// The record, and what simd-json wants behind it; strings are unescaped here in place.
     padded: Vec<u8>,
+    /// The record without its lists of levels.
+    rest: Vec<u8>,
+    /// What lists of levels stand under, by format.
+    lists: [Vec<Vec<CutKey>>; Format::ALL.len()],
     buffers: Buffers,
     tape: Tape<'static>,
     out: Out<'static>,
@@ -90,19 +94,33 @@ impl Drop for Decoded<'_> {
     }
 }
 
+/// Puts a record where simd-json may read it.
+fn pad(padded: &mut Vec<u8>, record: &[u8]) {
+    padded.clear();
+    padded.extend_from_slice(record);
+    padded.extend_from_slice(&[0; INPUT_PADDING]);
+}
+
 impl Out<'_> {
     /// The same memory without content, so for borrows of any lifetime.
     #[inline]
     fn emptied<'n>(self) -> Out<'n> {
+        let mut out = self.of_levels();
+        out.bids.clear();
+        out.asks.clear();
+        out
+    }
+
+    /// The same with nothing but its levels, which borrow nothing.
+    #[inline]
+    fn of_levels<'n>(self) -> Out<'n> {
         let Self {
-            mut bids,
-            mut asks,
+            bids,
+            asks,
             mut trades,
             mut also,
             text,
         } = self;
-        bids.clear();
-        asks.clear();
         trades.clear();
         also.clear();
         // Collecting a vector's own elements reuses its memory; there are none to be changed.
@@ -127,6 +145,11 @@ impl Decoder {
         Self {
             max_record_bytes,
             padded: Vec::new(),
+            rest: Vec::new(),
+            lists: Format::ALL.map(|format| {
+                let keys = |names: &&[&str]| names.iter().map(|name| CutKey::new(name)).collect();
+                formats::lists(format).iter().map(keys).collect()
+            }),
             buffers: Buffers::with_max_depth(0, MAX_DEPTH),
             tape: Tape(Vec::new()),
             out: Out::default(),
@@ -156,9 +179,16 @@ impl Decoder {
             return Err(unread(record, kind, instruments));
         }
         self.forget_large();
-        self.padded.clear();
-        self.padded.extend_from_slice(payload);
-        self.padded.extend_from_slice(&[0; INPUT_PADDING]);
+        if let Some(read) = self.decode_cut(record, payload, instruments) {
+            let (instrument, said) = read?;
+            return Ok(Decoded {
+                instrument,
+                said,
+                out: std::mem::take(&mut self.out),
+                home: &mut self.out,
+            });
+        }
+        pad(&mut self.padded, payload);
 
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let mut out = std::mem::take(&mut self.out).emptied();
@@ -202,6 +232,64 @@ impl Decoder {
                 self.out = out.emptied();
                 Err(error)
             }
+        }
+    }
+
+    /// Reads a record of levels with these cut out, when it is written as venues do; none of all
+    /// others, which are to be read whole. What is read are the levels of `self.out`.
+    ///
+    /// Of an instrument that nobody wants nothing more is read, which is most of a topic's records
+    /// when the past of one instrument is read.
+    #[inline]
+    fn decode_cut<R: Resolve>(
+        &mut self,
+        record: &RawRecord<'_>,
+        payload: &[u8],
+        instruments: &mut R,
+    ) -> Option<Result<(Option<Handle>, Said), DecodeError>> {
+        let source = record.source;
+        let keys = match &source.mapping {
+            Some(mapping) => mapping.lists(),
+            None => self.lists.get(source.format as usize)?,
+        };
+        let mut cuts = keys.iter().find_map(|keys| Cuts::of(payload, keys))?;
+        if !cuts.write_rest(payload, &mut self.rest) {
+            return None;
+        }
+        pad(&mut self.padded, &self.rest);
+        cuts.stand_at(&self.padded);
+        let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        let mut out = std::mem::take(&mut self.out).emptied();
+        let mut about = About {
+            instrument: None,
+            scope: Scope::Unknown,
+        };
+        let (padded, len) = (&mut self.padded, self.rest.len());
+        let parsed = simd_json::fill_tape_padded(padded, len, &mut self.buffers, &mut tape);
+        let read = parsed.ok().and_then(|()| {
+            let structurals = self.buffers.structural_indexes();
+            let document = Document::new(&tape.0, structurals, &self.rest).with_cuts(&cuts);
+            let mut reading = Reading {
+                document,
+                source,
+                key: record.key,
+                out: &mut out,
+                about: &mut about,
+            };
+            match formats::read(&mut reading, instruments) {
+                Ok(said) => Some(Ok(said)),
+                Err(fault) if fault.kind == ErrorKind::UnknownInstrument => {
+                    Some(Err(report(&document, &fault, about, record, instruments)))
+                }
+                Err(_) => None,
+            }
+        });
+        self.tape = tape.reset();
+        let is_read = cuts.are_taken() && out.trades.is_empty() && out.also.is_empty();
+        self.out = out.of_levels();
+        match read? {
+            Ok(said) => is_read.then_some(Ok((about.instrument, said))),
+            Err(unwanted) => Some(Err(unwanted)),
         }
     }
 
@@ -260,5 +348,103 @@ fn report<R: Resolve>(
             Scope::Unknown => hint.scope,
             known => known,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Refusal, Resolved};
+    use market::Exponents;
+
+    /// Every name is an instrument.
+    struct Any;
+
+    impl Resolve for Any {
+        fn resolve(&mut self, _: &str, _: &str) -> Result<Resolved, Refusal> {
+            Ok(Resolved {
+                handle: Handle(7),
+                exponents: Exponents::default(),
+            })
+        }
+
+        fn find(&mut self, _: &str, _: &str) -> Option<Handle> {
+            None
+        }
+    }
+
+    /// How many levels were read from the text of their lists, if any.
+    #[track_caller]
+    fn check(format: Format, payload: &str, levels: Option<usize>) {
+        let source = Source {
+            topic: "topic".to_owned(),
+            format,
+            venue: "X".to_owned(),
+            symbol: Some("A".to_owned()),
+            mapping: None,
+        };
+        let record = RawRecord {
+            source: &source,
+            key: None,
+            payload: Some(payload.as_bytes()),
+        };
+        let mut decoder = Decoder::new(1 << 20);
+        let read = decoder.decode_cut(&record, payload.as_bytes(), &mut Any);
+        let found = read.map(|read| {
+            read.unwrap();
+            decoder.out.bids.len() + decoder.out.asks.len()
+        });
+        assert_eq!(found, levels, "{payload}");
+    }
+
+    #[test]
+    fn what_venues_write_is_read_from_its_text() {
+        let ours = r#"{"type":"delta","symbol":"A:B","prev_seq":1,"seq":2,"bids":[["1","2"]],"asks":[["3","0"],["4.5","6"]]}"#;
+        check(Format::Tapecast, ours, Some(3));
+        let spaced = r#"{"exchange": "X", "symbol": "A-B", "delta": {"bid": [[1.5, 2], [1.25, 0]], "ask": []}, "timestamp": 1.5}"#;
+        check(Format::Cryptofeed, spaced, Some(2));
+        let whole = r#"{"exchange":"X","symbol":"A-B","book":{"bid":{"1.5":2,"1":1e-7},"ask":{"2":0.5}},"timestamp":1.5}"#;
+        check(Format::Cryptofeed, whole, Some(3));
+        let kraken = r#"{"channel":"book","type":"update","data":[{"symbol":"X","bids":[{"price":1.5,"qty":0.25}],"asks":[],"checksum":3}]}"#;
+        check(Format::Kraken, kraken, Some(1));
+        let updates = r#"{"channel":"l2_data","timestamp":"2024-08-08T23:54:15.2Z","events":[{"type":"update","product_id":"X","updates":[{"side":"bid","event_time":"2024-08-08T23:54:15.2Z","price_level":"1","new_quantity":"2"},{"side":"offer","event_time":"2024-08-08T23:54:15.2Z","price_level":"1","new_quantity":"2"}]}]}"#;
+        check(Format::Coinbase, updates, Some(2));
+        let deribit = r#"{"method":"subscription","params":{"channel":"book.X.raw","data":{"timestamp":3,"instrument_name":"X","prev_change_id":1,"change_id":2,"bids":[["delete",1.5,0.0]],"asks":[["new",2.5,10.0]]}}}"#;
+        check(Format::Deribit, deribit, Some(2));
+    }
+
+    #[test]
+    fn what_is_written_otherwise_is_left_to_the_tape() {
+        // A list that is not asked for, one that is asked for twice, and what is no level.
+        check(
+            Format::Tapecast,
+            r#"{"type":"trade","symbol":"A:B","trades":[],"bids":[["1","2"]]}"#,
+            None,
+        );
+        check(
+            Format::Tapecast,
+            r#"{"type":"snapshot","symbol":"A:B","bids":[["1","2"]],"bids":[],"asks":[]}"#,
+            None,
+        );
+        check(
+            Format::Tapecast,
+            r#"{"type":"snapshot","symbol":"A:B","bids":[["1","x"]],"asks":[]}"#,
+            None,
+        );
+        check(
+            Format::Tapecast,
+            r#"{"type":"snapshot","symbol":"A:B","bids":[[01,2]],"asks":[]}"#,
+            None,
+        );
+        check(
+            Format::Tapecast,
+            r#"{"type":"snapshot","symbol":"A:B\n","bids":[["1","2"]],"asks":[]}"#,
+            None,
+        );
+        check(
+            Format::Tapecast,
+            r#"{"type":"snapshot","symbol":"A:B","bids":[],"asks":[]}"#,
+            None,
+        );
     }
 }

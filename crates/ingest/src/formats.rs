@@ -60,6 +60,14 @@ macro_rules! formats {
             }
         }
 
+        /// The keys that a format's lists of levels stand under, those of one kind of message
+        /// together; of a mapping, its own.
+        pub(crate) const fn lists(format: Format) -> &'static [&'static [&'static str]] {
+            match format {
+                $(Format::$format => $module::LISTS,)*
+            }
+        }
+
         /// Whom and what a record is about by its key and its topic alone.
         pub(crate) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
             match record.source.format {

@@ -1,12 +1,14 @@
 //! A parsed record: simd-json's tape beside the bytes that it was made from.
 //!
 //! The tape turns bare numbers into binary ones, which would lose decimals; [`Texts`] finds their
-//! text. Modules in reading order: `texts` finds where a value stands in the source, `place` says
-//! it to a person.
+//! text. Modules in reading order: `texts` finds where a value stands in the source, `cuts` keeps
+//! long lists off the tape, `place` says to a person where a value stands.
 
+mod cuts;
 mod place;
 mod texts;
 
+pub(crate) use cuts::{CutKey, Cuts};
 pub(crate) use texts::Texts;
 
 use std::num::NonZeroUsize;
@@ -25,6 +27,8 @@ pub(crate) struct Document<'t, 'a> {
     structurals: &'t [u32],
     /// The record as it came; the tape was made from a copy, since unescaping overwrites.
     source: &'a [u8],
+    /// The lists that were cut out of it before.
+    cuts: Option<&'t Cuts<'a>>,
 }
 
 /// The place of a value on the tape. The document itself is 0, so no field is.
@@ -69,6 +73,25 @@ impl<'t, 'a> Document<'t, 'a> {
             nodes,
             structurals,
             source,
+            cuts: None,
+        }
+    }
+
+    /// The same, with the lists that were cut out of the record.
+    pub(crate) const fn with_cuts(self, cuts: &'t Cuts<'a>) -> Self {
+        Self {
+            cuts: Some(cuts),
+            ..self
+        }
+    }
+
+    /// What stood between the brackets of a list that was cut out; none of any other.
+    #[inline]
+    pub(crate) fn cut(&self, list: Place) -> Option<&'a [u8]> {
+        let cuts = self.cuts?;
+        match self.nodes_from(list) {
+            [Node::Array { len: 1, .. }, Node::String(marker), ..] => cuts.take(marker),
+            _ => None,
         }
     }
 
@@ -110,7 +133,7 @@ impl<'t, 'a> Document<'t, 'a> {
     }
 
     /// Where the fields of those names stand in an object, and which of them stands twice.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fields<const N: usize>(
         self,
         object: Place,
@@ -119,7 +142,8 @@ impl<'t, 'a> Document<'t, 'a> {
         let mut fields = [Field::default(); N];
         let mut repeated = Repeated::default();
         for (key, value) in self.members(object)? {
-            if let Some(at) = names.iter().position(|name| *name == key) {
+            let is_key = |name: &&str| is_same(name.as_bytes(), key.as_bytes());
+            if let Some(at) = names.iter().position(is_key) {
                 repeated.note(&mut fields[at], value);
             }
         }
@@ -320,6 +344,45 @@ impl Repeated {
         match self.0.get() {
             Some(place) => Err(Fault::at(place, ErrorKind::RepeatedField)),
             None => Ok(()),
+        }
+    }
+}
+
+/// Whether two names are the same: by their beginnings and their ends, which takes less time than
+/// a call that compares them.
+#[inline]
+pub(crate) fn is_same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len()
+        && match left.len() {
+            0..4 => left.iter().zip(right).all(|(left, right)| left == right),
+            4..8 => {
+                left.first_chunk::<4>() == right.first_chunk()
+                    && left.last_chunk::<4>() == right.last_chunk()
+            }
+            8..=16 => {
+                left.first_chunk::<8>() == right.first_chunk()
+                    && left.last_chunk::<8>() == right.last_chunk()
+            }
+            _ => left == right,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_when_all_of_their_bytes_are() {
+        let name = b"prev_change_identifier";
+        for len in 0..=name.len() {
+            let name = &name[..len];
+            assert!(is_same(name, name));
+            assert!(!is_same(name, &[name, b"x"].concat()));
+            for at in 0..len {
+                let mut other = name.to_vec();
+                other[at] ^= 1;
+                assert!(!is_same(name, &other), "{len} {at}");
+            }
         }
     }
 }

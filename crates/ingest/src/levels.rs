@@ -1,6 +1,13 @@
-//! Levels, prices and sizes as formats write them, into mantissas.
+//! Levels, prices and sizes as formats write them, into mantissas: from the tape, or, where a list
+//! was cut out before the tape was made, from their text by [`Scan`].
 
-use market::{Exponents, Level, Price, Size, decimal};
+mod scan;
+
+pub(crate) use scan::{Found, Scan};
+
+use std::borrow::Cow;
+
+use market::{Decimals, Exponents, Level, Price, Size, decimal};
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
@@ -11,53 +18,28 @@ use crate::json::{Document, Fault, Place, Texts};
 /// venues that send all of them have some 30,000.
 pub(crate) const MAX_LEVELS: usize = 1 << 17;
 
-/// How a level is written that has numbers without quotes, which have to be found in the source:
-/// from where it begins to its price, from there to its size, and from there to where the next one
-/// begins; each as nodes of the tape, and as brackets, commas, colons and beginnings of scalars in
-/// the source.
-#[derive(Clone, Copy)]
-pub(crate) struct Shape {
-    price: (usize, usize),
-    size: (usize, usize),
-    next: (usize, usize),
+/// Reads a list that was cut out, element by element. When it is not what it looked like, the
+/// record is read again as a whole, and then told what is wrong with it.
+#[inline]
+pub(crate) fn scanned<'a>(
+    list: Place,
+    text: &'a [u8],
+    element: impl FnMut(&mut Scan<'a>) -> Option<()>,
+) -> Result<(), Fault> {
+    Scan::list(text, element).ok_or(no_level(list))
 }
 
-impl Shape {
-    /// `[1,2],`
-    const PAIR: Self = Self {
-        price: (1, 1),
-        size: (1, 2),
-        next: (1, 3),
-    };
-    /// `["change",1,2],`
-    pub(crate) const TRIPLE: Self = Self {
-        price: (2, 3),
-        size: (1, 2),
-        next: (1, 3),
-    };
-    /// `{"price":1,"size":2},`
-    const OBJECT: Self = Self {
-        price: (2, 3),
-        size: (2, 4),
-        next: (1, 3),
-    };
-
-    /// The texts of the price and the size of the level at `element`, which is written like that.
-    #[inline]
-    pub(crate) fn texts<'a>(
-        self,
-        document: &Document<'_, 'a>,
-        element: Place,
-        texts: &mut Texts,
-    ) -> Result<(&'a [u8], &'a [u8]), Fault> {
-        texts.stand_at(document, element);
-        let at = texts.jump(self.price);
-        let price = decimal_text(document, at, texts)?;
-        let at = texts.jump(self.size);
-        let size = decimal_text(document, at, texts)?;
-        texts.jump(self.next);
-        Ok((price, size))
+/// Puts a level behind the others, unless they are too many.
+#[inline]
+pub(crate) fn put(levels: &mut Vec<Level>, price: Found, size: Found) -> Option<()> {
+    if levels.len() == MAX_LEVELS {
+        return None;
     }
+    levels.push(Level {
+        price: Price(price.mantissa),
+        size: Size(size.mantissa),
+    });
+    Some(())
 }
 
 /// Reads `[["price","size"],…]`, and only such pairs, unless `more` may follow in a pair.
@@ -69,41 +51,35 @@ pub(crate) fn pairs(
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {
     levels.clear();
+    if let Some(text) = document.cut(array) {
+        return scanned(array, text, |scan| {
+            scan.pass(b'[')?;
+            let price = scan.price(exponents)?;
+            scan.pass(b',')?;
+            let size = scan.size(exponents)?;
+            while more && scan.pass(b',').is_some() {
+                scan.word()?;
+            }
+            scan.pass(b']')?;
+            put(levels, price, size)
+        });
+    }
     let elements = document.elements_within(array, MAX_LEVELS)?;
     levels.reserve(elements.len());
     let mut texts = Texts::new();
     for element in elements {
-        let level = match document.nodes_from(element) {
-            // What string-typed feeds write, without a look at anything else.
-            [
-                Node::Array { len: 2, .. },
-                Node::String(price),
-                Node::String(size),
-                ..,
-            ] => Level {
-                price: price_of(price.as_bytes(), element + 1, exponents)?,
-                size: size_of(size.as_bytes(), element + 2, exponents)?,
-            },
-            [
-                Node::Array { len: 2, .. },
-                Node::Static(_),
-                Node::Static(_),
-                ..,
-            ] => {
-                let (price, size) = Shape::PAIR.texts(document, element, &mut texts)?;
-                Level {
-                    price: price_of(price, element + 1, exponents)?,
-                    size: size_of(size, element + 2, exponents)?,
-                }
-            }
-            [Node::Array { len, .. }, ..] if *len == 2 || (more && *len > 2) => Level {
-                price: price(document, element + 1, exponents, &mut texts)?,
-                size: size(document, element + 2, exponents, &mut texts)?,
-            },
-            [Node::Array { .. }, ..] => return Err(no_level(element)),
+        match document.node(element) {
+            Node::Array { len, .. } if len == 2 || (more && len > 2) => {}
+            Node::Array { .. } => return Err(no_level(element)),
             _ => return Err(document.wrong_type(element, "an array of a price and a size")),
-        };
-        levels.push(level);
+        }
+        levels.push(level(
+            document,
+            element + 1,
+            element + 2,
+            exponents,
+            &mut texts,
+        )?);
     }
     Ok(())
 }
@@ -116,69 +92,114 @@ pub(crate) fn members(
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {
     levels.clear();
+    if let Some(text) = document.cut(object) {
+        return scanned(object, text, |scan| {
+            let price = scan.key_price(exponents)?;
+            scan.pass(b':')?;
+            let size = scan.size(exponents)?;
+            put(levels, price, size)
+        });
+    }
     let mut texts = Texts::new();
     for (key, value) in document.members(object)? {
         if levels.len() == MAX_LEVELS {
             return Err(Fault::at(object, ErrorKind::TooMany { limit: MAX_LEVELS }));
         }
-        // `"price":size,`
-        texts.stand_at(document, value - 1);
-        texts.jump((1, 2));
         levels.push(Level {
             price: price_of(key.as_bytes(), value - 1, exponents)?,
             size: size(document, value, exponents, &mut texts)?,
         });
-        texts.jump((1, 2));
     }
     Ok(())
 }
 
-/// Reads `[{"price":…,"size":…},…]` under the names that a venue gives the two. `note` sees their
-/// texts.
+/// What a venue calls the price and the size of a level that is an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LevelNames {
+    price: Cow<'static, str>,
+    size: Cow<'static, str>,
+    /// What stands before the price, and between it and the size, as venues write it.
+    begin: Cow<'static, [u8]>,
+    between: Cow<'static, [u8]>,
+}
+
+impl LevelNames {
+    /// Those that Kraken has.
+    pub(crate) const QTY: Self = Self {
+        price: Cow::Borrowed("price"),
+        size: Cow::Borrowed("qty"),
+        begin: Cow::Borrowed(br#"{"price":"#),
+        between: Cow::Borrowed(br#","qty":"#),
+    };
+    /// Those that Tardis has.
+    pub(crate) const AMOUNT: Self = Self {
+        price: Cow::Borrowed("price"),
+        size: Cow::Borrowed("amount"),
+        begin: Cow::Borrowed(br#"{"price":"#),
+        between: Cow::Borrowed(br#","amount":"#),
+    };
+
+    /// Those that a configuration has.
+    pub(crate) fn new(price: &str, size: &str) -> Self {
+        Self {
+            price: price.to_owned().into(),
+            size: size.to_owned().into(),
+            begin: format!("{{\"{price}\":").into_bytes().into(),
+            between: format!(",\"{size}\":").into_bytes().into(),
+        }
+    }
+}
+
+/// Reads `[{"price":…,"size":…},…]` under the names that a venue gives the two. `note` is told how
+/// they are written.
+#[inline(always)]
 pub(crate) fn objects(
     document: &Document<'_, '_>,
     array: Place,
-    names: [&str; 2],
+    names: &LevelNames,
     exponents: Exponents,
     levels: &mut Vec<Level>,
-    mut note: impl FnMut(&[u8], &[u8]),
+    mut note: impl FnMut(Decimals),
 ) -> Result<(), Fault> {
     levels.clear();
+    if let Some(text) = document.cut(array) {
+        return scanned(array, text, |scan| {
+            scan.pass_text(&names.begin)?;
+            let price = scan.price(exponents)?;
+            scan.pass_text(&names.between)?;
+            let size = scan.size(exponents)?;
+            scan.pass(b'}')?;
+            note(Decimals {
+                price: price.decimals,
+                size: size.decimals,
+            });
+            put(levels, price, size)
+        });
+    }
+    objects_of_tape(document, array, names, exponents, levels, note)
+}
+
+fn objects_of_tape(
+    document: &Document<'_, '_>,
+    array: Place,
+    names: &LevelNames,
+    exponents: Exponents,
+    levels: &mut Vec<Level>,
+    mut note: impl FnMut(Decimals),
+) -> Result<(), Fault> {
     let elements = document.elements_within(array, MAX_LEVELS)?;
     levels.reserve(elements.len());
     let mut texts = Texts::new();
     for element in elements {
-        let (price_at, size_at, (price_text, size_text)) = match document.nodes_from(element) {
-            // In the order in which venues write them, without a look at anything else.
-            [
-                Node::Object { len: 2, .. },
-                Node::String(first),
-                price @ (Node::String(_) | Node::Static(_)),
-                Node::String(second),
-                size @ (Node::String(_) | Node::Static(_)),
-                ..,
-            ] if [*first, *second] == names => {
-                let both = match (price, size) {
-                    (Node::String(price), Node::String(size)) => {
-                        (price.as_bytes(), size.as_bytes())
-                    }
-                    _ => Shape::OBJECT.texts(document, element, &mut texts)?,
-                };
-                (element + 2, element + 4, both)
-            }
-            _ => {
-                let ([price, size], repeated) = document.fields(element, names)?;
-                repeated.none()?;
-                let price = price.get().ok_or(no_level(element))?;
-                let size = size.get().ok_or(no_level(element))?;
-                let both = both_texts(document, price, size, &mut texts)?;
-                (price, size, both)
-            }
-        };
-        note(price_text, size_text);
+        let ([price, size], repeated) = document.fields(element, [&names.price, &names.size])?;
+        repeated.none()?;
+        let price = price.get().ok_or(no_level(element))?;
+        let size = size.get().ok_or(no_level(element))?;
+        let (price_text, size_text) = both_texts(document, price, size, &mut texts)?;
+        note(decimals_of(price_text, size_text));
         levels.push(Level {
-            price: price_of(price_text, price_at, exponents)?,
-            size: size_of(size_text, size_at, exponents)?,
+            price: price_of(price_text, price, exponents)?,
+            size: size_of(size_text, size, exponents)?,
         });
     }
     Ok(())
@@ -215,6 +236,25 @@ pub(crate) fn level(
         price: price_of(price_text, price, exponents)?,
         size: size_of(size_text, size, exponents)?,
     })
+}
+
+/// With how many decimals a price and a size are written.
+pub(crate) fn decimals_of(price: &[u8], size: &[u8]) -> Decimals {
+    Decimals {
+        price: decimals_behind_dot(price),
+        size: decimals_behind_dot(size),
+    }
+}
+
+/// How many digits stand behind the dot of a number.
+#[inline]
+fn decimals_behind_dot(text: &[u8]) -> u8 {
+    let Some(dot) = text.iter().position(|byte| *byte == b'.') else {
+        return 0;
+    };
+    let behind = &text[dot + 1..];
+    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit());
+    u8::try_from(digits.count()).unwrap_or(u8::MAX)
 }
 
 /// A level that is not a price and a size.
@@ -274,5 +314,17 @@ pub(crate) fn size_of(text: &[u8], place: Place, exponents: Exponents) -> Result
         Ok(mantissa) if mantissa >= 0 => Ok(Size(mantissa)),
         Ok(_) => Err(Fault::at(place, ErrorKind::NegativeSize)),
         Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_counted_as_they_are_written() {
+        for (text, decimals) in [("1", 0), ("0.5", 1), ("0.00100000", 8), ("1.50e3", 2)] {
+            assert_eq!(decimals_behind_dot(text.as_bytes()), decimals, "{text}");
+        }
     }
 }

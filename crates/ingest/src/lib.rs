@@ -7,6 +7,7 @@
 //! - A partition's records reach the sink in order, each once; what could not be had is told as a
 //!   [`Reset`].
 //! - A record is an event, nothing, or one [`DecodeError`] that names the field; never a panic.
+//! - Levels that are read from their text are those that the tape of the whole record has.
 //! - Prices and sizes come from the text of the record, never from a binary fraction.
 //! - A good record allocates nothing here once the buffers are warm.
 //!

@@ -51,6 +51,20 @@ pub(crate) fn date_if_there(
     place.map(|place| date(document, place)).transpose()
 }
 
+/// Powers of ten.
+const POWERS: [u64; 10] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+];
+
 fn nanos_of_date(text: &[u8]) -> Option<Nanos> {
     let (date, rest) = text.split_at_checked(19)?;
     let marks = [date[4], date[7], date[10], date[13], date[16]];
@@ -63,19 +77,16 @@ fn nanos_of_date(text: &[u8]) -> Option<Nanos> {
         [b'.', rest @ ..] => rest.strip_suffix(b"+00:00")?,
         _ => return None,
     };
-    let scale = 10_u64.checked_pow(9_u32.checked_sub(u32::try_from(fraction.len()).ok()?)?)?;
+    let scale = POWERS.get(9_usize.checked_sub(fraction.len())?)?;
     let below_second = if fraction.is_empty() {
         0
     } else {
         digits(fraction)? * scale
     };
-    let days = days_since_1970(
-        digits(&date[..4])?,
-        digits(&date[5..7])?,
-        digits(&date[8..10])?,
-    )?;
-    let (hour, minute) = (digits(&date[11..13])?, digits(&date[14..16])?);
-    let second = digits(&date[17..])?;
+    let year = two_digits(date, 0)? * 100 + two_digits(date, 2)?;
+    let days = days_since_1970(year, two_digits(date, 5)?, two_digits(date, 8)?)?;
+    let (hour, minute) = (two_digits(date, 11)?, two_digits(date, 14)?);
+    let second = two_digits(date, 17)?;
     // A leap second is the second after it.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
@@ -100,6 +111,14 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
     let of_year = (153 * month + 2) / 5 + day - 1;
     let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
     Some(era * 146_097 + day_of_era - 719_468)
+}
+
+/// The number of two digits that stands at a place of a text.
+#[inline]
+fn two_digits(text: &[u8], at: usize) -> Option<u64> {
+    let [tens, ones] = text.get(at..at + 2)?.first_chunk()?;
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u64::from(tens) * 10 + u64::from(ones))
 }
 
 fn digits(text: &[u8]) -> Option<u64> {

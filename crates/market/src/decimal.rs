@@ -59,30 +59,75 @@ const SAFE_DIGITS: usize = 19;
 /// the exponent. Of anything else nothing is said.
 #[inline]
 fn plain(text: &[u8], exponent: i8) -> Option<u64> {
-    if text.is_empty() || text.len() > SAFE_DIGITS {
-        return None;
-    }
+    let plain = plain_magnitude(text, exponent)?;
+    (plain.len == text.len()).then_some(plain.magnitude)
+}
+
+/// A decimal that a text begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefix {
+    /// What it is at the wanted exponent.
+    pub mantissa: i64,
+    /// How many bytes of the text it is.
+    pub len: usize,
+    /// How many digits it has behind its dot.
+    pub decimals: u8,
+}
+
+/// The plain decimal that a text begins with: up to 19 bytes of digits, maybe with a dot between,
+/// none of them below the exponent. Of anything else nothing is said; what follows is for the
+/// caller to look at.
+#[must_use]
+#[inline]
+pub fn plain_prefix(text: &[u8], exponent: i8) -> Option<Prefix> {
+    let plain = plain_magnitude(text, exponent)?;
+    Some(Prefix {
+        mantissa: i64::try_from(plain.magnitude).ok()?,
+        len: plain.len,
+        decimals: plain.decimals,
+    })
+}
+
+/// A plain decimal without its sign.
+struct Plain {
+    magnitude: u64,
+    len: usize,
+    decimals: u8,
+}
+
+#[inline]
+fn plain_magnitude(text: &[u8], exponent: i8) -> Option<Plain> {
     let mut digits: u64 = 0;
-    let mut dot = text.len();
-    for (at, byte) in text.iter().enumerate() {
+    let mut dot = None;
+    let mut len = 0;
+    for byte in text.iter().take(SAFE_DIGITS + 1) {
         let digit = byte.wrapping_sub(b'0');
         if digit <= 9 {
-            digits = digits * 10 + u64::from(digit);
-        } else if *byte == b'.' && dot == text.len() && at > 0 {
-            dot = at;
+            digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
+        } else if *byte == b'.' && dot.is_none() && len > 0 {
+            dot = Some(len);
         } else {
-            return None;
+            break;
         }
+        len += 1;
     }
-    let fraction = match text.len() - dot {
+    if len == 0 || len > SAFE_DIGITS {
+        return None;
+    }
+    let decimals = match dot {
+        None => 0,
         // No digit stands behind the dot.
-        1 => return None,
-        0 => 0,
-        behind => behind - 1,
+        Some(dot) if dot + 1 == len => return None,
+        Some(dot) => len - dot - 1,
     };
-    let shift = -i32::from(exponent) - i32::try_from(fraction).ok()?;
+    let decimals = u8::try_from(decimals).ok()?;
+    let shift = -i32::from(exponent) - i32::from(decimals);
     let power = POWERS.get(usize::try_from(shift).ok()?)?;
-    digits.checked_mul(*power)
+    Some(Plain {
+        magnitude: digits.checked_mul(*power)?,
+        len,
+        decimals,
+    })
 }
 
 /// Ten to the power of `exponent`, where 64 bits hold it.

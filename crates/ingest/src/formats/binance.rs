@@ -41,6 +41,9 @@ const OTHER_KINDS: [&str; 19] = [
 /// Binance sends to those who ask for them.
 const FIRST_MICROS: u64 = 100_000_000_000_000;
 
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["b", "a"], &["bids", "asks"]];
+
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,

@@ -36,6 +36,9 @@ const TRADES: TradeList = TradeList {
     taker: ["Buy", "Sell"],
 };
 
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["b", "a"]];
+
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,

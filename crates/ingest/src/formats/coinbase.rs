@@ -59,6 +59,9 @@ impl Sequence {
     }
 }
 
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["updates"], &["changes"], &["bids", "asks"]];
+
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,
@@ -119,6 +122,20 @@ fn read_update<R: Resolve>(
     let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
     repeated.none()?;
     let changes = changes.needed(ROOT, "changes")?;
+    if let Some(text) = document.cut(changes) {
+        levels::scanned(changes, text, |scan| {
+            scan.pass(b'[')?;
+            let side = scan.word()?;
+            scan.pass(b',')?;
+            let price = scan.price(exponents)?;
+            scan.pass(b',')?;
+            let size = scan.size(exponents)?;
+            scan.pass(b']')?;
+            let levels = side_named(reading.out, side, ["buy", "sell"])?;
+            levels::put(levels, price, size)
+        })?;
+        return Ok(Sequence::book(false, time_at(&document, time)?));
+    }
     let elements = document.elements_within(changes, MAX_LEVELS)?;
     let mut texts = Texts::new();
     for change in elements {
@@ -214,6 +231,23 @@ fn read_book<R: Resolve>(
     repeated.none()?;
     let is_whole = is_snapshot(&document, kind.needed(event, "type")?)?;
     let updates = updates.needed(event, "updates")?;
+    if let Some(text) = document.cut(updates) {
+        let mut time: &[u8] = b"";
+        levels::scanned(updates, text, |scan| {
+            scan.pass_text(br#"{"side":"#)?;
+            let side = scan.word()?;
+            scan.pass_text(br#","event_time":"#)?;
+            time = scan.string_like(time)?;
+            scan.pass_text(br#","price_level":"#)?;
+            let price = scan.price(exponents)?;
+            scan.pass_text(br#","new_quantity":"#)?;
+            let size = scan.size(exponents)?;
+            scan.pass(b'}')?;
+            let levels = side_named(reading.out, side, ["bid", "offer"])?;
+            levels::put(levels, price, size)
+        })?;
+        return Ok(is_whole);
+    }
     let elements = document.elements_within(updates, 2 * MAX_LEVELS)?;
     let mut texts = Texts::new();
     for update in elements {
@@ -231,26 +265,6 @@ fn read_level(
     texts: &mut Texts,
     out: &mut Out<'_>,
 ) -> Result<(), Fault> {
-    if let [
-        Node::Object { len: 4, .. },
-        Node::String("side"),
-        Node::String(side),
-        Node::String("event_time"),
-        Node::String(_),
-        Node::String("price_level"),
-        Node::String(price),
-        Node::String("new_quantity"),
-        Node::String(size),
-        ..,
-    ] = document.nodes_from(update)
-    {
-        // As Coinbase writes it, without a look at anything else.
-        side_of(out, side, ["bid", "offer"], update + 2)?.push(Level {
-            price: levels::price_of(price.as_bytes(), update + 6, exponents)?,
-            size: levels::size_of(size.as_bytes(), update + 8, exponents)?,
-        });
-        return Ok(());
-    }
     let ([side, price, size], repeated) =
         document.fields(update, ["side", "price_level", "new_quantity"])?;
     repeated.none()?;
@@ -270,13 +284,24 @@ fn side_of<'o>(
     [bid, ask]: [&str; 2],
     place: Place,
 ) -> Result<&'o mut Vec<Level>, Fault> {
-    if text == bid {
-        Ok(&mut out.bids)
-    } else if text == ask {
-        Ok(&mut out.asks)
+    let expected = "a side of the book";
+    let unknown = Fault::at(place, ErrorKind::BadValue { expected });
+    side_named(out, text.as_bytes(), [bid, ask]).ok_or(unknown)
+}
+
+/// The same; none where the text stands for neither.
+#[inline]
+fn side_named<'o>(
+    out: &'o mut Out<'_>,
+    text: &[u8],
+    [bid, ask]: [&str; 2],
+) -> Option<&'o mut Vec<Level>> {
+    if text == bid.as_bytes() {
+        Some(&mut out.bids)
+    } else if text == ask.as_bytes() {
+        Some(&mut out.asks)
     } else {
-        let expected = "a side of the book";
-        Err(Fault::at(place, ErrorKind::BadValue { expected }))
+        None
     }
 }
 

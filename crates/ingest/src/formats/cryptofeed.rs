@@ -19,6 +19,9 @@ const OTHER_TOPICS: [&str; 8] = [
     "fills",
 ];
 
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["bid", "ask"]];
+
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,

@@ -1,10 +1,11 @@
 //! Deribit's own JSON: the notifications of its JSON-RPC over WebSockets.
 
 use market::{Exponents, Level, Link, Nanos};
+use memchr::memchr_iter;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place, Texts};
-use crate::levels::{MAX_LEVELS, Shape};
+use crate::levels::MAX_LEVELS;
 use crate::reading::{About, Reading, Said, link};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
@@ -36,6 +37,9 @@ const TRADES: TradeList = TradeList {
     taker: ["buy", "sell"],
 };
 
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
+
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,
@@ -63,7 +67,7 @@ pub(super) fn read<R: Resolve>(
     match kind {
         // `book.<instrument>.<group>.<depth>.<interval>`: the best levels whole, time and again.
         // Beside the changes they would make the book that deep only.
-        "book" if name.matches('.').count() > 2 => Ok(Said::Nothing),
+        "book" if memchr_iter(b'.', name.as_bytes()).count() > 2 => Ok(Said::Nothing),
         "book" => {
             reading.about.scope = Scope::Book;
             let data = data.needed(params, "data")?;
@@ -162,25 +166,27 @@ fn read_side(
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {
     levels.clear();
+    if let Some(text) = document.cut(array) {
+        return levels::scanned(array, text, |scan| {
+            scan.pass(b'[')?;
+            scan.word()?;
+            scan.pass(b',')?;
+            let price = scan.price(exponents)?;
+            scan.pass(b',')?;
+            let size = scan.size(exponents)?;
+            scan.pass(b']')?;
+            levels::put(levels, price, size)
+        });
+    }
     let elements = document.elements_within(array, MAX_LEVELS)?;
     levels.reserve(elements.len());
     let mut texts = Texts::new();
     for level in elements {
-        let [Node::Array { len: 3, .. }, Node::String(_), numbers @ ..] =
-            document.nodes_from(level)
-        else {
+        let [Node::Array { len: 3, .. }, Node::String(_), ..] = document.nodes_from(level) else {
             return Err(levels::no_level(level));
         };
-        let (price, size) = match numbers {
-            [Node::Static(_), Node::Static(_), ..] => {
-                Shape::TRIPLE.texts(document, level, &mut texts)?
-            }
-            _ => levels::both_texts(document, level + 2, level + 3, &mut texts)?,
-        };
-        levels.push(Level {
-            price: levels::price_of(price, level + 2, exponents)?,
-            size: levels::size_of(size, level + 3, exponents)?,
-        });
+        let (price, size) = (level + 2, level + 3);
+        levels.push(levels::level(document, price, size, exponents, &mut texts)?);
     }
     Ok(())
 }

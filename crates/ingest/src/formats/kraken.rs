@@ -6,6 +6,7 @@ use market::{Check, ChecksumRule, Decimals, Exponents, SnapshotOrigin, VenueChec
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Place};
+use crate::levels::LevelNames;
 use crate::reading::{About, Reading, Said, is_snapshot};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
@@ -24,6 +25,9 @@ const TRADES: TradeList = TradeList {
     time: "timestamp",
     taker: ["buy", "sell"],
 };
+
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
@@ -93,11 +97,8 @@ struct Sequence {
 impl Sequence {
     /// Notes how a price and a size are written.
     #[inline]
-    fn note(&mut self, price: &[u8], size: &[u8]) {
-        self.decimals = self.decimals.max(Decimals {
-            price: decimals_of(price),
-            size: decimals_of(size),
-        });
+    fn note(&mut self, decimals: Decimals) {
+        self.decimals = self.decimals.max(decimals);
     }
 
     /// A whole book of v2 does not say how deep it may be: one that has just as many levels as
@@ -123,24 +124,12 @@ impl Sequence {
     }
 }
 
-/// How many digits stand behind the dot of a number.
-#[inline]
-fn decimals_of(text: &[u8]) -> u8 {
-    let Some(dot) = text.iter().position(|byte| *byte == b'.') else {
-        return 0;
-    };
-    let behind = &text[dot + 1..];
-    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit());
-    u8::try_from(digits.count()).unwrap_or(u8::MAX)
-}
-
 fn read_book<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,
     book: Place,
     is_whole: bool,
 ) -> Result<Said, Fault> {
-    const LEVEL: [&str; 2] = ["price", "qty"];
     let document = reading.document;
     let names = ["symbol", "bids", "asks", "checksum", "timestamp"];
     let ([symbol, bids, asks, checksum, time], repeated) = document.fields(book, names)?;
@@ -150,9 +139,9 @@ fn read_book<R: Resolve>(
     let mut sequence = Sequence::default();
     let out = &mut *reading.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
-        let note = |price: &[u8], size: &[u8]| sequence.note(price, size);
+        let note = |decimals| sequence.note(decimals);
         let side = side.needed(book, name)?;
-        levels::objects(&document, side, LEVEL, exponents, levels, note)?;
+        levels::objects(&document, side, &LevelNames::QTY, exponents, levels, note)?;
     }
     let told = checksum.needed(book, "checksum")?;
     let checksum = sequence.checksum(document.unsigned_32(told)?, exponents);
@@ -164,16 +153,4 @@ fn read_book<R: Resolve>(
     }
     let origin = sequence.origin(Some(checksum));
     Ok(Said::unnumbered(is_whole, origin, time))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_are_counted_as_they_are_written() {
-        for (text, decimals) in [("1", 0), ("0.5", 1), ("0.00100000", 8), ("1.50e3", 2)] {
-            assert_eq!(decimals_of(text.as_bytes()), decimals, "{text}");
-        }
-    }
 }

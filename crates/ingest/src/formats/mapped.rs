@@ -21,6 +21,9 @@ use crate::reading::{About, Reading, Said, link};
 use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
 use tree::Found;
 
+/// Each mapping has its own.
+pub(super) const LISTS: &[&[&str]] = &[];
+
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,

@@ -47,6 +47,9 @@ const TRADES: TradeList = TradeList {
     taker: ["buy", "sell"],
 };
 
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["asks", "bids"]];
+
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,

@@ -9,6 +9,9 @@ use crate::reading::{About, Reading, Said, link};
 use crate::trades::{self, MAX_TRADES};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, Scope, levels};
 
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
+
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
     instruments: &mut R,

@@ -4,6 +4,7 @@
 use market::{Aggressor, Check, Level, Nanos, SnapshotOrigin, Trade};
 
 use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::levels::LevelNames;
 use crate::reading::{About, Reading, Said};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, Scope, levels, times, trades};
 
@@ -23,6 +24,9 @@ const OTHER_TYPES: [&str; 7] = [
 const MAX_VENUE: usize = 32;
 /// How many symbols a `disconnect` may name: the venues with the most list some 3,000.
 const MAX_SYMBOLS: usize = 1 << 14;
+
+/// What lists of levels stand under.
+pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
     reading: &mut Reading<'_, '_, '_>,
@@ -76,7 +80,6 @@ fn read_book<R: Resolve>(
     instruments: &mut R,
 ) -> Result<Said, Fault> {
     const ROOT: Place = Document::ROOT;
-    const LEVEL: [&str; 2] = ["price", "amount"];
     reading.about.scope = Scope::Book;
     let document = reading.document;
     let names = [
@@ -95,7 +98,14 @@ fn read_book<R: Resolve>(
     let out = &mut *reading.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
         let side = side.needed(ROOT, name)?;
-        levels::objects(&document, side, LEVEL, exponents, levels, |_, _| {})?;
+        levels::objects(
+            &document,
+            side,
+            &LevelNames::AMOUNT,
+            exponents,
+            levels,
+            |_| {},
+        )?;
     }
     Ok(Sequence::book(
         is_whole,

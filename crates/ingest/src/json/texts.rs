@@ -19,23 +19,6 @@ impl Texts {
         }
     }
 
-    /// Goes to a value, from which others can be reached by [`Texts::jump`].
-    #[inline]
-    pub(crate) fn stand_at(&mut self, document: &Document<'_, '_>, place: Place) {
-        if self.place != place {
-            self.from(document, place);
-        }
-    }
-
-    /// Goes on by so many nodes of the tape, which are so many places of the source: it is known
-    /// what lies between.
-    #[inline]
-    pub(crate) const fn jump(&mut self, (nodes, structurals): (usize, usize)) -> Place {
-        self.place += nodes;
-        self.structural += structurals;
-        self.place
-    }
-
     /// The source text of a number.
     #[inline]
     pub(crate) fn number<'a>(&mut self, document: &Document<'_, 'a>, place: Place) -> &'a [u8] {

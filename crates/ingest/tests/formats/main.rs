@@ -14,6 +14,7 @@ mod bybit;
 mod captures;
 mod coinbase;
 mod cryptofeed;
+mod cuts;
 mod instruments;
 mod kraken;
 mod mapped;

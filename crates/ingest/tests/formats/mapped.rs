@@ -9,6 +9,7 @@ use ingest::{
 use market::{Aggressor, Link, SnapshotOrigin};
 
 use crate::captures;
+use crate::cuts::for_the_tape;
 use crate::instruments::Instruments;
 use crate::said::{Said, level, read, read_with};
 
@@ -68,6 +69,39 @@ fn binance() -> MappingConfig {
         buy: words(&["false"]),
         sell: words(&["true"]),
         ..MappingConfig::default()
+    }
+}
+
+#[test]
+fn lists_of_a_mapping_read_from_their_text_say_what_their_tape_says() {
+    let of = |price: &str, size: &str| {
+        topic(&MappingConfig {
+            symbol_from: SymbolFrom::Topic,
+            otherwise: Otherwise::Is(MappedKind::Snapshot),
+            bids: text("/data/buy"),
+            asks: text("/data/sell"),
+            level_price: text(price),
+            level_size: text(size),
+            ..MappingConfig::default()
+        })
+    };
+    let objects = r#"{"data":{"buy":[{"at":1.5,"for":"2"}],"sell":[{"at": 3, "for":4}]}}"#;
+    let pairs = r#"{"data":{"sell":[["3","4","more"]],"buy":[["1.5","2"],[1,2]]}}"#;
+    let members = r#"{"data":{"sell":{"3":4},"buy":{"1.5":"2","1":2}}}"#;
+    let turned = r#"{"data":{"buy":[{"for":"2","at":1.5}],"sell":[]}}"#;
+    let (names, places) = (of("/at", "/for"), of("/0", "/1"));
+    for (source, record) in [
+        (&names, objects),
+        (&names, turned),
+        (&places, pairs),
+        (&places, members),
+        (&of("/1", "/0"), pairs),
+    ] {
+        let from_text = read(source, record).unwrap();
+        let tape = for_the_tape(record.as_bytes()).unwrap();
+        let tape = std::str::from_utf8(&tape).unwrap();
+        assert_eq!(from_text, read(source, tape).unwrap(), "{record}");
+        assert_ne!(from_text, Said::Nothing);
     }
 }
 

@@ -71,7 +71,7 @@ fn survives(payload: &[u8]) {
 
 /// One change of a record's bytes.
 #[derive(Debug, Clone)]
-enum Change {
+pub(crate) enum Change {
     Set(Index, u8),
     Insert(Index, u8),
     Remove(Index),
@@ -81,7 +81,7 @@ enum Change {
 }
 
 impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn apply(&self, bytes: &mut Vec<u8>) {
         let len = bytes.len();
         if len == 0 {
             return;
@@ -108,7 +108,7 @@ fn byte() -> impl Strategy<Value = u8> {
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> {
+pub(crate) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         (any::<Index>(), byte()).prop_map(|(at, byte)| Change::Set(at, byte)),
         (any::<Index>(), byte()).prop_map(|(at, byte)| Change::Insert(at, byte)),

@@ -135,7 +135,7 @@ impl Book<'_, '_> {
             }
             let price = levels::decimal_text(document, level + 1, &mut texts)?;
             let size = levels::decimal_text(document, level + 2, &mut texts)?;
-            self.sequence.note(price, size);
+            self.sequence.note(levels::decimals_of(price, size));
             let time = levels::decimal_text(document, level + 3, &mut texts)?;
             self.latest = self.latest.max(times::seconds(time, level + 3)?);
         }

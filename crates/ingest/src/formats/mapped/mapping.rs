@@ -2,12 +2,16 @@ use market::Aggressor;
 
 use super::pointer::{EXPECTED, Pointer};
 use super::tree::{Slot, Tree};
+use crate::json::CutKey;
+use crate::levels::LevelNames;
 
 /// How records of any other JSON read, checked and ready for use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     /// All fields of a message.
     pub(super) message: Tree,
+    /// What its lists of levels stand under.
+    pub(super) lists: Vec<Vec<CutKey>>,
     /// All fields of a trade in a list of trades; none where the message is the trade.
     pub(super) trade: Option<Tree>,
     pub(super) symbol_from: SymbolFrom,
@@ -21,6 +25,8 @@ pub struct Mapping {
     pub(super) has_one_list: bool,
     pub(super) level_price: LevelStep,
     pub(super) level_size: LevelStep,
+    /// Both, where they are names.
+    pub(super) level_names: LevelNames,
     pub(super) level_side: Option<LevelStep>,
     pub(super) sides: Vec<(String, Side)>,
     pub(super) takers: Vec<(String, Aggressor)>,
@@ -182,7 +188,22 @@ pub(super) enum LevelStep {
     Name(String),
 }
 
+impl LevelStep {
+    /// The name of a member; empty where it is an element.
+    fn name(&self) -> &str {
+        match self {
+            Self::Name(name) => name,
+            Self::Index(_) => "",
+        }
+    }
+}
+
 impl Mapping {
+    /// What its lists of levels stand under.
+    pub(crate) fn lists(&self) -> &[Vec<CutKey>] {
+        &self.lists
+    }
+
     /// Checks what is configured, and tells all mistakes together.
     pub fn new(config: &MappingConfig) -> Result<Self, Vec<MappingMistake>> {
         let mut check = Check::default();
@@ -236,6 +257,7 @@ impl Mapping {
             return Err(check.mistakes);
         }
         Ok(Self {
+            lists: lists(config, [&level_price, &level_size]),
             message,
             trade,
             symbol_from: config.symbol_from,
@@ -247,12 +269,28 @@ impl Mapping {
             has_first_seq: config.first_seq.is_some(),
             has_prev_seq: config.prev_seq.is_some(),
             has_one_list: config.levels.is_some(),
+            level_names: LevelNames::new(level_price.name(), level_size.name()),
             level_price,
             level_size,
             level_side,
             sides,
             takers,
         })
+    }
+}
+
+/// What the lists of levels stand under, where their levels are written as venues do: pairs, or
+/// objects.
+fn lists(config: &MappingConfig, level: [&LevelStep; 2]) -> Vec<Vec<CutKey>> {
+    match level {
+        [LevelStep::Index(0), LevelStep::Index(1)] | [LevelStep::Name(_), LevelStep::Name(_)] => {
+            let pointers = [&config.bids, &config.asks].into_iter().flatten();
+            let names = pointers
+                .flat_map(|text| text.split(' '))
+                .filter_map(|text| Pointer::parse(text)?.steps.pop());
+            vec![names.map(|name| CutKey::new(&name)).collect()]
+        }
+        _ => Vec::new(),
     }
 }
 

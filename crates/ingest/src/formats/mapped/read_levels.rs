@@ -51,9 +51,8 @@ fn read_side(
         (LevelStep::Index(0), LevelStep::Index(1)) => {
             levels::pairs(document, side, exponents, true, out)
         }
-        (LevelStep::Name(price), LevelStep::Name(size)) => {
-            let names = [price.as_str(), size.as_str()];
-            levels::objects(document, side, names, exponents, out, |_, _| {})
+        (LevelStep::Name(_), LevelStep::Name(_)) => {
+            levels::objects(document, side, &mapping.level_names, exponents, out, |_| {})
         }
         (price, size) => {
             out.clear();
