@@ -20,7 +20,7 @@ const GATHER: usize = 64 * 1024;
 const VISIT: usize = 128 * 1024;
 /// Bytes gathered for a batch of sessions: those of a few busy ones, or of a whole batch of the
 /// usual kind.
-const ARENA: usize = 1024 * 1024;
+const ARENA: usize = 128 * 1024;
 
 /// Sends that are made together; its memory is used again.
 pub(super) struct Batch {
