@@ -374,7 +374,10 @@ fn who_subscribed_before_the_first_record_is_caught_up_from_where_it_is() {
         &Settings::new(&turn.bootstrap())
             .topics(topic, "tapecast", "")
             .instrument(NAME, "")
-            .more("[session]\nsend_buffer_bytes = \"4KiB\""),
+            .more(
+                "[streams]\nlog_bytes_per_instrument = \"64MiB\"\nrun_bytes_for_slow = \"64KiB\"\n\
+                 [session]\nsend_buffer_bytes = \"4KiB\"",
+            ),
     );
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
     let streams = ["book", "trades"];
