@@ -9,7 +9,7 @@ use e2e::kafka::Kafka;
 use e2e::publish::Publish;
 use e2e::socket::Socket;
 use e2e::tape::assert_same;
-use e2e::{Node, Settings, Tape, Watcher, binary, broker, captures};
+use e2e::{Node, Settings, Tape, Watcher, binary, broker, captures, wait};
 use market::{Nanos, Seq};
 use serde_json::{Value, json};
 use wire::Depth;
@@ -193,6 +193,10 @@ fn a_start_that_cannot_be_had_is_refused_with_the_earliest_that_can() {
     let brokers = scene.turn.bootstrap();
     let node = Node::start(&scene.settings().more("[history]\nreplays = 1"));
     scene.publish(&brokers, 0, 2_000).run(&scene.file);
+    // Kafka has them, and so has the node soon: before, it has no past of this instrument.
+    wait::until(WITHIN, "the node to have read them", || {
+        (node.metric("tapecast_records_total", &[scene.topic]) >= 2_000.0).then_some(())
+    });
     let mut socket = Socket::connect(node.public(), "tapecast.json.v1");
     let stream =
         |channel: &str, start: Value| json!({"channel": channel, "symbol": NAME, "start": start});
