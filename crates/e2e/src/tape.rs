@@ -70,6 +70,21 @@ impl Tape {
         said.filter(|said| said.seq > seq).cloned().collect()
     }
 
+    /// The messages of a stream that led the client on. What it had already comes again where it
+    /// resumes at a node that has not read as far, and is passed over by the protocol's rule 2.
+    #[must_use]
+    pub fn followed(&self, subscription: u64) -> Vec<Said> {
+        let mut last = i64::MIN;
+        let said = self.said.get(&subscription).into_iter().flatten();
+        said.filter(|said| {
+            let leads_on = said.seq > last;
+            last = last.max(said.seq);
+            leads_on
+        })
+        .cloned()
+        .collect()
+    }
+
     /// How many subscriptions were accepted at least once.
     #[must_use]
     pub fn accepted(&self) -> usize {
