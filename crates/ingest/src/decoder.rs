@@ -27,6 +27,8 @@ pub struct RawRecord<'r> {
 /// Invariant: between two records the buffers hold nothing and keep their memory.
 pub struct Decoder {
     max_record_bytes: usize,
+    /// How large the last record was with its padding, whether or not lists were cut out of it.
+    last_bytes: usize,
     /// The record, and what simd-json wants behind it; strings are unescaped here in place.
     padded: Vec<u8>,
     /// The record without its lists of levels.
@@ -144,6 +146,7 @@ impl Decoder {
     pub fn new(max_record_bytes: usize) -> Self {
         Self {
             max_record_bytes,
+            last_bytes: 0,
             padded: Vec::new(),
             rest: Vec::new(),
             lists: Format::ALL.map(|format| {
@@ -179,6 +182,7 @@ impl Decoder {
             return Err(unread(record, kind, instruments));
         }
         self.forget_large();
+        self.last_bytes = payload.len() + INPUT_PADDING;
         if let Some(read) = self.decode_cut(record, payload, instruments) {
             let (instrument, said) = read?;
             return Ok(Decoded {
@@ -295,8 +299,9 @@ impl Decoder {
 
     /// Gives back the memory of a record that was unusually large.
     fn forget_large(&mut self) {
-        if self.padded.len() > KEPT_BYTES {
+        if self.last_bytes > KEPT_BYTES {
             self.padded = Vec::new();
+            self.rest = Vec::new();
             self.buffers = Buffers::with_max_depth(0, MAX_DEPTH);
             self.tape = Tape(Vec::new());
             self.out = Out::default();
@@ -446,5 +451,33 @@ mod tests {
             r#"{"type":"snapshot","symbol":"A:B","bids":[],"asks":[]}"#,
             None,
         );
+    }
+
+    #[test]
+    fn the_memory_of_a_large_record_is_given_back_at_the_next() {
+        let source = Source {
+            topic: "topic".to_owned(),
+            format: Format::Tapecast,
+            venue: String::new(),
+            symbol: None,
+            mapping: None,
+        };
+        let mut decoder = Decoder::new(1 << 22);
+        let mut read = |levels: usize| {
+            let bids = vec![r#"["1.00000000","2.00000000"]"#; levels].join(",");
+            let payload =
+                format!(r#"{{"type":"snapshot","symbol":"A:B","bids":[{bids}],"asks":[]}}"#);
+            let record = RawRecord {
+                source: &source,
+                key: None,
+                payload: Some(payload.as_bytes()),
+            };
+            let decoded = decoder.decode(&record, &mut Any).unwrap();
+            assert_eq!(decoded.out.bids.len(), levels);
+            decoded.out.bids.capacity()
+        };
+        let levels = KEPT_BYTES / 20;
+        assert!(read(levels) >= levels);
+        assert!(read(1) < levels);
     }
 }
