@@ -51,20 +51,6 @@ pub(crate) fn date_if_there(
     place.map(|place| date(document, place)).transpose()
 }
 
-/// Powers of ten.
-const POWERS: [u64; 10] = [
-    1,
-    10,
-    100,
-    1_000,
-    10_000,
-    100_000,
-    1_000_000,
-    10_000_000,
-    100_000_000,
-    1_000_000_000,
-];
-
 fn nanos_of_date(text: &[u8]) -> Option<Nanos> {
     let (date, rest) = text.split_at_checked(19)?;
     let marks = [date[4], date[7], date[10], date[13], date[16]];
@@ -77,7 +63,7 @@ fn nanos_of_date(text: &[u8]) -> Option<Nanos> {
         [b'.', rest @ ..] => rest.strip_suffix(b"+00:00")?,
         _ => return None,
     };
-    let scale = POWERS.get(9_usize.checked_sub(fraction.len())?)?;
+    let scale = decimal::power_of_ten(9_usize.checked_sub(fraction.len())?)?;
     let below_second = if fraction.is_empty() {
         0
     } else {

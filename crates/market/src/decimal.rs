@@ -131,7 +131,8 @@ fn plain_magnitude(text: &[u8], exponent: i8) -> Option<Plain> {
 }
 
 /// Ten to the power of `exponent`, where 64 bits hold it.
-pub(crate) fn power_of_ten(exponent: usize) -> Option<u64> {
+#[must_use]
+pub fn power_of_ten(exponent: usize) -> Option<u64> {
     POWERS.get(exponent).copied()
 }
 
