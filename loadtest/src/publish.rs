@@ -61,6 +61,10 @@ pub(crate) struct PublishArgs {
     /// In process: a system call for each send, not one by io_uring for many
     #[arg(long)]
     single_sends: bool,
+    /// In process: how much of the time a busy shard works while its sends are small; a node's
+    /// default when not given
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(10..=100))]
+    busy_percent: Option<u32>,
     /// In process: what each book's log may have, which clients resume from; a node's default when
     /// not given
     #[arg(long, value_name = "BYTES")]

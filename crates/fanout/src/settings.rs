@@ -28,6 +28,7 @@ impl Live {
             listen: live.listen,
             shards: live.shards,
             flush_delay: live.flush_delay,
+            busy_percent: live.busy_percent,
             batched_sends: live.batched_sends,
             run_bytes: live.run_bytes,
             ring_budget: live.ring_budget,
@@ -79,6 +80,8 @@ pub struct Settings {
     pub not_sent: Option<u32>,
     /// How long what is published may wait for more to go along; zero sends at once.
     pub flush_delay: Duration,
+    /// How much of the time a shard works, in percent, while its sends are small; 100 never rests.
+    pub busy_percent: u32,
     /// Whether many sends are one system call, by io_uring, where the system has it.
     pub batched_sends: bool,
     /// How long clients are given between `GoAway` and the close.
@@ -119,6 +122,7 @@ impl Default for Settings {
             send_buffer: None,
             not_sent: Some(32 * 1024),
             flush_delay: Duration::ZERO,
+            busy_percent: 90,
             batched_sends: true,
             drain_delay: Duration::from_secs(1),
             drain_for: Duration::ZERO,

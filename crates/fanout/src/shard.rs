@@ -7,6 +7,7 @@ mod followed;
 mod pump;
 mod replays;
 mod requests;
+mod rest;
 mod sender;
 mod sockets;
 mod state;
@@ -18,7 +19,7 @@ use std::io;
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics::ShardMetrics;
 use mio::Poll;
@@ -35,6 +36,7 @@ use crate::link::{Delivery, ShardLinks};
 use crate::seats::Seats;
 use crate::session::About;
 use crate::settings::{Live, Settings};
+use rest::Rest;
 use sockets::Sockets;
 use state::State;
 
@@ -130,11 +132,20 @@ async fn pump(
     mut inbox: mpsc::Receiver<Delivery>,
 ) -> io::Result<()> {
     let flush_delay = shard.settings().flush_delay;
+    let mut rest = Rest::new(shard.settings().busy_percent, Instant::now());
     let mut busy = false;
     while !shard.ended.get() {
         let mut delivered = None;
         if busy {
-            tokio::task::yield_now().await;
+            match rest.due() {
+                Some(time) => {
+                    tokio::time::sleep(time).await;
+                    let rested = rest.so_far(Instant::now()).as_nanos();
+                    let rested = u64::try_from(rested).unwrap_or(u64::MAX);
+                    shard.metrics.rested_ns.add(rested);
+                }
+                None => tokio::task::yield_now().await,
+            }
         } else {
             tokio::select! {
                 biased;
@@ -162,10 +173,12 @@ async fn pump(
                 state.take_in(delivery);
             }
         };
+        rest.end(Instant::now());
         let mut state = shard.state.borrow_mut();
         take_in(&mut state);
         sockets.take_events(&mut state)?;
         busy = state.turn(take_in);
+        rest.begin(Instant::now(), std::mem::take(&mut state.sent));
     }
     Ok(())
 }

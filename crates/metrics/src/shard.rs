@@ -46,6 +46,8 @@ pub struct ShardMetrics {
     pub sends: Counter,
     /// System calls that could not send all they were given: the socket was full.
     pub sends_short: Counter,
+    /// Nanoseconds that the shard rested though it had more to send, so that messages gathered.
+    pub rested_ns: Counter,
 
     /// Cursors that fell off their stream's run buffer.
     pub cursors_fallen: Counter,

@@ -161,6 +161,7 @@ impl Config {
         fanout.run_bytes_per_slow = reader.size("streams.run_bytes_per_slow_session");
         fanout.shards = reader.threads("fanout.shards", cores());
         fanout.flush_delay = reader.duration("fanout.flush_delay");
+        fanout.busy_percent = reader.integer("fanout.busy_percent");
         fanout.batched_sends = reader.choice("fanout.send") == "batched";
         fanout.tls = tls::read(reader, &mut files);
         fanout.access = Arc::new(auth::read(reader, origins, &mut files));

@@ -122,13 +122,15 @@ async fn until_done(
 impl Serving {
     /// Lets clients in; what was published comes when the time is up.
     pub(crate) fn start(args: &PublishArgs) -> anyhow::Result<(Self, oneshot::Receiver<Made>)> {
+        let defaults = fanout::Settings::default();
         let settings = fanout::Settings {
             listen: args.listen,
             shards: args.shards.max(1),
             send_buffer: args.send_buffer,
             batched_sends: !args.single_sends,
+            busy_percent: args.busy_percent.unwrap_or(defaults.busy_percent),
             drain_delay: FAREWELL,
-            ..fanout::Settings::default()
+            ..defaults
         };
         let bell = Arc::new(Bell::default());
         let ringing = Arc::clone(&bell);

@@ -353,7 +353,7 @@ impl State {
                         .stage_queue
                         .record_ns(begin.since(plan.created));
                 }
-                self.sent(index, plan, segments, sent);
+                self.note_sent(index, plan, segments, sent);
             }
             Err(error) => self.not_sent(index, segments, &error),
         }
@@ -387,9 +387,11 @@ impl State {
     }
 
     /// So many bytes of a plan went.
-    fn sent(&mut self, index: usize, plan: &Plan, segments: &[Segment], sent: usize) {
+    fn note_sent(&mut self, index: usize, plan: &Plan, segments: &[Segment], sent: usize) {
         let session = &mut self.sessions[index];
         session.bytes_out += sent as u64;
+        self.sent.sends += 1;
+        self.sent.bytes += sent as u64;
         self.metrics.sends.inc();
         self.metrics.bytes_out[encoding_label(session.encoding)].add(sent as u64);
         if segments.is_empty() {

@@ -17,6 +17,7 @@ use wire::{Encoding, close};
 use super::Common;
 use super::followed::Followed;
 use super::pump::Batch;
+use super::rest::Sent;
 use super::sender::Sender;
 use super::sweep::{self, Check};
 use crate::events::{EventStart, EventState};
@@ -62,6 +63,8 @@ pub(super) struct State {
     pub(super) spare: Chunks,
     /// Followed records that came since the last pass ended.
     pub(super) followed: Vec<Followed>,
+    /// Sent in this turn.
+    pub(super) sent: Sent,
     /// Taken out while a pass is under way.
     pub(super) batch: Option<Box<Batch>>,
     /// What is received is read into here, so that a session that waits has no buffer.
@@ -130,6 +133,7 @@ impl State {
             marked: false,
             spare: Chunks::default(),
             followed: Vec::new(),
+            sent: Sent::default(),
             batch: Some(Box::new(Batch::new(sender))),
             received: vec![0; READ].into_boxed_slice(),
             lines: TokenBucket::full(Self::lines(), 0),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::family::{Kind, Sample, Scrape, gauge, seconds};
+use crate::family::{Kind, Sample, Scrape, counter, gauge, seconds};
 use crate::registry::NodeMetrics;
 use crate::{
     BuildInfo, By, CheckpointMetrics, Counter, Histogram, HistoryMetrics, IngestMetrics,
@@ -500,6 +500,14 @@ fn traffic(shards: &[Arc<ShardMetrics>], out: &mut Scrape) {
         "System calls that could not send all they were given, since the socket was full.",
         shards,
         |s| &s.sends_short,
+    );
+    let rested = shards.iter().map(|shard| shard.rested_ns.get()).sum();
+    out.push(
+        "tapecast_shard_rest_seconds_total",
+        Kind::Counter,
+        Vec::new(),
+        "Time that busy shards rested so that messages gather (`fanout.busy_percent`).",
+        vec![counter(&[], seconds(rested))],
     );
 }
 

@@ -590,6 +590,12 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "How long what is published may wait for more to go along, in whole milliseconds: fewer sends for later messages. With 0 an idle shard sends at once, and batches grow with the load alone.",
     },
     Key {
+        path: "fanout.busy_percent",
+        kind: Kind::Integer(10, 100),
+        default: Value("90"),
+        meaning: "How much of the time a shard works that has more to send all the time, in percent, while its sends are below 4 KiB: meanwhile messages gather, so they take fewer sends. With 100 it never rests.",
+    },
+    Key {
         path: "fanout.send",
         kind: Kind::Choice(&["batched", "single"]),
         default: Value("batched"),

@@ -81,6 +81,7 @@ fn defaults_are_those_of_the_crates_that_work_with_them() {
     assert_eq!(config.fanout.drain_delay, fanout.drain_delay);
     assert_eq!(config.fanout.not_sent, fanout.not_sent);
     assert_eq!(config.fanout.flush_delay, fanout.flush_delay);
+    assert_eq!(config.fanout.busy_percent, fanout.busy_percent);
     assert_eq!(config.fanout.batched_sends, fanout.batched_sends);
 }
 
