@@ -39,6 +39,7 @@ mod wheel;
 
 mod addresses;
 mod connection;
+mod growth;
 mod handshake;
 mod proxy;
 mod shard;

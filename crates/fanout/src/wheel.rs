@@ -1,3 +1,5 @@
+use crate::growth::push_closely;
+
 /// Ticks of one turn of the wheel; what is due later goes round more than once.
 const SLOTS: usize = 256;
 
@@ -30,25 +32,24 @@ impl<T: Copy> Wheel<T> {
     /// Adds something that is due so many ticks from now, at least one.
     pub(crate) fn add(&mut self, ticks: u32, item: T) {
         let due = self.now.wrapping_add(ticks.max(1));
-        self.slots[slot(due)].push((due, item));
+        push_closely(&mut self.slots[slot(due)], (due, item));
     }
 
-    /// The next tick: moves what is due into `due`.
-    pub(crate) fn tick(&mut self, due: &mut Vec<T>) {
+    /// The next tick, and what is due at it. Those who came together go round together, so a slot
+    /// keeps no memory of what it had.
+    pub(crate) fn tick(&mut self) -> impl Iterator<Item = T> + use<T> {
         self.now = self.now.wrapping_add(1);
         let now = self.now;
         let slot = &mut self.slots[slot(now)];
-        slot.retain(|(at, item)| {
-            let is_due = *at == now;
-            if is_due {
-                due.push(*item);
+        let mut due = std::mem::take(slot);
+        due.retain(|entry| {
+            let is_due = entry.0 == now;
+            if !is_due {
+                push_closely(slot, *entry);
             }
-            !is_due
+            is_due
         });
-        // A storm of connections leaves no memory behind.
-        if slot.is_empty() && slot.capacity() > 1024 {
-            *slot = Vec::new();
-        }
+        due.into_iter().map(|(_, item)| item)
     }
 }
 
@@ -74,9 +75,7 @@ mod tests {
             }
             let mut seen = vec![0; waits.len()];
             for tick in 1..=1_000 {
-                let mut due = Vec::new();
-                wheel.tick(&mut due);
-                for item in due {
+                for item in wheel.tick() {
                     prop_assert_eq!(waits[item].max(1), tick);
                     seen[item] += 1;
                 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 /// The least that room is made for.
-const LEAST: usize = 16;
+const LEAST: usize = 4;
 
 /// Makes room for so many more, and for a quarter of what is there besides.
 pub(crate) fn make_room<T>(queue: &mut VecDeque<T>, more: usize) {

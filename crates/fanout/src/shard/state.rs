@@ -53,7 +53,6 @@ pub(super) struct State {
     pub(super) touched: Vec<usize>,
     /// When to look after sessions.
     pub(super) checks: Wheel<Check>,
-    pub(super) due: Vec<Check>,
     /// How many sessions' sockets are full.
     pub(super) blocked: usize,
     /// Bytes that the rings of all streams hold.
@@ -127,7 +126,6 @@ impl State {
             to_end: Vec::new(),
             touched: Vec::new(),
             checks: Wheel::new(),
-            due: Vec::new(),
             blocked: 0,
             ring_bytes: 0,
             marked: false,

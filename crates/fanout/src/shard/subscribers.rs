@@ -7,6 +7,7 @@ use wire::control::{Policy, StartKind, StartReason, Subscribed};
 use wire::{Encoding, LagKind, close, control};
 
 use super::state::{State, Stream, number};
+use crate::growth::push_closely;
 use crate::link::{Command, Delivery, NotJoined, RunFor, SubscriberId};
 use crate::session::{Joining, Past, PendingResult, Phase, Sub};
 
@@ -214,7 +215,7 @@ impl State {
         let Some(sub) = session.insert(sub) else {
             return;
         };
-        stream.subs.push((number(index), sub));
+        push_closely(&mut stream.subs, (number(index), sub));
         if let Some(events) = &mut session.about.events {
             events.joined(usize::from(sub), &key, resume);
         }

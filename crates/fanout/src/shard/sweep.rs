@@ -72,14 +72,11 @@ impl State {
         let now = Instant::now();
         self.settings = self.common.live.get();
         let behind = (self.millis(now) / millis(TICK)).wrapping_sub(self.checks.now());
-        let mut due = std::mem::take(&mut self.due);
         for _ in 0..behind.min(MOST_TICKS) {
-            self.checks.tick(&mut due);
-            for check in due.drain(..) {
+            for check in self.checks.tick() {
                 self.look_after(check, now);
             }
         }
-        self.due = due;
         self.metrics.sessions_blocked.set(self.blocked as u64);
         for publisher in &mut self.publishers {
             if publisher.is_waiting() {
