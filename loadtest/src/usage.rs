@@ -21,7 +21,10 @@ pub(crate) struct Usage {
     threads: BTreeMap<String, u64>,
     /// Microseconds of processor time of the process, those of ended threads among them.
     all: u64,
+    /// All memory of the process that is in RAM, pages of its program and libraries among them.
     pub(crate) rss_kib: u64,
+    /// What of it is the process's own: anonymous memory, such as heaps and stacks.
+    pub(crate) own_kib: u64,
 }
 
 /// What a process used between two times.
@@ -55,10 +58,13 @@ impl Usage {
                 *threads.entry(name.to_owned()).or_default() += micros;
             }
         }
+        // Counted page by page; `VmRSS` is summed up from counters that may lag by 64 pages a core.
+        let memory = read("smaps_rollup").unwrap_or_default();
         Some(Self {
             threads,
             all,
-            rss_kib: number(value(&read("status")?, "VmRSS")),
+            rss_kib: number(value(&memory, "Rss")),
+            own_kib: number(value(&memory, "Anonymous")),
         })
     }
 
@@ -165,6 +171,7 @@ mod tests {
             threads: [("shard-0".to_owned(), shard), ("shard-1".to_owned(), 5)].into(),
             all,
             rss_kib: 1,
+            own_kib: 1,
         };
         let mut spent = usage(40, 100).since(&usage(10, 20));
         assert_eq!((spent.cpu_us, spent.groups["shard"]), (80, 30));
@@ -184,7 +191,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn this_process_is_seen() {
         let usage = Usage::of_self();
-        assert!(usage.rss_kib > 0);
+        assert!(usage.own_kib > 0 && usage.rss_kib > usage.own_kib);
         assert!(!usage.threads.is_empty());
         assert_eq!(Usage::of("0"), None);
     }

@@ -50,7 +50,7 @@ impl Bench<'_> {
         std::fs::write(self.schedule, scenario.schedule.to_bytes())
             .context("cannot write the schedule")?;
         let mut server = Server::start(self.cache, self.cores.as_ref(), &job)?;
-        let rss_before_kib = server.usage()?.rss_kib;
+        let own_before_kib = server.usage()?.own_kib;
         let wants = scenario
             .schedule
             .wants(scenario.clients, scenario.topics_each, self.args.seed);
@@ -106,8 +106,8 @@ impl Bench<'_> {
             bytes: tally.bytes as f64 / tally.deliveries.max(1) as f64,
             a_read: tally.deliveries as f64 / tally.reads.max(1) as f64,
             latency_us: latencies(tally),
-            rss_before_kib,
-            rss_after_kib: after.rss_kib,
+            own_before_kib,
+            own_after_kib: after.own_kib,
             closed: driver.closed,
             trouble: driver.first_trouble,
         })

@@ -48,9 +48,9 @@ pub(crate) struct Run {
     pub(crate) a_read: f64,
     /// In microseconds, from when a message was due until it was read; at [`QUANTILES`].
     pub(crate) latency_us: Vec<f64>,
-    /// The server's memory before there was a client, and with all of them.
-    pub(crate) rss_before_kib: u64,
-    pub(crate) rss_after_kib: u64,
+    /// The server's own memory before there was a client, and with all of them.
+    pub(crate) own_before_kib: u64,
+    pub(crate) own_after_kib: u64,
     /// Clients that were cut off, and the first reason.
     pub(crate) closed: usize,
     pub(crate) trouble: Option<String>,
@@ -87,9 +87,9 @@ impl Run {
         self.latency_us.get(at).copied()
     }
 
-    /// KiB of the server's memory a client.
+    /// KiB of the server's own memory a client.
     pub(crate) fn client_kib(&self) -> f64 {
-        let grown = self.rss_after_kib.saturating_sub(self.rss_before_kib);
+        let grown = self.own_after_kib.saturating_sub(self.own_before_kib);
         grown as f64 / self.work.clients.max(1) as f64
     }
 
@@ -155,8 +155,8 @@ fn median_run(runs: &[&Run]) -> Run {
     run.latency_us = (0..QUANTILES.len())
         .filter_map(|at| of_some(&|run| run.latency_us.get(at).copied()))
         .collect();
-    run.rss_before_kib = whole(&|run| run.rss_before_kib);
-    run.rss_after_kib = whole(&|run| run.rss_after_kib);
+    run.own_before_kib = whole(&|run| run.own_before_kib);
+    run.own_after_kib = whole(&|run| run.own_after_kib);
     run.closed = runs.iter().map(|run| run.closed).max().unwrap_or_default();
     run.trouble = runs.iter().find_map(|run| run.trouble.clone());
     run
@@ -205,8 +205,8 @@ mod tests {
             bytes: 64.0,
             a_read: 1.0,
             latency_us: vec![1.0, 2.0, 3.0, 4.0, p99, 6.0, 7.0, 8.0],
-            rss_before_kib: 1_000,
-            rss_after_kib: 1_400,
+            own_before_kib: 1_000,
+            own_after_kib: 1_400,
             closed: 0,
             trouble: None,
         }

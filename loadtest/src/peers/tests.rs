@@ -34,8 +34,8 @@ pub(crate) fn run(rate: f64, delivered: f64) -> Run {
         bytes: 64.0,
         a_read: 1.0,
         latency_us: vec![1.0; QUANTILES.len()],
-        rss_before_kib: 0,
-        rss_after_kib: 0,
+        own_before_kib: 0,
+        own_after_kib: 0,
         closed: 0,
         trouble: None,
     }

@@ -257,7 +257,7 @@ fn write_servers(f: &mut fmt::Formatter<'_>, servers: &Servers, seconds: f64) ->
     writeln!(f)?;
     writeln!(
         f,
-        "memory       {} KiB before, {} live, {} at the end: {:.2} KiB a client; the kernel's {:.2} KiB a client",
+        "memory       {} KiB before, {} live, {} at the end: of its own {:.2} KiB a client; the kernel's {:.2} KiB a client",
         servers.rss_before_kib,
         servers.rss_live_kib,
         servers.rss_end_kib,

@@ -39,6 +39,7 @@ struct Sample {
     /// Since the first look, which was before the first client.
     seconds: f64,
     rss_kib: u64,
+    own_kib: u64,
     /// Microseconds of processor time since the look before.
     cpu_us: u64,
     kernel: Kernel,
@@ -56,7 +57,11 @@ pub(super) struct Servers {
     pub(super) rss_before_kib: u64,
     pub(super) rss_live_kib: u64,
     pub(super) rss_end_kib: u64,
-    /// What the servers' memory grew by for each client.
+    /// Likewise, without the pages of their programs.
+    own_before_kib: u64,
+    own_live_kib: u64,
+    own_end_kib: u64,
+    /// What the servers' own memory grew by for each client.
     pub(super) kib_a_client: f64,
     /// What the kernel's memory grew by for each client; both ends of the connections when they are
     /// on this machine, and whatever else happened on it.
@@ -78,6 +83,10 @@ impl Look {
 
     fn rss_kib(&self) -> u64 {
         self.usages.iter().map(|usage| usage.rss_kib).sum()
+    }
+
+    fn own_kib(&self) -> u64 {
+        self.usages.iter().map(|usage| usage.own_kib).sum()
     }
 
     fn since(&self, earlier: &Self) -> Spent {
@@ -115,6 +124,7 @@ impl Watch {
                     let sample = Sample {
                         seconds: start.elapsed().as_secs_f64(),
                         rss_kib: look.rss_kib(),
+                        own_kib: look.own_kib(),
                         cpu_us: look.since(&last).cpu_us,
                         kernel: look.kernel,
                     };
@@ -172,7 +182,10 @@ impl Watch {
             rss_before_kib: self.before.rss_kib(),
             rss_live_kib: live.rss_kib(),
             rss_end_kib: end.rss_kib(),
-            kib_a_client: grown(self.before.rss_kib(), live.rss_kib()),
+            own_before_kib: self.before.own_kib(),
+            own_live_kib: live.own_kib(),
+            own_end_kib: end.own_kib(),
+            kib_a_client: grown(self.before.own_kib(), live.own_kib()),
             kernel_kib_a_client: grown(of_kernel(self.before.kernel), of_kernel(live.kernel)),
             kernel_before: self.before.kernel,
             kernel_live: live.kernel,
@@ -203,7 +216,7 @@ mod tests {
         watch.end();
         let servers = watch.finish(4, 10);
         assert_eq!(servers.rss_live_kib, live.rss_kib());
-        let grown = servers.rss_live_kib as f64 - servers.rss_before_kib as f64;
+        let grown = servers.own_live_kib as f64 - servers.own_before_kib as f64;
         assert!((servers.kib_a_client - grown / 4.0).abs() < 1e-9);
         let spent = servers.spent.cpu_us as f64;
         assert!((servers.us_a_delivery - spent / 10.0).abs() < 1e-9);
