@@ -33,7 +33,7 @@ pub(crate) struct StreamSlot {
 }
 
 /// A subscriber: a session's place in a stream; `token` tells it apart from earlier ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SubscriberId {
     pub(crate) session: usize,
     pub(crate) sub: usize,

@@ -1,12 +1,13 @@
+mod subscriber;
+
 use std::io::{self, Read as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-use market::{Epoch, Position};
 use streams::{Cursor, Opcode, Run};
 use wire::Encoding;
-use wire::control::{Outcome, Policy, RequestId, StreamKey, Subscribed};
+use wire::control::{Outcome, RequestId, StreamKey, Subscribed};
 
 use crate::addresses::Counted;
 use crate::events::{self, EventState};
@@ -15,9 +16,9 @@ use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
 use crate::seats::Seat;
 use crate::tls::Tls;
+use subscriber::NOBODY;
 
-/// No subscriber: the end of a list of them.
-const NOBODY: u16 = u16::MAX;
+pub(crate) use subscriber::{Past, Phase, Sub};
 
 /// One client's connection.
 ///
@@ -46,11 +47,13 @@ pub(crate) struct Session {
     /// Its messages are events, as [`About::events`] knows them.
     pub(crate) is_events: bool,
     /// Subscribers that have something to send, each once: the first and the last of a list that
-    /// goes on in [`Sub::next`].
+    /// goes on in them.
     first_ready: u16,
     last_ready: u16,
     /// By index; a place that nobody has is taken again.
     subs: Vec<Sub>,
+    /// The last subscriber's token.
+    last_token: u16,
     /// What has to be sent before anything of its streams.
     pub(crate) outgoing: Option<Box<Outgoing>>,
     /// What was received and not read yet.
@@ -86,62 +89,7 @@ pub(crate) struct About {
 // 19,000 idle sessions with ten streams each are to stay below 1 KiB each.
 const _: () = assert!(size_of::<Session>() <= 144);
 const _: () = assert!(size_of::<About>() <= 112);
-const _: () = assert!(size_of::<Sub>() <= 40);
-
-/// A subscriber: a session's place in a stream.
-pub(crate) struct Sub {
-    pub(crate) cursor: Cursor,
-    pub(crate) stream: u32,
-    /// Its index in the stream's list.
-    pub(crate) place: u32,
-    /// Tells it from earlier subscribers in its place.
-    pub(crate) token: u32,
-    pub(crate) epoch: Epoch,
-    next: u16,
-    pub(crate) phase: Phase,
-    pub(crate) policy: Policy,
-    pub(crate) past: Past,
-    /// Whether it is in its session's list of those that have something to send.
-    queued: bool,
-}
-
-/// How far a subscriber is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// It has left; its place is free.
-    Left,
-    /// Its publisher was asked for a start.
-    Joining,
-    /// It may begin, and the answer to its request has not been sent.
-    Held,
-    /// It is sent its beginning, or what catches it up.
-    Starting,
-    /// It is sent a part of what catches it up, and is to ask for more behind it.
-    Paging,
-    /// It is sent a page of the past.
-    Replaying,
-    /// It was sent a page of the past, and is to ask for the next one.
-    Replayed,
-    /// It asked for the next page of the past.
-    Awaiting,
-    /// It is sent the stream's runs.
-    Live,
-    /// It fell behind while its socket was full: its publisher is asked when there is room.
-    Parked,
-    /// It fell behind, and its publisher was asked to catch it up.
-    Fallen,
-}
-
-/// Whether a subscriber is being sent the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Past {
-    /// It is not.
-    No,
-    /// It is, and the live stream is of no use to it yet.
-    Before,
-    /// It is, and it holds the live stream behind what it is still to be sent.
-    Held,
-}
+const _: () = assert!(size_of::<Sub>() <= 32);
 
 /// What a subscriber is sent before its stream's runs.
 pub(crate) struct Beginning {
@@ -208,13 +156,6 @@ pub(crate) enum PendingResult {
     Done(Outcome<Subscribed>),
 }
 
-impl Phase {
-    /// Whether it is sent what only it is sent, before its stream's runs.
-    pub(crate) const fn has_beginning(self) -> bool {
-        matches!(self, Self::Starting | Self::Paging | Self::Replaying)
-    }
-}
-
 impl PendingRequest {
     pub(crate) fn new(id: Option<RequestId>, op: JoiningOp, streams: usize) -> Self {
         Self {
@@ -223,45 +164,6 @@ impl PendingRequest {
             results: Vec::with_capacity(streams),
             joining: Vec::new(),
             waiting: 0,
-        }
-    }
-}
-
-impl Sub {
-    pub(crate) const fn new(
-        stream: u32,
-        place: u32,
-        token: u32,
-        cursor: Cursor,
-        policy: Policy,
-    ) -> Self {
-        Self {
-            cursor,
-            stream,
-            place,
-            token,
-            epoch: Epoch::NONE,
-            next: NOBODY,
-            phase: Phase::Joining,
-            policy,
-            past: Past::No,
-            queued: false,
-        }
-    }
-
-    pub(crate) const fn position(&self) -> Position {
-        Position {
-            epoch: self.epoch,
-            seq: self.cursor.seq,
-        }
-    }
-
-    /// Whether the stream's ring is of use to it.
-    pub(crate) const fn holds_ring(&self) -> bool {
-        match self.past {
-            Past::No => matches!(self.phase, Phase::Held | Phase::Starting | Phase::Live),
-            Past::Before => false,
-            Past::Held => true,
         }
     }
 }
@@ -290,6 +192,7 @@ impl Session {
             first_ready: NOBODY,
             last_ready: NOBODY,
             subs: Vec::new(),
+            last_token: 0,
             outgoing: None,
             inbound: None,
             request: None,
@@ -393,27 +296,37 @@ impl Session {
         self.subs.reserve_exact(more.saturating_sub(free));
     }
 
-    /// Takes a subscriber in; returns its index. `None` when there are as many as can be counted.
-    pub(crate) fn insert(&mut self, sub: Sub) -> Option<u16> {
+    /// Tells a subscriber from earlier ones of its shard in the same place: from this session's last
+    /// 65,535, and from those of the last four thousand million sessions and subscribers.
+    pub(crate) fn token_of(&self, index: usize) -> Option<u64> {
+        let sub = self.sub(index)?;
+        Some(u64::from(self.token) << 16 | u64::from(sub.token))
+    }
+
+    /// Takes a subscriber in; returns its index and token. `None` when there are as many as can be
+    /// counted.
+    pub(crate) fn insert(&mut self, mut sub: Sub) -> Option<(u16, u64)> {
         let free = self.subs.iter().position(|sub| sub.phase == Phase::Left);
         let index = free.unwrap_or(self.subs.len());
         let number = u16::try_from(index).ok().filter(|it| *it != NOBODY)?;
+        self.last_token = self.last_token.wrapping_add(1);
+        sub.token = self.last_token;
         if let Some(place) = self.subs.get_mut(index) {
             *place = sub;
         } else {
             self.subs.push(sub);
         }
-        Some(number)
+        Some((number, self.token_of(index)?))
     }
 
     /// Forgets a subscriber.
     pub(crate) fn remove(&mut self, index: usize) -> Option<(u32, u32, Phase, Cursor)> {
-        let queued = self.sub(index)?.queued;
+        let queued = self.sub(index)?.is_queued();
         if queued {
             self.unqueue(index);
         }
         let sub = self.subs.get_mut(index)?;
-        let was = (sub.stream, sub.place, sub.phase, sub.cursor);
+        let was = (sub.stream, sub.place, sub.phase, sub.cursor());
         sub.phase = Phase::Left;
         self.forget_start(index);
         while self.subs.last().is_some_and(|sub| sub.phase == Phase::Left) {
@@ -427,13 +340,13 @@ impl Session {
         let (Ok(number), Some(sub)) = (u16::try_from(index), self.subs.get_mut(index)) else {
             return;
         };
-        if sub.queued {
+        if sub.is_queued() {
             return;
         }
-        sub.queued = true;
-        sub.next = NOBODY;
+        sub.set_queued(true);
+        sub.set_next(NOBODY);
         match self.subs.get_mut(usize::from(self.last_ready)) {
-            Some(last) => last.next = number,
+            Some(last) => last.set_next(number),
             None => self.first_ready = number,
         }
         self.last_ready = number;
@@ -443,8 +356,9 @@ impl Session {
     pub(crate) fn pop_ready(&mut self) -> Option<usize> {
         let index = usize::from(self.first_ready);
         let sub = self.subs.get_mut(index)?;
-        sub.queued = false;
-        self.first_ready = std::mem::replace(&mut sub.next, NOBODY);
+        sub.set_queued(false);
+        self.first_ready = sub.next();
+        sub.set_next(NOBODY);
         if self.first_ready == NOBODY {
             self.last_ready = NOBODY;
         }
@@ -457,7 +371,7 @@ impl Session {
     }
 
     fn unqueue(&mut self, index: usize) {
-        let queued = self.subs.iter().filter(|sub| sub.queued).count();
+        let queued = self.subs.iter().filter(|sub| sub.is_queued()).count();
         for _ in 0..queued {
             let ready = self.pop_ready().filter(|ready| *ready != index);
             if let Some(ready) = ready {
@@ -503,6 +417,7 @@ mod tests {
     use super::*;
     use crate::seats::Seats;
     use market::Seq;
+    use wire::control::Policy;
 
     fn session() -> Session {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -526,13 +441,13 @@ mod tests {
             frame: 0,
             seq: Seq::NONE,
         };
-        Sub::new(0, 0, 0, cursor, Policy::Conflate)
+        Sub::new(0, 0, cursor, Policy::Conflate)
     }
 
     #[test]
     fn subscribers_that_have_something_to_send_have_their_turn_in_order_and_once() {
         let mut session = session();
-        let subs: Vec<_> = (0..4).map(|_| session.insert(sub()).unwrap()).collect();
+        let subs: Vec<_> = (0..4).map(|_| session.insert(sub()).unwrap().0).collect();
         for index in [2, 0, 2, 3, 0] {
             session.mark_ready(usize::from(subs[index]));
         }
@@ -551,6 +466,19 @@ mod tests {
             session.insert(sub());
         }
         session.remove(1);
-        assert_eq!((session.streams(), session.insert(sub())), (2, Some(1)));
+        let again = session.insert(sub()).map(|(index, _)| index);
+        assert_eq!((session.streams(), again), (3, Some(1)));
+    }
+
+    #[test]
+    fn who_takes_a_place_again_is_told_from_who_left_it() {
+        let mut session = session();
+        let (index, first) = session.insert(sub()).unwrap();
+        assert_eq!(session.token_of(usize::from(index)), Some(first));
+        session.remove(usize::from(index));
+        assert_eq!(session.token_of(usize::from(index)), None);
+        let (again, second) = session.insert(sub()).unwrap();
+        assert_eq!(again, index);
+        assert_ne!(first, second);
     }
 }

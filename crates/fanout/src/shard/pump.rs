@@ -20,7 +20,7 @@ const GATHER: usize = 64 * 1024;
 const VISIT: usize = 128 * 1024;
 /// Bytes gathered for a batch of sessions: those of a few busy ones, or of a whole batch of the
 /// usual kind.
-const ARENA: usize = 128 * 1024;
+const ARENA: usize = 64 * 1024;
 
 /// Sends that are made together; its memory is used again.
 pub(super) struct Batch {
@@ -222,7 +222,7 @@ impl State {
                 Phase::Starting | Phase::Paging | Phase::Replaying => session
                     .start_of(sub_index)
                     .and_then(|start| start.run.frames_from(start.cursor, most)),
-                Phase::Live if stream.ring.has_fallen(sub.cursor) => {
+                Phase::Live if stream.ring.has_fallen(sub.cursor()) => {
                     self.fall(index, sub_index);
                     if self.sessions[index].is_ending() {
                         segments.truncate(begin);
@@ -230,7 +230,7 @@ impl State {
                     }
                     continue;
                 }
-                Phase::Live => stream.ring.frames_from(sub.cursor, most),
+                Phase::Live => stream.ring.frames_from(sub.cursor(), most),
                 Phase::Parked => {
                     self.ask_to_catch_up(index, sub_index);
                     continue;
@@ -266,7 +266,7 @@ impl State {
             return start.run.frames_from(start.cursor, segment.len);
         }
         let stream = self.streams.get(sub.stream as usize)?;
-        stream.ring.frames_from(sub.cursor, segment.len)
+        stream.ring.frames_from(sub.cursor(), segment.len)
     }
 
     /// Makes the planned sends, and notes how far they went.
@@ -447,7 +447,7 @@ impl State {
         };
         let slot = sub.stream as usize;
         let starts = sub.phase.has_beginning();
-        let mut cursor = sub.cursor;
+        let mut cursor = sub.cursor();
         let stream = &mut self.streams[slot];
         let mut outgoing = session.outgoing.take();
         let mut frames_passed = 0;
@@ -485,11 +485,11 @@ impl State {
             pass(stream.ring.frames_from(cursor, segment.len), &mut cursor);
             has_more = !stream.ring.is_at_end(cursor);
             if let Some(sub) = session.sub_mut(sub_index) {
-                let begun = sub.cursor.frame < stream.epoch_from;
+                let begun = sub.cursor().frame < stream.epoch_from;
                 if begun && cursor.frame >= stream.epoch_from {
                     sub.epoch = stream.epoch;
                 }
-                sub.cursor = cursor;
+                sub.set_cursor(cursor);
             }
             if !has_more {
                 stream.behind -= 1;

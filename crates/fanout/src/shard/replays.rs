@@ -1,7 +1,5 @@
 //! Subscribers that are sent the past before they are live.
 
-use std::mem;
-
 use market::{Channel, Position};
 use wire::Speed;
 use wire::control::{ControlError, Earliest, ErrorCode, Pace, Start, StreamKey};
@@ -15,10 +13,15 @@ use crate::link::{Command, NotJoined, SubscriberId};
 use crate::session::{Past, Phase};
 
 impl State {
-    /// What a publisher needs to begin a replay for the subscriber with that token.
-    pub(super) fn replay(&mut self, token: u32, start: Start, pace: Option<Pace>) -> ReplayRequest {
+    /// What a publisher needs to begin a replay for a subscriber.
+    pub(super) fn replay(
+        &mut self,
+        subscriber: SubscriberId,
+        start: Start,
+        pace: Option<Pace>,
+    ) -> ReplayRequest {
         let (line, orders) = ReplayLine::new();
-        self.replays.insert(token, line);
+        self.replays.insert(subscriber, line);
         ReplayRequest {
             start,
             pace,
@@ -32,9 +35,22 @@ impl State {
             return;
         };
         sub.phase = Phase::Awaiting;
-        let line = self.replays.get(&sub.token);
-        if !line.is_some_and(|line| line.send(ReplayOrder::Page)) {
+        if !self.order(index, sub_index, ReplayOrder::Page) {
             self.break_off(index, sub_index);
+        }
+    }
+
+    /// Tells a subscriber's replay what it is to do; whether it is there to be told.
+    fn order(&self, index: usize, sub_index: usize, order: ReplayOrder) -> bool {
+        let subscriber = self.subscriber(index, sub_index);
+        let line = subscriber.and_then(|subscriber| self.replays.get(&subscriber));
+        line.is_some_and(|line| line.send(order))
+    }
+
+    /// A subscriber is sent the past no more.
+    pub(super) fn forget_replay(&mut self, index: usize, sub_index: usize) {
+        if let Some(subscriber) = self.subscriber(index, sub_index) {
+            self.replays.remove(&subscriber);
         }
     }
 
@@ -52,9 +68,8 @@ impl State {
         let Some(sub) = session.sub_mut(sub_index) else {
             return;
         };
-        if sub.past == Past::Before {
-            sub.epoch = page.position.epoch;
-            sub.cursor.seq = page.position.seq;
+        if sub.past() == Past::Before {
+            sub.set_position(page.position);
         }
         let has_run = page.run.is_some();
         if let Some(run) = page.run {
@@ -66,13 +81,13 @@ impl State {
             Then::Live { anew } => self.ask_for_handover(subscriber, anew),
             Then::Done => {
                 if let Some(sub) = self.sessions[index].sub_mut(sub_index) {
-                    sub.past = Past::No;
+                    sub.set_past(Past::No);
                     sub.phase = if has_run {
                         Phase::Starting
                     } else {
                         Phase::Live
                     };
-                    self.replays.remove(&sub.token);
+                    self.replays.remove(&subscriber);
                 }
             }
             Then::Broken => return self.give_up(subscriber, page.position),
@@ -112,12 +127,12 @@ impl State {
             return;
         };
         let stream = &mut self.streams[sub.stream as usize];
-        sub.past = Past::Held;
+        sub.set_past(Past::Held);
         sub.epoch = handover.position.epoch;
-        sub.cursor = stream.ring.cursor_at_end(handover.position.seq);
+        sub.set_cursor(stream.ring.cursor_at_end(handover.position.seq));
         stream.holders += 1;
-        let line = self.replays.get(&sub.token);
-        if !line.is_some_and(|line| line.send(ReplayOrder::Live(handover))) {
+        let order = ReplayOrder::Live(handover);
+        if !self.order(subscriber.session, subscriber.sub, order) {
             self.break_off(subscriber.session, subscriber.sub);
         }
     }
@@ -134,27 +149,26 @@ impl State {
             return;
         };
         let slot = sub.stream as usize;
-        if mem::replace(&mut sub.past, Past::No) == Past::Held {
+        if sub.set_past(Past::No) == Past::Held {
             let stream = &mut self.streams[slot];
             stream.holders -= 1;
-            stream.behind -= usize::from(!stream.ring.is_at_end(sub.cursor));
+            stream.behind -= usize::from(!stream.ring.is_at_end(sub.cursor()));
             self.touched.push(slot);
         }
-        sub.epoch = position.epoch;
-        sub.cursor.seq = position.seq;
+        sub.set_position(position);
         sub.phase = Phase::Parked;
-        self.replays.remove(&sub.token);
+        self.replays.remove(&subscriber);
         self.sessions[index].mark_ready(sub_index);
         self.mark_to_send(index);
     }
 
     /// The replay ended without a word.
     fn break_off(&mut self, index: usize, sub_index: usize) {
+        self.forget_replay(index, sub_index);
         let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
             return;
         };
-        self.replays.remove(&sub.token);
-        if mem::replace(&mut sub.past, Past::No) == Past::Held {
+        if sub.set_past(Past::No) == Past::Held {
             // What it lacks is not known: the live stream's next message shows it the gap.
             let has_beginning = sub.phase == Phase::Replaying;
             sub.phase = if has_beginning {

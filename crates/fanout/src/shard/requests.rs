@@ -393,9 +393,9 @@ impl State {
             let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
                 continue;
             };
-            let policy = update.to.policy.unwrap_or(sub.policy);
+            let policy = update.to.policy.unwrap_or(sub.policy());
             if from_key == to_key {
-                sub.policy = policy;
+                sub.set_policy(policy);
                 let done = Ok(Subscribed {
                     stream: to,
                     policy,

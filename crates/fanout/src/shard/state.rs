@@ -22,7 +22,7 @@ use super::sender::Sender;
 use super::sweep::{self, Check};
 use crate::events::{EventStart, EventState};
 use crate::history::ReplayLine;
-use crate::link::{CommandLine, PublisherLink, StreamSlot};
+use crate::link::{CommandLine, PublisherLink, StreamSlot, SubscriberId};
 use crate::rate::TokenBucket;
 use crate::session::{About, Ending, Session};
 use crate::settings::Settings;
@@ -40,8 +40,8 @@ pub(super) struct State {
     pub(super) streams: Slab<Stream>,
     pub(super) by_key: HashMap<(StreamKey, Encoding), usize>,
     pub(super) publishers: Vec<CommandLine>,
-    /// Of subscribers that are sent the past, by their tokens.
-    pub(super) replays: HashMap<u32, ReplayLine>,
+    /// Of subscribers that are sent the past.
+    pub(super) replays: HashMap<SubscriberId, ReplayLine>,
     /// Sessions that have something to send, each once.
     pub(super) to_send: VecDeque<u32>,
     /// Sessions whose sockets may have something to read, each once.

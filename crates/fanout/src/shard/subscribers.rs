@@ -173,14 +173,14 @@ impl State {
             let Some(session) = self.sessions.get(index) else {
                 continue;
             };
-            let is_behind = |sub: &&Sub| sub.phase == Phase::Live && sub.cursor.frame < mark;
+            let is_behind = |sub: &&Sub| sub.phase == Phase::Live && sub.cursor().frame < mark;
             let Some(sub) = session.sub(sub_index).filter(is_behind) else {
                 continue;
             };
             if session.blocked {
                 self.fall(index, sub_index);
             } else {
-                needed = needed.min(sub.cursor.frame);
+                needed = needed.min(sub.cursor().frame);
             }
         }
         let Some(stream) = self.streams.get_mut(slot) else {
@@ -203,16 +203,15 @@ impl State {
             replaces,
         } = join;
         let slot = self.stream(key, encoding, publisher);
-        let token = self.short_token();
         let stream = &mut self.streams[slot];
         let session = &mut self.sessions[index];
         let cursor = stream.ring.cursor_at_end(market::Seq::NONE);
         let place = number(stream.subs.len());
-        let mut sub = Sub::new(number(slot), place, token, cursor, policy);
+        let mut sub = Sub::new(number(slot), place, cursor, policy);
         if replay.is_some() {
-            sub.past = Past::Before;
+            sub.set_past(Past::Before);
         }
-        let Some(sub) = session.insert(sub) else {
+        let Some((sub, token)) = session.insert(sub) else {
             return;
         };
         push_closely(&mut stream.subs, (number(index), sub));
@@ -227,18 +226,19 @@ impl State {
             });
         }
         self.metrics.subscriptions[channel_label(key.channel)].inc();
+        let subscriber = SubscriberId {
+            session: index,
+            sub: usize::from(sub),
+            token,
+        };
         let command = Command::Join {
             stream: self.slot_of(slot),
             key,
             encoding,
-            subscriber: SubscriberId {
-                session: index,
-                sub: usize::from(sub),
-                token: u64::from(token),
-            },
+            subscriber,
             resume,
             moves: replaces.is_some(),
-            replay: replay.map(|(start, pace)| self.replay(token, start, pace)),
+            replay: replay.map(|(start, pace)| self.replay(subscriber, start, pace)),
         };
         self.publishers[publisher].send(command);
     }
@@ -250,11 +250,11 @@ impl State {
             return;
         };
         let holds_ring = sub.holds_ring();
-        let token = sub.token;
+        self.forget_replay(index, sub_index);
+        let session = &mut self.sessions[index];
         let Some((slot, place, _, cursor)) = session.remove(sub_index) else {
             return;
         };
-        self.replays.remove(&token);
         let (slot, at) = (slot as usize, place as usize);
         let stream = &mut self.streams[slot];
         if holds_ring {
@@ -296,7 +296,7 @@ impl State {
             return;
         };
         self.metrics.cursors_fallen.inc();
-        if sub.policy == Policy::Disconnect {
+        if sub.policy() == Policy::Disconnect {
             self.metrics.slow_disconnects.inc();
             self.close(index, close::TOO_SLOW, "too slow for its streams");
             return;
@@ -315,6 +315,9 @@ impl State {
 
     /// Asks the publisher to catch a parked subscriber up.
     pub(super) fn ask_to_catch_up(&mut self, index: usize, sub_index: usize) {
+        let Some(subscriber) = self.subscriber(index, sub_index) else {
+            return;
+        };
         let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
             return;
         };
@@ -324,11 +327,7 @@ impl State {
         let command = Command::CatchUp {
             key: stream.key,
             encoding: stream.encoding,
-            subscriber: SubscriberId {
-                session: index,
-                sub: sub_index,
-                token: u64::from(sub.token),
-            },
+            subscriber,
             from: sub.position(),
             stream: self.slot_of(slot),
         };
@@ -349,8 +348,10 @@ impl State {
             let Some(sub) = session.sub_mut(sub_index) else {
                 continue;
             };
-            let behind = !self.streams[sub.stream as usize].ring.is_at_end(sub.cursor);
-            let is_past = sub.past != Past::No;
+            let behind = !self.streams[sub.stream as usize]
+                .ring
+                .is_at_end(sub.cursor());
+            let is_past = sub.past() != Past::No;
             sub.phase = match (starts, is_past) {
                 (true, true) => Phase::Replaying,
                 (false, true) => Phase::Replayed,
@@ -397,7 +398,7 @@ impl State {
         let done = match &outcome {
             Ok(joined) => Ok(Subscribed {
                 stream: key.clone(),
-                policy: sub.policy,
+                policy: sub.policy(),
                 instrument: self.streams[slot].key.instrument,
                 view: joined.view,
                 epoch: joined.position.epoch,
@@ -419,9 +420,9 @@ impl State {
         match outcome {
             Ok(joined) => {
                 let stream = &mut self.streams[slot];
-                stream.holders += usize::from(sub.past == Past::No);
+                stream.holders += usize::from(sub.past() == Past::No);
                 sub.epoch = joined.position.epoch;
-                sub.cursor = stream.ring.cursor_at_end(joined.position.seq);
+                sub.set_cursor(stream.ring.cursor_at_end(joined.position.seq));
                 sub.phase = Phase::Held;
                 if let Some(run) = joined.run {
                     session.begin_with(sub_index, run, FIRST);
@@ -470,7 +471,7 @@ impl State {
         };
         let stream = &mut self.streams[sub.stream as usize];
         sub.epoch = caught_up.position.epoch;
-        sub.cursor = stream.ring.cursor_at_end(caught_up.position.seq);
+        sub.set_cursor(stream.ring.cursor_at_end(caught_up.position.seq));
         sub.phase = match (&caught_up.run, caught_up.more) {
             (Some(_), true) => Phase::Paging,
             (Some(_), false) => Phase::Starting,
@@ -496,11 +497,19 @@ impl State {
         self.mark_to_send(subscriber.session);
     }
 
+    /// What tells a subscriber from all others.
+    pub(super) fn subscriber(&self, index: usize, sub_index: usize) -> Option<SubscriberId> {
+        let token = self.sessions.get(index)?.token_of(sub_index)?;
+        Some(SubscriberId {
+            session: index,
+            sub: sub_index,
+            token,
+        })
+    }
+
+    /// Whether it is the one that is in its place.
     pub(super) fn is_current(&self, subscriber: SubscriberId) -> bool {
-        self.sessions
-            .get(subscriber.session)
-            .and_then(|session| session.sub(subscriber.sub))
-            .is_some_and(|sub| u64::from(sub.token) == subscriber.token)
+        self.subscriber(subscriber.session, subscriber.sub) == Some(subscriber)
     }
 
     fn stream(&mut self, key: StreamKey, encoding: Encoding, publisher: usize) -> usize {

@@ -1,0 +1,248 @@
+use market::{Epoch, Position, Seq};
+use streams::Cursor;
+use wire::control::Policy;
+
+/// No subscriber: the end of a list of them.
+pub(super) const NOBODY: u16 = u16::MAX;
+
+/// Bits that tell the subscriber behind in a list; the others tell a frame's number. A stream with
+/// a million frames a second has used those up in nine years.
+const NEXT_BITS: u32 = u16::BITS;
+
+/// A subscriber: a session's place in a stream.
+///
+/// There are ten times as many as clients, so what is small is packed.
+pub(crate) struct Sub {
+    /// The sequence number that it has.
+    seq: Seq,
+    /// The number of the frame that it is sent next, and the subscriber behind it in its session's
+    /// list of those that have something to send.
+    frame_and_next: u64,
+    pub(crate) stream: u32,
+    /// Its index in the stream's list.
+    pub(crate) place: u32,
+    pub(crate) epoch: Epoch,
+    /// Tells it from its session's earlier ones.
+    pub(super) token: u16,
+    pub(crate) phase: Phase,
+    traits: Traits,
+}
+
+/// Whether it is disconnected when it is slow, whether it is in its session's list of those that
+/// have something to send, and how it is with the past.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Traits(u8);
+
+/// How far a subscriber is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It has left; its place is free.
+    Left,
+    /// Its publisher was asked for a start.
+    Joining,
+    /// It may begin, and the answer to its request has not been sent.
+    Held,
+    /// It is sent its beginning, or what catches it up.
+    Starting,
+    /// It is sent a part of what catches it up, and is to ask for more behind it.
+    Paging,
+    /// It is sent a page of the past.
+    Replaying,
+    /// It was sent a page of the past, and is to ask for the next one.
+    Replayed,
+    /// It asked for the next page of the past.
+    Awaiting,
+    /// It is sent the stream's runs.
+    Live,
+    /// It fell behind while its socket was full: its publisher is asked when there is room.
+    Parked,
+    /// It fell behind, and its publisher was asked to catch it up.
+    Fallen,
+}
+
+/// Whether a subscriber is being sent the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// It is not.
+    No,
+    /// It is, and the live stream is of no use to it yet.
+    Before,
+    /// It is, and it holds the live stream behind what it is still to be sent.
+    Held,
+}
+
+impl Phase {
+    /// Whether it is sent what only it is sent, before its stream's runs.
+    pub(crate) const fn has_beginning(self) -> bool {
+        matches!(self, Self::Starting | Self::Paging | Self::Replaying)
+    }
+}
+
+impl Traits {
+    const DISCONNECT: u8 = 1;
+    const QUEUED: u8 = 1 << 1;
+    const BEFORE: u8 = 1 << 2;
+    const HELD: u8 = 1 << 3;
+
+    const fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
+
+    const fn set(&mut self, bit: u8, on: bool) {
+        self.0 = if on { self.0 | bit } else { self.0 & !bit };
+    }
+}
+
+impl Sub {
+    pub(crate) fn new(stream: u32, place: u32, cursor: Cursor, policy: Policy) -> Self {
+        let mut sub = Self {
+            seq: Seq::NONE,
+            frame_and_next: u64::from(NOBODY),
+            stream,
+            place,
+            epoch: Epoch::NONE,
+            token: 0,
+            phase: Phase::Joining,
+            traits: Traits(0),
+        };
+        sub.set_cursor(cursor);
+        sub.set_policy(policy);
+        sub
+    }
+
+    /// What it is sent next.
+    pub(crate) const fn cursor(&self) -> Cursor {
+        Cursor {
+            frame: self.frame_and_next >> NEXT_BITS,
+            seq: self.seq,
+        }
+    }
+
+    pub(crate) fn set_cursor(&mut self, cursor: Cursor) {
+        self.seq = cursor.seq;
+        self.frame_and_next = cursor.frame << NEXT_BITS | u64::from(self.next());
+    }
+
+    /// Where its receiver stands; which frame it is sent next stays.
+    pub(crate) const fn set_position(&mut self, position: Position) {
+        self.epoch = position.epoch;
+        self.seq = position.seq;
+    }
+
+    pub(crate) const fn position(&self) -> Position {
+        Position {
+            epoch: self.epoch,
+            seq: self.seq,
+        }
+    }
+
+    pub(crate) const fn policy(&self) -> Policy {
+        if self.traits.has(Traits::DISCONNECT) {
+            Policy::Disconnect
+        } else {
+            Policy::Conflate
+        }
+    }
+
+    pub(crate) fn set_policy(&mut self, policy: Policy) {
+        self.traits
+            .set(Traits::DISCONNECT, policy == Policy::Disconnect);
+    }
+
+    pub(crate) const fn past(&self) -> Past {
+        if self.traits.has(Traits::HELD) {
+            Past::Held
+        } else if self.traits.has(Traits::BEFORE) {
+            Past::Before
+        } else {
+            Past::No
+        }
+    }
+
+    /// Sets how it is with the past; returns how it was.
+    pub(crate) fn set_past(&mut self, past: Past) -> Past {
+        let was = self.past();
+        self.traits.set(Traits::BEFORE, past == Past::Before);
+        self.traits.set(Traits::HELD, past == Past::Held);
+        was
+    }
+
+    /// Whether the stream's ring is of use to it.
+    pub(crate) const fn holds_ring(&self) -> bool {
+        match self.past() {
+            Past::No => matches!(self.phase, Phase::Held | Phase::Starting | Phase::Live),
+            Past::Before => false,
+            Past::Held => true,
+        }
+    }
+
+    pub(super) const fn is_queued(&self) -> bool {
+        self.traits.has(Traits::QUEUED)
+    }
+
+    pub(super) const fn set_queued(&mut self, queued: bool) {
+        self.traits.set(Traits::QUEUED, queued);
+    }
+
+    /// The subscriber behind it in its session's list.
+    #[expect(clippy::cast_possible_truncation, reason = "these are the lowest bits")]
+    pub(super) const fn next(&self) -> u16 {
+        self.frame_and_next as u16
+    }
+
+    pub(super) fn set_next(&mut self, next: u16) {
+        let frame = self.frame_and_next >> NEXT_BITS;
+        self.frame_and_next = frame << NEXT_BITS | u64::from(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pasts() -> impl Strategy<Value = Past> {
+        prop::sample::select(vec![Past::No, Past::Before, Past::Held])
+    }
+
+    fn policies() -> impl Strategy<Value = Policy> {
+        prop::sample::select(vec![Policy::Conflate, Policy::Disconnect])
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_together_does_not_touch_each_other(
+            frame in 0..1_u64 << 48,
+            seq: i64,
+            next: u16,
+            queued: bool,
+            past in pasts(),
+            policy in policies(),
+            other in (0..1_u64 << 48, any::<u16>(), pasts(), policies()),
+        ) {
+            let cursor = Cursor { frame, seq: Seq(seq) };
+            let mut sub = Sub::new(1, 2, Cursor { frame: other.0, seq: Seq(0) }, other.3);
+            sub.set_next(other.1);
+            sub.set_past(other.2);
+            sub.set_cursor(cursor);
+            sub.set_next(next);
+            sub.set_queued(queued);
+            prop_assert_eq!(sub.set_past(past), other.2);
+            sub.set_policy(policy);
+            prop_assert_eq!(sub.cursor(), cursor);
+            prop_assert_eq!((sub.next(), sub.is_queued()), (next, queued));
+            prop_assert_eq!((sub.past(), sub.policy()), (past, policy));
+        }
+    }
+
+    #[test]
+    fn a_new_one_is_in_no_list_and_of_no_past() {
+        let cursor = Cursor {
+            frame: 7,
+            seq: Seq(8),
+        };
+        let sub = Sub::new(1, 2, cursor, Policy::Conflate);
+        assert_eq!((sub.next(), sub.is_queued()), (NOBODY, false));
+        assert_eq!((sub.past(), sub.cursor()), (Past::No, cursor));
+    }
+}
