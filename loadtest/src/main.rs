@@ -12,6 +12,7 @@
 
 mod allocations;
 mod clock;
+mod loopback;
 mod open_files;
 mod output;
 mod peers;

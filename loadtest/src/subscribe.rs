@@ -40,6 +40,7 @@ use report::Report;
 use servers::Watch;
 use streams::StreamSpec;
 
+use crate::loopback;
 use crate::open_files::raise_open_files;
 
 /// How long a stalled client reads nothing when nobody says: a year is for good.
@@ -98,7 +99,7 @@ pub(crate) struct SubscribeArgs {
     /// The addresses that clients connect from, separated by commas: one has some 28,000 ports
     #[arg(long, value_delimiter = ',', value_name = "ADDR")]
     source_ips: Vec<IpAddr>,
-    /// How many processes the clients are spread over; on a loopback each has an address of its own
+    /// How many processes the clients are spread over; on a loopback each has addresses of its own
     #[arg(long, default_value_t = 1)]
     processes: usize,
     /// How long to measure, once all are subscribed
@@ -247,12 +248,12 @@ impl SubscribeArgs {
     /// Where clients connect from; the system's choice when there is none.
     fn sources(&self, nodes_are_local: bool) -> Vec<IpAddr> {
         if self.source_ips.is_empty() {
-            let own = self.part.and_then(|part| u8::try_from(part + 1).ok());
-            let own = own.filter(|_| nodes_are_local);
-            return own
-                .map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))
-                .into_iter()
-                .collect();
+            let process = self.part.unwrap_or(0);
+            let own = match loopback::addresses(process, self.clients) {
+                own if nodes_are_local && own != [Ipv4Addr::LOCALHOST] => own,
+                _ => Vec::new(),
+            };
+            return own.into_iter().map(IpAddr::V4).collect();
         }
         let mut sources = self.source_ips.clone();
         let turn = self.part.unwrap_or(0) % sources.len();
@@ -305,7 +306,7 @@ mod tests {
         let mut part = args(&["--processes=3"]);
         assert!(part.sources(true).is_empty());
         part.part = Some(2);
-        let own: IpAddr = "127.0.0.3".parse().unwrap();
+        let own: IpAddr = "127.0.2.1".parse().unwrap();
         assert_eq!(part.sources(true), [own]);
         assert!(part.sources(false).is_empty(), "the system knows the way");
         part.source_ips = vec![own, "127.0.0.9".parse().unwrap()];

@@ -5,7 +5,7 @@ mod nats;
 mod socketio;
 mod tapecast;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 
 use anyhow::ensure;
 
@@ -26,15 +26,15 @@ pub(super) struct Partial {
 /// Connects and subscribes, and waits until the server has said that it is so.
 pub(super) fn connect(
     speaks: Speaks,
-    addr: SocketAddr,
+    stream: TcpStream,
     wants: &[u16],
 ) -> anyhow::Result<(TcpStream, Vec<u8>)> {
     let talk = match speaks {
-        Speaks::Plain => plain(addr, wants),
-        Speaks::Tapecast => tapecast::connect(addr, wants),
-        Speaks::Nats => nats::connect(addr, wants),
-        Speaks::Centrifugo => centrifugo::connect(addr, wants),
-        Speaks::Socketio => socketio::connect(addr, wants),
+        Speaks::Plain => plain(stream, wants),
+        Speaks::Tapecast => tapecast::connect(stream, wants),
+        Speaks::Nats => nats::connect(stream, wants),
+        Speaks::Centrifugo => centrifugo::connect(stream, wants),
+        Speaks::Socketio => socketio::connect(stream, wants),
     };
     talk?.into_parts()
 }
@@ -79,8 +79,8 @@ fn control(opcode: u8, payload: &[u8], replies: &mut Vec<u8>) -> anyhow::Result<
     Ok(())
 }
 
-fn plain(addr: SocketAddr, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(addr, "/", None)?;
+fn plain(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
+    let mut talk = Talk::open(stream, "/", None)?;
     talk.send(TEXT, format!(r#"{{"subscribe":{wants:?}}}"#).as_bytes())?;
     let (opcode, answer) = talk.next()?;
     ensure!(

@@ -2,7 +2,7 @@
 //! be, so that it is the server that is measured.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -10,10 +10,12 @@ use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
+use socket2::{Domain, Socket, Type};
 
 use super::dialect::{self, Partial};
 use super::peer::Speaks;
 use crate::clock::wall_clock;
+use crate::loopback::address;
 
 /// What is read at once; a frame that is not taken in pieces must fit.
 const BUFFER: usize = 256 * 1024;
@@ -99,6 +101,17 @@ pub(super) struct Driver {
     pub(super) first_trouble: Option<String>,
 }
 
+/// Connects a client, from an address that has ports for it.
+fn connect(addr: SocketAddr, client: usize) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    let from = address(0, client);
+    if from != Ipv4Addr::LOCALHOST {
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+    }
+    socket.connect(&addr.into())?;
+    Ok(socket.into())
+}
+
 #[derive(Debug)]
 struct Client {
     stream: TcpStream,
@@ -130,7 +143,8 @@ impl Driver {
 
     /// Connects one more client, and subscribes it.
     pub(super) fn connect(&mut self, wants: &[u16]) -> anyhow::Result<()> {
-        let (stream, rest) = dialect::connect(self.speaks, self.addr, wants)?;
+        let stream = connect(self.addr, self.clients.len()).context("cannot connect")?;
+        let (stream, rest) = dialect::connect(self.speaks, stream, wants)?;
         let id = epoll::EventData::new_u64(self.clients.len() as u64);
         epoll::add(&self.epoll, &stream, id, epoll::EventFlags::IN).context("cannot watch")?;
         self.clients.push(Client {

@@ -1,7 +1,7 @@
 //! A client's first words, spoken in turn: nothing is measured yet, so it may wait for each answer.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -22,13 +22,13 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    /// Connects and becomes a WebSocket.
+    /// Has a new connection become a WebSocket.
     pub(super) fn open(
-        addr: SocketAddr,
+        stream: TcpStream,
         path: &str,
         subprotocol: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(addr).context("cannot connect")?;
+        let addr = stream.peer_addr()?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut talk = Self {

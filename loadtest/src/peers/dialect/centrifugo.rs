@@ -1,7 +1,7 @@
 //! Centrifugo's protocol in protobuf: a WebSocket message holds several replies, each behind its
 //! length; a publication is `Reply.push.pub.data`.
 
-use std::net::SocketAddr;
+use std::net::TcpStream;
 
 use anyhow::{Context as _, ensure};
 
@@ -24,8 +24,8 @@ const SUBSCRIBE: u8 = 5 << 3 | 2;
 const CHANNEL: u8 = 1 << 3 | 2;
 const ID: u8 = 1 << 3;
 
-pub(super) fn connect(addr: SocketAddr, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(addr, "/connection/websocket", Some("centrifuge-protobuf"))?;
+pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
+    let mut talk = Talk::open(stream, "/connection/websocket", Some("centrifuge-protobuf"))?;
     let mut commands = Vec::new();
     append(&mut commands, &[ID, 1, CONNECT, 0])?;
     for (index, topic) in wants.iter().enumerate() {

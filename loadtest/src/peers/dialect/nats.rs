@@ -1,7 +1,7 @@
 //! NATS over WebSocket: its text protocol in binary frames, whose ends say nothing about those of
 //! the messages: `MSG subject sid bytes\r\npayload\r\n`.
 
-use std::net::SocketAddr;
+use std::net::TcpStream;
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -13,8 +13,8 @@ use crate::peers::handshake::Talk;
 /// The longest line of the server; its `INFO` is a few hundred bytes.
 const MAX_LINE: usize = 64 * 1024;
 
-pub(super) fn connect(addr: SocketAddr, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(addr, "/", None)?;
+pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
+    let mut talk = Talk::open(stream, "/", None)?;
     talk.until(|_, bytes| bytes.starts_with(b"INFO"))?;
     let mut hello = String::from("CONNECT {\"verbose\":false,\"pedantic\":false}\r\n");
     for topic in wants {

@@ -1,7 +1,7 @@
 //! Socket.IO 5 over Engine.IO 4. A binary event is a text frame with its shape, and a binary frame
 //! for each attachment; the message is the attachment.
 
-use std::net::SocketAddr;
+use std::net::TcpStream;
 
 use crate::peers::frames::{self, TEXT};
 use crate::peers::handshake::Talk;
@@ -10,8 +10,8 @@ use crate::peers::handshake::Talk;
 const PING: &[u8] = b"2";
 const PONG: &[u8] = b"3";
 
-pub(super) fn connect(addr: SocketAddr, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(addr, "/socket.io/?EIO=4&transport=websocket", None)?;
+pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
+    let mut talk = Talk::open(stream, "/socket.io/?EIO=4&transport=websocket", None)?;
     talk.until(|_, text| text.starts_with(b"0"))?;
     talk.send(TEXT, b"40")?;
     talk.until(|_, text| text.starts_with(b"40"))?;

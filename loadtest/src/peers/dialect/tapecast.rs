@@ -1,6 +1,6 @@
 //! Our own protocol: SBE messages, of which those of the market count, from their `eventTime`, which is when they were due.
 
-use std::net::SocketAddr;
+use std::net::TcpStream;
 
 use anyhow::{Context as _, ensure};
 use wire::SUBPROTOCOL_SBE;
@@ -22,8 +22,8 @@ fn symbol(topic: u16) -> String {
     format!("LOAD:I{:05}", u32::from(topic) + 1)
 }
 
-pub(super) fn connect(addr: SocketAddr, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(addr, "/ws", Some(SUBPROTOCOL_SBE))?;
+pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
+    let mut talk = Talk::open(stream, "/ws", Some(SUBPROTOCOL_SBE))?;
     let streams: Vec<String> = wants
         .iter()
         .map(|topic| format!(r#"{{"channel":"{CHANNEL}","symbol":"{}"}}"#, symbol(*topic)))
