@@ -306,8 +306,9 @@ impl Sink for Pipeline {
         if self.batch_began.is_none() {
             self.batch_began = Some(now);
         }
-        // A record without a timestamp would seem to be decades old.
-        if at.log_time != Nanos(0) {
+        // What is read to catch up tells how old it is and not how long its way took; and a record
+        // without a timestamp would seem to be decades old.
+        if self.is_open && at.log_time != Nanos(0) {
             self.metrics.stage_kafka.record_ns(now.since(at.log_time));
         }
         self.batch_records += 1;

@@ -172,7 +172,7 @@ fn whole(work: &Work, runs: &[Run]) -> Table {
             ms(0.5),
             ms(0.99),
             ms(0.999),
-            some(Some(run.client_kib()), 1),
+            some(Some(run.client_kib()), 2),
             some(Some(run.bytes), 0),
             some(Some(run.a_read), 2),
             some(Some(run.cores), 2),

@@ -98,6 +98,9 @@ fn a_node_that_starts_from_checkpoints_says_what_one_says_that_has_read_everythi
     });
 
     // What is wrong is told, and that node reads everything.
+    let waited = |node: &Node| node.metric("tapecast_stage_seconds_count", &["stage=\"kafka\""]);
+    let came = whole.metric("tapecast_records_total", &["outcome=\"event\""]);
+    assert!(came > 3_000.0 && waited(&whole) == came, "{came}");
     drop(whole);
     let garbage = Record {
         key: Some(NAME.into()),
@@ -115,6 +118,10 @@ fn a_node_that_starts_from_checkpoints_says_what_one_says_that_has_read_everythi
     wait::until(WITHIN, "all records", || {
         (third.metric("tapecast_records_total", &[]) > 11_999.0).then_some(())
     });
+    assert!(
+        waited(&third) < 0.5,
+        "it counts as late what it reads to catch up"
+    );
     let mut at_third = watch(&third);
     at_third.wait(WITHIN, "the book", |tape| tape.books.contains_key(&0));
     at_third.stop();

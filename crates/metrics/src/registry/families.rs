@@ -573,7 +573,7 @@ pub(super) fn stages(
         "tapecast_stage_seconds",
         Kind::Histogram,
         vec!["stage"],
-        "Time that a record spends in each stage: `kafka` from its timestamp to the poll, `apply` to the encoded run, `queue` to the start of the system call, `send` in it.",
+        "Time that a record spends in each stage: `kafka` from its timestamp to the poll, once the node has caught up, `apply` to the encoded run, `queue` to the start of the system call, `send` in it.",
         metrics,
     );
 }
