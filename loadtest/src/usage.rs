@@ -58,13 +58,13 @@ impl Usage {
                 *threads.entry(name.to_owned()).or_default() += micros;
             }
         }
-        // Counted page by page; `VmRSS` is summed up from counters that may lag by 64 pages a core.
-        let memory = read("smaps_rollup").unwrap_or_default();
+        let (rss_kib, own_kib) =
+            memory(&read("smaps_rollup").unwrap_or_default(), &read("status")?);
         Some(Self {
             threads,
             all,
-            rss_kib: number(value(&memory, "Rss")),
-            own_kib: number(value(&memory, "Anonymous")),
+            rss_kib,
+            own_kib,
         })
     }
 
@@ -116,6 +116,17 @@ impl Kernel {
             slab_kib: number(value(&text("/proc/meminfo"), "Slab")),
         }
     }
+}
+
+/// A process's memory in RAM and what of it is its own, in KiB, of its `smaps_rollup`, which is counted
+/// page by page. Of a process of another user that cannot be read; then of its `status`, whose counters
+/// may lag by 64 pages a core.
+fn memory(rollup: &str, status: &str) -> (u64, u64) {
+    let either = |exact: &str, rough: &str| match value(rollup, exact) {
+        "" => number(value(status, rough)),
+        exact => number(exact),
+    };
+    (either("Rss", "VmRSS"), either("Anonymous", "RssAnon"))
 }
 
 /// A thread's name and its microseconds, of its `stat`.
@@ -177,6 +188,15 @@ mod tests {
         assert_eq!((spent.cpu_us, spent.groups["shard"]), (80, 30));
         spent.add(&spent.clone());
         assert_eq!((spent.cpu_us, spent.threads["shard-0"]), (160, 60));
+    }
+
+    #[test]
+    fn memory_is_told_as_exactly_as_it_may_be_read() {
+        let status = "Name:\tx\nVmRSS:\t 900 kB\nRssAnon:\t 300 kB\n";
+        let rollup = "5581-7ffe ---p 0 00:00 0 [rollup]\nRss: 1000 kB\nAnonymous: 400 kB\n";
+        assert_eq!(memory(rollup, status), (1000, 400));
+        assert_eq!(memory("", status), (900, 300));
+        assert_eq!(memory("", "Name:\tx\n"), (0, 0), "it has ended");
     }
 
     #[test]
