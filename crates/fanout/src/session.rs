@@ -47,7 +47,7 @@ pub(crate) struct Session {
     /// Its messages are events, as [`About::events`] knows them.
     pub(crate) is_events: bool,
     /// Subscribers that have something to send, each once: the first and the last of a list that
-    /// goes on in them.
+    /// goes on in each one's [`Sub`].
     first_ready: u16,
     last_ready: u16,
     /// By index; a place that nobody has is taken again.
@@ -297,7 +297,7 @@ impl Session {
     }
 
     /// Tells a subscriber from earlier ones of its shard in the same place: from this session's last
-    /// 65,535, and from those of the last four thousand million sessions and subscribers.
+    /// 65,535, and from those of the last four thousand million sessions and streams.
     pub(crate) fn token_of(&self, index: usize) -> Option<u64> {
         let sub = self.sub(index)?;
         Some(u64::from(self.token) << 16 | u64::from(sub.token))

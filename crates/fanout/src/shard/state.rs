@@ -71,7 +71,7 @@ pub(super) struct State {
     /// Bounds the lines of the log about sessions, and counts those that were left out.
     pub(super) lines: TokenBucket,
     pub(super) lines_left_out: u64,
-    /// Tells sessions, streams and subscribers from earlier ones in the same place.
+    /// Tells sessions and streams from earlier ones in the same place.
     tokens: u64,
     began: Instant,
 }
