@@ -1,10 +1,10 @@
 //! A publisher with its subscribers, as a shard of the node has them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 
 use market::{Channel, Epoch, Exponents, InstrumentName, Nanos, Position, Seq};
 use proptest::prelude::*;
-use streams::{Chunks, Cursor, Publisher, Ring, Settings, Start, StreamKey, WatchId};
+use streams::{Chunks, Cursor, Publisher, Refused, Ring, Settings, Start, StreamKey, WatchId};
 use wire::{BarInterval, Depth, Encoding, PriceStep, Speed, ViewParams};
 
 use crate::client::{Checked, Client, PlainBook};
@@ -247,14 +247,18 @@ impl Node {
         );
         let now = Nanos(self.now);
         let publisher = &mut self.publisher;
-        let watch = self
-            .watches
-            .entry((key, encoding))
-            .or_insert_with(|| Watch {
-                id: publisher.watch(key, encoding, now).unwrap(),
+        let watch = match self.watches.entry((key, encoding)) {
+            hash_map::Entry::Occupied(watch) => watch.into_mut(),
+            hash_map::Entry::Vacant(vacant) => vacant.insert(Watch {
+                id: match publisher.watch(key, encoding, now) {
+                    // The prices are coarser by now.
+                    Err(Refused::Group { .. }) => return Err(TestCaseError::reject("group")),
+                    watched => watched.unwrap(),
+                },
                 ring: Ring::new(),
                 users: 0,
-            });
+            }),
+        };
         watch.users += 1;
         let id = watch.id;
         if let Some(from) = resume
