@@ -263,6 +263,14 @@ impl Publisher {
 
     /// Does what time alone asks for: heartbeats, and STALE instruments.
     pub fn tick(&mut self, now: Nanos) {
+        debug_assert_eq!(
+            self.desk.log_bytes,
+            self.instruments
+                .iter()
+                .map(Instrument::log_bytes)
+                .sum::<usize>(),
+            "logs are counted wherever they may have grown"
+        );
         if now >= self.next_log_check {
             self.next_log_check = Nanos(now.0.saturating_add(LOG_CHECK));
             self.bound_logs();
@@ -335,7 +343,7 @@ impl Publisher {
 
     /// Lets every log have its full size while all together fit the budget, else its share.
     fn bound_logs(&mut self) {
-        let all: usize = self.instruments.iter().map(Instrument::log_bytes).sum();
+        let all = self.desk.log_bytes;
         let full = self.settings.log_bytes;
         // A book's log and those of its best bid and offer and of its trades: one and two quarters.
         let shares = (self.instruments.len() * 3 / 2).max(1);
@@ -344,7 +352,7 @@ impl Publisher {
         if scarce || self.log_bound != full && all < self.settings.log_budget / 2 {
             self.log_bound = if scarce { share } else { full };
             for instrument in &mut self.instruments {
-                instrument.bound_logs(self.log_bound);
+                instrument.bound_logs(self.log_bound, &mut self.desk);
             }
         }
     }

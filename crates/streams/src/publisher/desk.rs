@@ -12,6 +12,8 @@ pub(super) struct Desk {
     /// The streams that have spoken and rest.
     pub(super) paces: Paces,
     pub(super) stats: Stats,
+    /// Bytes that all logs have.
+    pub(super) log_bytes: usize,
 }
 
 /// Memory that is used for one message and then for the next one.
@@ -32,6 +34,7 @@ impl Desk {
             out: Outbox::new(heartbeat_after),
             paces: Paces::default(),
             stats: Stats::default(),
+            log_bytes: 0,
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Instrument {
     revision: u64,
     /// What is counted here of its account; the book's part is in the book.
     ledger: Ledger,
+    /// What its logs had when they were last counted.
+    counted_logs: usize,
 }
 
 impl Instrument {
@@ -55,6 +57,7 @@ impl Instrument {
             fresh: true,
             revision: 0,
             ledger: Ledger::default(),
+            counted_logs: 0,
         }
     }
 
@@ -199,11 +202,19 @@ impl Instrument {
         self.book.log.memory() + self.book.bbo.log.memory() + self.trades.log.memory()
     }
 
+    /// Counts its logs anew among all, after they may have grown.
+    fn count_logs(&mut self, desk: &mut Desk) {
+        let bytes = self.log_bytes();
+        desk.log_bytes = desk.log_bytes - self.counted_logs + bytes;
+        self.counted_logs = bytes;
+    }
+
     /// Lets its logs have so many bytes: the book's all, the others' a quarter each.
-    pub(super) fn bound_logs(&mut self, bytes: usize) {
+    pub(super) fn bound_logs(&mut self, bytes: usize, desk: &mut Desk) {
         self.book.log.set_bound(bytes);
         self.book.bbo.log.set_bound(bytes / 4);
         self.trades.log.set_bound(bytes / 4);
+        self.count_logs(desk);
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -299,6 +310,7 @@ impl Instrument {
                 self.define(&definition, place, now, desk);
             }
         }
+        self.count_logs(desk);
     }
 
     /// The place of a record among those that its state is made of; none when it is read from
@@ -348,6 +360,7 @@ impl Instrument {
             let told = (State::Resyncing, Reason::BadRecord);
             self.trades.break_off(&self.identity, told, &place, desk);
         }
+        self.count_logs(desk);
     }
 
     /// The log of a partition begins anew.
@@ -390,6 +403,7 @@ impl Instrument {
             let told = (State::Resyncing, Reason::Retention);
             self.trades.break_off(&self.identity, told, &base, desk);
         }
+        self.count_logs(desk);
     }
 
     /// Nothing has come for long; `false` when that is no news.
