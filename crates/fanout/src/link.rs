@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use market::{Epoch, Position};
-use streams::{CaughtUp, Joined, Refused, Run, StreamKey};
+use streams::{CaughtUp, Joined, Refused, Runs, StreamKey};
 use tokio::sync::mpsc as inbox;
 use wire::Encoding;
 
@@ -83,9 +83,10 @@ pub(crate) enum Command {
 /// What a publisher hands a shard.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    /// The runs of one batch, and those of its records that are followed.
+    /// The runs of one batch, which of them go where, and those of its records that are followed.
     Runs {
-        runs: Vec<RunFor>,
+        runs: Arc<Runs>,
+        places: Vec<RunFor>,
         marks: Option<Arc<Marks>>,
     },
     /// A subscriber may begin, behind all runs delivered so far.
@@ -126,12 +127,13 @@ pub(crate) enum NotJoined {
     NoReplay(NoReplay),
 }
 
-/// A run and the stream that it is of.
+/// One of a batch's runs, and the stream that it is of.
 #[derive(Debug)]
 pub(crate) struct RunFor {
     pub(crate) slot: usize,
     pub(crate) generation: u64,
-    pub(crate) run: Arc<Run>,
+    /// Which of the runs.
+    pub(crate) run: usize,
 }
 
 /// A shard's way to one publisher.

@@ -157,23 +157,30 @@ impl PublisherPort {
     }
 
     fn hand_over(&mut self, publisher: &mut Publisher, now: Nanos) {
-        let (places, batches, runs) = (&self.places, &mut self.batches, &mut self.runs);
-        publisher.flush(now, |watch, run| {
-            for place in places.get(watch.0 as usize).into_iter().flatten() {
-                *runs += 1;
-                batches[place.shard].push(RunFor {
+        let runs = publisher.flush(now);
+        for (number, run) in runs.iter().enumerate() {
+            for place in self.places.get(run.watch.0 as usize).into_iter().flatten() {
+                self.runs += 1;
+                let batch = &mut self.batches[place.shard];
+                if batch.is_empty() {
+                    batch.reserve(runs.len());
+                }
+                batch.push(RunFor {
                     slot: place.slot,
                     generation: place.generation,
-                    run: run.clone(),
+                    run: number,
                 });
             }
-        });
+        }
         let marks = self.take_marks();
         for (shard, batch) in self.shards.iter().zip(&mut self.batches) {
             if !batch.is_empty() {
-                let runs = std::mem::take(batch);
-                let marks = marks.clone();
-                deliver(shard, Delivery::Runs { runs, marks });
+                let delivery = Delivery::Runs {
+                    runs: Arc::clone(&runs),
+                    places: std::mem::take(batch),
+                    marks: marks.clone(),
+                };
+                deliver(shard, delivery);
             }
         }
     }

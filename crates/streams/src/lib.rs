@@ -1,7 +1,7 @@
 //! What is broadcast: logs, views, conflation, runs and cursors.
 //!
 //! The deterministic core between a decoded record and bytes that are ready to send. It has no
-//! IO, no runtime and no clock: time comes in as an argument, frames go out as [`Run`]s.
+//! IO, no runtime and no clock: time comes in as an argument, frames go out as [`Runs`].
 //!
 //! Invariants:
 //! - Sequence numbers are offsets; nothing here counts on its own. So two publishers that read
@@ -15,8 +15,11 @@
 
 mod key;
 mod place;
-mod run;
 mod settings;
+
+mod frames;
+mod run;
+mod runs;
 
 mod growth;
 
@@ -48,6 +51,7 @@ pub use checkpoint::{
     StatusPart, TickerPart, TradesPart,
 };
 pub use epoch::PartitionIdentity;
+pub use frames::{Cursor, Frames, Passed};
 pub use key::{Handle, StreamKey, WatchId};
 pub use message_log::MessageLog;
 pub use place::{At, Scope};
@@ -56,6 +60,7 @@ pub use publisher::{
     Refused, Report, ResumeFailure, Source, Start, Stats, Unwanted,
 };
 pub use replay::{Foundation, Replay};
-pub use ring::{Chunks, Cursor, Frames, Passed, Ring};
+pub use ring::{Chunks, Ring};
 pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame, payload};
+pub use runs::{Runs, StreamRun};
 pub use settings::Settings;

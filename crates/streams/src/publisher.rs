@@ -8,6 +8,10 @@ mod stats;
 mod desk;
 mod home;
 mod identity;
+
+mod looks;
+mod waiting;
+
 mod outbox;
 
 mod book_messages;
@@ -47,7 +51,7 @@ use market::{
 use wire::Encoding;
 
 use crate::place::{At, Place, Scope};
-use crate::{Handle, PartitionIdentity, Run, Settings, StreamKey, WatchId};
+use crate::{Handle, PartitionIdentity, Runs, Settings, StreamKey};
 
 pub use about::About;
 pub use catch_up::CaughtUp;
@@ -293,9 +297,9 @@ impl Publisher {
             }
             self.check_stale_again(now, after, handle);
         }
-        while let Some((watch, handle, channel, params)) = self.desk.out.next_quiet(now) {
+        while let Some((watch, handle, key)) = self.desk.out.next_quiet(now) {
             if let Some(instrument) = self.instruments.get(handle.0 as usize) {
-                instrument.heartbeat(&[watch], channel, params, now, &mut self.desk);
+                instrument.tell_quiet(watch, key, now, &mut self.desk);
                 self.desk.stats.heartbeats += 1;
             }
         }
@@ -358,8 +362,8 @@ impl Publisher {
     }
 
     /// Hands over the frames of every stream that has any, as one run each.
-    pub fn flush(&mut self, now: Nanos, mut give: impl FnMut(WatchId, Arc<Run>)) {
-        self.desk.out.flush(now, &mut give);
+    pub fn flush(&mut self, now: Nanos) -> Arc<Runs> {
+        self.desk.out.flush(now)
     }
 
     /// Whether [`Publisher::flush`] would hand over anything.

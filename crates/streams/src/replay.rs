@@ -119,7 +119,7 @@ impl Replay {
 
     fn heard(&mut self) {
         if !self.begun && self.publisher.has_output() {
-            self.publisher.flush(Nanos(0), |_, _| {});
+            let _before = self.publisher.flush(Nanos(0));
         }
         if self.founded.is_none()
             && self
@@ -153,7 +153,7 @@ impl Replay {
     /// here on are kept for [`Replay::take`].
     pub fn begin(&mut self, now: Nanos) -> Result<Joined, Refused> {
         let watch = self.watch(now)?;
-        self.publisher.flush(now, |_, _| {});
+        let _before = self.publisher.flush(now);
         self.begun = true;
         let joined = self.publisher.join(watch, None, now);
         joined.ok_or(Refused::UnknownInstrument)
@@ -185,11 +185,11 @@ impl Replay {
 
     /// The messages since the last call, as one run; none when there was none.
     pub fn take(&mut self, now: Nanos) -> Option<Arc<Run>> {
-        let mut taken = None;
-        self.publisher.flush(now, |_, run| taken = Some(run));
-        let messages = taken.as_ref().map_or(0, |run| run.marks().len());
-        self.messages += messages as u64;
-        taken
+        let runs = self.publisher.flush(now);
+        // There is one watch, so there is one run.
+        let run = Run::of(&runs.get(0)?.frames);
+        self.messages += run.marks().len() as u64;
+        Some(Arc::new(run))
     }
 
     /// Says that the stream goes on live behind `live`.

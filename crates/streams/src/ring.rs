@@ -2,8 +2,7 @@ use std::collections::VecDeque;
 
 use market::{Nanos, Seq};
 
-use crate::run::payload;
-use crate::{FrameMark, Run};
+use crate::{Cursor, FrameMark, Frames};
 
 /// Bytes that a chunk takes before the next one is begun: what one system call may be given at
 /// most. It is at most a quarter of the ring's bound, and a run that is larger has one of its own.
@@ -41,25 +40,6 @@ struct Chunk {
     runs: Vec<(u64, Nanos)>,
 }
 
-/// How far one subscriber has been sent a stream: always between two frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    /// The number of the frame that it is sent next.
-    pub frame: u64,
-    /// The sequence number that it has.
-    pub seq: Seq,
-}
-
-/// Frames to send: those from a cursor on that are contiguous.
-#[derive(Debug, Clone, Copy)]
-pub struct Frames<'a> {
-    bytes: &'a [u8],
-    marks: &'a [FrameMark],
-    /// The byte of the chunk that `bytes` begins at.
-    offset: u32,
-    created: Nanos,
-}
-
 /// Chunks that are used again; one owner's rings share them.
 #[derive(Debug, Default)]
 pub struct Chunks {
@@ -81,10 +61,10 @@ impl Ring {
     }
 
     /// Takes the next run; drops the oldest chunks while there are more bytes than `bound`.
-    pub fn push(&mut self, run: &Run, bound: usize, spare: &mut Chunks) {
+    pub fn push(&mut self, run: &Frames<'_>, bound: usize, spare: &mut Chunks) {
         let most = CHUNK.min(bound / 4);
         let sealed = self.sealed == self.end;
-        let fits = |chunk: &&mut Chunk| !sealed && chunk.bytes.len() + run.len() <= most;
+        let fits = |chunk: &&mut Chunk| !sealed && chunk.bytes.len() + run.bytes().len() <= most;
         if let Some(last) = self.chunks.back_mut().filter(fits) {
             last.append(run);
         } else {
@@ -92,8 +72,8 @@ impl Ring {
             chunk.append(run);
             self.chunks.push_back(chunk);
         }
-        self.end += run.marks().len() as u64;
-        self.bytes += run.len();
+        self.end += run.len() as u64;
+        self.bytes += run.bytes().len();
         while self.bytes > bound && self.chunks.len() > 1 {
             self.drop_oldest(spare);
         }
@@ -177,13 +157,13 @@ impl Ring {
 }
 
 impl Chunk {
-    fn append(&mut self, run: &Run) {
+    fn append(&mut self, run: &Frames<'_>) {
         // A chunk is at most `CHUNK` bytes, or one run.
         let begin = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.runs
             .push((self.first + self.marks.len() as u64, run.created()));
         self.bytes.extend_from_slice(run.bytes());
-        let moved = run.marks().iter().map(|mark| FrameMark {
+        let moved = run.marks().map(|mark| FrameMark {
             end: begin + mark.end,
             seq: mark.seq,
         });
@@ -202,110 +182,6 @@ impl Chunk {
         };
         Frames::cut(&self.bytes, &self.marks, index, most, run)
     }
-}
-
-impl<'a> Frames<'a> {
-    /// The frames from `index` on, at most so many bytes of them but at least one frame.
-    pub(crate) fn cut(
-        bytes: &'a [u8],
-        marks: &'a [FrameMark],
-        index: usize,
-        most: usize,
-        created: Nanos,
-    ) -> Option<Self> {
-        let begin = match index.checked_sub(1) {
-            Some(before) => marks.get(before)?.end,
-            None => 0,
-        };
-        let mut stop = marks.len();
-        if bytes.len() - begin as usize > most {
-            let limit = begin as usize + most;
-            let whole = marks.partition_point(|mark| mark.end as usize <= limit);
-            stop = whole.max(index + 1);
-        }
-        let marks = marks.get(index..stop)?;
-        let end = marks.last()?.end;
-        Some(Frames {
-            bytes: &bytes[begin as usize..end as usize],
-            marks,
-            offset: begin,
-            created,
-        })
-    }
-
-    /// Their bytes.
-    #[must_use]
-    pub const fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.marks.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-    }
-
-    /// When the first of them was published.
-    #[must_use]
-    pub const fn created(&self) -> Nanos {
-        self.created
-    }
-
-    /// The messages in them, each with the sequence number that its receiver then has.
-    pub fn messages(&self) -> impl Iterator<Item = (&'a [u8], Seq)> + use<'a> {
-        let (bytes, offset) = (self.bytes, self.offset);
-        let mut begin = 0;
-        self.marks.iter().map(move |mark| {
-            let end = (mark.end - offset) as usize;
-            let frame = &bytes[begin..end];
-            begin = end;
-            (payload(frame), mark.seq)
-        })
-    }
-
-    /// Moves the cursor over the first `sent` bytes; where the last frame went in part, over that
-    /// one too, and tells its rest, which its receiver must be sent before anything else.
-    pub fn pass(&self, cursor: &mut Cursor, sent: usize) -> Passed<'a> {
-        if sent >= self.bytes.len() {
-            return self.pass_frames(cursor, self.marks.len(), &[]);
-        }
-        let stop = self.offset as usize + sent;
-        let whole = self.marks.partition_point(|mark| mark.end as usize <= stop);
-        let begin = match whole.checked_sub(1) {
-            Some(before) => self.marks[before].end as usize,
-            None => self.offset as usize,
-        };
-        match self.marks.get(whole) {
-            Some(mark) if stop > begin => {
-                let end = mark.end as usize - self.offset as usize;
-                self.pass_frames(cursor, whole + 1, &self.bytes[sent..end])
-            }
-            _ => self.pass_frames(cursor, whole, &[]),
-        }
-    }
-
-    fn pass_frames(&self, cursor: &mut Cursor, frames: usize, rest: &'a [u8]) -> Passed<'a> {
-        cursor.frame += frames as u64;
-        if let Some(mark) = frames.checked_sub(1).and_then(|last| self.marks.get(last)) {
-            cursor.seq = mark.seq;
-        }
-        Passed { frames, rest }
-    }
-}
-
-/// What a cursor passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Passed<'a> {
-    /// How many frames.
-    pub frames: usize,
-    /// The bytes of the last one that were not sent.
-    pub rest: &'a [u8],
 }
 
 impl Chunks {
@@ -331,7 +207,7 @@ impl Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Opcode, RunBuilder};
+    use crate::{Opcode, Run, RunBuilder};
     use proptest::prelude::*;
 
     fn run(seqs: std::ops::Range<i64>, len: usize) -> Run {
@@ -347,14 +223,14 @@ mod tests {
         let (mut ring, mut spare) = (Ring::new(), Chunks::default());
         let mut cursor = ring.cursor_at_end(Seq(0));
         let bound = 4 * CHUNK;
-        ring.push(&run(1..2, CHUNK), bound, &mut spare);
-        ring.push(&run(2..3, CHUNK), bound, &mut spare);
+        ring.push(&run(1..2, CHUNK).frames(), bound, &mut spare);
+        ring.push(&run(2..3, CHUNK).frames(), bound, &mut spare);
         assert!(!ring.has_fallen(cursor));
         let first = ring.frames_from(cursor, usize::MAX).unwrap();
         first.pass(&mut cursor, first.bytes().len());
         assert_eq!(cursor.seq, Seq(1));
         for seq in 3..=6 {
-            ring.push(&run(seq..seq + 1, CHUNK), bound, &mut spare);
+            ring.push(&run(seq..seq + 1, CHUNK).frames(), bound, &mut spare);
         }
         assert!(ring.has_fallen(cursor));
         assert!(ring.frames_from(cursor, usize::MAX).is_none());
@@ -364,9 +240,9 @@ mod tests {
     #[test]
     fn a_run_larger_than_the_bound_is_held_alone() {
         let (mut ring, mut spare) = (Ring::new(), Chunks::default());
-        ring.push(&run(1..2, 5), 10, &mut spare);
+        ring.push(&run(1..2, 5).frames(), 10, &mut spare);
         let cursor = ring.cursor_at_end(Seq(1));
-        ring.push(&run(2..3, 2 * CHUNK), 10, &mut spare);
+        ring.push(&run(2..3, 2 * CHUNK).frames(), 10, &mut spare);
         assert!(ring.frames_from(cursor, usize::MAX).is_some());
         ring.clear(&mut spare);
         assert!(ring.has_fallen(cursor) && ring.bytes() == 0);
@@ -376,8 +252,8 @@ mod tests {
     fn runs_that_came_apart_are_contiguous() {
         let (mut ring, mut spare) = (Ring::new(), Chunks::default());
         let mut cursor = ring.cursor_at_end(Seq(0));
-        ring.push(&run(1..3, 10), 4 * CHUNK, &mut spare);
-        ring.push(&run(3..6, 10), 4 * CHUNK, &mut spare);
+        ring.push(&run(1..3, 10).frames(), 4 * CHUNK, &mut spare);
+        ring.push(&run(3..6, 10).frames(), 4 * CHUNK, &mut spare);
         let frames = ring.frames_from(cursor, usize::MAX).unwrap();
         assert_eq!((frames.len(), frames.bytes().len()), (5, 5 * 12));
         assert_eq!(frames.created(), Nanos(1));
@@ -391,11 +267,11 @@ mod tests {
     #[test]
     fn a_ring_that_is_emptied_leaves_those_in_step_in_step() {
         let (mut ring, mut spare) = (Ring::new(), Chunks::default());
-        ring.push(&run(1..3, 10), 4 * CHUNK, &mut spare);
+        ring.push(&run(1..3, 10).frames(), 4 * CHUNK, &mut spare);
         let in_step = ring.cursor_at_end(Seq(2));
         ring.clear(&mut spare);
         assert!(ring.is_at_end(in_step) && !ring.has_fallen(in_step));
-        ring.push(&run(3..4, 10), CHUNK, &mut spare);
+        ring.push(&run(3..4, 10).frames(), CHUNK, &mut spare);
         assert_eq!(ring.frames_from(in_step, usize::MAX).unwrap().len(), 1);
     }
 
@@ -403,10 +279,10 @@ mod tests {
     fn what_was_sealed_off_goes_without_what_came_later() {
         let (mut ring, mut spare) = (Ring::new(), Chunks::default());
         let mut slow = ring.cursor_at_end(Seq(0));
-        ring.push(&run(1..3, 10), 4 * CHUNK, &mut spare);
+        ring.push(&run(1..3, 10).frames(), 4 * CHUNK, &mut spare);
         let sealed = ring.seal();
         let in_step = ring.cursor_at_end(Seq(2));
-        ring.push(&run(3..4, 10), 4 * CHUNK, &mut spare);
+        ring.push(&run(3..4, 10).frames(), 4 * CHUNK, &mut spare);
         let frames = ring.frames_from(slow, usize::MAX).unwrap();
         assert_eq!(frames.len(), 2, "the third is in another chunk");
         frames.pass(&mut slow, frames.bytes().len());
@@ -433,7 +309,7 @@ mod tests {
                 builder.push(Opcode::Binary, &vec![fill; *len], Seq(seq));
                 let run = builder.finish(Nanos(0));
                 all.extend_from_slice(run.bytes());
-                ring.push(&run, CHUNK, &mut spare);
+                ring.push(&run.frames(), CHUNK, &mut spare);
             }
             let mut sent = Vec::new();
             let mut frames_passed = 0;

@@ -1,4 +1,4 @@
-use market::{Epoch, Nanos, Seq};
+use market::{Nanos, Seq};
 
 use crate::{Cursor, Frames};
 
@@ -58,16 +58,26 @@ pub struct FrameMark {
     pub seq: Seq,
 }
 
-/// Several frames of one stream, contiguous in memory; shared by all who are sent it.
+/// Several frames of one stream, contiguous in memory, for one subscriber or for all who begin
+/// alike.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run {
     bytes: Box<[u8]>,
     marks: Box<[FrameMark]>,
     created: Nanos,
-    epoch: Epoch,
 }
 
 impl Run {
+    /// A copy of frames that others share.
+    #[must_use]
+    pub fn of(frames: &Frames<'_>) -> Self {
+        Self {
+            bytes: frames.bytes().into(),
+            marks: frames.marks().collect(),
+            created: frames.created(),
+        }
+    }
+
     /// The frames' bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -94,12 +104,7 @@ impl Run {
 
     /// The messages in its frames, each with the sequence number that its receiver then has.
     pub fn messages(&self) -> impl Iterator<Item = (&[u8], Seq)> {
-        let mut begin = 0;
-        self.marks.iter().map(move |mark| {
-            let frame = &self.bytes[begin..mark.end as usize];
-            begin = mark.end as usize;
-            (payload(frame), mark.seq)
-        })
+        self.frames().messages()
     }
 
     /// When it was published.
@@ -108,10 +113,10 @@ impl Run {
         self.created
     }
 
-    /// The epoch that the receiver of the whole run is in.
+    /// All of its frames.
     #[must_use]
-    pub const fn epoch(&self) -> Epoch {
-        self.epoch
+    pub const fn frames(&self) -> Frames<'_> {
+        Frames::of_run(&self.bytes, &self.marks, self.created)
     }
 
     /// The sequence number that the receiver of the whole run has.
@@ -129,23 +134,11 @@ impl Run {
     }
 }
 
-/// Collects the frames of one stream until they are handed over as a [`Run`]; its memory is
-/// reused from run to run.
-#[derive(Debug)]
+/// Collects the frames of a [`Run`].
+#[derive(Debug, Default)]
 pub struct RunBuilder {
     bytes: Vec<u8>,
     marks: Vec<FrameMark>,
-    epoch: Epoch,
-}
-
-impl Default for RunBuilder {
-    fn default() -> Self {
-        Self {
-            bytes: Vec::new(),
-            marks: Vec::new(),
-            epoch: Epoch::NONE,
-        }
-    }
 }
 
 impl RunBuilder {
@@ -157,40 +150,20 @@ impl RunBuilder {
         self.marks.push(FrameMark { end, seq });
     }
 
-    /// The frames so far end in that epoch.
-    pub const fn end_in(&mut self, epoch: Epoch) {
-        self.epoch = epoch;
-    }
-
     /// Whether there is no frame.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 
-    /// How many bytes it has.
+    /// The run.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// How many frames it has.
-    #[must_use]
-    pub fn frames(&self) -> usize {
-        self.marks.len()
-    }
-
-    /// The run so far; begins the next one.
-    pub fn finish(&mut self, created: Nanos) -> Run {
-        let run = Run {
-            bytes: self.bytes.as_slice().into(),
-            marks: self.marks.as_slice().into(),
+    pub fn finish(self, created: Nanos) -> Run {
+        Run {
+            bytes: self.bytes.into_boxed_slice(),
+            marks: self.marks.into_boxed_slice(),
             created,
-            epoch: self.epoch,
-        };
-        self.bytes.clear();
-        self.marks.clear();
-        run
+        }
     }
 }
 
@@ -234,6 +207,5 @@ mod tests {
         assert_eq!(frames.pass(&mut cursor, 6).frames, 1);
         assert!(run.frames_from(cursor, usize::MAX).is_none());
         assert_eq!(run.last_seq(), Some(Seq(6)));
-        assert!(builder.is_empty());
     }
 }

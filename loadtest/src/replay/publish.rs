@@ -130,12 +130,9 @@ impl Stage for Publish<'_> {
     }
 
     fn batch(&mut self) {
-        let runs = &mut self.runs;
         self.now = wall_clock();
         self.desk.publisher.tick(self.now);
-        self.desk
-            .publisher
-            .flush(self.now, |_, run| *runs += u64::from(!run.is_empty()));
+        self.runs += self.desk.publisher.flush(self.now).len() as u64;
     }
 
     fn note(&self) -> String {

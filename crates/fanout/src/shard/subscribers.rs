@@ -2,7 +2,7 @@
 
 use market::{Channel, Epoch, Position};
 use metrics::label;
-use streams::{CaughtUp, Cursor, Joined, ResumeFailure, Ring, Start, StreamKey};
+use streams::{CaughtUp, Cursor, Joined, ResumeFailure, Ring, Start, StreamKey, StreamRun};
 use wire::control::{Policy, StartKind, StartReason, Subscribed};
 use wire::{Encoding, LagKind, close, control};
 
@@ -38,12 +38,18 @@ impl State {
     /// Takes what a publisher delivered; sends nothing yet.
     pub(super) fn take_in(&mut self, delivery: Delivery) {
         match delivery {
-            Delivery::Runs { runs, marks } => {
+            Delivery::Runs {
+                runs,
+                places,
+                marks,
+            } => {
                 if let Some(marks) = &marks {
-                    self.follow(marks, &runs);
+                    self.follow(marks, &places);
                 }
-                for run in runs {
-                    self.take_run(run);
+                for place in places {
+                    if let Some(run) = runs.get(place.run) {
+                        self.take_run(&place, &run);
+                    }
                 }
             }
             Delivery::Joined {
@@ -62,18 +68,11 @@ impl State {
         }
     }
 
-    fn take_run(
-        &mut self,
-        RunFor {
-            slot,
-            generation,
-            run,
-        }: RunFor,
-    ) {
+    fn take_run(&mut self, place: &RunFor, run: &StreamRun<'_>) {
         let Some(stream) = self
             .streams
-            .get_mut(slot)
-            .filter(|stream| stream.generation == generation)
+            .get_mut(place.slot)
+            .filter(|stream| stream.generation == place.generation)
         else {
             return;
         };
@@ -87,15 +86,15 @@ impl State {
         } else {
             self.settings.run_bytes.min(SCARCE_RUN_BYTES)
         };
-        stream.ring.push(&run, bound, &mut self.spare);
+        stream.ring.push(&run.frames, bound, &mut self.spare);
         self.ring_bytes = self.ring_bytes + stream.ring.bytes() - before;
-        if run.epoch() != stream.epoch {
-            stream.epoch = run.epoch();
+        if run.epoch != stream.epoch {
+            stream.epoch = run.epoch;
             stream.epoch_from = stream.ring.cursor_at_end(market::Seq::NONE).frame;
         }
         // All holders now lack at least this run.
         stream.behind = stream.holders;
-        self.touched.push(slot);
+        self.touched.push(place.slot);
         for (number, sub_index) in &stream.subs {
             let Some(session) = self.sessions.get_mut(*number as usize) else {
                 continue;

@@ -1,12 +1,17 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use market::{Channel, Nanos, Seq};
+use market::{Epoch, Nanos, Position, Seq};
 use slab::Slab;
 use wire::packed::Packer;
-use wire::{Encoding, Head, ViewParams, json, sbe};
+use wire::{Encoding, Head, json, sbe};
 
-use crate::{Handle, Opcode, Run, RunBuilder, StreamKey, WatchId};
+use super::looks::Looks;
+use super::waiting::{Chain, Waiting};
+use crate::{Handle, Opcode, Run, RunBuilder, Runs, StreamKey, WatchId};
+
+/// Memory that is kept from one batch to the next, in bytes, of each kind: what all but the largest
+/// need.
+const KEPT_BYTES: usize = 1024 * 1024;
 
 /// The watched streams and the frames that wait to be handed over.
 #[derive(Debug)]
@@ -14,6 +19,9 @@ pub(super) struct Outbox {
     watches: Slab<Watch>,
     /// Those that have frames.
     dirty: Vec<WatchId>,
+    waiting: Waiting,
+    /// What was handed over last: its memory is used again once nobody reads it any more.
+    handed_over: Option<Arc<Runs>>,
     /// The message that is being told, in SBE.
     draft: Vec<u8>,
     /// The same in JSON, where somebody wants that.
@@ -23,11 +31,10 @@ pub(super) struct Outbox {
     packer: Packer,
     /// What has been encoded, by encoding.
     encoded: [Encoded; Encoding::ALL.len()],
-    heartbeat_after: u64,
-    /// When to look whether a watched stream has gone quiet, soonest first.
-    quiet_checks: VecDeque<(Nanos, WatchId, u64)>,
+    /// When to look whether a watched stream has gone quiet.
+    looks: Looks,
     /// Tells a watch from an earlier one with the same id.
-    generation: u64,
+    generation: u32,
 }
 
 /// How much has been encoded; a message counts once in each stream that it is in.
@@ -52,10 +59,14 @@ pub(super) struct Watch {
     pub(super) key: StreamKey,
     pub(super) encoding: Encoding,
     pub(super) handle: Handle,
-    run: RunBuilder,
+    /// Its frames that wait.
+    chain: Option<Chain>,
+    /// The epoch that its receivers are in behind them.
+    epoch: Epoch,
     last_emit: Nanos,
     start: Option<Start>,
-    generation: u64,
+    stands: Option<Stands>,
+    generation: u32,
 }
 
 /// What new subscribers begin with; encoded once, and right until the stream's next message or
@@ -66,21 +77,32 @@ struct Start {
     run: Arc<Run>,
 }
 
+/// Where a stream stood at its last heartbeat; right until its next message or the instrument's
+/// next revision. So whoever says it again needs not look at the instrument, of which there may be
+/// a hundred thousand that say nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stands {
+    pub(super) revision: u64,
+    pub(super) position: Position,
+    pub(super) log_time: Nanos,
+}
+
 /// What encoding a message for an instrument needs to know of it.
 pub(super) type Text<'a> = json::InstrumentText<'a>;
 
 impl Outbox {
-    pub(super) const fn new(heartbeat_after: u64) -> Self {
+    pub(super) fn new(heartbeat_after: u64) -> Self {
         Self {
             watches: Slab::new(),
             dirty: Vec::new(),
+            waiting: Waiting::default(),
+            handed_over: None,
             draft: Vec::new(),
             json: Vec::new(),
             packed: Vec::new(),
             packer: Packer::new(),
             encoded: [Encoded::NONE; Encoding::ALL.len()],
-            heartbeat_after,
-            quiet_checks: VecDeque::new(),
+            looks: Looks::new(heartbeat_after),
             generation: 0,
         }
     }
@@ -92,18 +114,20 @@ impl Outbox {
         handle: Handle,
         now: Nanos,
     ) -> WatchId {
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         let index = self.watches.insert(Watch {
             key,
             encoding,
             handle,
-            run: RunBuilder::default(),
+            chain: None,
+            epoch: Epoch::NONE,
             last_emit: now,
             start: None,
+            stands: None,
             generation: self.generation,
         });
         let id = WatchId(u32::try_from(index).unwrap_or(u32::MAX));
-        self.check_again(now, id, self.generation);
+        self.looks.again(id, self.generation, false, now);
         id
     }
 
@@ -118,7 +142,8 @@ impl Outbox {
 
     /// Bytes of frames that wait to be handed over.
     pub(super) fn pending(&self, id: WatchId) -> usize {
-        self.get(id).map_or(0, |watch| watch.run.len())
+        let chain = self.get(id).and_then(|watch| watch.chain);
+        chain.map_or(0, |chain| chain.bytes())
     }
 
     /// Begins the next message: `write` appends it in SBE.
@@ -146,35 +171,34 @@ impl Outbox {
             let Some(watch) = self.watches.get_mut(id.0 as usize) else {
                 continue;
             };
-            if watch.run.is_empty() {
+            if watch.chain.is_none() {
                 self.dirty.push(*id);
             }
             watch.start = None;
+            watch.stands = None;
             watch.last_emit = now;
-            let before = watch.run.len();
-            match watch.encoding {
-                Encoding::Sbe => watch.run.push(Opcode::Binary, &self.draft, seq),
+            watch.epoch = epoch.unwrap_or(watch.epoch);
+            let (opcode, payload) = match watch.encoding {
+                Encoding::Sbe => (Opcode::Binary, &self.draft),
                 Encoding::Json => {
                     if !json_is_ready {
                         write_json(&mut self.json, &self.draft, text);
                         json_is_ready = true;
                     }
-                    watch.run.push(Opcode::Text, &self.json, seq);
+                    (Opcode::Text, &self.json)
                 }
                 Encoding::Packed => {
                     if !packed_is_ready {
                         write_packed(&mut self.packed, &mut self.packer, &self.draft);
                         packed_is_ready = true;
                     }
-                    watch.run.push(Opcode::Binary, &self.packed, seq);
+                    (Opcode::Binary, &self.packed)
                 }
-            }
-            if let Some(epoch) = epoch {
-                watch.run.end_in(epoch);
-            }
+            };
+            let bytes = self.waiting.push(&mut watch.chain, opcode, payload, seq);
             let encoded = &mut self.encoded[watch.encoding as usize];
             encoded.messages += 1;
-            encoded.bytes += (watch.run.len() - before) as u64;
+            encoded.bytes += bytes as u64;
         }
     }
 
@@ -182,12 +206,26 @@ impl Outbox {
         !self.dirty.is_empty()
     }
 
-    pub(super) fn flush(&mut self, now: Nanos, give: &mut impl FnMut(WatchId, Arc<Run>)) {
+    /// The frames that wait, as one run a stream.
+    pub(super) fn flush(&mut self, now: Nanos) -> Arc<Runs> {
+        let last = self.handed_over.take().and_then(Arc::into_inner);
+        let mut runs = last.unwrap_or_default();
+        runs.begin(now);
         for id in self.dirty.drain(..) {
-            if let Some(watch) = self.watches.get_mut(id.0 as usize) {
-                give(id, Arc::new(watch.run.finish(now)));
+            if let Some(watch) = self.watches.get_mut(id.0 as usize)
+                && let Some(chain) = watch.chain.take()
+            {
+                runs.push(id, watch.epoch, self.waiting.frames(chain));
             }
         }
+        self.waiting.clear();
+        if self.waiting.memory() > KEPT_BYTES {
+            self.waiting = Waiting::default();
+        }
+        let is_large = runs.memory() > KEPT_BYTES;
+        let runs = Arc::new(runs);
+        self.handed_over = (!is_large).then(|| Arc::clone(&runs));
+        runs
     }
 
     /// The start that was made for this watch, if it still says what is.
@@ -241,37 +279,35 @@ impl Outbox {
     }
 
     /// The next watched stream that has been quiet for so long that it is due a heartbeat.
-    pub(super) fn next_quiet(
-        &mut self,
-        now: Nanos,
-    ) -> Option<(WatchId, Handle, Channel, ViewParams)> {
-        while let Some((due, id, generation)) = self.quiet_checks.front().copied() {
-            if due > now {
-                return None;
-            }
-            self.quiet_checks.pop_front();
+    pub(super) fn next_quiet(&mut self, now: Nanos) -> Option<(WatchId, Handle, StreamKey)> {
+        while let Some(look) = self.looks.next(now) {
             let Some(watch) = self
                 .watches
-                .get(id.0 as usize)
-                .filter(|watch| watch.generation == generation)
+                .get(look.watch.0 as usize)
+                .filter(|watch| watch.generation == look.generation)
             else {
                 continue;
             };
-            let is_quiet = watch.last_emit.0.saturating_add(self.heartbeat_after) <= now.0;
-            let about = (id, watch.handle, watch.key.channel, watch.key.params);
-            self.check_again(now, id, generation);
+            let is_quiet = self.looks.is_quiet(watch.last_emit, now);
+            self.looks.again(look.watch, look.generation, is_quiet, now);
             if is_quiet {
-                return Some(about);
+                return Some((look.watch, watch.handle, watch.key));
             }
         }
         None
     }
 
-    /// Every look is the same time after the one before, so that the queue stays in order; four
-    /// looks an interval tell a quiet stream's heartbeat at most a quarter late.
-    fn check_again(&mut self, now: Nanos, id: WatchId, generation: u64) {
-        let due = now.0.saturating_add(self.heartbeat_after / 4 + 1);
-        self.quiet_checks.push_back((Nanos(due), id, generation));
+    /// Where a stream stood at its last heartbeat, if it still does.
+    pub(super) fn stands(&self, id: WatchId, revision: u64) -> Option<Stands> {
+        let stands = self.get(id)?.stands?;
+        (stands.revision == revision).then_some(stands)
+    }
+
+    /// Remembers where a stream stands that is told now.
+    pub(super) fn remember(&mut self, id: WatchId, stands: Stands) {
+        if let Some(watch) = self.watches.get_mut(id.0 as usize) {
+            watch.stands = Some(stands);
+        }
     }
 
     pub(super) const fn encoded(&self, encoding: Encoding) -> Encoded {

@@ -49,7 +49,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The run; none when nothing was put.
-    pub(super) fn finish(mut self, now: Nanos) -> Option<Arc<Run>> {
+    pub(super) fn finish(self, now: Nanos) -> Option<Arc<Run>> {
         (!self.run.is_empty()).then(|| Arc::new(self.run.finish(now)))
     }
 }

@@ -334,12 +334,12 @@ impl Node {
             .values_mut()
             .map(|watch| (watch.id, &mut watch.ring))
             .collect();
-        self.publisher.flush(Nanos(self.now), |id, run| {
+        for run in self.publisher.flush(Nanos(self.now)).iter() {
             // A test may watch a stream by itself.
-            if let Some(ring) = by_id.get_mut(&id) {
-                ring.push(&run, RING_BYTES, spare);
+            if let Some(ring) = by_id.get_mut(&run.watch) {
+                ring.push(&run.frames, RING_BYTES, spare);
             }
-        });
+        }
         for seat in 0..self.seats.len() {
             if !self.seats[seat].slow {
                 self.read_runs(seat, usize::MAX)?;

@@ -6,7 +6,8 @@ use market::{Channel, Exponents, Nanos, Position, Seq};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use streams::{
-    Checkpoint, CheckpointError, Handle, NotRestored, Publisher, Run, Start, StreamKey, WatchId,
+    Checkpoint, CheckpointError, Handle, NotRestored, Publisher, Run, Runs, Start, StreamKey,
+    WatchId,
 };
 use wire::{BarInterval, Depth, Encoding, Speed};
 
@@ -93,10 +94,8 @@ fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)
     begun
 }
 
-fn output(publisher: &mut Publisher) -> Vec<(WatchId, Arc<Run>)> {
-    let mut runs = Vec::new();
-    publisher.flush(NOW, |watch, run| runs.push((watch, run)));
-    runs
+fn output(publisher: &mut Publisher) -> Arc<Runs> {
+    publisher.flush(NOW)
 }
 
 proptest! {

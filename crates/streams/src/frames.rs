@@ -1,0 +1,145 @@
+use market::{Nanos, Seq};
+
+use crate::FrameMark;
+use crate::run::payload;
+
+/// How far one subscriber has been sent a stream: always between two frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The number of the frame that it is sent next.
+    pub frame: u64,
+    /// The sequence number that it has.
+    pub seq: Seq,
+}
+
+/// Frames to send: those from a cursor on that are contiguous.
+#[derive(Debug, Clone, Copy)]
+pub struct Frames<'a> {
+    bytes: &'a [u8],
+    marks: &'a [FrameMark],
+    /// What the marks count `bytes` from: the byte of the chunk that it begins at.
+    offset: u32,
+    created: Nanos,
+}
+
+impl<'a> Frames<'a> {
+    /// All of a run's frames.
+    pub(crate) const fn of_run(bytes: &'a [u8], marks: &'a [FrameMark], created: Nanos) -> Self {
+        Self {
+            bytes,
+            marks,
+            offset: 0,
+            created,
+        }
+    }
+
+    /// The frames from `index` on, at most so many bytes of them but at least one frame.
+    pub(crate) fn cut(
+        bytes: &'a [u8],
+        marks: &'a [FrameMark],
+        index: usize,
+        most: usize,
+        created: Nanos,
+    ) -> Option<Self> {
+        let begin = match index.checked_sub(1) {
+            Some(before) => marks.get(before)?.end,
+            None => 0,
+        };
+        let mut stop = marks.len();
+        if bytes.len() - begin as usize > most {
+            let limit = begin as usize + most;
+            let whole = marks.partition_point(|mark| mark.end as usize <= limit);
+            stop = whole.max(index + 1);
+        }
+        let marks = marks.get(index..stop)?;
+        let end = marks.last()?.end;
+        Some(Frames {
+            bytes: &bytes[begin as usize..end as usize],
+            marks,
+            offset: begin,
+            created,
+        })
+    }
+
+    /// Their bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// When the first of them was published.
+    #[must_use]
+    pub const fn created(&self) -> Nanos {
+        self.created
+    }
+
+    /// The messages in them, each with the sequence number that its receiver then has.
+    pub fn messages(&self) -> impl Iterator<Item = (&'a [u8], Seq)> + use<'a> {
+        let bytes = self.bytes;
+        let mut begin = 0;
+        self.marks().map(move |mark| {
+            let frame = &bytes[begin..mark.end as usize];
+            begin = mark.end as usize;
+            (payload(frame), mark.seq)
+        })
+    }
+
+    /// Where each of them ends, counted from where the first one begins.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = FrameMark> + use<'a> {
+        let offset = self.offset;
+        self.marks.iter().map(move |mark| FrameMark {
+            end: mark.end - offset,
+            seq: mark.seq,
+        })
+    }
+
+    /// Moves the cursor over the first `sent` bytes; where the last frame went in part, over that
+    /// one too, and tells its rest, which its receiver must be sent before anything else.
+    pub fn pass(&self, cursor: &mut Cursor, sent: usize) -> Passed<'a> {
+        if sent >= self.bytes.len() {
+            return self.pass_frames(cursor, self.marks.len(), &[]);
+        }
+        let stop = self.offset as usize + sent;
+        let whole = self.marks.partition_point(|mark| mark.end as usize <= stop);
+        let begin = match whole.checked_sub(1) {
+            Some(before) => self.marks[before].end as usize,
+            None => self.offset as usize,
+        };
+        match self.marks.get(whole) {
+            Some(mark) if stop > begin => {
+                let end = mark.end as usize - self.offset as usize;
+                self.pass_frames(cursor, whole + 1, &self.bytes[sent..end])
+            }
+            _ => self.pass_frames(cursor, whole, &[]),
+        }
+    }
+
+    fn pass_frames(&self, cursor: &mut Cursor, frames: usize, rest: &'a [u8]) -> Passed<'a> {
+        cursor.frame += frames as u64;
+        if let Some(mark) = frames.checked_sub(1).and_then(|last| self.marks.get(last)) {
+            cursor.seq = mark.seq;
+        }
+        Passed { frames, rest }
+    }
+}
+
+/// What a cursor passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed<'a> {
+    /// How many frames.
+    pub frames: usize,
+    /// The bytes of the last one that were not sent.
+    pub rest: &'a [u8],
+}
