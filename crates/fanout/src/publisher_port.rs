@@ -94,11 +94,16 @@ impl PublisherPort {
         self.history = Some(history);
     }
 
-    /// Lets streams speak whose interval is over, hands over the batch, then carries out commands;
-    /// to be called after every batch, when woken, and when [`Publisher::speaks_next`] says.
+    /// Lets streams speak whose interval is over and those that have been quiet for long, hands over
+    /// the batch, then carries out commands; to be called after every batch, when woken, when
+    /// [`Publisher::speaks_next`] says, and some times a second.
     pub fn turn(&mut self, publisher: &mut Publisher, now: Nanos) {
         publisher.speak(now);
+        let beats_on = publisher.beat(now);
         self.hand_over(publisher, now);
+        if beats_on {
+            (self.wake)();
+        }
         for _ in 0..COMMANDS_A_TURN {
             let Ok(command) = self.commands.try_recv() else {
                 break;

@@ -67,11 +67,14 @@ impl Runs {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 
-    /// Begins anew in the same memory.
-    pub(crate) fn begin(&mut self, created: Nanos) {
+    /// Begins anew in the same memory, where there is room for so many bytes, frames and runs.
+    pub(crate) fn begin(&mut self, created: Nanos, bytes: usize, frames: usize, runs: usize) {
         self.bytes.clear();
+        self.bytes.reserve(bytes);
         self.marks.clear();
+        self.marks.reserve(frames);
         self.runs.clear();
+        self.runs.reserve(runs);
         self.created = created;
     }
 

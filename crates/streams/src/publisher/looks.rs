@@ -46,6 +46,15 @@ impl Looks {
         quiet.or_else(|| self.at_busy.pop_front_if(due))
     }
 
+    /// Whether the next look should have been made an eighth of an interval ago.
+    pub(super) fn is_late(&self, now: Nanos) -> bool {
+        let late = |queue: &VecDeque<Look>| {
+            let next = queue.front();
+            next.is_some_and(|look| look.due.0.saturating_add(self.interval / 8) < now.0)
+        };
+        late(&self.at_quiet) || late(&self.at_busy)
+    }
+
     /// Looks at that watch again.
     pub(super) fn again(&mut self, watch: WatchId, generation: u32, is_quiet: bool, now: Nanos) {
         let (queue, after) = if is_quiet {

@@ -210,7 +210,12 @@ impl Outbox {
     pub(super) fn flush(&mut self, now: Nanos) -> Arc<Runs> {
         let last = self.handed_over.take().and_then(Arc::into_inner);
         let mut runs = last.unwrap_or_default();
-        runs.begin(now);
+        runs.begin(
+            now,
+            self.waiting.bytes(),
+            self.waiting.len(),
+            self.dirty.len(),
+        );
         for id in self.dirty.drain(..) {
             if let Some(watch) = self.watches.get_mut(id.0 as usize)
                 && let Some(chain) = watch.chain.take()
@@ -295,6 +300,11 @@ impl Outbox {
             }
         }
         None
+    }
+
+    /// Whether heartbeats are late.
+    pub(super) fn is_late(&self, now: Nanos) -> bool {
+        self.looks.is_late(now)
     }
 
     /// Where a stream stood at its last heartbeat, if it still does.

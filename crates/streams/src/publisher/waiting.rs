@@ -87,6 +87,16 @@ impl Waiting {
         })
     }
 
+    /// How many frames there are.
+    pub(super) const fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Bytes that they have.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// All have been handed over, or nobody wants them.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();

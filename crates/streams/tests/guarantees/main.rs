@@ -20,6 +20,7 @@ mod catching_up;
 mod following;
 mod homes;
 mod losing;
+mod quiet;
 mod restoring;
 mod resuming;
 mod starting;

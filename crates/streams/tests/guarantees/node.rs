@@ -517,5 +517,6 @@ impl Node {
     pub(crate) fn tick(&mut self, after: u64) {
         self.now += after;
         self.publisher.tick(Nanos(self.now));
+        while self.publisher.beat(Nanos(self.now)) {}
     }
 }
