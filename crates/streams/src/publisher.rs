@@ -28,6 +28,7 @@ mod trade_feed;
 
 mod instrument;
 
+mod heartbeat;
 mod writer;
 
 mod resume;
@@ -74,8 +75,6 @@ use partitions::{Partition, Partitions};
 /// How often the size of all logs is looked at, in nanoseconds; between two looks they can grow by
 /// what a second of the market is, some MiB.
 const LOG_CHECK: u64 = 1_000_000_000;
-/// Heartbeats between two batches, some tens of microseconds of work; more only where they are late.
-const HEARTBEATS_AT_ONCE: usize = 256;
 /// What the log of a book may have however many there are.
 const LEAST_LOG: usize = 16 * 1024;
 
@@ -299,24 +298,6 @@ impl Publisher {
             }
             self.check_stale_again(now, after, handle);
         }
-    }
-
-    /// Lets streams that have been quiet for long tell where they stand, some of them at a time: so
-    /// the heartbeats of a hundred thousand streams come between the market's messages and not
-    /// before them. Whether there may be more.
-    pub fn beat(&mut self, now: Nanos) -> bool {
-        let mut left = HEARTBEATS_AT_ONCE;
-        while left > 0 || self.desk.out.is_late(now) {
-            let Some((watch, handle, key)) = self.desk.out.next_quiet(now) else {
-                return false;
-            };
-            if let Some(instrument) = self.instruments.get(handle.0 as usize) {
-                instrument.tell_quiet(watch, key, now, &mut self.desk);
-                self.desk.stats.heartbeats += 1;
-            }
-            left = left.saturating_sub(1);
-        }
-        true
     }
 
     /// The log itself is not heard any more: all that is live goes stale, however short a time ago

@@ -107,12 +107,6 @@ impl Run {
         self.frames().messages()
     }
 
-    /// When it was published.
-    #[must_use]
-    pub const fn created(&self) -> Nanos {
-        self.created
-    }
-
     /// All of its frames.
     #[must_use]
     pub const fn frames(&self) -> Frames<'_> {

@@ -1,6 +1,6 @@
 use market::{
-    Bbo, Channel, Definition, Epoch, Event, Exponents, InstrumentName, Nanos, Position, Price,
-    Reason, Seq, Size, State,
+    Bbo, Channel, Definition, Epoch, Event, Exponents, InstrumentName, Nanos, Price, Reason, Seq,
+    Size, State,
 };
 use wire::{Head, LagKind, Status, View, ViewParams, sbe};
 
@@ -9,13 +9,12 @@ use super::book_messages::write_snapshot;
 use super::desk::Desk;
 use super::home::Home;
 use super::identity::Identity;
-use super::outbox::Stands;
 use super::status_feed::StatusFeed;
 use super::trade_feed::TradeFeed;
 use super::{About, Ledger};
 use crate::pace::Resting;
 use crate::place::{At, Place, Scope};
-use crate::{Handle, PartitionIdentity, Settings, StreamKey, WatchId};
+use crate::{Handle, PartitionIdentity, Settings, WatchId};
 
 /// One instrument: what it is, its book, its trades and its state.
 #[derive(Debug)]
@@ -425,61 +424,6 @@ impl Instrument {
         self.revision += 1;
         self.status.go_live(&self.identity, now, desk);
         true
-    }
-
-    pub(super) fn heartbeat(
-        &self,
-        watches: &[WatchId],
-        channel: Channel,
-        params: ViewParams,
-        now: Nanos,
-        desk: &mut Desk,
-    ) {
-        let (epoch, last) = self.place(channel, params);
-        let head = Head {
-            view: View::from(params),
-            ..self.identity.head(epoch, last.seq, &last.restated_at(now))
-        };
-        desk.out.draft(|sbe| sbe::heartbeat(sbe, &head, channel));
-        desk.out.emit(watches, self.identity.text(), &head);
-    }
-
-    fn stands(&self, key: StreamKey) -> Stands {
-        let (epoch, last) = self.place(key.channel, key.params);
-        Stands {
-            revision: self.revision,
-            position: Position {
-                epoch,
-                seq: last.seq,
-            },
-            log_time: last.log_time,
-        }
-    }
-
-    /// A watched stream that has been quiet for long tells where it stands.
-    pub(super) fn tell_quiet(&self, id: WatchId, key: StreamKey, now: Nanos, desk: &mut Desk) {
-        let known = desk.out.stands(id, self.revision);
-        let stands = known.unwrap_or_else(|| self.stands(key));
-        debug_assert_eq!(
-            stands,
-            self.stands(key),
-            "a stream that said nothing stands where it stood"
-        );
-        let seq = stands.position.seq;
-        let head = Head {
-            instrument: key.instrument,
-            epoch: stands.position.epoch,
-            view: View::from(key.params),
-            prev_seq: seq,
-            seq,
-            event_time: None,
-            log_time: stands.log_time,
-            publish_time: now,
-        };
-        desk.out
-            .draft(|sbe| sbe::heartbeat(sbe, &head, key.channel));
-        desk.out.emit(&[id], self.identity.text(), &head);
-        desk.out.remember(id, stands);
     }
 
     /// A stream that rested may speak.

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use market::{Epoch, Nanos, Position, Seq};
+use market::{Epoch, Nanos, Seq};
 use slab::Slab;
 use wire::packed::Packer;
 use wire::{Encoding, Head, json, sbe};
 
+use super::heartbeat::Stands;
 use super::looks::Looks;
 use super::waiting::{Chain, Waiting};
 use crate::{Handle, Opcode, Run, RunBuilder, Runs, StreamKey, WatchId};
@@ -75,16 +76,6 @@ pub(super) struct Watch {
 struct Start {
     revision: u64,
     run: Arc<Run>,
-}
-
-/// Where a stream stood at its last heartbeat; right until its next message or the instrument's
-/// next revision. So whoever says it again needs not look at the instrument, of which there may be
-/// a hundred thousand that say nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stands {
-    pub(super) revision: u64,
-    pub(super) position: Position,
-    pub(super) log_time: Nanos,
 }
 
 /// What encoding a message for an instrument needs to know of it.
