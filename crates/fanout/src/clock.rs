@@ -1,8 +1,28 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+//! The machine's clocks: the only place where this crate reads them.
 
-use market::Nanos;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// What this machine's clock says; 0 before 1970.
+use market::{Monotonic, Nanos, Now};
+
+/// Both clocks, read together.
+#[must_use]
+pub fn now() -> Now {
+    Now {
+        monotonic: monotonic(),
+        wall: wall_clock(),
+    }
+}
+
+/// Time since this process first asked; it never goes back.
+#[must_use]
+pub fn monotonic() -> Monotonic {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let elapsed = START.get_or_init(Instant::now).elapsed();
+    Monotonic(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// What this machine's wall clock shows; 0 before 1970.
 #[must_use]
 pub fn wall_clock() -> Nanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -50,7 +50,7 @@ pub use access::{
     Access, Algorithm, Denied, Grant, JwtRules, KeyDigest, KeyEntry, KeySet, KeySetError, Mode,
     NotEntitled, OriginError, OriginPattern, Rights, RightsError, StaticKeys,
 };
-pub use clock::wall_clock;
+pub use clock::{monotonic, now, wall_clock};
 pub use directory::{Directory, Listing};
 pub use events::{Events, LastEventId};
 pub use fetcher::{FetchError, Fetcher};

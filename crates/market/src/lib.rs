@@ -48,6 +48,6 @@ pub use recent::{RecentDelta, RecentDeltas};
 pub use saved::{SavedBook, SavedDelta};
 pub use side::{Aggressor, Side};
 pub use state::{Reason, State};
-pub use time::Nanos;
+pub use time::{Monotonic, Nanos, Now};
 pub use trade::Trade;
 pub use venue_checksum::{ChecksumRule, ChecksumText, Decimals, VenueChecksum};
