@@ -2,30 +2,39 @@
 ///
 /// Time is in milliseconds of its owner's own clock, which may wrap: a bucket is full long before.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TokenBucket {
+pub struct TokenBucket {
     /// In thousandths of a token.
     level: u32,
     at: u32,
 }
 
 /// Tokens that a bucket may hold: what 32 bits of thousandths do.
-const MOST: u32 = u32::MAX / 1000;
+const MOST: u32 = u32::MAX / WHOLE;
+/// A token, in thousandths.
+const WHOLE: u32 = 1000;
 
 impl TokenBucket {
-    pub(crate) const fn full(burst: u32, now: u32) -> Self {
-        let level = if burst < MOST { burst } else { MOST } * 1000;
+    /// A full bucket.
+    #[must_use]
+    pub const fn full(burst: u32, now: u32) -> Self {
+        let level = if burst < MOST { burst } else { MOST } * WHOLE;
         Self { level, at: now }
     }
 
     /// Takes a token; `false` when there is none.
-    pub(crate) fn take(&mut self, rate: u32, burst: u32, now: u32) -> bool {
+    pub fn take(&mut self, rate: u32, burst: u32, now: u32) -> bool {
+        self.take_part(WHOLE, rate, burst, now)
+    }
+
+    /// Takes so many thousandths of a token; `false` when there are not as many.
+    pub fn take_part(&mut self, thousandths: u32, rate: u32, burst: u32, now: u32) -> bool {
         let gained = now.wrapping_sub(self.at).saturating_mul(rate);
         if gained > 0 {
-            let most = burst.min(MOST) * 1000;
+            let most = burst.min(MOST) * WHOLE;
             self.level = self.level.saturating_add(gained).min(most);
             self.at = now;
         }
-        let taken = self.level.checked_sub(1000);
+        let taken = self.level.checked_sub(thousandths);
         self.level = taken.unwrap_or(self.level);
         taken.is_some()
     }

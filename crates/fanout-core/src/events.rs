@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 
-use hyper::HeaderMap;
 use market::{Channel, Epoch, InstrumentId, Position, Seq};
 use streams::{Opcode, StreamKey};
 use wire::View;
@@ -18,9 +17,6 @@ pub(crate) const MOST_STREAMS: usize = 128;
 /// With so many streams, every event has an id; with more, the last one of each send has, so that
 /// ids do not outweigh what they are ids of.
 const EACH_ID: usize = 4;
-/// How long a browser waits before it comes back, in milliseconds.
-const RETRY: u32 = 1000;
-
 /// What a client asks to be sent as events.
 #[derive(Debug)]
 pub struct Events {
@@ -32,10 +28,11 @@ pub struct Events {
 
 /// A session of events that is to begin.
 #[derive(Debug)]
-pub(crate) struct EventStart {
-    pub(crate) asked: Events,
+pub struct EventStart {
+    /// What its client asks for.
+    pub asked: Events,
     /// The head of the answer, as it is sent.
-    pub(crate) head: Vec<u8>,
+    pub head: Vec<u8>,
 }
 
 /// Where all streams of a session stood at an event: what its id tells, and a client says again when
@@ -190,23 +187,6 @@ impl EventState {
             out.push(b'\n');
         }
     }
-}
-
-/// The head of the answer, with these lines more, and the first line of its body. The body ends with
-/// the connection, so that no frames of HTTP stand between events.
-pub(crate) fn head(more: &HeaderMap) -> Vec<u8> {
-    let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
-        cache-control: no-store\r\nx-accel-buffering: no\r\nx-content-type-options: nosniff\r\n\
-        connection: close\r\n"
-        .to_vec();
-    for (name, value) in more {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(format!("\r\nretry: {RETRY}\n\n").as_bytes());
-    head
 }
 
 /// Appends a data message, without the empty line that ends its event.

@@ -6,13 +6,13 @@ const SLOTS: usize = 256;
 /// A timer wheel (Varghese and Lauck, 1987, scheme 6): what is due at a tick stands in that tick's
 /// slot, so that adding costs the same however many there are, and a tick looks at its own slot only.
 ///
-/// Pure: ticks are counted by its owner. Holds what was added until it is due; what has become
-/// pointless meanwhile is its owner's to tell.
+/// Ticks are counted by its owner. Entries keep the lowest 32 bits of their tick, which tell it from
+/// all others within 34 years of ticks of 250 ms.
 #[derive(Debug)]
 pub(crate) struct Wheel<T> {
     slots: Box<[Vec<(u32, T)>]>,
     /// The last tick that was looked at.
-    now: u32,
+    now: u64,
 }
 
 impl<T: Copy> Wheel<T> {
@@ -25,13 +25,13 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// The last tick that was looked at.
-    pub(crate) const fn now(&self) -> u32 {
+    pub(crate) const fn now(&self) -> u64 {
         self.now
     }
 
     /// Adds something that is due so many ticks from now, at least one.
     pub(crate) fn add(&mut self, ticks: u32, item: T) {
-        let due = self.now.wrapping_add(ticks.max(1));
+        let due = low(self.now.wrapping_add(u64::from(ticks.max(1))));
         push_closely(&mut self.slots[slot(due)], (due, item));
     }
 
@@ -39,7 +39,7 @@ impl<T: Copy> Wheel<T> {
     /// keeps no memory of what it had.
     pub(crate) fn tick(&mut self) -> impl Iterator<Item = T> + use<T> {
         self.now = self.now.wrapping_add(1);
-        let now = self.now;
+        let now = low(self.now);
         let slot = &mut self.slots[slot(now)];
         let mut due = std::mem::take(slot);
         due.retain(|entry| {
@@ -51,6 +51,12 @@ impl<T: Copy> Wheel<T> {
         });
         due.into_iter().map(|(_, item)| item)
     }
+}
+
+/// The bits of a tick that entries keep.
+#[expect(clippy::cast_possible_truncation, reason = "a modulus")]
+const fn low(tick: u64) -> u32 {
+    tick as u32
 }
 
 const fn slot(tick: u32) -> usize {
@@ -66,7 +72,7 @@ mod tests {
         #[test]
         fn everything_is_due_at_its_tick_and_once(
             waits in prop::collection::vec(0_u32..1_000, 0..50),
-            start in prop::sample::select(vec![0_u32, u32::MAX - 300]),
+            start in prop::sample::select(vec![0, u64::from(u32::MAX) - 300, u64::MAX - 300]),
         ) {
             let mut wheel = Wheel::new();
             wheel.now = start;

@@ -5,9 +5,8 @@
 
 use market::Nanos;
 
-use super::pump::{Batch, Plan};
-use super::state::State;
-use crate::clock::wall_clock;
+use super::Core;
+use super::pump::{Batch, Plan, Segment};
 use crate::events::write_data;
 use crate::session::Phase;
 
@@ -15,40 +14,43 @@ use crate::session::Phase;
 /// of events may hold besides a WebSocket's half frame.
 const VISIT: usize = 16 * 1024;
 
-impl State {
+impl Core {
     /// Makes what a session of events is sent next its own, if there is anything.
     pub(super) fn fill_events(&mut self, index: usize, batch: &mut Batch) {
         let mut plan = Plan::of(index);
         let mut segments = batch.take_segments();
         self.plan_streams(index, &mut plan, &mut segments, VISIT);
-        // Whoever fell too far behind may have been disconnected meanwhile.
-        let ended = self.sessions[index].is_ending();
+        // One that lagged too far may have been disconnected meanwhile.
+        let session = self.sessions.get(index);
+        let ended = session.is_none_or(|session| session.is_ending());
         if !segments.is_empty() && !ended {
             self.write_events(index, &segments);
             let begin = plan.created();
             if begin != Nanos(0) {
-                self.metrics
-                    .stage_queue
-                    .record_ns(wall_clock().since(begin));
+                let waited = self.now.wall.since(begin);
+                self.metrics.stage_queue.record_ns(waited);
             }
         }
         batch.give_segments(segments);
     }
 
-    fn write_events(&mut self, index: usize, segments: &[super::pump::Segment]) {
-        let Some(mut events) = self.sessions[index].about.events.take() else {
+    fn write_events(&mut self, index: usize, segments: &[Segment]) {
+        let session = self.sessions.get_mut(index);
+        let Some(mut events) = session.and_then(|session| session.events.take()) else {
             return;
         };
         let each_has_id = events.each_has_id();
         let mut out = Vec::with_capacity(VISIT + VISIT / 4);
         let mut left: usize = segments.len();
         for segment in segments {
-            let session = &self.sessions[index];
+            left -= 1;
             let sub = segment.sub();
+            let Some(session) = self.sessions.get(index) else {
+                break;
+            };
             let begins = session
                 .sub(sub)
-                .is_some_and(|sub| matches!(sub.phase, Phase::Starting | Phase::Paging));
-            left -= 1;
+                .is_some_and(|sub| sub.phase.has_beginning() && sub.phase != Phase::Replaying);
             if let Some(frames) = self.frames(session, segment) {
                 let mut messages = frames.messages().peekable();
                 while let Some((message, seq)) = messages.next() {
@@ -61,16 +63,18 @@ impl State {
                 }
             }
             self.pass_whole(index, segment);
-            let whole = self.sessions[index].sub(sub).filter(|sub| {
+            let session = self.sessions.get(index);
+            let whole = session.and_then(|session| session.sub(sub)).filter(|sub| {
                 // Its beginning was sent to the end.
-                begins && matches!(sub.phase, Phase::Live | Phase::Parked)
+                begins && matches!(sub.phase, Phase::Live | Phase::Due | Phase::Parked)
             });
             if let Some(sub) = whole {
                 events.began(segment.sub(), sub.position());
             }
         }
-        let session = &mut self.sessions[index];
-        session.about.events = Some(events);
-        session.outgoing().push_rest(&out);
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.events = Some(events);
+            session.outgoing().push_framed(&out);
+        }
     }
 }

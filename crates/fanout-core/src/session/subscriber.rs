@@ -42,6 +42,14 @@ pub(crate) enum Phase {
     Joining,
     /// It may begin, and the answer to its request has not been sent.
     Held,
+    /// Likewise, and it has yet to ask for what it begins with.
+    HeldDue,
+    /// It is to ask for what it begins with, or for more of that.
+    Due,
+    /// It asked for what it begins with.
+    Asked,
+    /// It is sent a part of what it begins with, and is to ask for more after it.
+    Leading,
     /// It is sent its beginning, or what catches it up.
     Starting,
     /// It is sent a part of what catches it up, and is to ask for more behind it.
@@ -72,9 +80,17 @@ pub(crate) enum Past {
 }
 
 impl Phase {
+    /// Whether its publisher was asked for what it begins with, or for what catches it up.
+    pub(crate) const fn has_asked(self) -> bool {
+        matches!(self, Self::Asked | Self::Fallen)
+    }
+
     /// Whether it is sent what only it is sent, before its stream's runs.
     pub(crate) const fn has_beginning(self) -> bool {
-        matches!(self, Self::Starting | Self::Paging | Self::Replaying)
+        matches!(
+            self,
+            Self::Starting | Self::Leading | Self::Paging | Self::Replaying
+        )
     }
 }
 
@@ -83,6 +99,7 @@ impl Traits {
     const QUEUED: u8 = 1 << 1;
     const BEFORE: u8 = 1 << 2;
     const HELD: u8 = 1 << 3;
+    const RESUMES: u8 = 1 << 4;
 
     const fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
@@ -165,6 +182,16 @@ impl Sub {
         self.traits.set(Traits::BEFORE, past == Past::Before);
         self.traits.set(Traits::HELD, past == Past::Held);
         was
+    }
+
+    /// Whether what it begins with is to lead on from its position.
+    pub(crate) const fn resumes(&self) -> bool {
+        self.traits.has(Traits::RESUMES)
+    }
+
+    /// Sets whether what it begins with is to lead on from its position.
+    pub(crate) const fn set_resumes(&mut self, resumes: bool) {
+        self.traits.set(Traits::RESUMES, resumes);
     }
 
     /// Whether the stream's ring is of use to it.

@@ -42,10 +42,13 @@ pub trait Tracer: Send + Sync {
 }
 
 /// The marks of one batch.
-pub(crate) struct Marks {
-    pub(crate) tracer: Arc<dyn Tracer>,
-    pub(crate) published: Nanos,
-    pub(crate) marks: Vec<Mark>,
+pub struct Marks {
+    /// Who hears of them.
+    pub tracer: Arc<dyn Tracer>,
+    /// When the publisher handed the batch over.
+    pub published: Nanos,
+    /// The records.
+    pub marks: Vec<Mark>,
 }
 
 impl std::fmt::Debug for Marks {

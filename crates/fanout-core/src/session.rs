@@ -1,103 +1,83 @@
+//! One client's session: its subscriptions, and what it is still to be sent.
+
+mod beginnings;
 mod subscriber;
 
-use std::io::{self, Read as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
 
+use market::{Monotonic, Position};
 use streams::{Cursor, Opcode, Run};
 use wire::Encoding;
 use wire::control::{Outcome, RequestId, StreamKey, Subscribed};
 
-use crate::addresses::Counted;
+use crate::Grant;
 use crate::events::{self, EventState};
 use crate::inbound::Inbound;
 use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
-use crate::seats::Seat;
-use crate::tls::Tls;
 use subscriber::NOBODY;
 
+pub(crate) use beginnings::{Beginning, Beginnings, Weight};
 pub(crate) use subscriber::{Past, Phase, Sub};
 
-/// One client's connection.
+/// One client's session.
 ///
 /// A hundred thousand of them may be idle, so whatever a session needs only while something is
 /// under way is in a box that is given back.
+///
+/// Invariants:
+/// - The list of subscriptions that have something to send holds each once, and only those that exist.
+/// - No message of a stream is planned while the session has bytes of its own to send.
 pub(crate) struct Session {
-    pub(crate) io: TcpStream,
-    /// Tells it from earlier sessions in its place.
+    /// Distinguishes it from earlier sessions in its place.
     pub(crate) token: u32,
     pub(crate) encoding: Encoding,
-    /// Whether it waits in its shard's list of sessions to be sent to.
+    /// Whether it is in the list of sessions to be sent to.
     pub(crate) queued: bool,
-    /// The socket took less than it was given; nothing is sent before it is writable again.
+    /// Its socket is full: nothing is sent before it is writable again.
     pub(crate) blocked: bool,
-    /// The socket may have something to read.
-    pub(crate) readable: bool,
-    /// Whether it waits in its shard's list of sessions to be read from.
-    pub(crate) reading: bool,
-    /// Anything came from the client since its ping was last looked after.
+    /// Something came from the client since its ping was last looked after.
     pub(crate) heard: bool,
     pub(crate) ping: Ping,
-    /// The socket is of no more use.
+    /// The connection is of no more use.
     pub(crate) gone: bool,
-    /// Its bytes go through [`About::tls`].
-    pub(crate) is_tls: bool,
-    /// Its messages are events, as [`About::events`] knows them.
+    /// Whether its messages are framed as events: see [`EventState`].
     pub(crate) is_events: bool,
-    /// Subscribers that have something to send, each once: the first and the last of a list that
+    /// How many times in a row it was found without streams.
+    pub(crate) idle_looks: u16,
+    /// Subscriptions that have something to send, each once: the first and the last of a list that
     /// goes on in each one's [`Sub`].
     first_ready: u16,
     last_ready: u16,
+    /// The last subscription's token.
+    last_token: u16,
     /// By index; a place that nobody has is taken again.
     subs: Vec<Sub>,
-    /// The last subscriber's token.
-    last_token: u16,
     /// What has to be sent before anything of its streams.
     pub(crate) outgoing: Option<Box<Outgoing>>,
     /// What was received and not read yet.
     pub(crate) inbound: Option<Box<Inbound>>,
     /// The request that waits for its publishers; no other is read before it is answered.
     pub(crate) request: Option<Box<PendingRequest>>,
-    /// What its subscribers begin with.
-    starts: Vec<Beginning>,
+    /// What its subscriptions begin with, or are caught up with.
+    beginnings: Option<Box<Beginnings>>,
     pub(crate) ending: Option<Box<Ending>>,
     pub(crate) bucket: TokenBucket,
     /// Messages of its streams and bytes that it was sent.
     pub(crate) messages_out: u64,
     pub(crate) bytes_out: u64,
-    /// What is asked seldom.
-    pub(crate) about: Box<About>,
-}
-
-/// What is asked of a session seldom: when it comes, asks for streams, and ends.
-pub(crate) struct About {
-    pub(crate) seat: Seat,
-    /// The client's address, as the balancer tells it where there is one.
-    pub(crate) peer: SocketAddr,
-    pub(crate) tls: Option<Box<Tls>>,
-    pub(crate) opened: Instant,
-    /// Messages that a catch-up replaced.
-    pub(crate) conflated: u64,
+    /// What its client may have.
+    pub(crate) grant: Arc<Grant>,
     /// What a session of events has besides; none of a WebSocket.
     pub(crate) events: Option<Box<EventState>>,
-    /// Its connection counts for its address as long as it lives.
-    pub(crate) _counted: Option<Counted>,
+    pub(crate) opened: Monotonic,
+    /// Messages that a catch-up replaced.
+    pub(crate) conflated: u32,
 }
 
 // 19,000 idle sessions with ten streams each are to stay below 1 KiB each.
 const _: () = assert!(size_of::<Session>() <= 144);
-const _: () = assert!(size_of::<About>() <= 112);
 const _: () = assert!(size_of::<Sub>() <= 32);
-
-/// What a subscriber is sent before its stream's runs.
-pub(crate) struct Beginning {
-    pub(crate) sub: u16,
-    pub(crate) run: Arc<Run>,
-    /// How far in that run it is.
-    pub(crate) cursor: Cursor,
-}
 
 /// The state of a session's ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,18 +88,33 @@ pub(crate) enum Ping {
     Sent,
 }
 
-/// A close frame is to be sent, or was; at the latest then the connection is cut.
+/// A close frame is to be sent, or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
     pub(crate) code: u16,
     pub(crate) reason: Box<str>,
-    /// When that is.
-    pub(crate) until: Instant,
+    /// Who closed first: a client's own code says nothing of the node.
+    pub(crate) by: ClosedBy,
+    /// The tick at which the connection is cut at the latest.
+    pub(crate) until: u64,
     /// Whether the client has closed as well: nothing is left but to send what is outgoing.
     pub(crate) answered: bool,
-    /// Whether what the client sends has no meaning any more. It is still received, since a
-    /// socket that is dropped with unread bytes takes the close frame back.
+    /// Whether what the client sends has no meaning any more. It is still received for a while,
+    /// since a socket that is dropped with unread bytes takes the close frame back.
     pub(crate) deaf: bool,
+    /// Bytes that were received and thrown away since.
+    pub(crate) discarded: u32,
+}
+
+/// Which side closed a session first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// The node.
+    Node,
+    /// The client, with a code of its own.
+    Client,
+    /// Neither: the connection was lost.
+    Nobody,
 }
 
 /// A `subscribe` or an `update` whose streams are being joined.
@@ -138,14 +133,16 @@ pub(crate) enum JoiningOp {
     Update,
 }
 
-/// A subscriber whose publisher was asked.
+/// A subscription whose publisher was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Joining {
     pub(crate) sub: u16,
     /// Which result its outcome will be.
     pub(crate) result: usize,
-    /// The subscriber that ends when this one may begin.
+    /// The subscription that ends when this one may begin.
     pub(crate) replaces: Option<u16>,
+    /// What its client has.
+    pub(crate) resume: Option<Position>,
 }
 
 /// One stream of it.
@@ -170,38 +167,39 @@ impl PendingRequest {
 
 impl Session {
     pub(crate) fn new(
-        io: TcpStream,
         token: u32,
         encoding: Encoding,
         bucket: TokenBucket,
-        about: About,
+        grant: Arc<Grant>,
+        events: Option<Box<EventState>>,
+        opened: Monotonic,
     ) -> Self {
         Self {
-            io,
             token,
             encoding,
             queued: false,
             blocked: false,
-            readable: false,
-            reading: false,
             heard: true,
             ping: Ping::None,
             gone: false,
-            is_tls: about.tls.is_some(),
-            is_events: about.events.is_some(),
+            is_events: events.is_some(),
+            idle_looks: 0,
             first_ready: NOBODY,
             last_ready: NOBODY,
-            subs: Vec::new(),
             last_token: 0,
+            subs: Vec::new(),
             outgoing: None,
             inbound: None,
             request: None,
-            starts: Vec::new(),
+            beginnings: None,
             ending: None,
             bucket,
             messages_out: 0,
             bytes_out: 0,
-            about: Box::new(about),
+            grant,
+            events,
+            opened,
+            conflated: 0,
         }
     }
 
@@ -209,36 +207,10 @@ impl Session {
         self.ending.is_some()
     }
 
-    /// Whether nothing is left to do.
+    /// Returns whether nothing is left to do.
     pub(crate) fn has_ended(&self) -> bool {
-        let said = self.ending.as_ref().is_some_and(|ending| ending.answered);
-        self.gone || said && self.outgoing.is_none() && !self.holds_records()
-    }
-
-    /// Whether its TLS holds what the socket has not taken.
-    pub(crate) fn holds_records(&self) -> bool {
-        let tls = self.about.tls.as_ref().filter(|_| self.is_tls);
-        tls.is_some_and(|tls| tls.holds_records())
-    }
-
-    /// Receives what there is; 0 is the end.
-    pub(crate) fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match &mut self.about.tls {
-            Some(tls) if self.is_tls => tls.receive(&self.io, into),
-            _ => self.io.read(into),
-        }
-    }
-
-    /// Says that nothing comes any more, once everything has gone.
-    pub(crate) fn end_sending(&mut self) {
-        if let Some(tls) = &mut self.about.tls {
-            tls.send_end();
-            if !matches!(tls.flush(&self.io), Ok(true)) {
-                // Its socket is full: it is ended when it has room.
-                return;
-            }
-        }
-        let _ended = self.io.shutdown(Shutdown::Write);
+        let answered = self.ending.as_ref().is_some_and(|ending| ending.answered);
+        self.gone || answered && self.outgoing.is_none() && !self.blocked
     }
 
     /// Whether what the client sends is thrown away.
@@ -256,7 +228,7 @@ impl Session {
         if self.is_events {
             let mut event = Vec::with_capacity(payload.len() + 32);
             events::write_own(&mut event, opcode, payload);
-            self.outgoing().push_rest(&event);
+            self.outgoing().push_framed(&event);
         } else {
             self.outgoing().push(opcode, payload);
         }
@@ -265,6 +237,19 @@ impl Session {
     /// How many bytes of its own it has to send.
     pub(crate) fn outgoing_len(&self) -> usize {
         self.outgoing.as_ref().map_or(0, |outgoing| outgoing.len())
+    }
+
+    /// Whether requests are read: not while one waits for its publishers, and not while the client
+    /// does not read its answers.
+    pub(crate) fn takes_requests(&self) -> bool {
+        let answers = self.outgoing.as_ref().map_or(0, |it| it.answers());
+        !self.gone && self.request.is_none() && answers <= Outgoing::ANSWERS
+    }
+
+    /// Whether anything of the client can be taken in.
+    pub(crate) fn may_receive(&self) -> bool {
+        let is_full = self.inbound.as_ref().is_some_and(|inbound| inbound.is_full());
+        self.takes_requests() && !is_full
     }
 
     /// The subscriber at an index, if there is one.
@@ -370,6 +355,12 @@ impl Session {
         self.first_ready != NOBODY
     }
 
+    /// Empties the list of those that have something to send: nothing of its streams is sent any
+    /// more.
+    pub(crate) fn forget_ready(&mut self) {
+        while self.pop_ready().is_some() {}
+    }
+
     fn unqueue(&mut self, index: usize) {
         let queued = self.subs.iter().filter(|sub| sub.is_queued()).count();
         for _ in 0..queued {
@@ -380,34 +371,46 @@ impl Session {
         }
     }
 
-    /// What a subscriber begins with.
+    /// What a subscription begins with.
     pub(crate) fn start_of(&self, sub: usize) -> Option<&Beginning> {
-        self.starts
-            .iter()
-            .find(|start| usize::from(start.sub) == sub)
+        self.beginnings.as_ref()?.of(sub)
     }
 
     /// Likewise, to change.
     pub(crate) fn start_of_mut(&mut self, sub: usize) -> Option<&mut Beginning> {
-        self.starts
-            .iter_mut()
-            .find(|start| usize::from(start.sub) == sub)
+        self.beginnings.as_mut()?.of_mut(sub)
     }
 
-    /// Sets what a subscriber begins with.
+    /// Sets what a subscription begins with.
     pub(crate) fn begin_with(&mut self, sub: usize, run: Arc<Run>, cursor: Cursor) {
         let Ok(sub) = u16::try_from(sub) else {
             return;
         };
-        let start = Beginning { sub, run, cursor };
-        self.starts.push(start);
+        self.beginnings_mut().hold(Beginning { sub, run, cursor });
     }
 
-    /// A subscriber has been sent what it begins with.
+    /// A subscription has been sent what it begins with.
     pub(crate) fn forget_start(&mut self, sub: usize) {
-        self.starts.retain(|start| usize::from(start.sub) != sub);
-        if self.starts.is_empty() {
-            self.starts = Vec::new();
+        if let Some(beginnings) = &mut self.beginnings {
+            beginnings.forget(sub);
+            self.drop_beginnings();
+        }
+    }
+
+    /// Whether no subscription waits for its beginning, or holds one.
+    pub(crate) const fn has_no_beginnings(&self) -> bool {
+        self.beginnings.is_none()
+    }
+
+    /// What its subscriptions begin with, to add to.
+    pub(crate) fn beginnings_mut(&mut self) -> &mut Beginnings {
+        self.beginnings.get_or_insert_default()
+    }
+
+    /// Gives the memory back once nothing is kept there.
+    pub(crate) fn drop_beginnings(&mut self) {
+        if self.beginnings.as_ref().is_some_and(|it| it.is_empty()) {
+            self.beginnings = None;
         }
     }
 }
@@ -415,25 +418,13 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seats::Seats;
     use market::Seq;
     use wire::control::Policy;
 
     fn session() -> Session {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let io = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let seat = Arc::new(Seats::new(1)).take(&Arc::default()).unwrap();
         let bucket = TokenBucket::full(1, 0);
-        let about = About {
-            seat,
-            peer: ([127, 0, 0, 1], 1).into(),
-            tls: None,
-            opened: Instant::now(),
-            conflated: 0,
-            events: None,
-            _counted: None,
-        };
-        Session::new(io, 1, Encoding::Sbe, bucket, about)
+        let opened = Monotonic(0);
+        Session::new(1, Encoding::Sbe, bucket, Arc::default(), None, opened)
     }
 
     fn sub() -> Sub {

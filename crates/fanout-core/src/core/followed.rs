@@ -1,15 +1,14 @@
-//! Telling of the records that are followed.
+//! Reporting traced records once they have been sent.
 
 use std::sync::Arc;
 
 use market::Nanos;
 
-use super::state::State;
-use crate::clock::wall_clock;
-use crate::link::RunFor;
+use super::Core;
+use crate::message::RunFor;
 use crate::trace::{Mark, Marks, Passage};
 
-/// A followed record that the pass at hand sends.
+/// A traced record that the pass at hand sends.
 pub(super) struct Followed {
     marks: Arc<Marks>,
     mark: Mark,
@@ -18,26 +17,23 @@ pub(super) struct Followed {
     subscribers: usize,
 }
 
-impl State {
-    /// Remembers those of a batch's followed records that somebody here is sent.
+impl Core {
+    /// Remembers those of a batch's traced records that somebody here is sent.
     pub(super) fn follow(&mut self, marks: &Arc<Marks>, runs: &[RunFor]) {
-        let taken = wall_clock();
         for mark in &marks.marks {
             let mut followed = Followed {
                 marks: Arc::clone(marks),
                 mark: *mark,
-                taken,
+                taken: self.now.wall,
                 streams: 0,
                 subscribers: 0,
             };
             for run in runs {
-                let stream = self.streams.get(run.slot);
-                let stream = stream.filter(|stream| stream.generation == run.generation);
-                if let Some(stream) = stream
+                if let Some(stream) = self.streams.find(run.slot, run.generation)
                     && stream.key.instrument == mark.instrument
                 {
                     followed.streams += 1;
-                    followed.subscribers += stream.subs.len();
+                    followed.subscribers += stream.subs().len();
                 }
             }
             if followed.subscribers > 0 {
@@ -47,21 +43,19 @@ impl State {
     }
 
     /// All sessions have been visited.
-    pub(super) fn tell_passages(&mut self) {
-        if self.followed.is_empty() {
-            return;
-        }
-        let sent = wall_clock();
+    pub(super) fn report_passages(&mut self) {
+        let (shard, sent) = (self.index, self.now.wall);
         for followed in self.followed.drain(..) {
-            followed.marks.tracer.passed(Passage {
+            let passage = Passage {
                 mark: followed.mark,
-                shard: self.index,
+                shard,
                 published: followed.marks.published,
                 taken: followed.taken,
                 sent,
                 streams: followed.streams,
                 subscribers: followed.subscribers,
-            });
+            };
+            self.out.passages.push((followed.marks, passage));
         }
     }
 }

@@ -1,0 +1,233 @@
+//! Pings, deadlines, and sessions that are of no use.
+
+use std::time::Duration;
+
+use market::Monotonic;
+use streams::Opcode;
+use wire::close;
+
+use super::Core;
+use crate::session::Ping;
+use crate::sessions::number;
+use crate::wheel::Wheel;
+
+/// How exact pings and deadlines are.
+pub(super) const TICK: Duration = Duration::from_millis(250);
+/// The most time that may pass between two looks at the clock. More means that the process was
+/// stopped or its machine paused: nobody was read from meanwhile, so nobody is held to it.
+const MOST_AT_ONCE: Duration = Duration::from_millis(500);
+/// How often a session without streams is sent something. Streams publish where they are every few
+/// seconds; so whoever receives nothing from a node for some seconds more, a client or a balancer,
+/// knows that the node hangs or is gone.
+const QUIET: Duration = Duration::from_secs(4);
+/// The longest wait for an expiry: wall clocks are set, and then it comes earlier.
+const EXPIRY_LOOK: Duration = Duration::from_secs(60);
+
+/// When sessions are to be looked after.
+///
+/// It counts the time in which its owner ran. While a process is stopped no socket is read, so a
+/// client's pong may lie there: time that passed meanwhile says nothing about the client.
+pub(super) struct Timers {
+    wheel: Wheel<Check>,
+    /// When the clock was last looked at.
+    seen: Monotonic,
+    /// How long the owner has run.
+    ran: Duration,
+}
+
+/// A session that is to be looked after.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Check {
+    session: u32,
+    token: u32,
+    what: What,
+}
+
+/// What it is looked after for.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    /// Whether it lives.
+    Life,
+    /// Whether it has streams, and was sent anything.
+    Quiet,
+    /// Whether what let it in still holds.
+    Expiry,
+}
+
+impl Timers {
+    pub(super) fn new(now: Monotonic) -> Self {
+        Self {
+            wheel: Wheel::new(),
+            seen: now,
+            ran: Duration::ZERO,
+        }
+    }
+
+    /// When the next tick is.
+    pub(super) fn next_tick(&self) -> Monotonic {
+        let ticks = u32::try_from(self.ran.as_nanos() % TICK.as_nanos());
+        let into = Duration::from_nanos(u64::from(ticks.unwrap_or(0)));
+        self.seen + (TICK - into)
+    }
+
+    /// The tick of now.
+    pub(super) const fn tick(&self) -> u64 {
+        self.wheel.now()
+    }
+
+    /// The checks that are due by now; those that are added meanwhile are due later.
+    fn due(&mut self, now: Monotonic) -> Vec<Check> {
+        self.ran += now.since(self.seen).min(MOST_AT_ONCE);
+        self.seen = now;
+        let ticks = self.ran.as_nanos() / TICK.as_nanos();
+        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+        let mut due = Vec::new();
+        while self.wheel.now() < ticks {
+            due.extend(self.wheel.tick());
+        }
+        due
+    }
+
+    fn add(&mut self, after: Duration, check: Check) {
+        self.wheel.add(ticks(after), check);
+    }
+}
+
+/// A span in ticks, rounded up.
+pub(super) fn ticks(span: Duration) -> u32 {
+    u32::try_from(span.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u32::MAX)
+}
+
+impl Core {
+    /// Schedules what a new session is looked after for.
+    pub(super) fn schedule_session(&mut self, index: usize, expires: Option<u64>) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let check = Check {
+            session: number(index),
+            token: session.token,
+            what: What::Life,
+        };
+        let what = What::Quiet;
+        self.timers.add(self.settings.ping_interval, check);
+        self.timers.add(QUIET, Check { what, ..check });
+        if let Some(expires) = expires {
+            self.look_at_expiry(check, expires);
+        }
+    }
+
+    /// Looks after a closing session once its time is up.
+    pub(super) fn schedule_cut(&mut self, index: usize, after: Duration) {
+        if let Some(session) = self.sessions.get(index) {
+            let check = Check {
+                session: number(index),
+                token: session.token,
+                what: What::Life,
+            };
+            self.timers.add(after, check);
+        }
+    }
+
+    /// Looks after each session whose time has come, once.
+    pub(super) fn look_after_due(&mut self) {
+        for check in self.timers.due(self.now.monotonic) {
+            let Some(session) = self.sessions.find(check.session, check.token) else {
+                continue;
+            };
+            match check.what {
+                What::Life => self.look_after(check),
+                What::Quiet if session.is_ending() => {}
+                What::Quiet => self.break_silence(check),
+                What::Expiry => {
+                    if let Some(expires) = session.grant.expires() {
+                        self.look_at_expiry(check, expires);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Leaves a session alone that showed life since the last look; else sends it a ping, and closes
+    /// it when that brings no sign of life either.
+    fn look_after(&mut self, check: Check) {
+        let index = check.session as usize;
+        let tick = self.timers.tick();
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        if let Some(ending) = &session.ending {
+            if ending.until <= tick {
+                self.lose(index);
+            }
+            return;
+        }
+        if session.is_events {
+            // Nobody answers a comment; the owner's socket notices when nobody takes it.
+            if session.outgoing.is_none() {
+                self.ping(index);
+            }
+            self.timers.add(self.settings.ping_interval, check);
+            return;
+        }
+        let heard = std::mem::replace(&mut session.heard, false);
+        if heard {
+            session.ping = Ping::None;
+            self.timers.add(self.settings.ping_interval, check);
+        } else if session.ping == Ping::Sent {
+            self.metrics.heartbeat_failures.inc();
+            self.close(index, close::HEARTBEAT, "no answer to a ping");
+        } else {
+            session.ping = Ping::Sent;
+            self.ping(index);
+            self.timers.add(self.settings.pong_timeout, check);
+        }
+    }
+
+    fn ping(&mut self, index: usize) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.say(Opcode::Ping, b"");
+            self.metrics.pings.inc();
+            self.sessions.mark_to_send(index);
+        }
+    }
+
+    /// Pings a session that has no streams, and closes it when that goes on for too long: it holds a
+    /// place that another client could use.
+    fn break_silence(&mut self, check: Check) {
+        let index = check.session as usize;
+        let most = self.settings.idle_session_timeout;
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        let is_idle = session.request.is_none() && session.subs().next().is_none();
+        session.idle_looks = if is_idle {
+            session.idle_looks.saturating_add(1)
+        } else {
+            0
+        };
+        if is_idle && QUIET * u32::from(session.idle_looks) >= most && !most.is_zero() {
+            self.close(index, close::IDLE, "no stream for too long");
+            return;
+        }
+        // A socket that takes nothing would only have more to take.
+        if is_idle && !session.blocked && session.outgoing.is_none() {
+            self.ping(index);
+        }
+        self.timers.add(QUIET, check);
+    }
+
+    /// Closes a session whose token has expired, or looks again when it will have.
+    fn look_at_expiry(&mut self, check: Check, expires: u64) {
+        let now = self.now.wall.0 / 1_000_000_000;
+        let left = Duration::from_secs(expires.saturating_sub(now));
+        if left.is_zero() {
+            let index = check.session as usize;
+            self.close(index, close::EXPIRED, "the token has expired");
+            return;
+        }
+        let what = What::Expiry;
+        self.timers
+            .add(left.min(EXPIRY_LOOK), Check { what, ..check });
+    }
+}

@@ -1,0 +1,74 @@
+use streams::{Opcode, append_frame};
+
+/// Bytes of its own that a session has still to send, before anything of its streams: the rest of
+/// one frame of which the socket took a part, then answers and control frames.
+///
+/// Bounded by the unsent rest of one frame (64 KiB), [`Outgoing::ANSWERS`] and one answer more,
+/// and one ping at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    bytes: Vec<u8>,
+    sent: usize,
+    /// Where the rest of the stream's frame ends.
+    rest: usize,
+}
+
+impl Outgoing {
+    /// Bytes of answers and pongs that may wait before the session is no longer read from: a client
+    /// that does not read what it asked for is not asked for more.
+    pub(crate) const ANSWERS: usize = 8 * 1024;
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.bytes.len() == self.sent
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// How many bytes of answers and control frames wait.
+    pub(crate) fn answers(&self) -> usize {
+        self.bytes.len() - self.sent.max(self.rest)
+    }
+
+    /// What has still to be sent.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// Adds a frame.
+    pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+        append_frame(&mut self.bytes, opcode, payload);
+    }
+
+    /// Adds bytes of the node's own that are framed already.
+    pub(crate) fn push_framed(&mut self, framed: &[u8]) {
+        self.bytes.extend_from_slice(framed);
+    }
+
+    /// Adds bytes that end a frame of a stream; nothing of the node's own waits then.
+    pub(crate) fn push_rest(&mut self, rest: &[u8]) {
+        self.bytes.extend_from_slice(rest);
+        self.rest = self.bytes.len();
+    }
+
+    /// So many more bytes went.
+    pub(crate) fn pass(&mut self, sent: usize) {
+        self.sent = (self.sent + sent).min(self.bytes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_frame_does_not_count_as_answers() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push_rest(&[7; 1000]);
+        outgoing.push(Opcode::Pong, b"abc");
+        assert_eq!((outgoing.len(), outgoing.answers()), (1005, 5));
+        outgoing.pass(1002);
+        assert_eq!((outgoing.len(), outgoing.answers()), (3, 3));
+    }
+}

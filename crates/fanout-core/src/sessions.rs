@@ -1,0 +1,166 @@
+use std::collections::VecDeque;
+
+use slab::Slab;
+
+use crate::session::Session;
+
+/// All sessions of a shard, and who of them has something to do.
+///
+/// Invariants:
+/// - A session is in the list of those to be sent to at most once, and not while its socket is full.
+/// - `blocked` is the number of sessions whose sockets are full.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    slab: Slab<Session>,
+    /// Those that have something to send, each once.
+    to_send: VecDeque<u32>,
+    /// Those that may be read from again.
+    to_read: Vec<u32>,
+    /// Those that may have ended.
+    to_end: Vec<u32>,
+    blocked: usize,
+    tokens: u32,
+}
+
+impl Sessions {
+    /// Takes a session in, which is made with a token of its own; returns its index.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(u32) -> Session) -> usize {
+        self.tokens = self.tokens.wrapping_add(1);
+        self.slab.insert(make(self.tokens))
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&Session> {
+        self.slab.get(index)
+    }
+
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Session> {
+        self.slab.get_mut(index)
+    }
+
+    /// The session that has this index and this token.
+    pub(crate) fn find(&mut self, index: u32, token: u32) -> Option<&mut Session> {
+        let session = self.slab.get_mut(index as usize);
+        session.filter(|session| session.token == token)
+    }
+
+    pub(crate) fn remove(&mut self, index: usize) -> Option<Session> {
+        let session = self.slab.try_remove(index)?;
+        self.blocked -= usize::from(session.blocked);
+        Some(session)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Session)> {
+        self.slab.iter()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// How many sessions' sockets are full.
+    pub(crate) const fn blocked(&self) -> usize {
+        self.blocked
+    }
+
+    /// The session has something to send; while its socket is full, that waits.
+    pub(crate) fn mark_to_send(&mut self, index: usize) {
+        if let Some(session) = self.slab.get_mut(index)
+            && !session.queued
+            && !session.blocked
+        {
+            session.queued = true;
+            self.to_send.push_back(number(index));
+        }
+    }
+
+    /// Has a session with room send what a subscription has, if it exists and `is_ready` says so.
+    pub(crate) fn mark_sub(
+        &mut self,
+        (number, sub): (u32, u16),
+        is_ready: impl FnOnce(&crate::session::Sub) -> bool,
+    ) {
+        let Some(session) = self.slab.get_mut(number as usize) else {
+            return;
+        };
+        let sub = usize::from(sub);
+        if !session.sub(sub).is_some_and(is_ready) {
+            return;
+        }
+        session.mark_ready(sub);
+        if !session.queued && !session.blocked {
+            session.queued = true;
+            self.to_send.push_back(number);
+        }
+    }
+
+    /// How many sessions have something to send.
+    pub(crate) fn sendable(&self) -> usize {
+        self.to_send.len()
+    }
+
+    /// The next session that has something to send.
+    pub(crate) fn next_to_send(&mut self) -> Option<usize> {
+        while let Some(index) = self.to_send.pop_front() {
+            let index = index as usize;
+            if let Some(session) = self.slab.get_mut(index) {
+                session.queued = false;
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    /// The socket is full: nothing is sent before it is writable.
+    pub(crate) fn block(&mut self, index: usize) {
+        if let Some(session) = self.slab.get_mut(index)
+            && !session.blocked
+        {
+            session.blocked = true;
+            self.blocked += 1;
+        }
+    }
+
+    /// The socket has room again. Returns whether it had none.
+    pub(crate) fn unblock(&mut self, index: usize) -> bool {
+        let Some(session) = self.slab.get_mut(index).filter(|session| session.blocked) else {
+            return false;
+        };
+        session.blocked = false;
+        self.blocked -= 1;
+        true
+    }
+
+    /// What kept the session from being read from may be over.
+    pub(crate) fn mark_to_read(&mut self, index: usize) {
+        self.to_read.push(number(index));
+    }
+
+    /// Takes the sessions that may be read from again.
+    pub(crate) fn take_to_read(&mut self, into: &mut Vec<u32>) {
+        into.append(&mut self.to_read);
+    }
+
+    pub(crate) fn mark_to_end(&mut self, index: usize) {
+        self.to_end.push(number(index));
+    }
+
+    /// The next session that has ended.
+    pub(crate) fn next_ended(&mut self) -> Option<usize> {
+        while let Some(index) = self.to_end.pop() {
+            let index = index as usize;
+            if self.slab.get(index).is_some_and(Session::has_ended) {
+                return Some(index);
+            }
+        }
+        None
+    }
+}
+
+/// An index of a slab as lists have it: sessions are bounded far below.
+pub(crate) fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
