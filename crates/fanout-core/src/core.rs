@@ -7,9 +7,10 @@ mod drain;
 mod events;
 mod followed;
 mod input;
-mod joins;
 mod lag;
+mod own_streams;
 mod pump;
+mod refusals;
 mod replays;
 mod requests;
 mod subscriptions;
@@ -82,8 +83,6 @@ pub struct Outputs {
     pub finished: Vec<usize>,
     /// Sessions that have ended: their connections are closed. Their places may be taken again.
     pub ended: Vec<Ended>,
-    /// Sessions that may be read from again: see [`Core::resume`].
-    pub readable: Vec<u32>,
     /// Traced records that have been sent.
     pub passages: Vec<(Arc<Marks>, Passage)>,
 }
@@ -173,6 +172,11 @@ impl Core {
     /// What the owner is to do.
     pub const fn outputs(&mut self) -> &mut Outputs {
         &mut self.out
+    }
+
+    /// Takes the sessions that may be read from again, each to be given to [`Core::resume`] first.
+    pub fn take_readable(&mut self, into: &mut Vec<u32>) {
+        self.sessions.take_to_read(into);
     }
 
     /// Opens a session; returns its place, by which all later inputs name it.
@@ -296,12 +300,8 @@ impl Core {
 
     /// A session's subscription to a stream.
     fn sub_of(&self, index: usize, key: &StreamKey) -> Option<usize> {
-        let mut subs = self.sessions.get(index)?.subs();
-        let is_it = |stream: u32| {
-            let stream = self.streams.get(stream as usize);
-            stream.is_some_and(|stream| stream.key == *key)
-        };
-        let found = subs.find(|(_, sub)| is_it(sub.stream));
-        found.map(|(sub, _)| sub)
+        let session = self.sessions.get(index)?;
+        let slot = self.streams.slot_of(*key, session.encoding)?;
+        session.sub_to(slot)
     }
 }

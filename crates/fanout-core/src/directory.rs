@@ -10,7 +10,7 @@ use wire::control::{InstrumentEntry, Symbol};
 
 use crate::lists::Lists;
 
-use crate::access::Grant;
+use crate::grant::Grant;
 
 /// No publisher makes the channel yet.
 const NOBODY: u32 = u32::MAX;
@@ -23,8 +23,7 @@ const AT_ONCE: usize = 64;
 ///
 /// Invariants:
 /// - `in_order` has exactly what `listings` has, plus at most what is being listed at the moment.
-/// - No call costs more than its budget, however many instruments there are; [`find`](Self::find)
-///   and [`entries`](Self::entries) are the exceptions.
+/// - No call costs more than its budget, however many instruments there are.
 #[derive(Debug, Default)]
 pub struct Directory {
     listings: DashMap<Box<str>, Arc<Listing>>,
@@ -129,19 +128,6 @@ impl Directory {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listings.is_empty()
-    }
-
-    /// The instruments that a symbol means, by name.
-    pub(crate) fn find(&self, symbol: &Symbol) -> Vec<Arc<Listing>> {
-        if let Some(name) = symbol.name() {
-            let found = self.listings.get(name.as_str());
-            return found
-                .map(|listing| Arc::clone(&listing))
-                .into_iter()
-                .collect();
-        }
-        let lists = self.lists();
-        self.select(|name| lists.matches(symbol, name))
     }
 
     /// The instrument of that name.
@@ -256,23 +242,8 @@ impl Directory {
         }
     }
 
-    /// What `list` answers: what there is, as far as it may be seen.
-    #[must_use]
-    pub fn entries(&self, matching: Option<&Symbol>, grant: &Grant) -> Vec<InstrumentEntry> {
-        let lists = self.lists();
-        let listings = self.select(|name| {
-            matching.is_none_or(|symbol| lists.matches(symbol, name)) && grant.may_see(name)
-        });
-        let entry = |listing: &Arc<Listing>| {
-            let mut entry = listing.entry();
-            entry.channels.retain(|channel| grant.may_have(*channel));
-            entry
-        };
-        listings.iter().map(entry).collect()
-    }
-
     /// Which publisher makes a channel of an instrument.
-    pub(crate) fn publisher_of(&self, listing: &Listing, channel: Channel) -> Option<usize> {
+    pub fn publisher_of(&self, listing: &Listing, channel: Channel) -> Option<usize> {
         if self.only_publisher {
             return Some(0);
         }
@@ -289,13 +260,6 @@ impl Directory {
 
     fn in_order(&self) -> RwLockReadGuard<'_, BTreeSet<ByName>> {
         self.in_order.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn select(&self, wanted: impl Fn(&InstrumentName) -> bool) -> Vec<Arc<Listing>> {
-        let in_order = self.in_order();
-        let listings = in_order.iter().map(|by_name| &by_name.0);
-        let wanted = listings.filter(|listing| wanted(&listing.name));
-        wanted.cloned().collect()
     }
 }
 
@@ -394,14 +358,16 @@ impl Listing {
     }
 
     /// The scale of its prices and sizes.
-    pub(crate) fn exponents(&self) -> Exponents {
+    pub fn exponents(&self) -> Exponents {
         Exponents {
             price: self.price_exponent.load(Ordering::Relaxed),
             size: self.size_exponent.load(Ordering::Relaxed),
         }
     }
 
-    fn entry(&self) -> InstrumentEntry {
+    /// What `list` answers of it.
+    #[must_use]
+    pub fn entry(&self) -> InstrumentEntry {
         let state = usize::from(self.state.load(Ordering::Relaxed));
         let has_book = self.book_publisher.load(Ordering::Relaxed) != NOBODY;
         let has_trades = self.trades_publisher.load(Ordering::Relaxed) != NOBODY;

@@ -76,6 +76,11 @@ impl HeldStreams {
         self.ring_bytes
     }
 
+    /// The slot of a stream, if there is one.
+    pub(crate) fn slot_of(&self, key: StreamKey, encoding: Encoding) -> Option<usize> {
+        self.by_key.get(&(key, encoding)).copied()
+    }
+
     /// The slot of a stream, which is made if there is none.
     pub(crate) fn slot_for(
         &mut self,

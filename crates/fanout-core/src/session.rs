@@ -213,11 +213,6 @@ impl Session {
         self.gone || answered && self.outgoing.is_none() && !self.blocked
     }
 
-    /// Whether what the client sends is thrown away.
-    pub(crate) fn is_deaf(&self) -> bool {
-        self.ending.as_ref().is_some_and(|ending| ending.deaf)
-    }
-
     /// What has to be sent before anything of its streams, to add to.
     pub(crate) fn outgoing(&mut self) -> &mut Outgoing {
         self.outgoing.get_or_insert_default()
@@ -248,7 +243,10 @@ impl Session {
 
     /// Whether anything of the client can be taken in.
     pub(crate) fn may_receive(&self) -> bool {
-        let is_full = self.inbound.as_ref().is_some_and(|inbound| inbound.is_full());
+        let is_full = self
+            .inbound
+            .as_ref()
+            .is_some_and(|inbound| inbound.is_full());
         self.takes_requests() && !is_full
     }
 
@@ -273,6 +271,13 @@ impl Session {
     /// How many subscribers it has.
     pub(crate) fn streams(&self) -> usize {
         self.subs().count()
+    }
+
+    /// The subscription to the stream in a slot.
+    pub(crate) fn sub_to(&self, slot: usize) -> Option<usize> {
+        let mut subs = self.subs();
+        let found = subs.find(|(_, sub)| sub.stream as usize == slot);
+        found.map(|(sub, _)| sub)
     }
 
     /// Makes room for so many subscribers more, and no more than that.

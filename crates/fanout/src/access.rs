@@ -9,15 +9,15 @@
 //! - A token or key is neither kept nor told: not in logs, metrics, answers or errors.
 //! - What cannot be understood is refused.
 //!
-//! In reading order: [`grant`], what somebody may have; [`credential`], where in a request a token
-//! stands; [`keys`], tokens that are configured; [`algorithm`], [`key_set`] and [`jwt`], tokens that
-//! somebody else signs; [`origin`] and [`cors`], the pages that may connect; [`denied`], why not.
+//! In reading order: [`credential`], where in a request a token
+//! stands; [`keys`], tokens that are configured; [`algorithm`], [`key_set`], [`jwt`] and [`claim`], tokens
+//! that somebody else signs; [`origin`] and [`cors`], the pages that may connect; [`denied`], why not.
 
 mod algorithm;
+mod claim;
 mod cors;
 mod credential;
 mod denied;
-mod grant;
 mod jwt;
 mod key_set;
 mod keys;
@@ -26,12 +26,12 @@ mod origin;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use fanout_core::Grant;
 use hyper::HeaderMap;
 use hyper::header::ORIGIN;
 
 pub use algorithm::Algorithm;
 pub use denied::Denied;
-pub use grant::{Grant, NotEntitled, Rights, RightsError};
 pub use jwt::JwtRules;
 pub use key_set::{KeySet, KeySetError};
 pub use keys::{KeyDigest, KeyEntry, StaticKeys};
@@ -77,7 +77,7 @@ impl Access {
             mode,
             cookie,
             origins,
-            anybody: Arc::new(Grant::anybody()),
+            anybody: Arc::new(Grant::default()),
         }
     }
 

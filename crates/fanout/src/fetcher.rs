@@ -8,9 +8,9 @@ use streams::{Fetched, Refused, Report, StreamKey};
 use tokio::sync::{Semaphore, oneshot};
 use wire::{Encoding, ViewParams};
 
-use crate::Directory;
-use crate::directory::Listing;
-use crate::link::{NotJoined, PublisherLink};
+use fanout_core::{Directory, Listing, NotJoined};
+
+use crate::link::PublisherLink;
 
 /// Fetches of a node that are under way; more wait for these. A publisher answers four between two
 /// batches, so this is a queue of a few milliseconds.

@@ -9,13 +9,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use fanout_core::{Delivery, NoReplay, NotJoined, ReplayOrder, ReplayPage, SubscriberId, Then};
 use market::Position;
 use streams::{Joined, Origin, Run};
 use tokio::sync::mpsc::Sender;
 use wire::Encoding;
-use wire::control::{Earliest, Pace, Start};
-
-use crate::link::{Delivery, NotJoined, SubscriberId};
+use wire::control::{Pace, Start};
 
 /// Orders that a replay has not taken: to send a page, and where the live stream stands.
 const ORDERS: usize = 2;
@@ -49,70 +48,9 @@ pub struct ReplayReceiver {
     pub(crate) answered: Cell<bool>,
 }
 
-/// What a session tells its replay.
-#[derive(Debug)]
-pub enum ReplayOrder {
-    /// The last page has gone out: it can be sent another.
-    Page,
-    /// The session holds the live stream from there on.
-    Live(Handover),
-}
-
-/// Where a session begins to hold its live stream.
-#[derive(Debug, Clone)]
-pub struct Handover {
-    /// The live stream's last message, which the replay is to lead to.
-    pub position: Position,
-    /// What leads there without the replay, where that cannot.
-    pub start: Option<Arc<Run>>,
-}
-
 /// The session does not want its replay any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left;
-
-/// Why a replay does not begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoReplay {
-    /// What the start needs is no longer in the log.
-    TooEarly(Option<Earliest>),
-    /// The log cannot be read at the moment.
-    Unreadable,
-}
-
-/// What comes behind a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
-    /// Another page.
-    More,
-    /// The replay is where the log ends: the session is to hold the live stream. `anew` when the
-    /// replay cannot lead there.
-    Live {
-        /// Whether the live stream has to begin with its state.
-        anew: bool,
-    },
-    /// The live stream.
-    Done,
-    /// Nothing: the log cannot be read on.
-    Broken,
-}
-
-/// Messages of the past.
-#[derive(Debug)]
-pub(crate) struct ReplayPage {
-    pub(crate) run: Option<Arc<Run>>,
-    /// Where its receiver then stands.
-    pub(crate) position: Position,
-    pub(crate) then: Then,
-}
-
-/// What a publisher needs to begin a replay.
-#[derive(Debug)]
-pub(crate) struct ReplayRequest {
-    pub(crate) start: Start,
-    pub(crate) pace: Option<Pace>,
-    pub(crate) orders: Receiver<ReplayOrder>,
-}
 
 /// A session's way to its replay, which ends when this is dropped.
 pub(crate) struct ReplayLine(SyncSender<ReplayOrder>);
@@ -198,22 +136,31 @@ impl Wanted {
     pub(crate) fn new(
         origin: Origin,
         encoding: Encoding,
-        request: ReplayRequest,
-        shard: Sender<Delivery>,
-        subscriber: SubscriberId,
+        (start, pace): (Start, Option<Pace>),
+        receiver: ReplayReceiver,
     ) -> Box<Self> {
         Box::new(Self {
             origin,
             encoding,
-            start: request.start,
-            pace: request.pace,
-            receiver: ReplayReceiver {
-                shard,
-                subscriber,
-                orders: request.orders,
-                answered: Cell::new(false),
-            },
+            start,
+            pace,
+            receiver,
         })
+    }
+}
+
+impl ReplayReceiver {
+    pub(crate) const fn new(
+        shard: Sender<Delivery>,
+        subscriber: SubscriberId,
+        orders: Receiver<ReplayOrder>,
+    ) -> Self {
+        Self {
+            shard,
+            subscriber,
+            orders,
+            answered: Cell::new(false),
+        }
     }
 }
 

@@ -21,25 +21,15 @@ mod network;
 mod settings;
 mod tls;
 
-mod directory;
 mod fetcher;
 mod history;
 mod link;
-mod lists;
 mod publisher_port;
-mod trace;
 
-mod events;
-mod inbound;
-mod outgoing;
-mod rate;
 mod seats;
-mod session;
-mod wheel;
 
 mod addresses;
 mod connection;
-mod growth;
 mod handshake;
 mod proxy;
 mod shard;
@@ -47,22 +37,21 @@ mod shard;
 mod server;
 
 pub use access::{
-    Access, Algorithm, Denied, Grant, JwtRules, KeyDigest, KeyEntry, KeySet, KeySetError, Mode,
-    NotEntitled, OriginError, OriginPattern, Rights, RightsError, StaticKeys,
+    Access, Algorithm, Denied, JwtRules, KeyDigest, KeyEntry, KeySet, KeySetError, Mode,
+    OriginError, OriginPattern, StaticKeys,
 };
 pub use clock::{monotonic, now, wall_clock};
-pub use directory::{Directory, Listing, Page, ScanBudget, Scanned};
-pub use events::{Events, LastEventId};
+pub use fanout_core::{
+    Directory, Events, Grant, Handover, LastEventId, Listing, Lists, Mark, NoReplay, NotEntitled,
+    Page, Passage, ReplayOrder, Rights, RightsError, ScanBudget, Scanned, Then, Tracer,
+};
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};
-pub use history::{Handover, History, Left, NoReplay, ReplayOrder, ReplayReceiver, Then, Wanted};
-pub use inbound::{Inbound, InboundEvent, Violation};
+pub use history::{History, Left, ReplayReceiver, Wanted};
 pub use link::{Links, PublisherLink, link};
-pub use lists::Lists;
 pub use network::{Network, NetworkError};
 pub use publisher_port::PublisherPort;
 pub use seats::Seats;
 pub use server::{Fanout, StartError};
 pub use settings::Settings;
 pub use tls::{TlsError, TlsIdentity};
-pub use trace::{Mark, Passage, Tracer};

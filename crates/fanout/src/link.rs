@@ -4,16 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use market::{Epoch, Position};
-use streams::{CaughtUp, Joined, Refused, Runs, StreamKey};
+use fanout_core::{Command, Delivery, Directory, ReplayOrder};
 use tokio::sync::mpsc as inbox;
-use wire::Encoding;
 
-use crate::Directory;
 use crate::PublisherPort;
 use crate::fetcher::{Fetch, Fetcher};
-use crate::history::{Handover, NoReplay, ReplayPage, ReplayRequest};
-use crate::trace::Marks;
 
 /// Commands that one publisher has not taken yet. A command is a subscription, so this is how
 /// many clients can subscribe within one batch; more wait in their shard.
@@ -24,122 +19,18 @@ const DELIVERIES: usize = 1024;
 /// Fetches that one publisher has not taken yet: as many as a node has under way.
 const FETCHES: usize = crate::fetcher::UNDER_WAY;
 
-/// A stream's place in a shard, told apart from earlier streams in the same slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StreamSlot {
-    pub(crate) shard: usize,
-    pub(crate) slot: usize,
-    pub(crate) generation: u64,
-}
-
-/// A subscriber: a session's place in a stream; `token` tells it apart from earlier ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct SubscriberId {
-    pub(crate) session: usize,
-    pub(crate) sub: usize,
-    pub(crate) token: u64,
-}
-
-/// What a shard asks of a publisher.
+/// A command on its way to a publisher.
 #[derive(Debug)]
-pub(crate) enum Command {
-    /// A subscriber wants to begin.
-    Join {
-        stream: StreamSlot,
-        key: StreamKey,
-        encoding: Encoding,
-        subscriber: SubscriberId,
-        resume: Option<Position>,
-        /// It comes from another view of the same book, and is to stand nowhere before that.
-        moves: bool,
-        /// It wants to begin in the past.
-        replay: Option<ReplayRequest>,
-    },
-    /// A subscriber's replay is where the log ends: it is to hold the live stream.
-    Handover {
-        stream: StreamSlot,
-        key: StreamKey,
-        encoding: Encoding,
-        subscriber: SubscriberId,
-        /// The epoch that it has; none when the live stream has to begin with its state.
-        epoch: Option<Epoch>,
-    },
-    /// A subscriber fell behind.
-    CatchUp {
-        stream: StreamSlot,
-        key: StreamKey,
-        encoding: Encoding,
-        subscriber: SubscriberId,
-        from: Position,
-    },
-    /// The shard has no subscriber of the stream any more.
-    Leave {
-        stream: StreamSlot,
-        key: StreamKey,
-        encoding: Encoding,
-    },
-}
-
-/// What a publisher hands a shard.
-#[derive(Debug)]
-pub(crate) enum Delivery {
-    /// The runs of one batch, which of them go where, and those of its records that are followed.
-    Runs {
-        runs: Arc<Runs>,
-        places: Vec<RunFor>,
-        marks: Option<Arc<Marks>>,
-    },
-    /// A subscriber may begin, behind all runs delivered so far.
-    Joined {
-        subscriber: SubscriberId,
-        outcome: Result<Joined, NotJoined>,
-    },
-    /// The next of what a subscriber is sent of the past.
-    Replayed {
-        subscriber: SubscriberId,
-        page: ReplayPage,
-    },
-    /// A subscriber that is sent the past holds the live stream, behind all runs delivered so far.
-    HandedOver {
-        subscriber: SubscriberId,
-        handover: Option<Handover>,
-    },
-    /// A subscriber may go on, behind all runs delivered so far.
-    CaughtUp {
-        subscriber: SubscriberId,
-        caught_up: Option<CaughtUp>,
-    },
-}
-
-/// Why a subscriber may not begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotJoined {
-    /// The publisher has not caught up with what stood in the log when it began: what it would say
-    /// is of the past, and a client that resumes would be led back there.
-    NotReady,
-    /// There is no such stream.
-    Refused(Refused),
-    /// There are as many replays as may be.
-    Busy,
-    /// This node does not replay.
-    NoHistory,
-    /// The past cannot be had.
-    NoReplay(NoReplay),
-}
-
-/// One of a batch's runs, and the stream that it is of.
-#[derive(Debug)]
-pub(crate) struct RunFor {
-    pub(crate) slot: usize,
-    pub(crate) generation: u64,
-    /// Which of the runs.
-    pub(crate) run: usize,
+pub(crate) struct Posted {
+    pub(crate) command: Command,
+    /// What a replay is ordered by, where one is asked for.
+    pub(crate) orders: Option<mpsc::Receiver<ReplayOrder>>,
 }
 
 /// A shard's way to one publisher.
 #[derive(Clone)]
 pub struct PublisherLink {
-    commands: mpsc::SyncSender<Command>,
+    commands: mpsc::SyncSender<Posted>,
     fetches: mpsc::SyncSender<Fetch>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
@@ -161,7 +52,7 @@ pub(crate) struct ShardLinks {
 /// streams.
 pub(crate) struct CommandLine {
     link: PublisherLink,
-    waiting: VecDeque<Command>,
+    waiting: VecDeque<Posted>,
 }
 
 /// Links so many shards with the publishers; each publisher is given by how it is woken.
@@ -224,7 +115,7 @@ impl CommandLine {
     }
 
     /// Sends a command behind those that wait.
-    pub(crate) fn send(&mut self, command: Command) {
+    pub(crate) fn send(&mut self, command: Posted) {
         self.waiting.push_back(command);
         self.retry();
     }

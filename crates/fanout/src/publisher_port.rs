@@ -1,17 +1,15 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use market::{Epoch, Nanos, Position, Seq};
-use streams::{Joined, Publisher, Refused, StreamKey, WatchId};
+use fanout_core::{Ask, Delivery, Mark, Marks, NotJoined, Port, Tracer};
+use market::Nanos;
+use streams::Publisher;
 use tokio::sync::mpsc::Sender;
-use wire::Encoding;
 
 use crate::clock::wall_clock;
 use crate::fetcher::{Fetch, Found, Question};
-use crate::history::{Handover, History, ReplayRequest, Wanted};
-use crate::link::{Command, Delivery, NotJoined, RunFor, StreamSlot, SubscriberId};
-use crate::trace::{Mark, Marks, Tracer};
+use crate::history::{History, ReplayReceiver, Wanted};
+use crate::link::Posted;
 
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
@@ -21,55 +19,39 @@ const COMMANDS_A_TURN: usize = 1024;
 /// one.
 const FETCHES_A_TURN: usize = 4;
 
-/// A publisher's end of its links: hands runs to shards and carries out their commands.
+/// A publisher's end of its links: hands runs to shards and carries out their commands, as its
+/// [`Port`] says.
 ///
 /// Lives on the publisher's thread, which may wait here for a shard whose inbox is full; a shard
 /// never waits for it.
 pub struct PublisherPort {
-    commands: Receiver<Command>,
+    port: Port,
+    commands: Receiver<Posted>,
     fetches: Receiver<Fetch>,
     /// Wakes this publisher, when a turn ends before all is done.
     wake: Arc<dyn Fn() + Send + Sync>,
     shards: Vec<Sender<Delivery>>,
-    watches: HashMap<(StreamKey, Encoding), WatchId>,
-    /// Where each watch's runs go, by its number.
-    places: Vec<Vec<StreamSlot>>,
-    /// The runs of the batch at hand, by shard.
-    batches: Vec<Vec<RunFor>>,
-    runs: u64,
-    /// Whether subscribers are let in.
-    open: bool,
     history: Option<Arc<dyn History>>,
-    /// The batch's records that are followed, and who is told of them.
+    /// The batch's records that are traced, and who is told of them.
     marks: Vec<Mark>,
     tracer: Option<Arc<dyn Tracer>>,
     /// When the last batch with such records was ready to be handed over.
     handed_over: Nanos,
 }
 
-/// How a subscriber comes into a stream.
-struct Entry {
-    resume: Option<Position>,
-    moves: bool,
-}
-
 impl PublisherPort {
     pub(crate) fn new(
-        commands: Receiver<Command>,
+        commands: Receiver<Posted>,
         fetches: Receiver<Fetch>,
         wake: Arc<dyn Fn() + Send + Sync>,
         shards: Vec<Sender<Delivery>>,
     ) -> Self {
         Self {
+            port: Port::new(shards.len()),
             commands,
             fetches,
             wake,
-            batches: shards.iter().map(|_| Vec::new()).collect(),
             shards,
-            watches: HashMap::new(),
-            places: Vec::new(),
-            runs: 0,
-            open: false,
             history: None,
             marks: Vec::new(),
             tracer: None,
@@ -105,10 +87,10 @@ impl PublisherPort {
             (self.wake)();
         }
         for _ in 0..COMMANDS_A_TURN {
-            let Ok(command) = self.commands.try_recv() else {
+            let Ok(posted) = self.commands.try_recv() else {
                 break;
             };
-            self.carry_out(command, publisher, now);
+            self.carry_out(posted, publisher, now);
         }
         for _ in 0..FETCHES_A_TURN {
             let Ok(fetch) = self.fetches.try_recv() else {
@@ -126,7 +108,7 @@ impl PublisherPort {
         }
         let found = match question {
             // What it would say is of the past.
-            _ if !self.open => Err(NotJoined::NotReady),
+            _ if !self.port.is_open() => Err(NotJoined::NotReady),
             Question::Start(key, encoding) => publisher
                 .fetch(key, encoding, now)
                 .map(Found::Messages)
@@ -146,7 +128,7 @@ impl PublisherPort {
 
     /// The publisher has caught up: subscribers are let in from now on.
     pub const fn open(&mut self) {
-        self.open = true;
+        self.port.open();
     }
 
     /// When the last batch of which records are followed was ready to be handed over.
@@ -158,36 +140,16 @@ impl PublisherPort {
     /// How many runs were handed to shards.
     #[must_use]
     pub const fn runs(&self) -> u64 {
-        self.runs
+        self.port.runs()
     }
 
     fn hand_over(&mut self, publisher: &mut Publisher, now: Nanos) {
-        let runs = publisher.flush(now);
-        for (number, run) in runs.iter().enumerate() {
-            for place in self.places.get(run.watch.0 as usize).into_iter().flatten() {
-                self.runs += 1;
-                let batch = &mut self.batches[place.shard];
-                if batch.is_empty() {
-                    batch.reserve(runs.len());
-                }
-                batch.push(RunFor {
-                    slot: place.slot,
-                    generation: place.generation,
-                    run: number,
-                });
-            }
-        }
         let marks = self.take_marks();
-        for (shard, batch) in self.shards.iter().zip(&mut self.batches) {
-            if !batch.is_empty() {
-                let delivery = Delivery::Runs {
-                    runs: Arc::clone(&runs),
-                    places: std::mem::take(batch),
-                    marks: marks.clone(),
-                };
-                deliver(shard, delivery);
-            }
-        }
+        let shards = &self.shards;
+        self.port
+            .hand_over(publisher, now, marks.as_ref(), &mut |shard, delivery| {
+                deliver(&shards[shard], delivery);
+            });
     }
 
     fn take_marks(&mut self) -> Option<Arc<Marks>> {
@@ -200,212 +162,43 @@ impl PublisherPort {
         }))
     }
 
-    fn carry_out(&mut self, command: Command, publisher: &mut Publisher, now: Nanos) {
-        match command {
-            Command::Join {
-                stream,
-                key,
-                encoding,
-                subscriber,
-                resume,
-                moves,
-                replay: None,
-            } => {
-                let outcome = if self.open {
-                    let entry = Entry { resume, moves };
-                    self.join(stream, key, encoding, entry, publisher, now)
-                } else {
-                    Err(NotJoined::NotReady)
-                };
-                let delivery = Delivery::Joined {
+    fn carry_out(&mut self, posted: Posted, publisher: &mut Publisher, now: Nanos) {
+        let Posted { command, orders } = posted;
+        let shards = &self.shards;
+        let mut deliver = |shard: usize, delivery| deliver(&shards[shard], delivery);
+        let (Some(orders), Some(history)) = (orders, &self.history) else {
+            return self
+                .port
+                .carry_out(&command, publisher, now, &mut deliver);
+        };
+        let Ask::Replay {
+            subscriber,
+            start,
+            pace,
+        } = command.ask
+        else {
+            return;
+        };
+        // Somebody else reads the past for the subscription.
+        let shard = command.stream.shard;
+        let begun = self.port.origin(&command.key, publisher).and_then(|origin| {
+            let receiver = ReplayReceiver::new(shards[shard].clone(), subscriber, orders);
+            let wanted = Wanted::new(origin, command.encoding, (start, pace), receiver);
+            history.begin(wanted).map_err(|wanted| {
+                wanted.settle();
+                NotJoined::Busy
+            })
+        });
+        if let Err(why) = begun {
+            let outcome = Err(why);
+            deliver(
+                shard,
+                Delivery::Joined {
                     subscriber,
                     outcome,
-                };
-                deliver(&self.shards[stream.shard], delivery);
-            }
-            Command::Join {
-                stream,
-                key,
-                encoding,
-                subscriber,
-                replay: Some(request),
-                ..
-            } => {
-                let begun = self.replay(stream, &key, encoding, subscriber, request, publisher);
-                if let Err(why) = begun {
-                    let delivery = Delivery::Joined {
-                        subscriber,
-                        outcome: Err(why),
-                    };
-                    deliver(&self.shards[stream.shard], delivery);
-                }
-            }
-            Command::Handover {
-                stream,
-                key,
-                encoding,
-                subscriber,
-                epoch,
-            } => {
-                let delivery = Delivery::HandedOver {
-                    subscriber,
-                    handover: self.hand_on(stream, key, encoding, epoch, publisher, now),
-                };
-                deliver(&self.shards[stream.shard], delivery);
-            }
-            Command::CatchUp {
-                stream,
-                key,
-                encoding,
-                subscriber,
-                from,
-            } => {
-                // One that was being sent the past may be the first to hold the stream.
-                let watch = self.hold(stream, key, encoding, publisher, now);
-                let caught_up = watch.and_then(|watch| publisher.catch_up(watch, from, now));
-                let delivery = Delivery::CaughtUp {
-                    subscriber,
-                    caught_up,
-                };
-                deliver(&self.shards[stream.shard], delivery);
-            }
-            Command::Leave {
-                stream,
-                key,
-                encoding,
-            } => {
-                let Some(watch) = self.watches.get(&(key, encoding)).copied() else {
-                    return;
-                };
-                let places = &mut self.places[watch.0 as usize];
-                places.retain(|place| *place != stream);
-                if places.is_empty() {
-                    self.watches.remove(&(key, encoding));
-                    publisher.unwatch(watch);
-                }
-            }
+                },
+            );
         }
-    }
-
-    fn join(
-        &mut self,
-        stream: StreamSlot,
-        key: StreamKey,
-        encoding: Encoding,
-        Entry { resume, moves }: Entry,
-        publisher: &mut Publisher,
-        now: Nanos,
-    ) -> Result<Joined, NotJoined> {
-        let watch = self
-            .watch(key, encoding, publisher, now)
-            .map_err(NotJoined::Refused)?;
-        let has = if moves {
-            Some(Seq(i64::MAX))
-        } else {
-            resume.map(|resume| resume.seq)
-        };
-        if has.is_some_and(|has| publisher.speak_to(watch, has, now)) {
-            self.hand_over(publisher, now);
-        }
-        let joined = publisher
-            .join(watch, resume, now)
-            .ok_or(NotJoined::Refused(Refused::UnknownInstrument))?;
-        if resume.is_some() && joined.position.epoch == Epoch::NONE {
-            // This node has not found the topic yet that others have: what the client has is not
-            // to be thrown away for that.
-            return Err(NotJoined::NotReady);
-        }
-        let places = &mut self.places[watch.0 as usize];
-        if !places.contains(&stream) {
-            places.push(stream);
-        }
-        Ok(joined)
-    }
-
-    /// Lets somebody else read the past for a subscriber.
-    fn replay(
-        &self,
-        stream: StreamSlot,
-        key: &StreamKey,
-        encoding: Encoding,
-        subscriber: SubscriberId,
-        request: ReplayRequest,
-        publisher: &Publisher,
-    ) -> Result<(), NotJoined> {
-        let history = self.history.as_ref().ok_or(NotJoined::NoHistory)?;
-        if !self.open {
-            return Err(NotJoined::NotReady);
-        }
-        let origin = publisher.origin(key).map_err(NotJoined::Refused)?;
-        let origin = origin.ok_or(NotJoined::NotReady)?;
-        let shard = self.shards[stream.shard].clone();
-        let wanted = Wanted::new(origin, encoding, request, shard, subscriber);
-        history.begin(wanted).map_err(|wanted| {
-            wanted.settle();
-            NotJoined::Busy
-        })
-    }
-
-    /// Lets a subscriber hold the live stream that has been sent its past.
-    fn hand_on(
-        &mut self,
-        stream: StreamSlot,
-        key: StreamKey,
-        encoding: Encoding,
-        epoch: Option<Epoch>,
-        publisher: &mut Publisher,
-        now: Nanos,
-    ) -> Option<Handover> {
-        let watch = self.hold(stream, key, encoding, publisher, now)?;
-        let position = publisher.position(watch)?;
-        if epoch == Some(position.epoch) {
-            return Some(Handover {
-                position,
-                start: None,
-            });
-        }
-        let joined = publisher.join(watch, None, now)?;
-        Some(Handover {
-            position: joined.position,
-            start: joined.run,
-        })
-    }
-
-    /// Makes a stream, if it is not made yet, and hands its runs to a shard.
-    fn hold(
-        &mut self,
-        stream: StreamSlot,
-        key: StreamKey,
-        encoding: Encoding,
-        publisher: &mut Publisher,
-        now: Nanos,
-    ) -> Option<WatchId> {
-        let watch = self.watch(key, encoding, publisher, now).ok()?;
-        let places = &mut self.places[watch.0 as usize];
-        if !places.contains(&stream) {
-            places.push(stream);
-        }
-        Some(watch)
-    }
-
-    fn watch(
-        &mut self,
-        key: StreamKey,
-        encoding: Encoding,
-        publisher: &mut Publisher,
-        now: Nanos,
-    ) -> Result<WatchId, streams::Refused> {
-        if let Some(watch) = self.watches.get(&(key, encoding)) {
-            return Ok(*watch);
-        }
-        let watch = publisher.watch(key, encoding, now)?;
-        self.watches.insert((key, encoding), watch);
-        let index = watch.0 as usize;
-        if self.places.len() <= index {
-            self.places.resize_with(index + 1, Vec::new);
-        }
-        self.places[index].clear();
-        Ok(watch)
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::access::Grant;
+use fanout_core::Grant;
 
 /// How many sessions a node has, and may have; and how many those have that may have so many only.
 #[derive(Debug)]
@@ -100,8 +100,13 @@ impl Seats {
 }
 
 impl Seat {
-    /// What whoever sits here may have.
+    /// What its client may have.
     pub(crate) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The same, shared.
+    pub(crate) const fn shared_grant(&self) -> &Arc<Grant> {
         &self.grant
     }
 }
@@ -125,7 +130,7 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::Rights;
+    use fanout_core::Rights;
 
     #[test]
     fn a_node_that_is_not_ready_takes_nobody_and_keeps_whom_it_has() {

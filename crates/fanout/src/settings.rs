@@ -102,6 +102,25 @@ pub struct Settings {
     pub access: Arc<Access>,
 }
 
+impl Settings {
+    /// What sessions go by.
+    pub(crate) fn session(&self) -> fanout_core::Settings {
+        fanout_core::Settings {
+            streams_per_session: self.streams_per_session,
+            inbound_message_bytes: self.inbound_message_bytes,
+            inbound_rate: self.inbound_rate,
+            inbound_burst: self.inbound_burst,
+            ping_interval: self.ping_interval,
+            pong_timeout: self.pong_timeout,
+            run_bytes: self.run_bytes,
+            ring_budget: self.ring_budget,
+            run_bytes_for_slow: self.run_bytes_for_slow,
+            run_bytes_per_slow: self.run_bytes_per_slow,
+            ..fanout_core::Settings::default()
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -1,18 +1,12 @@
 //! One shard: a thread, its connections and its subscriber lists.
 
 mod accept;
-mod events;
-mod farewell;
-mod followed;
-mod pump;
-mod replays;
-mod requests;
+mod ended;
+mod poll;
 mod rest;
 mod sender;
+mod shell;
 mod sockets;
-mod state;
-mod subscribers;
-mod sweep;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -21,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fanout_core::{Delivery, Directory, EventStart, Opening};
 use metrics::ShardMetrics;
 use mio::Poll;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,26 +24,22 @@ use tokio::task::LocalSet;
 use wire::{Encoding, GoAwayReason};
 
 use crate::addresses::Addresses;
-use crate::directory::Directory;
-use crate::events::EventStart;
+use crate::clock;
 use crate::handshake::Pages;
-use crate::link::{Delivery, ShardLinks};
+use crate::link::ShardLinks;
 use crate::seats::Seats;
-use crate::session::About;
 use crate::settings::{Live, Settings};
+use poll::SocketPoll;
 use rest::Rest;
-use sockets::Sockets;
-use state::State;
+use shell::Shell;
 
 pub(crate) use accept::Balance;
+pub(crate) use sockets::Guest;
 
 /// Deliveries that are taken in before sessions are sent to: what came meanwhile goes along.
 const DELIVERIES_A_TURN: usize = 256;
-/// How far waves of sessions that are sent away are apart, at the least; and how many there are at most.
-const WAVE: Duration = Duration::from_millis(100);
-const MOST_WAVES: u32 = 1000;
-/// How long sessions are given, after the close frame, to close as well.
-pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(500);
+/// How soon commands that a publisher could not take are tried again, and new settings are applied.
+const TICK: Duration = Duration::from_millis(250);
 
 /// What a node tells its shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +54,15 @@ pub(crate) enum Life {
         /// From the first `GoAway` to the last.
         spread: Duration,
     },
+}
+
+impl Life {
+    /// The node ended without a word.
+    const GONE: Self = Self::Stopping {
+        reason: GoAwayReason::Shutdown,
+        delay: Duration::ZERO,
+        spread: Duration::ZERO,
+    };
 }
 
 /// What all shards of a node share.
@@ -80,11 +80,10 @@ pub(crate) struct Shard {
     index: usize,
     common: Arc<Common>,
     metrics: Arc<ShardMetrics>,
-    state: RefCell<State>,
+    shell: RefCell<Shell>,
     /// Another task than the pump left something to do for it.
     work: Notify,
     draining: Cell<bool>,
-    ended: Cell<bool>,
 }
 
 /// Runs a shard until it has stopped.
@@ -99,7 +98,7 @@ pub(crate) async fn run(
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let poll = Poll::new()?;
-    let state = State::new(
+    let shell = Shell::new(
         index,
         Arc::clone(&common),
         Arc::clone(&metrics),
@@ -110,31 +109,30 @@ pub(crate) async fn run(
         index,
         common,
         metrics,
-        state: RefCell::new(state),
+        shell: RefCell::new(shell),
         work: Notify::new(),
         draining: Cell::new(false),
-        ended: Cell::new(false),
     });
     let local = LocalSet::new();
     let acceptor = local.spawn_local(accept::accept_all(Rc::clone(&shard), listener, handed));
-    let _sweeper = local.spawn_local(sweep_all(Rc::clone(&shard)));
     let _stopper = local.spawn_local(stop_when_told(Rc::clone(&shard), life, acceptor));
     // Not a task: so the runtime looks at its sockets after every turn, however busy.
     local
-        .run_until(pump(&shard, Sockets::new(poll)?, links.inbox))
+        .run_until(pump(&shard, SocketPoll::new(poll)?, links.inbox))
         .await
 }
 
-/// Takes in what publishers delivered and clients sent, and sends, until the shard has ended.
+/// Takes in what publishers delivered and clients sent, and sends, until the shard is drained.
 async fn pump(
     shard: &Shard,
-    mut sockets: Sockets,
+    mut poll: SocketPoll,
     mut inbox: mpsc::Receiver<Delivery>,
 ) -> io::Result<()> {
     let flush_delay = shard.settings().flush_delay;
     let mut rest = Rest::new(shard.settings().busy_percent, Instant::now());
     let mut busy = false;
-    while !shard.ended.get() {
+    let mut tick = clock::monotonic() + TICK;
+    while !shard.shell.borrow().core().is_drained() {
         let mut delivered = None;
         if busy {
             match rest.due() {
@@ -147,50 +145,44 @@ async fn pump(
                 None => tokio::task::yield_now().await,
             }
         } else {
+            let due = shard.shell.borrow().core().next_due();
+            let wait = due.map_or(tick, |due| due.min(tick)).since(clock::monotonic());
             tokio::select! {
                 biased;
-                delivery = inbox.recv() => delivered = Some(delivery),
-                ready = sockets.ready() => ready?,
-                () = shard.work.notified() => {}
-            }
-        }
-        match delivered {
-            Some(Some(delivery)) => {
-                shard.state.borrow_mut().take_in(delivery);
-                if !flush_delay.is_zero() {
-                    tokio::time::sleep(flush_delay).await;
+                delivery = inbox.recv(), if !inbox.is_closed() || !inbox.is_empty() => {
+                    delivered = delivery;
                 }
+                ready = poll.ready() => ready?,
+                () = shard.work.notified() => {}
+                () = tokio::time::sleep(wait) => {}
             }
-            // All publishers are gone, and so is what there is to send; sessions are served on.
-            Some(None) => shard.work.notified().await,
-            None => {}
         }
-        let mut take_in = |state: &mut State| {
+        if let Some(delivery) = delivered {
+            shard.shell.borrow_mut().deliver(delivery);
+            if !flush_delay.is_zero() {
+                tokio::time::sleep(flush_delay).await;
+            }
+        }
+        let mut take_in = |shell: &mut Shell| {
             for _ in 0..DELIVERIES_A_TURN {
                 let Ok(delivery) = inbox.try_recv() else {
                     break;
                 };
-                state.take_in(delivery);
+                shell.deliver(delivery);
             }
         };
         rest.end(Instant::now());
-        let mut state = shard.state.borrow_mut();
-        take_in(&mut state);
-        sockets.take_events(&mut state)?;
-        busy = state.turn(take_in);
-        rest.begin(Instant::now(), std::mem::take(&mut state.sent));
+        let mut shell = shard.shell.borrow_mut();
+        take_in(&mut shell);
+        poll.take(|ready| shell.ready(ready))?;
+        if clock::monotonic() >= tick {
+            tick = clock::monotonic() + TICK;
+            shell.tick();
+        }
+        busy = shell.turn(take_in);
+        rest.begin(Instant::now(), std::mem::take(&mut shell.sent));
     }
     Ok(())
-}
-
-async fn sweep_all(shard: Rc<Shard>) {
-    let mut every = tokio::time::interval(sweep::TICK);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        shard.state.borrow_mut().sweep();
-        shard.work.notify_one();
-    }
 }
 
 async fn stop_when_told(
@@ -199,31 +191,12 @@ async fn stop_when_told(
     acceptor: tokio::task::JoinHandle<()>,
 ) {
     let stopping = life.wait_for(|life| *life != Life::Serving).await;
-    let (reason, delay, spread) = match stopping.as_deref() {
-        Ok(Life::Stopping {
-            reason,
-            delay,
-            spread,
-        }) => (*reason, *delay, *spread),
-        // The node itself is gone.
-        _ => (GoAwayReason::Shutdown, Duration::ZERO, Duration::ZERO),
-    };
-    drop(stopping);
+    // Without a word the node itself is gone.
+    let stopping = stopping.map_or(Life::GONE, |life| *life);
     acceptor.abort();
-    shard.stop(reason, delay, spread).await;
-    shard.ended.set(true);
+    shard.draining.set(true);
+    shard.shell.borrow_mut().drain(stopping);
     shard.work.notify_one();
-}
-
-impl State {
-    /// Receives, sends, and forgets who has ended: each session once. Whether there is more to do.
-    fn turn(&mut self, take_in: impl FnMut(&mut Self)) -> bool {
-        let mut more = self.read_pass();
-        more |= self.send_pass(take_in);
-        self.tell_passages();
-        self.remove_ended();
-        more
-    }
 }
 
 impl Shard {
@@ -252,20 +225,51 @@ impl Shard {
         self.draining.get()
     }
 
-    /// Lets a session in whose handshake is done; whether that could be.
+    /// Opens a session after its handshake. Returns false if its socket cannot be registered.
     pub(crate) fn open(
         &self,
         io: TcpStream,
         read_ahead: &[u8],
         encoding: Encoding,
-        about: About,
+        guest: Guest,
     ) -> bool {
         self.prepare(&io);
-        let mut state = self.state.borrow_mut();
+        self.enter(io, read_ahead, encoding, None, guest)
+    }
+
+    /// Opens a session of events. Returns false if its socket cannot be registered.
+    pub(crate) fn open_events(&self, io: TcpStream, events: EventStart, guest: Guest) -> bool {
+        self.prepare(&io);
+        let settings = self.settings();
+        // In place of the pong that nobody sends. Where the system has no such option, its own
+        // time-out does.
+        let _default = socket2::SockRef::from(&io)
+            .set_tcp_user_timeout(Some(settings.ping_interval + settings.pong_timeout));
+        self.enter(io, &[], Encoding::Json, Some(events), guest)
+    }
+
+    fn enter(
+        &self,
+        io: TcpStream,
+        read_ahead: &[u8],
+        encoding: Encoding,
+        events: Option<EventStart>,
+        guest: Guest,
+    ) -> bool {
+        let opening = Opening {
+            encoding,
+            grant: Arc::clone(guest.seat.shared_grant()),
+            events,
+        };
+        let mut shell = self.shell.borrow_mut();
         let opened = io
             .into_std()
-            .and_then(|io| state.open(io, encoding, about, read_ahead));
-        self.settle(&mut state, opened)
+            .and_then(|io| shell.open(io, read_ahead, opening, guest));
+        if let Err(error) = &opened {
+            tracing::warn!(%error, "cannot take a connection over");
+        }
+        self.work.notify_one();
+        opened.is_ok()
     }
 
     /// The socket's buffers, as they are configured.
@@ -279,74 +283,5 @@ impl Shard {
         if let Some(bytes) = settings.not_sent {
             let _default = options.set_tcp_notsent_lowat(bytes);
         }
-    }
-
-    /// What becomes of a new session; whether it is one.
-    fn settle(&self, state: &mut State, opened: io::Result<usize>) -> bool {
-        match &opened {
-            // The node began to stop between the handshake and now.
-            Ok(index) if self.is_draining() => state.close_restart(*index),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot take a connection over"),
-        }
-        self.work.notify_one();
-        opened.is_ok()
-    }
-
-    /// Lets a client in that is sent events; whether that could be.
-    pub(crate) fn open_events(&self, io: TcpStream, events: EventStart, about: About) -> bool {
-        self.prepare(&io);
-        let settings = self.settings();
-        // In place of the pong that nobody sends. Where the system has no such option, its own
-        // time-out does.
-        let _default = socket2::SockRef::from(&io)
-            .set_tcp_user_timeout(Some(settings.ping_interval + settings.pong_timeout));
-        let mut state = self.state.borrow_mut();
-        let opened = io
-            .into_std()
-            .and_then(|io| state.open_events(io, events, about));
-        self.settle(&mut state, opened)
-    }
-
-    /// Sends the sessions away, a wave at a time, each some time before it is closed: so those that
-    /// take them over have their snapshots and resumes one after another too.
-    async fn stop(&self, reason: GoAwayReason, delay: Duration, spread: Duration) {
-        self.draining.set(true);
-        let waves = u32::try_from(spread.as_millis() / WAVE.as_millis()).unwrap_or(MOST_WAVES);
-        let waves = waves.clamp(1, MOST_WAVES);
-        let step = spread / waves;
-        let begin = tokio::time::Instant::now();
-        let sessions = self.state.borrow().all_sessions();
-        let each = sessions.len().div_ceil(waves as usize).max(1);
-        let mut to_tell = sessions.chunks(each);
-        let mut to_close = sessions.chunks(each);
-        let (mut told, mut closed) = (0, 0);
-        while closed < waves {
-            let close_at = begin + step * closed + delay;
-            let tell_at = begin + step * told;
-            if told < waves && tell_at <= close_at {
-                tokio::time::sleep_until(tell_at).await;
-                let wave = to_tell.next().unwrap_or_default();
-                self.state.borrow_mut().say_go_away(wave, reason, delay);
-                told += 1;
-            } else {
-                tokio::time::sleep_until(close_at).await;
-                let wave = to_close.next().unwrap_or_default();
-                self.state.borrow_mut().close_wave(wave);
-                closed += 1;
-            }
-            self.work.notify_one();
-            if told == waves && self.state.borrow().is_empty() && begin.elapsed() >= delay {
-                break;
-            }
-        }
-        self.state.borrow_mut().close_all();
-        self.work.notify_one();
-        let grace = async {
-            while !self.state.borrow().is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let _left = tokio::time::timeout(CLOSE_GRACE, grace).await;
     }
 }

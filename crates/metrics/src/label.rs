@@ -108,7 +108,7 @@ label! {
 label! {
     /// Why a session ended.
     CloseReason is "reason":
-    /// The client said goodbye (1000 or 1001).
+    /// The client closed first, with whatever code.
     Client = "client",
     /// The connection was gone without a close frame.
     Disconnected = "disconnected",
@@ -132,6 +132,8 @@ label! {
     Rate = "rate",
     /// The client's token expired (4003).
     Expired = "expired",
+    /// The session had no stream for too long (4004).
+    Idle = "idle",
 }
 
 label! {
@@ -258,6 +260,10 @@ label! {
     NotReady = "not_ready",
     /// The client's token is not for the stream.
     NotEntitled = "not_entitled",
+    /// A wildcard that matches more instruments than one request may concern.
+    MoreMatches = "more_matches",
+    /// A stream that the node can no longer make.
+    StreamEnded = "stream_ended",
 }
 
 label! {

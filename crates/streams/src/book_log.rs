@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use market::{Change, Changes, Reason, Seq, Side, State};
 
@@ -117,7 +118,7 @@ impl BookLog {
         &self,
         seq: Seq,
         changes: &mut Changes,
-        mut give: impl FnMut(&BookEntry, &Changes),
+        mut give: impl FnMut(&BookEntry, &Changes) -> ControlFlow<()>,
     ) {
         let first = self.first_after(seq);
         let mut at = self.changes_before(first);
@@ -130,7 +131,9 @@ impl BookLog {
                 changes.asks.extend(self.changes.range(middle..end));
                 at = end;
             }
-            give(entry, changes);
+            if give(entry, changes).is_break() {
+                return;
+            }
         }
     }
 

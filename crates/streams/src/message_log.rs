@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use market::{Nanos, Seq};
 
@@ -186,6 +187,18 @@ impl MessageLog {
 
     /// Calls `give` with each of the messages in a range of indices, and its sequence number.
     pub fn for_each(&self, range: std::ops::Range<usize>, mut give: impl FnMut(&[u8], Seq)) {
+        self.while_each(range, |message, seq| {
+            give(message, seq);
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// Likewise, until `give` breaks.
+    pub(crate) fn while_each(
+        &self,
+        range: std::ops::Range<usize>,
+        mut give: impl FnMut(&[u8], Seq) -> ControlFlow<()>,
+    ) {
         let to = range.end.min(self.entries.len());
         let from = range.start.min(to);
         let mut begin = self.bytes.len() - self.bytes_from(from);
@@ -193,15 +206,18 @@ impl MessageLog {
         let mut joined = Vec::new();
         for entry in self.entries.range(from..to) {
             let end = begin + entry.len as usize;
-            if end <= front.len() {
-                give(&front[begin..end], entry.seq);
+            let given = if end <= front.len() {
+                give(&front[begin..end], entry.seq)
             } else if begin >= front.len() {
-                give(&back[begin - front.len()..end - front.len()], entry.seq);
+                give(&back[begin - front.len()..end - front.len()], entry.seq)
             } else {
                 // The one message that the ring's end cuts in two.
                 joined.extend_from_slice(&front[begin..]);
                 joined.extend_from_slice(&back[..end - front.len()]);
-                give(&joined, entry.seq);
+                give(&joined, entry.seq)
+            };
+            if given.is_break() {
+                return;
             }
             begin = end;
         }

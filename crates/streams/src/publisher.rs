@@ -58,7 +58,7 @@ pub use about::About;
 pub use catch_up::CaughtUp;
 pub use checkpoints::NotRestored;
 pub use fetch::Fetched;
-pub use join::{Joined, ResumeFailure, Start};
+pub use join::{Joined, ResumeFailure, Room, Start};
 pub use ledger::Ledger;
 pub use origin::Origin;
 pub use outbox::Encoded;

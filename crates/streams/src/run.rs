@@ -150,6 +150,12 @@ impl RunBuilder {
         self.marks.is_empty()
     }
 
+    /// How many bytes the frames have.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The run.
     #[must_use]
     pub fn finish(self, created: Nanos) -> Run {

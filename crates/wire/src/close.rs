@@ -23,3 +23,5 @@ pub const HEARTBEAT: u16 = 4001;
 pub const RATE_EXCEEDED: u16 = 4002;
 /// The client's token has expired: come again with another one, and resume.
 pub const EXPIRED: u16 = 4003;
+/// The session had no stream for too long, and its place is for others.
+pub const IDLE: u16 = 4004;

@@ -7,7 +7,7 @@ use wire::control::{StartKind, StartReason, Subscribed};
 
 use super::Core;
 use super::pump::FIRST;
-use super::requests::{code_label, refuse};
+use super::refusals::{code_label, refuse};
 use crate::message::{Delivery, NotJoined, RunFor, SubscriberId};
 use crate::session::{Joining, Past, PendingResult, Phase};
 

@@ -93,9 +93,8 @@ impl Core {
             let Some(drain) = self.drain.as_mut().filter(|drain| drain.over.is_none()) else {
                 return;
             };
-            let all_gone = drain.sent_away == drain.waves
-                && is_empty
-                && drain.began + drain.delay <= now;
+            let all_gone =
+                drain.sent_away == drain.waves && is_empty && drain.began + drain.delay <= now;
             if all_gone || drain.closed == drain.waves {
                 drain.over = Some(now + CLOSE_GRACE);
                 self.close_all();

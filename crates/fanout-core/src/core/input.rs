@@ -12,10 +12,8 @@ use crate::inbound::{Inbound, InboundEvent};
 const DRIP: u32 = 100;
 
 impl Core {
-    /// Whether anything may be received from a session. When not, [`Outputs::readable`] names it
+    /// Whether anything may be received from a session. When not, [`Core::take_readable`] names it
     /// once that changes.
-    ///
-    /// [`Outputs::readable`]: super::Outputs::readable
     #[must_use]
     pub fn may_receive(&self, index: usize) -> bool {
         let session = self.sessions.get(index);
@@ -107,7 +105,6 @@ impl Core {
                 Err(violation) => {
                     let code = violation.close_code();
                     self.close_deaf(index, code, &violation.to_string());
-                    // One that was being closed already is closed by this node's own code.
                     break;
                 }
             }

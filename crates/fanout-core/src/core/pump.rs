@@ -68,11 +68,11 @@ pub(super) struct Segment {
 /// How far a send went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// So many bytes went; `has_room` unless nothing more goes before the socket is writable.
+    /// So many bytes went.
     Bytes {
         /// How many.
         bytes: usize,
-        /// Whether the socket takes more.
+        /// Whether more can go before the socket is writable; where not all bytes went, it cannot.
         has_room: bool,
     },
     /// The connection is of no more use.

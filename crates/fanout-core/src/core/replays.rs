@@ -1,56 +1,34 @@
-//! Subscribers that are sent the past before they are live.
+//! Subscriptions that are sent the past before they are live.
 
-use market::{Channel, Position};
+use market::{Channel, Now, Position};
 use wire::Speed;
-use wire::control::{ControlError, Earliest, ErrorCode, Pace, Start, StreamKey};
+use wire::control::{ControlError, Earliest, ErrorCode, StreamKey};
 
-use super::state::State;
-use super::subscribers::FIRST;
-use crate::history::{
-    Handover, NoReplay, ReplayLine, ReplayOrder, ReplayPage, ReplayRequest, Then,
+use super::Core;
+use super::pump::FIRST;
+use crate::message::{
+    Ask, Handover, NoReplay, NotJoined, ReplayOrder, ReplayPage, SubscriberId, Then,
 };
-use crate::link::{Command, NotJoined, SubscriberId};
 use crate::session::{Past, Phase};
 
-impl State {
-    /// What a publisher needs to begin a replay for a subscriber.
-    pub(super) fn replay(
-        &mut self,
-        subscriber: SubscriberId,
-        start: Start,
-        pace: Option<Pace>,
-    ) -> ReplayRequest {
-        let (line, orders) = ReplayLine::new();
-        self.replays.insert(subscriber, line);
-        ReplayRequest {
-            start,
-            pace,
-            orders,
+impl Core {
+    /// A replay has ended without its last page.
+    pub fn replay_ended(&mut self, subscriber: SubscriberId, now: Now) {
+        self.now = now;
+        if self.is_current(subscriber) {
+            self.break_off(subscriber.session, subscriber.sub);
         }
     }
 
     /// The last page has gone out: asks for the next one.
     pub(super) fn ask_for_page(&mut self, index: usize, sub_index: usize) {
-        let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
+        let Some(subscriber) = self.subscriber(index, sub_index) else {
             return;
         };
-        sub.phase = Phase::Awaiting;
-        if !self.order(index, sub_index, ReplayOrder::Page) {
-            self.break_off(index, sub_index);
-        }
-    }
-
-    /// Tells a subscriber's replay what it is to do; whether it is there to be told.
-    fn order(&self, index: usize, sub_index: usize, order: ReplayOrder) -> bool {
-        let subscriber = self.subscriber(index, sub_index);
-        let line = subscriber.and_then(|subscriber| self.replays.get(&subscriber));
-        line.is_some_and(|line| line.send(order))
-    }
-
-    /// A subscriber is sent the past no more.
-    pub(super) fn forget_replay(&mut self, index: usize, sub_index: usize) {
-        if let Some(subscriber) = self.subscriber(index, sub_index) {
-            self.replays.remove(&subscriber);
+        let session = self.sessions.get_mut(index);
+        if let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) {
+            sub.phase = Phase::Awaiting;
+            self.out.orders.push((subscriber, ReplayOrder::Page));
         }
     }
 
@@ -64,7 +42,9 @@ impl State {
             sub: sub_index,
             ..
         } = subscriber;
-        let session = &mut self.sessions[index];
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
         let Some(sub) = session.sub_mut(sub_index) else {
             return;
         };
@@ -80,107 +60,124 @@ impl State {
             Then::More => {}
             Then::Live { anew } => self.ask_for_handover(subscriber, anew),
             Then::Done => {
-                if let Some(sub) = self.sessions[index].sub_mut(sub_index) {
+                if let Some(sub) = session.sub_mut(sub_index) {
                     sub.set_past(Past::No);
                     sub.phase = if has_run {
                         Phase::Starting
                     } else {
                         Phase::Live
                     };
-                    self.replays.remove(&subscriber);
+                    self.out.left_replays.push(subscriber);
                 }
             }
             Then::Broken => return self.give_up(subscriber, page.position),
         }
-        self.sessions[index].mark_ready(sub_index);
-        self.mark_to_send(index);
+        self.go_on(index, sub_index);
+    }
+
+    fn go_on(&mut self, index: usize, sub_index: usize) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.mark_ready(sub_index);
+            self.sessions.mark_to_send(index);
+        }
     }
 
     fn ask_for_handover(&mut self, subscriber: SubscriberId, anew: bool) {
-        let Some(sub) = self.sessions[subscriber.session].sub(subscriber.sub) else {
+        let session = self.sessions.get(subscriber.session);
+        let Some(sub) = session.and_then(|session| session.sub(subscriber.sub)) else {
             return;
         };
-        let slot = sub.stream as usize;
-        let stream = &self.streams[slot];
-        let command = Command::Handover {
-            key: stream.key,
-            encoding: stream.encoding,
-            subscriber,
-            epoch: (!anew).then_some(sub.epoch),
-            stream: self.slot_of(slot),
-        };
-        let publisher = stream.publisher;
-        self.publishers[publisher].send(command);
+        let (slot, epoch) = (sub.stream as usize, (!anew).then_some(sub.epoch));
+        self.command(slot, Ask::Handover { subscriber, epoch });
     }
 
-    /// From here on the subscriber holds its live stream, behind what it is still to be sent.
+    /// From here on the subscription holds its live stream, after what it is still to be sent.
     pub(super) fn handed_over(&mut self, subscriber: SubscriberId, handover: Option<Handover>) {
         if !self.is_current(subscriber) {
             return;
         }
         let Some(handover) = handover else {
-            // The stream is not made any more, so neither is this subscription.
-            return self.leave(subscriber.session, subscriber.sub);
+            // The stream is no longer made, so neither is this subscription.
+            return self.end_subscription(subscriber.session, subscriber.sub);
         };
-        let session = &mut self.sessions[subscriber.session];
-        let Some(sub) = session.sub_mut(subscriber.sub) else {
+        let session = self.sessions.get_mut(subscriber.session);
+        let Some(sub) = session.and_then(|session| session.sub_mut(subscriber.sub)) else {
             return;
         };
-        let stream = &mut self.streams[sub.stream as usize];
         sub.set_past(Past::Held);
         sub.epoch = handover.position.epoch;
-        sub.set_cursor(stream.ring.cursor_at_end(handover.position.seq));
-        stream.holders += 1;
-        let order = ReplayOrder::Live(handover);
-        if !self.order(subscriber.session, subscriber.sub, order) {
-            self.break_off(subscriber.session, subscriber.sub);
+        if let Some(cursor) = self
+            .streams
+            .hold(sub.stream as usize, handover.position.seq)
+        {
+            sub.set_cursor(cursor);
         }
+        self.out
+            .orders
+            .push((subscriber, ReplayOrder::Live(handover)));
     }
 
-    /// The past cannot be read on: the subscriber, which stands at `position`, is caught up like one
-    /// that fell behind, which it is told.
+    /// The past cannot be read on: the subscription, which is at `position`, is caught up like one
+    /// that lagged, which its client is told.
     fn give_up(&mut self, subscriber: SubscriberId, position: Position) {
         let SubscriberId {
             session: index,
             sub: sub_index,
             ..
         } = subscriber;
-        let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
+        let session = self.sessions.get_mut(index);
+        let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) else {
             return;
         };
-        let slot = sub.stream as usize;
+        let (slot, cursor) = (sub.stream as usize, sub.cursor());
         if sub.set_past(Past::No) == Past::Held {
-            let stream = &mut self.streams[slot];
-            stream.holders -= 1;
-            stream.behind -= usize::from(!stream.ring.is_at_end(sub.cursor()));
-            self.touched.push(slot);
+            self.streams.let_go(slot, cursor);
         }
         sub.set_position(position);
-        sub.phase = Phase::Parked;
-        self.replays.remove(&subscriber);
-        self.sessions[index].mark_ready(sub_index);
-        self.mark_to_send(index);
+        self.out.left_replays.push(subscriber);
+        self.park(index, sub_index);
     }
 
     /// The replay ended without a word.
     fn break_off(&mut self, index: usize, sub_index: usize) {
-        self.forget_replay(index, sub_index);
-        let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
+        let session = self.sessions.get_mut(index);
+        let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) else {
             return;
         };
-        if sub.set_past(Past::No) == Past::Held {
-            // What it lacks is not known: the live stream's next message shows it the gap.
-            let has_beginning = sub.phase == Phase::Replaying;
-            sub.phase = if has_beginning {
-                Phase::Starting
-            } else {
-                Phase::Live
-            };
+        match sub.set_past(Past::No) {
+            Past::No => {}
+            Past::Held => {
+                // What it lacks is not known: the live stream's next message shows it the gap.
+                let has_beginning = sub.phase == Phase::Replaying;
+                sub.phase = if has_beginning {
+                    Phase::Starting
+                } else {
+                    Phase::Live
+                };
+                self.go_on(index, sub_index);
+            }
+            Past::Before => self.park(index, sub_index),
+        }
+    }
+
+    /// Has a subscription caught up once it has been sent what it holds.
+    fn park(&mut self, index: usize, sub_index: usize) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        let holds_page = session.start_of(sub_index).is_some();
+        let Some(sub) = session.sub_mut(sub_index) else {
+            return;
+        };
+        if holds_page {
+            // The rest of its last page, after which it asks.
+            sub.phase = Phase::Paging;
+            self.go_on(index, sub_index);
         } else {
             sub.phase = Phase::Parked;
+            self.ask_later(index, sub_index);
+            self.ask_for_beginnings(index);
         }
-        self.sessions[index].mark_ready(sub_index);
-        self.mark_to_send(index);
     }
 }
 
@@ -196,7 +193,7 @@ pub(super) fn unsupported(key: &StreamKey) -> Option<String> {
     ))
 }
 
-/// What a client is told whose stream does not begin in the past.
+/// What a client is answered whose stream does not begin in the past.
 pub(super) fn refusal(why: NotJoined) -> ControlError {
     match why {
         NotJoined::Busy => ControlError::new(

@@ -1,132 +1,51 @@
 //! What clients ask, and what they are answered.
+//!
+//! One request costs a shard a few milliseconds at most, whatever the directory holds: it examines
+//! [`EXAMINED`] names, and has as many results as `limits.streams_per_request` allows besides the
+//! streams that it names itself.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
-use metrics::label;
-use streams::{Opcode, Refused, StreamKey};
+use streams::{Opcode, StreamKey};
 use wire::control::{
-    Answer, ControlError, ErrorCode, Outcome, Refusal, Request, RequestId, StartKind, StreamError,
-    StreamRequest, StreamUpdate, Subscribed, Unsubscribed,
+    self, Answer, ControlError, ErrorCode, Refusal, Request, RequestId, StreamError, StreamRequest,
+    Symbol,
 };
-use wire::{ViewParams, close, control};
 
-use super::state::State;
-use super::subscribers::Join;
-use crate::clock::wall_clock;
-use crate::directory::{Directory, Listing};
+use super::Core;
+use super::refusals::{Unmentioned, code_label, more_matches, unknown};
+use super::subscriptions::{Join, stream_key};
+use crate::directory::{Listing, ScanBudget, Scanned};
 use crate::events::MOST_STREAMS;
-use crate::inbound::InboundEvent;
-use crate::link::NotJoined;
 use crate::session::{JoiningOp, PendingRequest, PendingResult};
 
-/// Bytes of answers and pongs that a session may have waiting before its pings go unanswered; a
-/// client that does not read gets no pongs.
-const PONG_WHILE: usize = 8 * 1024;
+/// What the wildcards of one request may examine together, in pieces of text that are compared with
+/// names: about 1 to 3 ms.
+const EXAMINED: ScanBudget = ScanBudget::new(64 * 1024);
 
-impl State {
-    /// Reads what was received, up to a request that has to wait for its answer.
-    pub(super) fn read_requests(&mut self, index: usize) {
-        while let Some(session) = self.sessions.get_mut(index) {
-            if session.request.is_some() || session.gone {
-                return;
-            }
-            let Some(inbound) = &mut session.inbound else {
-                return;
-            };
-            let event = inbound.read();
-            if inbound.is_idle() {
-                session.inbound = None;
-            }
-            if session.is_deaf() {
-                session.inbound = None;
-                return;
-            }
-            let event = match event {
-                Ok(Some(event)) => event,
-                Ok(None) => return,
-                Err(violation) => {
-                    self.close(index, violation.close_code(), &violation.to_string());
-                    self.deafen(index);
-                    return;
-                }
-            };
-            if session.is_ending() {
-                if matches!(event, InboundEvent::Close(_)) {
-                    self.answered(index);
-                    return;
-                }
-                continue;
-            }
-            self.take_event(index, event);
-        }
-    }
+/// A request to join streams, while its streams are looked up.
+pub(super) struct Joining {
+    pub(super) request: PendingRequest,
+    pub(super) joins: Vec<Join>,
+    budget: ScanBudget,
+    /// How many more results wildcards may have.
+    pub(super) room: usize,
+}
 
-    fn take_event(&mut self, index: usize, event: InboundEvent) {
-        let counts = !matches!(event, InboundEvent::Pong | InboundEvent::Close(_));
-        let now = self.millis(Instant::now());
-        let (rate, burst) = (self.settings.inbound_rate, self.settings.inbound_burst);
-        let session = &mut self.sessions[index];
-        if counts && !session.bucket.take(rate, burst, now) {
-            self.metrics.rate_limited.inc();
-            self.close(index, close::RATE_EXCEEDED, "more messages than allowed");
-            return;
-        }
-        match event {
-            InboundEvent::Fragment | InboundEvent::Pong => {}
-            InboundEvent::Ping(payload) => {
-                if session.outgoing_len() < PONG_WHILE {
-                    session.outgoing().push(Opcode::Pong, &payload);
-                    self.mark_to_send(index);
-                }
-            }
-            InboundEvent::Close(code) => {
-                // RFC 6455, section 5.5.1: the close is answered with the code received.
-                self.close(index, code.unwrap_or(close::NORMAL), "");
-                self.answered(index);
-            }
-            InboundEvent::Text(text) => {
-                self.metrics.messages_in.inc();
-                let directory = Arc::clone(&self.common.directory);
-                self.request(index, &text, &directory);
-            }
-        }
-    }
-
-    /// The client has closed as well.
-    fn answered(&mut self, index: usize) {
-        if let Some(session) = self.sessions.get_mut(index)
-            && let Some(ending) = &mut session.ending
-        {
-            ending.answered = true;
-            self.may_have_ended(index);
-        }
-    }
-
-    /// What follows a violation has no meaning.
-    fn deafen(&mut self, index: usize) {
-        if let Some(session) = self.sessions.get_mut(index)
-            && let Some(ending) = &mut session.ending
-        {
-            ending.deaf = true;
-            session.inbound = None;
-        }
-    }
-
-    fn request(&mut self, index: usize, text: &str, directory: &Directory) {
+impl Core {
+    pub(super) fn request(&mut self, index: usize, text: &str) {
         match Request::parse(text) {
-            Ok(Request::Subscribe { id, streams }) => self.subscribe(index, id, streams, directory),
-            Ok(Request::Unsubscribe { id, streams }) => {
-                self.unsubscribe(index, id, streams, directory);
-            }
-            Ok(Request::Update { id, streams }) => self.update(index, id, streams, directory),
-            Ok(Request::List { id, matching }) => {
-                let grant = self.sessions[index].about.seat.grant();
-                let instruments = directory.entries(matching.as_ref(), grant);
-                self.answer(index, &Answer::Instruments { id, instruments });
-            }
+            Ok(Request::Subscribe { id, streams }) => self.subscribe(index, id, streams),
+            Ok(Request::Unsubscribe { id, streams }) => self.unsubscribe(index, id, streams),
+            Ok(Request::Update { id, streams }) => self.update(index, id, streams),
+            Ok(Request::List {
+                id,
+                matching,
+                after,
+            }) => self.list(index, id, matching.as_ref(), after.as_deref()),
             Ok(Request::Ping { id }) => {
-                let time = wall_clock();
+                let time = self.now.wall;
                 self.answer(index, &Answer::Pong { id, time });
             }
             Err(Refusal { id, error }) => {
@@ -136,14 +55,42 @@ impl State {
         }
     }
 
-    fn answer(&mut self, index: usize, answer: &Answer) {
+    pub(super) fn answer(&mut self, index: usize, answer: &Answer) {
         let mut text = Vec::with_capacity(512);
         answer.write(&mut text);
         if let Some(session) = self.sessions.get_mut(index) {
+            session.idle_looks = 0;
             session.say(Opcode::Text, &text);
             self.metrics.answers_out.inc();
-            self.mark_to_send(index);
+            self.sessions.mark_to_send(index);
         }
+    }
+
+    fn list(
+        &mut self,
+        index: usize,
+        id: Option<RequestId>,
+        matching: Option<&Symbol>,
+        after: Option<&str>,
+    ) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let grant = &session.grant;
+        let limit = self.settings.instruments_per_answer;
+        let page = self.directory.page(matching, after, limit, grant);
+        let entry = |listing: &Arc<Listing>| {
+            let mut entry = listing.entry();
+            entry.channels.retain(|channel| grant.may_have(*channel));
+            entry
+        };
+        let instruments = page.listings.iter().map(entry).collect();
+        let answer = Answer::Instruments {
+            id,
+            instruments,
+            next: page.next,
+        };
+        self.answer(index, &answer);
     }
 
     pub(super) fn subscribe(
@@ -151,21 +98,31 @@ impl State {
         index: usize,
         id: Option<RequestId>,
         wanted: Vec<Result<StreamRequest, StreamError>>,
-        directory: &Directory,
     ) {
-        let mut request = PendingRequest::new(id, JoiningOp::Subscribe, wanted.len());
-        let mut joins = Vec::new();
+        let mut joining = self.joining(id, JoiningOp::Subscribe, wanted.len());
         for stream in wanted {
             match stream {
-                Err(error) => request.results.push(PendingResult::Done(Err(error))),
-                Ok(stream) => self.resolve(index, stream, directory, &mut request, &mut joins),
+                Err(error) => joining.fail(error),
+                Ok(stream) => self.resolve(index, &stream, &mut joining),
             }
         }
-        self.ask_for(index, request, joins);
+        self.ask_for(index, joining);
+    }
+
+    pub(super) fn joining(&self, id: Option<RequestId>, op: JoiningOp, streams: usize) -> Joining {
+        Joining {
+            request: PendingRequest::new(id, op, streams),
+            joins: Vec::new(),
+            budget: EXAMINED,
+            room: self.settings.streams_per_request,
+        }
     }
 
     /// Asks publishers for the streams of a request; it is answered when all have answered.
-    fn ask_for(&mut self, index: usize, mut request: PendingRequest, joins: Vec<Join>) {
+    pub(super) fn ask_for(&mut self, index: usize, joining: Joining) {
+        let Joining {
+            mut request, joins, ..
+        } = joining;
         for result in &request.results {
             if let PendingResult::Done(Err(error)) = result {
                 self.metrics.request_errors[code_label(error.error.code)].inc();
@@ -173,114 +130,166 @@ impl State {
         }
         request.waiting = joins.len();
         request.joining.reserve_exact(joins.len());
-        let session = &mut self.sessions[index];
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
         session.request = Some(Box::new(request));
         session.reserve(joins.len());
+        let encoding = session.encoding;
         if joins.is_empty() {
             self.answer_request(index);
             return;
         }
-        let encoding = self.sessions[index].encoding;
+        let is_one = joins.len() == 1;
         for join in joins {
-            // A client of events comes back with where it stands in all of its streams.
-            let events = self.sessions[index].about.events.as_ref();
+            // A client of events comes back with its position in each of its streams.
+            let session = self.sessions.get(index);
+            let events = session.and_then(|session| session.events.as_ref());
             let resume = join.resume.or_else(|| events?.resume(&join.key));
-            self.join(index, encoding, Join { resume, ..join });
+            self.join(index, encoding, Join { resume, ..join }, is_one);
         }
     }
 
-    /// Checks one stream of a `subscribe`; a symbol with `*` becomes one result an instrument.
-    fn resolve(
+    /// Looks up one stream of a `subscribe`; a wildcard becomes one result for each instrument.
+    fn resolve(&self, index: usize, stream: &StreamRequest, joining: &mut Joining) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let key = &stream.key;
+        if stream.start.is_some()
+            && let Some(message) = super::replays::unsupported(key)
+        {
+            return joining.refuse(key, ErrorCode::UnsupportedStart, message);
+        }
+        if let Err(denied) = session.grant.check(key) {
+            return joining.refuse(key, ErrorCode::NotEntitled, denied.to_string());
+        }
+        if let Some(name) = key.symbol.name() {
+            let listing = self.directory.get(name);
+            return match listing.filter(|listing| session.grant.may_see(listing.name())) {
+                Some(listing) => self.resolve_one(index, stream, &listing, joining),
+                None => joining.refuse(key, ErrorCode::UnknownSymbol, unknown(&key.symbol)),
+            };
+        }
+        let (mut matches, mut joins, mut rest) = (0_u64, 0_u64, 0_u64);
+        let mut budget = joining.budget;
+        let wildcard = Some(&key.symbol);
+        let scanned = self
+            .directory
+            .scan(wildcard, None, &session.grant, &mut budget, |listing| {
+                matches += 1;
+                if self.has_or_joins(index, &stream_key(listing, key), joining) {
+                    return ControlFlow::Continue(());
+                }
+                if joining.room == 0 || self.room_for(index, joining) == 0 {
+                    rest += 1;
+                } else {
+                    joins += 1;
+                    joining.room -= 1;
+                    self.resolve_one(index, stream, listing, joining);
+                }
+                ControlFlow::Continue(())
+            });
+        joining.budget = budget;
+        let rest = Unmentioned {
+            count: rest,
+            searched_all: scanned == Scanned::All,
+        };
+        let error = if rest.count > 0 && self.room_for(index, joining) == 0 {
+            self.too_many_streams(index, Some(rest.count))
+        } else if rest.count > 0 || !rest.searched_all {
+            more_matches(&rest)
+        } else if matches == 0 {
+            ControlError::new(ErrorCode::UnknownSymbol, unknown(&key.symbol))
+        } else if joins == 0 {
+            let message = "this session has all streams that match already";
+            ControlError::new(ErrorCode::AlreadySubscribed, message)
+        } else {
+            return;
+        };
+        joining.fail(key.refuse(error));
+    }
+
+    /// Whether a session has a stream, or its request joins it.
+    pub(super) fn has_or_joins(&self, index: usize, key: &StreamKey, joining: &Joining) -> bool {
+        joining.joins.iter().any(|join| join.key == *key) || self.sub_of(index, key).is_some()
+    }
+
+    /// How many streams more a session may have, beyond those that a request joins.
+    fn room_for(&self, index: usize, joining: &Joining) -> usize {
+        let Some(session) = self.sessions.get(index) else {
+            return 0;
+        };
+        let most = self.most_streams(index);
+        most.saturating_sub(session.streams() + joining.joins.len())
+    }
+
+    fn most_streams(&self, index: usize) -> usize {
+        let Some(session) = self.sessions.get(index) else {
+            return 0;
+        };
+        let most = session
+            .grant
+            .most_streams(self.settings.streams_per_session);
+        if session.is_events {
+            most.min(MOST_STREAMS)
+        } else {
+            most
+        }
+    }
+
+    fn too_many_streams(&self, index: usize, more: Option<u64>) -> ControlError {
+        let most = self.most_streams(index);
+        let message = format!("a session may have {most} streams");
+        ControlError {
+            more,
+            ..ControlError::new(ErrorCode::TooManyStreams, message)
+        }
+    }
+
+    /// Has one instrument's stream joined, or says why not.
+    fn resolve_one(
         &self,
         index: usize,
-        stream: StreamRequest,
-        directory: &Directory,
-        request: &mut PendingRequest,
-        joins: &mut Vec<Join>,
+        stream: &StreamRequest,
+        listing: &Arc<Listing>,
+        joining: &mut Joining,
     ) {
-        let mut fail = |key: &control::StreamKey, code, message: String| {
-            let error = key.refuse(ControlError::new(code, message));
-            request.results.push(PendingResult::Done(Err(error)));
+        let wire_key = stream.key.of(listing.name().clone());
+        let key = stream_key(listing, &wire_key);
+        if self.has_or_joins(index, &key, joining) {
+            let message = "this session has the stream already";
+            return joining.refuse(&wire_key, ErrorCode::AlreadySubscribed, message);
+        }
+        if self.room_for(index, joining) == 0 {
+            return joining.fail(wire_key.refuse(self.too_many_streams(index, None)));
+        }
+        let Some(publisher) = self.directory.publisher_of(listing, key.channel) else {
+            let channel = key.channel.name();
+            let message = format!("nothing of channel {channel} has been read yet");
+            return joining.refuse(&wire_key, ErrorCode::NotReady, message);
         };
-        if stream.start.is_some()
-            && let Some(message) = super::replays::unsupported(&stream.key)
-        {
-            return fail(&stream.key, ErrorCode::UnsupportedStart, message);
-        }
-        let grant = self.sessions[index].about.seat.grant();
-        if let Err(denied) = grant.check(&stream.key) {
-            return fail(&stream.key, ErrorCode::NotEntitled, denied.to_string());
-        }
-        let mut listings = directory.find(&stream.key.symbol);
-        listings.retain(|listing| grant.may_see(listing.name()));
-        if listings.is_empty() {
-            let message = format!(
-                "symbol {:?} is no instrument of this node; `list` tells those that there are",
-                stream.key.symbol.as_str()
-            );
-            return fail(&stream.key, ErrorCode::UnknownSymbol, message);
-        }
-        for listing in listings {
-            let wire_key = stream.key.of(listing.name().clone());
-            let key = stream_key(&listing, &wire_key);
-            let session = &self.sessions[index];
-            let has = session
-                .subs()
-                .any(|(_, sub)| self.streams[sub.stream as usize].key == key)
-                || joins.iter().any(|join| join.key == key);
-            let mut fail = |code, message: String| {
-                let error = wire_key.refuse(ControlError::new(code, message));
-                request.results.push(PendingResult::Done(Err(error)));
-            };
-            if has {
-                fail(
-                    ErrorCode::AlreadySubscribed,
-                    "this session has the stream already".into(),
-                );
-                continue;
-            }
-            let mut most = grant.most_streams(self.settings.streams_per_session);
-            if session.is_events {
-                most = most.min(MOST_STREAMS);
-            }
-            if session.streams() + joins.len() >= most {
-                fail(
-                    ErrorCode::TooManyStreams,
-                    format!("a session may have {most} streams"),
-                );
-                continue;
-            }
-            let Some(publisher) = directory.publisher_of(&listing, key.channel) else {
-                let message = format!(
-                    "nothing of channel {} has been read yet",
-                    key.channel.name()
-                );
-                fail(ErrorCode::NotReady, message);
-                continue;
-            };
-            joins.push(Join {
-                key,
-                publisher,
-                policy: stream.policy,
-                resume: stream.resume.map(|resume| market::Position {
-                    epoch: resume.epoch,
-                    seq: resume.seq,
-                }),
-                replay: stream.start.map(|start| (start, stream.pace)),
-                result: request.results.len(),
-                replaces: None,
-            });
-            request.results.push(PendingResult::Waiting(wire_key));
-        }
+        joining.joins.push(Join {
+            key,
+            listing: Arc::clone(listing),
+            publisher,
+            policy: stream.policy,
+            resume: stream.resume.map(|resume| market::Position {
+                epoch: resume.epoch,
+                seq: resume.seq,
+            }),
+            replay: stream.start.map(|start| (start, stream.pace)),
+            result: joining.request.results.len(),
+            replaces: None,
+        });
+        let waiting = PendingResult::Waiting(wire_key);
+        joining.request.results.push(waiting);
     }
 
     /// Answers the pending request, all of whose results are there, and lets its streams begin.
     pub(super) fn answer_request(&mut self, index: usize) {
-        let Some(request) = self
-            .sessions
-            .get_mut(index)
-            .and_then(|session| session.request.take())
-        else {
+        let session = self.sessions.get_mut(index);
+        let Some(request) = session.and_then(|session| session.request.take()) else {
             return;
         };
         let done = |result| match result {
@@ -295,230 +304,22 @@ impl State {
         };
         self.answer(index, &answer);
         self.release(index);
-    }
-
-    fn unsubscribe(
-        &mut self,
-        index: usize,
-        id: Option<RequestId>,
-        streams: Vec<Result<control::StreamKey, StreamError>>,
-        directory: &Directory,
-    ) {
-        let mut results = Vec::with_capacity(streams.len());
-        for stream in streams {
-            match stream {
-                Err(error) => results.push(Err(error)),
-                Ok(wire_key) => self.end_streams(index, &wire_key, directory, &mut results),
-            }
-        }
-        for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            self.metrics.request_errors[code_label(error.error.code)].inc();
-        }
-        self.answer(index, &Answer::Unsubscribed { id, results });
-    }
-
-    fn end_streams(
-        &mut self,
-        index: usize,
-        wire_key: &control::StreamKey,
-        directory: &Directory,
-        results: &mut Vec<Outcome<Unsubscribed>>,
-    ) {
-        let before = results.len();
-        for listing in directory.find(&wire_key.symbol) {
-            let stream = wire_key.of(listing.name().clone());
-            let key = stream_key(&listing, &stream);
-            if let Some(sub) = self.sub_of(index, &key) {
-                self.leave(index, sub);
-                results.push(Ok(Unsubscribed { stream }));
-            }
-        }
-        if results.len() == before {
-            results.push(Err(wire_key.refuse(not_subscribed())));
-        }
-    }
-
-    /// A session's subscriber of a stream.
-    fn sub_of(&self, index: usize, key: &StreamKey) -> Option<usize> {
-        let mut subs = self.sessions[index].subs();
-        let found = subs.find(|(_, sub)| self.streams[sub.stream as usize].key == *key);
-        found.map(|(sub, _)| sub)
-    }
-
-    fn update(
-        &mut self,
-        index: usize,
-        id: Option<RequestId>,
-        streams: Vec<Result<StreamUpdate, StreamError>>,
-        directory: &Directory,
-    ) {
-        let mut request = PendingRequest::new(id, JoiningOp::Update, streams.len());
-        let mut joins = Vec::new();
-        for stream in streams {
-            match stream {
-                Err(error) => request.results.push(PendingResult::Done(Err(error))),
-                Ok(update) => {
-                    self.change_streams(index, &update, directory, &mut request, &mut joins);
-                }
-            }
-        }
-        self.ask_for(index, request, joins);
-    }
-
-    /// Changes the streams that one `update` names. A stream whose view changes stays as it was
-    /// until its publisher has let the session into the other view.
-    fn change_streams(
-        &mut self,
-        index: usize,
-        update: &StreamUpdate,
-        directory: &Directory,
-        request: &mut PendingRequest,
-        joins: &mut Vec<Join>,
-    ) {
-        let before = request.results.len();
-        let changed = update.to.of(&update.key);
-        if let Err(denied) = self.sessions[index].about.seat.grant().check(&changed) {
-            let error = ControlError::new(ErrorCode::NotEntitled, denied.to_string());
-            let error = update.key.refuse(error);
-            request.results.push(PendingResult::Done(Err(error)));
-            return;
-        }
-        for listing in directory.find(&update.key.symbol) {
-            let from = update.key.of(listing.name().clone());
-            let to = update.to.of(&from);
-            let (from_key, to_key) = (stream_key(&listing, &from), stream_key(&listing, &to));
-            let Some(sub_index) = self.sub_of(index, &from_key) else {
-                continue;
-            };
-            let Some(sub) = self.sessions[index].sub_mut(sub_index) else {
-                continue;
-            };
-            let policy = update.to.policy.unwrap_or(sub.policy());
-            if from_key == to_key {
-                sub.set_policy(policy);
-                let done = Ok(Subscribed {
-                    stream: to,
-                    policy,
-                    instrument: listing.id(),
-                    view: to_key.params.view(),
-                    epoch: sub.epoch,
-                    exponents: listing.exponents(),
-                    start: StartKind::Resumed,
-                    reason: None,
-                });
-                request.results.push(PendingResult::Done(done));
-                continue;
-            }
-            let mut fail = |code, message: &str| {
-                let error = to.refuse(ControlError::new(code, message));
-                request.results.push(PendingResult::Done(Err(error)));
-            };
-            let is_joining = joins.iter().any(|join| join.key == to_key);
-            if is_joining || self.sub_of(index, &to_key).is_some() {
-                let message = "this session has a stream with these parameters already";
-                fail(ErrorCode::AlreadySubscribed, message);
-                continue;
-            }
-            let replaces = u16::try_from(sub_index).ok();
-            if joins.iter().any(|join| join.replaces == replaces) {
-                let message = "the request changes this stream twice";
-                fail(ErrorCode::BadRequest, message);
-                continue;
-            }
-            let Some(publisher) = directory.publisher_of(&listing, to_key.channel) else {
-                fail(
-                    ErrorCode::NotReady,
-                    "nothing of the channel has been read yet",
-                );
-                continue;
-            };
-            joins.push(Join {
-                key: to_key,
-                publisher,
-                policy,
-                resume: None,
-                replay: None,
-                result: request.results.len(),
-                replaces,
-            });
-            request.results.push(PendingResult::Waiting(to));
-        }
-        if request.results.len() == before {
-            let error = update.key.refuse(not_subscribed());
-            request.results.push(PendingResult::Done(Err(error)));
-        }
+        // Requests that came after it may be read now.
+        self.sessions.mark_to_read(index);
     }
 }
 
-fn not_subscribed() -> ControlError {
-    ControlError::new(
-        ErrorCode::NotSubscribed,
-        "this session does not have the stream; depth, speed and group must be those of the subscription",
-    )
-}
-
-/// The stream that a client means; depth and the like are of books only.
-fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamKey {
-    let params = match key.channel {
-        market::Channel::Book => key.params(),
-        _ => ViewParams {
-            speed: key.speed,
-            interval: key.params().interval,
-            ..ViewParams::default()
-        },
-    };
-    StreamKey {
-        instrument: listing.id(),
-        channel: key.channel,
-        params,
+impl Joining {
+    pub(super) fn fail(&mut self, error: StreamError) {
+        self.request.results.push(PendingResult::Done(Err(error)));
     }
-}
 
-pub(super) fn refuse(key: &control::StreamKey, why: NotJoined) -> StreamError {
-    let (code, message) = match why {
-        NotJoined::NotReady => {
-            let message = "this node is catching up with what it has missed; try again soon";
-            (ErrorCode::NotReady, message.to_owned())
-        }
-        NotJoined::Busy | NotJoined::NoHistory | NotJoined::NoReplay(_) => {
-            return key.refuse(super::replays::refusal(why));
-        }
-        NotJoined::Refused(refused) => {
-            let code = match refused {
-                Refused::UnknownInstrument => ErrorCode::UnknownSymbol,
-                Refused::Channel(_) => ErrorCode::UnsupportedChannel,
-                Refused::Speed { .. } => ErrorCode::UnsupportedSpeed,
-                Refused::Group { .. } => ErrorCode::UnsupportedGroup,
-            };
-            (code, refused.to_string())
-        }
-    };
-    key.refuse(ControlError::new(code, message))
-}
-
-pub(super) const fn code_label(code: ErrorCode) -> label::ErrorCode {
-    match code {
-        ErrorCode::BadJson => label::ErrorCode::BadJson,
-        ErrorCode::BadRequest | ErrorCode::Other => label::ErrorCode::BadRequest,
-        ErrorCode::UnknownOp => label::ErrorCode::UnknownOp,
-        ErrorCode::UnknownChannel => label::ErrorCode::UnknownChannel,
-        ErrorCode::UnsupportedChannel => label::ErrorCode::UnsupportedChannel,
-        ErrorCode::UnknownSymbol => label::ErrorCode::UnknownSymbol,
-        ErrorCode::BadDepth => label::ErrorCode::BadDepth,
-        ErrorCode::BadSpeed => label::ErrorCode::BadSpeed,
-        ErrorCode::UnsupportedSpeed => label::ErrorCode::UnsupportedSpeed,
-        ErrorCode::BadGroup => label::ErrorCode::BadGroup,
-        ErrorCode::UnsupportedGroup => label::ErrorCode::UnsupportedGroup,
-        ErrorCode::BadInterval => label::ErrorCode::BadInterval,
-        ErrorCode::BadPolicy => label::ErrorCode::BadPolicy,
-        ErrorCode::BadResume => label::ErrorCode::BadResume,
-        ErrorCode::UnsupportedStart => label::ErrorCode::UnsupportedStart,
-        ErrorCode::StartTooEarly => label::ErrorCode::StartTooEarly,
-        ErrorCode::Busy => label::ErrorCode::Busy,
-        ErrorCode::AlreadySubscribed => label::ErrorCode::AlreadySubscribed,
-        ErrorCode::NotSubscribed => label::ErrorCode::NotSubscribed,
-        ErrorCode::TooManyStreams => label::ErrorCode::TooManyStreams,
-        ErrorCode::NotReady => label::ErrorCode::NotReady,
-        ErrorCode::NotEntitled => label::ErrorCode::NotEntitled,
+    pub(super) fn refuse(
+        &mut self,
+        key: &control::StreamKey,
+        code: ErrorCode,
+        message: impl Into<String>,
+    ) {
+        self.fail(key.refuse(ControlError::new(code, message)));
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use market::{Channel, Position, Seq};
 use metrics::label;
 use streams::{Cursor, StreamKey};
-use wire::control::{Pace, Policy, Start};
-use wire::{Depth, Encoding};
+use wire::control::{self, Pace, Policy, Start};
+use wire::{Depth, Encoding, ViewParams};
 
 use super::Core;
 use crate::Listing;
@@ -73,8 +73,7 @@ impl Core {
             replaces,
         } = join;
         let slot = self.streams.slot_for(key, encoding, publisher, &listing);
-        let (Some(stream), Some(session)) =
-            (self.streams.get(slot), self.sessions.get_mut(index))
+        let (Some(stream), Some(session)) = (self.streams.get(slot), self.sessions.get_mut(index))
         else {
             return;
         };
@@ -167,6 +166,41 @@ impl Core {
         if waits_for.is_some() {
             self.ask_for_beginnings(index);
         }
+    }
+}
+
+/// The stream that a client means; depth and the like are of books only.
+pub(super) fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamKey {
+    let params = match key.channel {
+        market::Channel::Book => key.params(),
+        _ => ViewParams {
+            speed: key.speed,
+            interval: key.params().interval,
+            ..ViewParams::default()
+        },
+    };
+    StreamKey {
+        instrument: listing.id(),
+        channel: key.channel,
+        params,
+    }
+}
+
+/// A stream as clients name it.
+pub(super) fn wire_key(listing: &Listing, key: &StreamKey) -> control::StreamKey {
+    let ViewParams {
+        depth,
+        speed,
+        group,
+        interval,
+    } = key.params;
+    let own = control::StreamKey::new(key.channel, listing.name().clone());
+    control::StreamKey {
+        depth,
+        speed,
+        group,
+        interval: interval.unwrap_or(own.interval),
+        ..own
     }
 }
 

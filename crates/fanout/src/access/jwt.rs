@@ -86,7 +86,7 @@ impl JwtRules {
             Some(_) => return Err(Denied::Claims),
         };
         let rights = match claims.get(&self.claim) {
-            Some(claim) => Rights::of_claim(claim).map_err(|_| Denied::Claims)?,
+            Some(claim) => rights_of(claim).map_err(|_| Denied::Claims)?,
             None => Rights::default(),
         };
         Grant::new(subject, rights, Some(expires)).map_err(|_| Denied::Claims)

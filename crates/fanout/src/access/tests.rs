@@ -483,7 +483,7 @@ fn a_page_of_another_origin_is_refused_before_its_token_is_looked_at() {
 
 #[test]
 fn a_grant_is_what_its_rights_say() {
-    let rights = Rights::of_claim(&json!({
+    let rights = claim::rights_of(&json!({
         "instruments": ["BINANCE:*", "KRAKEN:XBT-USD"], "channels": ["book", "status"],
         "max_depth": 50, "max_streams": 3,
     }));

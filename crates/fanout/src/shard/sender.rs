@@ -30,18 +30,19 @@ impl Sender {
         Self { uring }
     }
 
-    /// Sends the bytes of each of `count` sends; tells of each how many went, or why none.
+    /// Sends the bytes of each of `count` sends, to its socket if it has one; reports of each how many
+    /// went, or why none.
     pub(super) fn send<'a>(
         &mut self,
         count: usize,
-        send: impl Fn(usize) -> (&'a TcpStream, &'a [u8]),
+        send: impl Fn(usize) -> Option<(&'a TcpStream, &'a [u8])>,
         results: &mut Vec<io::Result<usize>>,
     ) {
         results.clear();
         match &mut self.uring {
             Some(uring) if (LEAST..=BATCH).contains(&count) => uring.send(count, send, results),
             _ => results.extend((0..count).map(|index| {
-                let (mut io, bytes) = send(index);
+                let (mut io, bytes) = send(index).ok_or(io::ErrorKind::NotConnected)?;
                 io.write(bytes)
             })),
         }
@@ -99,7 +100,7 @@ mod tests {
                 .collect();
             let mut sender = Sender::new(batched);
             let mut results = Vec::new();
-            sender.send(pairs.len(), |index| (&pairs[index].server, &payloads[index]), &mut results);
+            sender.send(pairs.len(), |index| Some((&pairs[index].server, &payloads[index][..])), &mut results);
             prop_assert_eq!(results.len(), pairs.len());
             for (index, result) in results.iter().enumerate() {
                 match result {
@@ -125,7 +126,7 @@ mod tests {
             while (&pairs[1].server).write(&much).is_ok() {}
             let mut sender = Sender::new(batched);
             let mut results = Vec::new();
-            sender.send(3, |index| (&pairs[index].server, b"tick"), &mut results);
+            sender.send(3, |index| Some((&pairs[index].server, &b"tick"[..])), &mut results);
             let kinds: Vec<_> = results
                 .iter()
                 .map(|result| result.as_ref().map_err(io::Error::kind).copied())

@@ -1,186 +1,178 @@
-//! Receiving: what sockets have to say, all on one poll.
+//! The sockets of a shard's sessions, all on one poll.
 //!
 //! A session has no task of its own, and no buffer while nothing of a frame has come: what an idle
-//! client costs is its `Session`. The poll is edge-triggered, so a socket is read until it would
-//! block, and what is not read at once is remembered.
+//! client costs is its session and its entry here. The poll is edge-triggered, so a socket is read
+//! until it would block, and what is not read at once is remembered.
 
-use std::io;
-use std::time::Duration;
+use std::io::{self, Read as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd as _;
 
-use mio::{Events, Poll, Registry};
-use tokio::io::unix::AsyncFd;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
-use super::state::{State, number};
-use crate::inbound::Inbound;
+use crate::addresses::Counted;
+use crate::seats::Seat;
+use crate::tls::Tls;
 
-/// Events that are taken at once.
-const EVENTS: usize = 1024;
-/// Reads of one session before others have their turn.
-const READS_A_VISIT: usize = 4;
-/// A session with more than this to send of its own is not read from. It is more than the rest of
-/// any frame (64 KiB), so that a slow client's pongs are read.
-const OUTGOING_WHILE_READING: usize = 72 * 1024;
-
-/// The poll that all sessions of a shard are on.
+/// The sockets of all sessions, by the places that the core gave these.
 pub(super) struct Sockets {
-    poll: Poll,
-    /// The poll as something that the runtime waits for.
-    ready: AsyncFd<Registry>,
-    events: Events,
+    registry: Registry,
+    table: Vec<Option<Socket>>,
+    /// Sessions whose sockets may have something to read, each once.
+    to_read: Vec<u32>,
 }
 
+/// A session's socket.
+pub(super) struct Socket {
+    pub(super) io: TcpStream,
+    /// It may have something to read.
+    pub(super) readable: bool,
+    /// Whether it is in the list of sockets to be read from.
+    listed: bool,
+    /// Its sending half ends once its TLS holds nothing more.
+    ends: bool,
+    /// Its bytes go through [`Guest::tls`].
+    pub(super) is_tls: bool,
+    pub(super) guest: Box<Guest>,
+}
+
+/// What is asked of a connection seldom: when it comes, and when it ends.
+pub(crate) struct Guest {
+    pub(crate) seat: Seat,
+    /// The client's address, as the balancer tells it where there is one.
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: Option<Box<Tls>>,
+    /// Its connection counts for its address as long as it lives.
+    pub(crate) _counted: Option<Counted>,
+}
+
+const _: () = assert!(size_of::<Option<Socket>>() <= 16);
+
 impl Sockets {
-    pub(super) fn new(poll: Poll) -> io::Result<Self> {
-        Ok(Self {
-            ready: watch(poll.registry().try_clone()?)?,
-            poll,
-            events: Events::with_capacity(EVENTS),
-        })
+    pub(super) const fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            table: Vec::new(),
+            to_read: Vec::new(),
+        }
     }
 
-    /// Waits until there may be an event; [`Sockets::take_events`] is to follow. Cancel-safe.
-    pub(super) async fn ready(&self) -> io::Result<()> {
-        // An event that comes from now on makes it ready anew.
-        self.ready.readable().await?.clear_ready();
+    /// Takes a socket to the place of its session.
+    pub(super) fn insert(&mut self, index: usize, io: TcpStream, guest: Guest) -> io::Result<()> {
+        self.registry.register(
+            &mut SourceFd(&io.as_raw_fd()),
+            Token(index),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
+        if self.table.len() <= index {
+            // Closely: a list that doubles is on average a third larger than it has to be.
+            let more = index + 1 - self.table.len();
+            if self.table.capacity() <= index {
+                self.table.reserve_exact(more.max(self.table.len() / 4));
+            }
+            self.table.resize_with(index + 1, || None);
+        }
+        self.table[index] = Some(Socket {
+            io,
+            readable: false,
+            listed: false,
+            ends: false,
+            is_tls: guest.tls.is_some(),
+            guest: Box::new(guest),
+        });
         Ok(())
     }
 
-    /// Takes events as far as there are any; never waits.
-    pub(super) fn take_events(&mut self, state: &mut State) -> io::Result<()> {
-        let Self { poll, events, .. } = self;
-        loop {
-            poll.poll(events, Some(Duration::ZERO))?;
-            for event in events.iter() {
-                let index = event.token().0;
-                if event.is_writable() {
-                    state.unblock(index);
-                }
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
-                    state.mark_readable(index);
-                }
-            }
-            if events.iter().count() < EVENTS {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// The poll as something that the runtime waits for.
-#[expect(unsafe_code, reason = "see the SAFETY comment")]
-fn watch(registry: Registry) -> io::Result<AsyncFd<Registry>> {
-    // SAFETY: a registry owns its descriptor, always gives the same one, and keeps it open as long
-    // as it lives, and the `AsyncFd` owns the registry.
-    Ok(unsafe { AsyncFd::register(registry) }?)
-}
-
-impl State {
-    /// The socket has room again.
-    fn unblock(&mut self, index: usize) {
-        if let Some(session) = self.sessions.get_mut(index)
-            && session.blocked
-        {
-            session.blocked = false;
-            self.blocked -= 1;
-            self.mark_to_send(index);
-        }
+    pub(super) fn get(&self, index: usize) -> Option<&Socket> {
+        self.table.get(index)?.as_ref()
     }
 
-    /// The socket may have something to read.
-    pub(super) fn mark_readable(&mut self, index: usize) {
-        if let Some(session) = self.sessions.get_mut(index) {
-            session.readable = true;
-            self.read_on(index);
-        }
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Socket> {
+        self.table.get_mut(index)?.as_mut()
     }
 
-    /// Something that kept a session from being read from may be over.
-    pub(super) fn read_on(&mut self, index: usize) {
-        let Some(session) = self.sessions.get_mut(index) else {
+    /// Closes a socket; returns what was known of its connection.
+    pub(super) fn remove(&mut self, index: usize) -> Option<Box<Guest>> {
+        let socket = self.table.get_mut(index)?.take()?;
+        Some(socket.guest)
+    }
+
+    /// The socket may have something to read, or its session may be read from again.
+    pub(super) fn list(&mut self, index: usize, readable: bool) {
+        let Some(socket) = self.table.get_mut(index).and_then(Option::as_mut) else {
             return;
         };
-        let waits = session.readable || session.inbound.is_some();
-        if waits && session.request.is_none() && !session.reading {
-            session.reading = true;
-            self.to_read.push(number(index));
+        socket.readable |= readable;
+        if !socket.listed {
+            socket.listed = true;
+            self.to_read.push(u32::try_from(index).unwrap_or(u32::MAX));
         }
     }
 
-    /// Reads of every session that may have something to read; whether there may be more.
-    pub(super) fn read_pass(&mut self) -> bool {
-        let mut visits = std::mem::take(&mut self.to_read);
-        for index in visits.drain(..) {
-            let index = index as usize;
-            if let Some(session) = self.sessions.get_mut(index) {
-                session.reading = false;
-                self.read_session(index);
+    /// Takes the list of sockets that may have something to read.
+    pub(super) fn take_listed(&mut self) -> Vec<u32> {
+        for index in &self.to_read {
+            let socket = self.table.get_mut(*index as usize);
+            if let Some(socket) = socket.and_then(Option::as_mut) {
+                socket.listed = false;
             }
         }
+        std::mem::take(&mut self.to_read)
+    }
+
+    /// Gives the list's memory back, to be used again.
+    pub(super) fn give_list(&mut self, mut list: Vec<u32>) {
+        list.clear();
         if self.to_read.is_empty() {
-            self.to_read = visits;
+            self.to_read = list;
         }
+    }
+
+    /// Whether a socket may have something to read.
+    pub(super) const fn has_listed(&self) -> bool {
         !self.to_read.is_empty()
     }
+}
 
-    fn read_session(&mut self, index: usize) {
-        // Requests that came behind one that has been answered since.
-        self.read_requests(index);
-        for _ in 0..READS_A_VISIT {
-            let Some(session) = self.sessions.get_mut(index) else {
-                return;
-            };
-            let is_full = session
-                .inbound
-                .as_ref()
-                .is_some_and(|inbound| inbound.is_full());
-            let reads = session.readable
-                && !session.gone
-                && session.request.is_none()
-                && !is_full
-                && session.outgoing_len() <= OUTGOING_WHILE_READING;
-            if !reads {
-                return;
-            }
-            let received = session.receive(&mut self.received);
-            if session.holds_records() && !session.blocked {
-                // TLS itself has something to say, such as the answer to new keys.
-                self.flush_records(index);
-            }
-            match received {
-                Ok(0) => return self.lose(index),
-                Ok(n) => {
-                    let received = std::mem::take(&mut self.received);
-                    self.take_bytes(index, &received[..n]);
-                    self.received = received;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Some(session) = self.sessions.get_mut(index) {
-                        session.readable = false;
-                    }
-                    return;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.lose(index),
-            }
-        }
-        self.read_on(index);
+impl Socket {
+    /// Whether its TLS holds what the socket has not taken.
+    pub(super) fn holds_records(&self) -> bool {
+        let tls = self.guest.tls.as_ref().filter(|_| self.is_tls);
+        tls.is_some_and(|tls| tls.holds_records())
     }
 
-    /// Takes received bytes, and reads the requests in them.
-    pub(super) fn take_bytes(&mut self, index: usize, bytes: &[u8]) {
-        self.metrics.bytes_in.add(bytes.len() as u64);
-        let max = self.settings.inbound_message_bytes;
-        if let Some(session) = self.sessions.get_mut(index) {
-            session.heard = true;
-            if session.is_events {
-                // It has asked already; what it says besides has no meaning.
-                return;
-            }
-            let inbound = session
-                .inbound
-                .get_or_insert_with(|| Box::new(Inbound::new(max)));
-            inbound.push(bytes);
-            self.read_requests(index);
+    /// Receives what there is; 0 is the end.
+    pub(super) fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match &mut self.guest.tls {
+            Some(tls) if self.is_tls => tls.receive(&self.io, into),
+            _ => self.io.read(into),
         }
+    }
+
+    /// Has the socket take what its TLS holds. Returns whether it took all.
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
+        let Some(tls) = &mut self.guest.tls else {
+            return Ok(true);
+        };
+        let flushed = tls.flush(&self.io)?;
+        if flushed && self.ends {
+            let _ended = self.io.shutdown(Shutdown::Write);
+        }
+        Ok(flushed)
+    }
+
+    /// Signals that nothing comes any more, once everything has gone. Returns whether it has.
+    pub(super) fn end_sending(&mut self) -> bool {
+        if let Some(tls) = &mut self.guest.tls {
+            tls.send_end();
+            if !matches!(tls.flush(&self.io), Ok(true)) {
+                // Its socket is full: it ends when it has room.
+                self.ends = true;
+                return false;
+            }
+        }
+        let _ended = self.io.shutdown(Shutdown::Write);
+        true
     }
 }

@@ -22,6 +22,35 @@ pub struct Joined {
     pub exponents: Exponents,
     /// How it begins.
     pub start: Start,
+    /// There is more, for which it is to ask: from `position` where it resumed, else all of it.
+    pub more: bool,
+}
+
+/// How much of what a subscriber begins with is wanted at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// Nothing yet: only how it would begin.
+    None,
+    /// A page of the messages that it missed. A whole state is not divided: all who begin at the
+    /// same place share it.
+    Page,
+    /// All.
+    All,
+}
+
+impl Room {
+    /// Bytes of a page: as many as the largest frame has. A page ends after the message that
+    /// crosses this.
+    const PAGE: usize = 64 * 1024;
+
+    /// Whether there is room after so many bytes.
+    pub(super) const fn is_left(self, bytes: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::Page => bytes < Self::PAGE,
+            Self::All => true,
+        }
+    }
 }
 
 /// How a subscription begins.
@@ -77,7 +106,13 @@ impl Publisher {
 
     /// Lets a subscriber into a watched stream, behind all that was published: so
     /// [`Publisher::flush`] comes first, and who joins does not get the runs of that flush.
-    pub fn join(&mut self, id: WatchId, resume: Option<Position>, now: Nanos) -> Option<Joined> {
+    pub fn join(
+        &mut self,
+        id: WatchId,
+        resume: Option<Position>,
+        room: Room,
+        now: Nanos,
+    ) -> Option<Joined> {
         let watch = self.desk.out.get(id)?;
         let (key, encoding, Handle(index)) = (watch.key, watch.encoding, watch.handle);
         let instrument = self.instruments.get(index as usize)?;
@@ -91,15 +126,24 @@ impl Publisher {
             view: View::from(key.params),
             exponents: instrument.exponents(),
             start: Start::Resumed,
+            more: false,
         };
         let desk = &mut self.desk;
         let failure = if let Some(from) = resume {
             let mut writer = Writer::new(&instrument.identity, encoding, &mut desk.out);
-            match write_missed(instrument, &key, from, now, &mut desk.bench, &mut writer) {
-                Ok(()) => {
+            match write_missed(
+                instrument,
+                (&key, from),
+                room,
+                now,
+                &mut desk.bench,
+                &mut writer,
+            ) {
+                Ok(upto) => {
                     joined.run = writer.finish(now);
-                    joined.position.seq = last.seq.max(from.seq);
-                    desk.stats.resumed += 1;
+                    joined.more = upto.is_some();
+                    joined.position.seq = upto.unwrap_or_else(|| last.seq.max(from.seq));
+                    desk.stats.resumed += u64::from(!joined.more);
                     return Some(joined);
                 }
                 Err(failure) => Some(failure),
@@ -107,8 +151,12 @@ impl Publisher {
         } else {
             None
         };
-        desk.stats.joined += 1;
         joined.start = Start::Snapshot(failure);
+        if room == Room::None {
+            joined.more = true;
+            return Some(joined);
+        }
+        desk.stats.joined += 1;
         joined.run = desk.out.cached_start(id, instrument.revision());
         if joined.run.is_none() {
             let mut writer = Writer::new(&instrument.identity, encoding, &mut desk.out);

@@ -1,28 +1,30 @@
 //! What leads a subscriber from where it stands to its stream's last message.
 
+use std::ops::ControlFlow;
+
 use market::{Changes, Channel, Epoch, Nanos, Position, Seq};
 use wire::{Head, Speed, Status, View, sbe};
 
-use super::ResumeFailure;
 use super::book_messages::write_delta;
 use super::desk::Bench;
 use super::identity::Identity;
 use super::instrument::Instrument;
 use super::start::{broken, restate, write_bars};
 use super::writer::Writer;
+use super::{ResumeFailure, Room};
 use crate::book_log::{BookEntry, BookEntryKind};
 use crate::{MessageLog, StreamKey};
 
-/// Writes exactly what follows `from`: message by message where the stream is full and raw, else
-/// as the net change of its view.
+/// Writes exactly what follows `from`, as far as there is room: message by message where the stream
+/// is full and raw, else as the net change of its view. Returns where it ended, if there is more.
 pub(super) fn write_missed(
     instrument: &Instrument,
-    key: &StreamKey,
-    from: Position,
+    (key, from): (&StreamKey, Position),
+    room: Room,
     now: Nanos,
     bench: &mut Bench,
     writer: &mut Writer<'_>,
-) -> Result<(), ResumeFailure> {
+) -> Result<Option<Seq>, ResumeFailure> {
     let (epoch, last) = instrument.place(key.channel, key.params);
     if from.epoch != epoch {
         return Err(ResumeFailure::EpochChanged);
@@ -39,7 +41,7 @@ pub(super) fn write_missed(
             }
             let head = writer.identity().head(epoch, from.seq, &last.told_at(now));
             writer.put(&head, |sbe| instrument.status.write(&head, sbe));
-            return Ok(());
+            return Ok(None);
         }
         _ => {}
     }
@@ -50,12 +52,16 @@ pub(super) fn write_missed(
     if from.seq >= last.seq {
         // A client that is ahead of this node has read the same log elsewhere: what it has
         // already comes again and is passed over by the one rule.
-        return Ok(());
+        return Ok(None);
     }
     let head = Head {
         view: View::from(key.params),
         ..writer.identity().head(epoch, from.seq, &last.told_at(now))
     };
+    if key.channel == Channel::Bars && !instrument.trades.bars.holds_since(key.params, from.seq) {
+        return Err(ResumeFailure::LogExceeded);
+    }
+    let is_later = room == Room::None;
     // Where every message is whole in itself, the latest says it all, wherever one stands.
     let latest = match (key.channel, feed.bbo.views.get(key.params)) {
         (Channel::Bbo, Some(view)) => {
@@ -67,10 +73,8 @@ pub(super) fn write_missed(
             writer.put(&head, |sbe| sbe::ticker(sbe, &head, &told));
             true
         }
+        (Channel::Bars, _) if is_later => return Ok(Some(from.seq)),
         (Channel::Bars, _) => {
-            if !instrument.trades.bars.holds_since(key.params, from.seq) {
-                return Err(ResumeFailure::LogExceeded);
-            }
             write_bars(instrument, key, from.seq, &head, writer);
             true
         }
@@ -78,7 +82,7 @@ pub(super) fn write_missed(
     };
     if latest {
         restate(broken(instrument, key.channel), key.channel, &head, writer);
-        return Ok(());
+        return Ok(None);
     }
     let leads = match key.channel {
         Channel::Book => feed.log.leads_from(from.seq),
@@ -92,27 +96,46 @@ pub(super) fn write_missed(
     if !leads {
         return Err(ResumeFailure::LogExceeded);
     }
+    if is_later {
+        return Ok(Some(from.seq));
+    }
+    let mut upto = None;
     match key.channel {
         Channel::Book if key.params.view() == View::FULL_RAW => {
             let identity = writer.identity();
             feed.log
                 .replay(from.seq, &mut bench.changes, |entry, changes| {
-                    writer.put_part(entry.place.seq, |sbe| {
+                    let seq = entry.place.seq;
+                    writer.put_part(seq, |sbe| {
                         write_entry(identity, epoch, entry, changes, sbe);
                     });
+                    go_on(seq, room, writer, &mut upto)
                 });
         }
         Channel::Book => write_net(instrument, key, from.seq, now, bench, writer),
-        Channel::Bbo => write_messages(&feed.bbo.log, from.seq, writer),
-        _ => write_messages(&instrument.trades.log, from.seq, writer),
+        Channel::Bbo => upto = write_messages(&feed.bbo.log, from.seq, room, writer),
+        _ => upto = write_messages(&instrument.trades.log, from.seq, room, writer),
     }
-    Ok(())
+    // What ends with the stream's last message is all.
+    Ok(upto.filter(|seq| *seq < last.seq))
 }
 
-fn write_messages(log: &MessageLog, from: Seq, writer: &mut Writer<'_>) {
-    log.for_each(log.index_after(from)..log.len(), |message, seq| {
+/// Whether there is room for the next message after that of `seq`, where it ends otherwise.
+fn go_on(seq: Seq, room: Room, writer: &Writer<'_>, upto: &mut Option<Seq>) -> ControlFlow<()> {
+    if room.is_left(writer.len()) {
+        return ControlFlow::Continue(());
+    }
+    *upto = Some(seq);
+    ControlFlow::Break(())
+}
+
+fn write_messages(log: &MessageLog, from: Seq, room: Room, writer: &mut Writer<'_>) -> Option<Seq> {
+    let mut upto = None;
+    log.while_each(log.index_after(from)..log.len(), |message, seq| {
         writer.put_again(message, seq);
+        go_on(seq, room, writer, &mut upto)
     });
+    upto
 }
 
 /// Encodes a logged message as it was published.

@@ -48,6 +48,11 @@ impl<'a> Writer<'a> {
             .encode(&mut self.run, self.encoding, text, message, seq);
     }
 
+    /// Bytes put so far.
+    pub(super) fn len(&self) -> usize {
+        self.run.len()
+    }
+
     /// The run; none when nothing was put.
     pub(super) fn finish(self, now: Nanos) -> Option<Arc<Run>> {
         (!self.run.is_empty()).then(|| Arc::new(self.run.finish(now)))

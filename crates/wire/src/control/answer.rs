@@ -32,8 +32,10 @@ pub enum Answer {
     Instruments {
         /// What the client calls its request.
         id: Option<RequestId>,
-        /// The instruments that match.
+        /// The instruments that match, by name.
         instruments: Vec<InstrumentEntry>,
+        /// Where the next page continues, if there is one.
+        next: Option<InstrumentName>,
     },
     /// To `ping`.
     Pong {
@@ -142,8 +144,14 @@ impl Answer {
                     write_outcome(out, result, Unsubscribed::write);
                 });
             }
-            Self::Instruments { instruments, .. } => {
+            Self::Instruments {
+                instruments, next, ..
+            } => {
                 write_all(out, "instruments", instruments, InstrumentEntry::write);
+                if let Some(next) = next {
+                    out.extend_from_slice(b",\"next\":");
+                    quote(out, next.as_str());
+                }
             }
             Self::Pong { time, .. } => {
                 out.extend_from_slice(b",\"time\":\"");

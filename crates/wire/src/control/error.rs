@@ -49,13 +49,17 @@ pub enum ErrorCode {
     NotReady,
     /// The client's token is not for this stream.
     NotEntitled,
+    /// A wildcard matches more instruments than one request may concern.
+    MoreMatches,
+    /// The node ended the stream, which it can no longer make.
+    StreamEnded,
     /// A code of a later version; read by clients, never sent.
     Other,
 }
 
 impl ErrorCode {
     /// All codes that a node sends.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownOp,
@@ -78,6 +82,8 @@ impl ErrorCode {
         Self::TooManyStreams,
         Self::NotReady,
         Self::NotEntitled,
+        Self::MoreMatches,
+        Self::StreamEnded,
     ];
 
     /// The code as it is sent.
@@ -106,6 +112,8 @@ impl ErrorCode {
             Self::TooManyStreams => "too_many_streams",
             Self::NotReady => "not_ready",
             Self::NotEntitled => "not_entitled",
+            Self::MoreMatches => "more_matches",
+            Self::StreamEnded => "stream_ended",
             Self::Other => "other",
         }
     }
@@ -137,6 +145,8 @@ pub struct ControlError {
     pub message: String,
     /// Of [`ErrorCode::StartTooEarly`]: the first start that can be had.
     pub earliest: Option<Earliest>,
+    /// How many more instruments match a wildcard, as far as they were counted.
+    pub more: Option<u64>,
 }
 
 /// Where a stream can begin at the earliest.
@@ -155,6 +165,7 @@ impl ControlError {
             code,
             message: message.into(),
             earliest: None,
+            more: None,
         }
     }
 
@@ -177,6 +188,10 @@ impl ControlError {
             out.extend_from_slice(b"\",\"seq\":");
             crate::text::integer(out, seq.0);
             out.push(b'}');
+        }
+        if let Some(more) = self.more {
+            out.extend_from_slice(b",\"more\":");
+            crate::text::integer(out, more);
         }
         out.push(b'}');
     }

@@ -58,9 +58,19 @@ fn operation(fields: &Fields<'_>, id: Option<RequestId>) -> Result<Request, Cont
             Ok(Request::Update { id, streams })
         }
         Some("list") => {
-            fields.only(&["op", "id", "match"])?;
+            fields.only(&["op", "id", "match", "after"])?;
             let matching = fields.get("match").map(symbol).transpose()?;
-            Ok(Request::List { id, matching })
+            let after = |field: Field<'_>| {
+                field
+                    .read()
+                    .ok_or_else(|| field.wrong(ErrorCode::BadRequest, "a name, as in \"next\""))
+            };
+            let after = fields.get("after").map(after).transpose()?;
+            Ok(Request::List {
+                id,
+                matching,
+                after,
+            })
         }
         Some("ping") => {
             fields.only(&["op", "id"])?;

@@ -42,6 +42,7 @@ impl Answer {
             id,
             results,
             instruments,
+            next,
             time,
             error,
         } = serde_json::from_str(text)?;
@@ -68,6 +69,9 @@ impl Answer {
                 Ok(Self::Instruments {
                     id,
                     instruments: entries.collect::<Result<_, _>>()?,
+                    next: next
+                        .map(|name| InstrumentName::parse(&name).map_err(|_| wrong("next", name)))
+                        .transpose()?,
                 })
             }
             "pong" => {
@@ -91,6 +95,7 @@ struct RawAnswer<'a> {
     #[serde(borrow)]
     results: Option<Vec<RawOutcome<'a>>>,
     instruments: Option<Vec<RawInstrument>>,
+    next: Option<String>,
     time: Option<String>,
     error: Option<RawError>,
 }
@@ -107,6 +112,7 @@ struct RawError {
     code: String,
     message: String,
     earliest: Option<RawEarliest>,
+    more: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +131,7 @@ impl RawError {
         });
         ControlError {
             earliest,
+            more: self.more,
             ..ControlError::new(ErrorCode::read(&self.code), self.message)
         }
     }

@@ -32,6 +32,8 @@ pub enum Request {
         id: Option<RequestId>,
         /// Only those; all of them without.
         matching: Option<Symbol>,
+        /// Only those after this name, where the page before ended.
+        after: Option<String>,
     },
     /// Whether the node is there, and what its clock says.
     Ping {
@@ -84,6 +86,7 @@ impl Request {
         Self::List {
             id: Some(id.into()),
             matching,
+            after: None,
         }
     }
 
@@ -137,10 +140,16 @@ impl Request {
                 out.push(b'}');
             }),
             Self::Update { streams, .. } => write_streams(&mut out, streams, StreamUpdate::write),
-            Self::List { matching, .. } => {
+            Self::List {
+                matching, after, ..
+            } => {
                 if let Some(matching) = matching {
                     out.extend_from_slice(b",\"match\":");
                     quote(&mut out, matching.as_str());
+                }
+                if let Some(after) = after {
+                    out.extend_from_slice(b",\"after\":");
+                    quote(&mut out, after);
                 }
             }
             Self::Ping { .. } => {}

@@ -1,0 +1,228 @@
+//! Requests about streams that a session has: to end them, or to change them.
+
+use std::sync::Arc;
+
+use metrics::label;
+use wire::control::{
+    self, Answer, ControlError, ErrorCode, Outcome, RequestId, StartKind, StreamError,
+    StreamUpdate, Subscribed, Unsubscribed,
+};
+
+use super::Core;
+use super::refusals::{Unmentioned, code_label, more_matches, not_subscribed};
+use super::requests::Joining;
+use super::subscriptions::{Join, stream_key, wire_key};
+use crate::directory::Listing;
+use crate::session::{JoiningOp, PendingResult};
+
+impl Core {
+    pub(super) fn unsubscribe(
+        &mut self,
+        index: usize,
+        id: Option<RequestId>,
+        streams: Vec<Result<control::StreamKey, StreamError>>,
+    ) {
+        let mut results = Vec::with_capacity(streams.len());
+        let mut room = self.settings.streams_per_request;
+        for stream in streams {
+            match stream {
+                Err(error) => results.push(Err(error)),
+                Ok(wire_key) => {
+                    results.extend(self.end_streams(index, &wire_key, &mut room));
+                }
+            }
+        }
+        for error in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.metrics.request_errors[code_label(error.error.code)].inc();
+        }
+        self.answer(index, &Answer::Unsubscribed { id, results });
+    }
+
+    fn end_streams(
+        &mut self,
+        index: usize,
+        wire_key: &control::StreamKey,
+        room: &mut usize,
+    ) -> Vec<Outcome<Unsubscribed>> {
+        let (found, rest) = self.own_streams(index, wire_key, room);
+        let mut results = Vec::with_capacity(found.len());
+        for (sub, listing) in found {
+            self.leave(index, sub);
+            let stream = wire_key.of(listing.name().clone());
+            results.push(Ok(Unsubscribed { stream }));
+        }
+        if rest > 0 {
+            let rest = Unmentioned {
+                count: rest,
+                searched_all: true,
+            };
+            results.push(Err(wire_key.refuse(more_matches(&rest))));
+        }
+        if results.is_empty() {
+            results.push(Err(wire_key.refuse(not_subscribed())));
+        }
+        results
+    }
+
+    /// A session's subscriptions that a stream of a request means, each with its instrument; and how
+    /// many more there are. They are looked for among what the session has, so that an empty session
+    /// costs nothing.
+    fn own_streams(
+        &self,
+        index: usize,
+        wire_key: &control::StreamKey,
+        room: &mut usize,
+    ) -> (Vec<(usize, Arc<Listing>)>, u64) {
+        let mut found = Vec::new();
+        let mut rest = 0;
+        if let Some(name) = wire_key.symbol.name() {
+            if let Some(listing) = self.directory.get(name)
+                && let Some(sub) = self.sub_of(index, &stream_key(&listing, wire_key))
+            {
+                found.push((sub, listing));
+            }
+            return (found, rest);
+        }
+        let Some(session) = self.sessions.get(index) else {
+            return (found, rest);
+        };
+        for (sub_index, sub) in session.subs() {
+            let Some(stream) = self.streams.get(sub.stream as usize) else {
+                continue;
+            };
+            let listing = &stream.listing;
+            if stream.key != stream_key(listing, wire_key)
+                || !self.directory.matches(&wire_key.symbol, listing.name())
+            {
+                continue;
+            }
+            if *room == 0 {
+                rest += 1;
+            } else {
+                *room -= 1;
+                found.push((sub_index, Arc::clone(listing)));
+            }
+        }
+        found.sort_by(|(_, one), (_, other)| one.name().cmp(other.name()));
+        (found, rest)
+    }
+
+    pub(super) fn update(
+        &mut self,
+        index: usize,
+        id: Option<RequestId>,
+        streams: Vec<Result<StreamUpdate, StreamError>>,
+    ) {
+        let mut joining = self.joining(id, JoiningOp::Update, streams.len());
+        for stream in streams {
+            match stream {
+                Err(error) => joining.fail(error),
+                Ok(update) => self.change_streams(index, &update, &mut joining),
+            }
+        }
+        self.ask_for(index, joining);
+    }
+
+    /// Changes the streams that one `update` names. A stream whose view changes stays as it was
+    /// until its publisher has let the session into the other view.
+    fn change_streams(&mut self, index: usize, update: &StreamUpdate, joining: &mut Joining) {
+        let changed = update.to.of(&update.key);
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        if let Err(denied) = session.grant.check(&changed) {
+            let error = ControlError::new(ErrorCode::NotEntitled, denied.to_string());
+            return joining.fail(update.key.refuse(error));
+        }
+        let (found, rest) = self.own_streams(index, &update.key, &mut joining.room);
+        if found.is_empty() && rest == 0 {
+            return joining.fail(update.key.refuse(not_subscribed()));
+        }
+        for (sub_index, listing) in found {
+            self.change_stream(index, sub_index, &listing, update, joining);
+        }
+        if rest > 0 {
+            let rest = Unmentioned {
+                count: rest,
+                searched_all: true,
+            };
+            joining.fail(update.key.refuse(more_matches(&rest)));
+        }
+    }
+
+    fn change_stream(
+        &mut self,
+        index: usize,
+        sub_index: usize,
+        listing: &Arc<Listing>,
+        update: &StreamUpdate,
+        joining: &mut Joining,
+    ) {
+        let from = update.key.of(listing.name().clone());
+        let to = update.to.of(&from);
+        let (from_key, to_key) = (stream_key(listing, &from), stream_key(listing, &to));
+        let session = self.sessions.get_mut(index);
+        let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) else {
+            return;
+        };
+        let policy = update.to.policy.unwrap_or(sub.policy());
+        if from_key == to_key {
+            sub.set_policy(policy);
+            let done = Ok(Subscribed {
+                stream: to,
+                policy,
+                instrument: listing.id(),
+                view: to_key.params.view(),
+                epoch: sub.epoch,
+                exponents: listing.exponents(),
+                start: StartKind::Resumed,
+                reason: None,
+            });
+            return joining.request.results.push(PendingResult::Done(done));
+        }
+        if self.has_or_joins(index, &to_key, joining) {
+            let message = "this session has a stream with these parameters already";
+            return joining.refuse(&to, ErrorCode::AlreadySubscribed, message);
+        }
+        let replaces = u16::try_from(sub_index).ok();
+        if joining.joins.iter().any(|join| join.replaces == replaces) {
+            let message = "the request changes this stream twice";
+            return joining.refuse(&to, ErrorCode::BadRequest, message);
+        }
+        let Some(publisher) = self.directory.publisher_of(listing, to_key.channel) else {
+            let message = "nothing of the channel has been read yet";
+            return joining.refuse(&to, ErrorCode::NotReady, message);
+        };
+        joining.joins.push(Join {
+            key: to_key,
+            listing: Arc::clone(listing),
+            publisher,
+            policy,
+            resume: None,
+            replay: None,
+            result: joining.request.results.len(),
+            replaces,
+        });
+        joining.request.results.push(PendingResult::Waiting(to));
+    }
+
+    /// Ends a subscription that its publisher cannot serve any more, and tells its client.
+    pub(super) fn end_subscription(&mut self, index: usize, sub_index: usize) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let Some(stream) = session
+            .sub(sub_index)
+            .and_then(|sub| self.streams.get(sub.stream as usize))
+        else {
+            return;
+        };
+        let key = wire_key(&stream.listing, &stream.key);
+        let message = "this node can no longer make the stream: the scale of the instrument's prices has changed; subscribe again";
+        let error = key.refuse(ControlError::new(ErrorCode::StreamEnded, message));
+        self.metrics.request_errors[label::ErrorCode::StreamEnded].inc();
+        self.leave(index, sub_index);
+        let results = vec![Err(error)];
+        self.answer(index, &Answer::Unsubscribed { id: None, results });
+    }
+}

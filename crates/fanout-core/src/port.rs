@@ -1,0 +1,333 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use market::{Epoch, Nanos, Position, Seq};
+use streams::{CaughtUp, Joined, Origin, Publisher, Refused, Room, Start, StreamKey, WatchId};
+use wire::Encoding;
+
+use crate::message::{Ask, Command, Delivery, Handover, NotJoined, RunFor, StreamSlot};
+use crate::trace::Marks;
+
+/// A publisher's side of its conversation with the shards: which of them each stream's runs go to,
+/// and what they ask.
+///
+/// Invariant: a watched stream has at least one shard, and each shard once.
+pub struct Port {
+    watches: HashMap<(StreamKey, Encoding), WatchId>,
+    /// Where each watch's runs go, by its number.
+    places: Vec<Vec<StreamSlot>>,
+    /// The runs of the batch at hand, by shard.
+    batches: Vec<Vec<RunFor>>,
+    runs: u64,
+    /// Whether subscriptions are let in.
+    open: bool,
+}
+
+/// How a subscription comes into a stream.
+#[derive(Clone, Copy)]
+struct Entry {
+    resume: Option<Position>,
+    moves: bool,
+    room: Room,
+}
+
+impl Port {
+    /// For so many shards; lets nobody in yet.
+    #[must_use]
+    pub fn new(shards: usize) -> Self {
+        Self {
+            watches: HashMap::new(),
+            places: Vec::new(),
+            batches: (0..shards).map(|_| Vec::new()).collect(),
+            runs: 0,
+            open: false,
+        }
+    }
+
+    /// The publisher has caught up: subscriptions are let in from now on.
+    pub const fn open(&mut self) {
+        self.open = true;
+    }
+
+    /// Whether subscriptions are let in.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// How many runs were handed to shards.
+    #[must_use]
+    pub const fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    /// Hands what was published since the last time to the shards that have subscriptions of it.
+    pub fn hand_over(
+        &mut self,
+        publisher: &mut Publisher,
+        now: Nanos,
+        marks: Option<&Arc<Marks>>,
+        deliver: &mut impl FnMut(usize, Delivery),
+    ) {
+        let runs = publisher.flush(now);
+        for (number, run) in runs.iter().enumerate() {
+            for place in self.places.get(run.watch.0 as usize).into_iter().flatten() {
+                self.runs += 1;
+                let batch = &mut self.batches[place.shard];
+                if batch.is_empty() {
+                    batch.reserve(runs.len());
+                }
+                batch.push(RunFor {
+                    slot: place.slot,
+                    generation: place.generation,
+                    run: number,
+                });
+            }
+        }
+        for (shard, batch) in self.batches.iter_mut().enumerate() {
+            if !batch.is_empty() {
+                let delivery = Delivery::Runs {
+                    runs: Arc::clone(&runs),
+                    places: std::mem::take(batch),
+                    marks: marks.cloned(),
+                };
+                deliver(shard, delivery);
+            }
+        }
+    }
+
+    /// Carries out a command. A replay is somebody else's to begin: see [`Port::origin`].
+    pub fn carry_out(
+        &mut self,
+        command: &Command,
+        publisher: &mut Publisher,
+        now: Nanos,
+        deliver: &mut impl FnMut(usize, Delivery),
+    ) {
+        let Command {
+            stream,
+            key,
+            encoding,
+            ask,
+        } = command;
+        let (stream, of) = (*stream, (*key, *encoding));
+        let delivery = match *ask {
+            Ask::Join {
+                subscriber,
+                resume,
+                moves,
+                later,
+            } => {
+                let room = if later { Room::None } else { Room::Page };
+                let entry = Entry {
+                    resume,
+                    moves,
+                    room,
+                };
+                let outcome = if self.open {
+                    self.join(stream, of, entry, publisher, now, deliver)
+                } else {
+                    Err(NotJoined::NotReady)
+                };
+                Delivery::Joined {
+                    subscriber,
+                    outcome,
+                }
+            }
+            Ask::Begin { subscriber, from } => Delivery::Begun {
+                subscriber,
+                begun: self.begin(stream, of, from, publisher, now, deliver),
+            },
+            Ask::Handover { subscriber, epoch } => Delivery::HandedOver {
+                subscriber,
+                handover: self.hand_on(stream, of, epoch, publisher, now),
+            },
+            Ask::CatchUp { subscriber, from } => {
+                // One that was being sent the past may be the first to hold the stream.
+                let watch = self.hold(stream, of, publisher, now);
+                Delivery::CaughtUp {
+                    subscriber,
+                    caught_up: watch.and_then(|watch| publisher.catch_up(watch, from, now)),
+                }
+            }
+            Ask::Replay { subscriber, .. } => Delivery::Joined {
+                subscriber,
+                outcome: Err(NotJoined::NoHistory),
+            },
+            Ask::Leave => return self.leave(stream, of, publisher),
+        };
+        deliver(stream.shard, delivery);
+    }
+
+    /// Where a stream comes from, for whoever reads its past.
+    pub fn origin(&self, key: &StreamKey, publisher: &Publisher) -> Result<Origin, NotJoined> {
+        if !self.open {
+            return Err(NotJoined::NotReady);
+        }
+        let origin = publisher.origin(key).map_err(NotJoined::Refused)?;
+        origin.ok_or(NotJoined::NotReady)
+    }
+
+    fn join(
+        &mut self,
+        stream: StreamSlot,
+        of: (StreamKey, Encoding),
+        entry: Entry,
+        publisher: &mut Publisher,
+        now: Nanos,
+        deliver: &mut impl FnMut(usize, Delivery),
+    ) -> Result<Joined, NotJoined> {
+        let watch = self.watch(of, publisher, now).map_err(NotJoined::Refused)?;
+        let joined = self.enter(watch, entry, publisher, now, deliver);
+        let joined = joined.ok_or(NotJoined::Refused(Refused::UnknownInstrument));
+        let joined = joined.and_then(|joined| {
+            // This node may not have found the topic yet that others have: what the client has is
+            // not to be thrown away for that.
+            let is_unknown = entry.resume.is_some() && joined.position.epoch == Epoch::NONE;
+            if is_unknown {
+                Err(NotJoined::NotReady)
+            } else {
+                Ok(joined)
+            }
+        });
+        match &joined {
+            Ok(_) => self.add(watch, stream),
+            Err(_) => self.forget_if_unused(of, watch, publisher),
+        }
+        joined
+    }
+
+    /// Lets a subscription into a stream, after all that was published.
+    fn enter(
+        &mut self,
+        watch: WatchId,
+        entry: Entry,
+        publisher: &mut Publisher,
+        now: Nanos,
+        deliver: &mut impl FnMut(usize, Delivery),
+    ) -> Option<Joined> {
+        let has = if entry.moves {
+            Some(Seq(i64::MAX))
+        } else {
+            entry.resume.map(|resume| resume.seq)
+        };
+        if has.is_some_and(|has| publisher.speak_to(watch, has, now)) {
+            self.hand_over(publisher, now, None, deliver);
+        }
+        publisher.join(watch, entry.resume, entry.room, now)
+    }
+
+    /// What a subscription begins with that was let in before: as it was answered where that still
+    /// can be, else it is caught up like one that lags.
+    fn begin(
+        &mut self,
+        stream: StreamSlot,
+        of: (StreamKey, Encoding),
+        from: Option<Position>,
+        publisher: &mut Publisher,
+        now: Nanos,
+        deliver: &mut impl FnMut(usize, Delivery),
+    ) -> Option<CaughtUp> {
+        let watch = self.hold(stream, of, publisher, now)?;
+        let entry = Entry {
+            resume: from,
+            moves: false,
+            room: Room::Page,
+        };
+        let joined = self.enter(watch, entry, publisher, now, deliver)?;
+        match (joined.start, from) {
+            (Start::Snapshot(Some(_)), Some(from)) => publisher.catch_up(watch, from, now),
+            _ => Some(CaughtUp {
+                run: joined.run,
+                position: joined.position,
+                more: joined.more,
+                missed: None,
+            }),
+        }
+    }
+
+    /// Lets a subscription hold the live stream that has been sent its past.
+    fn hand_on(
+        &mut self,
+        stream: StreamSlot,
+        of: (StreamKey, Encoding),
+        epoch: Option<Epoch>,
+        publisher: &mut Publisher,
+        now: Nanos,
+    ) -> Option<Handover> {
+        let watch = self.hold(stream, of, publisher, now)?;
+        let position = publisher.position(watch)?;
+        if epoch == Some(position.epoch) {
+            return Some(Handover {
+                position,
+                start: None,
+            });
+        }
+        let joined = publisher.join(watch, None, Room::All, now)?;
+        Some(Handover {
+            position: joined.position,
+            start: joined.run,
+        })
+    }
+
+    fn leave(&mut self, stream: StreamSlot, of: (StreamKey, Encoding), publisher: &mut Publisher) {
+        let Some(watch) = self.watches.get(&of).copied() else {
+            return;
+        };
+        self.places[watch.0 as usize].retain(|place| *place != stream);
+        self.forget_if_unused(of, watch, publisher);
+    }
+
+    /// Ends a stream whose runs go nowhere.
+    fn forget_if_unused(
+        &mut self,
+        of: (StreamKey, Encoding),
+        watch: WatchId,
+        publisher: &mut Publisher,
+    ) {
+        if self.places[watch.0 as usize].is_empty() {
+            self.watches.remove(&of);
+            publisher.unwatch(watch);
+        }
+    }
+
+    /// Makes a stream, if it is not made yet, and hands its runs to a shard.
+    fn hold(
+        &mut self,
+        stream: StreamSlot,
+        of: (StreamKey, Encoding),
+        publisher: &mut Publisher,
+        now: Nanos,
+    ) -> Option<WatchId> {
+        let watch = self.watch(of, publisher, now).ok()?;
+        self.add(watch, stream);
+        Some(watch)
+    }
+
+    fn add(&mut self, watch: WatchId, stream: StreamSlot) {
+        let places = &mut self.places[watch.0 as usize];
+        if !places.contains(&stream) {
+            places.push(stream);
+        }
+    }
+
+    fn watch(
+        &mut self,
+        of: (StreamKey, Encoding),
+        publisher: &mut Publisher,
+        now: Nanos,
+    ) -> Result<WatchId, Refused> {
+        if let Some(watch) = self.watches.get(&of) {
+            return Ok(*watch);
+        }
+        let (key, encoding) = of;
+        let watch = publisher.watch(key, encoding, now)?;
+        self.watches.insert(of, watch);
+        let index = watch.0 as usize;
+        if self.places.len() <= index {
+            self.places.resize_with(index + 1, Vec::new);
+        }
+        self.places[index].clear();
+        Ok(watch)
+    }
+}

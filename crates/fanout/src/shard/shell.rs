@@ -1,0 +1,454 @@
+//! What surrounds the core: the sockets, the ways to publishers and replays, and the clock.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriberId};
+use market::{Nanos, Now};
+use metrics::ShardMetrics;
+use mio::Registry;
+
+use super::Common;
+use super::ended::EndLog;
+use super::poll::Ready;
+use super::rest;
+use super::sender::Sender;
+use super::sockets::{Guest, Socket, Sockets};
+use crate::clock;
+use crate::history::ReplayLine;
+use crate::link::{CommandLine, Posted, PublisherLink};
+use crate::settings::Settings;
+
+/// Reads of one socket before others have their turn.
+const READS_A_VISIT: usize = 4;
+/// Bytes read at once: as many as a request may have.
+const READ: usize = 4096;
+
+/// A core and its surroundings: it carries bytes, commands and deliveries between them, reads the
+/// clocks, and decides nothing.
+pub(super) struct Shell {
+    core: Core,
+    sockets: Sockets,
+    publishers: Vec<CommandLine>,
+    /// Of subscriptions that are sent the past.
+    replays: HashMap<SubscriberId, ReplayLine>,
+    common: Arc<Common>,
+    /// Those that the core has.
+    settings: Arc<Settings>,
+    metrics: Arc<ShardMetrics>,
+    index: usize,
+    log: EndLog,
+    sender: Sender,
+    /// Taken out while a pass is under way.
+    batch: Option<Box<Batch>>,
+    results: Vec<io::Result<usize>>,
+    /// Which of a batch's sends are made together, and which are encrypted one by one.
+    plain: Vec<usize>,
+    encrypted: Vec<usize>,
+    /// What is received is read into here, so that a session that waits has no buffer.
+    received: Box<[u8]>,
+    readable: Vec<u32>,
+    /// Sent in this turn.
+    pub(super) sent: rest::Sent,
+}
+
+impl Shell {
+    pub(super) fn new(
+        index: usize,
+        common: Arc<Common>,
+        metrics: Arc<ShardMetrics>,
+        publishers: Vec<PublisherLink>,
+        registry: Registry,
+    ) -> Self {
+        let settings = common.live.get();
+        let now = clock::now();
+        let core = Core::new(
+            index,
+            Arc::new(settings.session()),
+            Arc::clone(&common.directory),
+            Arc::clone(&metrics),
+            now,
+        );
+        Self {
+            core,
+            sockets: Sockets::new(registry),
+            publishers: publishers.into_iter().map(CommandLine::new).collect(),
+            replays: HashMap::new(),
+            common,
+            sender: Sender::new(settings.batched_sends),
+            settings,
+            metrics,
+            index,
+            log: EndLog::new(millis(now)),
+            batch: Some(Box::default()),
+            results: Vec::new(),
+            plain: Vec::new(),
+            encrypted: Vec::new(),
+            received: vec![0; READ].into_boxed_slice(),
+            readable: Vec::new(),
+            sent: rest::Sent::default(),
+        }
+    }
+
+    pub(super) const fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Lets a session in whose client sent `read_ahead` after its handshake.
+    pub(super) fn open(
+        &mut self,
+        io: TcpStream,
+        read_ahead: &[u8],
+        opening: Opening,
+        guest: Guest,
+    ) -> io::Result<()> {
+        let now = clock::now();
+        let index = self.core.open(opening, now);
+        if let Err(error) = self.sockets.insert(index, io, guest) {
+            self.core.lost(index);
+            self.core.remove_ended();
+            self.carry_out();
+            return Err(error);
+        }
+        if !read_ahead.is_empty() {
+            self.core.received(index, read_ahead, now);
+        }
+        // No event reports what came between the last read of the handshake and now.
+        self.sockets.list(index, true);
+        self.carry_out();
+        Ok(())
+    }
+
+    /// Takes a delivery in; sends nothing yet.
+    pub(super) fn deliver(&mut self, delivery: Delivery) {
+        self.core.deliver(delivery, clock::now());
+    }
+
+    /// A socket is ready for something.
+    pub(super) fn ready(&mut self, ready: Ready) {
+        let index = ready.session;
+        if ready.writable && self.flush(index) {
+            self.core.writable(index);
+        }
+        if ready.readable {
+            self.sockets.list(index, true);
+        }
+    }
+
+    /// Receives, sends, and forgets sessions that have ended: each session once. Returns whether
+    /// there is more to do.
+    pub(super) fn turn(&mut self, take_in: impl FnMut(&mut Self)) -> bool {
+        let mut more = self.read_pass();
+        // After what lay in the sockets: a client that has answered is not closed for its silence.
+        let now = clock::now();
+        if self.core.next_due().is_some_and(|due| due <= now.monotonic) {
+            self.core.advance(now);
+        }
+        self.carry_out();
+        more |= self.send_pass(take_in);
+        self.core.remove_ended();
+        self.carry_out();
+        more || self.sockets.has_listed()
+    }
+
+    /// Applies new settings, and sends what publishers could not take before; some times a second.
+    pub(super) fn tick(&mut self) {
+        let settings = self.common.live.get();
+        if !Arc::ptr_eq(&settings, &self.settings) {
+            self.core.set_settings(Arc::new(settings.session()));
+            self.settings = settings;
+        }
+        for publisher in &mut self.publishers {
+            if publisher.is_waiting() {
+                publisher.retry();
+            }
+        }
+    }
+
+    /// Sends all sessions away.
+    pub(super) fn drain(&mut self, life: super::Life) {
+        if let super::Life::Stopping {
+            reason,
+            delay,
+            spread,
+        } = life
+        {
+            self.core.drain(reason, delay, spread, clock::now());
+            self.carry_out();
+        }
+    }
+
+    /// Does what the core left to be done.
+    fn carry_out(&mut self) {
+        let Outputs {
+            commands,
+            orders,
+            left_replays,
+            finished,
+            ended,
+            passages,
+        } = self.core.outputs();
+        for (publisher, command) in commands.drain(..) {
+            let orders = match (&command.ask, command.replays_for()) {
+                (Ask::Replay { .. }, Some(subscriber)) => {
+                    let (line, orders) = ReplayLine::new();
+                    self.replays.insert(subscriber, line);
+                    Some(orders)
+                }
+                _ => None,
+            };
+            if let Some(line) = self.publishers.get_mut(publisher) {
+                line.send(Posted { command, orders });
+            }
+        }
+        let mut broken = Vec::new();
+        for (subscriber, order) in orders.drain(..) {
+            let line = self.replays.get(&subscriber);
+            if !line.is_some_and(|line| line.send(order)) {
+                broken.push(subscriber);
+            }
+        }
+        for subscriber in left_replays.drain(..) {
+            self.replays.remove(&subscriber);
+        }
+        for (marks, passage) in passages.drain(..) {
+            marks.tracer.passed(passage);
+        }
+        let mut blocked = Vec::new();
+        for index in finished.drain(..) {
+            if let Some(socket) = self.sockets.get_mut(index)
+                && !socket.end_sending()
+            {
+                blocked.push(index);
+            }
+        }
+        for ended in ended.drain(..) {
+            if let Some(guest) = self.sockets.remove(ended.session) {
+                self.log.log(&ended, &guest, millis(clock::now()));
+                self.common.balance.leave(self.index);
+            }
+        }
+        for index in blocked {
+            self.core.block(index);
+        }
+        for subscriber in broken {
+            self.replays.remove(&subscriber);
+            self.core.replay_ended(subscriber, clock::now());
+        }
+    }
+
+    /// Reads of every socket that may have something to read. Returns whether there may be more.
+    fn read_pass(&mut self) -> bool {
+        self.list_readable();
+        let now = clock::now();
+        let listed = self.sockets.take_listed();
+        for index in &listed {
+            let index = *index as usize;
+            self.core.resume(index, now);
+            self.read_session(index, now);
+        }
+        self.sockets.give_list(listed);
+        self.list_readable();
+        self.sockets.has_listed()
+    }
+
+    /// Lists the sockets of sessions that the core says may be read from again.
+    fn list_readable(&mut self) {
+        self.core.take_readable(&mut self.readable);
+        for index in self.readable.drain(..) {
+            self.sockets.list(index as usize, false);
+        }
+    }
+
+    fn read_session(&mut self, index: usize, now: Now) {
+        for _ in 0..READS_A_VISIT {
+            let Some(socket) = self.sockets.get_mut(index) else {
+                return;
+            };
+            if !socket.readable || !self.core.may_receive(index) {
+                return;
+            }
+            let received = socket.receive(&mut self.received);
+            if socket.holds_records() {
+                // TLS itself has something to send, such as the answer to new keys.
+                self.flush(index);
+            }
+            match received {
+                Ok(0) => return self.core.lost(index),
+                Ok(n) => self.core.received(index, &self.received[..n], now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(socket) = self.sockets.get_mut(index) {
+                        socket.readable = false;
+                    }
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.core.lost(index),
+            }
+        }
+        self.sockets.list(index, false);
+    }
+
+    /// Has a session's socket take what its TLS holds. Returns whether it took all.
+    fn flush(&mut self, index: usize) -> bool {
+        let Some(socket) = self.sockets.get_mut(index) else {
+            return false;
+        };
+        if !socket.is_tls {
+            return true;
+        }
+        match socket.flush() {
+            Ok(true) => true,
+            Ok(false) => {
+                self.core.block(index);
+                false
+            }
+            Err(_) => {
+                self.core.lost(index);
+                false
+            }
+        }
+    }
+
+    /// Visits every session that has something to send once. Returns whether any has more.
+    fn send_pass(&mut self, mut take_in: impl FnMut(&mut Self)) -> bool {
+        let Some(mut batch) = self.batch.take() else {
+            return false;
+        };
+        let mut left = self.core.sendable();
+        let mut now = clock::now();
+        while left > 0 {
+            let visited = self.core.fill(&mut batch, left, now);
+            if visited == 0 {
+                break;
+            }
+            left -= visited;
+            now = self.send(&batch, now);
+            if left > 0 {
+                take_in(self);
+            }
+        }
+        self.core.end_pass(now);
+        self.batch = Some(batch);
+        self.core.sendable() > 0
+    }
+
+    /// Makes a batch's sends, and tells the core how far they went. Returns what time it is then.
+    fn send(&mut self, batch: &Batch, now: Now) -> Now {
+        if batch.is_empty() {
+            return now;
+        }
+        for send in 0..batch.len() {
+            let socket = batch.session(send).and_then(|it| self.sockets.get(it));
+            match socket {
+                Some(socket) if socket.is_tls => self.encrypted.push(send),
+                Some(_) => self.plain.push(send),
+                None => {}
+            }
+        }
+        let mut now = now;
+        if !self.encrypted.is_empty() {
+            now = self.send_encrypted(batch, now);
+        }
+        if !self.plain.is_empty() {
+            now = self.send_plain(batch, now);
+        }
+        now
+    }
+
+    /// Makes the sends of sessions without TLS, all together.
+    fn send_plain(&mut self, batch: &Batch, begin: Now) -> Now {
+        let (core, sockets, plain) = (&self.core, &self.sockets, &self.plain);
+        let send = |at: usize| {
+            let send = plain[at];
+            let socket = batch.session(send).and_then(|it| sockets.get(it))?;
+            Some((&socket.io, core.bytes(batch, send)))
+        };
+        self.sender.send(plain.len(), send, &mut self.results);
+        let end = clock::now();
+        let count = self.plain.len() as u64;
+        let each = nanos(begin, end) / count;
+        self.metrics.stage_send.record_many_ns(each, count);
+        for (at, result) in self.results.drain(..).enumerate() {
+            let send = self.plain[at];
+            let sent = match result {
+                Ok(bytes) => Sent::Bytes {
+                    bytes,
+                    has_room: true,
+                },
+                Err(error) => not_sent(&error),
+            };
+            note(&mut self.core, &mut self.sent, batch, send, sent, begin.wall);
+        }
+        self.plain.clear();
+        end
+    }
+
+    /// Makes the sends of sessions with TLS: each encrypts the same bytes with keys of its own, so
+    /// there is nothing to be made together.
+    fn send_encrypted(&mut self, batch: &Batch, mut now: Now) -> Now {
+        for send in self.encrypted.drain(..) {
+            let Some(socket) = batch.session(send).and_then(|it| self.sockets.get_mut(it)) else {
+                continue;
+            };
+            let Socket { io, guest, .. } = socket;
+            let Some(tls) = &mut guest.tls else {
+                continue;
+            };
+            let sent = match tls.send(io, self.core.bytes(batch, send)) {
+                Ok(bytes) => Sent::Bytes {
+                    bytes,
+                    has_room: !tls.holds_records(),
+                },
+                Err(error) => not_sent(&error),
+            };
+            let begin = std::mem::replace(&mut now, clock::now());
+            self.metrics.stage_send.record_ns(nanos(begin, now));
+            note(&mut self.core, &mut self.sent, batch, send, sent, begin.wall);
+        }
+        now
+    }
+}
+
+/// Tells the core how far a send went, and counts it.
+fn note(
+    core: &mut Core,
+    counts: &mut rest::Sent,
+    batch: &Batch,
+    send: usize,
+    sent: Sent,
+    began: Nanos,
+) {
+    if let Sent::Bytes { bytes, .. } = sent {
+        counts.sends += u64::from(bytes > 0);
+        counts.bytes += bytes as u64;
+    }
+    core.sent(batch, send, sent, began);
+}
+
+fn not_sent(error: &io::Error) -> Sent {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Sent::Bytes {
+            bytes: 0,
+            has_room: false,
+        },
+        io::ErrorKind::Interrupted => Sent::Bytes {
+            bytes: 0,
+            has_room: true,
+        },
+        _ => Sent::Lost,
+    }
+}
+
+fn nanos(begin: Now, end: Now) -> u64 {
+    let span = end.monotonic.since(begin.monotonic);
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds of monotonic time, modulo 2^32.
+#[expect(clippy::cast_possible_truncation, reason = "a modulus")]
+const fn millis(now: Now) -> u32 {
+    (now.monotonic.0 / 1_000_000) as u32
+}
