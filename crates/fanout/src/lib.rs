@@ -43,6 +43,7 @@ mod growth;
 mod handshake;
 mod proxy;
 mod shard;
+mod slots;
 
 mod server;
 
@@ -64,5 +65,6 @@ pub use publisher_port::PublisherPort;
 pub use seats::Seats;
 pub use server::{Fanout, StartError};
 pub use settings::Settings;
+pub use slots::{Evicted, SlotId, Slots, Stage};
 pub use tls::{TlsError, TlsIdentity};
 pub use trace::{Mark, Passage, Tracer};

@@ -40,7 +40,7 @@ use rest::Rest;
 use sockets::Sockets;
 use state::State;
 
-pub(crate) use accept::Balance;
+pub(crate) use accept::{Balance, Slot};
 
 /// Deliveries that are taken in before sessions are sent to: what came meanwhile goes along.
 const DELIVERIES_A_TURN: usize = 256;
