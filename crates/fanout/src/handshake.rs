@@ -1,9 +1,10 @@
 //! HTTP on the public port: the WebSocket handshake, and whatever else the node serves there.
 
 mod closing;
+mod exchange;
 mod head;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use wire::Encoding;
 
 use crate::access::{BEARER_PROTOCOL, Denied, Grant};
 use crate::addresses::{Counted, TooMany};
+use crate::clock::monotonic;
 use crate::connection::Connection;
 use crate::events::{self, EventStart, Events};
 use crate::proxy;
@@ -40,6 +42,7 @@ use crate::settings::Settings;
 use crate::shard::{Shard, Slot};
 use crate::slots::Stage;
 use crate::tls::Tls;
+use exchange::Exchange;
 use head::HeadError;
 
 /// A response of the public port.
@@ -85,8 +88,8 @@ struct Answered {
 /// How long a connection may last that does not become a session: pages, scripts and answers are
 /// small, and who reads them slowly takes the place of others.
 const HTTP_LIFETIME: Duration = Duration::from_secs(60);
-/// How long the socket may take nothing of a response.
-const WRITE_STALL: Duration = Duration::from_secs(10);
+/// How often a connection that has sent a request is looked after.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a connection may stay open between two requests, where a handshake has no less.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The smallest body that is counted against what a shard's responses may hold.
@@ -103,33 +106,63 @@ enum Turned {
     /// It is closed.
     Away(HandshakeRefusal),
     /// It is answered that it is too much, and then closed.
-    TooMany(HandshakeRefusal, TcpStream),
+    TooMany(TcpStream),
 }
 
-/// Where the requests of a connection stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// No request has come.
-    Nothing,
-    /// One is being answered.
-    Answering,
-    /// One has been answered; the response may not have gone out.
-    Answered,
+/// What is known of a connection before it has sent anything.
+pub(crate) struct Arrival {
+    peer: SocketAddr,
+    standing: Standing,
+}
+
+enum Standing {
+    /// A client, counted where anything is limited.
+    Client(Option<Counted>),
+    /// A balancer, which has yet to tell for whom it connects.
+    Balancer,
+    /// A client that is too much.
+    TooMany,
+}
+
+impl Arrival {
+    /// Counts a new connection. `None` if it is to be closed at once.
+    pub(crate) fn new(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Option<Self> {
+        let trusted = &settings.trusted_proxies;
+        if trusted.iter().any(|network| network.contains(peer.ip())) {
+            let standing = Standing::Balancer;
+            return Some(Self { peer, standing });
+        }
+        let standing = match count(shard, settings, peer) {
+            Ok(counted) => Standing::Client(counted),
+            // A TLS handshake costs a hundred times what a rejection may.
+            Err(TooMuch) if settings.tls.is_some() => return None,
+            Err(TooMuch) => Standing::TooMany,
+        };
+        Some(Self { peer, standing })
+    }
+
+    /// Returns whether it is going to be rejected, whatever it sends.
+    pub(crate) fn is_too_much(&self) -> bool {
+        matches!(self.standing, Standing::TooMany)
+    }
 }
 
 /// Serves one connection until it is a session, or has ended; whether it is one.
-pub(crate) async fn serve(shard: &Shard, io: TcpStream, peer: SocketAddr, slot: Slot) -> bool {
-    let settings = shard.settings();
+pub(crate) async fn serve(
+    shard: &Shard,
+    settings: Arc<Settings>,
+    io: TcpStream,
+    arrival: Arrival,
+    slot: Slot,
+) -> bool {
     let deadline = Instant::now() + settings.handshake_timeout;
-    let trusted = &settings.trusted_proxies;
-    let is_balancer = trusted.iter().any(|network| network.contains(peer.ip()));
-    // Known before it sends anything, so that one too many waits for nobody.
-    let counted = if is_balancer {
-        None
-    } else {
-        match count(shard, &settings, peer) {
-            Ok(counted) => counted,
-            Err(why) => return turn_away(shard, Turned::of(why, io, &settings), &slot).await,
+    let Arrival { peer, standing } = arrival;
+    let (counted, is_balancer) = match standing {
+        Standing::Client(counted) => (counted, false),
+        Standing::Balancer => (None, true),
+        Standing::TooMany => {
+            closing::refuse(&io, TOO_MANY).await;
+            return false;
         }
     };
     // A connection that says nothing costs a socket and this; what it says next has a box.
@@ -167,7 +200,15 @@ async fn serve_speaking(
         Ok((connection, caller)) => {
             serve_http(shard, &settings, connection, caller, deadline, slot).await
         }
-        Err(turned) => turn_away(shard, turned, &slot).await,
+        Err(Turned::Away(why)) => refused_as(shard, why),
+        Err(Turned::TooMany(io)) => {
+            slot.mark(Stage::Leaving);
+            // Where TLS is on, the client could not read it.
+            if settings.tls.is_none() {
+                closing::refuse(&io, TOO_MANY).await;
+            }
+            false
+        }
     }
 }
 
@@ -176,45 +217,22 @@ fn refused_as(shard: &Shard, why: HandshakeRefusal) -> bool {
     false
 }
 
+/// An address has too many connections, or makes them too fast; it has been counted as that.
+struct TooMuch;
+
 /// Counts a connection among those of its address, if that is not too much.
-fn count(
-    shard: &Shard,
-    settings: &Settings,
-    peer: SocketAddr,
-) -> Result<Option<Counted>, HandshakeRefusal> {
+fn count(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Result<Option<Counted>, TooMuch> {
     let entered = shard
         .addresses()
         .enter(peer.ip(), settings, std::time::Instant::now());
-    entered.map_err(|too_many| match too_many {
-        TooMany::OfAddress => HandshakeRefusal::Address,
-        TooMany::FromAddress | TooMany::FromAll => HandshakeRefusal::Rate,
+    entered.map_err(|too_many| {
+        let why = match too_many {
+            TooMany::OfAddress => HandshakeRefusal::Address,
+            TooMany::FromAddress | TooMany::FromAll => HandshakeRefusal::Rate,
+        };
+        shard.metrics().handshakes_refused[why].inc();
+        TooMuch
     })
-}
-
-impl Turned {
-    /// A connection that is too much.
-    fn of(why: HandshakeRefusal, io: TcpStream, settings: &Settings) -> Self {
-        if settings.tls.is_some() {
-            // A TLS handshake costs a hundred times what a refusal may.
-            Self::Away(why)
-        } else {
-            Self::TooMany(why, io)
-        }
-    }
-}
-
-/// Ends a connection that is no session, with an answer where there is one.
-async fn turn_away(shard: &Shard, turned: Turned, slot: &Slot) -> bool {
-    let why = match turned {
-        Turned::Away(why) => why,
-        Turned::TooMany(why, io) => {
-            slot.mark(Stage::Leaving);
-            shard.metrics().handshakes_refused[why].inc();
-            closing::refuse(&io, TOO_MANY).await;
-            return false;
-        }
-    };
-    refused_as(shard, why)
 }
 
 /// Learns who is behind a balancer, and whether that is too much; then does TLS, where it is on.
@@ -237,7 +255,7 @@ async fn arrive(
         slot.move_to(caller.peer.ip());
         match count(shard, settings, caller.peer) {
             Ok(counted) => caller.counted = counted,
-            Err(why) => return Err(Turned::of(why, io, settings)),
+            Err(TooMuch) => return Err(Turned::TooMany(io)),
         }
     }
     let Some(identity) = &settings.tls else {
@@ -263,16 +281,16 @@ async fn serve_http(
 ) -> bool {
     let timeout = settings.handshake_timeout;
     let answered = Rc::new(Answered::default());
-    let phase = Cell::new(Phase::Nothing);
+    let exchange = RefCell::new(Exchange::new(monotonic()));
     let slot = &slot;
     let service = service_fn(|request: Request<Incoming>| {
-        phase.set(Phase::Answering);
+        exchange.borrow_mut().asked(monotonic());
         slot.mark(Stage::Busy);
         let answer = answer(shard, request, slot, Rc::clone(&answered));
-        let phase = &phase;
+        let exchange = &exchange;
         async move {
             let response = answer.await;
-            phase.set(Phase::Answered);
+            exchange.borrow_mut().answered(monotonic());
             response
         }
     });
@@ -284,24 +302,17 @@ async fn serve_http(
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(connection), service)
         .with_upgrades();
-    let mut written = 0;
-    let mut progress_at = Instant::now();
     // The first request has to come within the handshake's time, whatever it took until here.
     let mut until = deadline;
     let served = loop {
         // Tells the slot, each time hyper has done what it can, how far that is.
         let serving = std::future::poll_fn(|cx| {
             let served = Pin::new(&mut http).poll(cx);
-            if served.is_pending() && phase.get() == Phase::Answered {
-                let progresses = writes.bytes() != written;
-                if progresses {
-                    written = writes.bytes();
-                    progress_at = Instant::now();
-                }
-                match (writes.is_blocked(), progresses) {
-                    (false, _) => slot.mark(Stage::Idle),
-                    (true, true) => slot.mark(Stage::Busy),
-                    (true, false) => {}
+            if served.is_pending() {
+                let mut exchange = exchange.borrow_mut();
+                let wrote = exchange.wrote(writes.bytes(), writes.is_blocked(), monotonic());
+                if let Some(stage) = wrote {
+                    slot.mark(stage);
                 }
             }
             served
@@ -319,17 +330,16 @@ async fn serve_http(
                 return shard.open_events(io, events, caller.about(seat, tls));
             }
             () = tokio::time::sleep_until(until) => {
-                let now = Instant::now();
-                let stalls = phase.get() == Phase::Answered
-                    && writes.is_blocked()
-                    && now >= progress_at + WRITE_STALL;
-                if phase.get() == Phase::Nothing || now >= deadline + HTTP_LIFETIME || stalls {
+                let last = deadline + HTTP_LIFETIME;
+                let is_over = Instant::now() >= last;
+                if is_over || exchange.borrow().is_overdue(monotonic()) {
                     break None;
                 }
-                until = (now + WRITE_STALL / 4).min(deadline + HTTP_LIFETIME);
+                until = (Instant::now() + LOOK_EVERY).min(last);
             }
         }
     };
+    let is_idle = exchange.borrow().is_idle();
     let ended = match served {
         Some(Ok(())) => Ok(()),
         Some(Err(error)) if error.is_timeout() => Err(HandshakeRefusal::Timeout),
@@ -338,10 +348,7 @@ async fn serve_http(
         None => Err(HandshakeRefusal::Timeout),
     };
     // Who has been answered and then says nothing more has had all it came for.
-    if ended == Err(HandshakeRefusal::Timeout)
-        && phase.get() == Phase::Answered
-        && !writes.is_blocked()
-    {
+    if is_idle && ended == Err(HandshakeRefusal::Timeout) {
         return false;
     }
     if let Err(why) = ended {

@@ -16,12 +16,13 @@ use tokio::task::AbortHandle;
 
 use super::Shard;
 use crate::clock::monotonic;
-use crate::handshake;
+use crate::handshake::{self, Arrival};
+use crate::settings::Settings;
 use crate::slots::{Evicted, SlotId, Slots, Stage};
 
 /// The fewest and the most slots of a shard, whatever its share of `limits.handshakes`. A silent one
 /// costs some 4 KiB in all, one that sends a head some 20 KiB: 80 MiB at the very most.
-const LEAST_SLOTS: usize = 16;
+const LEAST_SLOTS: usize = 4;
 const MOST_SLOTS: usize = 4096;
 /// Connections that one shard was handed by others and has not taken yet.
 const HANDED: usize = 32;
@@ -188,7 +189,7 @@ pub(super) async fn accept_all(
     listener: TcpListener,
     mut handed: mpsc::Receiver<std::net::TcpStream>,
 ) {
-    let slots = Rc::new(RefCell::new(ShardSlots::new(share(&shard))));
+    let slots = Rc::new(RefCell::new(ShardSlots::new(share(&shard.settings()))));
     let mut spare = Spare::new();
     let mut accepted = 0;
     loop {
@@ -217,13 +218,20 @@ pub(super) async fn accept_all(
             shard.metrics.handshakes_refused[HandshakeRefusal::Io].inc();
             continue;
         };
-        slots.borrow_mut().set_most(share(&shard));
+        let settings = shard.settings();
+        let Some(arrival) = Arrival::new(&shard, &settings, peer) else {
+            continue;
+        };
+        slots.borrow_mut().set_most(share(&settings));
         loop {
             let evicted = slots.borrow_mut().make_room();
             let Some(evicted) = evicted else { break };
             end(&shard, evicted);
         }
         let id = slots.borrow_mut().enter(peer.ip(), monotonic());
+        if arrival.is_too_much() {
+            slots.borrow_mut().mark(id, Stage::Leaving, monotonic());
+        }
         let slot = Slot {
             shard: Rc::clone(&shard),
             slots: Rc::clone(&slots),
@@ -232,7 +240,7 @@ pub(super) async fn accept_all(
         let mut entered = Entered::new(&shard);
         let task = tokio::task::spawn_local(async move {
             let shard = Rc::clone(&entered.shard);
-            if handshake::serve(&shard, io, peer, slot).await {
+            if handshake::serve(&shard, settings, io, arrival, slot).await {
                 entered.stay();
             }
         });
@@ -241,8 +249,7 @@ pub(super) async fn accept_all(
 }
 
 /// A shard's share of the node's slots.
-fn share(shard: &Shard) -> usize {
-    let settings = shard.settings();
+fn share(settings: &Settings) -> usize {
     let share = settings.handshakes.div_ceil(settings.shards.max(1));
     share.clamp(LEAST_SLOTS, MOST_SLOTS)
 }
