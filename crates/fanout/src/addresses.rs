@@ -32,7 +32,7 @@ struct Table {
 
 /// An IPv4 address, or the network of 64 bits that one user of IPv6 is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Block(u64, bool);
+pub(crate) struct Block(u64, bool);
 
 struct Entry {
     open: u32,
@@ -149,7 +149,7 @@ impl Table {
 }
 
 impl Block {
-    fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         let short = |v4: std::net::Ipv4Addr| Self(u64::from(v4.to_bits()), true);
         match address {
             IpAddr::V4(v4) => short(v4),

@@ -1,5 +1,7 @@
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -9,17 +11,71 @@ use tokio_rustls::server::TlsStream;
 use crate::tls::Tls;
 
 /// A connection on its way to be a session, with TLS or without.
-pub(crate) enum Connection {
+pub(crate) struct Connection {
+    stream: Stream,
+    writes: Arc<Writes>,
+}
+
+enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// What becomes of what is written to a connection. Atomic since hyper wants connections that could
+/// be sent to another thread; none ever is.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    bytes: AtomicU64,
+    blocked: AtomicBool,
+}
+
+impl Writes {
+    /// Bytes that the socket has taken.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the socket was full at the last write.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.blocked.store(written.is_pending(), Ordering::Relaxed);
+        written
+    }
+}
+
 impl Connection {
+    pub(crate) fn plain(io: TcpStream) -> Self {
+        Self::of(Stream::Plain(io))
+    }
+
+    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Self::of(Stream::Tls(Box::new(stream)))
+    }
+
+    fn of(stream: Stream) -> Self {
+        Self {
+            stream,
+            writes: Arc::default(),
+        }
+    }
+
+    /// What becomes of what is written.
+    pub(crate) fn writes(&self) -> Arc<Writes> {
+        Arc::clone(&self.writes)
+    }
+
     /// What a session goes on with.
     pub(crate) fn into_parts(self) -> (TcpStream, Option<Box<Tls>>) {
-        match self {
-            Self::Plain(io) => (io, None),
-            Self::Tls(stream) => {
+        match self.stream {
+            Stream::Plain(io) => (io, None),
+            Stream::Tls(stream) => {
                 let (io, connection) = stream.into_inner();
                 (io, Some(Box::new(Tls::new(connection))))
             }
@@ -33,9 +89,9 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_read(cx, into),
-            Self::Tls(io) => Pin::new(io).poll_read(cx, into),
+        match &mut self.get_mut().stream {
+            Stream::Plain(io) => Pin::new(io).poll_read(cx, into),
+            Stream::Tls(io) => Pin::new(io).poll_read(cx, into),
         }
     }
 }
@@ -46,23 +102,48 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_write(cx, bytes),
-            Self::Tls(io) => Pin::new(io).poll_write(cx, bytes),
-        }
+        let Self { stream, writes } = self.get_mut();
+        writes.note(match stream {
+            Stream::Plain(io) => Pin::new(io).poll_write(cx, bytes),
+            Stream::Tls(io) => Pin::new(io).poll_write(cx, bytes),
+        })
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, writes } = self.get_mut();
+        writes.note(match stream {
+            Stream::Plain(io) => Pin::new(io).poll_write_vectored(cx, slices),
+            Stream::Tls(io) => Pin::new(io).poll_write_vectored(cx, slices),
+        })
+    }
+
+    /// Otherwise hyper would copy each body behind its head, and a body that many share would be
+    /// held once for each of them.
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_flush(cx),
-            Self::Tls(io) => Pin::new(io).poll_flush(cx),
-        }
+        let Self { stream, writes } = self.get_mut();
+        let flushed = match stream {
+            Stream::Plain(io) => Pin::new(io).poll_flush(cx),
+            Stream::Tls(io) => Pin::new(io).poll_flush(cx),
+        };
+        // TLS takes more than the socket does.
+        writes
+            .blocked
+            .store(flushed.is_pending(), Ordering::Relaxed);
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
-            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Stream::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Stream::Tls(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! HTTP on the public port: the WebSocket handshake, and whatever else the node serves there.
 
-use std::cell::Cell;
+mod closing;
+mod exchange;
+mod head;
+
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -11,30 +15,35 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastwebsockets::upgrade;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::label::HandshakeRefusal;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use wire::Encoding;
 
 use crate::access::{BEARER_PROTOCOL, Denied, Grant};
 use crate::addresses::{Counted, TooMany};
+use crate::clock::monotonic;
 use crate::connection::Connection;
 use crate::events::{self, EventStart, Events};
 use crate::proxy;
 use crate::seats::{NoSeat, Seat};
 use crate::session::About;
 use crate::settings::Settings;
-use crate::shard::Shard;
+use crate::shard::{Shard, Slot};
+use crate::slots::Stage;
 use crate::tls::Tls;
+use exchange::Exchange;
+use head::HeadError;
 
 /// A response of the public port.
 pub type Body = Full<Bytes>;
@@ -79,77 +88,184 @@ struct Answered {
 /// How long a connection may last that does not become a session: pages, scripts and answers are
 /// small, and who reads them slowly takes the place of others.
 const HTTP_LIFETIME: Duration = Duration::from_secs(60);
+/// How often a connection that has sent a request is looked after.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a connection may stay open between two requests, where a handshake has no less.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// The smallest body that is counted against what a shard's responses may hold.
+const COUNTED_BODY: usize = 64 * 1024;
 
 /// Who is at the other end of a connection.
 struct Caller {
     peer: SocketAddr,
     counted: Option<Counted>,
-    /// Its connection is too much, which it is told.
-    refused: bool,
+}
+
+/// Why a connection does not get as far as HTTP.
+enum Turned {
+    /// It is closed.
+    Away(HandshakeRefusal),
+    /// It is answered that it is too much, and then closed.
+    TooMany(TcpStream),
+}
+
+/// What is known of a connection before it has sent anything.
+pub(crate) struct Arrival {
+    peer: SocketAddr,
+    standing: Standing,
+}
+
+enum Standing {
+    /// A client, counted where anything is limited.
+    Client(Option<Counted>),
+    /// A balancer, which has yet to tell for whom it connects.
+    Balancer,
+    /// A client that is too much.
+    TooMany,
+}
+
+impl Arrival {
+    /// Counts a new connection. `None` if it is to be closed at once.
+    pub(crate) fn new(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Option<Self> {
+        let trusted = &settings.trusted_proxies;
+        if trusted.iter().any(|network| network.contains(peer.ip())) {
+            let standing = Standing::Balancer;
+            return Some(Self { peer, standing });
+        }
+        let standing = match count(shard, settings, peer) {
+            Ok(counted) => Standing::Client(counted),
+            // A TLS handshake costs a hundred times what a rejection may.
+            Err(TooMuch) if settings.tls.is_some() => return None,
+            Err(TooMuch) => Standing::TooMany,
+        };
+        Some(Self { peer, standing })
+    }
+
+    /// Returns whether it is going to be rejected, whatever it sends.
+    pub(crate) fn is_too_much(&self) -> bool {
+        matches!(self.standing, Standing::TooMany)
+    }
 }
 
 /// Serves one connection until it is a session, or has ended; whether it is one.
-pub(crate) async fn serve(shard: &Shard, io: TcpStream, permit: OwnedSemaphorePermit) -> bool {
-    let settings = shard.settings();
+pub(crate) async fn serve(
+    shard: &Shard,
+    settings: Arc<Settings>,
+    io: TcpStream,
+    arrival: Arrival,
+    slot: Slot,
+) -> bool {
     let deadline = Instant::now() + settings.handshake_timeout;
-    let arrived = tokio::time::timeout_at(deadline, arrive(shard, &settings, io)).await;
-    match arrived.unwrap_or(Err(HandshakeRefusal::Timeout)) {
-        Ok((connection, caller)) => {
-            serve_http(shard, &settings, connection, caller, deadline, permit).await
+    let Arrival { peer, standing } = arrival;
+    let (counted, is_balancer) = match standing {
+        Standing::Client(counted) => (counted, false),
+        Standing::Balancer => (None, true),
+        Standing::TooMany => {
+            closing::refuse(&io, TOO_MANY).await;
+            return false;
         }
-        Err(why) => {
-            shard.metrics().handshakes_refused[why].inc();
+    };
+    // A connection that says nothing costs a socket and this; what it says next has a box.
+    match tokio::time::timeout_at(deadline, io.readable()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return refused_as(shard, HandshakeRefusal::Io),
+        Err(_) => return refused_as(shard, HandshakeRefusal::Timeout),
+    }
+    let caller = Caller { peer, counted };
+    Box::pin(serve_speaking(
+        shard,
+        settings,
+        io,
+        caller,
+        is_balancer,
+        deadline,
+        slot,
+    ))
+    .await
+}
+
+/// Serves a connection that has sent something.
+async fn serve_speaking(
+    shard: &Shard,
+    settings: Arc<Settings>,
+    io: TcpStream,
+    caller: Caller,
+    is_balancer: bool,
+    deadline: Instant,
+    slot: Slot,
+) -> bool {
+    let arriving = arrive(shard, &settings, io, caller, is_balancer, &slot);
+    let arrived = tokio::time::timeout_at(deadline, arriving).await;
+    match arrived.unwrap_or(Err(Turned::Away(HandshakeRefusal::Timeout))) {
+        Ok((connection, caller)) => {
+            serve_http(shard, &settings, connection, caller, deadline, slot).await
+        }
+        Err(Turned::Away(why)) => refused_as(shard, why),
+        Err(Turned::TooMany(io)) => {
+            slot.mark(Stage::Leaving);
+            // Where TLS is on, the client could not read it.
+            if settings.tls.is_none() {
+                closing::refuse(&io, TOO_MANY).await;
+            }
             false
         }
     }
 }
 
-/// Learns who connects, and whether that is too much; then speaks TLS, where that is spoken.
+fn refused_as(shard: &Shard, why: HandshakeRefusal) -> bool {
+    shard.metrics().handshakes_refused[why].inc();
+    false
+}
+
+/// An address has too many connections, or makes them too fast; it has been counted as that.
+struct TooMuch;
+
+/// Counts a connection among those of its address, if that is not too much.
+fn count(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Result<Option<Counted>, TooMuch> {
+    let entered = shard
+        .addresses()
+        .enter(peer.ip(), settings, std::time::Instant::now());
+    entered.map_err(|too_many| {
+        let why = match too_many {
+            TooMany::OfAddress => HandshakeRefusal::Address,
+            TooMany::FromAddress | TooMany::FromAll => HandshakeRefusal::Rate,
+        };
+        shard.metrics().handshakes_refused[why].inc();
+        TooMuch
+    })
+}
+
+/// Learns who is behind a balancer, and whether that is too much; then does TLS, where it is on.
 async fn arrive(
     shard: &Shard,
     settings: &Settings,
     mut io: TcpStream,
-) -> Result<(Connection, Caller), HandshakeRefusal> {
-    let mut peer = io.peer_addr().map_err(|_| HandshakeRefusal::Io)?;
-    let trusted = &settings.trusted_proxies;
-    if trusted.iter().any(|network| network.contains(peer.ip())) {
+    mut caller: Caller,
+    is_balancer: bool,
+    slot: &Slot,
+) -> Result<(Connection, Caller), Turned> {
+    if is_balancer {
         match proxy::read(&mut io).await {
-            Ok(told) => peer = told.unwrap_or(peer),
+            Ok(told) => caller.peer = told.unwrap_or(caller.peer),
             Err(error) => {
-                tracing::debug!(%error, balancer = %peer, "no PROXY header");
-                return Err(HandshakeRefusal::Proxy);
+                tracing::debug!(%error, balancer = %caller.peer, "no PROXY header");
+                return Err(Turned::Away(HandshakeRefusal::Proxy));
             }
+        }
+        slot.move_to(caller.peer.ip());
+        match count(shard, settings, caller.peer) {
+            Ok(counted) => caller.counted = counted,
+            Err(TooMuch) => return Err(Turned::TooMany(io)),
         }
     }
-    let now = std::time::Instant::now();
-    let (counted, refused) = match shard.addresses().enter(peer.ip(), settings, now) {
-        Ok(counted) => (counted, false),
-        Err(too_many) => {
-            let why = match too_many {
-                TooMany::OfAddress => HandshakeRefusal::Address,
-                TooMany::FromAddress | TooMany::FromAll => HandshakeRefusal::Rate,
-            };
-            if settings.tls.is_some() {
-                // A TLS handshake costs a hundred times what a refusal may.
-                return Err(why);
-            }
-            shard.metrics().handshakes_refused[why].inc();
-            (None, true)
-        }
-    };
-    let caller = Caller {
-        peer,
-        counted,
-        refused,
-    };
     let Some(identity) = &settings.tls else {
-        return Ok((Connection::Plain(io), caller));
+        return Ok((Connection::plain(io), caller));
     };
     match identity.acceptor().accept(io).await {
-        Ok(stream) => Ok((Connection::Tls(Box::new(stream)), caller)),
+        Ok(stream) => Ok((Connection::tls(stream), caller)),
         Err(error) => {
-            tracing::debug!(%error, %peer, "no TLS");
-            Err(HandshakeRefusal::Tls)
+            tracing::debug!(%error, peer = %caller.peer, "no TLS");
+            Err(Turned::Away(HandshakeRefusal::Tls))
         }
     }
 }
@@ -161,44 +277,69 @@ async fn serve_http(
     connection: Connection,
     caller: Caller,
     deadline: Instant,
-    permit: OwnedSemaphorePermit,
+    slot: Slot,
 ) -> bool {
     let timeout = settings.handshake_timeout;
     let answered = Rc::new(Answered::default());
-    let asked = Cell::new(false);
+    let exchange = RefCell::new(Exchange::new(monotonic()));
+    let slot = &slot;
     let service = service_fn(|request: Request<Incoming>| {
-        asked.set(true);
-        answer(shard, request, caller.refused, Rc::clone(&answered))
+        exchange.borrow_mut().asked(monotonic());
+        slot.mark(Stage::Busy);
+        let answer = answer(shard, request, slot, Rc::clone(&answered));
+        let exchange = &exchange;
+        async move {
+            let response = answer.await;
+            exchange.borrow_mut().answered(monotonic());
+            response
+        }
     });
+    let writes = connection.writes();
+    // Requests that come before the response to the one before has gone out wait in 16 KiB.
     let mut http = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(timeout)
+        .header_read_timeout(timeout.min(KEEP_ALIVE))
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(connection), service)
         .with_upgrades();
     // The first request has to come within the handshake's time, whatever it took until here.
     let mut until = deadline;
     let served = loop {
+        // Tells the slot, each time hyper has done what it can, how far that is.
+        let serving = std::future::poll_fn(|cx| {
+            let served = Pin::new(&mut http).poll(cx);
+            if served.is_pending() {
+                let mut exchange = exchange.borrow_mut();
+                let wrote = exchange.wrote(writes.bytes(), writes.is_blocked(), monotonic());
+                if let Some(stage) = wrote {
+                    slot.mark(stage);
+                }
+            }
+            served
+        });
         tokio::select! {
-            served = &mut http => break Some(served),
+            served = serving => break Some(served),
             () = answered.are_events.notified() => {
                 let (Some(parts), Some((events, seat))) =
                     (http.into_parts(), answered.events.take())
                 else {
                     return false;
                 };
-                drop(permit);
+                slot.leave();
                 let (io, tls) = parts.io.into_inner().into_parts();
                 return shard.open_events(io, events, caller.about(seat, tls));
             }
             () = tokio::time::sleep_until(until) => {
-                if !asked.get() || until > deadline {
+                let last = deadline + HTTP_LIFETIME;
+                let is_over = Instant::now() >= last;
+                if is_over || exchange.borrow().is_overdue(monotonic()) {
                     break None;
                 }
-                until = deadline + HTTP_LIFETIME;
+                until = (Instant::now() + LOOK_EVERY).min(last);
             }
         }
     };
+    let is_idle = exchange.borrow().is_idle();
     let ended = match served {
         Some(Ok(())) => Ok(()),
         Some(Err(error)) if error.is_timeout() => Err(HandshakeRefusal::Timeout),
@@ -206,11 +347,19 @@ async fn serve_http(
         Some(Err(_)) => Err(HandshakeRefusal::Io),
         None => Err(HandshakeRefusal::Timeout),
     };
-    if let Err(why) = ended {
-        shard.metrics().handshakes_refused[why].inc();
+    // Who has been answered and then says nothing more has had all it came for.
+    if is_idle && ended == Err(HandshakeRefusal::Timeout) {
         return false;
     }
+    if let Err(why) = ended {
+        return refused_as(shard, why);
+    }
     let Some(handshake) = answered.accepted.take() else {
+        slot.mark(Stage::Leaving);
+        if let Some(parts) = http.into_parts() {
+            let (io, _tls) = parts.io.into_inner().into_parts();
+            closing::linger(&io).await;
+        }
         return false;
     };
     let parts = async {
@@ -219,17 +368,16 @@ async fn serve_http(
         upgraded.downcast::<TokioIo<Connection>>().ok()
     };
     let parts = tokio::time::timeout(timeout, parts).await;
-    drop(permit);
+    slot.leave();
     match parts {
         Ok(Some(parts)) => {
             let (io, tls) = parts.io.into_inner().into_parts();
             let about = caller.about(handshake.seat, tls);
-            return shard.open(io, &parts.read_buf, handshake.encoding, about);
+            shard.open(io, &parts.read_buf, handshake.encoding, about)
         }
-        Ok(None) => shard.metrics().handshakes_refused[HandshakeRefusal::Io].inc(),
-        Err(_) => shard.metrics().handshakes_refused[HandshakeRefusal::Timeout].inc(),
+        Ok(None) => refused_as(shard, HandshakeRefusal::Io),
+        Err(_) => refused_as(shard, HandshakeRefusal::Timeout),
     }
-    false
 }
 
 impl Caller {
@@ -251,46 +399,93 @@ impl Caller {
 async fn answer(
     shard: &Shard,
     mut request: Request<Incoming>,
-    is_too_much: bool,
+    slot: &Slot,
     answered: Rc<Answered>,
 ) -> Result<Response<Body>, Infallible> {
-    let refused = |why: HandshakeRefusal, response| {
-        shard.metrics().handshakes_refused[why].inc();
-        Ok(response)
-    };
-    if is_too_much {
-        return Ok(too_many());
+    let is_socket = request.uri().path() == "/ws";
+    if let Err(error) = head::check_request(&request) {
+        let refusal = (error.label(), reject(error));
+        let below_v1 = !is_socket && is_data(request.uri().path());
+        return Ok(last(refused(shard, refusal, below_v1)));
     }
-    if request.uri().path() == "/ws" {
+    if is_socket {
         return match accept(shard, &mut request) {
             Ok((response, handshake)) => {
                 answered.accepted.set(Some(handshake));
                 Ok(response)
             }
-            Err(refusal) => refused(refusal.0, refusal.1),
+            Err(refusal) => Ok(last(refused(shard, *refusal, false))),
         };
     }
-    match page(shard, request).await {
-        Ok(response) => Ok(response),
+    let response = match page(shard, request).await {
+        Ok(response) => response,
         Err((events, seat)) => {
             answered.events.set(Some((events, seat)));
             answered.are_events.notify_one();
-            std::future::pending().await
+            return std::future::pending().await;
         }
+    };
+    // Who is rejected may come again; until then it takes nobody's place.
+    if response.status().is_client_error() || response.status().is_server_error() {
+        return Ok(last(response));
+    }
+    Ok(hold(shard, slot, response).await)
+}
+
+/// Counts and returns the response to a request that is rejected.
+fn refused(
+    shard: &Shard,
+    (why, response): (HandshakeRefusal, Response<Body>),
+    in_json_too: bool,
+) -> Response<Body> {
+    shard.metrics().handshakes_refused[why].inc();
+    if in_json_too {
+        in_json(why, response)
+    } else {
+        response
     }
 }
 
-/// The address makes too many connections; this one is closed behind the answer.
-fn too_many() -> Response<Body> {
-    let mut response = refuse(
-        StatusCode::TOO_MANY_REQUESTS,
-        "too many connections come from this address, or too fast\n",
-    );
+/// A response behind which the connection is closed.
+fn last(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
-    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let close = if headers.contains_key(UPGRADE) {
+        // RFC 9110, section 7.8: who sends `Upgrade` lists it.
+        HeaderValue::from_static("upgrade, close")
+    } else {
+        HeaderValue::from_static("close")
+    };
+    headers.insert(CONNECTION, close);
     response
 }
+
+/// Counts the body of a response against what all responses of the shard may hold.
+async fn hold(shard: &Shard, slot: &Slot, response: Response<Body>) -> Response<Body> {
+    let (head, mut body) = response.into_parts();
+    // A body of these is one piece, and there at once.
+    let bytes = match body.frame().await {
+        Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        _ => Bytes::new(),
+    };
+    if bytes.len() >= COUNTED_BODY && !slot.hold_body(&bytes) {
+        let text = "too many responses wait for clients that read slowly\n";
+        let refusal = (HandshakeRefusal::Bodies, busy(text));
+        return last(refused(shard, refusal, true));
+    }
+    Response::from_parts(head, Body::new(bytes))
+}
+
+/// Returns whether a path is one of data, not of the page.
+fn is_data(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/")
+}
+
+/// What a connection is answered whose address makes too many, or makes them too fast. It is written
+/// as it stands here, whatever was asked: a flood of them costs a write each.
+const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
+    content-type: text/plain; charset=utf-8\r\ncontent-length: 57\r\nretry-after: 1\r\n\
+    connection: close\r\n\r\n\
+    too many connections come from this address, or too fast\n";
 
 /// Why a handshake is refused, and what its client is told; in a box, since it is the rare way.
 type Refusal = Box<(HandshakeRefusal, Response<Body>)>;
@@ -310,8 +505,7 @@ async fn page(
     shard: &Shard,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, (EventStart, Seat)> {
-    let path = request.uri().path();
-    let is_page = path != "/v1" && !path.starts_with("/v1/");
+    let is_page = !is_data(request.uri().path());
     let access = Arc::clone(&shard.settings().access);
     let (asked, is_preflight) = (
         request.headers().clone(),
@@ -361,16 +555,7 @@ fn accept(
     shard: &Shard,
     request: &mut Request<Incoming>,
 ) -> Result<(Response<Body>, Accepted), Refusal> {
-    if request.method() != hyper::Method::GET || !upgrade::is_upgrade_request(request) {
-        let mut response = refuse(
-            StatusCode::UPGRADE_REQUIRED,
-            "this path speaks WebSocket: send an upgrade request, version 13\n",
-        );
-        response
-            .headers_mut()
-            .insert(UPGRADE, HeaderValue::from_static("websocket"));
-        return Err(Box::new((HandshakeRefusal::Upgrade, response)));
-    }
+    head::check_handshake(request).map_err(|error| Box::new((error.label(), reject(error))))?;
     let (encoding, protocol) = choose(request).ok_or_else(|| {
         let text = "none of the subprotocols asked for is spoken here; tapecast.sbe.v1, tapecast.packed.v1 and tapecast.json.v1 are\n";
         Box::new((
@@ -381,8 +566,9 @@ fn accept(
     let grant = authorize(shard, request)
         .map_err(|denied| Box::new((HandshakeRefusal::Denied, denied.response())))?;
     let seat = take_seat(shard, &grant)?;
-    let (response, upgraded) =
-        upgrade::upgrade(request).map_err(|error| Box::new(refused(&error)))?;
+    // What it could find wrong has been looked at.
+    let (response, upgraded) = upgrade::upgrade(request)
+        .map_err(|_| Box::new((HeadError::Key.label(), reject(HeadError::Key))))?;
     let mut response = response.map(|_| Body::default());
     if let Some(protocol) = protocol {
         response
@@ -421,26 +607,15 @@ fn take_seat(shard: &Shard, grant: &Arc<Grant>) -> Result<Seat, Refusal> {
     })
 }
 
-/// What a wrong handshake is answered.
-fn refused(error: &fastwebsockets::WebSocketError) -> (HandshakeRefusal, Response<Body>) {
-    if matches!(
-        error,
-        fastwebsockets::WebSocketError::InvalidSecWebsocketVersion
-    ) {
-        let mut response = refuse(
-            StatusCode::UPGRADE_REQUIRED,
-            "the WebSocket version is 13\n",
-        );
-        response
-            .headers_mut()
-            .insert("sec-websocket-version", HeaderValue::from_static("13"));
-        return (HandshakeRefusal::Upgrade, response);
+/// The response to a request whose head is wrong.
+fn reject(error: HeadError) -> Response<Body> {
+    let mut response = refuse(error.status(), format!("{error}\n"));
+    let headers = response.headers_mut();
+    if error.status() == StatusCode::UPGRADE_REQUIRED {
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
-    let text = "the WebSocket handshake lacks its key\n";
-    (
-        HandshakeRefusal::BadRequest,
-        refuse(StatusCode::BAD_REQUEST, text),
-    )
+    response
 }
 
 /// The first subprotocol of the client's that is spoken here; JSON where it names none.
@@ -474,6 +649,12 @@ fn in_json(why: HandshakeRefusal, mut response: Response<Body>) -> Response<Body
         HandshakeRefusal::Full => {
             r#"{"error":{"code":"full","message":"this node has as many sessions as it may"}}"#
         }
+        HandshakeRefusal::Bodies => {
+            r#"{"error":{"code":"busy","message":"too many responses wait for clients that read slowly"}}"#
+        }
+        HandshakeRefusal::BadRequest => {
+            r#"{"error":{"code":"bad_request","message":"the request has no Host header, or more than one"}}"#
+        }
         _ => return response,
     };
     let json = HeaderValue::from_static("application/json");
@@ -482,8 +663,8 @@ fn in_json(why: HandshakeRefusal, mut response: Response<Body>) -> Response<Body
     response
 }
 
-fn refuse(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
+fn refuse(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(
         CONTENT_TYPE,

@@ -33,6 +33,7 @@ mod connection;
 mod handshake;
 mod proxy;
 mod shard;
+mod slots;
 
 mod server;
 
@@ -54,4 +55,5 @@ pub use publisher_port::PublisherPort;
 pub use seats::Seats;
 pub use server::{Fanout, StartError};
 pub use settings::Settings;
+pub use slots::{Evicted, SlotId, Slots, Stage};
 pub use tls::{TlsError, TlsIdentity};

@@ -19,6 +19,10 @@ use crate::shard::{self, Balance, Common, Life};
 /// Connections that may wait in a listener's queue; the system's `somaxconn` bounds it too.
 const BACKLOG: i32 = 4096;
 
+/// The send buffer of a connection before it is a session, and at most that of sessions. The kernel
+/// doubles it: what it holds of a response that nobody reads is 64 KiB.
+const HTTP_SEND_BUFFER: usize = 32 * 1024;
+
 /// The running shards of a node.
 pub struct Fanout {
     addr: SocketAddr,
@@ -54,7 +58,7 @@ impl Fanout {
         pages: Pages,
     ) -> Result<Self, StartError> {
         let (addr, listeners) =
-            listen(settings.listen, metrics.len()).map_err(|source| StartError::Listen {
+            listen(&settings, metrics.len()).map_err(|source| StartError::Listen {
                 addr: settings.listen,
                 source,
             })?;
@@ -151,7 +155,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// One listener a shard on the same port; the kernel spreads connections over them.
-fn listen(addr: SocketAddr, shards: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+fn listen(settings: &Settings, shards: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    let addr = settings.listen;
     // With SO_REUSEPORT a second node would share the port unnoticed; without it, it is told.
     let probe = socket(addr, false)?;
     probe.bind(&addr.into())?;
@@ -160,6 +165,7 @@ fn listen(addr: SocketAddr, shards: usize) -> io::Result<(SocketAddr, Vec<TcpLis
     let listeners = (0..shards.max(1))
         .map(|_| {
             let socket = socket(addr, true)?;
+            bequeath(&socket, settings);
             socket.bind(&addr.into())?;
             socket.listen(BACKLOG)?;
             Ok(socket.into())
@@ -168,10 +174,58 @@ fn listen(addr: SocketAddr, shards: usize) -> io::Result<(SocketAddr, Vec<TcpLis
     Ok((addr, listeners))
 }
 
+/// Sets what connections inherit from their listener, so that it holds from their first byte on and
+/// costs no system call each. A buffer that is set is never enlarged by the kernel.
+fn bequeath(listener: &Socket, settings: &Settings) {
+    // Where the system rejects one, its default is as good as any.
+    let _default = listener.set_tcp_nodelay(true);
+    if let Some(bytes) = settings.receive_buffer {
+        let _default = listener.set_recv_buffer_size(bytes);
+    }
+    if let Some(bytes) = settings.send_buffer {
+        let _default = listener.set_send_buffer_size(bytes.min(HTTP_SEND_BUFFER));
+    }
+}
+
 fn socket(addr: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::net::TcpStream;
+
+    #[test]
+    fn a_connection_has_bounded_buffers_from_its_first_byte_on() {
+        let settings = Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            send_buffer: Some(64 * 1024),
+            receive_buffer: Some(16 * 1024),
+            ..Settings::default()
+        };
+        let (addr, listeners) = listen(&settings, 1).unwrap();
+        listeners[0].set_nonblocking(false).unwrap();
+        let client = TcpStream::connect(addr).unwrap();
+        let (node, _) = listeners[0].accept().unwrap();
+        let options = socket2::SockRef::from(&node);
+        assert!(options.tcp_nodelay().unwrap());
+        // The kernel doubles what it is asked for.
+        assert_eq!(options.send_buffer_size().unwrap(), 2 * HTTP_SEND_BUFFER);
+        assert_eq!(options.recv_buffer_size().unwrap(), 32 * 1024);
+        // Neither grows, however much is sent: what nobody reads stays with who sends it.
+        for (from, to) in [(&client, &node), (&node, &client)] {
+            from.set_nonblocking(true).unwrap();
+            let mut from = from;
+            while from.write(&[0; 4096]).is_ok() {}
+            let _unread = to;
+        }
+        assert_eq!(options.send_buffer_size().unwrap(), 2 * HTTP_SEND_BUFFER);
+        assert_eq!(options.recv_buffer_size().unwrap(), 32 * 1024);
+    }
 }

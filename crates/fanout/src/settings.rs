@@ -27,6 +27,7 @@ impl Live {
         *live = Arc::new(Settings {
             listen: live.listen,
             shards: live.shards,
+            receive_buffer: live.receive_buffer,
             flush_delay: live.flush_delay,
             busy_percent: live.busy_percent,
             batched_sends: live.batched_sends,
@@ -58,6 +59,10 @@ pub struct Settings {
     pub inbound_burst: u32,
     /// How long a client may take from connecting to the end of its handshake.
     pub handshake_timeout: Duration,
+    /// Connections of the node that are not sessions yet; its shards share them.
+    pub handshakes: usize,
+    /// How long a session may have no stream and ask for none.
+    pub idle_session_timeout: Duration,
     /// How long a client may be quiet before it is sent a ping.
     pub ping_interval: Duration,
     /// How long a client may take to show life after a ping.
@@ -75,6 +80,9 @@ pub struct Settings {
     pub run_bytes_per_slow: usize,
     /// The socket's send buffer (`SO_SNDBUF`); the system's default where none is set.
     pub send_buffer: Option<usize>,
+    /// The socket's receive buffer (`SO_RCVBUF`), set on the listener; the system's default where none
+    /// is set.
+    pub receive_buffer: Option<usize>,
     /// Bytes that the kernel may hold for a session and has not sent (`TCP_NOTSENT_LOWAT`): what is
     /// older than the rest of the market is then conflated here, not stored there.
     pub not_sent: Option<u32>,
@@ -132,6 +140,8 @@ impl Default for Settings {
             inbound_rate: 10,
             inbound_burst: 20,
             handshake_timeout: Duration::from_secs(5),
+            handshakes: 2048,
+            idle_session_timeout: Duration::from_secs(60),
             ping_interval: Duration::from_secs(20),
             pong_timeout: Duration::from_secs(10),
             run_bytes: 8 * 1024 * 1024,
@@ -139,6 +149,7 @@ impl Default for Settings {
             run_bytes_for_slow: 1024 * 1024,
             run_bytes_per_slow: 32 * 1024,
             send_buffer: None,
+            receive_buffer: None,
             not_sent: Some(32 * 1024),
             flush_delay: Duration::ZERO,
             busy_percent: 90,

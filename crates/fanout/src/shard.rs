@@ -33,7 +33,7 @@ use poll::SocketPoll;
 use rest::Rest;
 use shell::Shell;
 
-pub(crate) use accept::Balance;
+pub(crate) use accept::{Balance, Slot};
 pub(crate) use sockets::Guest;
 
 /// Deliveries that are taken in before sessions are sent to: what came meanwhile goes along.

@@ -165,6 +165,10 @@ label! {
     Tls = "tls",
     /// A trusted balancer did not say who connects.
     Proxy = "proxy",
+    /// It was closed to make room for another connection.
+    Evicted = "evicted",
+    /// Unread responses hold as many bytes as they may (503).
+    Bodies = "bodies",
 }
 
 label! {

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Mistakes, OpenFiles, Sources, log_filter};
+use crate::config::{Config, Connections, Mistakes, OpenFiles, Sources, log_filter};
 use crate::{demo, publish, serve, tail};
 
 pub(crate) use logging::LogHandle;
@@ -124,18 +124,24 @@ pub(crate) fn start(sources: Sources) -> anyhow::Result<(Config, LogHandle)> {
     Ok((config, log))
 }
 
-/// Lowers the sessions to what the process may have open.
+/// Lowers the sessions and handshakes to what the process may have open.
 pub(crate) fn fit_sessions(config: &mut Config) {
-    let files = OpenFiles::raise_for(config.fanout.sessions);
-    let fit = files.sessions(config.fanout.sessions);
-    if fit < config.fanout.sessions {
+    let configured = Connections {
+        sessions: config.fanout.sessions,
+        handshakes: config.fanout.handshakes,
+    };
+    let files = OpenFiles::raise_for(configured);
+    let fit = files.fit(configured);
+    if fit != configured {
         tracing::warn!(
-            configured = config.fanout.sessions,
-            sessions = fit,
+            configured = configured.sessions,
+            sessions = fit.sessions,
+            handshakes = fit.handshakes,
             open_files = files.limit(),
-            "the process may not open as many files as limits.sessions needs; raise its RLIMIT_NOFILE"
+            "the process may not open as many files as limits.sessions and limits.handshakes need; raise its RLIMIT_NOFILE"
         );
-        config.fanout.sessions = fit;
+        config.fanout.sessions = fit.sessions;
+        config.fanout.handshakes = fit.handshakes;
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) use effective::Effective;
 pub(crate) use instruments::{Instrument, Instruments};
 pub(crate) use log::{Log, LogFormat, log_filter};
 pub(crate) use mistake::{Mistake, Mistakes};
-pub(crate) use open_files::OpenFiles;
+pub(crate) use open_files::{Connections, OpenFiles};
 pub(crate) use source::Sources;
 
 /// A configuration without mistakes.
@@ -132,6 +132,7 @@ impl Config {
         let mut fanout = fanout::Settings {
             listen,
             sessions: reader.count("limits.sessions"),
+            handshakes: reader.count("limits.handshakes"),
             connections_per_address: reader.integer_or_off("limits.connections_per_address"),
             connection_rate: reader.integer_or_off("limits.connections_per_second"),
             connection_rate_per_address: reader
@@ -141,6 +142,7 @@ impl Config {
             inbound_rate: reader.integer("limits.inbound_messages_per_second"),
             inbound_burst: reader.integer("limits.inbound_burst"),
             handshake_timeout: reader.duration("limits.handshake_timeout"),
+            idle_session_timeout: reader.duration("limits.idle_session_timeout"),
             trusted_proxies,
             ..fanout::Settings::default()
         };
@@ -149,6 +151,7 @@ impl Config {
         fanout.pong_timeout = reader.duration("session.pong_timeout");
         let heartbeat = reader.duration("session.heartbeat_interval");
         fanout.send_buffer = Some(reader.size("session.send_buffer_bytes"));
+        fanout.receive_buffer = Some(reader.size("session.receive_buffer_bytes"));
         let not_sent = reader.size("session.not_sent_bytes");
         fanout.not_sent = u32::try_from(not_sent).ok();
         fanout.drain_delay = reader.duration("session.drain_delay");

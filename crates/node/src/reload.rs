@@ -153,6 +153,7 @@ const FIXED: &[&str] = &[
     "public.listen",
     "limits.book_levels_per_side",
     "session.heartbeat_interval",
+    "session.receive_buffer_bytes",
 ];
 
 fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Option<Stamp>)> {

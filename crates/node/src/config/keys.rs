@@ -431,6 +431,14 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("20000"),
         meaning: "Sessions at a time; further ones are refused with HTTP 503. Fewer where the process may not open so many files.",
     },
+    // A silent one costs some 4 KiB. At 20,000 new connections a second each still has 100 ms to send
+    // its request before it is the oldest.
+    Key {
+        path: "limits.handshakes",
+        kind: Kind::Integer(16, 65_536),
+        default: Value("2048"),
+        meaning: "Connections that are not sessions, at a time: handshakes, and whoever loads the page or asks `/v1`. Beyond, one of them is closed for each that comes: one that waits for its next request, or is silent, first. Fewer where the process may not open so many files.",
+    },
     // Off: many clients behind one address are as usual as one client with many connections.
     Key {
         path: "limits.connections_per_address",
@@ -484,6 +492,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("5s"),
         meaning: "How long a new connection may take to become a session.",
     },
+    // A client subscribes at once; a person at a terminal types for a minute.
+    Key {
+        path: "limits.idle_session_timeout",
+        kind: Kind::Duration(Duration::from_millis(100), DAY),
+        default: Value("1m"),
+        meaning: "How long a session may have no stream and send no request; then it is closed.",
+    },
     // The most that one message can say: a change of a whole side is published as a snapshot.
     Key {
         path: "limits.book_levels_per_side",
@@ -516,6 +531,14 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Size(4 * KIB, 64 * MIB),
         default: Value("64KiB"),
         meaning: "`SO_SNDBUF` of a client's socket: what the kernel holds for it before it counts as slow.",
+    },
+    // The kernel doubles it. Four requests of the largest size; what a client sends beyond them waits on
+    // its side.
+    Key {
+        path: "session.receive_buffer_bytes",
+        kind: Kind::Size(4 * KIB, 64 * MIB),
+        default: Value("16KiB"),
+        meaning: "`SO_RCVBUF` of a client's socket: what the kernel holds of what a client sends and the node has not read.",
     },
     // What waits there cannot be conflated any more. Small enough that it is some milliseconds of
     // any book, large enough that a core that sends a gigabyte a second is not held up by it.

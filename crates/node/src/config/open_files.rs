@@ -1,24 +1,34 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are no sessions: connections to brokers (a few for each of up to 64 consumer
-/// threads), listeners, event queues and wakers of up to 256 shards, the log, scrapes.
+/// Descriptors that are no clients' connections: connections to brokers (a few for each of up to 64
+/// consumer threads), listeners, event queues and wakers of up to 256 shards, 64 admin connections,
+/// the log; and up to 32 connections a shard that have been evicted and are about to be closed.
 const RESERVED: u64 = 1_024;
 
-/// How many files this process may have open, and what that means for sessions.
+/// How many files this process may have open, and what that means for connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenFiles {
     /// The limit in force; `None` is no limit.
     limit: Option<u64>,
 }
 
+/// What has a descriptor each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connections {
+    /// `limits.sessions`.
+    pub(crate) sessions: usize,
+    /// `limits.handshakes`.
+    pub(crate) handshakes: usize,
+}
+
 impl OpenFiles {
-    /// Raises the soft limit as far as the sessions need and the hard limit allows.
+    /// Raises the soft limit as far as the connections need and the hard limit allows.
     ///
     /// Soft limits of 1,024 are the default of most systems for the sake of `select`, which nothing
     /// here uses.
-    pub(crate) fn raise_for(sessions: usize) -> Self {
+    pub(crate) fn raise_for(connections: Connections) -> Self {
         let now = getrlimit(Resource::Nofile);
-        let needed = needed(sessions);
+        let needed = needed(connections);
         let wanted = now.maximum.map_or(needed, |hard| hard.min(needed));
         if now.current.is_none_or(|soft| soft >= wanted) {
             return Self { limit: now.current };
@@ -34,14 +44,21 @@ impl OpenFiles {
         Self { limit }
     }
 
-    /// How many sessions fit, at most `sessions` and at least one.
-    pub(crate) fn sessions(self, sessions: usize) -> usize {
-        let Some(limit) = self.limit.filter(|limit| *limit < needed(sessions)) else {
-            return sessions;
+    /// How many connections fit: at most as many as are given, and at least one of each.
+    pub(crate) fn fit(self, connections: Connections) -> Connections {
+        let Some(limit) = self.limit.filter(|limit| *limit < needed(connections)) else {
+            return connections;
         };
-        // Where the limit is small, half of it is for sessions.
-        let fit = limit.saturating_sub(RESERVED).max(limit / 2).max(1);
-        usize::try_from(fit).map_or(sessions, |fit| fit.min(sessions))
+        // Where the limit is small, half of it is for connections.
+        let fit = limit.saturating_sub(RESERVED).max(limit / 2);
+        let fit = usize::try_from(fit).unwrap_or(usize::MAX);
+        // A quarter is enough for those on their way.
+        let handshakes = connections.handshakes.min(fit / 4).max(1);
+        let sessions = fit.saturating_sub(handshakes);
+        Connections {
+            sessions: connections.sessions.min(sessions).max(1),
+            handshakes,
+        }
     }
 
     /// The limit in force; `None` is no limit.
@@ -50,34 +67,50 @@ impl OpenFiles {
     }
 }
 
-fn needed(sessions: usize) -> u64 {
-    u64::try_from(sessions).map_or(u64::MAX, |sessions| sessions.saturating_add(RESERVED))
+fn needed(connections: Connections) -> u64 {
+    let clients = connections.sessions.saturating_add(connections.handshakes);
+    u64::try_from(clients).map_or(u64::MAX, |clients| clients.saturating_add(RESERVED))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const fn of(sessions: usize, handshakes: usize) -> Connections {
+        Connections {
+            sessions,
+            handshakes,
+        }
+    }
+
     #[track_caller]
-    fn check(limit: Option<u64>, sessions: usize, expected: usize) {
-        assert_eq!(OpenFiles { limit }.sessions(sessions), expected);
+    fn check(limit: Option<u64>, configured: Connections, expected: Connections) {
+        let fit = OpenFiles { limit }.fit(configured);
+        assert_eq!(fit, expected);
+        if let Some(limit) = limit.filter(|limit| *limit >= 8) {
+            let all = u64::try_from(fit.sessions + fit.handshakes).unwrap();
+            let rest = limit - all;
+            assert!(rest >= RESERVED.min(limit / 2), "{rest} are left");
+        }
     }
 
     #[test]
-    fn sessions_never_need_more_files_than_may_be_open() {
-        check(None, 20_000, 20_000);
-        check(Some(100_000), 20_000, 20_000);
-        check(Some(21_024), 20_000, 20_000);
-        check(Some(21_023), 20_000, 19_999);
-        check(Some(4_096), 20_000, 3_072);
-        check(Some(1_024), 20_000, 512);
-        check(Some(1_024), 100, 100);
-        check(Some(1), 20_000, 1);
+    fn connections_never_need_more_files_than_may_be_open() {
+        let usual = of(20_000, 2_048);
+        check(None, usual, usual);
+        check(Some(100_000), usual, usual);
+        check(Some(23_072), usual, usual);
+        check(Some(23_071), usual, of(19_999, 2_048));
+        check(Some(4_096), usual, of(2_304, 768));
+        check(Some(1_024), usual, of(384, 128));
+        check(Some(300), usual, of(113, 37));
+        check(Some(1_024), of(100, 16), of(100, 16));
+        check(Some(1), usual, of(1, 1));
     }
 
     #[test]
-    fn the_limit_in_force_is_what_the_sessions_are_measured_by() {
-        let files = OpenFiles::raise_for(100);
+    fn the_limit_in_force_is_what_the_connections_are_measured_by() {
+        let files = OpenFiles::raise_for(of(100, 16));
         let now = getrlimit(Resource::Nofile).current;
         assert_eq!(files.limit(), now);
     }

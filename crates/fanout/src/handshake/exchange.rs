@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use market::Monotonic;
+
+use crate::slots::Stage;
+
+/// How long the socket may take nothing of a response.
+const WRITE_STALL: Duration = Duration::from_secs(10);
+
+/// Requests and responses of a connection, and how far they are.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    phase: Phase,
+    /// Bytes that the socket has taken, all in all.
+    written: u64,
+    progress: Monotonic,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No whole request has come.
+    Nothing,
+    /// One is being answered.
+    Asked,
+    /// One has been answered, and some of the response may not have gone out.
+    Answered,
+    /// The socket has taken all of the last response.
+    Idle,
+}
+
+impl Exchange {
+    pub(super) const fn new(now: Monotonic) -> Self {
+        Self {
+            phase: Phase::Nothing,
+            written: 0,
+            progress: now,
+        }
+    }
+
+    /// A whole request head has come.
+    pub(super) const fn asked(&mut self, now: Monotonic) {
+        self.phase = Phase::Asked;
+        self.progress = now;
+    }
+
+    /// There is a response.
+    pub(super) const fn answered(&mut self, now: Monotonic) {
+        self.phase = Phase::Answered;
+        self.progress = now;
+    }
+
+    /// The socket has taken so many bytes by now, and more if it was not full. Returns the stage that
+    /// the connection has come to or makes progress in, if it does.
+    pub(super) fn wrote(&mut self, bytes: u64, is_full: bool, now: Monotonic) -> Option<Stage> {
+        if self.phase != Phase::Answered {
+            return None;
+        }
+        let progresses = bytes != self.written;
+        self.written = bytes;
+        if !is_full {
+            self.phase = Phase::Idle;
+            return Some(Stage::Idle);
+        }
+        if progresses {
+            self.progress = now;
+            return Some(Stage::Busy);
+        }
+        None
+    }
+
+    /// Returns whether nothing is to be answered or sent, after a response.
+    pub(super) fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+
+    /// Returns whether the connection has waited for its first request, or for its socket, for too
+    /// long; to be asked when the time for the first request is over.
+    pub(super) fn is_overdue(&self, now: Monotonic) -> bool {
+        match self.phase {
+            Phase::Nothing => true,
+            Phase::Answered => now.since(self.progress) >= WRITE_STALL,
+            // Who answers has bounds of its own, and so has a connection that is kept.
+            Phase::Asked | Phase::Idle => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> Monotonic {
+        Monotonic(second * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_response_that_nobody_reads_ends_its_connection() {
+        let mut exchange = Exchange::new(at(0));
+        assert!(exchange.is_overdue(at(5)), "no request");
+        exchange.asked(at(5));
+        assert!(!exchange.is_overdue(at(60)), "it is being answered");
+        exchange.answered(at(60));
+        assert_eq!(exchange.wrote(100, true, at(61)), Some(Stage::Busy));
+        assert!(!exchange.is_overdue(at(70)));
+        assert_eq!(exchange.wrote(101, true, at(70)), Some(Stage::Busy));
+        assert_eq!(exchange.wrote(101, true, at(79)), None);
+        assert!(!exchange.is_overdue(at(79)));
+        assert!(exchange.is_overdue(at(80)));
+    }
+
+    #[test]
+    fn a_connection_is_idle_once_its_response_has_gone_out() {
+        let mut exchange = Exchange::new(at(0));
+        assert_eq!(exchange.wrote(0, false, at(0)), None);
+        exchange.asked(at(1));
+        assert_eq!(exchange.wrote(0, false, at(1)), None);
+        exchange.answered(at(1));
+        assert!(!exchange.is_idle());
+        assert_eq!(exchange.wrote(500, false, at(2)), Some(Stage::Idle));
+        assert!(exchange.is_idle() && !exchange.is_overdue(at(99)));
+        // Not marked again while it waits, so that it grows old.
+        assert_eq!(exchange.wrote(500, false, at(3)), None);
+        exchange.asked(at(4));
+        assert!(!exchange.is_idle());
+    }
+}
