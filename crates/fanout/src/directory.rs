@@ -1,5 +1,8 @@
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use dashmap::DashMap;
 use market::{Channel, Exponents, InstrumentId, InstrumentName, State};
@@ -11,16 +14,57 @@ use crate::access::Grant;
 
 /// No publisher makes the channel yet.
 const NOBODY: u32 = u32::MAX;
+/// Instruments collected under the lock of the index before they are visited without it: a publisher
+/// that lists a new one waits for 64 comparisons, some microseconds.
+const AT_ONCE: usize = 64;
 
 /// The instruments that there are and who publishes them; read when a client subscribes or lists,
 /// never on the way of a message.
+///
+/// Invariants:
+/// - `in_order` has exactly what `listings` has, plus at most what is being listed at the moment.
+/// - No call costs more than its budget, however many instruments there are; [`find`](Self::find)
+///   and [`entries`](Self::entries) are the exceptions.
 #[derive(Debug, Default)]
 pub struct Directory {
     listings: DashMap<Box<str>, Arc<Listing>>,
+    /// The same by name, so that a page costs what is on it.
+    in_order: RwLock<BTreeSet<ByName>>,
     lists: RwLock<Arc<Lists>>,
     /// With one publisher everything is its, even before its first record came.
     only_publisher: bool,
 }
+
+/// What a scan of the directory may cost, in pieces of text that are compared with a name. One takes
+/// 10 to 50 ns: a literal text has one piece, one with `*` has one more than it has `*`, and each
+/// pattern of a token counts as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanBudget(usize);
+
+/// How far a scan came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scanned {
+    /// To the end.
+    All,
+    /// To this name, where the visitor ended it or the budget was spent; the next scan continues
+    /// after it. The client may not be entitled to know this name.
+    UpTo(InstrumentName),
+}
+
+/// Some instruments, by name.
+#[derive(Debug)]
+pub struct Page {
+    /// Those that match and may be seen.
+    pub listings: Vec<Arc<Listing>>,
+    /// Where the next page continues; `None` after the last one. With a full page this is the last
+    /// instrument on it. A page that is not full ended with its budget, and the client may not be
+    /// entitled to know this name.
+    pub next: Option<InstrumentName>,
+}
+
+/// A listing in the order of names.
+#[derive(Debug)]
+struct ByName(Arc<Listing>);
 
 /// One instrument as clients may find it; its publisher keeps it up.
 #[derive(Debug)]
@@ -39,6 +83,7 @@ impl Directory {
     pub fn new(publishers: usize) -> Self {
         Self {
             listings: DashMap::new(),
+            in_order: RwLock::default(),
             lists: RwLock::default(),
             only_publisher: publishers == 1,
         }
@@ -47,11 +92,20 @@ impl Directory {
     /// The instrument of that name, listed now if it was not.
     #[must_use]
     pub fn list(&self, name: &InstrumentName, exponents: Exponents) -> Arc<Listing> {
+        if let Some(listing) = self.get(name) {
+            return listing;
+        }
         let listing = self
             .listings
             .entry(name.as_str().into())
             .or_insert_with(|| Arc::new(Listing::new(name.clone(), exponents)));
-        Arc::clone(&listing)
+        let listing = Arc::clone(&listing);
+        let mut in_order = self
+            .in_order
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        in_order.insert(ByName(Arc::clone(&listing)));
+        listing
     }
 
     /// The lists that clients may name from now on; who has subscribed keeps what it has.
@@ -97,8 +151,14 @@ impl Directory {
         Some(Arc::clone(&found))
     }
 
-    /// Those that match and may be seen, by name: at most `limit` behind the name `after`; and
-    /// whether there are more behind them.
+    /// Returns whether a symbol means that instrument.
+    #[must_use]
+    pub fn matches(&self, symbol: &Symbol, name: &InstrumentName) -> bool {
+        self.lists().matches(symbol, name)
+    }
+
+    /// Up to `limit` instruments that match and may be seen, by name, from behind the text `after`.
+    /// Costs one [`ScanBudget::PAGE`] at most, so a page may have fewer than `limit` and a next one.
     #[must_use]
     pub fn page(
         &self,
@@ -106,15 +166,94 @@ impl Directory {
         after: Option<&str>,
         limit: usize,
         grant: &Grant,
-    ) -> (Vec<Arc<Listing>>, bool) {
-        let mut found = self.select(|name| {
-            matching.is_none_or(|symbol| symbol.matches(name))
-                && after.is_none_or(|after| name.as_str() > after)
-                && grant.may_see(name)
+    ) -> Page {
+        let mut listings = Vec::new();
+        let mut has_more = false;
+        let mut budget = ScanBudget::PAGE;
+        let scanned = self.scan(matching, after, grant, &mut budget, |listing| {
+            if listings.len() >= limit {
+                has_more = true;
+                return ControlFlow::Break(());
+            }
+            listings.push(Arc::clone(listing));
+            ControlFlow::Continue(())
         });
-        let more = found.len() > limit;
-        found.truncate(limit);
-        (found, more)
+        let is_full = listings.len() >= limit;
+        let next = match scanned {
+            Scanned::All => None,
+            // The instrument that ended it is on the next page.
+            Scanned::UpTo(name) if !has_more && !is_full => Some(name),
+            Scanned::UpTo(_) => listings.last().map(|last| last.name.clone()),
+        };
+        Page { listings, next }
+    }
+
+    /// Visits the instruments that match and may be seen, by name, from behind the text `after`,
+    /// until the visitor breaks, the budget is spent or there are no more. With any budget at all
+    /// one instrument is examined, so every scan makes progress. The visitor may use the directory.
+    pub fn scan(
+        &self,
+        matching: Option<&Symbol>,
+        after: Option<&str>,
+        grant: &Grant,
+        budget: &mut ScanBudget,
+        mut visit: impl FnMut(&Arc<Listing>) -> ControlFlow<()>,
+    ) -> Scanned {
+        let lists = self.lists();
+        let pieces = 1 + matching.map_or(0, |symbol| lists.pieces(symbol)) + grant.pieces();
+        // Names that are known are looked up.
+        if let Some(names) = matching.and_then(|symbol| lists.names(symbol, after)) {
+            for name in names {
+                let found = self.listings.get(name).map(|found| Arc::clone(&found));
+                let is_spent = budget.spend(pieces);
+                let Some(listing) = found else {
+                    continue;
+                };
+                let visited = if grant.may_see(&listing.name) {
+                    visit(&listing)
+                } else {
+                    ControlFlow::Continue(())
+                };
+                if is_spent || visited.is_break() {
+                    return Scanned::UpTo(listing.name.clone());
+                }
+            }
+            return Scanned::All;
+        }
+        let prefix = matching.map_or("", Symbol::prefix);
+        let wanted = |name: &InstrumentName| {
+            matching.is_none_or(|symbol| lists.matches(symbol, name)) && grant.may_see(name)
+        };
+        let mut last: Option<InstrumentName> = None;
+        let mut chunk = Vec::with_capacity(AT_ONCE);
+        loop {
+            let from = match last.as_ref().map(InstrumentName::as_str).or(after) {
+                Some(after) if after >= prefix => Bound::Excluded(after),
+                _ => Bound::Included(prefix),
+            };
+            let in_order = self.in_order();
+            let range = in_order.range::<str, _>((from, Bound::Unbounded));
+            let listings = range.map(|by_name| &by_name.0);
+            let listings = listings.take_while(|listing| listing.name.as_str().starts_with(prefix));
+            chunk.extend(listings.take(AT_ONCE).cloned());
+            drop(in_order);
+            let is_last = chunk.len() < AT_ONCE;
+            for listing in chunk.drain(..) {
+                let is_spent = budget.spend(pieces);
+                let visited = if wanted(&listing.name) {
+                    visit(&listing)
+                } else {
+                    ControlFlow::Continue(())
+                };
+                if is_spent || visited.is_break() {
+                    return Scanned::UpTo(listing.name.clone());
+                }
+                last = Some(listing.name.clone());
+            }
+            if is_last {
+                return Scanned::All;
+            }
+        }
     }
 
     /// What `list` answers: what there is, as far as it may be seen.
@@ -148,15 +287,64 @@ impl Directory {
             .flatten()
     }
 
+    fn in_order(&self) -> RwLockReadGuard<'_, BTreeSet<ByName>> {
+        self.in_order.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn select(&self, wanted: impl Fn(&InstrumentName) -> bool) -> Vec<Arc<Listing>> {
-        let mut found: Vec<_> = self
-            .listings
-            .iter()
-            .filter(|listing| wanted(&listing.name))
-            .map(|listing| Arc::clone(&listing))
-            .collect();
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        found
+        let in_order = self.in_order();
+        let listings = in_order.iter().map(|by_name| &by_name.0);
+        let wanted = listings.filter(|listing| wanted(&listing.name));
+        wanted.cloned().collect()
+    }
+}
+
+impl ScanBudget {
+    /// What one page may cost: about 1 ms. 10,000 instruments of a text with one `*` are 30,000.
+    pub const PAGE: Self = Self(32 * 1024);
+
+    /// A budget of so many pieces.
+    #[must_use]
+    pub const fn new(pieces: usize) -> Self {
+        Self(pieces)
+    }
+
+    /// Returns whether nothing is left.
+    #[must_use]
+    pub const fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    const fn spend(&mut self, pieces: usize) -> bool {
+        self.0 = self.0.saturating_sub(pieces);
+        self.is_spent()
+    }
+}
+
+impl Borrow<str> for ByName {
+    fn borrow(&self) -> &str {
+        self.0.name.as_str()
+    }
+}
+
+// Equality and order are those of the name's text, as `Borrow` demands.
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name.as_str() == other.0.name.as_str()
+    }
+}
+
+impl Eq for ByName {}
+
+impl PartialOrd for ByName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.name.as_str().cmp(other.0.name.as_str())
     }
 }
 
@@ -276,6 +464,108 @@ mod tests {
         assert!(!lists.add("majors", Vec::new()));
         directory.set_lists(lists);
         assert_eq!(found("list:majors"), ["BINANCE:BTC-USDT", "KRAKEN:XMR-USD"]);
+    }
+
+    #[test]
+    fn pages_follow_one_another_and_examine_no_more_than_their_budget() {
+        let directory = Directory::new(1);
+        for number in 0..20_000 {
+            let venue = ["A", "B"][number % 2];
+            let _ = directory.list(
+                &name(&format!("{venue}:S{number:05}")),
+                Exponents::default(),
+            );
+        }
+        let grant = Grant::default();
+        let pages = |text: &str, limit| -> (Vec<Arc<Listing>>, usize) {
+            let symbol = Symbol::parse(text).unwrap();
+            let (mut all, mut pages) = (Vec::new(), 0);
+            let mut after: Option<InstrumentName> = None;
+            loop {
+                let after_text = after.as_ref().map(InstrumentName::as_str);
+                let page = directory.page(Some(&symbol), after_text, limit, &grant);
+                assert!(page.listings.len() <= limit);
+                all.extend(page.listings);
+                pages += 1;
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => return (all, pages),
+                }
+            }
+        };
+        let (all, count) = pages("*", 1000);
+        assert_eq!((all.len(), count), (20_000, 20));
+        assert!(all.is_sorted_by(|a, b| a.name() < b.name()));
+        assert_eq!(pages("B:*", 1000).1, 10, "starts at its prefix");
+        // 7 pieces and one for the instrument itself.
+        let (all, count) = pages("*S*0*0*0*7*", 1000);
+        let steps = 20_000 * (1 + 7);
+        assert_eq!(count, steps / ScanBudget::PAGE.0 + 1);
+        assert_eq!(all.len(), pages("*S*0*0*0*7*", 1).0.len());
+        assert_eq!(pages("A:S00002", 5).0.len(), 1);
+        assert!(pages("A:S00003", 5).0.is_empty());
+        assert!(pages("C:*", 5).0.is_empty());
+    }
+
+    #[test]
+    fn a_list_costs_what_it_has_and_not_what_there_is() {
+        let directory = Directory::new(1);
+        for number in 0..5_000 {
+            let _ = directory.list(&name(&format!("A:S{number:04}")), Exponents::default());
+        }
+        let symbols = |texts: &[&str]| -> Vec<Symbol> {
+            let symbols = texts.iter().map(|text| Symbol::parse(text).unwrap());
+            symbols.collect()
+        };
+        let mut lists = Lists::default();
+        assert!(lists.add("named", symbols(&["A:S0007", "A:NONE", "A:S0003"])));
+        assert!(lists.add("mixed", symbols(&["A:S0007", "A:S001*"])));
+        directory.set_lists(lists);
+        let found = |text: &str, mut budget| {
+            let symbol = Symbol::parse(text).unwrap();
+            let (mut found, grant) = (0, Grant::default());
+            let scanned = directory.scan(Some(&symbol), None, &grant, &mut budget, |_| {
+                found += 1;
+                ControlFlow::Continue(())
+            });
+            (found, scanned == Scanned::All)
+        };
+        assert_eq!(found("list:named", ScanBudget::new(10)), (2, true));
+        assert_eq!(found("list:none", ScanBudget::new(1)), (0, true));
+        assert_eq!(found("list:mixed", ScanBudget::new(100_000)), (11, true));
+        assert_eq!(found("list:mixed", ScanBudget::new(40)), (1, false));
+    }
+
+    #[test]
+    fn a_page_shows_what_the_token_may_see_and_its_patterns_are_paid_for() {
+        let directory = Directory::new(1);
+        for number in 0..2_000 {
+            let _ = directory.list(&name(&format!("A:S{number:04}")), Exponents::default());
+        }
+        let patterns: Vec<String> = (0..200).map(|number| format!("A:S*{number:03}7")).collect();
+        let rights = crate::access::Rights {
+            instruments: Some(crate::access::Rights::instruments_of(&patterns).unwrap()),
+            ..Default::default()
+        };
+        let grant = Grant::new("desk", rights, None).unwrap();
+        let (mut seen, mut pages) = (0, 0);
+        let mut after: Option<InstrumentName> = None;
+        loop {
+            let page = directory.page(
+                None,
+                after.as_ref().map(InstrumentName::as_str),
+                100,
+                &grant,
+            );
+            seen += page.listings.len();
+            pages += 1;
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, 200);
+        assert_eq!(pages, 2_000 * 401 / ScanBudget::PAGE.0 + 1);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub use access::{
     NotEntitled, OriginError, OriginPattern, Rights, RightsError, StaticKeys,
 };
 pub use clock::{monotonic, now, wall_clock};
-pub use directory::{Directory, Listing};
+pub use directory::{Directory, Listing, Page, ScanBudget, Scanned};
 pub use events::{Events, LastEventId};
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};

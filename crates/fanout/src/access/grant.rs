@@ -123,6 +123,12 @@ impl Grant {
         patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)))
     }
 
+    /// How many pieces of text [`may_see`](Self::may_see) looks for in a name.
+    pub(crate) fn pieces(&self) -> usize {
+        let patterns = self.rights.instruments.iter().flatten();
+        patterns.map(Symbol::pieces).sum()
+    }
+
     /// Whether the channel may be had.
     #[must_use]
     pub fn may_have(&self, channel: Channel) -> bool {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use fanout::{Fetcher, Grant, Listing, NotEntitled};
+use fanout::{Directory, Fetcher, Grant, Listing, NotEntitled};
 use market::{Channel, InstrumentName, Nanos, decimal};
 use serde_json::{Map, Value, json};
 use streams::{Ledger, Report, Source};
+use wire::control::Symbol;
 use wire::{Encoding, Head, Status, View, sbe};
 
 use super::accept::Format;
@@ -62,7 +63,7 @@ pub(super) async fn page(
     let limit = query.count("limit", MOST, MOST)?;
     let after = query.one("after")?;
     let directory = fetcher.directory();
-    let (listings, more) = directory.page(symbol.as_ref(), after, limit, grant);
+    let (listings, next) = collect(directory, symbol.as_ref(), after, limit, grant).await;
     let reports = fetch(fetcher, grant, &listings).await?;
     if let Format::Messages(_) = format {
         return Ok(encoded(about, &reports, format));
@@ -71,12 +72,34 @@ pub(super) async fn page(
     let all: Vec<_> = all
         .map(|(reports, listing)| tell(about, listing.name(), reports))
         .collect();
-    let last = listings.last().filter(|_| more);
     let mut page = Map::new();
     page.insert(about.list().into(), all.into());
-    let next = last.map(|listing| listing.name().as_str());
-    page.insert("next".into(), json!(next));
+    page.insert(
+        "next".into(),
+        json!(next.as_ref().map(InstrumentName::as_str)),
+    );
     Ok(Reply::json(&page.into()))
+}
+
+/// A full page, or what is left; and the last of it, where there are more. Looks through the directory
+/// bit by bit, so that other requests are answered meanwhile.
+async fn collect(
+    directory: &Directory,
+    symbol: Option<&Symbol>,
+    after: Option<&str>,
+    limit: usize,
+    grant: &Grant,
+) -> (Vec<Arc<Listing>>, Option<InstrumentName>) {
+    let mut page = directory.page(symbol, after, limit, grant);
+    let mut listings = page.listings;
+    while listings.len() < limit
+        && let Some(last) = page.next.take()
+    {
+        tokio::task::yield_now().await;
+        page = directory.page(symbol, Some(last.as_str()), limit - listings.len(), grant);
+        listings.append(&mut page.listings);
+    }
+    (listings, page.next)
 }
 
 /// One instrument.

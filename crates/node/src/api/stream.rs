@@ -1,4 +1,6 @@
-use fanout::{Directory, Events, Grant, LastEventId};
+use std::ops::ControlFlow;
+
+use fanout::{Directory, Events, Grant, LastEventId, ScanBudget, Scanned};
 use hyper::HeaderMap;
 use market::Channel;
 use wire::Depth;
@@ -66,9 +68,12 @@ pub(super) fn events(
     {
         return Err(ApiError::not_entitled(&why));
     }
-    let is_known = |stream: &StreamRequest| is_known(directory, grant, &stream.key.symbol);
+    // One budget for all of them; where it is spent, each is told its own.
+    let mut budget = ScanBudget::PAGE;
+    let mut is_known =
+        |stream: &StreamRequest| is_known(directory, grant, &stream.key.symbol, &mut budget);
     if let Some(first) = streams.first()
-        && !streams.iter().any(is_known)
+        && !streams.iter().any(&mut is_known)
     {
         return Err(ApiError::no_symbol(first.key.symbol.as_str()));
     }
@@ -78,11 +83,27 @@ pub(super) fn events(
     })
 }
 
-fn is_known(directory: &Directory, grant: &Grant, symbol: &Symbol) -> bool {
-    match symbol.name() {
-        Some(name) => directory.get(name).is_some(),
-        None => !directory.page(Some(symbol), None, 1, grant).0.is_empty(),
+/// Whether there is such an instrument, or that cannot be said within the budget.
+fn is_known(
+    directory: &Directory,
+    grant: &Grant,
+    symbol: &Symbol,
+    budget: &mut ScanBudget,
+) -> bool {
+    if let Some(name) = symbol.name() {
+        return directory.get(name).is_some();
     }
+    if budget.is_spent() {
+        return true;
+    }
+    let ended = directory.scan(
+        Some(symbol),
+        None,
+        grant,
+        budget,
+        |_| ControlFlow::Break(()),
+    );
+    ended != Scanned::All
 }
 
 /// What a browser says when it comes back; a client that cannot set headers says it in the query.

@@ -88,6 +88,26 @@ impl Symbol {
         }
     }
 
+    /// What every name that matches begins with: the text before the first `*`, or the name itself.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        match self {
+            Self::One(name) => name.as_str(),
+            Self::Matching(pattern) => pattern.split('*').next().unwrap_or_default(),
+            Self::List(_) => "",
+        }
+    }
+
+    /// How many pieces of text are looked for in a name to see whether it matches: the cost of
+    /// [`matches`](Self::matches).
+    #[must_use]
+    pub fn pieces(&self) -> usize {
+        match self {
+            Self::One(_) | Self::List(_) => 1,
+            Self::Matching(pattern) => pattern.split('*').count(),
+        }
+    }
+
     /// Whether that instrument is meant; of a list only its node knows, and says what it holds.
     #[must_use]
     pub fn matches(&self, name: &InstrumentName) -> bool {
