@@ -16,10 +16,15 @@ use crate::trace::{Mark, Marks, Tracer};
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
 const COMMANDS_A_TURN: usize = 1024;
-/// Fetches that are answered between two batches. Each costs at most some tenths of a millisecond (a
-/// full book of the deepest kind), so that those who ask over HTTP hold the market up for less than
-/// one.
-const FETCHES_A_TURN: usize = 4;
+/// Work after which no further command is carried out in a turn, and after which no further fetch is
+/// answered, in about nanoseconds as [`Publisher::work`] counts: 2 ms and 1 ms. The one that goes
+/// beyond is finished, since a snapshot is written in one go: a book of 5,000 levels a side takes
+/// 0.2 ms in SBE and 1 ms in JSON, one of 60,000 2 ms and 13 ms, and a grouped view of that 3 ms more.
+const COMMAND_WORK: u64 = 2_000_000;
+const FETCH_WORK: u64 = 1_000_000;
+/// What a fetch costs at least, and each instrument of a question about many.
+const LEAST_FETCH_WORK: u64 = 10_000;
+const REPORT_WORK: u64 = 500;
 
 /// A publisher's end of its links: hands runs to shards and carries out their commands.
 ///
@@ -104,19 +109,44 @@ impl PublisherPort {
         if beats_on {
             (self.wake)();
         }
+        let all_carried_out = self.carry_out_some(publisher, now);
+        let all_answered = self.answer_some(publisher, now);
+        if !all_carried_out || !all_answered {
+            (self.wake)();
+        }
+    }
+
+    /// Carries out commands, as far as a turn may go. Returns whether none is left.
+    fn carry_out_some(&mut self, publisher: &mut Publisher, now: Nanos) -> bool {
+        let begin = publisher.work();
         for _ in 0..COMMANDS_A_TURN {
             let Ok(command) = self.commands.try_recv() else {
-                break;
+                return true;
             };
             self.carry_out(command, publisher, now);
+            if publisher.work() - begin > COMMAND_WORK {
+                break;
+            }
         }
-        for _ in 0..FETCHES_A_TURN {
+        false
+    }
+
+    /// Answers fetches, as far as a turn may go. Returns whether none is left.
+    fn answer_some(&mut self, publisher: &mut Publisher, now: Nanos) -> bool {
+        let mut spent = 0;
+        while spent <= FETCH_WORK {
             let Ok(fetch) = self.fetches.try_recv() else {
-                return;
+                return true;
             };
+            let reports = match &fetch.question {
+                Question::Reports(instruments) => instruments.len() as u64 * REPORT_WORK,
+                Question::Start(..) | Question::Trades(..) => 0,
+            };
+            let begin = publisher.work();
             self.answer(fetch, publisher, now);
+            spent += LEAST_FETCH_WORK + reports + (publisher.work() - begin);
         }
-        (self.wake)();
+        false
     }
 
     /// Answers one who asks once; whoever does not wait any more costs nothing.
@@ -277,12 +307,8 @@ impl PublisherPort {
                 let Some(watch) = self.watches.get(&(key, encoding)).copied() else {
                     return;
                 };
-                let places = &mut self.places[watch.0 as usize];
-                places.retain(|place| *place != stream);
-                if places.is_empty() {
-                    self.watches.remove(&(key, encoding));
-                    publisher.unwatch(watch);
-                }
+                self.places[watch.0 as usize].retain(|place| *place != stream);
+                self.end_if_unused(watch, key, encoding, publisher);
             }
         }
     }
@@ -313,6 +339,7 @@ impl PublisherPort {
         if resume.is_some() && joined.position.epoch == Epoch::NONE {
             // This node has not found the topic yet that others have: what the client has is not
             // to be thrown away for that.
+            self.end_if_unused(watch, key, encoding, publisher);
             return Err(NotJoined::NotReady);
         }
         let places = &mut self.places[watch.0 as usize];
@@ -386,6 +413,20 @@ impl PublisherPort {
             places.push(stream);
         }
         Some(watch)
+    }
+
+    /// Ends a stream that no shard has a subscriber of.
+    fn end_if_unused(
+        &mut self,
+        watch: WatchId,
+        key: StreamKey,
+        encoding: Encoding,
+        publisher: &mut Publisher,
+    ) {
+        if self.places[watch.0 as usize].is_empty() {
+            self.watches.remove(&(key, encoding));
+            publisher.unwatch(watch);
+        }
     }
 
     fn watch(

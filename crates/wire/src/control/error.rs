@@ -45,6 +45,8 @@ pub enum ErrorCode {
     NotSubscribed,
     /// The session has as many streams as it may.
     TooManyStreams,
+    /// There are as many grouped streams of the instrument, or on the node, as there may be.
+    TooManyViews,
     /// The node is starting and does not know the instrument's state yet.
     NotReady,
     /// The client's token is not for this stream.
@@ -55,7 +57,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes that a node sends.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownOp,
@@ -76,6 +78,7 @@ impl ErrorCode {
         Self::AlreadySubscribed,
         Self::NotSubscribed,
         Self::TooManyStreams,
+        Self::TooManyViews,
         Self::NotReady,
         Self::NotEntitled,
     ];
@@ -104,6 +107,7 @@ impl ErrorCode {
             Self::AlreadySubscribed => "already_subscribed",
             Self::NotSubscribed => "not_subscribed",
             Self::TooManyStreams => "too_many_streams",
+            Self::TooManyViews => "too_many_views",
             Self::NotReady => "not_ready",
             Self::NotEntitled => "not_entitled",
             Self::Other => "other",
