@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::rate::TokenBucket;
+use fanout_core::TokenBucket;
 use crate::settings::Settings;
 
 /// Addresses that are remembered at a time, some 64 bytes each: 4 MiB. Those with connections are

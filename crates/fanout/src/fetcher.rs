@@ -12,8 +12,8 @@ use fanout_core::{Directory, Listing, NotJoined};
 
 use crate::link::PublisherLink;
 
-/// Fetches of a node that are under way; more wait for these. A publisher answers four between two
-/// batches, so this is a queue of a few milliseconds.
+/// Fetches of a node that are under way; more wait for these. A publisher answers as many between two
+/// batches as take 1 ms.
 pub(crate) const UNDER_WAY: usize = 64;
 /// How long a fetch may wait for its turn and its answer. A publisher turns every 100 ms at the
 /// least; one that waits for a shard may take longer.

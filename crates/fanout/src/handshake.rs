@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fanout_core::{EventStart, Events, Grant};
 use fastwebsockets::upgrade;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -30,16 +31,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use wire::Encoding;
 
-use crate::access::{BEARER_PROTOCOL, Denied, Grant};
+use crate::access::{BEARER_PROTOCOL, Denied};
 use crate::addresses::{Counted, TooMany};
 use crate::clock::monotonic;
 use crate::connection::Connection;
-use crate::events::{self, EventStart, Events};
 use crate::proxy;
 use crate::seats::{NoSeat, Seat};
-use crate::session::About;
 use crate::settings::Settings;
-use crate::shard::{Shard, Slot};
+use crate::shard::{Guest, Shard, Slot};
 use crate::slots::Stage;
 use crate::tls::Tls;
 use exchange::Exchange;
@@ -327,7 +326,7 @@ async fn serve_http(
                 };
                 slot.leave();
                 let (io, tls) = parts.io.into_inner().into_parts();
-                return shard.open_events(io, events, caller.about(seat, tls));
+                return shard.open_events(io, events, caller.guest(seat, tls));
             }
             () = tokio::time::sleep_until(until) => {
                 let last = deadline + HTTP_LIFETIME;
@@ -372,8 +371,8 @@ async fn serve_http(
     match parts {
         Ok(Some(parts)) => {
             let (io, tls) = parts.io.into_inner().into_parts();
-            let about = caller.about(handshake.seat, tls);
-            shard.open(io, &parts.read_buf, handshake.encoding, about)
+            let guest = caller.guest(handshake.seat, tls);
+            shard.open(io, &parts.read_buf, handshake.encoding, guest)
         }
         Ok(None) => refused_as(shard, HandshakeRefusal::Io),
         Err(_) => refused_as(shard, HandshakeRefusal::Timeout),
@@ -381,15 +380,12 @@ async fn serve_http(
 }
 
 impl Caller {
-    /// What its session is to know of it.
-    fn about(self, seat: Seat, tls: Option<Box<Tls>>) -> About {
-        About {
+    /// What its session's socket is kept with.
+    fn guest(self, seat: Seat, tls: Option<Box<Tls>>) -> Guest {
+        Guest {
             seat,
             peer: self.peer,
             tls,
-            opened: std::time::Instant::now(),
-            conflated: 0,
-            events: None,
             _counted: self.counted,
         }
     }
@@ -540,7 +536,7 @@ async fn page(
     };
     match take_seat(shard, &grant) {
         Ok(seat) => {
-            let head = events::head(&told);
+            let head = event_head(&told);
             Err((EventStart { asked, head }, seat))
         }
         Err(refusal) => {
@@ -679,4 +675,24 @@ fn busy(text: &'static str) -> Response<Body> {
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+/// How long a browser waits before it comes back, in milliseconds.
+const RETRY: u32 = 1000;
+
+/// The head of the answer, with these lines more, and the first line of its body. The body ends with
+/// the connection, so that no frames of HTTP stand between events.
+fn event_head(more: &HeaderMap) -> Vec<u8> {
+    let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+        cache-control: no-store\r\nx-accel-buffering: no\r\nx-content-type-options: nosniff\r\n\
+        connection: close\r\n"
+        .to_vec();
+    for (name, value) in more {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(format!("\r\nretry: {RETRY}\n\n").as_bytes());
+    head
 }

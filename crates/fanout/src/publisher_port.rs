@@ -14,10 +14,15 @@ use crate::link::Posted;
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
 const COMMANDS_A_TURN: usize = 1024;
-/// Fetches that are answered between two batches. Each costs at most some tenths of a millisecond (a
-/// full book of the deepest kind), so that those who ask over HTTP hold the market up for less than
-/// one.
-const FETCHES_A_TURN: usize = 4;
+/// Work after which no further command is carried out in a turn, and after which no further fetch is
+/// answered, in about nanoseconds as [`Publisher::work`] counts: 2 ms and 1 ms. The one that goes
+/// beyond is finished, since a snapshot is written in one go: a book of 5,000 levels a side takes
+/// 0.2 ms in SBE and 1 ms in JSON, one of 60,000 2 ms and 13 ms, and a grouped view of that 3 ms more.
+const COMMAND_WORK: u64 = 2_000_000;
+const FETCH_WORK: u64 = 1_000_000;
+/// What a fetch costs at least, and each instrument of a question about many.
+const LEAST_FETCH_WORK: u64 = 10_000;
+const REPORT_WORK: u64 = 500;
 
 /// A publisher's end of its links: hands runs to shards and carries out their commands, as its
 /// [`Port`] says.
@@ -86,19 +91,44 @@ impl PublisherPort {
         if beats_on {
             (self.wake)();
         }
+        let all_carried_out = self.carry_out_some(publisher, now);
+        let all_answered = self.answer_some(publisher, now);
+        if !all_carried_out || !all_answered {
+            (self.wake)();
+        }
+    }
+
+    /// Carries out commands, as far as a turn may go. Returns whether none is left.
+    fn carry_out_some(&mut self, publisher: &mut Publisher, now: Nanos) -> bool {
+        let begin = publisher.work();
         for _ in 0..COMMANDS_A_TURN {
             let Ok(posted) = self.commands.try_recv() else {
-                break;
+                return true;
             };
             self.carry_out(posted, publisher, now);
+            if publisher.work() - begin > COMMAND_WORK {
+                break;
+            }
         }
-        for _ in 0..FETCHES_A_TURN {
+        false
+    }
+
+    /// Answers fetches, as far as a turn may go. Returns whether none is left.
+    fn answer_some(&mut self, publisher: &mut Publisher, now: Nanos) -> bool {
+        let mut spent = 0;
+        while spent <= FETCH_WORK {
             let Ok(fetch) = self.fetches.try_recv() else {
-                return;
+                return true;
             };
+            let reports = match &fetch.question {
+                Question::Reports(instruments) => instruments.len() as u64 * REPORT_WORK,
+                Question::Start(..) | Question::Trades(..) => 0,
+            };
+            let begin = publisher.work();
             self.answer(fetch, publisher, now);
+            spent += LEAST_FETCH_WORK + reports + (publisher.work() - begin);
         }
-        (self.wake)();
+        false
     }
 
     /// Answers one who asks once; whoever does not wait any more costs nothing.

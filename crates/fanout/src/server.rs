@@ -3,13 +3,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use fanout_core::Directory;
 use metrics::ShardMetrics;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 use wire::GoAwayReason;
 
 use crate::addresses::Addresses;
-use crate::directory::Directory;
 use crate::handshake::Pages;
 use crate::link::Links;
 use crate::seats::Seats;

@@ -120,6 +120,7 @@ impl Settings {
             inbound_burst: self.inbound_burst,
             ping_interval: self.ping_interval,
             pong_timeout: self.pong_timeout,
+            idle_session_timeout: self.idle_session_timeout,
             run_bytes: self.run_bytes,
             ring_budget: self.ring_budget,
             run_bytes_for_slow: self.run_bytes_for_slow,

@@ -260,6 +260,8 @@ label! {
     NotSubscribed = "not_subscribed",
     /// The session has as many streams as it may.
     TooManyStreams = "too_many_streams",
+    /// There are as many grouped streams as there may be.
+    TooManyViews = "too_many_views",
     /// The node is still catching up.
     NotReady = "not_ready",
     /// The client's token is not for the stream.

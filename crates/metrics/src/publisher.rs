@@ -27,6 +27,12 @@ pub struct PublisherMetrics {
     pub books: By<BookState, Gauge>,
     /// Streams that somebody watches.
     pub streams_watched: Gauge,
+    /// Views: streams other than the full raw ones, each once for all encodings.
+    pub views: Gauge,
+    /// Bytes that the views of books hold.
+    pub view_bytes: Gauge,
+    /// Grouped views that were rejected.
+    pub views_rejected: Counter,
     /// Bytes that books and the logs of recent messages take.
     pub log_bytes: Gauge,
 

@@ -158,6 +158,8 @@ impl Config {
         fanout.drain_for = reader.duration("session.drain_for");
         let log_bytes = reader.size("streams.log_bytes_per_instrument");
         let log_budget = reader.size("streams.log_bytes");
+        let grouped_views = reader.count("streams.grouped_views_per_instrument");
+        let grouped_view_bytes = reader.size("streams.grouped_view_bytes");
         fanout.run_bytes = reader.size("streams.run_bytes_per_stream");
         fanout.ring_budget = reader.size("streams.run_bytes_per_shard");
         fanout.run_bytes_for_slow = reader.size("streams.run_bytes_for_slow");
@@ -178,6 +180,8 @@ impl Config {
                 heartbeat_after: nanos(heartbeat),
                 stale_after: instruments.stale_after.map(nanos),
                 book_levels,
+                grouped_views,
+                grouped_view_bytes,
             },
             instruments: Arc::new(instruments),
             lists,

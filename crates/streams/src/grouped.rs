@@ -9,10 +9,10 @@ use market::{Book, Changes, Level, Price, Side, Size};
 #[derive(Debug)]
 pub(crate) struct Grouped {
     step: i64,
-    /// The exact sum at each rounded price, which the book's sizes are cut from.
-    bids: BTreeMap<Price, i128>,
-    asks: BTreeMap<Price, i128>,
+    /// The sum at each rounded price, as a size.
     book: Book,
+    /// The exact sums that no size holds, bids and asks; hardly ever is there one.
+    beyond: [BTreeMap<Price, i128>; 2],
 }
 
 impl Grouped {
@@ -20,9 +20,8 @@ impl Grouped {
     pub(crate) fn new(step: i64, book: &Book) -> Self {
         let mut grouped = Self {
             step,
-            bids: BTreeMap::new(),
-            asks: BTreeMap::new(),
             book: Book::new(),
+            beyond: Default::default(),
         };
         for side in Side::BOTH {
             // From the worst on, each rounded level is appended where the best ones stand.
@@ -58,28 +57,35 @@ impl Grouped {
 
     fn add(&mut self, side: Side, price: Price, more: i128) -> market::Change {
         let price = rounded(side, price, self.step);
-        let sums = match side {
-            Side::Bid => &mut self.bids,
-            Side::Ask => &mut self.asks,
+        let [bids, asks] = &mut self.beyond;
+        let beyond = match side {
+            Side::Bid => bids,
+            Side::Ask => asks,
         };
-        let sum = sums.entry(price).or_default();
-        *sum += more;
-        let size = told(*sum);
-        if *sum == 0 {
-            sums.remove(&price);
+        let known = || i128::from(self.book.side(side).size_at(price).0);
+        let sum = beyond.remove(&price).unwrap_or_else(known) + more;
+        let size = told(sum);
+        if i128::from(size.0) < sum {
+            beyond.insert(price, sum);
         }
         self.book.set(side, Level { price, size })
+    }
+
+    /// Bytes that it holds besides itself.
+    pub(crate) fn memory(&self) -> usize {
+        let beyond: usize = self.beyond.iter().map(BTreeMap::len).sum();
+        self.book.capacity_bytes() + beyond * 2 * size_of::<(Price, i128)>()
     }
 }
 
 /// A price rounded to a step, away from the other side.
 pub(crate) fn rounded(side: Side, price: Price, step: i64) -> Price {
-    let (price, step) = (i128::from(price.0), i128::from(step));
-    let rounded = match side {
-        Side::Bid => price.div_euclid(step) * step,
-        Side::Ask => -(-price).div_euclid(step) * step,
-    };
-    Price(i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX }))
+    let above = price.0.rem_euclid(step);
+    Price(match side {
+        Side::Bid => price.0.checked_sub(above).unwrap_or(i64::MIN),
+        Side::Ask if above == 0 => price.0,
+        Side::Ask => price.0.checked_add(step - above).unwrap_or(i64::MAX),
+    })
 }
 
 /// Rounds the levels of one side, which are best first, and sums those that meet.

@@ -57,7 +57,7 @@ pub use message_log::MessageLog;
 pub use place::{At, Scope};
 pub use publisher::{
     About, CaughtUp, Encoded, Fetched, Joined, LastMessage, Ledger, NotRestored, Origin, Publisher,
-    Refused, Report, ResumeFailure, Room, Source, Start, Stats, Unwanted,
+    Refused, Report, ResumeFailure, Room, Source, Start, Stats, Unwanted, ViewsOf,
 };
 pub use replay::{Foundation, Replay};
 pub use ring::{Chunks, Ring};

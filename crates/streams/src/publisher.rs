@@ -65,7 +65,7 @@ pub use outbox::Encoded;
 pub use partitions::Unwanted;
 pub use report::{LastMessage, Report, Source};
 pub use stats::Stats;
-pub use watch::Refused;
+pub use watch::{Refused, ViewsOf};
 
 use desk::Desk;
 use fetch::Kept;
@@ -397,7 +397,27 @@ impl Publisher {
         self.desk.out.watched()
     }
 
-    /// Bytes that all logs and books hold; walks all instruments.
+    /// What single subscribers and those who ask once have cost so far, in about nanoseconds: levels
+    /// read and bytes written, each counted at what it takes. Whoever carries out requests ends its
+    /// turn by it.
+    #[must_use]
+    pub const fn work(&self) -> u64 {
+        self.desk.out.work
+    }
+
+    /// How many views there are: streams other than the full raw ones, each once however many watch it.
+    #[must_use]
+    pub const fn views(&self) -> usize {
+        self.desk.views.open
+    }
+
+    /// Bytes that the views of books hold.
+    #[must_use]
+    pub const fn view_bytes(&self) -> usize {
+        self.desk.views.bytes
+    }
+
+    /// Bytes that all logs, views and books hold; walks all instruments.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.instruments.iter().map(Instrument::memory).sum()

@@ -13,6 +13,12 @@ pub struct Settings {
     pub stale_after: Option<u64>,
     /// The most levels a side that a book may have.
     pub book_levels: usize,
+    /// The most grouped views of one instrument. Views without a group come from a fixed small set and
+    /// are not limited; steps are what a client can invent.
+    pub grouped_views: usize,
+    /// Bytes that all grouped views of a publisher may hold. At 16 to 32 bytes a grouped level, 64 MiB
+    /// are some 250 views of books of 10,000 levels that are hardly grouped at all.
+    pub grouped_view_bytes: usize,
 }
 
 impl Default for Settings {
@@ -23,6 +29,8 @@ impl Default for Settings {
             heartbeat_after: 5_000_000_000,
             stale_after: Some(30_000_000_000),
             book_levels: 60_000,
+            grouped_views: 32,
+            grouped_view_bytes: 64 * 1024 * 1024,
         }
     }
 }

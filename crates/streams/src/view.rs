@@ -1,4 +1,6 @@
-use market::{Book, Changes, Ladder, Level, Side, difference};
+use std::borrow::Cow;
+
+use market::{Book, Change, Changes, Ladder, Level, Side, difference};
 use wire::ViewParams;
 
 use crate::WatchId;
@@ -10,12 +12,18 @@ use crate::place::Place;
 /// How many changes a view may hold before those of one price are folded into one; from then on
 /// there are at most two for each level that the book had.
 const FOLD_AT: usize = 4096;
+/// Changes that a view has room for when it has told all: so a quiet view holds 3 KiB at most.
+const KEPT_CHANGES: usize = 128;
 
 /// A book stream other than the full raw one: the best levels of either side, rounded to a step
 /// or not, told at every change or at most so often.
 ///
-/// It holds what it has told, so that what leaves the window is deleted explicitly, and whatever it
+/// It knows what it has told, so that what leaves the window is deleted explicitly, and whatever it
 /// says is the exact net change since then. It exists only while somebody watches it.
+///
+/// A window holds the levels that were told: 1,000 a side at most. A view of all levels holds what has
+/// changed since, and nothing of what has not, however deep the book is. Grouping adds the grouped
+/// levels.
 #[derive(Debug)]
 pub(crate) struct BookView {
     pub(crate) params: ViewParams,
@@ -28,8 +36,8 @@ pub(crate) struct BookView {
     /// None is all levels.
     depth: Option<usize>,
     grouped: Option<Grouped>,
-    /// What was told.
-    told: Book,
+    /// What was told of a window.
+    window: Option<Book>,
     /// What has changed since, where there is no window that would show it.
     changed: Changes,
     fold_at: usize,
@@ -54,19 +62,58 @@ impl BookView {
             behind: None,
             depth: params.depth.levels(),
             grouped: step(params, price_exponent).map(|step| Grouped::new(step, book)),
-            told: Book::new(),
+            window: None,
             changed: Changes::default(),
             fold_at: FOLD_AT,
             touched: [false; 2],
         };
-        for side in Side::BOTH {
-            let source = view.grouped.as_ref().map_or(book, Grouped::book).side(side);
-            let depth = view.depth.unwrap_or(usize::MAX);
-            for level in source.top(depth).rev() {
-                view.told.set(side, level);
+        if let Some(depth) = view.depth {
+            let source = view.grouped.as_ref().map_or(book, Grouped::book);
+            let mut window = Book::new();
+            for side in Side::BOTH {
+                for level in source.side(side).top(depth).rev() {
+                    window.set(side, level);
+                }
             }
+            view.window = Some(window);
         }
         view
+    }
+
+    /// At most what a view of the book as it stands would hold, in bytes.
+    pub(crate) fn memory_of(params: ViewParams, price_exponent: i8, book: &Book) -> usize {
+        let grouped: usize = match step(params, price_exponent) {
+            Some(step) => {
+                let sides = Side::BOTH.into_iter();
+                sides.map(|side| groups(book.side(side), step)).sum()
+            }
+            None => 0,
+        };
+        let window = params
+            .depth
+            .levels()
+            .map_or(0, |depth| (2 * depth).min(book.len()));
+        // A vector that grows has up to twice the room that it needs.
+        2 * (grouped + window) * size_of::<Level>()
+    }
+
+    /// How many levels it shows, where `book` is as the view has followed it.
+    pub(crate) fn len(&self, book: &Book) -> usize {
+        let source = self.grouped.as_ref().map_or(book, Grouped::book);
+        self.window.as_ref().unwrap_or(source).len()
+    }
+
+    /// Bytes that it holds besides itself.
+    pub(crate) fn memory(&self) -> usize {
+        let changed = self.changed.bids.capacity() + self.changed.asks.capacity();
+        self.window.as_ref().map_or(0, Book::capacity_bytes)
+            + self.grouped.as_ref().map_or(0, Grouped::memory)
+            + changed * size_of::<Change>()
+    }
+
+    /// Returns whether its levels are rounded to a step that a client chose.
+    pub(crate) const fn is_grouped(&self) -> bool {
+        self.params.group.is_some()
     }
 
     /// Starts over from a book as it stands; who watches stays.
@@ -76,9 +123,18 @@ impl BookView {
         self.watches = watches;
     }
 
-    /// What was told: the book as its subscribers have it.
-    pub(crate) const fn told(&self) -> &Book {
-        &self.told
+    /// What was told: the book as its subscribers have it. `book` is as the view has followed it.
+    pub(crate) fn told<'a>(&'a self, book: &'a Book) -> Cow<'a, Book> {
+        if let Some(window) = &self.window {
+            return Cow::Borrowed(window);
+        }
+        let source = self.grouped.as_ref().map_or(book, Grouped::book);
+        if self.changed.is_empty() {
+            return Cow::Borrowed(source);
+        }
+        let mut told = source.clone();
+        told.undo(&self.changed);
+        Cow::Owned(told)
     }
 
     /// The book changed, at `place`. Nothing is told yet.
@@ -90,7 +146,7 @@ impl BookView {
             }
             None => changes,
         };
-        let Some(depth) = self.depth else {
+        let (Some(depth), Some(window)) = (self.depth, &self.window) else {
             if !changes.is_empty() {
                 self.changed.bids.extend(&changes.bids);
                 self.changed.asks.extend(&changes.asks);
@@ -101,7 +157,7 @@ impl BookView {
         };
         for (side, touched) in Side::BOTH.into_iter().zip(&mut self.touched) {
             // While the window is as it was told, what is worse than its worst level is not seen.
-            let told = self.told.side(side);
+            let told = window.side(side);
             *touched |= changes
                 .side(side)
                 .first()
@@ -120,34 +176,43 @@ impl BookView {
         seen.clear();
         self.behind = None;
         let touched = std::mem::take(&mut self.touched);
-        if let Some(depth) = self.depth {
-            let source = self.grouped.as_ref().map_or(book, Grouped::book);
-            for (side, touched) in Side::BOTH.into_iter().zip(touched) {
-                if touched {
-                    let (told, source) = (self.told.side(side), source.side(side));
-                    difference(side, told.iter(), source.top(depth), seen.side_mut(side));
-                }
+        let (Some(depth), Some(window)) = (self.depth, &mut self.window) else {
+            for side in Side::BOTH {
+                seen.side_mut(side)
+                    .extend_from_slice(self.changed.side(side));
             }
-        } else {
-            std::mem::swap(&mut self.changed, seen);
             seen.tidy();
+            self.changed.clear();
+            if self.changed.bids.capacity() + self.changed.asks.capacity() > KEPT_CHANGES {
+                self.changed = Changes::default();
+            }
             self.fold_at = FOLD_AT;
+            return;
+        };
+        let source = self.grouped.as_ref().map_or(book, Grouped::book);
+        for (side, touched) in Side::BOTH.into_iter().zip(touched) {
+            if touched {
+                let (told, source) = (window.side(side), source.side(side));
+                difference(side, told.iter(), source.top(depth), seen.side_mut(side));
+            }
         }
         for side in Side::BOTH {
             for change in seen.side(side) {
-                self.told.set(side, change.level());
+                window.set(side, change.level());
             }
         }
     }
 
     /// Puts into `seen` what turns the view of `book` as it was before `net`, all changes since
-    /// then, into what was told.
-    pub(crate) fn change_since(&self, book: &Book, net: &Changes, seen: &mut Changes) {
+    /// then, into what was told; returns the checksum of that.
+    pub(crate) fn change_since(&self, book: &Book, net: &Changes, seen: &mut Changes) -> u32 {
         seen.clear();
+        let told = self.told(book);
         for side in Side::BOTH {
             let then = self.window_before(side, book.side(side), net);
-            difference(side, then, self.told.side(side).iter(), seen.side_mut(side));
+            difference(side, then, told.side(side).iter(), seen.side_mut(side));
         }
+        told.checksum()
     }
 
     fn window_before<'a>(
@@ -172,10 +237,21 @@ impl BookView {
     }
 }
 
+/// At most how many levels a side has when it is rounded to a step: as many as it has, or as there are
+/// steps from its best price to its worst.
+fn groups(ladder: &Ladder, step: i64) -> usize {
+    let (Some(best), Some(worst)) = (ladder.best(), ladder.worst()) else {
+        return 0;
+    };
+    let span = best.price.0.abs_diff(worst.price.0);
+    let steps = span / step.unsigned_abs().max(1) + 2;
+    usize::try_from(steps).map_or(ladder.len(), |steps| steps.min(ladder.len()))
+}
+
 /// The step of a grouping as prices of that scale count. A step that is finer than the scale, or
 /// beyond it, is refused to who asks for it; an instrument that takes such a scale later is not
 /// grouped any more.
-fn step(params: ViewParams, price_exponent: i8) -> Option<i64> {
+pub(crate) fn step(params: ViewParams, price_exponent: i8) -> Option<i64> {
     params.group?.at(price_exponent).ok()
 }
 
@@ -251,7 +327,7 @@ mod tests {
             let (mut seen, mut scratch) = (Changes::default(), Changes::default());
             book.apply(Side::Bid, &start, &mut changes);
             let mut view = view(params, &book);
-            let mut client = view.told().clone();
+            let mut client = view.told(&book).into_owned();
             prop_assert_eq!(&client, &from_scratch(params, &book));
             let mut places = vec![(client.clone(), Changes::default())];
             for (bids, asks, speaks) in steps {
@@ -264,8 +340,11 @@ mod tests {
                     net.asks.extend(&changes.asks);
                 }
                 view.follow(&changes, &Place::NONE, &mut scratch);
+                let most = BookView::memory_of(params, 0, &book);
+                let fresh_view = super::tests::view(params, &book);
+                prop_assert!(fresh_view.memory() <= most.max(16 * 4 * size_of::<Level>()));
                 if !speaks {
-                    prop_assert_eq!(view.told(), &client, "what was not told is not shown");
+                    prop_assert_eq!(&view.told(&book).into_owned(), &client, "what was not told is not shown");
                     continue;
                 }
                 let fresh = from_scratch(params, &book);
@@ -282,20 +361,21 @@ mod tests {
                         client.set(side, change.level());
                     }
                 }
-                prop_assert_eq!(view.told(), &fresh);
+                prop_assert_eq!(&view.told(&book).into_owned(), &fresh);
                 prop_assert_eq!(&client, &fresh);
                 places.push((client.clone(), Changes::default()));
             }
             // Whoever stands anywhere is led to what was told, though the book be further.
             for (mut there, mut net) in places {
                 net.tidy();
-                view.change_since(&book, &net, &mut seen);
+                let checksum = view.change_since(&book, &net, &mut seen);
                 for side in Side::BOTH {
                     for change in seen.side(side) {
                         there.set(side, change.level());
                     }
                 }
-                prop_assert_eq!(view.told(), &there);
+                prop_assert_eq!(&view.told(&book).into_owned(), &there);
+                prop_assert_eq!(checksum, there.checksum());
             }
         }
     }
@@ -320,6 +400,7 @@ mod tests {
         let mut seen = Changes::default();
         view.settle(&book, &mut seen);
         assert_eq!(seen.len(), 100);
-        assert_eq!(view.told(), &book);
+        assert_eq!(view.told(&book).as_ref(), &book);
+        assert!(view.memory() <= KEPT_CHANGES * size_of::<Change>());
     }
 }

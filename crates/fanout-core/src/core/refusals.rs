@@ -58,6 +58,7 @@ pub(super) fn refuse(key: &control::StreamKey, why: NotJoined) -> StreamError {
                 Refused::Channel(_) => ErrorCode::UnsupportedChannel,
                 Refused::Speed { .. } => ErrorCode::UnsupportedSpeed,
                 Refused::Group { .. } => ErrorCode::UnsupportedGroup,
+                Refused::TooManyViews { .. } => ErrorCode::TooManyViews,
             };
             (code, refused.to_string())
         }
@@ -87,6 +88,7 @@ pub(super) const fn code_label(code: ErrorCode) -> label::ErrorCode {
         ErrorCode::AlreadySubscribed => label::ErrorCode::AlreadySubscribed,
         ErrorCode::NotSubscribed => label::ErrorCode::NotSubscribed,
         ErrorCode::TooManyStreams => label::ErrorCode::TooManyStreams,
+        ErrorCode::TooManyViews => label::ErrorCode::TooManyViews,
         ErrorCode::NotReady => label::ErrorCode::NotReady,
         ErrorCode::NotEntitled => label::ErrorCode::NotEntitled,
         ErrorCode::MoreMatches => label::ErrorCode::MoreMatches,

@@ -6,7 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Algorithm, Denied, Grant, KeySet, Rights};
+use fanout_core::{Grant, Rights};
+
+use super::claim::rights_of;
+use super::{Algorithm, Denied, KeySet};
 
 /// What a token has to be.
 #[derive(Debug, Clone)]

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
 
-use super::{Denied, Grant};
+use fanout_core::Grant;
+
+use super::Denied;
 
 /// The SHA-256 of a key, which is all that is kept of it.
 #[derive(Clone, Copy, PartialEq, Eq)]

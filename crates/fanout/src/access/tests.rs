@@ -12,6 +12,8 @@ use ring::signature::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
+use fanout_core::Rights;
+
 use super::*;
 
 const NOW: u64 = 1_700_000_000;

@@ -191,8 +191,8 @@ impl Shell {
             passages,
         } = self.core.outputs();
         for (publisher, command) in commands.drain(..) {
-            let orders = match (&command.ask, command.replays_for()) {
-                (Ask::Replay { .. }, Some(subscriber)) => {
+            let orders = match command.ask {
+                Ask::Replay { subscriber, .. } => {
                     let (line, orders) = ReplayLine::new();
                     self.replays.insert(subscriber, line);
                     Some(orders)

@@ -322,8 +322,26 @@ pub(super) fn publishers(publishers: &[Arc<PublisherMetrics>], out: &mut Scrape)
         |p| &p.streams_watched,
     );
     out.sum(
+        "tapecast_views",
+        "Views: streams other than the full raw ones, each once for all encodings and sessions.",
+        publishers,
+        |p| &p.views,
+    );
+    out.sum(
+        "tapecast_view_bytes",
+        "Bytes that the views of books hold.",
+        publishers,
+        |p| &p.view_bytes,
+    );
+    out.sum(
+        "tapecast_views_rejected_total",
+        "Grouped streams that were rejected with too_many_views.",
+        publishers,
+        |p| &p.views_rejected,
+    );
+    out.sum(
         "tapecast_log_bytes",
-        "Bytes that books and the logs of recent messages take.",
+        "Bytes that books, their views and the logs of recent messages take.",
         publishers,
         |p| &p.log_bytes,
     );

@@ -67,6 +67,7 @@ pub(super) fn failed(error: FetchError, name: &InstrumentName) -> ApiError {
         FetchError::Refused(refused) => {
             let (code, field) = match refused {
                 Refused::Group { .. } => ("unsupported_group", "group"),
+                Refused::TooManyViews { .. } => ("too_many_views", "group"),
                 Refused::Speed { .. } => ("unsupported_speed", "speed"),
                 _ => ("unsupported_channel", "channel"),
             };

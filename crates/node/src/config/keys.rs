@@ -574,6 +574,20 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("128MiB"),
         meaning: "All logs of a publisher together; when they have more, each is cut to its share.",
     },
+    // A trading page has a handful of steps, in two or three speeds.
+    Key {
+        path: "streams.grouped_views_per_instrument",
+        kind: Kind::Integer(1, 1024),
+        default: Value("32"),
+        meaning: "The most grouped streams of one book, each counted once for all who subscribe to it; further ones are rejected with `too_many_views`. Streams without `group` are not limited.",
+    },
+    // 16 to 32 bytes a grouped level: some 250 views of books of 10,000 levels by a very small step.
+    Key {
+        path: "streams.grouped_view_bytes",
+        kind: Kind::Size(MIB, 64 * GIB),
+        default: Value("64MiB"),
+        meaning: "What the grouped streams of all books of a publisher may hold; further ones are rejected with `too_many_views`.",
+    },
     // The slowest client's distance: some seconds of the busiest book at the pace of a replay.
     Key {
         path: "streams.run_bytes_per_stream",

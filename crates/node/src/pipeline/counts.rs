@@ -112,6 +112,9 @@ pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, 
     for (state, count) in State::ALL.into_iter().zip(publisher.states()) {
         metrics.books[state_label(state)].set(count as u64);
     }
+    metrics.views.set(publisher.views() as u64);
+    metrics.view_bytes.set(publisher.view_bytes() as u64);
+    metrics.views_rejected.set_total(stats.views_rejected);
     metrics.streams_watched.set(publisher.watched() as u64);
     metrics.log_bytes.set(publisher.memory() as u64);
     metrics.runs.set_total(runs);

@@ -82,6 +82,10 @@ impl BarsFeed {
         self.all.is_empty()
     }
 
+    pub(super) const fn open_views(&self) -> usize {
+        self.views.len()
+    }
+
     pub(super) fn views(&self) -> impl Iterator<Item = &BarView> {
         self.views.iter()
     }

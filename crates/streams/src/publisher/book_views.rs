@@ -41,7 +41,7 @@ pub(super) fn tell_view(
         ..identity.head(telling.epoch, view.last.seq, place)
     };
     view.last = *place;
-    let told = view.told();
+    let told = view.told(telling.book);
     if telling.founds || bench.seen.len() > MAX_DELTA_CHANGES {
         let (bids, asks) = (told.bids().iter(), told.asks().iter());
         write_snapshot(&head, told.checksum(), bids, asks, |has, write| {
@@ -52,6 +52,7 @@ pub(super) fn tell_view(
         out.draft(|sbe| write_delta(sbe, &head, told.checksum(), &bench.seen));
         out.emit(&view.watches, identity.text(), &head);
     }
+    drop(told);
     let what = (identity.handle, Channel::Book, view.params);
     paces.speaks(&mut view.pace, what, place.now);
     true

@@ -11,7 +11,6 @@ use super::resume::{net_change, write_net};
 use super::start::{broken, restate, write_bars, write_start, write_whole_book};
 use super::writer::Writer;
 use crate::place::Place;
-use crate::view::BookView;
 use crate::{Handle, MessageLog, Run, StreamKey, WatchId};
 
 /// Trades are given to a slow subscriber one by one, so many bytes at a time and one message at
@@ -142,7 +141,7 @@ impl Fallen<'_> {
             .views
             .iter()
             .find(|view| view.params == self.key.params);
-        let whole = view.map_or(feed.book(), BookView::told).len();
+        let whole = view.map_or(feed.book().len(), |view| view.len(feed.book()));
         let conflates = known && {
             net_change(self.instrument, self.key, self.from.seq, bench);
             bench.seen.len() <= whole.min(MAX_DELTA_CHANGES)

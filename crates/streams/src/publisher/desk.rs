@@ -14,6 +14,19 @@ pub(super) struct Desk {
     pub(super) stats: Stats,
     /// Bytes that all logs have.
     pub(super) log_bytes: usize,
+    /// The views of all instruments.
+    pub(super) views: ViewTotals,
+}
+
+/// How many views there are, and what they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct ViewTotals {
+    /// Of all channels.
+    pub(super) open: usize,
+    /// Bytes of those of books.
+    pub(super) bytes: usize,
+    /// Bytes of those of books that are grouped.
+    pub(super) grouped_bytes: usize,
 }
 
 /// Memory that is used for one message and then for the next one.
@@ -27,6 +40,20 @@ pub(super) struct Bench {
     pub(super) grouped: Changes,
 }
 
+impl ViewTotals {
+    pub(super) const fn add(&mut self, other: Self) {
+        self.open += other.open;
+        self.bytes += other.bytes;
+        self.grouped_bytes += other.grouped_bytes;
+    }
+
+    pub(super) const fn subtract(&mut self, other: Self) {
+        self.open -= other.open;
+        self.bytes -= other.bytes;
+        self.grouped_bytes -= other.grouped_bytes;
+    }
+}
+
 impl Desk {
     pub(super) fn new(heartbeat_after: u64) -> Self {
         Self {
@@ -35,6 +62,7 @@ impl Desk {
             paces: Paces::default(),
             stats: Stats::default(),
             log_bytes: 0,
+            views: ViewTotals::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use market::{Exponents, InstrumentId, Nanos, Position, Reason, State};
 use wire::{Encoding, Head};
 
 use super::start::write_start;
+use super::watch::check;
 use super::writer::Writer;
 use super::{Publisher, Refused};
 use crate::{Run, StreamKey};
@@ -39,7 +40,7 @@ pub(super) struct Kept {
 
 impl Publisher {
     /// The whole state of a stream, as a subscriber would be sent it now. It is encoded once for
-    /// all who fetch it between two messages, and nothing is watched afterwards.
+    /// all who fetch it between two messages, and nothing is watched for it: no view is made.
     pub fn fetch(
         &mut self,
         key: StreamKey,
@@ -66,17 +67,12 @@ impl Publisher {
             fetched.run = Some(Arc::clone(&kept.run));
             return Ok(fetched);
         }
-        // A view that nobody watches is made for the moment.
-        let watch = self.watch(key, encoding, now)?;
-        if let Some(instrument) = self.instruments.get(handle.0 as usize) {
-            let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
-            write_start(instrument, &key, now, &mut writer);
-            fetched.run = writer.finish(now);
-        }
-        if let Some((position, _)) = standing(self) {
-            fetched.position = position;
-        }
-        self.unwatch(watch);
+        let instrument = self.instruments.get(handle.0 as usize);
+        let instrument = instrument.ok_or(Refused::UnknownInstrument)?;
+        check(&key, instrument.exponents())?;
+        let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
+        write_start(instrument, &key, now, &mut writer);
+        fetched.run = writer.finish(now);
         if let Some(run) = &fetched.run {
             self.keep((key, encoding), fetched.position, revision, run);
         }

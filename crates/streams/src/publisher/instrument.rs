@@ -6,7 +6,7 @@ use wire::{Head, LagKind, Status, View, ViewParams, sbe};
 
 use super::book_feed::{BookFeed, Delta, Effect, Whole};
 use super::book_messages::write_snapshot;
-use super::desk::Desk;
+use super::desk::{Desk, ViewTotals};
 use super::home::Home;
 use super::identity::Identity;
 use super::status_feed::StatusFeed;
@@ -14,6 +14,7 @@ use super::trade_feed::TradeFeed;
 use super::{About, Ledger};
 use crate::pace::Resting;
 use crate::place::{At, Place, Scope};
+use crate::view::BookView;
 use crate::{Handle, PartitionIdentity, Settings, WatchId};
 
 /// One instrument: what it is, its book, its trades and its state.
@@ -36,6 +37,8 @@ pub(super) struct Instrument {
     ledger: Ledger,
     /// What its logs had when they were last counted.
     counted_logs: usize,
+    /// Its views when they were last counted.
+    counted_views: ViewTotals,
 }
 
 impl Instrument {
@@ -58,6 +61,7 @@ impl Instrument {
             revision: 0,
             ledger: Ledger::default(),
             counted_logs: 0,
+            counted_views: ViewTotals::default(),
         }
     }
 
@@ -209,6 +213,29 @@ impl Instrument {
         self.counted_logs = bytes;
     }
 
+    /// Its views and what they hold.
+    pub(super) fn views(&self) -> ViewTotals {
+        let views = &self.book.views;
+        let bytes = |view: &BookView| size_of::<BookView>() + view.memory();
+        let grouped = views.iter().filter(|view| view.is_grouped());
+        ViewTotals {
+            open: views.len()
+                + self.book.bbo.views.len()
+                + self.trades.ticker.views.len()
+                + self.trades.bars.open_views(),
+            bytes: views.iter().map(bytes).sum(),
+            grouped_bytes: grouped.map(bytes).sum(),
+        }
+    }
+
+    /// Counts its views again among all, after they may have changed.
+    pub(super) fn count_views(&mut self, desk: &mut Desk) {
+        let views = self.views();
+        desk.views.subtract(self.counted_views);
+        desk.views.add(views);
+        self.counted_views = views;
+    }
+
     /// Lets its logs have so many bytes: the book's all, the others' a quarter each.
     pub(super) fn bound_logs(&mut self, bytes: usize, desk: &mut Desk) {
         self.book.log.set_bound(bytes);
@@ -218,7 +245,7 @@ impl Instrument {
     }
 
     pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + self.book.memory() + self.trades.memory()
+        size_of::<Self>() + self.book.memory() + self.trades.memory() + self.counted_views.bytes
     }
 
     /// The channel is read from this partition from now on.
@@ -311,6 +338,7 @@ impl Instrument {
             }
         }
         self.count_logs(desk);
+        self.count_views(desk);
     }
 
     /// The place of a record among those that its state is made of; none when it is read from
@@ -360,6 +388,7 @@ impl Instrument {
             let told = (State::Resyncing, Reason::BadRecord);
             self.trades.break_off(&self.identity, told, &place, desk);
         }
+        self.count_views(desk);
         self.count_logs(desk);
     }
 
@@ -403,6 +432,7 @@ impl Instrument {
             let told = (State::Resyncing, Reason::Retention);
             self.trades.break_off(&self.identity, told, &base, desk);
         }
+        self.count_views(desk);
         self.count_logs(desk);
     }
 
@@ -429,7 +459,10 @@ impl Instrument {
     /// A stream that rested may speak.
     pub(super) fn wake_stream(&mut self, resting: &Resting, now: Nanos, desk: &mut Desk) {
         match resting.channel {
-            Channel::Book | Channel::Bbo => self.book.wake(&self.identity, resting, now, desk),
+            Channel::Book | Channel::Bbo => {
+                self.book.wake(&self.identity, resting, now, desk);
+                self.count_views(desk);
+            }
             _ => self.trades.wake(&self.identity, resting, now, desk),
         }
     }
@@ -444,7 +477,9 @@ impl Instrument {
     ) -> bool {
         match channel {
             Channel::Book | Channel::Bbo => {
-                self.book.speak(&self.identity, channel, params, now, desk)
+                let spoke = self.book.speak(&self.identity, channel, params, now, desk);
+                self.count_views(desk);
+                spoke
             }
             _ => self
                 .trades
@@ -530,6 +565,7 @@ impl Instrument {
         let epoch = home.epoch(self.identity.exponents);
         let price_exponent = self.identity.exponents.price;
         self.book.begin(epoch, price_exponent, base, reason);
+        self.count_views(desk);
         let book = &self.book;
         let head = self.identity.head(epoch, Seq::NONE, &base);
         self.retell(&head, Channel::Book, &book.full, desk);

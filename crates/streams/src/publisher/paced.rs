@@ -92,6 +92,10 @@ impl<T: Latest> PacedViews<T> {
         &mut self.views[index].watches
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.views.len()
+    }
+
     /// Forgets a watcher, and the streams that nobody watches any more.
     pub(super) fn unwatch(&mut self, id: WatchId) {
         for view in &mut self.views {

@@ -176,6 +176,12 @@ pub(super) fn write_net(
         ..writer.identity().head(epoch, from, &last.told_at(now))
     };
     let checksum = net_change(instrument, key, from, bench);
+    // A view is compared with what it was; the full raw one only tells the log's changes.
+    writer.has_read(if key.params.view() == View::FULL_RAW {
+        bench.seen.len()
+    } else {
+        instrument.book.book().len()
+    });
     writer.put(&head, |sbe| write_delta(sbe, &head, checksum, &bench.seen));
     restate(
         broken(instrument, Channel::Book),
@@ -200,6 +206,5 @@ pub(super) fn net_change(
         return feed.book().checksum();
     };
     feed.log.net_since(from, &mut bench.changes);
-    view.change_since(feed.book(), &bench.changes, &mut bench.seen);
-    view.told().checksum()
+    view.change_since(feed.book(), &bench.changes, &mut bench.seen)
 }

@@ -1,13 +1,16 @@
 //! What a subscriber without any state begins with.
 
-use market::{Channel, Nanos, Reason, Seq, State};
+use std::borrow::Cow;
+
+use market::{Channel, Level, Nanos, Reason, Seq, Side, State, checksum};
 use wire::{Head, Status, View, sbe};
 
 use super::book_messages::write_snapshot;
 use super::instrument::Instrument;
 use super::writer::Writer;
 use crate::StreamKey;
-use crate::view::BookView;
+use crate::grouped::group;
+use crate::view::step;
 
 /// Writes what the instrument is and how its stream stands.
 pub(super) fn write_start(
@@ -60,7 +63,7 @@ pub(super) fn write_start(
     restate(broken(instrument, key.channel), key.channel, &head, writer);
 }
 
-/// Writes a stream's whole book.
+/// Writes a stream's whole book. A view that nobody watches is written from the book as it stands.
 pub(super) fn write_whole_book(
     instrument: &Instrument,
     key: &StreamKey,
@@ -68,9 +71,33 @@ pub(super) fn write_whole_book(
     writer: &mut Writer<'_>,
 ) {
     let feed = &instrument.book;
-    let put = |has: Seq, write: &dyn Fn(&mut Vec<u8>)| writer.put_part(has, write);
     let view = feed.views.iter().find(|view| view.params == key.params);
-    let book = view.map_or(feed.book(), BookView::told);
+    let depth = key.params.depth.levels();
+    let step = step(key.params, instrument.exponents().price);
+    if view.is_none() && (depth.is_some() || step.is_some()) {
+        let shown = |side| -> Vec<Level> {
+            let levels = feed.book().side(side).iter();
+            let depth = depth.unwrap_or(usize::MAX);
+            match step {
+                Some(step) => group(side, step, levels).take(depth).collect(),
+                None => levels.take(depth).collect(),
+            }
+        };
+        let (bids, asks) = (shown(Side::Bid), shown(Side::Ask));
+        writer.has_read(if step.is_some() {
+            feed.book().len()
+        } else {
+            bids.len() + asks.len()
+        });
+        let put = |has: Seq, write: &dyn Fn(&mut Vec<u8>)| writer.put_part(has, write);
+        let checksum = checksum::of_levels(Side::Bid, bids.iter().copied())
+            .wrapping_add(checksum::of_levels(Side::Ask, asks.iter().copied()));
+        let (bids, asks) = (bids.iter().copied(), asks.iter().copied());
+        write_snapshot(head, checksum, bids, asks, put);
+        return;
+    }
+    let book = view.map_or(Cow::Borrowed(feed.book()), |view| view.told(feed.book()));
+    let put = |has: Seq, write: &dyn Fn(&mut Vec<u8>)| writer.put_part(has, write);
     let (bids, asks) = (book.bids().iter(), book.asks().iter());
     write_snapshot(head, book.checksum(), bids, asks, put);
 }

@@ -37,6 +37,8 @@ pub struct Stats {
     pub heartbeats: u64,
     /// Subscribers that joined with a snapshot.
     pub joined: u64,
+    /// Grouped views that were rejected, since there were as many as there may be.
+    pub views_rejected: u64,
     /// Subscribers that resumed.
     pub resumed: u64,
     /// Slow subscribers that were given a net change.

@@ -1,11 +1,15 @@
+use std::fmt;
+
 use market::{Channel, Exponents, Nanos};
 use wire::{Encoding, PriceStep, Speed, View, ViewParams};
 
 use super::Publisher;
+use super::desk::ViewTotals;
 use super::instrument::Instrument;
+use super::outbox::LEVEL_WORK;
 use crate::pace::Pace;
 use crate::view::BookView;
-use crate::{StreamKey, WatchId};
+use crate::{Settings, StreamKey, WatchId};
 
 /// Why a stream cannot be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +40,34 @@ pub enum Refused {
         /// The scale of the instrument's prices.
         price_exponent: i8,
     },
+    /// There are as many grouped views as there may be.
+    #[error(
+        "group {step}: {of} has as many grouped streams as it may; take a step that others have, or try again later"
+    )]
+    TooManyViews {
+        /// The step.
+        step: PriceStep,
+        /// What has so many.
+        of: ViewsOf,
+    },
+}
+
+/// Of what there are as many views as there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewsOf {
+    /// The instrument, by their number.
+    Instrument,
+    /// The publisher, by their bytes.
+    Publisher,
+}
+
+impl fmt::Display for ViewsOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Instrument => "the instrument",
+            Self::Publisher => "the node",
+        })
+    }
 }
 
 impl Publisher {
@@ -53,6 +85,10 @@ impl Publisher {
             .ok_or(Refused::UnknownInstrument)?;
         let instrument = &mut self.instruments[handle.0 as usize];
         check(&key, instrument.exponents())?;
+        if let Err(refused) = admit(instrument, &key, &self.settings, &self.desk.views) {
+            self.desk.stats.views_rejected += 1;
+            return Err(refused);
+        }
         let id = self.desk.out.add(key, encoding, handle, now);
         let begin = || self.desk.paces.begin(key.params.speed);
         let watches = match key.channel {
@@ -70,9 +106,14 @@ impl Publisher {
             Channel::Bars => instrument.trades.bars.watches_of(key.params, begin),
             Channel::Status => &mut instrument.status.watches,
             _ if key.params.view() == View::FULL_RAW => &mut instrument.book.full,
-            _ => &mut view_of(instrument, key.params, begin).watches,
+            _ => {
+                let (view, levels) = view_of(instrument, key.params, begin);
+                self.desk.out.work += (levels * LEVEL_WORK) as u64;
+                &mut view.watches
+            }
         };
         watches.push(id);
+        instrument.count_views(&mut self.desk);
         Ok(id)
     }
 
@@ -99,10 +140,40 @@ impl Publisher {
         let book = &mut instrument.book;
         book.views.retain(|view| !view.watches.is_empty());
         book.bbo.views.unwatch(id);
+        instrument.count_views(&mut self.desk);
     }
 }
 
-fn check(key: &StreamKey, exponents: Exponents) -> Result<(), Refused> {
+/// Whether a view that there is not yet may be made. Those without a group are at most 44 of an
+/// instrument's book, hold at most 1,000 levels a side and are always let in; so whoever fills the
+/// room of grouped views keeps nobody from the others.
+fn admit(
+    instrument: &Instrument,
+    key: &StreamKey,
+    settings: &Settings,
+    totals: &ViewTotals,
+) -> Result<(), Refused> {
+    let (Channel::Book, Some(step)) = (key.channel, key.params.group) else {
+        return Ok(());
+    };
+    let views = &instrument.book.views;
+    if views.iter().any(|view| view.params == key.params) {
+        return Ok(());
+    }
+    let too_many = |of| Err(Refused::TooManyViews { step, of });
+    let grouped = views.iter().filter(|view| view.is_grouped()).count();
+    if grouped >= settings.grouped_views {
+        return too_many(ViewsOf::Instrument);
+    }
+    let price_exponent = instrument.exponents().price;
+    let more = BookView::memory_of(key.params, price_exponent, instrument.book.book());
+    if totals.grouped_bytes.saturating_add(more) > settings.grouped_view_bytes {
+        return too_many(ViewsOf::Publisher);
+    }
+    Ok(())
+}
+
+pub(super) fn check(key: &StreamKey, exponents: Exponents) -> Result<(), Refused> {
     let ViewParams { speed, group, .. } = key.params;
     match key.channel {
         Channel::Bars if key.params.interval.is_none() => {
@@ -126,18 +197,25 @@ fn check(key: &StreamKey, exponents: Exponents) -> Result<(), Refused> {
     }
 }
 
+/// The view of these parameters, and how many levels were read to make it.
 fn view_of(
     instrument: &mut Instrument,
     params: ViewParams,
     begin: impl FnOnce() -> Pace,
-) -> &mut BookView {
+) -> (&mut BookView, usize) {
     let price_exponent = instrument.exponents().price;
     let book = &mut instrument.book;
     let index = book.views.iter().position(|view| view.params == params);
+    let mut levels = 0;
     let index = index.unwrap_or_else(|| {
         let view = BookView::new(params, price_exponent, book.book(), book.last, begin());
+        levels = if view.is_grouped() {
+            book.book().len()
+        } else {
+            view.len(book.book())
+        };
         book.views.push(view);
         book.views.len() - 1
     });
-    &mut book.views[index]
+    (&mut book.views[index], levels)
 }

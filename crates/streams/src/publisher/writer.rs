@@ -4,7 +4,7 @@ use market::{Nanos, Seq};
 use wire::{Encoding, Head};
 
 use super::identity::Identity;
-use super::outbox::Outbox;
+use super::outbox::{LEVEL_WORK, Outbox};
 use crate::{Run, RunBuilder};
 
 /// Writes messages of one instrument for one subscriber, into a run of their own.
@@ -51,6 +51,11 @@ impl<'a> Writer<'a> {
     /// Bytes put so far.
     pub(super) fn len(&self) -> usize {
         self.run.len()
+    }
+
+    /// Counts levels that were read to find what is put.
+    pub(super) const fn has_read(&mut self, levels: usize) {
+        self.out.work += (levels * LEVEL_WORK) as u64;
     }
 
     /// The run; none when nothing was put.

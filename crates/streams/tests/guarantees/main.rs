@@ -16,6 +16,7 @@ mod node;
 mod script;
 mod venue;
 
+mod bounded;
 mod catching_up;
 mod following;
 mod homes;

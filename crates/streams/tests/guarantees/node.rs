@@ -57,6 +57,7 @@ pub(crate) fn settings() -> Settings {
         heartbeat_after: 5_000,
         stale_after: Some(30_000),
         book_levels: 60,
+        ..Settings::default()
     }
 }
 

@@ -45,6 +45,8 @@ pub enum ErrorCode {
     NotSubscribed,
     /// The session has as many streams as it may.
     TooManyStreams,
+    /// There are as many grouped streams of the instrument, or on the node, as there may be.
+    TooManyViews,
     /// The node is starting and does not know the instrument's state yet.
     NotReady,
     /// The client's token is not for this stream.
@@ -59,7 +61,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes that a node sends.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownOp,
@@ -80,6 +82,7 @@ impl ErrorCode {
         Self::AlreadySubscribed,
         Self::NotSubscribed,
         Self::TooManyStreams,
+        Self::TooManyViews,
         Self::NotReady,
         Self::NotEntitled,
         Self::MoreMatches,
@@ -110,6 +113,7 @@ impl ErrorCode {
             Self::AlreadySubscribed => "already_subscribed",
             Self::NotSubscribed => "not_subscribed",
             Self::TooManyStreams => "too_many_streams",
+            Self::TooManyViews => "too_many_views",
             Self::NotReady => "not_ready",
             Self::NotEntitled => "not_entitled",
             Self::MoreMatches => "more_matches",

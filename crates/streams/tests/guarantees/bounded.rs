@@ -1,0 +1,254 @@
+//! What whoever watches can make a publisher hold and do.
+
+use market::{Channel, Event, Exponents, Level, Link, Nanos, Seq, SnapshotOrigin};
+use streams::{At, Handle, Publisher, Refused, Run, Settings, StreamKey, ViewsOf, WatchId};
+use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
+
+use crate::log::identity;
+use crate::node::{name, view_key};
+
+const NOW: Nanos = Nanos(1_000);
+const DEPTHS: [Depth; 9] = [
+    Depth::D1,
+    Depth::D5,
+    Depth::D10,
+    Depth::D25,
+    Depth::D50,
+    Depth::D100,
+    Depth::D500,
+    Depth::D1000,
+    Depth::Full,
+];
+
+/// A publisher of one book.
+struct Deep {
+    publisher: Publisher,
+    handle: Handle,
+    seq: i64,
+}
+
+impl Deep {
+    /// With so many levels a side, at even prices.
+    fn new(settings: Settings, levels: i64) -> Self {
+        let mut publisher = Publisher::new(settings);
+        let handle = publisher
+            .add_instrument(&name(0), Exponents::default(), NOW)
+            .unwrap();
+        publisher.open(0, identity(0, 0), Seq(0));
+        let mut deep = Self {
+            publisher,
+            handle,
+            seq: 0,
+        };
+        let side = |from: i64, step: i64| -> Vec<Level> {
+            let levels = (0..levels).map(|rank| Level::new(from + rank * step, 1 + rank % 7));
+            levels.collect()
+        };
+        let (bids, asks) = (side(1_000_000, -2), side(1_000_002, 2));
+        deep.event(&Event::Snapshot {
+            seq: Some(0),
+            origin: SnapshotOrigin::InBand,
+            time: None,
+            bids: &bids,
+            asks: &asks,
+        });
+        deep
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        let at = At {
+            partition: 0,
+            seq: Seq(self.seq),
+            log_time: NOW,
+        };
+        self.publisher.event(at, self.handle, event, NOW).unwrap();
+        self.seq += 1;
+    }
+
+    /// Changes these bids.
+    fn delta(&mut self, bids: &[Level]) {
+        let seq = u64::try_from(self.seq).unwrap();
+        let link = Some(Link { prev: seq - 1, seq });
+        self.event(&Event::Delta {
+            link,
+            origin: SnapshotOrigin::InBand,
+            time: None,
+            bids,
+            asks: &[],
+        });
+    }
+
+    fn watch(&mut self, params: ViewParams) -> Result<WatchId, Refused> {
+        let key = view_key(0, Channel::Book, params);
+        self.publisher.watch(key, Encoding::Sbe, NOW)
+    }
+}
+
+/// The view of a step of so many smallest prices.
+fn grouped(step: u64) -> ViewParams {
+    ViewParams {
+        group: Some(PriceStep::parse(&format!("{step}e-8")).unwrap()),
+        ..ViewParams::default()
+    }
+}
+
+#[test]
+fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
+    let settings = Settings::default();
+    let mut deep = Deep::new(settings, 5_000);
+    let before = deep.publisher.memory();
+    let mut watches = Vec::new();
+    let mut rejected = 0;
+    for step in 1..=1_024 {
+        match deep.watch(grouped(step)) {
+            Ok(watch) => watches.push(watch),
+            Err(Refused::TooManyViews { of, .. }) => {
+                assert_eq!(of, ViewsOf::Instrument);
+                rejected += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(watches.len(), settings.grouped_views);
+    assert_eq!(rejected, 1_024 - settings.grouped_views as u64);
+    assert_eq!(deep.publisher.stats().views_rejected, rejected);
+    assert_eq!(deep.publisher.views(), settings.grouped_views);
+    // 10,000 levels of 16 bytes, and as much room to grow, at the finest step.
+    let held = deep.publisher.view_bytes();
+    assert!(held <= settings.grouped_views * 10_000 * 32, "{held}");
+    assert_eq!(deep.publisher.memory(), before + held);
+
+    // All that have no group are let in, and a step that somebody watches already.
+    for depth in DEPTHS {
+        for speed in Speed::ALL {
+            let params = ViewParams {
+                depth,
+                speed,
+                ..ViewParams::default()
+            };
+            watches.push(deep.watch(params).unwrap());
+        }
+    }
+    watches.push(deep.watch(grouped(1)).unwrap());
+    let windows: usize = DEPTHS.iter().filter_map(|depth| depth.levels()).sum();
+    let all = Speed::ALL.len() * windows * 2 * 32;
+    assert!(deep.publisher.view_bytes() <= held + all + 80 * 512);
+
+    // A place is free as soon as nobody watches.
+    deep.publisher.unwatch(watches.remove(5));
+    watches.push(deep.watch(grouped(1_024)).unwrap());
+    assert!(deep.watch(grouped(1_023)).is_err());
+    for watch in watches {
+        deep.publisher.unwatch(watch);
+    }
+    assert_eq!(deep.publisher.views(), 0);
+    assert_eq!(deep.publisher.view_bytes(), 0);
+    assert_eq!(deep.publisher.memory(), before);
+}
+
+#[test]
+fn a_view_of_all_levels_holds_what_it_has_not_told() {
+    let mut deep = Deep::new(Settings::default(), 20_000);
+    for speed in [Speed::Ms10, Speed::Ms100, Speed::Ms250, Speed::S1] {
+        let params = ViewParams {
+            speed,
+            ..ViewParams::default()
+        };
+        let _watch = deep.watch(params).unwrap();
+    }
+    assert!(deep.publisher.view_bytes() < 4 * 1024);
+    for turn in 0..100 {
+        let bids: Vec<_> = (0..20)
+            .map(|rank| Level::new(1_000_000 - 2 * (turn * 20 + rank), 100 + turn))
+            .collect();
+        deep.delta(&bids);
+        let _runs = deep.publisher.flush(NOW);
+    }
+    // 2,000 changes of 24 bytes with room to grow, in each.
+    assert!(deep.publisher.view_bytes() < 4 * 2_000 * 24 * 2 + 4 * 1024);
+    deep.publisher.speak(Nanos(NOW.0 + 2_000_000_000));
+    assert!(deep.publisher.view_bytes() < 4 * 4 * 1024);
+}
+
+#[test]
+fn grouped_views_of_many_books_share_one_bound() {
+    let settings = Settings {
+        grouped_view_bytes: 1024 * 1024,
+        ..Settings::default()
+    };
+    let mut deep = Deep::new(settings, 10_000);
+    // 20,000 levels take 640,000 bytes at most.
+    let first = deep.watch(grouped(1)).unwrap();
+    let Err(Refused::TooManyViews { of, .. }) = deep.watch(grouped(2)) else {
+        panic!("it would not fit");
+    };
+    assert_eq!(of, ViewsOf::Publisher);
+    // One of coarse steps is small.
+    let coarse = deep.watch(grouped(1_000)).unwrap();
+    deep.publisher.unwatch(first);
+    assert!(deep.watch(grouped(2)).is_ok());
+    deep.publisher.unwatch(coarse);
+}
+
+#[test]
+fn a_fetch_makes_no_view_and_says_what_a_subscriber_is_told() {
+    let mut deep = Deep::new(Settings::default(), 3_000);
+    for params in [
+        ViewParams {
+            depth: Depth::D10,
+            ..ViewParams::default()
+        },
+        ViewParams {
+            speed: Speed::Ms100,
+            ..ViewParams::default()
+        },
+        ViewParams {
+            depth: Depth::D25,
+            ..grouped(7)
+        },
+        grouped(1_000),
+        ViewParams::default(),
+    ] {
+        let key: StreamKey = view_key(0, Channel::Book, params);
+        let fetched = deep.publisher.fetch(key, Encoding::Sbe, NOW).unwrap();
+        assert_eq!((deep.publisher.views(), deep.publisher.watched()), (0, 0));
+        let watch = deep.watch(params).unwrap();
+        let joined = deep.publisher.join(watch, None, NOW).unwrap();
+        assert_eq!(fetched.position, joined.position);
+        let (fetched, joined) = (fetched.run.unwrap(), joined.run.unwrap());
+        assert!(fetched.messages().eq(joined.messages()), "{params:?}");
+        deep.publisher.unwatch(watch);
+    }
+    let too_fine = ViewParams {
+        group: Some(PriceStep::parse("1e-9").unwrap()),
+        ..ViewParams::default()
+    };
+    let key = view_key(0, Channel::Book, too_fine);
+    let unknown = deep.publisher.fetch(key, Encoding::Sbe, NOW);
+    assert!(matches!(unknown, Err(Refused::Group { .. })));
+}
+
+#[test]
+fn what_is_done_for_one_is_counted_before_the_next() {
+    let mut deep = Deep::new(Settings::default(), 5_000);
+    let begin = deep.publisher.work();
+    let watch = deep.watch(grouped(3)).unwrap();
+    let made = deep.publisher.work();
+    assert_eq!(made - begin, 10_000 * 16, "each level is read once");
+    let joined = deep.publisher.join(watch, None, NOW).unwrap();
+    let payloads = |run: &Run| {
+        run.messages()
+            .map(|(payload, _)| payload.len() as u64)
+            .sum::<u64>()
+    };
+    let sent = payloads(&joined.run.unwrap());
+    assert_eq!(deep.publisher.work() - made, sent);
+    // The next one begins with the same bytes.
+    let before = deep.publisher.work();
+    let _joined = deep.publisher.join(watch, None, NOW).unwrap();
+    assert_eq!(deep.publisher.work(), before);
+    let key = view_key(0, Channel::Book, grouped(5));
+    let fetched = deep.publisher.fetch(key, Encoding::Sbe, NOW).unwrap();
+    let sent = payloads(&fetched.run.unwrap());
+    assert_eq!(deep.publisher.work() - before, sent + 10_000 * 16);
+}
