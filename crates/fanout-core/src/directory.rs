@@ -411,11 +411,10 @@ mod tests {
             let _ = directory.list(&name(text), Exponents::default());
         }
         let found = |text: &str| -> Vec<String> {
-            let found = directory.find(&Symbol::parse(text).unwrap());
-            found
-                .iter()
-                .map(|listing| listing.name().to_string())
-                .collect()
+            let symbol = Symbol::parse(text).unwrap();
+            let found = directory.page(Some(&symbol), None, 10, &Grant::default());
+            let names = found.listings.iter().map(|listing| listing.name());
+            names.map(ToString::to_string).collect()
         };
         assert_eq!(found("BINANCE:*"), ["BINANCE:BTC-USDT", "BINANCE:ETH-USDT"]);
         assert_eq!(found("KRAKEN:XMR-USD"), ["KRAKEN:XMR-USD"]);
@@ -509,8 +508,8 @@ mod tests {
             let _ = directory.list(&name(&format!("A:S{number:04}")), Exponents::default());
         }
         let patterns: Vec<String> = (0..200).map(|number| format!("A:S*{number:03}7")).collect();
-        let rights = crate::access::Rights {
-            instruments: Some(crate::access::Rights::instruments_of(&patterns).unwrap()),
+        let rights = crate::Rights {
+            instruments: Some(crate::Rights::instruments_of(&patterns).unwrap()),
             ..Default::default()
         };
         let grant = Grant::new("desk", rights, None).unwrap();

@@ -214,7 +214,7 @@ impl Port {
         if has.is_some_and(|has| publisher.speak_to(watch, has, now)) {
             self.hand_over(publisher, now, None, deliver);
         }
-        publisher.join(watch, entry.resume, entry.room, now)
+        publisher.join_as_far(watch, entry.resume, entry.room, now)
     }
 
     /// What a subscription begins with that was let in before: as it was answered where that still
@@ -263,7 +263,7 @@ impl Port {
                 start: None,
             });
         }
-        let joined = publisher.join(watch, None, Room::All, now)?;
+        let joined = publisher.join(watch, None, now)?;
         Some(Handover {
             position: joined.position,
             start: joined.run,

@@ -155,7 +155,7 @@ impl Replay {
         let watch = self.watch(now)?;
         let _before = self.publisher.flush(now);
         self.begun = true;
-        let joined = self.publisher.join(watch, None, crate::Room::All, now);
+        let joined = self.publisher.join(watch, None, now);
         joined.ok_or(Refused::UnknownInstrument)
     }
 

@@ -104,9 +104,14 @@ impl Publisher {
         seq > last.seq && instrument.speak(channel, params, now, &mut self.desk)
     }
 
-    /// Lets a subscriber into a watched stream, behind all that was published: so
+    /// Lets a subscriber into a watched stream, after all that was published: so
     /// [`Publisher::flush`] comes first, and who joins does not get the runs of that flush.
-    pub fn join(
+    pub fn join(&mut self, id: WatchId, resume: Option<Position>, now: Nanos) -> Option<Joined> {
+        self.join_as_far(id, resume, Room::All, now)
+    }
+
+    /// Likewise, with as much of what it begins with as there is room for.
+    pub fn join_as_far(
         &mut self,
         id: WatchId,
         resume: Option<Position>,
