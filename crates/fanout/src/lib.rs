@@ -63,6 +63,6 @@ pub use network::{Network, NetworkError};
 pub use publisher_port::PublisherPort;
 pub use seats::Seats;
 pub use server::{Fanout, StartError};
-pub use settings::Settings;
+pub use settings::{MAX_STREAMS_PER_SESSION, Settings};
 pub use tls::{TlsError, TlsIdentity};
 pub use trace::{Mark, Passage, Tracer};

@@ -17,6 +17,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+/// What a session can number; a test compares it with the fan-out's own bound.
+const MOST_STREAMS: i64 = 65_535;
 
 /// What a topic may be called.
 pub(super) const TOPIC: &str =
@@ -111,7 +113,7 @@ pub(super) const KEYS: &[Key] = &[
     // A whole book of 100,000 levels of 20 bytes a side.
     Key {
         path: "kafka.max_record_bytes",
-        kind: Kind::Size(KIB, 64 * MIB),
+        kind: Kind::Size(KIB, 32 * MIB),
         default: Value("4MiB"),
         meaning: "Larger records are refused and counted.",
     },
@@ -453,7 +455,7 @@ pub(super) const KEYS: &[Key] = &[
     // What Binance allows, so that its users can move over.
     Key {
         path: "limits.streams_per_session",
-        kind: Kind::Integer(1, 65_536),
+        kind: Kind::Integer(1, MOST_STREAMS),
         default: Value("1024"),
         meaning: "Streams that a session may have; further ones are refused with `too_many_streams`.",
     },
@@ -748,7 +750,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "auth.keys[].max_streams",
-        kind: Kind::Integer(0, 65_536),
+        kind: Kind::Integer(0, MOST_STREAMS),
         default: None("`limits.streams_per_session`"),
         meaning: "The most streams of a session.",
     },
