@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -26,8 +27,19 @@ pub trait History: Send + Sync {
     fn begin(&self, replay: Box<Wanted>) -> Result<(), Box<Wanted>>;
 }
 
+/// Who asks for a replay; the replays of each are bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asker {
+    /// The session, by a number that no other session of the node has had; `None` where it is not known.
+    pub session: Option<u64>,
+    /// Where the client connects from, behind a trusted proxy as well; `None` where it is not known.
+    pub address: Option<IpAddr>,
+}
+
 /// A replay that somebody wants.
 pub struct Wanted {
+    /// Who wants it.
+    pub asker: Asker,
     /// Of which stream.
     pub origin: Origin,
     /// In which encoding.
@@ -47,6 +59,10 @@ pub struct ReplayReceiver {
     pub(crate) orders: Receiver<ReplayOrder>,
     /// Whether the session knows whether its replay begins.
     pub(crate) answered: Cell<bool>,
+    /// Whether the session waits for a page.
+    pub(crate) asked: Cell<bool>,
+    /// Where the session stands once it has taken the last page; none before the replay begins.
+    pub(crate) position: Cell<Option<Position>>,
 }
 
 /// What a session tells its replay.
@@ -150,6 +166,10 @@ impl ReplayReceiver {
 
     /// Sends a page, after which its receiver stands at `position`.
     pub fn page(&self, run: Option<Arc<Run>>, position: Position, then: Then) {
+        self.position.set(Some(position));
+        if run.is_some() {
+            self.asked.set(false);
+        }
         self.deliver(Delivery::Replayed {
             subscriber: self.subscriber,
             page: ReplayPage {
@@ -163,15 +183,28 @@ impl ReplayReceiver {
     /// The next order; none within that time.
     pub fn order(&self, wait: Duration) -> Result<Option<ReplayOrder>, Left> {
         match self.orders.recv_timeout(wait) {
-            Ok(order) => Ok(Some(order)),
+            Ok(order) => {
+                if matches!(order, ReplayOrder::Page) {
+                    self.asked.set(true);
+                }
+                Ok(Some(order))
+            }
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(Left),
         }
     }
 
-    /// Waits for the next order.
-    pub fn wait(&self) -> Result<ReplayOrder, Left> {
-        self.orders.recv().map_err(|_| Left)
+    /// Ends a replay that cannot go on: the session is caught up from where it stands, and told so. Waits for
+    /// the last page to go out, but not longer than that; who does not take it learns it when it has.
+    pub fn break_off(&self, wait: Duration) {
+        while !self.asked.get() {
+            if !matches!(self.order(wait), Ok(Some(_))) {
+                return;
+            }
+        }
+        if let Some(position) = self.position.get() {
+            self.page(None, position, Then::Broken);
+        }
     }
 
     /// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
@@ -203,6 +236,8 @@ impl Wanted {
         subscriber: SubscriberId,
     ) -> Box<Self> {
         Box::new(Self {
+            // To be told by the session with its request.
+            asker: Asker::default(),
             origin,
             encoding,
             start: request.start,
@@ -212,6 +247,8 @@ impl Wanted {
                 subscriber,
                 orders: request.orders,
                 answered: Cell::new(false),
+                asked: Cell::new(false),
+                position: Cell::new(None),
             },
         })
     }

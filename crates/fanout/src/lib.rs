@@ -55,14 +55,16 @@ pub use directory::{Directory, Listing};
 pub use events::{Events, LastEventId};
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};
-pub use history::{Handover, History, Left, NoReplay, ReplayOrder, ReplayReceiver, Then, Wanted};
+pub use history::{
+    Asker, Handover, History, Left, NoReplay, ReplayOrder, ReplayReceiver, Then, Wanted,
+};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use link::{Links, PublisherLink, link};
 pub use lists::Lists;
 pub use network::{Network, NetworkError};
 pub use publisher_port::PublisherPort;
 pub use seats::Seats;
-pub use server::{Fanout, StartError};
+pub use server::{Fanout, Spawn, StartError, ThreadBody, spawn_and_log};
 pub use settings::{MAX_STREAMS_PER_SESSION, Settings};
 pub use tls::{TlsError, TlsIdentity};
 pub use trace::{Mark, Passage, Tracer};

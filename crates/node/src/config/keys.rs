@@ -452,7 +452,8 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("off"),
         meaning: "The same for one address, or one /64 of IPv6.",
     },
-    // What Binance allows, so that its users can move over.
+    // What Binance allows, so that its users can move over. A session numbers its streams in 16 bits,
+    // and one of the numbers means none.
     Key {
         path: "limits.streams_per_session",
         kind: Kind::Integer(1, MOST_STREAMS),
@@ -628,6 +629,33 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Integer(0, 1024),
         default: Value("16"),
         meaning: "Streams that are sent the past at a time; further ones are refused with `busy`. With 0 nobody begins in the past.",
+    },
+    // Book, bbo, trades and status of one instrument.
+    Key {
+        path: "history.replays_per_session",
+        kind: Kind::Integer(1, 1024),
+        default: Value("4"),
+        meaning: "How many of them one session may have; further ones are refused with `busy`.",
+    },
+    // Half of all, so that nobody holds them all.
+    Key {
+        path: "history.replays_per_address",
+        kind: Kind::Integer(1, 1024),
+        default: Value("8"),
+        meaning: "How many one address may have, or one /64 of IPv6; further ones are refused with `busy`.",
+    },
+    Key {
+        path: "history.stall_timeout",
+        kind: Kind::Duration(SECOND, HOUR),
+        default: Value("1m"),
+        meaning: "When a client has not read a page of its replay for so long, the replay ends, and the stream goes on like that of a lagging client once it reads.",
+    },
+    // A session of a stock exchange at the pace at which it happened.
+    Key {
+        path: "history.longest",
+        kind: Kind::Duration(SECOND, super::key::LOOKBACK),
+        default: Value("8h"),
+        meaning: "How long a replay may take, whatever its `pace`; then the stream goes on live, like that of a lagging client.",
     },
     // Most feeds tell a whole book every minute or so; twice as far is looked until there is one.
     Key {
