@@ -671,11 +671,12 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("64KiB"),
         meaning: "Messages of the past that a session is sent at a time; the next ones are made when these have gone out.",
     },
+    // A few pages ahead; brokers answer a fetch within milliseconds.
     Key {
         path: "history.queue_bytes",
         kind: Kind::Size(KIB, GIB),
-        default: Value("1MiB"),
-        meaning: "Records that wait in the Kafka client of a replay, one fetch (1 MiB) besides.",
+        default: Value("256KiB"),
+        meaning: "Records that wait in the Kafka client of a replay, one fetch of the same size besides (64 KiB to 1 MiB).",
     },
     Key {
         path: "tls.mode",
