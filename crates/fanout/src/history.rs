@@ -197,6 +197,10 @@ impl ReplayReceiver {
     /// Ends a replay that cannot go on: the session is caught up from where it stands, and told so. Waits for
     /// the last page to go out, but not longer than that; who does not take it learns it when it has.
     pub fn break_off(&self, wait: Duration) {
+        if !self.answered.get() {
+            // It is told that the replay does not begin when this is dropped.
+            return;
+        }
         while !self.asked.get() {
             if !matches!(self.order(wait), Ok(Some(_))) {
                 return;
@@ -260,5 +264,65 @@ impl fmt::Debug for Wanted {
             .field("origin", &self.origin)
             .field("start", &self.start)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use market::{Epoch, Seq};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    const POSITION: Position = Position {
+        epoch: Epoch(7),
+        seq: Seq(5),
+    };
+
+    /// A replay that has begun, its session's way to it, and what its session is sent.
+    fn replay() -> (ReplayReceiver, ReplayLine, mpsc::Receiver<Delivery>) {
+        let (line, orders) = ReplayLine::new();
+        let (shard, deliveries) = mpsc::channel(8);
+        let receiver = ReplayReceiver {
+            shard,
+            subscriber: SubscriberId {
+                session: 0,
+                sub: 0,
+                token: 1,
+            },
+            orders,
+            answered: Cell::new(true),
+            asked: Cell::new(false),
+            position: Cell::new(None),
+        };
+        (receiver, line, deliveries)
+    }
+
+    fn next(deliveries: &mut mpsc::Receiver<Delivery>) -> Option<(Position, Then)> {
+        match deliveries.try_recv() {
+            Ok(Delivery::Replayed { page, .. }) => Some((page.position, page.then)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_session_that_waits_for_a_page_learns_that_there_is_none() {
+        let (receiver, line, mut deliveries) = replay();
+        receiver.page(None, POSITION, Then::More);
+        assert_eq!(next(&mut deliveries), Some((POSITION, Then::More)));
+        assert!(line.send(ReplayOrder::Page));
+        receiver.break_off(Duration::ZERO);
+        assert_eq!(next(&mut deliveries), Some((POSITION, Then::Broken)));
+    }
+
+    #[test]
+    fn a_session_that_has_not_taken_its_page_finds_the_replay_gone_when_it_asks() {
+        let (receiver, line, mut deliveries) = replay();
+        receiver.page(None, POSITION, Then::More);
+        assert!(next(&mut deliveries).is_some());
+        receiver.break_off(Duration::ZERO);
+        drop(receiver);
+        assert_eq!(next(&mut deliveries), None);
+        assert!(!line.send(ReplayOrder::Page));
     }
 }
