@@ -11,6 +11,7 @@ use crate::wait;
 
 const PRODUCE: i16 = 0;
 const CREATE_TOPICS: i16 = 19;
+const DELETE_TOPICS: i16 = 20;
 /// A broker on the same machine.
 const WITHIN: Duration = Duration::from_secs(20);
 const MILLIS: i32 = 20_000;
@@ -95,6 +96,19 @@ impl Kafka {
             let message = usize::try_from(number(name.end + 2)).unwrap_or(0);
             at = name.end + 4 + message;
         }
+    }
+
+    /// Deletes a topic.
+    pub fn delete(&mut self, topic: &str) {
+        let mut body = Vec::new();
+        put_i32(&mut body, 1);
+        put_text(&mut body, topic);
+        put_i32(&mut body, MILLIS);
+        let answer = self.ask(DELETE_TOPICS, 1, &body);
+        // throttle, count of topics, the name, its error
+        let at = 4 + 4 + 2 + topic.len();
+        let error = i16::from_be_bytes([answer[at], answer[at + 1]]);
+        assert!(error == 0, "topic {topic} cannot be deleted: error {error}");
     }
 
     /// Appends records in their order; the offset of the first one.

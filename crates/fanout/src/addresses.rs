@@ -3,8 +3,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use fanout_core::TokenBucket;
 use crate::settings::Settings;
+use fanout_core::TokenBucket;
 
 /// Addresses that are remembered at a time, some 64 bytes each: 4 MiB. Those with connections are
 /// bounded by the connections; the others are there while their rate is not forgotten.

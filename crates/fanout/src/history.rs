@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -25,8 +26,19 @@ pub trait History: Send + Sync {
     fn begin(&self, replay: Box<Wanted>) -> Result<(), Box<Wanted>>;
 }
 
+/// Who asks for a replay; the replays of each are bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asker {
+    /// The session, by a number that no other session of the node has had; `None` where it is not known.
+    pub session: Option<u64>,
+    /// Where the client connects from, behind a trusted proxy as well; `None` where it is not known.
+    pub address: Option<IpAddr>,
+}
+
 /// A replay that somebody wants.
 pub struct Wanted {
+    /// Who wants it.
+    pub asker: Asker,
     /// Of which stream.
     pub origin: Origin,
     /// In which encoding.
@@ -46,6 +58,10 @@ pub struct ReplayReceiver {
     pub(crate) orders: Receiver<ReplayOrder>,
     /// Whether the session knows whether its replay begins.
     pub(crate) answered: Cell<bool>,
+    /// Whether the session waits for a page.
+    pub(crate) asked: Cell<bool>,
+    /// Where the session stands once it has taken the last page; none before the replay begins.
+    pub(crate) position: Cell<Option<Position>>,
 }
 
 /// The session does not want its replay any more.
@@ -88,6 +104,10 @@ impl ReplayReceiver {
 
     /// Sends a page, after which its receiver stands at `position`.
     pub fn page(&self, run: Option<Arc<Run>>, position: Position, then: Then) {
+        self.position.set(Some(position));
+        if run.is_some() {
+            self.asked.set(false);
+        }
         self.deliver(Delivery::Replayed {
             subscriber: self.subscriber,
             page: ReplayPage {
@@ -101,15 +121,32 @@ impl ReplayReceiver {
     /// The next order; none within that time.
     pub fn order(&self, wait: Duration) -> Result<Option<ReplayOrder>, Left> {
         match self.orders.recv_timeout(wait) {
-            Ok(order) => Ok(Some(order)),
+            Ok(order) => {
+                if matches!(order, ReplayOrder::Page) {
+                    self.asked.set(true);
+                }
+                Ok(Some(order))
+            }
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(Left),
         }
     }
 
-    /// Waits for the next order.
-    pub fn wait(&self) -> Result<ReplayOrder, Left> {
-        self.orders.recv().map_err(|_| Left)
+    /// Ends a replay that cannot go on: the session is caught up from where it stands, and told so. Waits for
+    /// the last page to go out, but not longer than that; who does not take it learns it when it has.
+    pub fn break_off(&self, wait: Duration) {
+        if !self.answered.get() {
+            // It is told that the replay does not begin when this is dropped.
+            return;
+        }
+        while !self.asked.get() {
+            if !matches!(self.order(wait), Ok(Some(_))) {
+                return;
+            }
+        }
+        if let Some(position) = self.position.get() {
+            self.page(None, position, Then::Broken);
+        }
     }
 
     /// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
@@ -137,9 +174,11 @@ impl Wanted {
         origin: Origin,
         encoding: Encoding,
         (start, pace): (Start, Option<Pace>),
+        asker: Asker,
         receiver: ReplayReceiver,
     ) -> Box<Self> {
         Box::new(Self {
+            asker,
             origin,
             encoding,
             start,
@@ -160,6 +199,8 @@ impl ReplayReceiver {
             subscriber,
             orders,
             answered: Cell::new(false),
+            asked: Cell::new(false),
+            position: Cell::new(None),
         }
     }
 }
@@ -170,5 +211,65 @@ impl fmt::Debug for Wanted {
             .field("origin", &self.origin)
             .field("start", &self.start)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use market::{Epoch, Seq};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    const POSITION: Position = Position {
+        epoch: Epoch(7),
+        seq: Seq(5),
+    };
+
+    /// A replay that has begun, its session's way to it, and what its session is sent.
+    fn replay() -> (ReplayReceiver, ReplayLine, mpsc::Receiver<Delivery>) {
+        let (line, orders) = ReplayLine::new();
+        let (shard, deliveries) = mpsc::channel(8);
+        let receiver = ReplayReceiver {
+            shard,
+            subscriber: SubscriberId {
+                session: 0,
+                sub: 0,
+                token: 1,
+            },
+            orders,
+            answered: Cell::new(true),
+            asked: Cell::new(false),
+            position: Cell::new(None),
+        };
+        (receiver, line, deliveries)
+    }
+
+    fn next(deliveries: &mut mpsc::Receiver<Delivery>) -> Option<(Position, Then)> {
+        match deliveries.try_recv() {
+            Ok(Delivery::Replayed { page, .. }) => Some((page.position, page.then)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_session_that_waits_for_a_page_learns_that_there_is_none() {
+        let (receiver, line, mut deliveries) = replay();
+        receiver.page(None, POSITION, Then::More);
+        assert_eq!(next(&mut deliveries), Some((POSITION, Then::More)));
+        assert!(line.send(ReplayOrder::Page));
+        receiver.break_off(Duration::ZERO);
+        assert_eq!(next(&mut deliveries), Some((POSITION, Then::Broken)));
+    }
+
+    #[test]
+    fn a_session_that_has_not_taken_its_page_finds_the_replay_gone_when_it_asks() {
+        let (receiver, line, mut deliveries) = replay();
+        receiver.page(None, POSITION, Then::More);
+        assert!(next(&mut deliveries).is_some());
+        receiver.break_off(Duration::ZERO);
+        drop(receiver);
+        assert_eq!(next(&mut deliveries), None);
+        assert!(!line.send(ReplayOrder::Page));
     }
 }

@@ -48,12 +48,12 @@ pub use fanout_core::{
 };
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};
-pub use history::{History, Left, ReplayReceiver, Wanted};
+pub use history::{Asker, History, Left, ReplayReceiver, Wanted};
 pub use link::{Links, PublisherLink, link};
 pub use network::{Network, NetworkError};
 pub use publisher_port::PublisherPort;
 pub use seats::Seats;
-pub use server::{Fanout, StartError};
-pub use settings::Settings;
+pub use server::{Fanout, Spawn, StartError, ThreadBody, spawn_and_log};
+pub use settings::{MAX_STREAMS_PER_SESSION, Settings};
 pub use slots::{Evicted, SlotId, Slots, Stage};
 pub use tls::{TlsError, TlsIdentity};

@@ -9,6 +9,7 @@ use tokio::sync::mpsc as inbox;
 
 use crate::PublisherPort;
 use crate::fetcher::{Fetch, Fetcher};
+use crate::history::Asker;
 
 /// Commands that one publisher has not taken yet. A command is a subscription, so this is how
 /// many clients can subscribe within one batch; more wait in their shard.
@@ -23,8 +24,8 @@ const FETCHES: usize = crate::fetcher::UNDER_WAY;
 #[derive(Debug)]
 pub(crate) struct Posted {
     pub(crate) command: Command,
-    /// What a replay is ordered by, where one is asked for.
-    pub(crate) orders: Option<mpsc::Receiver<ReplayOrder>>,
+    /// Where one asks for a replay: what that is ordered by, and who asks.
+    pub(crate) replay: Option<(mpsc::Receiver<ReplayOrder>, Asker)>,
 }
 
 /// A shard's way to one publisher.

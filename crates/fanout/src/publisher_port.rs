@@ -193,13 +193,11 @@ impl PublisherPort {
     }
 
     fn carry_out(&mut self, posted: Posted, publisher: &mut Publisher, now: Nanos) {
-        let Posted { command, orders } = posted;
+        let Posted { command, replay } = posted;
         let shards = &self.shards;
         let mut deliver = |shard: usize, delivery| deliver(&shards[shard], delivery);
-        let (Some(orders), Some(history)) = (orders, &self.history) else {
-            return self
-                .port
-                .carry_out(&command, publisher, now, &mut deliver);
+        let (Some((orders, asker)), Some(history)) = (replay, &self.history) else {
+            return self.port.carry_out(&command, publisher, now, &mut deliver);
         };
         let Ask::Replay {
             subscriber,
@@ -211,14 +209,17 @@ impl PublisherPort {
         };
         // Somebody else reads the past for the subscription.
         let shard = command.stream.shard;
-        let begun = self.port.origin(&command.key, publisher).and_then(|origin| {
-            let receiver = ReplayReceiver::new(shards[shard].clone(), subscriber, orders);
-            let wanted = Wanted::new(origin, command.encoding, (start, pace), receiver);
-            history.begin(wanted).map_err(|wanted| {
-                wanted.settle();
-                NotJoined::Busy
-            })
-        });
+        let begun = self
+            .port
+            .origin(&command.key, publisher)
+            .and_then(|origin| {
+                let receiver = ReplayReceiver::new(shards[shard].clone(), subscriber, orders);
+                let wanted = Wanted::new(origin, command.encoding, (start, pace), asker, receiver);
+                history.begin(wanted).map_err(|wanted| {
+                    wanted.settle();
+                    NotJoined::Busy
+                })
+            });
         if let Err(why) = begun {
             let outcome = Err(why);
             deliver(

@@ -23,13 +23,29 @@ const BACKLOG: i32 = 4096;
 /// doubles it: what it holds of a response that nobody reads is 64 KiB.
 const HTTP_SEND_BUFFER: usize = 32 * 1024;
 
+/// What a thread does until the fan-out stops.
+pub type ThreadBody = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// Starts a thread of that name, and notices how it ends: a shard's end before [`Fanout::stop`] is a failure
+/// of the whole node, which goes on with a part of its listeners otherwise.
+pub type Spawn<'a> = &'a dyn Fn(String, ThreadBody) -> io::Result<JoinHandle<()>>;
+
+/// A [`Spawn`] for programs that run no longer than a test: how a thread ended is in the log.
+pub fn spawn_and_log(name: String, body: ThreadBody) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name).spawn(|| {
+        if let Err(error) = body() {
+            tracing::error!(%error, "a thread failed");
+        }
+    })
+}
+
 /// The running shards of a node.
 pub struct Fanout {
     addr: SocketAddr,
     seats: Arc<Seats>,
     live: Arc<Live>,
     life: watch::Sender<Life>,
-    threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Why the fan-out cannot start.
@@ -56,6 +72,7 @@ impl Fanout {
         directory: Arc<Directory>,
         links: Links,
         pages: Pages,
+        spawn: Spawn<'_>,
     ) -> Result<Self, StartError> {
         let (addr, listeners) =
             listen(&settings, metrics.len()).map_err(|source| StartError::Listen {
@@ -79,18 +96,16 @@ impl Fanout {
         let parts = metrics.into_iter().zip(links.shards).zip(sockets);
         for (index, ((metrics, links), (listener, handed))) in parts.enumerate() {
             let (common, watched) = (Arc::clone(&common), watched.clone());
-            let thread = std::thread::Builder::new()
-                .name(format!("shard-{index}"))
-                .spawn(move || {
-                    let runtime = tokio::runtime::Builder::new_current_thread()
-                        .enable_all()
-                        .build()?;
-                    runtime.block_on(shard::run(
-                        index, common, metrics, links, listener, handed, watched,
-                    ))
-                })
-                .map_err(StartError::Thread)?;
-            threads.push(thread);
+            let body = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime.block_on(shard::run(
+                    index, common, metrics, links, listener, handed, watched,
+                ))
+            };
+            let thread = spawn(format!("shard-{index}"), Box::new(body));
+            threads.push(thread.map_err(StartError::Thread)?);
         }
         Ok(Self {
             addr,
@@ -140,11 +155,8 @@ impl Fanout {
     pub fn wait(&self) {
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
-            match thread.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "a shard failed"),
-                Err(_) => tracing::error!("a shard panicked"),
-            }
+            // Whoever started it has noticed how it ended.
+            let _ended = thread.join();
         }
     }
 }

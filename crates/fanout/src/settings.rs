@@ -40,6 +40,9 @@ impl Live {
     }
 }
 
+/// The most streams that a session can number: 16 bits, of which the largest value means none.
+pub const MAX_STREAMS_PER_SESSION: u16 = u16::MAX;
+
 /// The bounds and times of the fan-out.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -49,7 +52,7 @@ pub struct Settings {
     pub shards: usize,
     /// The most sessions of the node.
     pub sessions: usize,
-    /// The most streams of a session.
+    /// The most streams of a session, at most [`MAX_STREAMS_PER_SESSION`].
     pub streams_per_session: usize,
     /// The largest message of a client, in bytes.
     pub inbound_message_bytes: usize,

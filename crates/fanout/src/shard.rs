@@ -146,7 +146,9 @@ async fn pump(
             }
         } else {
             let due = shard.shell.borrow().core().next_due();
-            let wait = due.map_or(tick, |due| due.min(tick)).since(clock::monotonic());
+            let wait = due
+                .map_or(tick, |due| due.min(tick))
+                .since(clock::monotonic());
             tokio::select! {
                 biased;
                 delivery = inbox.recv(), if !inbox.is_closed() || !inbox.is_empty() => {

@@ -67,6 +67,7 @@ impl Door {
             directory,
             links,
             pages,
+            &fanout::spawn_and_log,
         );
         Self {
             fanout: fanout.unwrap(),

@@ -3,12 +3,15 @@
 mod identity;
 mod properties;
 mod statistics;
+mod trouble;
 
 pub(crate) use properties::mistakes;
 pub(crate) use statistics::Watermark;
+pub use trouble::BrokerTrouble;
+pub(crate) use trouble::Troubles;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rdkafka::ClientContext;
@@ -22,9 +25,14 @@ use crate::{IngestConfig, Waker};
 pub(crate) type KafkaConsumer = BaseConsumer<Watcher>;
 
 /// A client that reads partitions, and wakes the one that polls it when something arrives.
-pub(crate) fn reading(config: &IngestConfig, waker: &Waker) -> KafkaResult<KafkaConsumer> {
+pub(crate) fn reading(
+    config: &IngestConfig,
+    waker: &Waker,
+    troubles: &Arc<Troubles>,
+) -> KafkaResult<KafkaConsumer> {
     let properties = properties::reading(config);
-    let mut client = BaseConsumer::from_config_and_context(&properties, Watcher::default())?;
+    let watcher = Watcher::counting(troubles);
+    let mut client = BaseConsumer::from_config_and_context(&properties, watcher)?;
     let waker = waker.clone();
     client.set_nonempty_callback(move || waker.wake());
     Ok(client)
@@ -37,8 +45,12 @@ pub(crate) fn past(config: &IngestConfig, queue_bytes: usize) -> KafkaResult<Kaf
 }
 
 /// A client that asks for topics and offsets only.
-pub(crate) fn asking(config: &IngestConfig) -> KafkaResult<KafkaConsumer> {
-    BaseConsumer::from_config_and_context(&properties::common(config), Watcher::default())
+pub(crate) fn asking(
+    config: &IngestConfig,
+    troubles: &Arc<Troubles>,
+) -> KafkaResult<KafkaConsumer> {
+    let watcher = Watcher::counting(troubles);
+    BaseConsumer::from_config_and_context(&properties::common(config), watcher)
 }
 
 /// Keeps what a client tells beside records, and passes its messages to the log.
@@ -49,9 +61,17 @@ pub(crate) struct Watcher {
     has_changed: AtomicBool,
     changed: Mutex<Vec<String>>,
     notes: AtomicU64,
+    troubles: Arc<Troubles>,
 }
 
 impl Watcher {
+    fn counting(troubles: &Arc<Troubles>) -> Self {
+        Self {
+            troubles: Arc::clone(troubles),
+            ..Self::default()
+        }
+    }
+
     /// What was told of the logs' ends since this was last asked.
     pub(crate) fn take_watermarks(&self) -> Vec<Watermark> {
         taken(&self.watermarks)
@@ -131,6 +151,7 @@ impl ClientContext for Watcher {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.troubles.count(&error);
         // Every error of a partition comes this way too, so it is nothing to be alarmed by.
         tracing::debug!(%error, reason, "kafka client");
     }

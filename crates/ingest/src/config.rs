@@ -82,8 +82,8 @@ impl IngestConfig {
     /// New markets are listed a few times a day; metadata of a thousand topics is 100 kB.
     pub const DISCOVERY: Duration = Duration::from_secs(5);
 
-    /// A record that the client passes on in every case; see its fetch sizes.
-    const LARGEST_RECORD: usize = 32 << 20;
+    /// The largest record that may be accepted: the client passes it on in every case, see its fetch sizes.
+    pub const LARGEST_RECORD: usize = 32 << 20;
     /// One reads 300,000 records a second or more; a machine has no more cores than this.
     const MAX_THREADS: usize = 64;
 

@@ -3,6 +3,7 @@
 mod batch;
 mod partitions;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
 
-use crate::client::{self, KafkaConsumer};
+use crate::client::{self, KafkaConsumer, Troubles};
 use crate::order::{MAX_ORDERS, Order, Request};
 use crate::scout::{Broker, Reader, Scout};
 use crate::{Decoder, IngestConfig, IngestError, Sink, Stop, Waker};
@@ -33,12 +34,18 @@ pub struct Consumer {
     scout: Waker,
     waker: Waker,
     stop: Stop,
+    troubles: Arc<Troubles>,
 }
 
 /// Makes `config.threads` consumers, and starts the thread that looks for topics.
 ///
-/// That a broker answers is no condition: it is waited for. All end when `stop` says so.
-pub fn start(config: &IngestConfig, stop: &Stop) -> Result<Vec<Consumer>, IngestError> {
+/// That a broker answers is no condition: it is waited for. All end when `stop` says so. `spawn` starts
+/// the thread, and notices how it ends: without it nobody would learn of new topics.
+pub fn start(
+    config: &IngestConfig,
+    stop: &Stop,
+    spawn: impl FnOnce(String, Box<dyn FnOnce() + Send>) -> io::Result<()>,
+) -> Result<Vec<Consumer>, IngestError> {
     let mistakes = config.mistakes();
     if !mistakes.is_empty() {
         return Err(IngestError::Config(mistakes));
@@ -46,8 +53,12 @@ pub fn start(config: &IngestConfig, stop: &Stop) -> Result<Vec<Consumer>, Ingest
     let scout_waker = Waker::default();
     let mut consumers = Vec::new();
     let mut readers = Vec::new();
+    let mut asking_troubles = None;
     for _ in 0..config.threads {
         let waker = Waker::default();
+        let troubles = Arc::new(Troubles::default());
+        // The scout asks for all consumers; its errors are counted once, with the first one's.
+        let _first = asking_troubles.get_or_insert_with(|| Arc::clone(&troubles));
         let (orders, received) = sync_channel(MAX_ORDERS);
         let request = Arc::new(Request::default());
         readers.push(Reader {
@@ -57,7 +68,9 @@ pub fn start(config: &IngestConfig, stop: &Stop) -> Result<Vec<Consumer>, Ingest
         });
         stop.wakes(&waker);
         consumers.push(Consumer {
-            client: client::reading(config, &waker).map_err(IngestError::client("be made"))?,
+            client: client::reading(config, &waker, &troubles)
+                .map_err(IngestError::client("be made"))?,
+            troubles,
             decoder: Decoder::new(config.max_record_bytes),
             partitions: Partitions::default(),
             orders: received,
@@ -70,13 +83,11 @@ pub fn start(config: &IngestConfig, stop: &Stop) -> Result<Vec<Consumer>, Ingest
         });
     }
     stop.wakes(&scout_waker);
-    let asking = client::asking(config).map_err(IngestError::client("be made"))?;
+    let troubles = asking_troubles.unwrap_or_default();
+    let asking = client::asking(config, &troubles).map_err(IngestError::client("be made"))?;
     let broker = Broker::new(asking);
     let scout = Scout::new(config.clone(), broker, readers, scout_waker, stop.clone());
-    thread::Builder::new()
-        .name("ingest-scout".to_owned())
-        .spawn(move || scout.run())
-        .map_err(IngestError::Thread)?;
+    spawn("ingest-scout".to_owned(), Box::new(move || scout.run())).map_err(IngestError::Thread)?;
     Ok(consumers)
 }
 
@@ -95,6 +106,7 @@ impl Consumer {
             let drained = self.read_batch(sink);
             self.hold_changed();
             self.learn_watermarks(sink, drained);
+            self.partitions.progress.troubles = self.troubles.totals();
             sink.turn(&self.partitions.progress);
             if drained == Drained::Yes {
                 self.waker.park(TICK.min(sink.rest()));
@@ -115,7 +127,7 @@ impl Consumer {
                         .map_err(IngestError::client("add partitions"))?;
                 }
                 Order::Close(gone) => {
-                    let gone = self.partitions.close(&gone);
+                    let gone = self.partitions.close(&gone, sink);
                     self.client
                         .incremental_unassign(&gone)
                         .map_err(IngestError::client("give up partitions"))?;
@@ -129,6 +141,7 @@ impl Consumer {
                     self.partitions.release();
                     self.partitions.begin(beginnings, sink);
                 }
+                Order::Topics(topics) => self.partitions.progress.topics = Some(topics),
                 Order::Discovered => self.partitions.progress.discovered = true,
             }
         }
@@ -152,7 +165,7 @@ impl Consumer {
     /// again). A new one holds nothing. The others' records that the old one had fetched are
     /// fetched again: that takes some milliseconds, and happens when somebody deletes.
     fn renew_client(&mut self) -> Result<(), IngestError> {
-        let fresh = client::reading(&self.config, &self.waker)
+        let fresh = client::reading(&self.config, &self.waker, &self.troubles)
             .map_err(IngestError::client("be made anew"))?;
         let old = std::mem::replace(&mut self.client, fresh);
         // Its end may wait for brokers, and nobody needs to wait for that.

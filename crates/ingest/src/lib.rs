@@ -40,6 +40,7 @@ mod sink;
 mod topic_id;
 mod waker;
 
+pub use client::BrokerTrouble;
 pub use config::{BatchLimits, ConfigError, IngestConfig, ResumeAt, Start};
 pub use consumer::{Consumer, start};
 pub use decoder::{Decoded, Decoder, RawRecord};
@@ -51,6 +52,7 @@ pub use formats::{
 pub use ingest_error::IngestError;
 pub use kept::{Kept, KeptError, read_kept};
 pub use kind::ErrorKind;
+pub use order::Topics;
 pub use past::{Next, Past, PastError, PastSink};
 pub use progress::{Outcome, PartitionProgress, Progress};
 pub use resolve::{Handle, Refusal, Resolve, Resolved};

@@ -23,8 +23,19 @@ pub(crate) enum Order {
     /// All that was asked to be looked at has been: whatever is not to be begun elsewhere can go
     /// on where it stands.
     Looked(Vec<Beginning>),
+    /// How many topics there are; told after those partitions were opened or closed.
+    Topics(Topics),
     /// Everything that there was at the start has been opened.
     Discovered,
+}
+
+/// How many topics the brokers list, and how many of them the rules of the configuration match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Topics {
+    /// Topics that the brokers list; those that this node may not describe are not among them.
+    pub listed: u64,
+    /// Those that a rule matches.
+    pub matched: u64,
 }
 
 /// A partition that has not been read yet.

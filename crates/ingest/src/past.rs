@@ -55,7 +55,8 @@ pub enum Next {
 
 /// Reads one partition with a client of its own, record by record, as fast as its owner wants.
 ///
-/// Invariant: at most `queue_bytes` and one fetch (1 MiB) wait in the client, however slow the owner.
+/// Invariant: at most `queue_bytes` and one fetch, which is as large, or one record wait in the client,
+/// however slow the owner.
 pub struct Past {
     client: KafkaConsumer,
     source: Source,

@@ -3,6 +3,9 @@ use std::time::Instant;
 
 use market::Nanos;
 
+use crate::client::BrokerTrouble;
+use crate::order::Topics;
+
 /// What became of a record: the metric's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -120,8 +123,10 @@ pub struct Progress {
     pub partitions: Vec<PartitionProgress>,
     /// Whether all partitions that there were at the start have been opened.
     pub discovered: bool,
-    /// Errors of the Kafka client, such as a broker that is away.
-    pub client_errors: u64,
+    /// How many topics there are; `None` before a broker has answered.
+    pub topics: Option<Topics>,
+    /// Errors between this node and its brokers, in the order of [`BrokerTrouble::ALL`].
+    pub troubles: [u64; BrokerTrouble::COUNT],
     /// How often the Kafka client was replaced by a new one.
     pub new_clients: u64,
     /// When a broker last said anything, if only that there is nothing new; `None` before one has.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use crate::order::{Beginning, Opening, Order, Reached, Request, Span};
+use crate::order::{Beginning, Opening, Order, Reached, Request, Span, Topics};
 use crate::shares::share_of;
 use crate::topic_id::TopicId;
 use crate::{IngestConfig, Reset, Source, Start, Stop, Waker};
@@ -48,6 +48,8 @@ pub(crate) struct Scout {
     /// from their beginning. None before.
     at_start: Option<TopicPartitions>,
     discovered: bool,
+    /// What consumers were told of the number of topics.
+    counted: Option<Topics>,
 }
 
 /// Partitions, by topic and number.
@@ -82,6 +84,7 @@ impl Scout {
             topics: BTreeMap::new(),
             at_start: None,
             discovered: false,
+            counted: None,
         }
     }
 
@@ -127,6 +130,7 @@ impl Scout {
         } else {
             HashMap::new()
         };
+        let listed = present.listed;
         let present = present.by_name;
         self.at_start.get_or_insert_with(|| {
             let names = present.iter();
@@ -143,6 +147,7 @@ impl Scout {
                 unanswered = Some(error);
             }
         }
+        self.tell_topics(listed);
         for (index, _) in asking.iter().enumerate().filter(|(_, asking)| **asking) {
             self.answer(index)?;
         }
@@ -220,7 +225,9 @@ impl Scout {
                 _ => Start::Earliest,
             };
             let resume = self.config.resume.get(&(name.to_string(), partition));
-            let resume = resume.filter(|at| at.topic_id == topic.id && known.is_some());
+            // Whoever kept what stands before has let it go once everything of the start was opened.
+            let resume =
+                resume.filter(|at| at.topic_id == topic.id && known.is_some() && !self.discovered);
             let (start, end) = match self.broker.begin(name, partition, start, resume) {
                 Ok(span) => span,
                 Err(error) => {
@@ -339,6 +346,36 @@ impl Scout {
         }
         self.tell(index, Order::Looked(beginnings));
         Ok(())
+    }
+
+    /// Tells how many topics there are, behind the orders that open or close them. A pattern that matches
+    /// nothing is most likely a mistake, and the log is where somebody looks for it.
+    fn tell_topics(&mut self, listed: u64) {
+        let matched = u64::try_from(self.topics.len()).unwrap_or(u64::MAX);
+        let topics = Topics { listed, matched };
+        if self.counted == Some(topics) {
+            return;
+        }
+        let matched_before = self.counted.map(|counted| counted.matched);
+        self.counted = Some(topics);
+        if matched == 0 && matched_before != Some(0) {
+            let patterns: Vec<&str> = self
+                .config
+                .topics
+                .iter()
+                .map(|rule| rule.pattern.as_str())
+                .collect();
+            tracing::warn!(
+                ?patterns,
+                topics_listed = listed,
+                "no topic matches [[topics]], so nothing is read; the node is not ready until one does"
+            );
+        } else if matched > 0 && matched_before == Some(0) {
+            tracing::info!(topics_matched = matched, "a topic matches [[topics]]");
+        }
+        for index in 0..self.readers.len() {
+            self.tell(index, Order::Topics(topics));
+        }
     }
 
     fn tell_discovered(&mut self) {

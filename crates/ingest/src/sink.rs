@@ -67,6 +67,12 @@ pub trait Sink: Resolve {
     /// A partition goes on elsewhere than where it was.
     fn reset(&mut self, partition: PartitionIndex, about: &PartitionAbout, cause: Reset);
 
+    /// A partition, or its whole topic, no longer exists. Should it come back, it is [`reset`] where it is
+    /// another one, and goes on where it was otherwise.
+    ///
+    /// [`reset`]: Sink::reset
+    fn closed(&mut self, partition: PartitionIndex);
+
     /// All that stood in the partition when it was opened, or begun anew, has been read.
     fn caught_up(&mut self, partition: PartitionIndex);
 

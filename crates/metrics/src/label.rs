@@ -277,10 +277,16 @@ label! {
     ReplayRefusal is "reason":
     /// There are as many as may be.
     Busy = "busy",
+    /// Its session, or its address, has as many as it may.
+    TooMany = "too_many",
     /// What its start needs is no longer in the log.
     TooEarly = "too_early",
     /// The log cannot be read.
     Failed = "failed",
+    /// Its client did not read.
+    Stalled = "stalled",
+    /// It took longer than it may.
+    TooLong = "too_long",
 }
 
 label! {
@@ -374,16 +380,43 @@ label! {
 }
 
 label! {
-    /// What went wrong between the node and Kafka.
+    /// The threads of a node that may end in the wrong way.
+    ThreadKind is "thread":
+    /// Reads Kafka and publishes.
+    Publisher = "publisher",
+    /// Serves clients.
+    Shard = "shard",
+    /// Answers `/v1`.
+    Http = "http",
+    /// Looks for topics and partitions.
+    Scout = "scout",
+    /// Writes checkpoints.
+    Checkpoints = "checkpoints",
+    /// Exports traces.
+    Traces = "traces",
+    /// Sends one client the past.
+    Replay = "replay",
+}
+
+label! {
+    /// What went wrong between the node and Kafka; mirrors `ingest::BrokerTrouble`.
     BrokerError is "kind":
     /// A broker could not be reached, or the connection to it broke.
     Transport = "transport",
+    /// The name of a broker's host could not be resolved.
+    Resolve = "resolve",
     /// A broker did not answer in time.
     Timeout = "timeout",
     /// The broker did not accept who we are.
     Auth = "auth",
+    /// The broker does not allow what is asked for, such as to read a topic.
+    Authorization = "authorization",
+    /// The TLS handshake with a broker failed.
+    Tls = "tls",
     /// The topic or partition is not there.
     UnknownTopic = "unknown_topic",
+    /// The broker does not support what is asked of it.
+    Unsupported = "unsupported",
     /// What a broker sent was damaged.
     Corrupt = "corrupt",
     /// The client cannot go on.

@@ -6,9 +6,10 @@ use prometheus::{Encoder, TextEncoder};
 
 use crate::family::Scrape;
 use crate::ingest::Names;
+use crate::label::ThreadKind;
 use crate::{
-    CheckpointMetrics, Family, Gauge, HistoryMetrics, IngestMetrics, Kind, PublisherMetrics,
-    ShardMetrics, TraceMetrics,
+    By, CheckpointMetrics, Counter, Family, Gauge, HistoryMetrics, IngestMetrics, Kind,
+    PublisherMetrics, ShardMetrics, TraceMetrics,
 };
 
 /// The `Content-Type` of what [`Registry::render`] returns.
@@ -45,6 +46,12 @@ pub struct NodeMetrics {
     pub draining: Gauge,
     /// Partitions that are still being caught up with.
     pub partitions_behind: Gauge,
+    /// Topics that the brokers list.
+    pub topics_listed: Gauge,
+    /// Topics that the configuration matches.
+    pub topics_matched: Gauge,
+    /// Threads that ended although they should not have.
+    pub threads_failed: By<ThreadKind, Counter>,
     /// 1 while the last reload of the configuration succeeded, else 0.
     pub reload_successful: Gauge,
     /// When a configuration was taken over last, in seconds since 1970.

@@ -193,6 +193,10 @@ impl Config {
             },
             history: HistorySettings {
                 replays: reader.count("history.replays"),
+                per_session: reader.count("history.replays_per_session"),
+                per_address: reader.count("history.replays_per_address"),
+                stall_timeout: reader.duration("history.stall_timeout"),
+                longest: reader.duration("history.longest"),
                 look_back: reader.duration("history.look_back"),
                 page_bytes: reader.size("history.page_bytes"),
                 queue_bytes: reader.size("history.queue_bytes"),

@@ -16,16 +16,18 @@ use std::sync::mpsc::sync_channel;
 use fanout::{History, Wanted};
 use ingest::IngestConfig;
 use metrics::HistoryMetrics;
-use metrics::label::ReplayRefusal;
+use metrics::label::{ReplayRefusal, ThreadKind};
 
 use crate::config::Instruments;
+use crate::threads::Threads;
 
 pub(crate) use settings::HistorySettings;
-use tally::Tally;
+use tally::{Bounds, Tally};
 
 /// Begins replays, as many at a time as may be.
 pub(crate) struct Replays {
     common: Arc<Common>,
+    threads: Threads,
 }
 
 /// What all replays share.
@@ -44,14 +46,21 @@ impl Replays {
         streams: streams::Settings,
         instruments: Arc<Instruments>,
         metrics: Arc<HistoryMetrics>,
+        threads: Threads,
     ) -> Self {
+        let bounds = Bounds {
+            all: settings.replays,
+            per_session: settings.per_session,
+            per_address: settings.per_address,
+        };
         Self {
+            threads,
             common: Arc::new(Common {
                 settings,
                 ingest,
                 streams,
                 instruments,
-                tally: Tally::new(metrics, settings.replays),
+                tally: Tally::new(metrics, bounds),
             }),
         }
     }
@@ -60,23 +69,23 @@ impl Replays {
 impl History for Replays {
     fn begin(&self, wanted: Box<Wanted>) -> Result<(), Box<Wanted>> {
         let common = Arc::clone(&self.common);
-        if !common.tally.begin() {
+        let asker = wanted.asker;
+        if !common.tally.begin(&asker) {
             return Err(wanted);
         }
         // A thread that cannot be started would take the session's way with it.
         let (give, taken) = sync_channel::<Box<Wanted>>(1);
-        let spawned = std::thread::Builder::new()
-            .name("replay".to_owned())
-            .spawn(move || {
-                let active = common.tally.active();
-                if let Ok(wanted) = taken.recv() {
-                    replay::run(&common, &wanted, active);
-                }
-            });
+        let spawned = self.threads.spawn(ThreadKind::Replay, "replay", move || {
+            let active = common.tally.active(asker);
+            match taken.recv() {
+                Ok(wanted) => replay::run(&common, &wanted, active),
+                Err(_) => Ok(()),
+            }
+        });
         if let Err(error) = spawned {
             tracing::warn!(%error, "cannot start a replay's thread");
             self.common.tally.refuse(ReplayRefusal::Failed);
-            self.common.tally.end();
+            self.common.tally.end(&asker);
             return Err(wanted);
         }
         give.send(wanted).map_err(|unsent| unsent.0)

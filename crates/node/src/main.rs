@@ -14,6 +14,7 @@ mod publish;
 mod reload;
 mod serve;
 mod tail;
+mod threads;
 mod traces;
 
 fn main() -> std::process::ExitCode {

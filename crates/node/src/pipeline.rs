@@ -34,6 +34,11 @@ const TICK: Duration = Duration::from_millis(250);
 /// At most so many refused records are logged a tick; all are counted.
 const REFUSALS_LOGGED: u32 = 10;
 
+/// Plants a panic in the next turn of a publisher.
+#[cfg(test)]
+pub(crate) static PLANTED: std::sync::atomic::AtomicBool =
+    std::sync::atomic::AtomicBool::new(false);
+
 /// One publisher with what feeds it and what it feeds.
 pub(crate) struct Pipeline {
     number: usize,
@@ -56,7 +61,7 @@ pub(crate) struct Pipeline {
     refusals: u32,
     /// It has caught up once, so clients are let in.
     is_open: bool,
-    /// What is known of instruments from before.
+    /// What is known of instruments from before, until it has caught up.
     loaded: Arc<Loaded>,
     taker: Option<Taker>,
     follower: Option<Follower>,
@@ -116,21 +121,17 @@ impl Pipeline {
 
     /// Takes over what checkpoints have of a partition.
     fn restore(&mut self, partition: PartitionIndex, about: &PartitionAbout) {
-        let loaded = Arc::clone(&self.loaded);
         let Some(identity) = self.identity(partition).cloned() else {
             return;
         };
-        for checkpoint in &loaded.checkpoints {
+        for checkpoint in self.loaded.take(&identity.topic, identity.partition) {
             let name = &checkpoint.name;
-            if !checkpoint.homes().any(|home| home.topic == identity.topic) {
-                continue;
-            }
             let Ok(resolved) = self.resolve(name.venue(), name.symbol()) else {
                 continue;
             };
             let handle = Handle(resolved.handle.0);
             let of = (partition.0, &identity, about);
-            match checkpoints::restore(&mut self.publisher, of, handle, checkpoint, now()) {
+            match checkpoints::restore(&mut self.publisher, of, handle, &checkpoint, now()) {
                 Ok(false) => {}
                 Ok(true) => {
                     self.metrics.restored.inc();
@@ -245,6 +246,9 @@ impl Pipeline {
         self.publisher.tick(now());
         counts::show_publisher(&self.metrics, &self.publisher, self.port.runs());
         self.ingest.show(progress, now());
+        if let Some(topics) = progress.topics {
+            self.readiness.topics(topics);
+        }
         if progress.discovered {
             self.readiness.listed();
         }
@@ -374,6 +378,16 @@ impl Sink for Pipeline {
         }
     }
 
+    fn closed(&mut self, partition: PartitionIndex) {
+        self.publisher.close(partition.0);
+        if let Some(identity) = self.identity(partition) {
+            // There is nothing left to catch up with.
+            let topic: Arc<str> = (*identity.topic).into();
+            tracing::warn!(%topic, partition = identity.partition, "the partition no longer exists");
+            self.readiness.caught_up(&topic, identity.partition);
+        }
+    }
+
     fn caught_up(&mut self, partition: PartitionIndex) {
         if let Some(identity) = self.identity(partition) {
             let topic: Arc<str> = (*identity.topic).into();
@@ -383,6 +397,11 @@ impl Sink for Pipeline {
     }
 
     fn turn(&mut self, progress: &Progress) {
+        #[cfg(test)]
+        assert!(
+            !PLANTED.swap(false, std::sync::atomic::Ordering::SeqCst),
+            "planted"
+        );
         let at = Instant::now();
         self.show_changed();
         let now = now();
@@ -394,8 +413,10 @@ impl Sink for Pipeline {
         }
         if !self.is_open && progress.discovered {
             let mut partitions = progress.partitions.iter();
-            if partitions.all(|partition| partition.caught_up) {
+            if partitions.all(|partition| partition.caught_up || partition.gone) {
                 self.is_open = true;
+                // All partitions that checkpoints could be of are open, or are not there.
+                self.loaded = Arc::default();
                 self.port.open();
             }
         }

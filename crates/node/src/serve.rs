@@ -1,5 +1,9 @@
 //! A node: what it starts, what it waits for, and in which order it ends.
 
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
@@ -8,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use fanout::{Directory, Fanout};
 use ingest::IngestConfig;
+use metrics::label::ThreadKind;
 use metrics::{BuildInfo, Registry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +27,7 @@ use crate::config::Config;
 use crate::history::Replays;
 use crate::pipeline::{IngestCounts, Pipeline};
 use crate::reload::{Reloader, Reread};
+use crate::threads::Threads;
 use crate::traces::Exporter;
 
 /// What `tapecast_build_info` tells; packagers set the revision.
@@ -33,7 +39,7 @@ const BUILD: BuildInfo = BuildInfo {
     },
 };
 
-type Publishers = Vec<JoinHandle<Result<(), ingest::IngestError>>>;
+type Publishers = Vec<JoinHandle<()>>;
 
 /// Why a node ends.
 enum End {
@@ -56,7 +62,7 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let registry = Arc::new(Registry::new(BUILD));
     let readiness = Readiness::new();
     let stop = ingest::Stop::default();
-    let (failed, mut failure) = watch::channel(None);
+    let threads = Threads::new(Arc::clone(&registry), Arc::clone(&readiness));
 
     let admin = TcpListener::bind(config.admin)
         .await
@@ -64,15 +70,20 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     // One publisher a consumer.
     let directory = Arc::new(Directory::new(config.ingest.threads));
     directory.set_lists(config.lists.clone());
-    let api = ApiThread::start()?;
-    let exporter = Exporter::start(&config.traces, config.fanout.listen, registry.traces())?;
+    let api = ApiThread::start(&threads)?;
+    let exporter = Exporter::start(
+        &config.traces,
+        config.fanout.listen,
+        registry.traces(),
+        &threads,
+    )?;
     let (fanout, publishers) = start(&Wiring {
         config: &config,
         directory: &directory,
         registry: &registry,
         readiness: &readiness,
         stop: &stop,
-        failed: &failed,
+        threads: &threads,
         api: &api,
         exporter: exporter.as_ref(),
     })?;
@@ -96,7 +107,7 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
         log.recent.clone(),
     );
     let (closing, closed) = watch::channel(false);
-    let serving = tokio::spawn(admin::serve(admin, state, until(closed)));
+    let mut serving = tokio::spawn(admin::serve(admin, state, until(closed)));
     tracing::info!(public = %fanout.addr(), admin = %config.admin, "serving");
 
     let watching = Arc::clone(&reloader);
@@ -106,10 +117,11 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let end = tokio::select! {
         signal = stop_signal() => signal.map_or_else(End::Failed, |()| End::Asked(GoAwayReason::Shutdown)),
         () = drained.notified() => End::Asked(GoAwayReason::Drain),
-        failure = failure.wait_for(Option::is_some) => {
-            let text = failure.ok().and_then(|failure| failure.clone()).unwrap_or_default();
-            End::Failed(anyhow::anyhow!("{text}"))
-        }
+        failure = threads.wait_for_failure() => End::Failed(failure.into()),
+        ended = &mut serving => End::Failed(match ended {
+            Ok(()) => anyhow::anyhow!("the admin listener has ended"),
+            Err(error) => anyhow::anyhow!("the admin listener has ended: {error}"),
+        }),
     };
     readiness.drain();
     watching.abort();
@@ -120,24 +132,30 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     };
     tracing::info!(sessions = fanout.sessions(), "stopping");
     tokio::spawn(exit_when_told_again());
+    threads.stop();
     fanout.stop(reason);
     let ended = tokio::task::spawn_blocking(move || {
         // Shards first: a publisher may be waiting for one, a shard never waits for a publisher.
         fanout.wait();
         api.stop();
         stop.stop();
-        let ended = join(publishers);
+        for publisher in publishers {
+            // `threads` knows how it ended.
+            let _ended = publisher.join();
+        }
         if let Some(exporter) = exporter {
             exporter.stop();
         }
-        ended
     });
-    let ended = ended.await.context("cannot wait for the threads")?;
+    ended.await.context("cannot wait for the threads")?;
     closing.send_replace(true);
-    let _served = tokio::time::timeout(Duration::from_secs(1), serving).await;
-    match end {
-        End::Asked(_) => ended,
-        End::Failed(error) => Err(error),
+    if !serving.is_finished() {
+        let _served = tokio::time::timeout(Duration::from_secs(1), serving).await;
+    }
+    match (end, threads.failure()) {
+        (End::Failed(error), _) => Err(error),
+        (End::Asked(_), Some(failure)) => Err(failure.into()),
+        (End::Asked(_), None) => Ok(()),
     }
 }
 
@@ -148,7 +166,7 @@ struct Wiring<'a> {
     registry: &'a Registry,
     readiness: &'a Arc<Readiness>,
     stop: &'a ingest::Stop,
-    failed: &'a watch::Sender<Option<String>>,
+    threads: &'a Threads,
     api: &'a ApiThread,
     exporter: Option<&'a Exporter>,
 }
@@ -161,13 +179,19 @@ fn start(
         registry,
         readiness,
         stop,
-        failed,
+        threads,
         api,
         exporter,
     }: &Wiring<'_>,
 ) -> anyhow::Result<(Fanout, Publishers)> {
     let (ingest_config, loaded) = checkpoints_of(config, registry);
-    let consumers = ingest::start(&ingest_config, stop)?;
+    let consumers = ingest::start(&ingest_config, stop, |name, body| {
+        let body = move || {
+            body();
+            Ok::<_, Infallible>(())
+        };
+        threads.spawn(ThreadKind::Scout, name, body).map(drop)
+    })?;
     let wakers = consumers.iter().map(|consumer| {
         let waker = consumer.waker();
         Arc::new(move || waker.wake()) as Arc<dyn Fn() + Send + Sync>
@@ -184,6 +208,7 @@ fn start(
         Arc::clone(directory),
         links,
         pages,
+        &|name, body| threads.spawn(ThreadKind::Shard, name, body),
     )?;
     let history: Option<Arc<dyn fanout::History>> = (config.history.replays > 0).then(|| {
         let replays = Replays::new(
@@ -192,10 +217,11 @@ fn start(
             config.streams,
             Arc::clone(&config.instruments),
             registry.history(),
+            threads.clone(),
         );
         Arc::new(replays) as Arc<dyn fanout::History>
     });
-    let jobs = writer_of(config, registry)?;
+    let jobs = writer_of(config, registry, threads)?;
     let names_instruments = consumers.len() == 1;
     let mut publishers = Publishers::new();
     for (number, (consumer, mut port)) in consumers.into_iter().zip(ports).enumerate() {
@@ -222,17 +248,9 @@ fn start(
         if names_instruments {
             pipeline.list_named();
         }
-        let failed = failed.clone();
-        let body = move || {
-            let ran = consumer.run(&mut pipeline);
-            if let Err(error) = &ran {
-                failed.send_replace(Some(format!("a consumer failed: {error}")));
-            }
-            ran
-        };
-        let thread = std::thread::Builder::new()
-            .name(format!("publisher-{number}"))
-            .spawn(body)
+        let body = move || consumer.run(&mut pipeline);
+        let thread = threads
+            .spawn(ThreadKind::Publisher, format!("publisher-{number}"), body)
             .context("cannot start a publisher's thread")?;
         publishers.push(thread);
     }
@@ -248,14 +266,18 @@ fn checkpoints_of(config: &Config, registry: &Registry) -> (IngestConfig, Arc<Lo
 }
 
 /// The way to the thread that writes checkpoints, on a node that does.
-fn writer_of(config: &Config, registry: &Registry) -> anyhow::Result<Option<SyncSender<Job>>> {
+fn writer_of(
+    config: &Config,
+    registry: &Registry,
+    threads: &Threads,
+) -> anyhow::Result<Option<SyncSender<Job>>> {
     let settings = &config.checkpoints;
     let (Some(topic), Some(_)) = (&settings.topic, settings.write_every) else {
         return Ok(None);
     };
     let metrics = registry.checkpoints();
     // It ends with the publishers, and is not waited for: what it has not written is in the log.
-    let jobs = Writer::start(topic, settings.create, &config.ingest, metrics)
+    let jobs = Writer::start(topic, settings.create, &config.ingest, metrics, threads)
         .context("cannot write checkpoints")?;
     Ok(Some(jobs))
 }
@@ -279,16 +301,6 @@ fn admin_state(
 
 async fn until(mut closed: watch::Receiver<bool>) {
     let _gone = closed.wait_for(|closed| *closed).await;
-}
-
-fn join(publishers: Publishers) -> anyhow::Result<()> {
-    for publisher in publishers {
-        match publisher.join() {
-            Ok(ran) => ran?,
-            Err(_) => anyhow::bail!("a publisher panicked"),
-        }
-    }
-    Ok(())
 }
 
 /// Takes the configuration over anew whenever SIGHUP says so.

@@ -201,6 +201,14 @@ impl Publisher {
         });
     }
 
+    /// A partition no longer exists. What is read from it stays as it is until another partition brings
+    /// it: there it begins in a new epoch.
+    pub fn close(&mut self, index: u32) {
+        for instrument in &mut self.instruments {
+            instrument.give_up(index);
+        }
+    }
+
     /// Kafka deleted records of a partition before they were read; reading goes on at `next`.
     pub fn lost(&mut self, index: u32, next: Seq, now: Nanos) {
         let base = self.partitions.pass(index, next);
@@ -231,10 +239,10 @@ impl Publisher {
             Event::Snapshot { .. } | Event::Delta { .. } => Channel::Book,
         };
         let before = instrument.state();
-        match self.partitions.claim(at.partition, instrument, channel) {
+        match self.partitions.claim(at, instrument, channel) {
             Ok(None) => {}
-            Ok(Some(home)) => {
-                let base = Place::before(home.base, now);
+            Ok(Some((home, base))) => {
+                let base = Place::before(base, now);
                 let index = at.partition;
                 instrument.move_home(channel, index, &home.identity, base, &mut self.desk);
             }
@@ -243,7 +251,7 @@ impl Publisher {
                 return Err(unwanted);
             }
         }
-        if !instrument.hear(channel, at.seq) {
+        if !instrument.hear(channel, at) {
             self.desk.stats.repeated += 1;
             return Err(Unwanted::Repeated(at.seq));
         }

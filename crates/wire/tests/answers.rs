@@ -81,8 +81,9 @@ fn answers() -> Vec<(Answer, &'static str)> {
             Answer::Instruments {
                 id: id(),
                 instruments: vec![entry],
+                next: InstrumentName::parse("BINANCE:BTC-USDT").ok(),
             },
-            r#"{"op":"instruments","id":1,"instruments":[{"symbol":"BINANCE:BTC-USDT","instrument":42,"price_exponent":-8,"size_exponent":-8,"state":"UPSTREAM_GAP","channels":["book","status"]}]}"#,
+            r#"{"op":"instruments","id":1,"instruments":[{"symbol":"BINANCE:BTC-USDT","instrument":42,"price_exponent":-8,"size_exponent":-8,"state":"UPSTREAM_GAP","channels":["book","status"]}],"next":"BINANCE:BTC-USDT"}"#,
         ),
         (
             Answer::Pong {

@@ -148,6 +148,7 @@ impl Serving {
             directory,
             links,
             Arc::new(|_| Box::pin(std::future::ready(fanout::Served::Page(nothing_here())))),
+            &fanout::spawn_and_log,
         )?;
         let (tell, done) = oneshot::channel();
         let (args, heard) = (args.clone(), Arc::clone(&bell));

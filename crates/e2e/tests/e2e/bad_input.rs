@@ -341,10 +341,3 @@ fn a_wrong_config_never_starts_a_node() {
     }
     println!("{}", told.lines().next().unwrap_or_default());
 }
-
-#[test]
-fn a_node_that_finds_no_topic_is_ready() {
-    let turn = broker::turn();
-    let settings = Settings::new(&turn.bootstrap()).topics("no-such-topic", "tapecast", "");
-    let _ready = Node::start(&settings);
-}

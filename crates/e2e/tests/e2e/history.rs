@@ -87,7 +87,11 @@ fn a_replay_says_what_was_said_live_and_joins_without_a_gap() {
         return;
     };
     let brokers = scene.turn.bootstrap();
-    let node = Node::start(&scene.settings().more("[history]\nlook_back = \"1s\""));
+    let node = Node::start(
+        &scene
+            .settings()
+            .more("[history]\nlook_back = \"1s\"\nreplays_per_address = 16"),
+    );
     let nodes = [node.url()];
     let half = scene.lines / 2;
     let mut live = Watcher::start(&nodes, &subscriptions(), Tape::default());

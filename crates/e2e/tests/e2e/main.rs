@@ -14,6 +14,7 @@ mod cryptofeed;
 mod documents;
 mod doors;
 mod edges;
+mod failures;
 mod farewell;
 mod fleet;
 mod history;

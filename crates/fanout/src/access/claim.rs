@@ -31,7 +31,6 @@ pub(super) fn rights_of(claim: &Value) -> Result<Rights, RightsError> {
     Ok(rights)
 }
 
-
 fn texts<'a>(value: &'a Value, name: &'static str) -> Result<Vec<&'a str>, RightsError> {
     let items = value.as_array().ok_or(RightsError::Type(name))?;
     let texts = items.iter().map(|item| item.as_str());

@@ -126,7 +126,11 @@ mod tests {
             while (&pairs[1].server).write(&much).is_ok() {}
             let mut sender = Sender::new(batched);
             let mut results = Vec::new();
-            sender.send(3, |index| Some((&pairs[index].server, &b"tick"[..])), &mut results);
+            sender.send(
+                3,
+                |index| Some((&pairs[index].server, &b"tick"[..])),
+                &mut results,
+            );
             let kinds: Vec<_> = results
                 .iter()
                 .map(|result| result.as_ref().map_err(io::Error::kind).copied())

@@ -17,7 +17,7 @@ use super::rest;
 use super::sender::Sender;
 use super::sockets::{Guest, Socket, Sockets};
 use crate::clock;
-use crate::history::ReplayLine;
+use crate::history::{Asker, ReplayLine};
 use crate::link::{CommandLine, Posted, PublisherLink};
 use crate::settings::Settings;
 
@@ -191,16 +191,22 @@ impl Shell {
             passages,
         } = self.core.outputs();
         for (publisher, command) in commands.drain(..) {
-            let orders = match command.ask {
+            let replay = match command.ask {
                 Ask::Replay { subscriber, .. } => {
                     let (line, orders) = ReplayLine::new();
                     self.replays.insert(subscriber, line);
-                    Some(orders)
+                    let socket = self.sockets.get(subscriber.session);
+                    let asker = Asker {
+                        // Sessions of other shards may have the same token.
+                        session: Some((self.index as u64) << 48 | subscriber.token >> 16),
+                        address: socket.map(|socket| socket.guest.peer.ip()),
+                    };
+                    Some((orders, asker))
                 }
                 _ => None,
             };
             if let Some(line) = self.publishers.get_mut(publisher) {
-                line.send(Posted { command, orders });
+                line.send(Posted { command, replay });
             }
         }
         let mut broken = Vec::new();
@@ -380,7 +386,14 @@ impl Shell {
                 },
                 Err(error) => not_sent(&error),
             };
-            note(&mut self.core, &mut self.sent, batch, send, sent, begin.wall);
+            note(
+                &mut self.core,
+                &mut self.sent,
+                batch,
+                send,
+                sent,
+                begin.wall,
+            );
         }
         self.plain.clear();
         end
@@ -406,7 +419,14 @@ impl Shell {
             };
             let begin = std::mem::replace(&mut now, clock::now());
             self.metrics.stage_send.record_ns(nanos(begin, now));
-            note(&mut self.core, &mut self.sent, batch, send, sent, begin.wall);
+            note(
+                &mut self.core,
+                &mut self.sent,
+                batch,
+                send,
+                sent,
+                begin.wall,
+            );
         }
         now
     }

@@ -76,6 +76,11 @@ pub(super) fn reading(config: &IngestConfig) -> ClientConfig {
     properties
 }
 
+/// What a client that reads one partition fetches at a time: as much as may wait, within these. The upper one
+/// is librdkafka's default.
+const LEAST_FETCH: usize = 64 << 10;
+const MOST_FETCH: usize = 1 << 20;
+
 /// The properties of a client that reads one partition, of which at most so many bytes wait.
 pub(super) fn past(config: &IngestConfig, queue_bytes: usize) -> ClientConfig {
     let mut properties = reading(config);
@@ -87,6 +92,9 @@ pub(super) fn past(config: &IngestConfig, queue_bytes: usize) -> ClientConfig {
     // It reads one partition, so an end needs no name.
     properties.set("enable.partition.eof", "true");
     properties.set("statistics.interval.ms", "0");
+    // What a fetch may bring comes on top of the queue; a larger record still comes, alone.
+    let fetch = queue_bytes.clamp(LEAST_FETCH, MOST_FETCH);
+    properties.set("fetch.message.max.bytes", fetch.to_string());
     let kbytes = (queue_bytes / 1024).max(1);
     properties.set("queued.max.messages.kbytes", kbytes.to_string());
     properties

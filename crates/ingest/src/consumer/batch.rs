@@ -53,14 +53,11 @@ impl Consumer {
                     }
                     // Forgotten, as are all behind it: the next client reads it again.
                 }
-                Some(Err(error)) => {
-                    partitions.progress.client_errors += 1;
-                    match trouble(&error) {
-                        Trouble::NoSuchOffset => self.ask(),
-                        Trouble::NoSuchTopic => self.scout.wake(),
-                        Trouble::Other => {}
-                    }
-                }
+                Some(Err(error)) => match trouble(&error) {
+                    Trouble::NoSuchOffset => self.ask(),
+                    Trouble::NoSuchTopic => self.scout.wake(),
+                    Trouble::Other => {}
+                },
             }
             self.hold_changed();
         }

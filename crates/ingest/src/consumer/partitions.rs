@@ -126,13 +126,18 @@ impl Partitions {
     }
 
     /// Lets partitions go, and says what to take out of the client's assignment.
-    pub(super) fn close(&mut self, gone: &[(Arc<str>, i32)]) -> TopicPartitionList {
+    pub(super) fn close<S: Sink>(
+        &mut self,
+        gone: &[(Arc<str>, i32)],
+        sink: &mut S,
+    ) -> TopicPartitionList {
         let mut removed = TopicPartitionList::with_capacity(gone.len());
         for (topic, partition) in gone {
             if let Some(index) = self.index_of(topic, *partition) {
                 self.partitions[index.0 as usize].state = State::Closed;
                 self.progress.partitions[index.0 as usize].gone = true;
                 removed.add_partition(topic, *partition);
+                sink.closed(index);
             }
         }
         removed

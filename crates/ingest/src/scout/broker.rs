@@ -36,6 +36,8 @@ pub(super) struct Found {
 pub(super) struct Topics {
     pub(super) by_name: BTreeMap<Arc<str>, Found>,
     pub(super) told_by: i32,
+    /// How many topics the broker listed, whether a rule is for them or not.
+    pub(super) listed: u64,
 }
 
 /// Asks the brokers, and waits for their answers.
@@ -74,7 +76,12 @@ impl Broker {
             known if known >= 0 => known,
             _ => metadata.brokers().first().map_or(-1, MetadataBroker::id),
         };
-        Ok(Topics { by_name, told_by })
+        let listed = u64::try_from(metadata.topics().len()).unwrap_or(u64::MAX);
+        Ok(Topics {
+            by_name,
+            told_by,
+            listed,
+        })
     }
 
     /// The identities of topics.

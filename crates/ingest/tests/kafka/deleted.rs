@@ -193,7 +193,8 @@ fn a_topic_that_is_gone_is_let_go_and_taken_up_again_when_it_comes_back() {
     for partition in 0..2 {
         reader.until("let go", |heard| {
             let progress = heard.progress.get(&(topic.to_owned(), partition))?;
-            progress.gone.then_some(())
+            let is_told = heard.closed.contains(&(topic.to_owned(), partition));
+            (progress.gone && is_told).then_some(())
         });
     }
     let producing = Producing::to(brokers);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use ingest::{IngestConfig, Start};
+use ingest::{BrokerTrouble, IngestConfig, Start, Topics};
 use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::producing::Producing;
 use crate::reader::{Reader, Told, config};
@@ -50,4 +51,49 @@ fn a_broker_that_is_not_there_yet_is_waited_for() {
     mock.broker_up(1).unwrap();
     Producing::to(&brokers).numbers("mocked", 0, 0..100);
     reader.expect("mocked", 0, 0, 0..100);
+}
+
+#[test]
+fn a_topic_that_may_not_be_read_is_counted_as_such() {
+    let mock = MockCluster::new(1).unwrap();
+    mock.create_topic("mocked", 1, 1).unwrap();
+    let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    mock.request_errors(RDKafkaApiKey::Fetch, &[denied, denied]);
+    let reader = Reader::start(&config(&mock.bootstrap_servers(), "mocked"));
+    reader.until("denied", |heard| {
+        (heard.troubles[BrokerTrouble::Authorization as usize] > 0).then_some(())
+    });
+}
+
+#[test]
+fn a_broker_that_is_away_is_counted_as_such() {
+    let mock = MockCluster::new(1).unwrap();
+    mock.create_topic("mocked", 1, 1).unwrap();
+    mock.broker_down(1).unwrap();
+    let reader = Reader::start(&config(&mock.bootstrap_servers(), "mocked"));
+    reader.until("unreachable", |heard| {
+        (heard.troubles[BrokerTrouble::Transport as usize] > 0).then_some(())
+    });
+}
+
+#[test]
+fn a_pattern_that_matches_no_topic_is_told_until_one_appears() {
+    let mock = MockCluster::new(1).unwrap();
+    mock.create_topic("other", 1, 1).unwrap();
+    let reader = Reader::start(&config(&mock.bootstrap_servers(), "mocked"));
+    reader.until_discovered();
+    let told = |heard: &crate::reader::Heard| heard.topics;
+    let topics = reader.until("counted", told);
+    assert_eq!(
+        topics,
+        Topics {
+            listed: 1,
+            matched: 0
+        }
+    );
+    mock.create_topic("mocked", 1, 1).unwrap();
+    reader.until("found", |heard| {
+        let topics = heard.topics?;
+        (topics.matched == 1 && topics.listed == 2).then_some(())
+    });
 }

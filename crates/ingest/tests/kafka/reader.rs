@@ -34,6 +34,10 @@ pub(crate) struct Heard {
     pub(crate) progress: BTreeMap<(String, i32), ingest::PartitionProgress>,
     pub(crate) discovered: usize,
     pub(crate) new_clients: u64,
+    /// Partitions that no longer exist, as they were closed.
+    pub(crate) closed: Vec<(String, i32)>,
+    pub(crate) topics: Option<ingest::Topics>,
+    pub(crate) troubles: [u64; ingest::BrokerTrouble::COUNT],
 }
 
 impl Heard {
@@ -88,7 +92,11 @@ impl Reader {
     pub(crate) fn start(config: &IngestConfig) -> Self {
         let stop = Stop::default();
         let shared = Arc::new(Shared::default());
-        let consumers = ingest::start(config, &stop).unwrap();
+        let spawn = |name, body| {
+            let thread = std::thread::Builder::new().name(name);
+            thread.spawn(body).map(drop)
+        };
+        let consumers = ingest::start(config, &stop, spawn).unwrap();
         assert_eq!(consumers.len(), config.threads);
         let run = |consumer: ingest::Consumer| {
             let mut listener = Listener {
@@ -225,6 +233,13 @@ impl Sink for Listener {
         self.tell(partition, Told::Reset(about.clone(), cause));
     }
 
+    fn closed(&mut self, partition: PartitionIndex) {
+        let name = self.names[partition.0 as usize].clone();
+        let mut heard = self.shared.heard.lock().unwrap();
+        heard.closed.push(name);
+        self.shared.more.notify_all();
+    }
+
     fn caught_up(&mut self, partition: PartitionIndex) {
         self.tell(partition, Told::CaughtUp);
     }
@@ -236,6 +251,8 @@ impl Sink for Listener {
         }
         heard.discovered += usize::from(progress.discovered && !self.discovered);
         heard.new_clients += progress.new_clients - self.new_clients;
+        heard.topics = progress.topics;
+        heard.troubles = progress.troubles;
         self.discovered = progress.discovered;
         self.new_clients = progress.new_clients;
         self.shared.more.notify_all();

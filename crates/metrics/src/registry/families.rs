@@ -42,6 +42,24 @@ pub(super) fn node(build: &BuildInfo, node: &Arc<NodeMetrics>, out: &mut Scrape)
         |n| &n.partitions_behind,
     );
     out.sum(
+        "tapecast_topics_listed",
+        "Topics that the brokers list, whether they are read or not.",
+        node,
+        |n| &n.topics_listed,
+    );
+    out.sum(
+        "tapecast_topics_matched",
+        "Topics that `[[topics]]` matches; with 0 nothing is read, and the node is not ready.",
+        node,
+        |n| &n.topics_matched,
+    );
+    out.sum(
+        "tapecast_threads_failed_total",
+        "Threads that ended although they should not have, by what they did.",
+        node,
+        |n| &n.threads_failed,
+    );
+    out.sum(
         "tapecast_config_last_reload_successful",
         "1 while the last reload of the configuration succeeded, else 0.",
         node,

@@ -3,6 +3,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use ingest::Topics;
+
+use crate::threads::ThreadFailure;
+
 /// A publisher that has not turned for so long is stuck: it turns at least every 100 ms when there
 /// is nothing to do, and its largest batch takes milliseconds.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
@@ -12,8 +16,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// A node becomes ready when every publisher has listed its partitions and caught up with all of
 /// them. It then stays so until it drains: partitions that appear later are caught up with while
 /// the others are served, since a new topic would otherwise take every node of the fleet out of the
-/// load balancer at once. Only while it hears nothing from Kafka is it not ready again: what it has
-/// grows old, and nobody can say how old.
+/// load balancer at once. It is not ready again while it hears nothing from Kafka, since what it has
+/// grows old, and nobody can say how old; while there is no topic to read; and once a thread has ended that
+/// it cannot serve without.
 pub(crate) struct Readiness {
     since: Instant,
     progress: Mutex<Progress>,
@@ -32,6 +37,10 @@ struct Progress {
     behind: BTreeSet<TopicPartition>,
     /// Publishers that hear nothing from Kafka, or have not caught up since.
     cut_off: usize,
+    /// How many topics there are, as the last publisher was told.
+    topics: Option<Topics>,
+    /// Threads that the node cannot serve without, and that have ended.
+    failed: Vec<ThreadFailure>,
     pulses: Vec<Arc<AtomicU64>>,
 }
 
@@ -50,6 +59,43 @@ pub(crate) struct Report {
     pub(crate) behind: Vec<TopicPartition>,
     /// Publishers that hear nothing from Kafka, or have not caught up since.
     pub(crate) cut_off: usize,
+    /// How many topics the brokers list, and how many of them are read; `None` before one has answered.
+    pub(crate) topics: Option<Topics>,
+    /// Threads that the node cannot serve without, and that have ended.
+    pub(crate) failed: Vec<ThreadFailure>,
+}
+
+impl Report {
+    /// Why the node is not ready, for people; nothing while it is.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.draining {
+            reasons.push("the node is stopping".to_owned());
+        }
+        reasons.extend(self.failed.iter().map(ToString::to_string));
+        if self.ready {
+            return reasons;
+        }
+        if let Some(Topics { listed, matched: 0 }) = self.topics {
+            reasons.push(format!(
+                "no topic matches [[topics]]; the brokers list {listed}"
+            ));
+        }
+        if self.starting > 0 {
+            let starting = self.starting;
+            reasons.push(format!(
+                "{starting} publishers have not listed their partitions"
+            ));
+        }
+        if !self.behind.is_empty() {
+            let behind = self.behind.len();
+            reasons.push(format!("{behind} partitions are not caught up with"));
+        }
+        if self.cut_off > 0 {
+            reasons.push("no response from Kafka, or not caught up since".to_owned());
+        }
+        reasons
+    }
 }
 
 /// One publisher's share of the readiness.
@@ -58,6 +104,7 @@ pub(crate) struct PublisherReadiness {
     pulse: Arc<AtomicU64>,
     listed: bool,
     cut_off: bool,
+    topics: Option<Topics>,
 }
 
 impl Readiness {
@@ -93,6 +140,7 @@ impl Readiness {
             pulse,
             listed: false,
             cut_off: false,
+            topics: None,
         }
     }
 
@@ -110,7 +158,14 @@ impl Readiness {
             starting: progress.starting,
             behind: progress.behind.iter().cloned().collect(),
             cut_off: progress.cut_off,
+            topics: progress.topics,
+            failed: progress.failed.clone(),
         }
+    }
+
+    /// A thread that the node cannot serve without has ended: it is not ready any more.
+    pub(crate) fn thread_failed(&self, failure: ThreadFailure) {
+        self.change(|progress| progress.failed.push(failure));
     }
 
     /// The numbers of publishers that do not turn any more.
@@ -128,7 +183,8 @@ impl Readiness {
     fn change(&self, change: impl FnOnce(&mut Progress)) {
         let mut progress = self.progress();
         change(&mut progress);
-        progress.was_ready |= progress.starting == 0 && progress.behind.is_empty();
+        progress.was_ready |=
+            progress.starting == 0 && progress.behind.is_empty() && !progress.has_no_topics();
         if let Some(gate) = self.gate.get() {
             gate(progress.is_ready());
         }
@@ -147,7 +203,12 @@ impl Readiness {
 
 impl Progress {
     const fn is_ready(&self) -> bool {
-        self.was_ready && self.cut_off == 0
+        self.was_ready && self.cut_off == 0 && self.failed.is_empty() && !self.has_no_topics()
+    }
+
+    /// Returns whether the brokers have answered, and nothing that they have is to be read.
+    const fn has_no_topics(&self) -> bool {
+        matches!(self.topics, Some(Topics { matched: 0, .. }))
     }
 }
 
@@ -171,6 +232,15 @@ impl PublisherReadiness {
         if !self.listed {
             self.listed = true;
             self.readiness.change(|progress| progress.starting -= 1);
+        }
+    }
+
+    /// How many topics there are now.
+    pub(crate) fn topics(&mut self, topics: Topics) {
+        if self.topics != Some(topics) {
+            self.topics = Some(topics);
+            self.readiness
+                .change(|progress| progress.topics = Some(topics));
         }
     }
 

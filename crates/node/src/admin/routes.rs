@@ -7,6 +7,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use super::{AdminState, status};
+use crate::threads::ThreadFailure;
 
 /// Partitions that an answer names; it always has their number.
 const NAMED_PARTITIONS: usize = 100;
@@ -73,6 +74,10 @@ fn metrics(state: &AdminState) -> Answer {
     node.draining.set(u64::from(report.draining));
     let behind = u64::try_from(report.behind.len()).unwrap_or(u64::MAX);
     node.partitions_behind.set(behind);
+    if let Some(topics) = report.topics {
+        node.topics_listed.set(topics.listed);
+        node.topics_matched.set(topics.matched);
+    }
     match state.registry.render() {
         Ok(text) => respond(StatusCode::OK, METRICS, text),
         Err(error) => {
@@ -85,8 +90,13 @@ fn metrics(state: &AdminState) -> Answer {
 
 fn health(state: &AdminState) -> Answer {
     let stuck = state.readiness.stuck(Instant::now());
-    let healthy = stuck.is_empty();
-    let body = json!({ "healthy": healthy, "stuck_publishers": stuck });
+    let failed = state.readiness.report().failed;
+    let healthy = stuck.is_empty() && failed.is_empty();
+    let body = json!({
+        "healthy": healthy,
+        "stuck_publishers": stuck,
+        "failed_threads": failed_threads(&failed),
+    });
     respond(code(healthy), JSON, line(&body))
 }
 
@@ -103,12 +113,24 @@ fn readiness(state: &AdminState, query: Option<&str>) -> Answer {
         "publishers_cut_off": report.cut_off,
         "partitions_behind": report.behind.len(),
         "behind": named,
+        "topics_listed": report.topics.map(|topics| topics.listed),
+        "topics_matched": report.topics.map(|topics| topics.matched),
+        "failed_threads": failed_threads(&report.failed),
+        "reasons": report.reasons(),
     });
     let status = match code(report.ready) {
         StatusCode::SERVICE_UNAVAILABLE if query == Some(SOFT) => StatusCode::NOT_FOUND,
         status => status,
     };
     respond(status, JSON, line(&body))
+}
+
+/// Threads that have ended; there are few.
+fn failed_threads(failed: &[ThreadFailure]) -> serde_json::Value {
+    let failed = failed.iter();
+    failed
+        .map(|failure| json!({ "thread": failure.thread, "cause": failure.cause }))
+        .collect()
 }
 
 fn drain(state: &AdminState) -> Answer {

@@ -49,6 +49,13 @@ fn summary(out: &mut String, state: &AdminState, samples: &Samples<'_>) {
             escape(build.revision)
         ),
     );
+    for reason in report.reasons() {
+        let reason = escape(&reason);
+        put(
+            out,
+            format_args!("<tr><th>not ready</th><td class=\"bad\">{reason}</td></tr>\n"),
+        );
+    }
     let row = |out: &mut String, name: &str, value: String| {
         put(
             out,

@@ -87,6 +87,62 @@ async fn metrics_are_text_and_tell_the_readiness() {
 }
 
 #[tokio::test]
+async fn a_node_without_one_of_its_threads_is_neither_healthy_nor_ready() {
+    let admin = Admin::start().await;
+    let mut publisher = admin.readiness.publisher();
+    publisher.listed();
+    Admin::check(&admin.ask("GET /readyz").await, "200 OK", r#""reasons":[]"#);
+    Admin::check(
+        &admin.ask("GET /healthz").await,
+        "200 OK",
+        r#""failed_threads":[]"#,
+    );
+    admin
+        .readiness
+        .thread_failed(crate::threads::ThreadFailure {
+            thread: "shard-1".to_owned(),
+            cause: "panicked: out of range".to_owned(),
+        });
+    let failed = r#""failed_threads":[{"cause":"panicked: out of range","thread":"shard-1"}]"#;
+    for path in ["/healthz", "/readyz"] {
+        let answer = admin.ask(&format!("GET {path}")).await;
+        Admin::check(&answer, "503 Service Unavailable", failed);
+    }
+    let answer = admin.ask("GET /metrics").await;
+    Admin::check(&answer, "200 OK", "\ntapecast_ready 0\n");
+}
+
+#[tokio::test]
+async fn a_node_that_has_no_topic_to_read_is_not_ready_until_one_appears() {
+    let admin = Admin::start().await;
+    let mut publisher = admin.readiness.publisher();
+    let topics = |matched| ingest::Topics { listed: 7, matched };
+    publisher.topics(topics(0));
+    publisher.listed();
+    let answer = admin.ask("GET /readyz").await;
+    let why = r#""reasons":["no topic matches [[topics]]; the brokers list 7"]"#;
+    Admin::check(&answer, "503 Service Unavailable", why);
+    let answer = admin.ask("GET /metrics").await;
+    Admin::check(&answer, "200 OK", "\ntapecast_topics_matched 0\n");
+    Admin::check(&answer, "200 OK", "\ntapecast_topics_listed 7\n");
+
+    publisher.opened(&"trades".into(), 0);
+    publisher.topics(topics(1));
+    let answer = admin.ask("GET /readyz").await;
+    Admin::check(
+        &answer,
+        "503 Service Unavailable",
+        r#""partitions_behind":1"#,
+    );
+    publisher.caught_up(&"trades".into(), 0);
+    Admin::check(
+        &admin.ask("GET /readyz").await,
+        "200 OK",
+        r#""topics_matched":1"#,
+    );
+}
+
+#[tokio::test]
 async fn a_node_is_ready_only_when_all_partitions_are_caught_up_and_it_does_not_drain() {
     let admin = Admin::start().await;
     let (mut first, mut second) = (admin.readiness.publisher(), admin.readiness.publisher());

@@ -1,14 +1,17 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use hyper::Request;
 use hyper::body::Incoming;
+use metrics::label::ThreadKind;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Api, ROOT};
 use crate::pages;
+use crate::threads::Threads;
 
 /// The thread that answers `/v1`: however many ask for however much, it is one core's work at most.
 pub(crate) struct ApiThread {
@@ -20,19 +23,20 @@ pub(crate) struct ApiThread {
 
 impl ApiThread {
     /// Starts it, with nothing to do.
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start(threads: &Threads) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the runtime of HTTP")?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new()
-            .name("http".into())
-            .spawn(move || {
-                // What comes is the end, however it comes.
-                let _end = runtime.block_on(ended);
-            })
+        let body = move || {
+            // What comes is the end, however it comes.
+            let _end = runtime.block_on(ended);
+            Ok::<_, Infallible>(())
+        };
+        let thread = threads
+            .spawn(ThreadKind::Http, "http", body)
             .context("cannot start the thread of HTTP")?;
         Ok(Self {
             handle,
@@ -62,8 +66,6 @@ impl ApiThread {
     /// Ends it; what was asked and not answered is not any more.
     pub(crate) fn stop(self) {
         drop(self.end);
-        if self.thread.join().is_err() {
-            tracing::error!("the thread of HTTP panicked");
-        }
+        let _ended = self.thread.join();
     }
 }

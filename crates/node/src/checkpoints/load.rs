@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ingest::{IngestConfig, ResumeAt};
@@ -13,11 +14,49 @@ use super::MARK;
 /// Without an answer in time the node starts the other way.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// What the topic has.
+/// What the topic has of partitions that have not been opened yet.
+///
+/// Invariant: a checkpoint is here as long as a partition that it has something of is to be opened, and no
+/// longer. Each partition is opened once, by the publisher that reads it; what nobody opens goes with
+/// the last publisher that has caught up.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    /// Those with a book first: they may have trades that are newer than trades kept alone.
-    pub(crate) checkpoints: Vec<Checkpoint>,
+    /// By topic and partition: those with a book first, which may have trades that are newer than trades
+    /// kept alone.
+    checkpoints: Mutex<ByPartition>,
+}
+
+type ByPartition = HashMap<(Box<str>, i32), Vec<Arc<Checkpoint>>>;
+
+impl Loaded {
+    fn of(checkpoints: Vec<Checkpoint>) -> Self {
+        let mut by_partition = ByPartition::new();
+        for checkpoint in checkpoints.into_iter().map(Arc::new) {
+            for home in checkpoint.homes() {
+                let key = (home.topic.clone(), home.partition);
+                let here = by_partition.entry(key).or_default();
+                // Its book and its trades may be read from the same partition.
+                if !here
+                    .last()
+                    .is_some_and(|last| Arc::ptr_eq(last, &checkpoint))
+                {
+                    here.push(Arc::clone(&checkpoint));
+                }
+            }
+        }
+        Self {
+            checkpoints: Mutex::new(by_partition),
+        }
+    }
+
+    /// Those that have something of a partition, which is opened now.
+    pub(crate) fn take(&self, topic: &str, partition: i32) -> Vec<Arc<Checkpoint>> {
+        let mut all = self
+            .checkpoints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.remove(&(topic.into(), partition)).unwrap_or_default()
+    }
 }
 
 /// Reads the topic, and says in the configuration from where each partition is read then.
@@ -34,7 +73,7 @@ pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointM
             return Loaded::default();
         }
     };
-    let mut loaded = Loaded::default();
+    let mut checkpoints = Vec::new();
     let mut marks = HashMap::new();
     let mut all_sound = true;
     for (key, value) in kept {
@@ -44,7 +83,7 @@ pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointM
             continue;
         }
         match Checkpoint::decode(&value) {
-            Ok(checkpoint) => loaded.checkpoints.push(checkpoint),
+            Ok(checkpoint) => checkpoints.push(checkpoint),
             Err(error) => {
                 all_sound = false;
                 metrics.refused[refusal(error)].inc();
@@ -53,15 +92,18 @@ pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointM
             }
         }
     }
-    loaded
-        .checkpoints
-        .sort_by_key(|checkpoint| checkpoint.book.is_none());
+    checkpoints.sort_by_key(|checkpoint: &Checkpoint| checkpoint.book.is_none());
     if all_sound {
-        config.resume = resumes(&loaded.checkpoints, &marks);
+        config.resume = resumes(&checkpoints, &marks);
     }
-    let (checkpoints, partitions) = (loaded.checkpoints.len(), config.resume.len());
-    tracing::info!(topic, checkpoints, partitions, "checkpoints were read");
-    loaded
+    let (count, partitions) = (checkpoints.len(), config.resume.len());
+    tracing::info!(
+        topic,
+        checkpoints = count,
+        partitions,
+        "checkpoints were read"
+    );
+    Loaded::of(checkpoints)
 }
 
 /// From where each partition has to be read: behind what all checkpoints include. Without its mark,
@@ -136,6 +178,33 @@ mod tests {
                 last,
             },
         }
+    }
+
+    #[test]
+    fn a_checkpoint_is_held_until_each_of_its_partitions_was_opened() {
+        let mut both = checkpoint(1, 0, 70);
+        both.reference = checkpoint(1, 1, 9).trades.map(|trades| trades.home);
+        let other = checkpoint(1, 1, 50);
+        let loaded = Loaded::of(vec![both, other]);
+        let first = loaded.take("t", 0);
+        assert_eq!(first.len(), 1);
+        assert!(loaded.take("t", 0).is_empty(), "it is opened once");
+        assert!(loaded.take("u", 1).is_empty(), "another topic");
+        let second = loaded.take("t", 1);
+        assert_eq!(second.len(), 2);
+        assert!(
+            Arc::ptr_eq(&first[0], &second[0]),
+            "in their order, and not copied"
+        );
+        drop(second);
+        assert_eq!(Arc::strong_count(&first[0]), 1, "nobody else holds it");
+    }
+
+    #[test]
+    fn a_book_and_trades_of_one_partition_are_one_checkpoint() {
+        let mut both = checkpoint(1, 0, 70);
+        both.reference = checkpoint(1, 0, 9).trades.map(|trades| trades.home);
+        assert_eq!(Loaded::of(vec![both]).take("t", 0).len(), 1);
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -5,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ingest::IngestConfig;
 use metrics::CheckpointMetrics;
+use metrics::label::ThreadKind;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -13,6 +15,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use streams::Checkpoint;
 
 use crate::publish::Deliveries;
+use crate::threads::Threads;
 
 /// Checkpoints that wait to be written: a book each, 32 KiB at 1,000 levels a side.
 const JOBS: usize = 64;
@@ -57,6 +60,7 @@ impl Writer {
         create: bool,
         config: &IngestConfig,
         metrics: Arc<CheckpointMetrics>,
+        threads: &Threads,
     ) -> anyhow::Result<SyncSender<Job>> {
         let (sender, jobs) = sync_channel(JOBS);
         let properties = properties(config);
@@ -68,15 +72,14 @@ impl Writer {
             metrics,
             bytes: Vec::new(),
         };
-        std::thread::Builder::new()
-            .name("checkpoints".to_owned())
-            .spawn(move || {
-                if create && let Err(error) = make_topic(&writer.topic, &properties) {
-                    let topic = &writer.topic;
-                    tracing::warn!(topic, %error, "the topic of the checkpoints cannot be made");
-                }
-                writer.run();
-            })?;
+        threads.spawn(ThreadKind::Checkpoints, "checkpoints", move || {
+            if create && let Err(error) = make_topic(&writer.topic, &properties) {
+                let topic = &writer.topic;
+                tracing::warn!(topic, %error, "the topic of the checkpoints cannot be made");
+            }
+            writer.run();
+            Ok::<_, Infallible>(())
+        })?;
         Ok(sender)
     }
 

@@ -26,6 +26,18 @@ impl LogHandle {
     }
 }
 
+#[cfg(test)]
+impl LogHandle {
+    /// One of a log that nobody reads.
+    pub(crate) fn unheard() -> Self {
+        let (_, filter) = reload::Layer::new(EnvFilter::default());
+        Self {
+            filter,
+            recent: Recent::default(),
+        }
+    }
+}
+
 /// Starts the log of a node, on standard error.
 pub(super) fn start(log: &Log) -> anyhow::Result<LogHandle> {
     let filter = EnvFilter::try_new(&log.filter).context("log.level")?;

@@ -2,13 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use super::keys::KEYS;
 use super::mistake::Mistake;
+use super::suggest::nearest;
 use super::value::{Node, Origin, Value};
 
-/// What the name of every variable of ours begins with. Without a double underscore behind it, a
-/// variable is no key: `TAPECAST_DATA`, for example, belongs to the tests.
+/// The prefix of every variable of ours. A variable with it sets a key, or is one of [`RESERVED`], or
+/// comes from Kubernetes; anything else is a mistake, so that a slip does not leave a default in place.
 const PREFIX: &str = "TAPECAST_";
 const SEPARATOR: &str = "__";
+
+/// Variables that are not keys: the path of the file, and those of builds and tests.
+const RESERVED: [&str; 5] = [
+    "TAPECAST_CONFIG",
+    "TAPECAST_REVISION",
+    "TAPECAST_LOADTEST_REVISION",
+    "TAPECAST_BIN",
+    "TAPECAST_DATA",
+];
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +34,9 @@ pub(super) fn overlay(
     variables: &[(String, String)],
     mistakes: &mut Vec<Mistake>,
 ) {
+    for (name, _) in variables {
+        mistakes.extend(unknown(name));
+    }
     let mut ours: Vec<_> = variables
         .iter()
         .filter_map(|(name, value)| Some((name, steps(name)?, value)))
@@ -76,6 +90,80 @@ fn steps(name: &str) -> Option<Vec<Step>> {
         Err(_) => Step::Name(step),
     });
     Some(steps.collect())
+}
+
+/// What is wrong with the name of a variable that has our prefix and sets no key. The value is not
+/// shown, since it may be a secret.
+fn unknown(name: &str) -> Option<Mistake> {
+    let rest = name.strip_prefix(PREFIX)?;
+    if rest.contains(SEPARATOR) || RESERVED.contains(&name) || is_service_link(rest) {
+        return None;
+    }
+    let expected = match proposal(rest) {
+        Some(meant) => format!("there is no such variable; did you mean {meant}?"),
+        None => {
+            "there is no such variable; one that sets a key has two underscores after its section, \
+                 such as TAPECAST_KAFKA__BROKERS"
+                .to_owned()
+        }
+    };
+    Some(Mistake::unknown_variable(name, expected))
+}
+
+/// Returns whether Kubernetes makes such a variable for a Service called `tapecast` or `tapecast-…`:
+/// `TAPECAST_SERVICE_HOST`, `TAPECAST_PORT`, `TAPECAST_PORT_8080_TCP_ADDR` and the like.
+fn is_service_link(rest: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let mut words: Vec<&str> = rest.split('_').collect();
+    if let Some(at) = words.windows(2).position(|two| two[0] == "SERVICE") {
+        return words[at + 1] == "HOST" && words.len() == at + 2 || words[at + 1] == "PORT";
+    }
+    if matches!(words.last(), Some(&("ADDR" | "PROTO")))
+        || words.len() > 3 && words.ends_with(&["PORT"])
+    {
+        words.pop();
+    }
+    match words.as_slice() {
+        [.., "PORT"] => true,
+        [.., "PORT", number, "TCP" | "UDP" | "SCTP"] => is_number(number),
+        _ => false,
+    }
+}
+
+/// The variable that was probably meant, where only its underscores or a few letters are wrong.
+fn proposal(rest: &str) -> Option<String> {
+    let properties = "KAFKA_PROPERTIES_";
+    if let Some(property) = rest.strip_prefix(properties) {
+        return Some(format!("{PREFIX}KAFKA__PROPERTIES__{property}"));
+    }
+    let is_number = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    let numbers: Vec<&str> = rest.split('_').filter(is_number).collect();
+    let wrong: Vec<&str> = rest
+        .split('_')
+        .map(|word| if is_number(&word) { "0" } else { word })
+        .collect();
+    let known: Vec<(String, String)> = KEYS
+        .iter()
+        .map(|key| {
+            let name = key.path.replace("[]", ".0").replace('.', SEPARATOR);
+            let name = name.to_ascii_uppercase();
+            (name.replace(SEPARATOR, "_"), name)
+        })
+        .collect();
+    let flat = nearest(
+        &wrong.join("_"),
+        known.iter().map(|(flat, _)| flat.as_str()),
+    )?;
+    let (_, name) = known.iter().find(|(known, _)| known == flat)?;
+    let mut numbers = numbers.into_iter();
+    let steps: Vec<&str> = name
+        .split(SEPARATOR)
+        .map(|step| match step {
+            "0" => numbers.next().unwrap_or("0"),
+            step => step,
+        })
+        .collect();
+    Some(format!("{PREFIX}{}", steps.join(SEPARATOR)))
 }
 
 /// Sets the value at a path. Where something of another shape is in the way, that stays, and is
@@ -145,4 +233,56 @@ fn show(steps: &[Step]) -> String {
         }
     }
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kubernetes_says_of_a_service_of_our_name_is_no_mistake() {
+        for rest in [
+            "SERVICE_HOST",
+            "SERVICE_PORT",
+            "SERVICE_PORT_HTTP",
+            "PORT",
+            "PORT_8080_TCP",
+            "PORT_8080_TCP_PROTO",
+            "PORT_8080_TCP_PORT",
+            "PORT_8080_TCP_ADDR",
+            "ADMIN_SERVICE_HOST",
+            "ADMIN_PORT_9464_TCP_ADDR",
+        ] {
+            assert!(is_service_link(rest), "{rest}");
+        }
+        for rest in [
+            "KAFKA_BROKERS",
+            "PUBLIC_LISTEN",
+            "PORT_X_TCP",
+            "SERVICE",
+            "",
+        ] {
+            assert!(!is_service_link(rest), "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_variable_is_proposed_with_the_numbers_of_its_items() {
+        for (rest, meant) in [
+            ("KAFKA_BROKERS", "TAPECAST_KAFKA__BROKERS"),
+            ("KAFKA_BROKER", "TAPECAST_KAFKA__BROKERS"),
+            ("TOPICS_3_PATTERN", "TAPECAST_TOPICS__3__PATTERN"),
+            (
+                "INSTRUMENTS_RULES_12_MATCH",
+                "TAPECAST_INSTRUMENTS__RULES__12__MATCH",
+            ),
+            (
+                "KAFKA_PROPERTIES_SASL_PASSWORD",
+                "TAPECAST_KAFKA__PROPERTIES__SASL_PASSWORD",
+            ),
+        ] {
+            assert_eq!(proposal(rest).as_deref(), Some(meant));
+        }
+        assert_eq!(proposal("COLOUR"), None);
+    }
 }

@@ -17,6 +17,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+/// What a session can number; a test compares it with the fan-out's own bound.
+const MOST_STREAMS: i64 = 65_535;
 
 /// What a topic may be called.
 pub(super) const TOPIC: &str =
@@ -111,7 +113,7 @@ pub(super) const KEYS: &[Key] = &[
     // A whole book of 100,000 levels of 20 bytes a side.
     Key {
         path: "kafka.max_record_bytes",
-        kind: Kind::Size(KIB, 64 * MIB),
+        kind: Kind::Size(KIB, 32 * MIB),
         default: Value("4MiB"),
         meaning: "Larger records are refused and counted.",
     },
@@ -458,10 +460,11 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("off"),
         meaning: "The same for one address, or one /64 of IPv6.",
     },
-    // What Binance allows, so that its users can move over.
+    // What Binance allows, so that its users can move over. A session numbers its streams in 16 bits,
+    // and one of the numbers means none.
     Key {
         path: "limits.streams_per_session",
-        kind: Kind::Integer(1, 65_536),
+        kind: Kind::Integer(1, MOST_STREAMS),
         default: Value("1024"),
         meaning: "Streams that a session may have; further ones are refused with `too_many_streams`.",
     },
@@ -664,6 +667,33 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("16"),
         meaning: "Streams that are sent the past at a time; further ones are refused with `busy`. With 0 nobody begins in the past.",
     },
+    // Book, bbo, trades and status of one instrument.
+    Key {
+        path: "history.replays_per_session",
+        kind: Kind::Integer(1, 1024),
+        default: Value("4"),
+        meaning: "How many of them one session may have; further ones are refused with `busy`.",
+    },
+    // Half of all, so that nobody holds them all.
+    Key {
+        path: "history.replays_per_address",
+        kind: Kind::Integer(1, 1024),
+        default: Value("8"),
+        meaning: "How many one address may have, or one /64 of IPv6; further ones are refused with `busy`.",
+    },
+    Key {
+        path: "history.stall_timeout",
+        kind: Kind::Duration(SECOND, HOUR),
+        default: Value("1m"),
+        meaning: "When a client has not read a page of its replay for so long, the replay ends, and the stream goes on like that of a lagging client once it reads.",
+    },
+    // A session of a stock exchange at the pace at which it happened.
+    Key {
+        path: "history.longest",
+        kind: Kind::Duration(SECOND, super::key::LOOKBACK),
+        default: Value("8h"),
+        meaning: "How long a replay may take, whatever its `pace`; then the stream goes on live, like that of a lagging client.",
+    },
     // Most feeds tell a whole book every minute or so; twice as far is looked until there is one.
     Key {
         path: "history.look_back",
@@ -678,11 +708,12 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("64KiB"),
         meaning: "Messages of the past that a session is sent at a time; the next ones are made when these have gone out.",
     },
+    // A few pages ahead; brokers answer a fetch within milliseconds.
     Key {
         path: "history.queue_bytes",
         kind: Kind::Size(KIB, GIB),
-        default: Value("1MiB"),
-        meaning: "Records that wait in the Kafka client of a replay, one fetch (1 MiB) besides.",
+        default: Value("256KiB"),
+        meaning: "Records that wait in the Kafka client of a replay, one fetch of the same size besides (64 KiB to 1 MiB).",
     },
     Key {
         path: "tls.mode",
@@ -785,7 +816,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "auth.keys[].max_streams",
-        kind: Kind::Integer(0, 65_536),
+        kind: Kind::Integer(0, MOST_STREAMS),
         default: None("`limits.streams_per_session`"),
         meaning: "The most streams of a session.",
     },

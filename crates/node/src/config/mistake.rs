@@ -5,7 +5,8 @@ use super::value::{Node, Origin};
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mistake {
-    /// The path of the key, such as `topics[0].pattern`; empty when the file is no TOML.
+    /// The path of the key, such as `topics[0].pattern`; empty when the file is
+    /// no TOML, or a variable has a name that means no key.
     pub(crate) key: String,
     /// What was given, as it would stand in the file; redacted when it is secret.
     pub(crate) value: Option<String>,
@@ -41,6 +42,16 @@ impl Mistake {
             value: None,
             origin: Origin::Default,
             expected: expected.into(),
+        }
+    }
+
+    /// A variable of the environment that sets no key.
+    pub(super) fn unknown_variable(name: &str, expected: String) -> Self {
+        Self {
+            key: String::new(),
+            value: None,
+            origin: Origin::Environment(name.to_owned()),
+            expected,
         }
     }
 

@@ -85,6 +85,31 @@ fn defaults_are_those_of_the_crates_that_work_with_them() {
     assert_eq!(config.fanout.batched_sends, fanout.batched_sends);
 }
 
+/// Each bound is what the code behind it can hold: one more would be a session that never gets an answer,
+/// or a record that stops its partition.
+#[test]
+fn the_largest_value_of_a_key_is_one_that_works() {
+    let largest = |path: &str| match &keys::find(path).unwrap().kind {
+        key::Kind::Integer(_, max) => *max,
+        key::Kind::Size(_, max) => i64::try_from(*max).unwrap(),
+        _ => panic!("{path} is no number"),
+    };
+    let streams = i64::from(fanout::MAX_STREAMS_PER_SESSION);
+    assert_eq!(largest("limits.streams_per_session"), streams);
+    assert_eq!(largest("auth.keys[].max_streams"), streams);
+    let record = i64::try_from(IngestConfig::LARGEST_RECORD).unwrap();
+    assert_eq!(largest("kafka.max_record_bytes"), record);
+    assert_eq!(largest("kafka.threads"), 64);
+    for (path, bits) in [
+        ("limits.sessions", 32),
+        ("limits.inbound_messages_per_second", 22),
+        ("limits.inbound_burst", 22),
+        ("limits.book_levels_per_side", 16),
+    ] {
+        assert!(largest(path) < 1 << bits, "{path}");
+    }
+}
+
 #[test]
 fn flags_come_before_the_environment_before_the_file_before_the_defaults() {
     let file = format!("{LEAST}\n[session]\nping_interval = \"1s\"\npong_timeout = \"1s\"\n");
@@ -126,7 +151,7 @@ fn a_node_can_be_told_everything_by_the_environment() {
         ),
         ("TAPECAST_FANOUT__SHARDS", "3"),
         ("TAPECAST_STREAMS__LOG_BYTES_PER_INSTRUMENT", "8192"),
-        ("TAPECAST_DATA", "not a key"),
+        ("TAPECAST_DATA", "the tests' own"),
         ("PATH", "/bin"),
     ]));
     let config = config(sources);

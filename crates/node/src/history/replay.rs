@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use fanout::{Handover, NoReplay, ReplayOrder, Then, Wanted};
@@ -10,11 +11,14 @@ use super::feed::Feed;
 use super::search::{self, End, Found, POLL};
 use super::tally::Active;
 use crate::clock::now;
+use crate::threads;
 
-/// How often the log may lose its beginning while the start is looked for.
-const ATTEMPTS: u32 = 3;
 /// How long what was told of the log's end is good enough.
 const END_IS_NEW: Duration = Duration::from_secs(1);
+/// How much of a log is left out at its beginning, one attempt after the other: 1 of so many parts. On Kafka
+/// a second attempt is enough, since segments are deleted one at a time; librdkafka's mock broker drops a
+/// batch from a full log with each that comes.
+const MARGINS: [Option<i64>; 5] = [None, None, Some(64), Some(16), Some(4)];
 /// Polls without a record after which it is looked whether what is waited for can still come.
 const POLLS_A_LOOK: u32 = 10;
 
@@ -31,6 +35,8 @@ struct Running<'a> {
     looked: Instant,
     /// When the first record was sent, and its log time.
     began: Option<(Instant, Nanos)>,
+    /// When it has taken as long as it may.
+    ends: Instant,
 }
 
 /// Why gathering messages stops.
@@ -43,13 +49,30 @@ enum Gathered {
     Reached,
 }
 
-/// Replays until the stream is live, or its session has left.
-pub(super) fn run<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
+/// Replays until the stream is live, or its session has left. A panic is an error, and the session is caught
+/// up like one that lagged: it waits for pages that would never come.
+pub(super) fn run<'a>(
+    common: &'a Common,
+    wanted: &'a Wanted,
+    active: Active<'a>,
+) -> Result<(), String> {
+    // The replay is dropped with what it held; the receiver is made of cells, which are whole.
+    let ran = catch_unwind(AssertUnwindSafe(|| replay(common, wanted, active)));
+    ran.map_err(|panic| {
+        common.tally.refuse(ReplayRefusal::Failed);
+        wanted.receiver.break_off(common.settings.stall_timeout);
+        format!("panicked: {}", threads::message(&*panic))
+    })
+}
+
+fn replay<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
     let origin = &wanted.origin;
     match find(common, wanted) {
         Ok(found) => match Running::begin(common, wanted, active, found) {
             Ok(()) => common.tally.complete(),
             Err(End::Left) => {}
+            Err(End::Stalled) => common.tally.refuse(ReplayRefusal::Stalled),
+            Err(End::TooLong) => common.tally.refuse(ReplayRefusal::TooLong),
             Err(end) => {
                 tracing::warn!(instrument = %origin.name, ?end, "a replay broke off");
                 common.tally.refuse(ReplayRefusal::Failed);
@@ -65,8 +88,8 @@ pub(super) fn run<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>
             drop(active);
             wanted.receiver.refuse(why);
         }
-        Err(End::Past(error)) => {
-            tracing::warn!(instrument = %origin.name, %error, "a replay cannot begin");
+        Err(end) => {
+            tracing::warn!(instrument = %origin.name, ?end, "a replay cannot begin");
             common.tally.refuse(ReplayRefusal::Failed);
             drop(active);
             wanted.receiver.refuse(NoReplay::Unreadable);
@@ -74,15 +97,16 @@ pub(super) fn run<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>
     }
 }
 
+/// Looks for the start. Where the log loses its beginning faster than it is read from there, the search
+/// begins further and further from it; what lies before is as good as gone.
 fn find(common: &Common, wanted: &Wanted) -> Result<Found, End> {
-    let mut found = search::find(common, wanted);
-    for _ in 1..ATTEMPTS {
+    for margin in MARGINS {
+        let found = search::find(common, wanted, margin);
         if !matches!(found, Err(End::Past(PastError::Gone))) {
-            break;
+            return found;
         }
-        found = search::find(common, wanted);
     }
-    found
+    Err(End::No(NoReplay::TooEarly(None)))
 }
 
 impl<'a> Running<'a> {
@@ -104,9 +128,10 @@ impl<'a> Running<'a> {
             handover: None,
             looked: Instant::now(),
             began: None,
+            ends: Instant::now() + common.settings.longest,
         };
         let ran = running.run();
-        if matches!(ran, Err(End::Past(_))) {
+        if matches!(ran, Err(End::Past(_) | End::TooLong)) {
             running.send(Then::More)?;
             running.wait_for_asking()?;
             let position = running.found.replay.position();
@@ -141,6 +166,9 @@ impl<'a> Running<'a> {
         loop {
             if self.has_reached() {
                 return Ok(Gathered::Reached);
+            }
+            if Instant::now() >= self.ends {
+                return Err(End::TooLong);
             }
             if self.found.replay.pending() >= self.common.settings.page_bytes {
                 return Ok(Gathered::Page);
@@ -224,7 +252,8 @@ impl<'a> Running<'a> {
             return Ok(true);
         }
         if self.found.replay.pending() == 0 {
-            self.hear(wait)?;
+            let left = self.ends.saturating_duration_since(Instant::now());
+            self.hear(wait.min(left))?;
         }
         Ok(false)
     }
@@ -251,8 +280,7 @@ impl<'a> Running<'a> {
             anew: self.found.anew,
         })?;
         while self.handover.is_none() {
-            let order = self.wanted.receiver.wait()?;
-            self.obey(order);
+            self.wait_for_order()?;
         }
         Ok(())
     }
@@ -303,9 +331,20 @@ impl<'a> Running<'a> {
 
     fn wait_for_asking(&mut self) -> Result<(), End> {
         while !self.asked {
-            let order = self.wanted.receiver.wait()?;
-            self.obey(order);
+            self.wait_for_order()?;
         }
+        Ok(())
+    }
+
+    /// Waits for the session, which takes a page as soon as its socket has room.
+    ///
+    /// One that does not is not told: the end of its replay is what it finds once it has taken the page.
+    fn wait_for_order(&mut self) -> Result<(), End> {
+        let order = self
+            .wanted
+            .receiver
+            .order(self.common.settings.stall_timeout)?;
+        self.obey(order.ok_or(End::Stalled)?);
         Ok(())
     }
 

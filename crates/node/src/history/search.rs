@@ -31,6 +31,10 @@ pub(super) enum End {
     No(NoReplay),
     /// The log cannot be read.
     Past(PastError),
+    /// The client does not read what it was sent.
+    Stalled,
+    /// It has taken as long as a replay may.
+    TooLong,
 }
 
 /// A replay that stands right before its start.
@@ -64,8 +68,8 @@ struct Look {
     read_to: Seq,
 }
 
-/// Reads up to right before the start.
-pub(super) fn find(common: &Common, wanted: &Wanted) -> Result<Found, End> {
+/// Reads up to right before the start, in a log of which that part is left out at the beginning.
+pub(super) fn find(common: &Common, wanted: &Wanted, margin: Option<i64>) -> Result<Found, End> {
     let partition = &wanted.origin.partition;
     let past = Past::open(
         &common.ingest,
@@ -74,6 +78,8 @@ pub(super) fn find(common: &Common, wanted: &Wanted) -> Result<Found, End> {
         common.settings.queue_bytes,
     )?;
     let (first, end) = past.ends()?;
+    let left_out = margin.map_or(0, |part| (end.0 - first.0) / part);
+    let first = Seq(first.0 + left_out);
     let search = Search {
         common,
         wanted,

@@ -1,51 +1,91 @@
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fanout::Asker;
 use metrics::HistoryMetrics;
 use metrics::label::ReplayRefusal;
 
-/// Counts replays, and how many there are.
+/// How many replays there may be at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) all: usize,
+    pub(super) per_session: usize,
+    pub(super) per_address: usize,
+}
+
+/// Counts replays: how many there are in all, of each session and of each address.
 ///
-/// Cells have one writer; replays are several, and take turns here: once a page each.
+/// Invariants:
+/// - None of the three is above its bound, so nobody holds all replays however long theirs take.
+/// - Cells have one writer; replays are several, and take turns here: once a page each.
 pub(super) struct Tally {
     metrics: Arc<HistoryMetrics>,
-    active: Mutex<usize>,
-    most: usize,
+    active: Mutex<Counts>,
+    bounds: Bounds,
+}
+
+/// Replays under way. Only those who have some are in the maps: no more than there are replays.
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    sessions: HashMap<u64, usize>,
+    addresses: HashMap<IpAddr, usize>,
 }
 
 /// A replay that is under way.
-pub(super) struct Active<'a>(&'a Tally);
+pub(super) struct Active<'a> {
+    tally: &'a Tally,
+    asker: Asker,
+}
 
 impl Tally {
-    pub(super) const fn new(metrics: Arc<HistoryMetrics>, most: usize) -> Self {
+    pub(super) fn new(metrics: Arc<HistoryMetrics>, bounds: Bounds) -> Self {
         Self {
             metrics,
-            active: Mutex::new(0),
-            most,
+            active: Mutex::default(),
+            bounds,
         }
     }
 
-    /// Whether there may be one more, and then there is.
-    pub(super) fn begin(&self) -> bool {
+    /// Returns whether there may be one more of that client, and then there is.
+    pub(super) fn begin(&self, asker: &Asker) -> bool {
+        let asker = by_network(asker);
         let mut active = self.lock();
-        if *active >= self.most {
-            self.metrics.refused[ReplayRefusal::Busy].inc();
+        let refusal = if active.all >= self.bounds.all {
+            Some(ReplayRefusal::Busy)
+        } else if count(&active.sessions, asker.session) >= self.bounds.per_session
+            || count(&active.addresses, asker.address) >= self.bounds.per_address
+        {
+            Some(ReplayRefusal::TooMany)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            self.metrics.refused[refusal].inc();
             return false;
         }
-        *active += 1;
+        active.all += 1;
+        add(&mut active.sessions, asker.session);
+        add(&mut active.addresses, asker.address);
         self.metrics.started.inc();
-        self.metrics.active.set(*active as u64);
+        self.metrics.active.set(active.all as u64);
         true
     }
 
     /// One that has begun ends when this is dropped.
-    pub(super) const fn active(&self) -> Active<'_> {
-        Active(self)
+    pub(super) const fn active(&self, asker: Asker) -> Active<'_> {
+        Active { tally: self, asker }
     }
 
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self, asker: &Asker) {
+        let asker = by_network(asker);
         let mut active = self.lock();
-        *active = active.saturating_sub(1);
-        self.metrics.active.set(*active as u64);
+        active.all = active.all.saturating_sub(1);
+        subtract(&mut active.sessions, asker.session);
+        subtract(&mut active.addresses, asker.address);
+        self.metrics.active.set(active.all as u64);
     }
 
     pub(super) fn refuse(&self, why: ReplayRefusal) {
@@ -63,14 +103,115 @@ impl Tally {
         self.metrics.completed.inc();
     }
 
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        // A number is whole also after a panic.
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        // The counts are whole also after a panic.
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client of IPv6 has a /64, as for the limits of connections.
+fn by_network(asker: &Asker) -> Asker {
+    let address = asker.address.map(|address| match address {
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => IpAddr::V4(mapped),
+            None => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        },
+        address => address,
+    });
+    Asker { address, ..*asker }
+}
+
+fn count<K: Hash + Eq>(counts: &HashMap<K, usize>, key: Option<K>) -> usize {
+    let count = key.and_then(|key| counts.get(&key));
+    count.copied().unwrap_or(0)
+}
+
+fn add<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: Option<K>) {
+    if let Some(key) = key {
+        *counts.entry(key).or_default() += 1;
+    }
+}
+
+fn subtract<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: Option<K>) {
+    let Some(key) = key else {
+        return;
+    };
+    if let Some(count) = counts.get_mut(&key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(&key);
+        }
     }
 }
 
 impl Drop for Active<'_> {
     fn drop(&mut self) {
-        self.0.end();
+        self.tally.end(&self.asker);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        all: 6,
+        per_session: 2,
+        per_address: 4,
+    };
+
+    fn asker(session: u64, address: &str) -> Asker {
+        Asker {
+            session: Some(session),
+            address: Some(address.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn nobody_holds_all_replays() {
+        let tally = Tally::new(Arc::default(), BOUNDS);
+        let greedy = |session| asker(session, "10.0.0.1");
+        assert!(tally.begin(&greedy(1)) && tally.begin(&greedy(1)));
+        assert!(!tally.begin(&greedy(1)), "as many as a session may have");
+        assert!(tally.begin(&greedy(2)) && tally.begin(&greedy(3)));
+        assert!(!tally.begin(&greedy(4)), "as many as an address may have");
+        let other = asker(5, "10.0.0.2");
+        assert!(tally.begin(&other) && tally.begin(&other));
+        assert!(
+            !tally.begin(&asker(6, "10.0.0.3")),
+            "as many as the node has"
+        );
+        let refused = &tally.metrics.refused;
+        assert_eq!(refused[ReplayRefusal::TooMany].get(), 2);
+        assert_eq!(refused[ReplayRefusal::Busy].get(), 1);
+
+        drop(tally.active(greedy(1)));
+        assert!(tally.begin(&greedy(1)), "one of its own has ended");
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client() {
+        let bounds = Bounds {
+            per_address: 1,
+            ..BOUNDS
+        };
+        let tally = Tally::new(Arc::default(), bounds);
+        assert!(tally.begin(&asker(1, "2001:db8::1")));
+        assert!(!tally.begin(&asker(2, "2001:db8::2:2")));
+        assert!(tally.begin(&asker(3, "2001:db8:0:1::1")));
+        assert!(tally.begin(&asker(4, "10.0.0.1")));
+        assert!(!tally.begin(&asker(5, "::ffff:10.0.0.1")));
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_those_who_have_none() {
+        let tally = Tally::new(Arc::default(), BOUNDS);
+        for session in 0..100 {
+            let asker = asker(session, "10.0.0.1");
+            assert!(tally.begin(&asker));
+            drop(tally.active(asker));
+        }
+        let active = tally.lock();
+        assert!(active.all == 0 && active.sessions.is_empty() && active.addresses.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ingest::{Outcome, Progress};
+use ingest::{BrokerTrouble, Outcome, Progress};
 use market::{Nanos, State};
 use metrics::label::{BookState, BrokerError, CatchUp, DecodeOutcome, Encoding, EventOutcome};
 use metrics::{IngestMetrics, PartitionMetrics, PublisherMetrics, TopicMetrics};
@@ -41,8 +41,10 @@ impl IngestCounts {
     pub(super) fn show(&mut self, progress: &Progress, now: Nanos) {
         self.metrics
             .partitions_assigned
-            .set(progress.partitions.len() as u64);
-        self.metrics.broker_errors[BrokerError::Other].set_total(progress.client_errors);
+            .set(progress.partitions.iter().filter(|one| !one.gone).count() as u64);
+        for (trouble, count) in BrokerTrouble::ALL.into_iter().zip(progress.troubles) {
+            self.metrics.broker_errors[broker_error(trouble)].set_total(count);
+        }
         self.metrics.reconnects.set_total(progress.new_clients);
         let mut totals: HashMap<&Arc<str>, TopicTotals> = HashMap::new();
         for partition in &progress.partitions {
@@ -51,13 +53,18 @@ impl IngestCounts {
             for (total, count) in topic.outcomes.iter_mut().zip(partition.outcomes) {
                 *total += count;
             }
-            let cells = self
-                .partitions
-                .entry((Arc::clone(&partition.topic), partition.partition))
-                .or_insert_with(|| {
-                    self.metrics
-                        .partition(&partition.topic, partition.partition)
-                });
+            let key = (Arc::clone(&partition.topic), partition.partition);
+            if partition.gone {
+                // It has no lag any more; what was read of it stays counted with its topic.
+                if self.partitions.remove(&key).is_some() {
+                    self.metrics.forget_partition(&key.0, key.1);
+                }
+                continue;
+            }
+            let cells = self.partitions.entry(key).or_insert_with(|| {
+                self.metrics
+                    .partition(&partition.topic, partition.partition)
+            });
             let lag = partition.lag();
             cells.lag_records.set(lag);
             let age = if lag == 0 {
@@ -123,6 +130,22 @@ pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, 
         let label = encoding_label(encoding);
         metrics.encoded_messages[label].set_total(encoded.messages);
         metrics.encoded_bytes[label].set_total(encoded.bytes);
+    }
+}
+
+const fn broker_error(trouble: BrokerTrouble) -> BrokerError {
+    match trouble {
+        BrokerTrouble::Transport => BrokerError::Transport,
+        BrokerTrouble::Resolve => BrokerError::Resolve,
+        BrokerTrouble::Timeout => BrokerError::Timeout,
+        BrokerTrouble::Auth => BrokerError::Auth,
+        BrokerTrouble::Authorization => BrokerError::Authorization,
+        BrokerTrouble::Tls => BrokerError::Tls,
+        BrokerTrouble::UnknownTopic => BrokerError::UnknownTopic,
+        BrokerTrouble::Unsupported => BrokerError::Unsupported,
+        BrokerTrouble::Corrupt => BrokerError::Corrupt,
+        BrokerTrouble::Fatal => BrokerError::Fatal,
+        BrokerTrouble::Other => BrokerError::Other,
     }
 }
 

@@ -13,7 +13,7 @@ use super::raw::Raw;
 use super::screen::{Screen, Whole};
 use super::terminal::Terminal;
 use super::verdict::Verdict;
-use super::watched::{Phase, Stream, Watched, Whose};
+use super::watched::{Phase, Stream, Watched, Whose, is_data};
 use super::{json, plain};
 use crate::clock::now;
 
@@ -199,9 +199,7 @@ impl Tail {
             Event::Reconnecting { cause, .. } => {
                 self.link = (format!("reconnecting: {cause}"), false);
             }
-            Event::Book(_) | Event::Bbo(_) | Event::Trades(_) | Event::Status(_) => {
-                self.messages += 1;
-            }
+            other if is_data(other) => self.messages += 1,
             _ => {}
         }
         if let Some(id) = event.subscription()

@@ -17,7 +17,7 @@ use super::plain;
 use super::screen::{Screen, Whole, plain_text};
 use super::terminal::Extent;
 use super::verdict::Verdict;
-use super::watched::{Stream, Watched, Whose};
+use super::watched::{Stream, Watched, Whose, is_data};
 
 const NAME: &str = "BINANCE:BTC-USDT";
 const DEPTH: Depth = Depth::D10;
@@ -32,6 +32,8 @@ struct Fed {
     notices: Vec<Notice>,
     book: Book,
     seq: i64,
+    /// Data messages, as `--count` counts them.
+    counted: u64,
 }
 
 impl Fed {
@@ -56,7 +58,93 @@ impl Fed {
             notices: Vec::new(),
             book: Book::new(),
             seq: 100,
+            counted: 0,
         }
+    }
+
+    /// Connected, and subscribed to one channel alone.
+    fn following(channel: Channel) -> Self {
+        let mut fed = Self::new();
+        let now = Instant::now();
+        let endpoint = Endpoint::parse("ws://127.0.0.1:8080/ws").unwrap();
+        fed.session = Session::new(Config::default(), [endpoint], Some(1), now);
+        fed.watched[0].streams.clear();
+        let id = SubscriptionId(7);
+        let subscription = Subscription::new(channel, NAME);
+        fed.session.subscribe(now, id, &subscription).unwrap();
+        fed.watched[0].streams.push(Stream::new(id, channel));
+        fed.session.on_connected(now);
+        let stream = StreamKey::new(channel, InstrumentName::parse(NAME).unwrap());
+        let view = stream.view();
+        fed.answer(vec![Ok(Subscribed {
+            stream,
+            view,
+            ..subscribed(channel)
+        })]);
+        fed
+    }
+
+    /// The first message of a channel that is followed alone.
+    fn message(&mut self, channel: Channel) {
+        let view = StreamKey::new(channel, InstrumentName::parse(NAME).unwrap()).view();
+        let head = Head {
+            view,
+            ..self.head(channel, -1)
+        };
+        let level = Level::new(6_183_763, 1);
+        let mut out = Vec::new();
+        match channel {
+            Channel::Book => {
+                self.book.set(market::Side::Bid, level);
+                let (bids, asks) = (self.book.bids().iter(), self.book.asks().iter());
+                let checksum = self.book.checksum();
+                sbe::book_snapshot(&mut out, &head, checksum, 0, 1, bids, asks).unwrap();
+            }
+            Channel::Bbo => {
+                let bbo = market::Bbo {
+                    bid: Some(level),
+                    ask: None,
+                };
+                sbe::bbo(&mut out, &head, &bbo);
+            }
+            Channel::Trades => sbe::trades(&mut out, &head, [].into_iter()).unwrap(),
+            Channel::Ticker => {
+                let ticker = wire::Ticker {
+                    open: None,
+                    high: None,
+                    low: None,
+                    last: None,
+                    volume: None,
+                    vwap: None,
+                    change: None,
+                    trades: 0,
+                };
+                sbe::ticker(&mut out, &head, &ticker);
+            }
+            Channel::Bars => {
+                let bar = wire::Bar {
+                    interval: 60,
+                    open_time: NOW,
+                    open: Price(1),
+                    high: Price(1),
+                    low: Price(1),
+                    close: Price(1),
+                    volume: Size(1),
+                    trades: 1,
+                    closed: false,
+                };
+                sbe::bar(&mut out, &head, &bar);
+            }
+            Channel::Status => {
+                let status = wire::Status {
+                    channel,
+                    state: market::State::Live,
+                    reason: market::Reason::None,
+                };
+                sbe::status(&mut out, &head, &status);
+            }
+        }
+        self.feed(&out);
     }
 
     /// Connected, subscribed, and the book is there.
@@ -149,6 +237,7 @@ impl Fed {
 
     fn see(&mut self) {
         while let Some(event) = self.session.poll_event() {
+            self.counted += u64::from(is_data(&event));
             for one in &mut self.watched {
                 one.take(&event);
                 one.count(&self.session);
@@ -375,4 +464,16 @@ fn every_event_is_an_object_of_its_own() {
     assert_eq!(kinds, expected);
     let summary: serde_json::Value = serde_json::from_str(&fed.verdict().to_json()).unwrap();
     assert_eq!(summary["messages"], 3);
+}
+
+/// A stream of any channel ends `tail --count`, where its messages come live or from the past.
+#[test]
+fn every_data_message_counts_on_every_channel() {
+    for channel in Channel::ALL {
+        let mut fed = Fed::following(channel);
+        let before = fed.counted;
+        fed.message(channel);
+        assert_eq!(fed.counted, before + 1, "{}", channel.name());
+        assert_eq!(fed.watched[0].seq, Seq(fed.seq), "{}", channel.name());
+    }
 }

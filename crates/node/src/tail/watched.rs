@@ -48,6 +48,26 @@ impl<'a> Whose<'a> {
     }
 }
 
+/// Returns whether the event is a data message of its stream, as `--count` counts them, on every channel.
+pub(super) const fn is_data(event: &Event) -> bool {
+    head_of(event).is_some()
+}
+
+/// The position and times of a data message; `None` for other events.
+///
+/// Heartbeats, lags and the end of a replay have a head too, but carry no market data.
+const fn head_of(event: &Event) -> Option<&wire::Head> {
+    match event {
+        Event::Book(update) => Some(&update.head),
+        Event::Bbo(update) => Some(&update.head),
+        Event::Trades(update) => Some(&update.head),
+        Event::Ticker(update) => Some(&update.head),
+        Event::Bar(update) => Some(&update.head),
+        Event::Status(update) => Some(&update.head),
+        _ => None,
+    }
+}
+
 /// One subscription.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -116,12 +136,8 @@ impl Watched {
         let Some(id) = event.subscription() else {
             return;
         };
-        match event {
-            Event::Book(update) => self.moved(&update.head),
-            Event::Trades(update) => self.moved(&update.head),
-            Event::Bbo(update) => self.moved(&update.head),
-            Event::Status(update) => self.moved(&update.head),
-            _ => {}
+        if let Some(head) = head_of(event) {
+            self.moved(head);
         }
         match event {
             Event::Trades(update) => self.print(update),
@@ -146,7 +162,8 @@ impl Watched {
             }
             _ => {}
         }
-        if matches!(event, Event::Book(_) | Event::Bbo(_) | Event::Trades(_)) {
+        // A status says how far to trust the data, and is none itself.
+        if is_data(event) && !matches!(event, Event::Status(_)) {
             stream.broken = None;
             stream.phase = Phase::Open;
         }

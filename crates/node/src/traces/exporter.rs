@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use metrics::TraceMetrics;
+use metrics::label::ThreadKind;
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
 use super::{Follower, Spans, TraceSettings};
+use crate::threads::Threads;
 
 /// Spans that wait for the collector: about 2 MiB of them, the traces of some hundred records.
 const QUEUE: usize = 4096;
@@ -40,6 +43,7 @@ impl Exporter {
         settings: &TraceSettings,
         public: SocketAddr,
         metrics: Arc<TraceMetrics>,
+        threads: &Threads,
     ) -> anyhow::Result<Option<Self>> {
         let Some(endpoint) = &settings.endpoint else {
             return Ok(None);
@@ -73,9 +77,12 @@ impl Exporter {
             dropped,
             complained: None,
         };
-        let thread = std::thread::Builder::new()
-            .name("traces".to_owned())
-            .spawn(move || runtime.block_on(telling.run(&told)))
+        let body = move || {
+            runtime.block_on(telling.run(&told));
+            Ok::<_, Infallible>(())
+        };
+        let thread = threads
+            .spawn(ThreadKind::Traces, "traces", body)
             .context("cannot start the thread of the traces")?;
         Ok(Some(Self {
             spans,

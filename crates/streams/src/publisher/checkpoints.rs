@@ -114,10 +114,10 @@ impl Instrument {
         checkpoint: &Checkpoint,
         now: Nanos,
     ) -> Result<(), NotRestored> {
-        let home = |saved: &SavedHome| {
+        let home = |saved: &SavedHome, last: &SavedPlace| {
             saved
                 .is(partition)
-                .then(|| Home::heard(index, partition, saved.heard))
+                .then(|| Home::heard(index, partition, saved.heard, last.log_time))
         };
         let is_of = |saved: &SavedHome| saved.is(partition);
         if !checkpoint.homes().any(is_of) {
@@ -134,7 +134,9 @@ impl Instrument {
         let mut main_epoch = None;
         let trades = checkpoint.trades.as_ref();
         let trades = trades.filter(|_| self.trades.home.is_none());
-        if let Some((part, home)) = trades.and_then(|part| Some((part, home(&part.home)?))) {
+        if let Some((part, home)) =
+            trades.and_then(|part| Some((part, home(&part.home, &part.last)?)))
+        {
             let epoch = home.epoch(exponents);
             self.trades.home = Some(home);
             self.trades.begin(epoch, part.last.place(now));
@@ -148,13 +150,19 @@ impl Instrument {
             main_epoch = checkpoint.book.is_none().then_some(epoch);
         }
         let book = checkpoint.book.as_ref();
-        if let Some((part, home)) = book.and_then(|part| Some((part, home(&part.home)?))) {
+        if let Some((part, home)) =
+            book.and_then(|part| Some((part, home(&part.home, &part.last)?)))
+        {
             let epoch = home.epoch(exponents);
             self.book.restore(epoch, part, now)?;
             self.book.home = Some(home);
             main_epoch = Some(epoch);
         }
-        if let Some(home) = checkpoint.reference.as_ref().and_then(home) {
+        if let Some(home) = checkpoint
+            .reference
+            .as_ref()
+            .and_then(|saved| home(saved, &checkpoint.status.last))
+        {
             self.set_reference(home);
         }
         if let Some(epoch) = main_epoch {

@@ -159,14 +159,27 @@ impl Instrument {
         }
     }
 
+    pub(super) const fn home_mut(&mut self, channel: Channel) -> Option<&mut Home> {
+        match channel {
+            Channel::Trades => self.trades.home.as_mut(),
+            Channel::Status => self.reference.as_mut(),
+            _ => self.book.home.as_mut(),
+        }
+    }
+
     /// Whether a record of the channel's home is news.
-    pub(super) fn hear(&mut self, channel: Channel, seq: Seq) -> bool {
-        let home = match channel {
-            Channel::Trades => &mut self.trades.home,
-            Channel::Status => &mut self.reference,
-            _ => &mut self.book.home,
-        };
-        home.as_mut().is_some_and(|home| home.hear(seq))
+    pub(super) fn hear(&mut self, channel: Channel, at: At) -> bool {
+        let home = self.home_mut(channel);
+        home.is_some_and(|home| home.hear(at))
+    }
+
+    /// A partition no longer exists.
+    pub(super) fn give_up(&mut self, index: u32) {
+        for channel in [Channel::Book, Channel::Trades, Channel::Status] {
+            if let Some(home) = self.home_mut(channel).filter(|home| home.is(index)) {
+                home.give_up();
+            }
+        }
     }
 
     /// Whether the channel is read from this partition.
@@ -378,7 +391,7 @@ impl Instrument {
         self.ledger.refused += 1;
         let place = Place::of(at, None, now);
         let may_be = |instrument: &mut Self, channel: Channel| {
-            instrument.lives_in(channel, at.partition) && instrument.hear(channel, at.seq)
+            instrument.lives_in(channel, at.partition) && instrument.hear(channel, at)
         };
         if scope != Scope::Trades && may_be(self, Channel::Book) {
             let effect = self.book.bad_record(&self.identity, &place, desk);

@@ -2,6 +2,7 @@ use market::{Channel, Seq};
 
 use super::instrument::Instrument;
 use crate::PartitionIdentity;
+use crate::place::At;
 
 /// The partitions that are read, by the index that ingest gave them.
 #[derive(Debug, Default)]
@@ -62,24 +63,38 @@ impl Partitions {
     }
 
     /// Whether the instrument's channel may be read from this partition: none when it is its home
-    /// already, and the partition when it becomes that.
+    /// already, and the partition with what stands before the first record that counts when it
+    /// becomes that.
     ///
-    /// The first partition that brings it is its home. Where two bring it, the one that comes
-    /// first by topic and number wins, so that all nodes end with the same; the other's records
-    /// are refused.
+    /// The first partition that brings it is its home until [`Home::yields_to`] another; until then
+    /// the other's records are skipped.
+    ///
+    /// [`Home::yields_to`]: super::home::Home::yields_to
     pub(super) fn claim(
         &self,
-        index: u32,
-        instrument: &Instrument,
+        at: At,
+        instrument: &mut Instrument,
         channel: Channel,
-    ) -> Result<Option<&Partition>, Unwanted> {
-        let here = self.get(index).ok_or(Unwanted::NotOpened(index))?;
-        match instrument.home(channel) {
-            Some(home) if home.is(index) => Ok(None),
-            Some(home) if !home.yields_to(&here.identity) => Err(Unwanted::OtherPartition {
-                channel: channel.name(),
-            }),
-            _ => Ok(Some(here)),
+    ) -> Result<Option<(&Partition, Seq)>, Unwanted> {
+        let here = self.get(at.partition);
+        let here = here.ok_or(Unwanted::NotOpened(at.partition))?;
+        let Some(home) = instrument.home_mut(channel) else {
+            return Ok(Some((here, here.base)));
+        };
+        if home.is(at.partition) {
+            return Ok(None);
         }
+        if !home.yields_to(&here.identity, at) {
+            return Err(Unwanted::OtherPartition {
+                channel: channel.name(),
+            });
+        }
+        // Its records so far may have been skipped: the stream begins with this one.
+        let base = if home.has_skipped_others() {
+            here.base.max(Seq(at.seq.0 - 1))
+        } else {
+            here.base
+        };
+        Ok(Some((here, base)))
     }
 }

@@ -206,3 +206,99 @@ fn a_name_twice_is_one_instrument() {
     assert!(publisher.join(id, None, Nanos(0)).is_none());
     assert!(publisher.watched() == 0 && publisher.take_changed().is_empty());
 }
+
+/// The topic was deleted, and its producers write to another one that comes after it by name.
+#[test]
+fn an_instrument_whose_partition_is_gone_moves_to_the_next_that_brings_it() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    node.read(&of(A, 0, 3, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.read(&of(A, 0, 4, trade("1")));
+    let elsewhere = of(A, 1, 7, delta(Some((1, 2)), &[(5, 5)], &[]));
+    let refused = Some(Unwanted::OtherPartition { channel: "book" });
+    assert_eq!(refusal(&mut node, &elsewhere), refused);
+    node.publisher.close(0);
+    node.read(&of(A, 1, 8, whole(Some(1), &[(2, 2)], &[(9, 1)])));
+    node.read(&of(A, 1, 9, trade("2")));
+    node.check()?;
+    node.check_trades()?;
+    let epoch = identity(1, 0).epoch(market::Exponents::default());
+    let book = node.witness(A, Channel::Book);
+    assert_eq!(book.mine.unwrap().epoch, epoch);
+    assert_eq!(book.book.bids.get(&2), Some(&2));
+    let status = node.witness(A, Channel::Status);
+    assert_eq!(status.state.unwrap().0, State::Live);
+    Ok(())
+}
+
+/// A partition that was hidden for a while and comes back is not given up.
+#[test]
+fn a_partition_that_brings_records_again_is_not_gone() {
+    let mut node = Node::new(settings());
+    node.read(&of(A, 0, 3, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.publisher.close(0);
+    let again = of(A, 0, 4, delta(Some((1, 2)), &[(2, 2)], &[]));
+    assert_eq!(refusal(&mut node, &again), None);
+    let refused = refusal(&mut node, &of(A, 1, 5, delta(Some((2, 3)), &[(5, 5)], &[])));
+    assert_eq!(refused, Some(Unwanted::OtherPartition { channel: "book" }));
+}
+
+/// The topic got more partitions, or its producers another topic, and the old one is still there.
+#[test]
+fn an_instrument_that_goes_on_elsewhere_moves_once_its_partition_has_been_silent_for_a_minute()
+-> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    // Records are 0.7 s apart: offset 100 is 69 s after offset 1.
+    node.read(&of(A, 0, 1, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    let elsewhere = |offset| of(A, 1, offset, whole(Some(1), &[(2, 2)], &[(9, 1)]));
+    let refused = Some(Unwanted::OtherPartition { channel: "book" });
+    assert_eq!(refusal(&mut node, &elsewhere(200)), refused, "one alone");
+    for offset in 2..18 {
+        assert_eq!(refusal(&mut node, &elsewhere(offset + 200)), refused);
+        if offset == 10 {
+            let here = of(A, 0, 2, delta(Some((1, 2)), &[(3, 3)], &[]));
+            assert_eq!(refusal(&mut node, &here), None, "it is alive");
+        }
+    }
+    for offset in 218..227 {
+        assert_eq!(refusal(&mut node, &elsewhere(offset)), refused);
+    }
+    node.read(&elsewhere(227));
+    node.check()?;
+    let epoch = identity(1, 0).epoch(market::Exponents::default());
+    let book = node.witness(A, Channel::Book).mine.unwrap();
+    assert_eq!((book.epoch, book.seq), (epoch, Seq(227)));
+    Ok(())
+}
+
+/// Where it ends does not depend on which of two partitions is read first.
+#[test]
+fn the_partition_that_an_instrument_ends_with_is_that_of_the_log() {
+    let whole = || whole(Some(1), &[(1, 1)], &[(9, 1)]);
+    // In the first log both go on; in the second 0 ends long before 1; in the third 1 before 0.
+    for (zero, one, ends_with) in [(0..400, 0..400, 0), (0..40, 0..400, 1), (0..400, 0..40, 0)] {
+        let zero: Vec<_> = zero.map(|offset| of(A, 0, offset, whole())).collect();
+        let one: Vec<_> = one.map(|offset| of(A, 1, offset, whole())).collect();
+        let mut mixed = Vec::new();
+        for at in 0..400 {
+            mixed.extend(zero.get(at).cloned());
+            mixed.extend(one.get(at).cloned());
+        }
+        for log in [
+            [zero.clone(), one.clone()].concat(),
+            [one.clone(), zero.clone()].concat(),
+            mixed,
+        ] {
+            let mut node = Node::new(settings());
+            node.watch_all().unwrap();
+            for entry in &log {
+                node.read(entry);
+            }
+            node.check().unwrap();
+            let epoch = identity(ends_with, 0).epoch(market::Exponents::default());
+            let book = node.witness(A, Channel::Book).mine.unwrap();
+            assert_eq!(book.epoch, epoch, "{ends_with}");
+        }
+    }
+}

@@ -60,7 +60,7 @@ background = "black"
             r#"kafka.brokers = "kafka" (line 5): HOST:PORT, or several with commas, such as "kafka:9092""#,
             r#"kafka.start = "latest" (line 6): "earliest", or a duration to look back of at most "31d""#,
             "kafka.threads = 0 (line 7): an integer from 1 to 64",
-            r#"kafka.max_record_bytes = "4MB" (line 8): a size from "1KiB" to "64MiB" (bytes, KiB, MiB, GiB)"#,
+            r#"kafka.max_record_bytes = "4MB" (line 8): a size from "1KiB" to "32MiB" (bytes, KiB, MiB, GiB)"#,
             r#"topics[0].pattern = "trades-(" (line 10): a regular expression, such as "trades-.*"; unclosed group"#,
             r#"topics[0].format = "json" (line 11): "tapecast" or "cryptofeed" or "binance" or "kraken" or "okx" or "bybit" or "coinbase" or "deribit" or "mapped" or "tardis""#,
             r#"limits.sessions = "many" (line 13): an integer from 1 to 1000000"#,
@@ -89,6 +89,30 @@ fn a_mistake_of_the_environment_or_a_flag_says_where_it_is() {
             r#"0.listen = "x" (TAPECAST_0__LISTEN): there is no such key; did you mean public.listen?"#,
             r#"session.ping_intervall = "5s" (TAPECAST_SESSION__PING_INTERVALL): there is no such key; did you mean session.ping_interval?"#,
             r#"public.listen = "8080" (command line): an IP address and a port, such as "127.0.0.1:8080""#,
+            r#"kafka.threads = "two" (TAPECAST_KAFKA__THREADS): an integer from 1 to 64"#,
+        ],
+    );
+}
+
+#[test]
+fn a_variable_that_sets_no_key_is_a_mistake() {
+    let variables = [
+        ("TAPECAST_KAFKA_BROKERS", "a:1"),
+        ("TAPECAST_KAFKA_PROPERTIES_SASL_PASSWORD", "hunter2"),
+        ("TAPECAST_KAFKA__THREADS", "two"),
+        ("TAPECAST_TOPICS_1_PATERN", ".*"),
+        ("TAPECAST_COLOUR", "red"),
+        ("TAPECAST_CONFIG", "a.toml"),
+        ("TAPECAST_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("TAPECASTER_X", "another program's"),
+    ];
+    check(
+        sources(LEAST).environment(environment(&variables)),
+        &[
+            "TAPECAST_KAFKA_BROKERS: there is no such variable; did you mean TAPECAST_KAFKA__BROKERS?",
+            "TAPECAST_KAFKA_PROPERTIES_SASL_PASSWORD: there is no such variable; did you mean TAPECAST_KAFKA__PROPERTIES__SASL_PASSWORD?",
+            "TAPECAST_TOPICS_1_PATERN: there is no such variable; did you mean TAPECAST_TOPICS__1__PATTERN?",
+            "TAPECAST_COLOUR: there is no such variable; one that sets a key has two underscores after its section, such as TAPECAST_KAFKA__BROKERS",
             r#"kafka.threads = "two" (TAPECAST_KAFKA__THREADS): an integer from 1 to 64"#,
         ],
     );
@@ -154,7 +178,7 @@ fn a_value_has_the_type_of_its_key() {
             "instruments.price_exponent = -19 (line 17): an integer from -18 to 9",
             r#"instruments.stale_after = 30 (line 15): "off", or a duration from "1s" to "1d" (us, ms, s, m, h, d)"#,
             "limits.sessions = 1.5 (line 7): an integer from 1 to 1000000",
-            "limits.streams_per_session = true (line 8): an integer from 1 to 65536",
+            "limits.streams_per_session = true (line 8): an integer from 1 to 65535",
             r#"limits.inbound_message_bytes = 8192 (line 10): a size from "256" to "4KiB" (bytes, KiB, MiB, GiB)"#,
             r#"limits.handshake_timeout = 5 (line 9): a duration from "100ms" to "1m" (us, ms, s, m, h, d)"#,
             "limits.book_levels_per_side = -1 (line 11): an integer from 1 to 60000",

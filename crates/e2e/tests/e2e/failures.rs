@@ -1,0 +1,188 @@
+//! What a node does when a part of it, or of what it reads, is not there.
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use e2e::kafka::{Kafka, Record};
+use e2e::socket::Socket;
+use e2e::{Node, Settings, binary, broker, http, ports, wait};
+use serde_json::{Value, json};
+use wire::SUBPROTOCOL_JSON;
+
+const WITHIN: Duration = Duration::from_secs(60);
+const NAME: &str = "TEST:MOVED";
+
+fn snapshot(bid: &str) -> Record {
+    let book =
+        json!({"type": "snapshot", "symbol": NAME, "bids": [[bid, "1"]], "asks": [["90", "2"]]});
+    Record::of(book.to_string())
+}
+
+/// Ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, and need not be.
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+/// A node that has no file left for most of its shards would serve on a part of its listeners, and every
+/// other connection would wait for ever.
+#[test]
+fn a_node_that_loses_a_shard_ends_with_1() {
+    let turn = broker::turn();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tapecast.toml");
+    let settings = Settings::new(&turn.bootstrap())
+        .topics("nothing", "tapecast", "")
+        .more("[fanout]\nshards = 64");
+    std::fs::write(&file, settings.to_toml()).unwrap();
+    let (public, admin) = (ports::free(), ports::free());
+    // Enough for 64 listeners and all that is started before the shards, not for 64 runtimes.
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 160; exec \"$@\"", "sh"])
+        .arg(binary::path())
+        .args(["serve", "--config"])
+        .arg(&file)
+        .args(["--listen", &public.to_string()])
+        .args(["--admin", &admin.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TAPECAST_") {
+            command.env_remove(name);
+        }
+    }
+    let mut node = Process(command.spawn().unwrap());
+    let end = wait::until(WITHIN, "the end of a node", || node.0.try_wait().unwrap());
+    let mut log = String::new();
+    let mut stderr = node.0.stderr.take().unwrap();
+    stderr.read_to_string(&mut log).unwrap();
+    assert_eq!(end.code(), Some(1), "{log}");
+    assert!(log.contains("a thread has ended"), "{log}");
+    assert!(log.contains("error: thread shard-"), "{log}");
+}
+
+#[test]
+fn a_node_whose_patterns_match_no_topic_is_not_ready_until_one_does() {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    let settings = Settings::new(&turn.bootstrap()).topics("fail-later-.*", "tapecast", "");
+    let node = Node::launch(&settings);
+    let reason = wait::until(WITHIN, "a reason", || {
+        let answer = node.admin("GET", "/readyz")?;
+        let is_told = answer.status == 503 && answer.body.contains("no topic matches");
+        is_told.then_some(answer.body)
+    });
+    assert!(reason.contains("the brokers list "), "{reason}");
+    assert_eq!(node.metric("tapecast_topics_matched", &[]), 0.0);
+    let log = wait::until(WITHIN, "a warning", || {
+        let log = node.log();
+        log.contains("fail-later-.*").then_some(log)
+    });
+    assert!(log.contains("no topic matches [[topics]]"), "{log}");
+
+    kafka.create("fail-later-1", 1);
+    node.wait_ready();
+    assert_eq!(node.metric("tapecast_topics_matched", &[]), 1.0);
+}
+
+#[test]
+fn instruments_go_on_under_another_topic_name() {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    kafka.create_all(&["fail-move-a", "fail-move-b"], 1);
+    kafka.produce("fail-move-a", 0, &[snapshot("10")]);
+    let settings = Settings::new(&turn.bootstrap())
+        .topics("fail-move-.*", "tapecast", "")
+        .instrument(NAME, "");
+    let node = Node::start(&settings);
+    let book = || {
+        let answer = http::get(node.public(), &format!("/v1/books/{NAME}"))?;
+        Some(answer.body)
+    };
+    wait::until(WITHIN, "the book", || {
+        book()?.contains(r#"["10","1"]"#).then_some(())
+    });
+    kafka.delete("fail-move-a");
+    wait::until(WITHIN, "the end of the topic", || {
+        node.log()
+            .contains("the partition no longer exists")
+            .then_some(())
+    });
+    kafka.produce("fail-move-b", 0, &[snapshot("12")]);
+    wait::until(WITHIN, "the book of the other topic", || {
+        book()?.contains(r#"["12","1"]"#).then_some(())
+    });
+    let metrics = node.metrics();
+    assert!(!metrics.contains(r#"tapecast_consumer_lag_records{topic="fail-move-a""#));
+}
+
+#[test]
+fn a_broker_that_does_not_know_who_we_are_is_counted_as_that() {
+    let turn = broker::turn();
+    // Its listener has no SASL, so it refuses the first word of it.
+    let settings = Settings::new(&turn.bootstrap())
+        .topics("fail-auth", "tapecast", "")
+        .more(
+            "[kafka.properties]\n\"security.protocol\" = \"sasl_plaintext\"\n\
+             \"sasl.mechanism\" = \"PLAIN\"\n\"sasl.username\" = \"a\"\n\"sasl.password\" = \"b\"",
+        );
+    let node = Node::launch(&settings);
+    wait::until(WITHIN, "an error of the kind auth", || {
+        let errors = node.metric("tapecast_broker_errors_total", &[r#"kind="auth""#]);
+        (errors > 0.0).then_some(())
+    });
+}
+
+/// The demo's broker drops its oldest records all the time, and knows no offsets by time.
+#[test]
+fn the_demo_says_where_its_log_begins() {
+    let (public, admin) = (ports::free(), ports::free());
+    let mut command = binary::command();
+    command
+        .args(["demo", "--rate", "40"])
+        .args(["--listen", &public.to_string()])
+        .args(["--admin", &admin.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _demo = Process(command.spawn().unwrap());
+    wait::until(WITHIN, "readiness", || {
+        let answer = http::get(admin, "/readyz")?;
+        (answer.status == 200).then_some(())
+    });
+    let start = |start: Value| {
+        let mut socket = Socket::connect(public, SUBPROTOCOL_JSON);
+        let stream = json!({"channel": "trades", "symbol": "BINANCE:BTC-USDT", "start": start});
+        let request = json!({"op": "subscribe", "id": 1, "streams": [stream]});
+        socket.request(&request.to_string());
+        socket.answer()["results"][0].clone()
+    };
+    let mut refusals = 0;
+    let earliest = wait::until(WITHIN * 2, "the log to lose its beginning", || {
+        let result = start(json!({"seq": 0}));
+        let error = &result["error"];
+        if error.is_null() {
+            return None;
+        }
+        assert_eq!(error["code"], "start_too_early", "{result}");
+        refusals += 1;
+        (refusals >= 5).then(|| error["earliest"].clone())
+    });
+    assert!(earliest["seq"].as_i64().unwrap() > 0, "{earliest}");
+    // What was the earliest a moment ago may be gone as well; something that can be started at is told.
+    wait::until(WITHIN, "a start in the past", || {
+        let told = start(json!({"seq": 0}))["error"]["earliest"]["seq"].as_i64()?;
+        let result = start(json!({"seq": told}));
+        if result["ok"] == true {
+            return Some(());
+        }
+        assert_eq!(result["error"]["code"], "start_too_early", "{result}");
+        None
+    });
+}
