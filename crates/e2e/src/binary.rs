@@ -34,7 +34,19 @@ pub fn path() -> PathBuf {
 /// The binary, to be given arguments; no variable of the environment configures it.
 #[must_use]
 pub fn command() -> Command {
-    let mut command = Command::new(path());
+    without_variables(Command::new(path()))
+}
+
+/// The binary, which may have so many files open.
+#[must_use]
+pub fn command_with_files(files: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\""]);
+    shell.arg(files.to_string()).arg(path());
+    without_variables(shell)
+}
+
+fn without_variables(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TAPECAST_") {
             command.env_remove(name);

@@ -20,6 +20,8 @@ pub struct Node {
     public: SocketAddr,
     admin: SocketAddr,
     directory: TempDir,
+    /// How many files it may have open, where that is less than usual.
+    files: Option<u32>,
     child: Child,
     log: Arc<Mutex<String>>,
 }
@@ -36,16 +38,29 @@ impl Node {
     /// Starts a node, and waits for nothing.
     #[must_use]
     pub fn launch(settings: &Settings) -> Self {
+        Self::launch_with(settings, None)
+    }
+
+    /// Starts a node that may have so many files open, and waits until it is ready.
+    #[must_use]
+    pub fn start_with_files(settings: &Settings, files: u32) -> Self {
+        let node = Self::launch_with(settings, Some(files));
+        node.wait_ready();
+        node
+    }
+
+    fn launch_with(settings: &Settings, files: Option<u32>) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let file = directory.path().join("tapecast.toml");
         std::fs::write(&file, settings.to_toml()).expect("a file can be written");
         let (public, admin) = (ports::free(), ports::free());
         let log = Arc::default();
-        let child = spawn(&directory, public, admin, &log);
+        let child = spawn(&directory, public, admin, files, &log);
         Self {
             public,
             admin,
             directory,
+            files,
             child,
             log,
         }
@@ -53,7 +68,8 @@ impl Node {
 
     /// The same node once more, on the same ports.
     pub fn start_again(&mut self) {
-        self.child = spawn(&self.directory, self.public, self.admin, &self.log);
+        let (public, admin) = (self.public, self.admin);
+        self.child = spawn(&self.directory, public, admin, self.files, &self.log);
     }
 
     /// Gives it another configuration, which it reads when it is told to.
@@ -165,9 +181,11 @@ fn spawn(
     directory: &TempDir,
     public: SocketAddr,
     admin: SocketAddr,
+    files: Option<u32>,
     log: &Arc<Mutex<String>>,
 ) -> Child {
-    let mut child = binary::command()
+    let mut child = files
+        .map_or_else(binary::command, binary::command_with_files)
         .arg("serve")
         .arg("--config")
         .arg(directory.path().join("tapecast.toml"))

@@ -351,11 +351,13 @@ async fn serve_http(
         return false;
     }
     if let Err(why) = ended {
-        return refused_as(shard, why);
+        shard.metrics().handshakes_refused[why].inc();
     }
-    let Some(handshake) = answered.accepted.take() else {
-        slot.mark(Stage::Leaving);
-        if let Some(parts) = http.into_parts() {
+    // hyper answers what it cannot read, too.
+    let had_response = matches!(ended, Ok(()) | Err(HandshakeRefusal::BadRequest));
+    let Some(handshake) = answered.accepted.take().filter(|_| ended.is_ok()) else {
+        if let Some(parts) = http.into_parts().filter(|_| had_response) {
+            slot.mark(Stage::Leaving);
             let (io, _tls) = parts.io.into_inner().into_parts();
             closing::linger(&io).await;
         }

@@ -123,6 +123,14 @@ impl<H> Slots<H> {
         self.evict()
     }
 
+    /// Returns whether a connection that is going to be rejected may have a slot: only a free one, or that
+    /// of another one that is leaving.
+    #[must_use]
+    pub fn has_room_for_leaving(&self) -> bool {
+        let is_leaving = |entry: &Entry<H>| entry.stage == Stage::Leaving;
+        self.entries.len() < self.most || self.entries.iter().any(|(_, entry)| is_leaving(entry))
+    }
+
     /// Evicts the connection that is given up first, whether or not all slots are taken.
     pub fn evict(&mut self) -> Option<Evicted<H>> {
         // All are looked at: some thousand at most, a few microseconds.
@@ -344,6 +352,20 @@ mod tests {
             .filter_map(|evicted| evicted.handle)
             .collect();
         assert_eq!(order, ["leaving", "idle", "silent", "busy"]);
+    }
+
+    #[test]
+    fn a_connection_that_is_rejected_takes_no_slot_from_one_that_is_not() {
+        let mut room = Room::new(2);
+        assert!(room.0.has_room_for_leaving());
+        let (first, _) = room.come("silent", 1, 1);
+        assert!(room.0.has_room_for_leaving());
+        room.come("silent too", 2, 2);
+        assert!(!room.0.has_room_for_leaving());
+        room.0.mark(first, Stage::Idle, at(3));
+        assert!(!room.0.has_room_for_leaving());
+        room.0.mark(first, Stage::Leaving, at(4));
+        assert!(room.0.has_room_for_leaving());
     }
 
     #[test]

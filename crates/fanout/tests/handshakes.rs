@@ -9,6 +9,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,6 +35,8 @@ const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 struct Door {
     fanout: Fanout,
     metrics: Arc<ShardMetrics>,
+    /// How often `/large` was asked for.
+    large: Arc<AtomicUsize>,
 }
 
 impl Door {
@@ -41,10 +44,15 @@ impl Door {
         let metrics = Arc::new(ShardMetrics::default());
         let (_ports, links) = fanout::link(1, vec![Arc::new(|| ())]);
         let large = Bytes::from(vec![b'x'; LARGE]);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
         let pages = Arc::new(move |request: hyper::Request<hyper::body::Incoming>| {
             let (status, body) = match request.uri().path() {
                 "/small" => (StatusCode::OK, Body::from("small")),
-                "/large" => (StatusCode::OK, Body::new(large.clone())),
+                "/large" => {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    (StatusCode::OK, Body::new(large.clone()))
+                }
                 _ => (StatusCode::NOT_FOUND, Body::from("nothing")),
             };
             let mut response = Response::new(body);
@@ -72,6 +80,7 @@ impl Door {
         Self {
             fanout: fanout.unwrap(),
             metrics,
+            large: asked,
         }
     }
 
@@ -216,6 +225,7 @@ fn responses_that_nobody_reads_keep_nobody_out() {
     honest.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
     honest.read_exact(&mut [0; 2]).unwrap();
     assert!(door.count(HandshakeRefusal::Evicted) >= (CROWD - SLOTS) as u64);
+    assert!(door.large.load(Ordering::Relaxed) <= CROWD, "one at a time");
     // Who reads gets all of it.
     let mut reader = door.connect(LOCAL);
     reader

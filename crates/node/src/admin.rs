@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - Nothing that a client sends is read beyond the head of its request.
-//! - A client that is slow, or says nothing, costs one of [`CONNECTIONS`] for a bounded time.
+//! - A client that is slow or silent costs one of [`CONNECTIONS`] for a bounded time, and never keeps
+//!   another one waiting: when all are taken, the oldest silent one is closed for the newcomer.
 //!
 //! In reading order: [`readiness`], which the publishers tell how far they are; [`routes`] and [`status`], what is
 //! answered; and the listener below.
@@ -15,22 +16,24 @@ mod status;
 mod tests;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fanout::{SlotId, Slots, Stage, monotonic};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::Registry;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::cli::Recent;
 
 pub(crate) use readiness::{PublisherReadiness, Readiness};
 
-/// Connections at a time: a few scrapers, probes and people; more wait in the listener's queue.
+/// Connections at a time: a few scrapers, probes and people.
 const CONNECTIONS: usize = 64;
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,8 +43,10 @@ const BUFFER_BYTES: usize = 16 * 1024;
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
 /// How long an answer in the making may take once its connection is to end.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
-/// The pause after a connection could not be accepted, as when no file may be opened any more.
+/// The pause after a connection could not be accepted and there was none to close for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that are accepted before those that there are have their turn.
+const ACCEPTS_A_TURN: usize = 16;
 
 /// See [`AdminState::reload`].
 pub(crate) type Reload = Box<dyn Fn() -> anyhow::Result<Vec<String>> + Send + Sync>;
@@ -66,24 +71,38 @@ pub(crate) async fn serve(
     state: Arc<AdminState>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let slots = Arc::new(Mutex::new(Slots::new(CONNECTIONS)));
     let (closing, is_closing) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
+    let mut accepted = 0;
     loop {
-        let accepted = tokio::select! {
+        accepted += 1;
+        if accepted % ACCEPTS_A_TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+        let (stream, peer) = tokio::select! {
             () = &mut shutdown => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept an admin connection");
+                    let evicted = lock(&slots).evict();
+                    if let Some(task) = evicted.and_then(|evicted| evicted.handle) {
+                        task.abort();
+                    } else {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                    continue;
+                }
+            },
         };
-        let Some((stream, slot)) = accepted else {
-            continue;
-        };
+        let slot = Slot::take(&slots, peer.ip());
+        let id = slot.id;
         let state = Arc::clone(&state);
         let is_closing = is_closing.clone();
-        connections.spawn(async move {
-            connection(stream, state, is_closing).await;
-            drop(slot);
-        });
+        let task = connections.spawn(connection(stream, state, slot, is_closing));
+        lock(&slots).attach(id, task);
         // Those that have ended are taken out, so that the set stays as small as the slots.
         while connections.try_join_next().is_some() {}
     }
@@ -92,28 +111,55 @@ pub(crate) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// The next connection, once there is a slot for it; `None` when that failed.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
-        Err(error) => {
-            tracing::warn!(%error, "cannot accept an admin connection");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
+type AdminSlots = Mutex<Slots<AbortHandle>>;
+
+/// A connection's slot; given back when dropped.
+struct Slot {
+    slots: Arc<AdminSlots>,
+    id: SlotId,
+}
+
+impl Slot {
+    /// A slot for a newcomer, at the cost of the connection that is given up first if there is none.
+    fn take(slots: &Arc<AdminSlots>, address: IpAddr) -> Self {
+        let mut all = lock(slots);
+        while let Some(evicted) = all.make_room() {
+            if let Some(task) = evicted.handle {
+                task.abort();
+            }
+        }
+        let id = all.enter(address, monotonic());
+        Self {
+            slots: Arc::clone(slots),
+            id,
         }
     }
+
+    /// A request has come. From then on the connection is given up after those that are silent.
+    fn asked(&self) {
+        lock(&self.slots).mark(self.id, Stage::Busy, monotonic());
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        lock(&self.slots).leave(self.id);
+    }
+}
+
+/// A panic elsewhere leaves the slots whole.
+fn lock(slots: &AdminSlots) -> MutexGuard<'_, Slots<AbortHandle>> {
+    slots.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn connection(
     stream: TcpStream,
     state: Arc<AdminState>,
+    slot: Slot,
     mut is_closing: watch::Receiver<bool>,
 ) {
     let answer = service_fn(|request| {
+        slot.asked();
         let answer = routes::answer(&state, &request);
         async move { Ok::<_, std::convert::Infallible>(answer) }
     });

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use client::Subscription;
 use e2e::issuer::{Identity, Issuer, now};
 use e2e::kafka::{Kafka, Record};
-use e2e::socket::{Socket, handshake};
+use e2e::socket::{Frame, Socket, handshake};
 use e2e::{Node, Settings, Tape, Watcher, broker, http, wait};
 use serde_json::{Value, json};
 
@@ -453,4 +453,34 @@ fn a_certificate_is_rotated_under_load_and_nobody_is_dropped() {
     );
     // Without TLS there is no way in.
     assert_eq!(knock(&node, "").0, 0);
+}
+
+#[test]
+fn a_flood_of_silent_connections_takes_no_descriptor_that_something_else_needs() {
+    const FILES: u32 = 300;
+    let (_turn, mut kafka, settings) = scene("doors-files", "");
+    let node = Node::start_with_files(&settings, FILES);
+    let mut session = Socket::connect(node.public(), "tapecast.json.v1");
+    session.request(
+        r#"{"op":"subscribe","id":1,"streams":[{"channel":"book","symbol":"TEST:DOOR"}]}"#,
+    );
+    assert_eq!(session.answer()["results"][0]["ok"], json!(true));
+    let silent: Vec<_> = (0..2 * FILES)
+        .map(|_| TcpStream::connect(node.public()).unwrap())
+        .collect();
+    // Others get in, probes are answered, the session goes on, and so does Kafka.
+    let _honest = Socket::connect(node.public(), "tapecast.json.v1");
+    assert_eq!(
+        node.admin("GET", "/readyz").map(|answer| answer.status),
+        Some(200)
+    );
+    kafka.produce("doors-files", 0, &[Record::of(snapshot(NAME, 20))]);
+    let is_new = |frame: &Frame| String::from_utf8_lossy(&frame.payload).contains(r#"[["20"#);
+    while !is_new(&session.frame().expect("the session goes on")) {}
+    let open = node.metric("process_open_fds", &[]);
+    assert!(open < f64::from(FILES) * 0.9, "{open} of {FILES}");
+    assert!(node.metric("tapecast_handshakes_refused_total", &["\"evicted\""]) > 0.0);
+    assert!(!node.log().contains("cannot accept"), "{}", node.log());
+    drop(silent);
+    println!("{open} of {FILES} descriptors open during a flood");
 }

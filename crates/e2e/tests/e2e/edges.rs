@@ -245,6 +245,17 @@ fn a_handshake_that_is_wrong_or_too_much_is_refused() {
             right.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""),
             400,
         ),
+        ("HTTP/1.0", right.replace("HTTP/1.1", "HTTP/1.0"), 400),
+        (
+            "an empty key",
+            right.replace("dGhlIHNhbXBsZSBub25jZQ==", ""),
+            400,
+        ),
+        (
+            "two hosts",
+            right.replace("Upgrade: websocket", "Host: b\r\nUpgrade: websocket"),
+            400,
+        ),
         (
             "no such subprotocol",
             handshake(address, "Sec-WebSocket-Protocol: soap\r\n"),

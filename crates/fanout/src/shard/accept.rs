@@ -189,12 +189,15 @@ pub(super) async fn accept_all(
     listener: TcpListener,
     mut handed: mpsc::Receiver<std::net::TcpStream>,
 ) {
-    let slots = Rc::new(RefCell::new(ShardSlots::new(share(&shard.settings()))));
+    let mut most = share(&shard.settings());
+    let slots = Rc::new(RefCell::new(ShardSlots::new(most)));
     let mut spare = Spare::new();
     let mut accepted = 0;
     loop {
+        // Those that were evicted are closed in between, so that no more of them wait for that than
+        // there are slots.
         accepted += 1;
-        if accepted == ACCEPTS_A_TURN {
+        if accepted >= ACCEPTS_A_TURN.min(most) {
             accepted = 0;
             tokio::task::yield_now().await;
         }
@@ -222,7 +225,12 @@ pub(super) async fn accept_all(
         let Some(arrival) = Arrival::new(&shard, &settings, peer) else {
             continue;
         };
-        slots.borrow_mut().set_most(share(&settings));
+        most = share(&settings);
+        slots.borrow_mut().set_most(most);
+        if arrival.is_too_much() && !slots.borrow().has_room_for_leaving() {
+            // Its answer is not worth the place of another one.
+            continue;
+        }
         loop {
             let evicted = slots.borrow_mut().make_room();
             let Some(evicted) = evicted else { break };

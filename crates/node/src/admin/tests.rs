@@ -325,6 +325,36 @@ async fn a_client_that_says_nothing_is_let_go() {
 }
 
 #[tokio::test]
+async fn silent_connections_keep_no_probe_out() {
+    let admin = Admin::start().await;
+    let mut crowd = Vec::new();
+    for number in 0..3 * CONNECTIONS {
+        let mut stream = TcpStream::connect(admin.address).await.unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"GET /rea").await.unwrap();
+        }
+        crowd.push(stream);
+    }
+    // Well before any of them has had its time.
+    let probe = tokio::time::timeout(HEAD_TIMEOUT / 2, admin.ask("GET /healthz")).await;
+    Admin::check(&probe.unwrap(), "200 OK", r#""healthy":true"#);
+}
+
+#[tokio::test]
+async fn connections_that_are_kept_keep_no_probe_out() {
+    let admin = Admin::start().await;
+    let mut crowd = Vec::new();
+    for _ in 0..2 * CONNECTIONS {
+        let mut stream = TcpStream::connect(admin.address).await.unwrap();
+        let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        crowd.push(stream);
+    }
+    let probe = tokio::time::timeout(HEAD_TIMEOUT / 2, admin.ask("GET /healthz")).await;
+    Admin::check(&probe.unwrap(), "200 OK", r#""healthy":true"#);
+}
+
+#[tokio::test]
 async fn after_shutdown_nobody_is_served() {
     let admin = Admin::start().await;
     let idle = TcpStream::connect(admin.address).await.unwrap();
