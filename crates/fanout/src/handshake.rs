@@ -29,6 +29,7 @@ use crate::access::{BEARER_PROTOCOL, Denied, Grant};
 use crate::addresses::{Counted, TooMany};
 use crate::connection::Connection;
 use crate::events::{self, EventStart, Events};
+use crate::http_rates::HttpAllowance;
 use crate::proxy;
 use crate::seats::{NoSeat, Seat};
 use crate::session::About;
@@ -166,8 +167,14 @@ async fn serve_http(
     let timeout = settings.handshake_timeout;
     let answered = Rc::new(Answered::default());
     let asked = Cell::new(false);
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         asked.set(true);
+        let allowance = HttpAllowance::new(
+            Arc::clone(shard.addresses()),
+            caller.peer.ip(),
+            settings.http_rate_per_address,
+        );
+        request.extensions_mut().insert(allowance);
         answer(shard, request, caller.refused, Rc::clone(&answered))
     });
     let mut http = hyper::server::conn::http1::Builder::new()
@@ -338,7 +345,11 @@ async fn page(
         }
     };
     let asked = match (shard.pages())(request).await {
-        Served::Page(response) => return with_origin(response),
+        Served::Page(response) => {
+            let is_too_much = response.status() == StatusCode::TOO_MANY_REQUESTS;
+            shard.metrics().http_rejected.add(u64::from(is_too_much));
+            return with_origin(response);
+        }
         Served::Events(events) => events,
     };
     let Some(grant) = grant else {

@@ -41,6 +41,7 @@ mod addresses;
 mod connection;
 mod growth;
 mod handshake;
+mod http_rates;
 mod proxy;
 mod shard;
 
@@ -56,6 +57,7 @@ pub use events::{Events, LastEventId};
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};
 pub use history::{Handover, History, Left, NoReplay, ReplayOrder, ReplayReceiver, Then, Wanted};
+pub use http_rates::{HttpAllowance, TooManyRequests};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use link::{Links, PublisherLink, link};
 pub use lists::Lists;

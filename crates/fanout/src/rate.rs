@@ -19,13 +19,23 @@ impl TokenBucket {
 
     /// Takes a token; `false` when there is none.
     pub(crate) fn take(&mut self, rate: u32, burst: u32, now: u32) -> bool {
+        self.take_many(1, rate, burst, now)
+    }
+
+    /// Whole tokens that it had when it was last looked at.
+    pub(crate) const fn tokens(&self) -> u32 {
+        self.level / 1000
+    }
+
+    /// Takes so many tokens, or none; `false` when there are not as many.
+    pub(crate) fn take_many(&mut self, tokens: u32, rate: u32, burst: u32, now: u32) -> bool {
         let gained = now.wrapping_sub(self.at).saturating_mul(rate);
         if gained > 0 {
             let most = burst.min(MOST) * 1000;
             self.level = self.level.saturating_add(gained).min(most);
             self.at = now;
         }
-        let taken = self.level.checked_sub(1000);
+        let taken = self.level.checked_sub(tokens.saturating_mul(1000));
         self.level = taken.unwrap_or(self.level);
         taken.is_some()
     }

@@ -450,6 +450,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("off"),
         meaning: "The same for one address, or one /64 of IPv6.",
     },
+    // Fifty whole books a second of 5,000 levels a side are about a fiftieth of a publisher's time.
+    Key {
+        path: "limits.http_requests_per_second_per_address",
+        kind: Kind::IntegerOrOff(1, 100_000),
+        default: Value("100"),
+        meaning: "What one address, or one /64 of IPv6, may ask a second below `/v1` in the long run, and five times as much at once after a pause; further requests are rejected with HTTP 429. A book with `group` or of all levels counts as 2, a list as 1 and 1 more for each 250 of its `limit`. Behind a balancer that does not send the PROXY protocol all clients are one address.",
+    },
     // What Binance allows, so that its users can move over.
     Key {
         path: "limits.streams_per_session",
