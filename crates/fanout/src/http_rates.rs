@@ -36,9 +36,9 @@ pub struct HttpAllowance {
     rate: Option<u32>,
 }
 
-/// An address asks faster than it may.
+/// An address has exceeded its request rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this address asks more than {rate} times a second")]
+#[error("more than {rate} requests a second from this address")]
 pub struct TooManyRequests {
     /// How many tokens it gains a second.
     pub rate: u32,

@@ -476,7 +476,7 @@ fn sessions(shards: &[Arc<ShardMetrics>], out: &mut Scrape) {
     );
     out.sum(
         "tapecast_http_requests_rejected_total",
-        "HTTP requests that were answered with 429, since their address asks more than it may.",
+        "HTTP requests that were rejected with 429, since their address exceeded its rate.",
         shards,
         |s| &s.http_rejected,
     );
