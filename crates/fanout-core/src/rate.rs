@@ -26,6 +26,17 @@ impl TokenBucket {
         self.take_part(WHOLE, rate, burst, now)
     }
 
+    /// Whole tokens that it had when it was last looked at.
+    #[must_use]
+    pub const fn tokens(&self) -> u32 {
+        self.level / WHOLE
+    }
+
+    /// Takes so many tokens, or none; `false` when there are not as many.
+    pub fn take_many(&mut self, tokens: u32, rate: u32, burst: u32, now: u32) -> bool {
+        self.take_part(tokens.saturating_mul(WHOLE), rate, burst, now)
+    }
+
     /// Takes so many thousandths of a token; `false` when there are not as many.
     pub fn take_part(&mut self, thousandths: u32, rate: u32, burst: u32, now: u32) -> bool {
         let gained = now.wrapping_sub(self.at).saturating_mul(rate);

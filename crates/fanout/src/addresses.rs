@@ -3,23 +3,25 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::http_rates::HttpRates;
 use crate::settings::Settings;
 use fanout_core::TokenBucket;
 
 /// Addresses that are remembered at a time, some 64 bytes each: 4 MiB. Those with connections are
 /// bounded by the connections; the others are there while their rate is not forgotten.
-const MOST: usize = 65_536;
+pub(crate) const MOST: usize = 65_536;
 /// How many times its rate somebody may come at once after a pause: a browser that opens its pages
 /// again, a desk that starts its programs.
-const BURST: u32 = 5;
+pub(crate) const BURST: u32 = 5;
 
 /// Milliseconds between two looks for addresses that may be forgotten.
-const LOOK_EVERY: u32 = 1000;
+pub(crate) const LOOK_EVERY: u32 = 1000;
 
 /// How many connections each address has, and how fast it makes them; and how fast all do.
 pub(crate) struct Addresses {
     began: Instant,
     table: Mutex<Table>,
+    http: HttpRates,
 }
 
 struct Table {
@@ -66,7 +68,13 @@ impl Addresses {
                 all: None,
                 looked: None,
             }),
+            http: HttpRates::default(),
         }
+    }
+
+    /// How fast each asks over HTTP.
+    pub(crate) const fn http(&self) -> &HttpRates {
+        &self.http
     }
 
     /// Counts a connection that has come, where anything is limited.
@@ -128,7 +136,7 @@ impl Addresses {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
-    fn millis(&self, now: Instant) -> u32 {
+    pub(crate) fn millis(&self, now: Instant) -> u32 {
         now.saturating_duration_since(self.began).as_millis() as u32
     }
 }

@@ -35,6 +35,7 @@ use crate::access::{BEARER_PROTOCOL, Denied};
 use crate::addresses::{Counted, TooMany};
 use crate::clock::monotonic;
 use crate::connection::Connection;
+use crate::http_rates::HttpAllowance;
 use crate::proxy;
 use crate::seats::{NoSeat, Seat};
 use crate::settings::Settings;
@@ -282,9 +283,15 @@ async fn serve_http(
     let answered = Rc::new(Answered::default());
     let exchange = RefCell::new(Exchange::new(monotonic()));
     let slot = &slot;
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         exchange.borrow_mut().asked(monotonic());
         slot.mark(Stage::Busy);
+        let allowance = HttpAllowance::new(
+            Arc::clone(shard.addresses()),
+            caller.peer.ip(),
+            settings.http_rate_per_address,
+        );
+        request.extensions_mut().insert(allowance);
         let answer = answer(shard, request, slot, Rc::clone(&answered));
         let exchange = &exchange;
         async move {
@@ -530,7 +537,11 @@ async fn page(
         }
     };
     let asked = match (shard.pages())(request).await {
-        Served::Page(response) => return with_origin(response),
+        Served::Page(response) => {
+            let is_too_much = response.status() == StatusCode::TOO_MANY_REQUESTS;
+            shard.metrics().http_rejected.add(u64::from(is_too_much));
+            return with_origin(response);
+        }
         Served::Events(events) => events,
     };
     let Some(grant) = grant else {

@@ -31,6 +31,7 @@ mod seats;
 mod addresses;
 mod connection;
 mod handshake;
+mod http_rates;
 mod proxy;
 mod shard;
 mod slots;
@@ -49,6 +50,7 @@ pub use fanout_core::{
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};
 pub use history::{Asker, History, Left, ReplayReceiver, Wanted};
+pub use http_rates::{HttpAllowance, TooManyRequests};
 pub use link::{Links, PublisherLink, link};
 pub use network::{Network, NetworkError};
 pub use publisher_port::PublisherPort;

@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use fanout_core::{Ask, Delivery, Mark, Marks, NotJoined, Port, Tracer};
-use market::Nanos;
+use market::{Monotonic, Nanos};
 use streams::Publisher;
 use tokio::sync::mpsc::Sender;
 
-use crate::clock::wall_clock;
+use crate::clock::{monotonic, wall_clock};
 use crate::fetcher::{Fetch, Found, Question};
 use crate::history::{History, ReplayReceiver, Wanted};
 use crate::link::Posted;
@@ -20,6 +20,10 @@ const COMMANDS_A_TURN: usize = 1024;
 /// 0.2 ms in SBE and 1 ms in JSON, one of 60,000 2 ms and 13 ms, and a grouped view of that 3 ms more.
 const COMMAND_WORK: u64 = 2_000_000;
 const FETCH_WORK: u64 = 1_000_000;
+/// Of its time a publisher spends a tenth at most on fetches; what it has not spent it may spend later,
+/// up to so much. So those who ask over HTTP slow the market down by a tenth, however many they are.
+const FETCH_SHARE: u64 = 10;
+const FETCH_SAVED: u64 = 10_000_000;
 /// What a fetch costs at least, and each instrument of a question about many.
 const LEAST_FETCH_WORK: u64 = 10_000;
 const REPORT_WORK: u64 = 500;
@@ -42,6 +46,9 @@ pub struct PublisherPort {
     tracer: Option<Arc<dyn Tracer>>,
     /// When the last batch with such records was ready to be handed over.
     handed_over: Nanos,
+    /// Work that may be done for fetches, and up to when it was gained.
+    fetch_allowance: u64,
+    gained: Monotonic,
 }
 
 impl PublisherPort {
@@ -61,6 +68,8 @@ impl PublisherPort {
             marks: Vec::new(),
             tracer: None,
             handed_over: Nanos(0),
+            fetch_allowance: FETCH_SAVED,
+            gained: Monotonic(0),
         }
     }
 
@@ -92,6 +101,7 @@ impl PublisherPort {
             (self.wake)();
         }
         let all_carried_out = self.carry_out_some(publisher, now);
+        self.gain(monotonic());
         let all_answered = self.answer_some(publisher, now);
         if !all_carried_out || !all_answered {
             (self.wake)();
@@ -113,10 +123,21 @@ impl PublisherPort {
         false
     }
 
-    /// Answers fetches, as far as a turn may go. Returns whether none is left.
+    /// Gains what may be done for fetches.
+    fn gain(&mut self, now: Monotonic) {
+        let gained = now.0.saturating_sub(self.gained.0) / FETCH_SHARE;
+        self.gained = now;
+        self.fetch_allowance = self.fetch_allowance.saturating_add(gained).min(FETCH_SAVED);
+    }
+
+    /// Answers fetches, as far as a turn may go. Returns whether none is left that could be answered at
+    /// once; there are turns enough in time for those that wait for their share.
     fn answer_some(&mut self, publisher: &mut Publisher, now: Nanos) -> bool {
         let mut spent = 0;
         while spent <= FETCH_WORK {
+            if self.fetch_allowance == 0 {
+                return true;
+            }
             let Ok(fetch) = self.fetches.try_recv() else {
                 return true;
             };
@@ -126,7 +147,9 @@ impl PublisherPort {
             };
             let begin = publisher.work();
             self.answer(fetch, publisher, now);
-            spent += LEAST_FETCH_WORK + reports + (publisher.work() - begin);
+            let work = LEAST_FETCH_WORK + reports + (publisher.work() - begin);
+            self.fetch_allowance = self.fetch_allowance.saturating_sub(work);
+            spent += work;
         }
         false
     }
@@ -236,4 +259,142 @@ impl PublisherPort {
 /// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
 fn deliver(shard: &Sender<Delivery>, delivery: Delivery) {
     let _ended = shard.blocking_send(delivery);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::{SyncSender, sync_channel};
+
+    use market::{Channel, Event, Exponents, InstrumentName, Level, SnapshotOrigin};
+    use streams::{At, PartitionIdentity, Settings};
+    use tokio::sync::oneshot;
+    use wire::{PriceStep, ViewParams};
+
+    const NOW: Nanos = Nanos(1_000);
+
+    struct Rig {
+        port: PublisherPort,
+        publisher: Publisher,
+        commands: SyncSender<Command>,
+        fetches: SyncSender<Fetch>,
+        woken: Arc<AtomicUsize>,
+    }
+
+    /// A publisher of a book with so many levels a side.
+    fn rig(levels: i64) -> Rig {
+        let (commands, commanded) = sync_channel(4096);
+        let (fetches, fetched) = sync_channel(64);
+        let woken = Arc::new(AtomicUsize::new(0));
+        let wakes = Arc::clone(&woken);
+        let wake = Arc::new(move || {
+            wakes.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut port = PublisherPort::new(commanded, fetched, wake, Vec::new());
+        port.open();
+        let mut publisher = Publisher::new(Settings::default());
+        let handle = publisher
+            .add_instrument(&name(), Exponents::default(), NOW)
+            .unwrap();
+        let identity = PartitionIdentity {
+            topic: "t".into(),
+            topic_id: [0; 16],
+            partition: 0,
+            turns: 0,
+        };
+        publisher.open(0, identity, Seq(0));
+        let bids: Vec<_> = (1..=levels).map(|price| Level::new(price, 1)).collect();
+        let whole = Event::Snapshot {
+            seq: None,
+            origin: SnapshotOrigin::InBand,
+            time: None,
+            bids: &bids,
+            asks: &[],
+        };
+        let at = At {
+            partition: 0,
+            seq: Seq(0),
+            log_time: NOW,
+        };
+        publisher.event(at, handle, &whole, NOW).unwrap();
+        Rig {
+            port,
+            publisher,
+            commands,
+            fetches,
+            woken,
+        }
+    }
+
+    fn name() -> InstrumentName {
+        InstrumentName::parse("A:B").unwrap()
+    }
+
+    fn grouped(step: usize) -> StreamKey {
+        StreamKey {
+            instrument: name().id(),
+            channel: Channel::Book,
+            params: ViewParams {
+                group: Some(PriceStep::parse(&format!("{step}e-8")).unwrap()),
+                ..ViewParams::default()
+            },
+        }
+    }
+
+    #[test]
+    fn a_turn_that_leaves_commands_asks_for_the_next_one() {
+        let mut rig = rig(1);
+        let stream = StreamSlot {
+            shard: 0,
+            slot: 0,
+            generation: 0,
+        };
+        for _ in 0..=COMMANDS_A_TURN {
+            let leave = Command::Leave {
+                stream,
+                key: grouped(1),
+                encoding: Encoding::Sbe,
+            };
+            rig.commands.send(leave).unwrap();
+        }
+        rig.port.turn(&mut rig.publisher, NOW);
+        assert_eq!(rig.woken.load(Ordering::Relaxed), 1);
+        rig.port.turn(&mut rig.publisher, NOW);
+        assert_eq!(rig.woken.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn fetches_end_a_turn_by_their_work_and_have_a_tenth_of_the_time() {
+        let mut rig = rig(20_000);
+        let mut answers = Vec::new();
+        for step in 1..=64 {
+            let (reply, answer) = oneshot::channel();
+            let question = Question::Start(grouped(step), Encoding::Sbe);
+            rig.fetches.try_send(Fetch { question, reply }).unwrap();
+            answers.push(answer);
+        }
+        let mut answered = || {
+            let before = answers.len();
+            answers.retain_mut(|answer| answer.try_recv().is_err());
+            before - answers.len()
+        };
+        // 20,000 levels read at 16, and 20,000 written at 16 for the finest step.
+        assert!(!rig.port.answer_some(&mut rig.publisher, NOW));
+        assert_eq!(answered(), 2);
+        let mut turns = 1;
+        while !rig.port.answer_some(&mut rig.publisher, NOW) {
+            turns += 1;
+        }
+        let at_once = answered() + 2;
+        assert!(
+            (turns, at_once) > (9, 20) && at_once < 64,
+            "{turns} {at_once}"
+        );
+        assert_eq!(rig.publisher.views(), 0);
+        // A hundred milliseconds later there are ten for fetches.
+        rig.port.gain(Monotonic(100_000_000));
+        while !rig.port.answer_some(&mut rig.publisher, NOW) {}
+        assert!(answered() > 20);
+    }
 }

@@ -105,6 +105,8 @@ pub struct Settings {
     pub connection_rate: Option<u32>,
     /// How many connections a second one address may make for long.
     pub connection_rate_per_address: Option<u32>,
+    /// How much a second one address may ask over HTTP for long.
+    pub http_rate_per_address: Option<u32>,
     /// Balancers that say by the PROXY protocol who connects to them.
     pub trusted_proxies: Vec<Network>,
     /// The certificate that connections are encrypted with, if they are.
@@ -163,6 +165,7 @@ impl Default for Settings {
             connections_per_address: None,
             connection_rate: None,
             connection_rate_per_address: None,
+            http_rate_per_address: Some(100),
             trusted_proxies: Vec::new(),
             tls: None,
             access: Arc::default(),

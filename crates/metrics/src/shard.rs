@@ -68,6 +68,8 @@ pub struct ShardMetrics {
     pub heartbeat_failures: Counter,
     /// Sessions that sent more messages than they may.
     pub rate_limited: Counter,
+    /// HTTP requests that were rejected, since their address asked too much.
+    pub http_rejected: Counter,
 
     /// From the publisher's hand-over of a run to the start of the system call that sends it.
     pub stage_queue: Histogram,

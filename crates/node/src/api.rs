@@ -5,6 +5,7 @@
 //!   sequence number.
 //! - All of it is made on a thread of its own: a shard only hands the question over, so that no book
 //!   that is written or compressed here holds up one that is sent.
+//! - What an address asks is counted against what it may ask before anything is looked for.
 //! - What is wrong with a request is told with the field, what it was and what it may be.
 //!
 //! In reading order: [`error`], [`query`] and [`accept`], which read a request; [`reply`],
@@ -26,7 +27,7 @@ mod trades;
 
 use std::sync::Arc;
 
-use fanout::{Body, Fetcher, Grant, Served};
+use fanout::{Body, Fetcher, Grant, HttpAllowance, Served};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -45,6 +46,11 @@ pub(crate) const ROOT: &str = "/v1/";
 const METHODS: &str = "GET, HEAD, OPTIONS";
 /// How messages can be had, best first.
 const FORMATS: &[Format] = &[Format::Json, Format::Messages(Encoding::Sbe)];
+
+/// What a book of all levels, or one that is grouped from them, counts for.
+const DEEP_BOOK: u32 = 2;
+/// How many instruments of a list count for one.
+const REPORTS_FOR_ONE: u32 = 250;
 
 /// What can be asked for, below [`ROOT`].
 const PATHS: &str = "/v1/instruments, /v1/instruments/{symbol}, /v1/books/{symbol}, \
@@ -99,7 +105,14 @@ impl Api {
         }
         let grant = request.extensions.get::<Arc<Grant>>();
         let grant = grant.ok_or_else(|| ApiError::internal("nobody was let in"))?;
-        let query = |allowed| Query::parse(request.uri.query(), allowed);
+        let query = |allowed| {
+            let query = Query::parse(request.uri.query(), allowed)?;
+            let price = resource.price(&query)?;
+            let allowance = request.extensions.get::<HttpAllowance>();
+            let paid = allowance.map_or(Ok(()), |allowance| allowance.pay(price));
+            paid.map_err(ApiError::too_many_requests)?;
+            Ok::<_, ApiError>(query)
+        };
         let format = |formats| accept::format(&request.headers, formats);
         let name = || query::name(symbol.as_deref().unwrap_or_default());
         let fetcher = &self.fetcher;
@@ -163,6 +176,24 @@ enum Resource {
 }
 
 impl Resource {
+    /// What an answer counts for, where the latest state of one instrument counts for one.
+    fn price(&self, query: &Query) -> Result<u32, ApiError> {
+        Ok(match self {
+            Self::Document(_) => 0,
+            Self::One(_) | Self::Trades | Self::Bars | Self::Stream => 1,
+            Self::Book => {
+                let depth = query.one("depth")?;
+                let is_deep = depth.is_none_or(|depth| depth == "full");
+                if is_deep || query.one("group")?.is_some() {
+                    DEEP_BOOK
+                } else {
+                    1
+                }
+            }
+            Self::List(_) => 1 + reports::limit(query)? / REPORTS_FOR_ONE,
+        })
+    }
+
     fn of(kind: &str, symbol: Option<&str>) -> Option<Self> {
         Some(match (kind, symbol) {
             ("instruments", None) => Self::List(About::Instrument),

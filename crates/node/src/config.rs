@@ -137,6 +137,8 @@ impl Config {
             connection_rate: reader.integer_or_off("limits.connections_per_second"),
             connection_rate_per_address: reader
                 .integer_or_off("limits.connections_per_second_per_address"),
+            http_rate_per_address: reader
+                .integer_or_off("limits.http_requests_per_second_per_address"),
             streams_per_session: reader.count("limits.streams_per_session"),
             inbound_message_bytes: reader.size("limits.inbound_message_bytes"),
             inbound_rate: reader.integer("limits.inbound_messages_per_second"),

@@ -78,6 +78,70 @@ fn messages(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn a_step_too_many_is_rejected_and_its_place_is_free_at_once() {
+    let limit = "[streams]\ngrouped_views_per_instrument = 2\n";
+    let (_turn, _kafka, node) = node("http-views", limit);
+    let mut socket = Socket::connect(node.public(), "tapecast.json.v1");
+    let mut ask = |op: &str, groups: &[&str]| -> Vec<String> {
+        let stream = |group: &&str| match *group {
+            "" => json!({"channel": "book", "symbol": NAME, "speed": "100ms"}),
+            group => json!({"channel": "book", "symbol": NAME, "group": group}),
+        };
+        let streams: Vec<_> = groups.iter().map(stream).collect();
+        socket.request(&json!({"op": op, "id": 1, "streams": streams}).to_string());
+        let answer = socket.answer();
+        let results = answer["results"].as_array().unwrap().iter();
+        let code = |result: &Value| result["error"]["code"].as_str().unwrap_or("ok").to_owned();
+        results.map(code).collect()
+    };
+    let rejected = "too_many_views";
+    assert_eq!(
+        ask("subscribe", &["1", "2", "3", ""]),
+        ["ok", "ok", rejected, "ok"]
+    );
+    assert_eq!(ask("subscribe", &["4"]), [rejected]);
+    assert!(node.metric("tapecast_views_rejected_total", &[]) >= 2.0);
+    let errors = node.metric("tapecast_request_errors_total", &[rejected]);
+    assert!(errors >= 2.0, "{errors}");
+    // One who asks once needs no place.
+    assert_eq!(book_of(&node, "?group=5", &[]).status, 200);
+    assert_eq!(ask("unsubscribe", &["1"]), ["ok"]);
+    assert_eq!(ask("subscribe", &["4"]), ["ok"]);
+    assert_eq!(ask("subscribe", &["1"]), [rejected]);
+}
+
+#[test]
+fn an_address_that_asks_too_much_is_told_when_to_ask_again() {
+    let limit = "[limits]\nhttp_requests_per_second_per_address = 2\n";
+    let (_turn, _kafka, node) = node("http-rate", limit);
+    // Ten tokens: a book of ten levels costs one, a book of all levels two.
+    let statuses: Vec<_> = (0..20)
+        .map(|_| book_of(&node, "?depth=10", &[]).status)
+        .collect();
+    assert_eq!(statuses[..10], [200; 10]);
+    assert!(statuses.contains(&429), "{statuses:?}");
+    let refused = wait::until(WITHIN, "an empty bucket", || {
+        let answer = book_of(&node, "?group=5", &[]);
+        (answer.status == 429).then_some(answer)
+    });
+    let after: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=2).contains(&after), "{after}");
+    assert_eq!(refused.json()["error"]["code"], json!("too_many_requests"));
+    assert!(node.metric("tapecast_http_requests_rejected_total", &[]) >= 1.0);
+    // What describes the API is free, and a session does not concern it.
+    let document = http::fetch(node.public(), "GET", "/v1/openapi.json", &[]);
+    assert_eq!(document.status, 200);
+    let mut socket = Socket::connect(node.public(), "tapecast.json.v1");
+    let stream = json!({"channel": "book", "symbol": NAME});
+    socket.request(&json!({"op": "subscribe", "id": 1, "streams": [stream]}).to_string());
+    assert_eq!(socket.answer()["results"][0]["ok"], json!(true));
+    // It is answered again when it has waited.
+    wait::until(WITHIN, "a full enough bucket", || {
+        (book_of(&node, "?group=5", &[]).status == 200).then_some(())
+    });
+}
+
+#[test]
 fn a_book_over_http_is_byte_for_byte_what_a_subscriber_is_sent() {
     let (_turn, mut kafka, node) = node("http-book", "");
     let mut last = 0;

@@ -492,6 +492,12 @@ fn sessions(shards: &[Arc<ShardMetrics>], out: &mut Scrape) {
         shards,
         |s| &s.rate_limited,
     );
+    out.sum(
+        "tapecast_http_requests_rejected_total",
+        "HTTP requests that were rejected with 429, since their address exceeded its rate.",
+        shards,
+        |s| &s.http_rejected,
+    );
 }
 
 fn traffic(shards: &[Arc<ShardMetrics>], out: &mut Scrape) {

@@ -1,4 +1,4 @@
-use fanout::NotEntitled;
+use fanout::{NotEntitled, TooManyRequests};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -98,6 +98,24 @@ impl ApiError {
             message: Some(message.into()),
             retry_after: Some(1),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code)
+        }
+    }
+
+    /// The client's address asks too much.
+    pub(super) fn too_many_requests(why: TooManyRequests) -> Self {
+        Self {
+            message: Some(why.to_string().into()),
+            retry_after: Some(why.retry_after),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
+        }
+    }
+
+    /// There are as many of these as there may be at the moment.
+    pub(super) fn too_many(code: &'static str, field: &'static str, message: &str) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            retry_after: Some(1),
+            ..Self::unsupported(code, field, message)
         }
     }
 

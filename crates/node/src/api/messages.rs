@@ -66,8 +66,10 @@ pub(super) fn failed(error: FetchError, name: &InstrumentName) -> ApiError {
         FetchError::Refused(Refused::UnknownInstrument) => ApiError::no_symbol(name.as_str()),
         FetchError::Refused(refused) => {
             let (code, field) = match refused {
+                Refused::TooManyViews { .. } => {
+                    return ApiError::too_many("too_many_views", "group", &refused.to_string());
+                }
                 Refused::Group { .. } => ("unsupported_group", "group"),
-                Refused::TooManyViews { .. } => ("too_many_views", "group"),
                 Refused::Speed { .. } => ("unsupported_speed", "speed"),
                 _ => ("unsupported_channel", "channel"),
             };

@@ -51,6 +51,12 @@ impl About {
     }
 }
 
+/// How many instruments a list may have at most.
+pub(super) fn limit(query: &Query) -> Result<u32, ApiError> {
+    let limit = query.count("limit", MOST, MOST)?;
+    Ok(u32::try_from(limit).unwrap_or(u32::MAX))
+}
+
 /// A list of instruments by name, as many as a page may have.
 pub(super) async fn page(
     fetcher: &Fetcher,

@@ -460,6 +460,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("off"),
         meaning: "The same for one address, or one /64 of IPv6.",
     },
+    // Fifty whole books a second of 5,000 levels a side are about a fiftieth of a publisher's time.
+    Key {
+        path: "limits.http_requests_per_second_per_address",
+        kind: Kind::IntegerOrOff(1, 100_000),
+        default: Value("100"),
+        meaning: "Requests a second below `/v1` that one address, or one /64 of IPv6, may make in the long run, and five times as many at once after a pause; further requests are rejected with HTTP 429. A full book or one with `group` counts as 2, a list as 1 plus 1 for every 250 of its `limit`. Behind a balancer that does not send the PROXY protocol, all clients share one address.",
+    },
     // What Binance allows, so that its users can move over. A session numbers its streams in 16 bits,
     // and one of the numbers means none.
     Key {
@@ -582,14 +589,14 @@ pub(super) const KEYS: &[Key] = &[
         path: "streams.grouped_views_per_instrument",
         kind: Kind::Integer(1, 1024),
         default: Value("32"),
-        meaning: "The most grouped streams of one book, each counted once for all who subscribe to it; further ones are rejected with `too_many_views`. Streams without `group` are not limited.",
+        meaning: "Distinct grouped streams of one book, however many sessions share each; further ones are rejected with `too_many_views`. Streams without `group` are not limited.",
     },
     // 16 to 32 bytes a grouped level: some 250 views of books of 10,000 levels by a very small step.
     Key {
         path: "streams.grouped_view_bytes",
         kind: Kind::Size(MIB, 64 * GIB),
         default: Value("64MiB"),
-        meaning: "What the grouped streams of all books of a publisher may hold; further ones are rejected with `too_many_views`.",
+        meaning: "Memory for the grouped streams of all books of a publisher; further ones are rejected with `too_many_views`.",
     },
     // The slowest client's distance: some seconds of the busiest book at the pace of a replay.
     Key {

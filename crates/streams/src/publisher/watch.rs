@@ -42,7 +42,7 @@ pub enum Refused {
     },
     /// There are as many grouped views as there may be.
     #[error(
-        "group {step}: {of} has as many grouped streams as it may; take a step that others have, or try again later"
+        "group {step}: {of} has reached its limit of grouped streams; use a step that is in use, or try again later"
     )]
     TooManyViews {
         /// The step.

@@ -1,0 +1,184 @@
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::addresses::{Addresses, BURST, Block, LOOK_EVERY, MOST};
+use fanout_core::TokenBucket;
+
+/// How fast each address asks over HTTP.
+///
+/// Invariant: at most [`MOST`] addresses are remembered, and one is forgotten only when its bucket is
+/// full again, so forgetting gives nobody anything.
+#[derive(Default)]
+pub(crate) struct HttpRates(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    by_block: HashMap<Block, Asked>,
+    /// When full buckets were looked for.
+    looked: Option<u32>,
+}
+
+struct Asked {
+    bucket: TokenBucket,
+    seen: u32,
+}
+
+/// What an address may ask over HTTP; found among a request's extensions.
+///
+/// An answer has a price in tokens, which is paid before the answer is looked for. An address gains
+/// `limits.http_requests_per_second_per_address` of them a second, and holds five times as many.
+#[derive(Clone)]
+pub struct HttpAllowance {
+    addresses: Arc<Addresses>,
+    address: IpAddr,
+    rate: Option<u32>,
+}
+
+/// An address has exceeded its request rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("more than {rate} requests a second from this address")]
+pub struct TooManyRequests {
+    /// How many tokens it gains a second.
+    pub rate: u32,
+    /// In how many seconds the same can be asked.
+    pub retry_after: u32,
+}
+
+impl HttpAllowance {
+    pub(crate) const fn new(addresses: Arc<Addresses>, address: IpAddr, rate: Option<u32>) -> Self {
+        Self {
+            addresses,
+            address,
+            rate,
+        }
+    }
+
+    /// Pays for an answer, or says when it can be paid for.
+    pub fn pay(&self, tokens: u32) -> Result<(), TooManyRequests> {
+        self.pay_at(tokens, Instant::now())
+    }
+
+    fn pay_at(&self, tokens: u32, now: Instant) -> Result<(), TooManyRequests> {
+        let Some(rate) = self.rate else {
+            return Ok(());
+        };
+        let now = self.addresses.millis(now);
+        self.addresses.http().pay(self.address, tokens, rate, now)
+    }
+}
+
+impl HttpRates {
+    fn pay(
+        &self,
+        address: IpAddr,
+        tokens: u32,
+        rate: u32,
+        now: u32,
+    ) -> Result<(), TooManyRequests> {
+        let burst = rate.saturating_mul(BURST);
+        // What costs more than a bucket holds could never be paid for.
+        let tokens = tokens.min(burst);
+        let too_many = |missing: u32| TooManyRequests {
+            rate,
+            retry_after: missing.div_ceil(rate).max(1),
+        };
+        let block = Block::of(address);
+        // A panic elsewhere leaves the table whole, since each change is made of single calls.
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.by_block.len() >= MOST && !table.by_block.contains_key(&block) {
+            table.forget_idle(now);
+            if table.by_block.len() >= MOST {
+                // So many addresses at once are no users. Who is known is served on.
+                return Err(too_many(1));
+            }
+        }
+        let asked = table.by_block.entry(block).or_insert_with(|| Asked {
+            bucket: TokenBucket::full(burst, now),
+            seen: now,
+        });
+        asked.seen = now;
+        if asked.bucket.take_many(tokens, rate, burst, now) {
+            return Ok(());
+        }
+        Err(too_many(tokens.saturating_sub(asked.bucket.tokens())))
+    }
+}
+
+impl Table {
+    /// Forgets addresses that have not asked for as long as a bucket takes to be full again.
+    fn forget_idle(&mut self, now: u32) {
+        let looked = self.looked.replace(now);
+        if looked.is_some_and(|at| now.wrapping_sub(at) < LOOK_EVERY) {
+            self.looked = looked;
+            return;
+        }
+        self.by_block
+            .retain(|_, asked| now.wrapping_sub(asked.seen) < BURST * 1000);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn allowances(addresses: &Arc<Addresses>, text: &str, rate: u32) -> HttpAllowance {
+        HttpAllowance::new(Arc::clone(addresses), text.parse().unwrap(), Some(rate))
+    }
+
+    #[test]
+    fn an_address_gets_its_burst_and_its_rate_and_others_are_not_concerned() {
+        let addresses = Arc::new(Addresses::new());
+        let one = allowances(&addresses, "192.0.2.1", 10);
+        let now = Instant::now();
+        let paid = |allowance: &HttpAllowance, at| {
+            (0..1_000)
+                .filter(|_| allowance.pay_at(1, at).is_ok())
+                .count()
+        };
+        assert_eq!(paid(&one, now), 50);
+        let too_many = one.pay_at(25, now).unwrap_err();
+        assert_eq!((too_many.rate, too_many.retry_after), (10, 3));
+        assert_eq!(paid(&allowances(&addresses, "192.0.2.2", 10), now), 50);
+        let later = now + Duration::from_secs(2);
+        assert_eq!(paid(&one, later), 20);
+        // All of a network of 64 bits is one user.
+        let v6 = |last: u8| allowances(&addresses, &format!("2001:db8::{last}"), 10);
+        assert_eq!(paid(&v6(1), now) + paid(&v6(2), now), 50);
+        let free = HttpAllowance {
+            rate: None,
+            ..one.clone()
+        };
+        assert_eq!(paid(&free, now), 1_000);
+    }
+
+    #[test]
+    fn what_is_dearer_than_a_bucket_is_answered_when_it_is_full() {
+        let addresses = Arc::new(Addresses::new());
+        let one = allowances(&addresses, "192.0.2.1", 1);
+        let now = Instant::now();
+        assert!(one.pay_at(100, now).is_ok());
+        assert!(one.pay_at(100, now + Duration::from_secs(4)).is_err());
+        assert!(one.pay_at(100, now + Duration::from_secs(5)).is_ok());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_gives_nothing_away() {
+        let rates = HttpRates::default();
+        let pay = |number: u32, now| {
+            rates
+                .pay(IpAddr::from(number.to_be_bytes()), 5, 1, now)
+                .is_ok()
+        };
+        for number in 0..200_000 {
+            let _paid = pay(number, 0);
+        }
+        let len = || rates.0.lock().unwrap().by_block.len();
+        assert_eq!(len(), MOST);
+        assert!(!pay(300_000, 0) && !pay(0, 0));
+        assert!(pay(300_000, 6_000));
+        assert_eq!(len(), 1);
+    }
+}
