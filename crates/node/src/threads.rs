@@ -180,7 +180,6 @@ mod tests {
         threads.0.registry.node().threads_failed[kind].get()
     }
 
-    #[expect(clippy::panic, reason = "what is tested")]
     fn panics() -> Result<(), Infallible> {
         panic!("index {} out of range", 7)
     }

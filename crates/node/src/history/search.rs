@@ -22,6 +22,9 @@ const RECORDS_A_LOOK: u64 = 1024;
 /// is known: the rest of a quiet log is not read for one number.
 const MORE_LOOKS: u32 = 3;
 
+/// The part of a log that is left out where its beginning moves: 1 of so many.
+const LEFT_OUT: i64 = 8;
+
 /// Why a search or a replay ends early.
 #[derive(Debug)]
 pub(super) enum End {
@@ -204,21 +207,35 @@ impl Search<'_> {
 
     /// That the log begins later than the start, and where.
     fn nothing_so_old(&mut self) -> Result<End, End> {
-        let earliest = if self.first < self.end {
-            Some(Earliest {
-                time: self.log_time_at(self.first)?,
-                seq: self.first,
-            })
-        } else {
-            None
-        };
-        Ok(End::No(NoReplay::TooEarly(earliest)))
+        if self.first >= self.end {
+            return Ok(End::No(NoReplay::TooEarly(None)));
+        }
+        let mut time = self.log_time_at(self.first)?;
+        let seq = self.lasting_first()?;
+        if seq > self.first {
+            time = self.log_time_at(seq)?;
+        }
+        Ok(End::No(NoReplay::TooEarly(Some(Earliest { time, seq }))))
+    }
+
+    /// Where the log still begins when a client comes back to start there. One that has lost records
+    /// since the search began loses more until then, so a part of it is left out.
+    fn lasting_first(&self) -> Result<Seq, End> {
+        let (first, end) = self.past.ends()?;
+        if first <= self.first {
+            return Ok(self.first);
+        }
+        Ok(Seq(first.0 + (end.0 - first.0) / LEFT_OUT))
     }
 
     /// That no state is known at the start, and where the first one is.
     fn too_early(&mut self, mut look: Look) -> End {
         let mut last = None;
-        while look.replay.foundation() == Foundation::Nothing {
+        let least = match self.lasting_first() {
+            Ok(least) => least,
+            Err(end) => return end,
+        };
+        while look.replay.foundation() == Foundation::Nothing || look.read_to < least {
             match self.next(&mut look.read_to) {
                 Ok(Some((seq, log_time))) => {
                     self.take(&mut look);
