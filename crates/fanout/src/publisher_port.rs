@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use market::{Epoch, Nanos, Position, Seq};
+use market::{Epoch, Monotonic, Nanos, Now, Position, Seq};
 use streams::{Joined, Publisher, Refused, StreamKey, WatchId};
 use tokio::sync::mpsc::Sender;
 use wire::Encoding;
@@ -94,16 +94,12 @@ impl PublisherPort {
         self.history = Some(history);
     }
 
-    /// Lets streams speak whose interval is over and those that have been quiet for long, hands over
-    /// the batch, then carries out commands; to be called after every batch, when woken, when
-    /// [`Publisher::speaks_next`] says, and some times a second.
-    pub fn turn(&mut self, publisher: &mut Publisher, now: Nanos) {
-        publisher.speak(now);
-        let beats_on = publisher.beat(now);
-        self.hand_over(publisher, now);
-        if beats_on {
-            (self.wake)();
-        }
+    /// Has the publisher do what is due, hands over the batch, then carries out commands and
+    /// answers fetches; to be called after every batch, when woken, and when
+    /// [`Publisher::next_due`] says.
+    pub fn advance(&mut self, publisher: &mut Publisher, now: Now) {
+        publisher.advance(now);
+        self.hand_over(publisher, now.monotonic);
         for _ in 0..COMMANDS_A_TURN {
             let Ok(command) = self.commands.try_recv() else {
                 break;
@@ -120,7 +116,7 @@ impl PublisherPort {
     }
 
     /// Answers one who asks once; whoever does not wait any more costs nothing.
-    fn answer(&self, Fetch { question, reply }: Fetch, publisher: &mut Publisher, now: Nanos) {
+    fn answer(&self, Fetch { question, reply }: Fetch, publisher: &mut Publisher, now: Now) {
         if reply.is_closed() {
             return;
         }
@@ -161,7 +157,7 @@ impl PublisherPort {
         self.runs
     }
 
-    fn hand_over(&mut self, publisher: &mut Publisher, now: Nanos) {
+    fn hand_over(&mut self, publisher: &mut Publisher, now: Monotonic) {
         let runs = publisher.flush(now);
         for (number, run) in runs.iter().enumerate() {
             for place in self.places.get(run.watch.0 as usize).into_iter().flatten() {
@@ -200,7 +196,7 @@ impl PublisherPort {
         }))
     }
 
-    fn carry_out(&mut self, command: Command, publisher: &mut Publisher, now: Nanos) {
+    fn carry_out(&mut self, command: Command, publisher: &mut Publisher, now: Now) {
         match command {
             Command::Join {
                 stream,
@@ -261,7 +257,7 @@ impl PublisherPort {
                 from,
             } => {
                 // One that was being sent the past may be the first to hold the stream.
-                let watch = self.hold(stream, key, encoding, publisher, now);
+                let watch = self.hold(stream, key, encoding, publisher, now.monotonic);
                 let caught_up = watch.and_then(|watch| publisher.catch_up(watch, from, now));
                 let delivery = Delivery::CaughtUp {
                     subscriber,
@@ -294,10 +290,10 @@ impl PublisherPort {
         encoding: Encoding,
         Entry { resume, moves }: Entry,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Now,
     ) -> Result<Joined, NotJoined> {
         let watch = self
-            .watch(key, encoding, publisher, now)
+            .watch(key, encoding, publisher, now.monotonic)
             .map_err(NotJoined::Refused)?;
         let has = if moves {
             Some(Seq(i64::MAX))
@@ -305,7 +301,7 @@ impl PublisherPort {
             resume.map(|resume| resume.seq)
         };
         if has.is_some_and(|has| publisher.speak_to(watch, has, now)) {
-            self.hand_over(publisher, now);
+            self.hand_over(publisher, now.monotonic);
         }
         let joined = publisher
             .join(watch, resume, now)
@@ -354,9 +350,9 @@ impl PublisherPort {
         encoding: Encoding,
         epoch: Option<Epoch>,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Now,
     ) -> Option<Handover> {
-        let watch = self.hold(stream, key, encoding, publisher, now)?;
+        let watch = self.hold(stream, key, encoding, publisher, now.monotonic)?;
         let position = publisher.position(watch)?;
         if epoch == Some(position.epoch) {
             return Some(Handover {
@@ -378,7 +374,7 @@ impl PublisherPort {
         key: StreamKey,
         encoding: Encoding,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Monotonic,
     ) -> Option<WatchId> {
         let watch = self.watch(key, encoding, publisher, now).ok()?;
         let places = &mut self.places[watch.0 as usize];
@@ -393,7 +389,7 @@ impl PublisherPort {
         key: StreamKey,
         encoding: Encoding,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Monotonic,
     ) -> Result<WatchId, streams::Refused> {
         if let Some(watch) = self.watches.get(&(key, encoding)) {
             return Ok(*watch);

@@ -95,9 +95,9 @@ impl Consumer {
             let drained = self.read_batch(sink);
             self.hold_changed();
             self.learn_watermarks(sink, drained);
-            sink.turn(&self.partitions.progress);
+            sink.advance(&self.partitions.progress);
             if drained == Drained::Yes {
-                self.waker.park(TICK.min(sink.rest()));
+                self.waker.park(TICK.min(sink.due_in()));
             }
         }
         Ok(())

@@ -3,11 +3,11 @@
 //! What a WebSocket is sent are the stream's own bytes, the same for all; this way is beside that
 //! one, and the pump knows nothing of it but where it begins.
 
-use market::Nanos;
+use market::Monotonic;
 
 use super::pump::{Batch, Plan};
 use super::state::State;
-use crate::clock::wall_clock;
+use crate::clock::monotonic;
 use crate::events::write_data;
 use crate::session::Phase;
 
@@ -26,10 +26,10 @@ impl State {
         if !segments.is_empty() && !ended {
             self.write_events(index, &segments);
             let begin = plan.created();
-            if begin != Nanos(0) {
+            if begin != Monotonic(0) {
                 self.metrics
                     .stage_queue
-                    .record_ns(wall_clock().since(begin));
+                    .record_ns(monotonic().nanos_since(begin));
             }
         }
         batch.give_segments(segments);

@@ -3,13 +3,13 @@
 use std::io;
 use std::ops::Range;
 
-use market::Nanos;
+use market::Monotonic;
 use streams::Frames;
 
 use super::sender::{BATCH, Sender};
 use super::state::{State, number};
 use super::subscribers::{channel_label, encoding_label};
-use crate::clock::wall_clock;
+use crate::clock::monotonic;
 use crate::session::{Phase, Session};
 
 /// Several streams' frames for one session are copied together up to this size and sent at once:
@@ -43,7 +43,7 @@ pub(super) struct Plan {
     /// Its segments, in `Batch::segments`.
     segments: Range<usize>,
     /// When the first of them was published.
-    created: Nanos,
+    created: Monotonic,
 }
 
 /// Where the bytes are.
@@ -76,12 +76,12 @@ impl Plan {
             source: Source::Own,
             len: 0,
             segments: 0..0,
-            created: Nanos(0),
+            created: Monotonic(0),
         }
     }
 
     /// When the first of it was published.
-    pub(super) const fn created(&self) -> Nanos {
+    pub(super) const fn created(&self) -> Monotonic {
         self.created
     }
 }
@@ -170,7 +170,7 @@ impl State {
             source: Source::Own,
             len: session.outgoing_len(),
             segments: begin..begin,
-            created: Nanos(0),
+            created: Monotonic(0),
         };
         if plan.len == 0 {
             if session.is_ending() {
@@ -282,7 +282,7 @@ impl State {
 
     /// Makes the planned sends of sessions without TLS.
     fn send_plain(&mut self, batch: &mut Batch) {
-        let begin = wall_clock();
+        let begin = monotonic();
         let (plans, segments, arena) = (&batch.plans, &batch.segments, &batch.arena);
         let send = |index: usize| {
             let plan: &Plan = &plans[index];
@@ -290,7 +290,7 @@ impl State {
             (&session.io, self.bytes_of(plan, session, segments, arena))
         };
         batch.sender.send(plans.len(), send, &mut batch.results);
-        let each = wall_clock().since(begin) / plans.len() as u64;
+        let each = monotonic().nanos_since(begin) / plans.len() as u64;
         self.metrics
             .stage_send
             .record_many_ns(each, plans.len() as u64);
@@ -304,7 +304,7 @@ impl State {
     /// own, so there is nothing to be made together.
     fn send_encrypted(&mut self, batch: &Batch) {
         for plan in &batch.encrypted {
-            let begin = wall_clock();
+            let begin = monotonic();
             let index = plan.session as usize;
             // Out of its session while that is read from.
             let Some(mut tls) = self.sessions[index].about.tls.take() else {
@@ -314,7 +314,9 @@ impl State {
             let bytes = self.bytes_of(plan, session, &batch.segments, &batch.arena);
             let result = tls.send(&session.io, bytes);
             self.sessions[index].about.tls = Some(tls);
-            self.metrics.stage_send.record_ns(wall_clock().since(begin));
+            self.metrics
+                .stage_send
+                .record_ns(monotonic().nanos_since(begin));
             let segments = &batch.segments[plan.segments.clone()];
             self.note(plan, segments, begin, result);
             if self.sessions[index].holds_records() {
@@ -344,14 +346,20 @@ impl State {
     }
 
     /// Notes how far a send went.
-    fn note(&mut self, plan: &Plan, segments: &[Segment], begin: Nanos, result: io::Result<usize>) {
+    fn note(
+        &mut self,
+        plan: &Plan,
+        segments: &[Segment],
+        begin: Monotonic,
+        result: io::Result<usize>,
+    ) {
         let index = plan.session as usize;
         match result {
             Ok(sent) => {
                 if !segments.is_empty() {
                     self.metrics
                         .stage_queue
-                        .record_ns(begin.since(plan.created));
+                        .record_ns(begin.nanos_since(plan.created));
                 }
                 self.note_sent(index, plan, segments, sent);
             }

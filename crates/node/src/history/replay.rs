@@ -9,7 +9,7 @@ use super::Common;
 use super::feed::Feed;
 use super::search::{self, End, Found, POLL};
 use super::tally::Active;
-use crate::clock::now;
+use crate::clock::{monotonic, now};
 
 /// How often the log may lose its beginning while the start is looked for.
 const ATTEMPTS: u32 = 3;
@@ -292,7 +292,7 @@ impl<'a> Running<'a> {
         } else if then == Then::More {
             return Ok(());
         }
-        let run = self.found.replay.take(now());
+        let run = self.found.replay.take(monotonic());
         if run.is_some() {
             self.asked = false;
         }

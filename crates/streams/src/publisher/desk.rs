@@ -1,4 +1,6 @@
-use market::Changes;
+use std::time::Duration;
+
+use market::{Changes, Monotonic};
 
 use super::outbox::Outbox;
 use super::stats::Stats;
@@ -28,7 +30,7 @@ pub(super) struct Bench {
 }
 
 impl Desk {
-    pub(super) fn new(heartbeat_after: u64) -> Self {
+    pub(super) fn new(heartbeat_after: Duration) -> Self {
         Self {
             bench: Bench::default(),
             out: Outbox::new(heartbeat_after),
@@ -36,5 +38,16 @@ impl Desk {
             stats: Stats::default(),
             log_bytes: 0,
         }
+    }
+
+    /// The time of the call at hand, by which everything is scheduled. Every method of the
+    /// publisher that takes the time sets it first, with [`Desk::advance_to`].
+    pub(super) const fn now(&self) -> Monotonic {
+        self.out.now()
+    }
+
+    /// Time has moved on.
+    pub(super) fn advance_to(&mut self, now: Monotonic) {
+        self.out.advance_to(now);
     }
 }

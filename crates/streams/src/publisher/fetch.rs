@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Exponents, InstrumentId, Nanos, Position, Reason, State};
+use market::{Exponents, InstrumentId, Now, Position, Reason, State};
 use wire::{Encoding, Head};
 
 use super::start::write_start;
@@ -44,8 +44,9 @@ impl Publisher {
         &mut self,
         key: StreamKey,
         encoding: Encoding,
-        now: Nanos,
+        now: Now,
     ) -> Result<Fetched, Refused> {
+        self.desk.advance_to(now.monotonic);
         let handle = self.by_id.get(&key.instrument).copied();
         let handle = handle.ok_or(Refused::UnknownInstrument)?;
         let standing = |publisher: &Self| {
@@ -67,11 +68,11 @@ impl Publisher {
             return Ok(fetched);
         }
         // A view that nobody watches is made for the moment.
-        let watch = self.watch(key, encoding, now)?;
+        let watch = self.watch(key, encoding, now.monotonic)?;
         if let Some(instrument) = self.instruments.get(handle.0 as usize) {
             let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
-            write_start(instrument, &key, now, &mut writer);
-            fetched.run = writer.finish(now);
+            write_start(instrument, &key, now.wall, &mut writer);
+            fetched.run = writer.finish();
         }
         if let Some((position, _)) = standing(self) {
             fetched.position = position;
@@ -90,8 +91,9 @@ impl Publisher {
         id: InstrumentId,
         encoding: Encoding,
         limit: usize,
-        now: Nanos,
+        now: Now,
     ) -> Result<Fetched, Refused> {
+        self.desk.advance_to(now.monotonic);
         let handle = self.by_id.get(&id).ok_or(Refused::UnknownInstrument)?;
         let instrument = &self.instruments[handle.0 as usize];
         let feed = &instrument.trades;
@@ -102,7 +104,7 @@ impl Publisher {
         let mut fetched = self.fetched(id, position)?;
         let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
         let identity = writer.identity();
-        let place = feed.last.told_at(now);
+        let place = feed.last.told_at(now.wall);
         let head: Head = identity.head(feed.epoch, feed.last.seq, &place);
         writer.put(&head, |sbe| {
             identity.write(&head, instrument.status.state, sbe);
@@ -114,7 +116,7 @@ impl Publisher {
                 writer.put_again(message, seq);
             },
         );
-        fetched.run = writer.finish(now);
+        fetched.run = writer.finish();
         Ok(fetched)
     }
 

@@ -1,4 +1,4 @@
-use market::{Channel, Exponents, Nanos};
+use market::{Channel, Exponents, Monotonic};
 use wire::{Encoding, PriceStep, Speed, View, ViewParams};
 
 use super::Publisher;
@@ -44,8 +44,9 @@ impl Publisher {
         &mut self,
         key: StreamKey,
         encoding: Encoding,
-        now: Nanos,
+        now: Monotonic,
     ) -> Result<WatchId, Refused> {
+        self.desk.advance_to(now);
         let handle = self
             .by_id
             .get(&key.instrument)
@@ -53,7 +54,7 @@ impl Publisher {
             .ok_or(Refused::UnknownInstrument)?;
         let instrument = &mut self.instruments[handle.0 as usize];
         check(&key, instrument.exponents())?;
-        let id = self.desk.out.add(key, encoding, handle, now);
+        let id = self.desk.out.add(key, encoding, handle);
         let begin = || self.desk.paces.begin(key.params.speed);
         let watches = match key.channel {
             Channel::Bbo if key.params.view() == View::FULL_RAW => &mut instrument.book.bbo.watches,
