@@ -97,22 +97,28 @@ impl PublisherPort {
     /// Has the publisher do what is due, hands over the batch, then carries out commands and
     /// answers fetches; to be called after every batch, when woken, and when
     /// [`Publisher::next_due`] says.
+    ///
+    /// It carries out a bounded number of each, and wakes its own thread where there may be more.
     pub fn advance(&mut self, publisher: &mut Publisher, now: Now) {
         publisher.advance(now);
         self.hand_over(publisher, now.monotonic);
-        for _ in 0..COMMANDS_A_TURN {
-            let Ok(command) = self.commands.try_recv() else {
-                break;
-            };
+        let mut commands = 0;
+        while commands < COMMANDS_A_TURN
+            && let Ok(command) = self.commands.try_recv()
+        {
             self.carry_out(command, publisher, now);
+            commands += 1;
         }
-        for _ in 0..FETCHES_A_TURN {
-            let Ok(fetch) = self.fetches.try_recv() else {
-                return;
-            };
+        let mut fetches = 0;
+        while fetches < FETCHES_A_TURN
+            && let Ok(fetch) = self.fetches.try_recv()
+        {
             self.answer(fetch, publisher, now);
+            fetches += 1;
         }
-        (self.wake)();
+        if commands == COMMANDS_A_TURN || fetches == FETCHES_A_TURN {
+            (self.wake)();
+        }
     }
 
     /// Answers one who asks once; whoever does not wait any more costs nothing.
@@ -408,4 +414,67 @@ impl PublisherPort {
 /// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
 fn deliver(shard: &Sender<Delivery>, delivery: Delivery) {
     let _ended = shard.blocking_send(delivery);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::sync_channel;
+
+    use market::{Channel, InstrumentName};
+    use tokio::sync::oneshot;
+    use wire::ViewParams;
+
+    use super::*;
+
+    /// How often a port wakes its thread when it is advanced with so much waiting, and once more
+    /// for the rest.
+    fn wakes(commands: usize, fetches: usize) -> (usize, usize) {
+        let (to_do, received) = sync_channel(commands.max(1));
+        let (to_fetch, fetched) = sync_channel(fetches.max(1));
+        let count = Arc::new(AtomicUsize::new(0));
+        let woken = Arc::clone(&count);
+        let wake = Arc::new(move || {
+            woken.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut port = PublisherPort::new(received, fetched, wake, Vec::new());
+        let key = StreamKey {
+            instrument: InstrumentName::parse("TEST:A").unwrap().id(),
+            channel: Channel::Book,
+            params: ViewParams::default(),
+        };
+        for _ in 0..commands {
+            // Of a stream that nobody has, so that there is nothing to do.
+            let leave = Command::Leave {
+                stream: StreamSlot {
+                    shard: 0,
+                    slot: 0,
+                    generation: 0,
+                },
+                key,
+                encoding: Encoding::Sbe,
+            };
+            to_do.send(leave).unwrap();
+        }
+        for _ in 0..fetches {
+            let question = Question::Start(key, Encoding::Sbe);
+            let (reply, _) = oneshot::channel();
+            to_fetch.send(Fetch { question, reply }).unwrap();
+        }
+        let mut publisher = Publisher::new(streams::Settings::default());
+        let mut advance = || {
+            port.advance(&mut publisher, Now::default());
+            count.swap(0, Ordering::Relaxed)
+        };
+        (advance(), advance())
+    }
+
+    #[test]
+    fn a_publisher_that_leaves_anything_waiting_is_woken_for_it() {
+        assert_eq!(wakes(0, 0), (0, 0));
+        assert_eq!(wakes(COMMANDS_A_TURN + 1, 0), (1, 0));
+        assert_eq!(wakes(COMMANDS_A_TURN + 1, FETCHES_A_TURN - 1), (1, 0));
+        assert_eq!(wakes(0, FETCHES_A_TURN + 1), (1, 0));
+        assert_eq!(wakes(COMMANDS_A_TURN - 1, FETCHES_A_TURN - 1), (0, 0));
+    }
 }
