@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use market::{Epoch, Nanos, Position, Seq};
+use market::{Epoch, Monotonic, Now, Position, Seq};
 use streams::{CaughtUp, Joined, Origin, Publisher, Refused, Room, Start, StreamKey, WatchId};
 use wire::Encoding;
 
@@ -65,7 +65,7 @@ impl Port {
     pub fn hand_over(
         &mut self,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Monotonic,
         marks: Option<&Arc<Marks>>,
         deliver: &mut impl FnMut(usize, Delivery),
     ) {
@@ -101,7 +101,7 @@ impl Port {
         &mut self,
         command: &Command,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Now,
         deliver: &mut impl FnMut(usize, Delivery),
     ) {
         let Command {
@@ -174,10 +174,12 @@ impl Port {
         of: (StreamKey, Encoding),
         entry: Entry,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Now,
         deliver: &mut impl FnMut(usize, Delivery),
     ) -> Result<Joined, NotJoined> {
-        let watch = self.watch(of, publisher, now).map_err(NotJoined::Refused)?;
+        let watch = self
+            .watch(of, publisher, now.monotonic)
+            .map_err(NotJoined::Refused)?;
         let joined = self.enter(watch, entry, publisher, now, deliver);
         let joined = joined.ok_or(NotJoined::Refused(Refused::UnknownInstrument));
         let joined = joined.and_then(|joined| {
@@ -203,7 +205,7 @@ impl Port {
         watch: WatchId,
         entry: Entry,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Now,
         deliver: &mut impl FnMut(usize, Delivery),
     ) -> Option<Joined> {
         let has = if entry.moves {
@@ -212,7 +214,7 @@ impl Port {
             entry.resume.map(|resume| resume.seq)
         };
         if has.is_some_and(|has| publisher.speak_to(watch, has, now)) {
-            self.hand_over(publisher, now, None, deliver);
+            self.hand_over(publisher, now.monotonic, None, deliver);
         }
         publisher.join_as_far(watch, entry.resume, entry.room, now)
     }
@@ -225,7 +227,7 @@ impl Port {
         of: (StreamKey, Encoding),
         from: Option<Position>,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Now,
         deliver: &mut impl FnMut(usize, Delivery),
     ) -> Option<CaughtUp> {
         let watch = self.hold(stream, of, publisher, now)?;
@@ -253,7 +255,7 @@ impl Port {
         of: (StreamKey, Encoding),
         epoch: Option<Epoch>,
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Now,
     ) -> Option<Handover> {
         let watch = self.hold(stream, of, publisher, now)?;
         let position = publisher.position(watch)?;
@@ -297,9 +299,9 @@ impl Port {
         stream: StreamSlot,
         of: (StreamKey, Encoding),
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Now,
     ) -> Option<WatchId> {
-        let watch = self.watch(of, publisher, now).ok()?;
+        let watch = self.watch(of, publisher, now.monotonic).ok()?;
         self.add(watch, stream);
         Some(watch)
     }
@@ -315,7 +317,7 @@ impl Port {
         &mut self,
         of: (StreamKey, Encoding),
         publisher: &mut Publisher,
-        now: Nanos,
+        now: Monotonic,
     ) -> Result<WatchId, Refused> {
         if let Some(watch) = self.watches.get(&of) {
             return Ok(*watch);

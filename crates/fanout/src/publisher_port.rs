@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use fanout_core::{Ask, Delivery, Mark, Marks, NotJoined, Port, Tracer};
-use market::{Monotonic, Nanos};
+use market::{Monotonic, Nanos, Now};
 use streams::Publisher;
 use tokio::sync::mpsc::Sender;
 
-use crate::clock::{monotonic, wall_clock};
+use crate::clock::wall_clock;
 use crate::fetcher::{Fetch, Found, Question};
 use crate::history::{History, ReplayReceiver, Wanted};
 use crate::link::Posted;
@@ -90,18 +90,16 @@ impl PublisherPort {
         self.history = Some(history);
     }
 
-    /// Lets streams speak whose interval is over and those that have been quiet for long, hands over
-    /// the batch, then carries out commands; to be called after every batch, when woken, when
-    /// [`Publisher::speaks_next`] says, and some times a second.
-    pub fn turn(&mut self, publisher: &mut Publisher, now: Nanos) {
-        publisher.speak(now);
-        let beats_on = publisher.beat(now);
-        self.hand_over(publisher, now);
-        if beats_on {
-            (self.wake)();
-        }
+    /// Has the publisher do what is due, hands over the batch, then carries out commands and
+    /// answers fetches; to be called after every batch, when woken, and when
+    /// [`Publisher::next_due`] says.
+    ///
+    /// It carries out a bounded amount of each, and wakes its own thread where there may be more.
+    pub fn advance(&mut self, publisher: &mut Publisher, now: Now) {
+        publisher.advance(now);
+        self.hand_over(publisher, now.monotonic);
         let all_carried_out = self.carry_out_some(publisher, now);
-        self.gain(monotonic());
+        self.gain(now.monotonic);
         let all_answered = self.answer_some(publisher, now);
         if !all_carried_out || !all_answered {
             (self.wake)();
@@ -109,7 +107,7 @@ impl PublisherPort {
     }
 
     /// Carries out commands, as far as a turn may go. Returns whether none is left.
-    fn carry_out_some(&mut self, publisher: &mut Publisher, now: Nanos) -> bool {
+    fn carry_out_some(&mut self, publisher: &mut Publisher, now: Now) -> bool {
         let begin = publisher.work();
         for _ in 0..COMMANDS_A_TURN {
             let Ok(posted) = self.commands.try_recv() else {
@@ -132,7 +130,7 @@ impl PublisherPort {
 
     /// Answers fetches, as far as a turn may go. Returns whether none is left that could be answered at
     /// once; there are turns enough in time for those that wait for their share.
-    fn answer_some(&mut self, publisher: &mut Publisher, now: Nanos) -> bool {
+    fn answer_some(&mut self, publisher: &mut Publisher, now: Now) -> bool {
         let mut spent = 0;
         while spent <= FETCH_WORK {
             if self.fetch_allowance == 0 {
@@ -155,7 +153,7 @@ impl PublisherPort {
     }
 
     /// Answers one who asks once; whoever does not wait any more costs nothing.
-    fn answer(&self, Fetch { question, reply }: Fetch, publisher: &mut Publisher, now: Nanos) {
+    fn answer(&self, Fetch { question, reply }: Fetch, publisher: &mut Publisher, now: Now) {
         if reply.is_closed() {
             return;
         }
@@ -196,7 +194,7 @@ impl PublisherPort {
         self.port.runs()
     }
 
-    fn hand_over(&mut self, publisher: &mut Publisher, now: Nanos) {
+    fn hand_over(&mut self, publisher: &mut Publisher, now: Monotonic) {
         let marks = self.take_marks();
         let shards = &self.shards;
         self.port
@@ -215,7 +213,7 @@ impl PublisherPort {
         }))
     }
 
-    fn carry_out(&mut self, posted: Posted, publisher: &mut Publisher, now: Nanos) {
+    fn carry_out(&mut self, posted: Posted, publisher: &mut Publisher, now: Now) {
         let Posted { command, replay } = posted;
         let shards = &self.shards;
         let mut deliver = |shard: usize, delivery| deliver(&shards[shard], delivery);
@@ -267,17 +265,21 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::{SyncSender, sync_channel};
 
-    use market::{Channel, Event, Exponents, InstrumentName, Level, SnapshotOrigin};
-    use streams::{At, PartitionIdentity, Settings};
+    use fanout_core::{Command, StreamSlot};
+    use market::{Channel, Event, Exponents, InstrumentName, Level, Seq, SnapshotOrigin};
+    use streams::{At, PartitionIdentity, Settings, StreamKey};
     use tokio::sync::oneshot;
-    use wire::{PriceStep, ViewParams};
+    use wire::{Encoding, PriceStep, ViewParams};
 
-    const NOW: Nanos = Nanos(1_000);
+    const NOW: Now = Now {
+        monotonic: Monotonic(1_000),
+        wall: Nanos(1_000),
+    };
 
     struct Rig {
         port: PublisherPort,
         publisher: Publisher,
-        commands: SyncSender<Command>,
+        commands: SyncSender<Posted>,
         fetches: SyncSender<Fetch>,
         woken: Arc<AtomicUsize>,
     }
@@ -295,7 +297,7 @@ mod tests {
         port.open();
         let mut publisher = Publisher::new(Settings::default());
         let handle = publisher
-            .add_instrument(&name(), Exponents::default(), NOW)
+            .add_instrument(&name(), Exponents::default(), NOW.monotonic)
             .unwrap();
         let identity = PartitionIdentity {
             topic: "t".into(),
@@ -315,7 +317,7 @@ mod tests {
         let at = At {
             partition: 0,
             seq: Seq(0),
-            log_time: NOW,
+            log_time: NOW.wall,
         };
         publisher.event(at, handle, &whole, NOW).unwrap();
         Rig {
@@ -351,16 +353,23 @@ mod tests {
             generation: 0,
         };
         for _ in 0..=COMMANDS_A_TURN {
-            let leave = Command::Leave {
+            let leave = Command {
                 stream,
                 key: grouped(1),
                 encoding: Encoding::Sbe,
+                ask: Ask::Leave,
             };
-            rig.commands.send(leave).unwrap();
+            let replay = None;
+            rig.commands
+                .send(Posted {
+                    command: leave,
+                    replay,
+                })
+                .unwrap();
         }
-        rig.port.turn(&mut rig.publisher, NOW);
+        rig.port.advance(&mut rig.publisher, NOW);
         assert_eq!(rig.woken.load(Ordering::Relaxed), 1);
-        rig.port.turn(&mut rig.publisher, NOW);
+        rig.port.advance(&mut rig.publisher, NOW);
         assert_eq!(rig.woken.load(Ordering::Relaxed), 1);
     }
 

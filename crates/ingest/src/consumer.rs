@@ -107,9 +107,9 @@ impl Consumer {
             self.hold_changed();
             self.learn_watermarks(sink, drained);
             self.partitions.progress.troubles = self.troubles.totals();
-            sink.turn(&self.partitions.progress);
+            sink.advance(&self.partitions.progress);
             if drained == Drained::Yes {
-                self.waker.park(TICK.min(sink.rest()));
+                self.waker.park(TICK.min(sink.due_in()));
             }
         }
         Ok(())

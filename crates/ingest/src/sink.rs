@@ -76,12 +76,13 @@ pub trait Sink: Resolve {
     /// All that stood in the partition when it was opened, or begun anew, has been read.
     fn caught_up(&mut self, partition: PartitionIndex);
 
-    /// A batch ends: what it said can be sent. Called at every wake-up too, also when there was
-    /// nothing to read, and at least every 100 ms.
-    fn turn(&mut self, progress: &Progress);
+    /// A batch ends: what it said can be sent, and what is due can be done. Called at every wake-up
+    /// too, also when there was nothing to read, and at least every 100 ms.
+    fn advance(&mut self, progress: &Progress);
 
-    /// How long it may be until the next turn when there is nothing to read; 100 ms at most.
-    fn rest(&self) -> Duration {
+    /// How long until something is due: while there is nothing to read, [`Sink::advance`] is called
+    /// no later than that.
+    fn due_in(&self) -> Duration {
         Duration::MAX
     }
 }

@@ -1,3 +1,3 @@
-//! The node's clock is that of its fan-out.
+//! The node's clocks are those of its fan-out.
 
-pub(crate) use fanout::wall_clock as now;
+pub(crate) use fanout::{monotonic, now, wall_clock};

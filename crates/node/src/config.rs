@@ -179,8 +179,8 @@ impl Config {
             streams: streams::Settings {
                 log_bytes,
                 log_budget,
-                heartbeat_after: nanos(heartbeat),
-                stale_after: instruments.stale_after.map(nanos),
+                heartbeat_after: heartbeat,
+                stale_after: instruments.stale_after,
                 book_levels,
                 grouped_views,
                 grouped_view_bytes,
@@ -249,11 +249,6 @@ fn trusted_proxies(reader: &mut Reader) -> Vec<fanout::Network> {
     reader
         .checked_texts("public.trusted_proxies", parse)
         .unwrap_or_default()
-}
-
-/// Durations are bounded by their keys, far below the 584 years that do not fit.
-fn nanos(span: std::time::Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn cores() -> usize {

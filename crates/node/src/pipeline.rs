@@ -15,13 +15,13 @@ use fanout::{Directory, PublisherPort};
 use ingest::{
     DecodeError, PartitionAbout, PartitionIndex, Progress, Refusal, Reset, Resolve, Resolved, Sink,
 };
-use market::{Channel, Event, Nanos};
+use market::{Channel, Event, Monotonic, Nanos, Now};
 use metrics::PublisherMetrics;
 use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Settings, Unwanted};
 
 use crate::admin::PublisherReadiness;
 use crate::checkpoints::{self, Loaded, Taker};
-use crate::clock::now;
+use crate::clock::{monotonic, now, wall_clock};
 use crate::config::{Instrument, Instruments};
 use crate::traces::Follower;
 
@@ -29,7 +29,7 @@ pub(crate) use counts::IngestCounts;
 use hearing::Hearing;
 use known::Known;
 
-/// How often time's own work is done and totals are shown.
+/// How often totals are shown, and whether Kafka answers is looked at.
 const TICK: Duration = Duration::from_millis(250);
 /// At most so many refused records are logged a tick; all are counted.
 const REFUSALS_LOGGED: u32 = 10;
@@ -55,9 +55,9 @@ pub(crate) struct Pipeline {
     metrics: Arc<PublisherMetrics>,
     ingest: IngestCounts,
     /// When the first event of the batch at hand was taken.
-    batch_began: Option<Nanos>,
+    batch_began: Option<Monotonic>,
     batch_records: u64,
-    ticked: Instant,
+    ticked: Monotonic,
     refusals: u32,
     /// It has caught up once, so clients are let in.
     is_open: bool,
@@ -98,7 +98,7 @@ impl Pipeline {
             ingest,
             batch_began: None,
             batch_records: 0,
-            ticked: Instant::now(),
+            ticked: monotonic(),
             refusals: 0,
             is_open: false,
             loaded: Arc::default(),
@@ -168,9 +168,9 @@ impl Pipeline {
         symbol: &str,
         instrument: Instrument,
     ) -> Result<Handle, Refusal> {
-        let added = self
-            .publisher
-            .add_instrument(&instrument.name, instrument.exponents, now());
+        let added =
+            self.publisher
+                .add_instrument(&instrument.name, instrument.exponents, monotonic());
         let handle = added.map_err(|other| {
             tracing::error!(instrument = %instrument.name, %other, "two instruments have the same number; the second is refused");
             Refusal::UnknownInstrument
@@ -240,12 +240,12 @@ impl Pipeline {
         }
     }
 
-    fn tick(&mut self, progress: &Progress, at: Instant) {
-        self.ticked = at;
+    fn tick(&mut self, progress: &Progress, now: Now) {
+        self.ticked = now.monotonic;
         self.refusals = 0;
-        self.publisher.tick(now());
+        let at = Instant::now();
         counts::show_publisher(&self.metrics, &self.publisher, self.port.runs());
-        self.ingest.show(progress, now());
+        self.ingest.show(progress, now.wall);
         if let Some(topics) = progress.topics {
             self.readiness.topics(topics);
         }
@@ -258,10 +258,10 @@ impl Pipeline {
             tracing::warn!(
                 "nothing is heard from kafka; new sessions are refused until it is caught up with again"
             );
-            self.publisher.lose_touch(now());
+            self.publisher.lose_touch(now);
         } else if was_cut_off && !self.cut_off {
             tracing::info!("kafka is heard again, and caught up with");
-            self.publisher.regain_touch(now());
+            self.publisher.regain_touch(now);
         }
         self.readiness.cut_off(self.cut_off);
         self.readiness.turned(at);
@@ -306,14 +306,18 @@ impl Sink for Pipeline {
     }
 
     fn event(&mut self, at: ingest::At, instrument: ingest::Handle, event: Event<'_>) {
-        let now = now();
-        if self.batch_began.is_none() {
-            self.batch_began = Some(now);
-        }
+        // Nothing is due within a batch, so that it has one time to schedule by. Each record has a
+        // time of its own to be stamped with.
+        let now = Now {
+            monotonic: *self.batch_began.get_or_insert_with(monotonic),
+            wall: wall_clock(),
+        };
         // What is read to catch up tells how old it is and not how long its way took; and a record
         // without a timestamp would seem to be decades old.
         if self.is_open && at.log_time != Nanos(0) {
-            self.metrics.stage_kafka.record_ns(now.since(at.log_time));
+            self.metrics
+                .stage_kafka
+                .record_ns(now.wall.since(at.log_time));
         }
         self.batch_records += 1;
         let taken = self
@@ -325,7 +329,7 @@ impl Sink for Pipeline {
             other => Err(other),
         });
         match taken {
-            Ok(()) => self.trace(place(at), Handle(instrument.0), now),
+            Ok(()) => self.trace(place(at), Handle(instrument.0), now.wall),
             Err(unwanted) => {
                 self.refusals += 1;
                 if self.refusals <= REFUSALS_LOGGED {
@@ -396,20 +400,19 @@ impl Sink for Pipeline {
         }
     }
 
-    fn turn(&mut self, progress: &Progress) {
+    fn advance(&mut self, progress: &Progress) {
         #[cfg(test)]
         assert!(
             !PLANTED.swap(false, std::sync::atomic::Ordering::SeqCst),
             "planted"
         );
-        let at = Instant::now();
         self.show_changed();
         let now = now();
         if let Some(began) = self.batch_began.take() {
             let records = std::mem::take(&mut self.batch_records);
             self.metrics
                 .stage_apply
-                .record_many_ns(now.since(began), records);
+                .record_many_ns(now.monotonic.nanos_since(began), records);
         }
         if !self.is_open && progress.discovered {
             let mut partitions = progress.partitions.iter();
@@ -420,7 +423,7 @@ impl Sink for Pipeline {
                 self.port.open();
             }
         }
-        self.port.turn(&mut self.publisher, now);
+        self.port.advance(&mut self.publisher, now);
         if let Some(follower) = &mut self.follower
             && follower.is_following()
         {
@@ -429,17 +432,17 @@ impl Sink for Pipeline {
         if self.is_open
             && let Some(taker) = &mut self.taker
         {
-            let taken = taker.turn(&self.publisher, progress, &self.partitions, at);
+            let taken = taker.advance(&self.publisher, progress, &self.partitions, now.monotonic);
             self.metrics.checkpoints.add(taken);
         }
-        if at.saturating_duration_since(self.ticked) >= TICK {
-            self.tick(progress, at);
+        if now.monotonic.since(self.ticked) >= TICK {
+            self.tick(progress, now);
         }
     }
 
-    fn rest(&self) -> Duration {
-        let due = self.publisher.speaks_next();
-        due.map_or(Duration::MAX, |due| Duration::from_nanos(due.since(now())))
+    fn due_in(&self) -> Duration {
+        let due = self.publisher.next_due();
+        due.map_or(Duration::MAX, |due| due.since(monotonic()))
     }
 }
 

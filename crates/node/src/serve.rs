@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use fanout::{Directory, Fanout};
@@ -23,6 +23,7 @@ use crate::admin::{self, AdminState, Readiness};
 use crate::api::{Api, ApiThread};
 use crate::checkpoints::{self, Job, Loaded, Taker, Writer};
 use crate::cli::{LogHandle, Recent};
+use crate::clock::monotonic;
 use crate::config::Config;
 use crate::history::Replays;
 use crate::pipeline::{IngestCounts, Pipeline};
@@ -240,7 +241,7 @@ fn start(
             IngestCounts::new(registry.add_ingest()),
         );
         let taker = jobs.as_ref().zip(config.checkpoints.write_every);
-        let taker = taker.map(|(jobs, every)| Taker::new(every, jobs.clone(), Instant::now()));
+        let taker = taker.map(|(jobs, every)| Taker::new(every, jobs.clone(), monotonic()));
         pipeline.keep(Arc::clone(&loaded), taker);
         if let Some(exporter) = exporter {
             pipeline.follow(exporter.follower());

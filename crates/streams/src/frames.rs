@@ -1,4 +1,4 @@
-use market::{Nanos, Seq};
+use market::{Monotonic, Seq};
 
 use crate::FrameMark;
 use crate::run::payload;
@@ -19,12 +19,16 @@ pub struct Frames<'a> {
     marks: &'a [FrameMark],
     /// What the marks count `bytes` from: the byte of the chunk that it begins at.
     offset: u32,
-    created: Nanos,
+    created: Monotonic,
 }
 
 impl<'a> Frames<'a> {
     /// All of a run's frames.
-    pub(crate) const fn of_run(bytes: &'a [u8], marks: &'a [FrameMark], created: Nanos) -> Self {
+    pub(crate) const fn of_run(
+        bytes: &'a [u8],
+        marks: &'a [FrameMark],
+        created: Monotonic,
+    ) -> Self {
         Self {
             bytes,
             marks,
@@ -39,7 +43,7 @@ impl<'a> Frames<'a> {
         marks: &'a [FrameMark],
         index: usize,
         most: usize,
-        created: Nanos,
+        created: Monotonic,
     ) -> Option<Self> {
         let begin = match index.checked_sub(1) {
             Some(before) => marks.get(before)?.end,
@@ -79,9 +83,9 @@ impl<'a> Frames<'a> {
         self.marks.is_empty()
     }
 
-    /// When the first of them was published.
+    /// When the first of them was handed over, for how long they wait.
     #[must_use]
-    pub const fn created(&self) -> Nanos {
+    pub const fn created(&self) -> Monotonic {
         self.created
     }
 

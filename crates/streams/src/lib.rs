@@ -26,6 +26,8 @@ mod growth;
 mod book_log;
 mod message_log;
 
+mod deadline;
+
 mod before;
 mod grouped;
 mod pace;

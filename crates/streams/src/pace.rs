@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use market::{Channel, Nanos};
+use market::{Channel, Monotonic};
 use wire::{Speed, ViewParams};
 
 use crate::Handle;
@@ -26,7 +26,7 @@ pub(crate) struct Paces {
 /// A stream that spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Resting {
-    until: Nanos,
+    until: Monotonic,
     serial: u64,
     pub(crate) handle: Handle,
     pub(crate) channel: Channel,
@@ -67,7 +67,7 @@ impl Paces {
         &mut self,
         pace: &mut Pace,
         (handle, channel, params): (Handle, Channel, ViewParams),
-        now: Nanos,
+        now: Monotonic,
     ) {
         let Some(interval) = pace.speed.interval() else {
             return;
@@ -75,9 +75,8 @@ impl Paces {
         if std::mem::replace(&mut pace.rests, true) {
             return;
         }
-        let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         self.queues[pace.speed.code() as usize].push_back(Resting {
-            until: Nanos(now.0.saturating_add(interval)),
+            until: now + interval,
             serial: pace.serial,
             handle,
             channel,
@@ -86,13 +85,13 @@ impl Paces {
     }
 
     /// The next stream whose interval is over.
-    pub(crate) fn next(&mut self, now: Nanos) -> Option<Resting> {
+    pub(crate) fn next(&mut self, now: Monotonic) -> Option<Resting> {
         let mut queues = self.queues.iter_mut();
         queues.find_map(|queue| queue.pop_front_if(|resting| resting.until <= now))
     }
 
     /// When the next interval is over.
-    pub(crate) fn next_due(&self) -> Option<Nanos> {
+    pub(crate) fn next_due(&self) -> Option<Monotonic> {
         let first = self.queues.iter().filter_map(VecDeque::front);
         first.map(|resting| resting.until).min()
     }
@@ -113,16 +112,16 @@ mod tests {
         let mut raw = paces.begin(Speed::Raw);
         for pace in [&mut fast, &mut slow, &mut raw] {
             assert!(pace.may_speak());
-            paces.speaks(pace, what, Nanos(0));
+            paces.speaks(pace, what, Monotonic(0));
         }
         assert!(raw.may_speak() && !fast.may_speak() && !slow.may_speak());
-        assert_eq!(paces.next_due(), Some(Nanos(10 * MS)));
-        assert_eq!(paces.next(Nanos(10 * MS - 1)), None);
-        let due = paces.next(Nanos(10 * MS)).unwrap();
+        assert_eq!(paces.next_due(), Some(Monotonic(10 * MS)));
+        assert_eq!(paces.next(Monotonic(10 * MS - 1)), None);
+        let due = paces.next(Monotonic(10 * MS)).unwrap();
         assert!(fast.is(&due) && !slow.is(&due));
         fast.wake();
         assert!(fast.may_speak());
-        assert_eq!(paces.next_due(), Some(Nanos(1_000 * MS)));
+        assert_eq!(paces.next_due(), Some(Monotonic(1_000 * MS)));
     }
 
     #[test]
@@ -130,9 +129,9 @@ mod tests {
         let mut paces = Paces::default();
         let what = (Handle(7), Channel::Book, ViewParams::default());
         let mut pace = paces.begin(Speed::Ms100);
-        paces.speaks(&mut pace, what, Nanos(0));
-        paces.speaks(&mut pace, what, Nanos(60 * MS));
-        assert!(paces.next(Nanos(100 * MS)).is_some());
-        assert!(paces.next(Nanos(1_000 * MS)).is_none());
+        paces.speaks(&mut pace, what, Monotonic(0));
+        paces.speaks(&mut pace, what, Monotonic(60 * MS));
+        assert!(paces.next(Monotonic(100 * MS)).is_some());
+        assert!(paces.next(Monotonic(1_000 * MS)).is_none());
     }
 }

@@ -45,12 +45,15 @@ mod report;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use market::{
-    Channel, Event, Exponents, InstrumentId, InstrumentName, Nanos, Price, Seq, Size, State,
+    Channel, Event, Exponents, InstrumentId, InstrumentName, Monotonic, Nanos, Now, Price, Seq,
+    Size, State,
 };
 use wire::Encoding;
 
+use crate::deadline::round_up;
 use crate::place::{At, Place, Scope};
 use crate::{Handle, PartitionIdentity, Runs, Settings, StreamKey};
 
@@ -72,9 +75,12 @@ use fetch::Kept;
 use instrument::Instrument;
 use partitions::{Partition, Partitions};
 
-/// How often the size of all logs is looked at, in nanoseconds; between two looks they can grow by
-/// what a second of the market is, some MiB.
-const LOG_CHECK: u64 = 1_000_000_000;
+/// How often the size of all logs is looked at; between two looks they can grow by what a second
+/// of the market is, some MiB.
+const LOG_CHECK: Duration = Duration::from_secs(1);
+/// Instruments that one call looks at, to find whether they have gone quiet: some tens of
+/// microseconds of work. The others stay due.
+const STALE_CHECKS_AT_ONCE: usize = 1024;
 /// What the log of a book may have however many there are.
 const LEAST_LOG: usize = 16 * 1024;
 
@@ -84,6 +90,9 @@ const LEAST_LOG: usize = 16 * 1024;
 /// - Events come in the order of their partition; partitions may interleave in any way, since
 ///   every stream has one home partition.
 /// - Between two [`Publisher::flush`]es the frames of a stream collect in one run.
+/// - What is due, late or quiet is decided by the monotonic clock alone; the wall clock stamps
+///   messages and may show anything. A monotonic time that is earlier than one before it counts as
+///   that one.
 #[derive(Debug)]
 pub struct Publisher {
     settings: Settings,
@@ -92,8 +101,8 @@ pub struct Publisher {
     partitions: Partitions,
     desk: Desk,
     /// When to look whether an instrument has gone quiet, soonest first.
-    stale_checks: VecDeque<(Nanos, Handle)>,
-    next_log_check: Nanos,
+    stale_checks: VecDeque<(Monotonic, Handle)>,
+    next_log_check: Monotonic,
     /// What the log of each book may have at the moment.
     log_bound: usize,
     /// Instruments whose state, scale or homes changed since they were last asked for.
@@ -113,7 +122,7 @@ impl Publisher {
             partitions: Partitions::default(),
             desk: Desk::new(settings.heartbeat_after),
             stale_checks: VecDeque::new(),
-            next_log_check: Nanos(0),
+            next_log_check: Monotonic(0),
             log_bound: settings.log_bytes,
             changed: Vec::new(),
             kept: HashMap::new(),
@@ -126,8 +135,9 @@ impl Publisher {
         &mut self,
         name: &InstrumentName,
         exponents: Exponents,
-        now: Nanos,
+        now: Monotonic,
     ) -> Result<Handle, InstrumentName> {
+        self.desk.advance_to(now);
         let id = name.id();
         if let Some(handle) = self.by_id.get(&id).copied() {
             let known = &self.instruments[handle.0 as usize];
@@ -144,11 +154,11 @@ impl Publisher {
             name.clone(),
             exponents,
             &self.settings,
-            now,
+            self.desk.now(),
         ));
         self.by_id.insert(id, handle);
         if let Some(after) = self.settings.stale_after {
-            self.check_stale_again(now, after, handle);
+            self.check_stale_again(after, handle);
         }
         self.changed.push(handle);
         Ok(handle)
@@ -193,10 +203,11 @@ impl Publisher {
 
     /// The log of a partition begins anew: every instrument that is read from it starts over,
     /// in the epoch of the new identity.
-    pub fn reopen(&mut self, index: u32, identity: PartitionIdentity, start: Seq, now: Nanos) {
+    pub fn reopen(&mut self, index: u32, identity: PartitionIdentity, start: Seq, now: Now) {
+        self.desk.advance_to(now.monotonic);
         self.open(index, identity, start);
         self.for_home(index, |instrument, desk, partition| {
-            let base = Place::before(partition.base, now);
+            let base = Place::before(partition.base, now.wall);
             instrument.restart(index, &partition.identity, base, desk);
         });
     }
@@ -210,10 +221,11 @@ impl Publisher {
     }
 
     /// Kafka deleted records of a partition before they were read; reading goes on at `next`.
-    pub fn lost(&mut self, index: u32, next: Seq, now: Nanos) {
+    pub fn lost(&mut self, index: u32, next: Seq, now: Now) {
+        self.desk.advance_to(now.monotonic);
         let base = self.partitions.pass(index, next);
         self.for_home(index, |instrument, desk, _| {
-            instrument.lose(index, Place::before(base, now), desk);
+            instrument.lose(index, Place::before(base, now.wall), desk);
         });
     }
 
@@ -223,8 +235,9 @@ impl Publisher {
         at: At,
         handle: Handle,
         event: &Event<'_>,
-        now: Nanos,
+        now: Now,
     ) -> Result<(), Unwanted> {
+        self.desk.advance_to(now.monotonic);
         let instrument = self
             .instruments
             .get_mut(handle.0 as usize)
@@ -242,7 +255,7 @@ impl Publisher {
         match self.partitions.claim(at, instrument, channel) {
             Ok(None) => {}
             Ok(Some((home, base))) => {
-                let base = Place::before(base, now);
+                let base = Place::before(base, now.wall);
                 let index = at.partition;
                 instrument.move_home(channel, index, &home.identity, base, &mut self.desk);
             }
@@ -255,7 +268,7 @@ impl Publisher {
             self.desk.stats.repeated += 1;
             return Err(Unwanted::Repeated(at.seq));
         }
-        instrument.event(at, event, now, &mut self.desk);
+        instrument.event(at, event, now.wall, &mut self.desk);
         if instrument.state() != before || instrument.take_fresh() {
             self.changed.push(handle);
         }
@@ -263,19 +276,81 @@ impl Publisher {
     }
 
     /// A record of an instrument could not be read.
-    pub fn refused(&mut self, at: At, handle: Handle, scope: Scope, now: Nanos) {
+    pub fn refused(&mut self, at: At, handle: Handle, scope: Scope, now: Now) {
+        self.desk.advance_to(now.monotonic);
         let Some(instrument) = self.instruments.get_mut(handle.0 as usize) else {
             return;
         };
         let before = instrument.state();
-        instrument.bad_record(at, scope, now, &mut self.desk);
+        instrument.bad_record(at, scope, now.wall, &mut self.desk);
         if instrument.state() != before {
             self.changed.push(handle);
         }
     }
 
-    /// Does what time alone asks for: logs that all fit, and STALE instruments.
-    pub fn tick(&mut self, now: Nanos) {
+    /// Does what is due: throttled streams publish whose interval is over, streams that have been
+    /// quiet send heartbeats, instruments that have gone quiet become STALE, and all logs are made
+    /// to fit. [`Publisher::flush`] then hands over what was said.
+    ///
+    /// One call does a bounded share of it; what is left stays due, and [`Publisher::next_due`]
+    /// says so.
+    pub fn advance(&mut self, now: Now) {
+        self.desk.advance_to(now.monotonic);
+        self.publish_throttled(now.wall);
+        self.check_stale(now.wall);
+        // Last, since what has just sent something needs none.
+        self.send_heartbeats(now.wall);
+        self.check_logs();
+    }
+
+    /// When [`Publisher::advance`] is to be called next, if nothing happens before; a time that has
+    /// passed if it has more to do at once.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Monotonic> {
+        let logs = (!self.instruments.is_empty()).then_some(self.next_log_check);
+        let stale = self.stale_checks.front().map(|(due, _)| *due);
+        let (streams, quiet) = (self.desk.paces.next_due(), self.desk.out.next_look());
+        [logs, stale, streams, quiet].into_iter().flatten().min()
+    }
+
+    /// Lets every stream publish whose interval is over and that has anything to say.
+    fn publish_throttled(&mut self, now: Nanos) {
+        while let Some(resting) = self.desk.paces.next(self.desk.now()) {
+            if let Some(instrument) = self.instruments.get_mut(resting.handle.0 as usize) {
+                instrument.wake_stream(&resting, now, &mut self.desk);
+            }
+        }
+    }
+
+    /// Finds the instruments that have gone quiet.
+    fn check_stale(&mut self, now: Nanos) {
+        let at = self.desk.now();
+        for _ in 0..STALE_CHECKS_AT_ONCE {
+            let next = self.stale_checks.pop_front_if(|(due, _)| *due <= at);
+            let Some((_, handle)) = next else {
+                return;
+            };
+            let (Some(after), Some(instrument)) = (
+                self.settings.stale_after,
+                self.instruments.get_mut(handle.0 as usize),
+            ) else {
+                continue;
+            };
+            let is_quiet = at.since(instrument.last_well()) >= after;
+            if is_quiet && instrument.go_stale(now, &mut self.desk) {
+                self.desk.stats.went_stale += 1;
+                self.changed.push(handle);
+            }
+            self.check_stale_again(after, handle);
+        }
+    }
+
+    /// Lets all logs fit the budget, once a second.
+    fn check_logs(&mut self) {
+        if self.desk.now() < self.next_log_check {
+            return;
+        }
+        self.next_log_check = self.desk.now() + LOG_CHECK;
         debug_assert_eq!(
             self.desk.log_bytes,
             self.instruments
@@ -284,35 +359,15 @@ impl Publisher {
                 .sum::<usize>(),
             "logs are counted wherever they may have grown"
         );
-        if now >= self.next_log_check {
-            self.next_log_check = Nanos(now.0.saturating_add(LOG_CHECK));
-            self.bound_logs();
-        }
-        while let Some((due, handle)) = self.stale_checks.front().copied() {
-            if due > now {
-                break;
-            }
-            self.stale_checks.pop_front();
-            let (Some(after), Some(instrument)) = (
-                self.settings.stale_after,
-                self.instruments.get_mut(handle.0 as usize),
-            ) else {
-                continue;
-            };
-            let quiet_from = instrument.last_well().0.saturating_add(after);
-            if quiet_from <= now.0 && instrument.go_stale(now, &mut self.desk) {
-                self.desk.stats.went_stale += 1;
-                self.changed.push(handle);
-            }
-            self.check_stale_again(now, after, handle);
-        }
+        self.bound_logs();
     }
 
     /// The log itself is not heard any more: all that is live goes stale, however short a time ago
     /// it spoke last.
-    pub fn lose_touch(&mut self, now: Nanos) {
+    pub fn lose_touch(&mut self, now: Now) {
+        self.desk.advance_to(now.monotonic);
         for (number, instrument) in self.instruments.iter_mut().enumerate() {
-            if instrument.go_stale(now, &mut self.desk) {
+            if instrument.go_stale(now.wall, &mut self.desk) {
                 self.desk.stats.went_stale += 1;
                 self.changed
                     .push(Handle(u32::try_from(number).unwrap_or(u32::MAX)));
@@ -322,30 +377,16 @@ impl Publisher {
 
     /// The log is heard again, and all that it has was read: what was quiet for no longer than
     /// instruments may be is live again, also when nothing was said of it meanwhile.
-    pub fn regain_touch(&mut self, now: Nanos) {
-        let after = self.settings.stale_after.unwrap_or(u64::MAX);
+    pub fn regain_touch(&mut self, now: Now) {
+        self.desk.advance_to(now.monotonic);
+        let (at, after) = (self.desk.now(), self.settings.stale_after);
         for (number, instrument) in self.instruments.iter_mut().enumerate() {
-            let is_well = instrument.last_well().0.saturating_add(after) > now.0;
-            if is_well && instrument.go_live(now, &mut self.desk) {
+            let is_well = after.is_none_or(|after| at.since(instrument.last_well()) < after);
+            if is_well && instrument.go_live(now.wall, &mut self.desk) {
                 self.changed
                     .push(Handle(u32::try_from(number).unwrap_or(u32::MAX)));
             }
         }
-    }
-
-    /// Lets every stream speak whose interval is over and that has anything to say.
-    pub fn speak(&mut self, now: Nanos) {
-        while let Some(resting) = self.desk.paces.next(now) {
-            if let Some(instrument) = self.instruments.get_mut(resting.handle.0 as usize) {
-                instrument.wake_stream(&resting, now, &mut self.desk);
-            }
-        }
-    }
-
-    /// When [`Publisher::speak`] is to be called next, if nothing happens before.
-    #[must_use]
-    pub fn speaks_next(&self) -> Option<Nanos> {
-        self.desk.paces.next_due()
     }
 
     /// Lets every log have its full size while all together fit the budget, else its share.
@@ -365,8 +406,9 @@ impl Publisher {
     }
 
     /// Hands over the frames of every stream that has any, as one run each.
-    pub fn flush(&mut self, now: Nanos) -> Arc<Runs> {
-        self.desk.out.flush(now)
+    pub fn flush(&mut self, now: Monotonic) -> Arc<Runs> {
+        self.desk.advance_to(now);
+        self.desk.out.flush()
     }
 
     /// Whether [`Publisher::flush`] would hand over anything.
@@ -444,9 +486,9 @@ impl Publisher {
     }
 
     /// Every look is the same time after the one before, so that the queue stays in order.
-    fn check_stale_again(&mut self, now: Nanos, after: u64, handle: Handle) {
-        let due = now.0.saturating_add(after / 4 + 1);
-        self.stale_checks.push_back((Nanos(due), handle));
+    fn check_stale_again(&mut self, after: Duration, handle: Handle) {
+        let due = round_up(self.desk.now(), after / 4, after);
+        self.stale_checks.push_back((due, handle));
     }
 
     fn for_home(

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Event, Exponents, Nanos, Position, Seq};
+use market::{Event, Exponents, Monotonic, Nanos, Now, Position, Seq};
 use wire::{Encoding, ViewParams};
 
 use crate::place::{At, Scope};
@@ -50,7 +50,7 @@ impl Replay {
         encoding: Encoding,
         settings: &Settings,
         from: Seq,
-        now: Nanos,
+        now: Monotonic,
     ) -> Result<Self, Refused> {
         let mut publisher = Publisher::new(Settings {
             log_bytes: LOG_BYTES,
@@ -79,7 +79,7 @@ impl Replay {
         Ok(replay)
     }
 
-    fn watch(&mut self, now: Nanos) -> Result<WatchId, Refused> {
+    fn watch(&mut self, now: Monotonic) -> Result<WatchId, Refused> {
         if let Some(watch) = self.watch {
             return Ok(watch);
         }
@@ -102,7 +102,7 @@ impl Replay {
     }
 
     /// Takes an event of the instrument.
-    pub fn event(&mut self, seq: Seq, log_time: Nanos, event: &Event<'_>, now: Nanos) {
+    pub fn event(&mut self, seq: Seq, log_time: Nanos, event: &Event<'_>, now: Now) {
         // What the live publisher did not want, this one does not want either.
         let _unwanted = self
             .publisher
@@ -111,7 +111,7 @@ impl Replay {
     }
 
     /// A record of the instrument could not be read.
-    pub fn refused(&mut self, seq: Seq, log_time: Nanos, scope: Scope, now: Nanos) {
+    pub fn refused(&mut self, seq: Seq, log_time: Nanos, scope: Scope, now: Now) {
         self.publisher
             .refused(at(seq, log_time), self.handle, scope, now);
         self.heard();
@@ -119,7 +119,7 @@ impl Replay {
 
     fn heard(&mut self) {
         if !self.begun && self.publisher.has_output() {
-            let _before = self.publisher.flush(Nanos(0));
+            let _before = self.publisher.flush(Monotonic(0));
         }
         if self.founded.is_none()
             && self
@@ -151,9 +151,9 @@ impl Replay {
 
     /// Begins: what leads somebody without any state to where the stream stands. Its messages from
     /// here on are kept for [`Replay::take`].
-    pub fn begin(&mut self, now: Nanos) -> Result<Joined, Refused> {
-        let watch = self.watch(now)?;
-        let _before = self.publisher.flush(now);
+    pub fn begin(&mut self, now: Now) -> Result<Joined, Refused> {
+        let watch = self.watch(now.monotonic)?;
+        let _before = self.publisher.flush(now.monotonic);
         self.begun = true;
         let joined = self.publisher.join(watch, None, now);
         joined.ok_or(Refused::UnknownInstrument)
@@ -184,7 +184,7 @@ impl Replay {
     }
 
     /// The messages since the last call, as one run; none when there was none.
-    pub fn take(&mut self, now: Nanos) -> Option<Arc<Run>> {
+    pub fn take(&mut self, now: Monotonic) -> Option<Arc<Run>> {
         let runs = self.publisher.flush(now);
         // There is one watch, so there is one run.
         let run = Run::of(&runs.get(0)?.frames);
@@ -193,7 +193,7 @@ impl Replay {
     }
 
     /// Says that the stream goes on live behind `live`.
-    pub fn complete(&mut self, live: Position, now: Nanos) -> Option<Arc<Run>> {
+    pub fn complete(&mut self, live: Position, now: Now) -> Option<Arc<Run>> {
         let watch = self.watch?;
         self.publisher
             .replay_complete(watch, live, self.messages, now)

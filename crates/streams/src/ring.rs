@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use market::{Nanos, Seq};
+use market::{Monotonic, Seq};
 
 use crate::{Cursor, FrameMark, Frames};
 
@@ -37,7 +37,7 @@ struct Chunk {
     /// The number of its first frame.
     first: u64,
     /// Where each of its runs begins, and when that was published.
-    runs: Vec<(u64, Nanos)>,
+    runs: Vec<(u64, Monotonic)>,
 }
 
 /// Chunks that are used again; one owner's rings share them.
@@ -215,7 +215,7 @@ mod tests {
         for seq in seqs.clone() {
             builder.push(Opcode::Binary, &vec![0; len], Seq(seq));
         }
-        builder.finish(Nanos(u64::try_from(seqs.start).unwrap()))
+        builder.finish(Monotonic(u64::try_from(seqs.start).unwrap()))
     }
 
     #[test]
@@ -256,12 +256,12 @@ mod tests {
         ring.push(&run(3..6, 10).frames(), 4 * CHUNK, &mut spare);
         let frames = ring.frames_from(cursor, usize::MAX).unwrap();
         assert_eq!((frames.len(), frames.bytes().len()), (5, 5 * 12));
-        assert_eq!(frames.created(), Nanos(1));
+        assert_eq!(frames.created(), Monotonic(1));
         let cut = ring.frames_from(cursor, 40).unwrap();
         assert_eq!(cut.len(), 3);
         cut.pass(&mut cursor, cut.bytes().len());
         let rest = ring.frames_from(cursor, usize::MAX).unwrap();
-        assert_eq!((rest.len(), rest.created()), (2, Nanos(3)));
+        assert_eq!((rest.len(), rest.created()), (2, Monotonic(3)));
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
                 let seq = i64::try_from(seq).unwrap();
                 let fill = u8::try_from(seq % 251).unwrap();
                 builder.push(Opcode::Binary, &vec![fill; *len], Seq(seq));
-                let run = builder.finish(Nanos(0));
+                let run = builder.finish(Monotonic(0));
                 all.extend_from_slice(run.bytes());
                 ring.push(&run.frames(), CHUNK, &mut spare);
             }

@@ -1,4 +1,4 @@
-use market::{Nanos, Seq};
+use market::{Monotonic, Seq};
 
 use crate::{Cursor, Frames};
 
@@ -64,7 +64,7 @@ pub struct FrameMark {
 pub struct Run {
     bytes: Box<[u8]>,
     marks: Box<[FrameMark]>,
-    created: Nanos,
+    created: Monotonic,
 }
 
 impl Run {
@@ -158,7 +158,7 @@ impl RunBuilder {
 
     /// The run.
     #[must_use]
-    pub fn finish(self, created: Nanos) -> Run {
+    pub fn finish(self, created: Monotonic) -> Run {
         Run {
             bytes: self.bytes.into_boxed_slice(),
             marks: self.marks.into_boxed_slice(),
@@ -193,7 +193,7 @@ mod tests {
         let mut builder = RunBuilder::default();
         builder.push(Opcode::Binary, b"abc", Seq(5));
         builder.push(Opcode::Binary, b"defg", Seq(6));
-        let run = builder.finish(Nanos(1));
+        let run = builder.finish(Monotonic(1));
         let mut cursor = Cursor {
             frame: 0,
             seq: Seq(4),

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use market::{Epoch, Nanos, Seq};
+use market::{Epoch, Monotonic, Seq};
 
 use crate::{FrameMark, Frames, WatchId};
 
@@ -13,7 +13,7 @@ pub struct Runs {
     bytes: Vec<u8>,
     marks: Vec<FrameMark>,
     runs: Vec<Part>,
-    created: Nanos,
+    created: Monotonic,
 }
 
 /// Where one run lies; its marks count from its own first byte.
@@ -68,7 +68,7 @@ impl Runs {
     }
 
     /// Begins anew in the same memory, where there is room for so many bytes, frames and runs.
-    pub(crate) fn begin(&mut self, created: Nanos, bytes: usize, frames: usize, runs: usize) {
+    pub(crate) fn begin(&mut self, created: Monotonic, bytes: usize, frames: usize, runs: usize) {
         self.bytes.clear();
         self.bytes.reserve(bytes);
         self.marks.clear();

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 /// The bounds and times of a publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -7,10 +9,10 @@ pub struct Settings {
     pub log_bytes: usize,
     /// Bytes that all logs may have together; beyond, each is cut to its share.
     pub log_budget: usize,
-    /// A watched stream that has been quiet this long tells its last sequence number; nanoseconds.
-    pub heartbeat_after: u64,
-    /// An instrument that has been quiet this long is STALE; nanoseconds.
-    pub stale_after: Option<u64>,
+    /// A watched stream that has been quiet this long sends a heartbeat with its last sequence number.
+    pub heartbeat_after: Duration,
+    /// An instrument that has been quiet this long is STALE.
+    pub stale_after: Option<Duration>,
     /// The most levels a side that a book may have.
     pub book_levels: usize,
     /// The most grouped views of one instrument. Views without a group come from a fixed small set and
@@ -26,8 +28,8 @@ impl Default for Settings {
         Self {
             log_bytes: 4 * 1024 * 1024,
             log_budget: 128 * 1024 * 1024,
-            heartbeat_after: 5_000_000_000,
-            stale_after: Some(30_000_000_000),
+            heartbeat_after: Duration::from_secs(5),
+            stale_after: Some(Duration::from_secs(30)),
             book_levels: 60_000,
             grouped_views: 32,
             grouped_view_bytes: 64 * 1024 * 1024,

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use fanout::{Directory, PublisherPort};
@@ -17,8 +17,6 @@ use crate::progress::Progress;
 
 /// The most updates of a batch: as many records as a node takes at once.
 const BATCH: u64 = 1_024;
-/// How often time's own work is done, as in a node.
-const TICK: Duration = Duration::from_millis(250);
 /// How long to rest when there is nothing to make any more; commands wake it.
 const IDLE: Duration = Duration::from_millis(100);
 /// The one partition that all instruments are read from.
@@ -132,15 +130,15 @@ impl Feed {
     }
 
     fn introduce(&mut self, book: &Book) -> anyhow::Result<()> {
-        let now = wall_clock();
+        let now = fanout::now();
         let handle = self
             .publisher
-            .add_instrument(book.name(), EXPONENTS, Nanos(now))
+            .add_instrument(book.name(), EXPONENTS, now.monotonic)
             .map_err(|other| anyhow!("{} and {other} have the same number", book.name()))?;
         self.handles.push(handle);
-        let at = at(&mut self.next, now);
+        let at = at(&mut self.next, now.wall);
         self.publisher
-            .event(at, handle, &self.load.whole(book, now), Nanos(now))
+            .event(at, handle, &self.load.whole(book, now.wall.0), now)
             .with_context(|| format!("the book of {} is not taken", book.name()))
     }
 
@@ -166,10 +164,9 @@ impl Feed {
     /// until it is stopped.
     pub(super) fn run(mut self, args: &PublishArgs, bell: &Bell, done: oneshot::Sender<Made>) {
         let _first = bell.thread.set(std::thread::current());
-        let mut ticked = Instant::now();
         while !bell.has_begun() && !bell.is_stopped() {
-            self.turn(&mut ticked);
-            std::thread::park_timeout(IDLE);
+            self.advance();
+            std::thread::park_timeout(self.due_in(IDLE));
         }
         let worked = thread_time();
         let encoded = self.publisher.encoded_in_all();
@@ -178,10 +175,10 @@ impl Feed {
         let mut elapsed = Duration::ZERO;
         while args.goes_on(elapsed) && !bell.is_stopped() {
             self.batch(&pace, elapsed, &mut made);
-            self.turn(&mut ticked);
+            self.advance();
             elapsed = pace.elapsed();
             if pace.due(elapsed, made.updates, BATCH) == made.updates {
-                std::thread::park_timeout(pace.rest(elapsed, made.updates));
+                std::thread::park_timeout(self.due_in(pace.rest(elapsed, made.updates)));
                 elapsed = pace.elapsed();
             }
         }
@@ -194,8 +191,8 @@ impl Feed {
         // Whoever waited for it may be gone, being stopped itself.
         let _told = done.send(made);
         while !bell.is_stopped() {
-            self.turn(&mut ticked);
-            std::thread::park_timeout(IDLE);
+            self.advance();
+            std::thread::park_timeout(self.due_in(IDLE));
         }
     }
 
@@ -205,14 +202,14 @@ impl Feed {
         if due == made.updates {
             return;
         }
-        let now = wall_clock();
-        let latest = now.saturating_sub(pace.time(made.updates));
+        let now = fanout::now();
+        let latest = now.wall.0.saturating_sub(pace.time(made.updates));
         made.latest = made.latest.max(Duration::from_nanos(latest));
         for number in made.updates..due {
             let index = self.whom.choose(number, &mut self.load.random);
-            let (handle, at) = (self.handles[index], at(&mut self.next, now));
+            let (handle, at) = (self.handles[index], at(&mut self.next, now.wall));
             let publisher = &mut self.publisher;
-            let take = |_: &_, event: &Event<'_>| publisher.event(at, handle, event, Nanos(now));
+            let take = |_: &_, event: &Event<'_>| publisher.event(at, handle, event, now);
             // Offsets grow and there is one partition: nothing of it is unwanted.
             let _taken = self
                 .load
@@ -222,23 +219,25 @@ impl Feed {
         made.batches += 1;
     }
 
-    fn turn(&mut self, ticked: &mut Instant) {
+    fn advance(&mut self) {
         self.list();
-        self.port.turn(&mut self.publisher, Nanos(wall_clock()));
-        if ticked.elapsed() >= TICK {
-            *ticked = Instant::now();
-            self.publisher.tick(Nanos(wall_clock()));
-        }
+        self.port.advance(&mut self.publisher, fanout::now());
+    }
+
+    /// How long until the publisher has something to do, at most so long.
+    fn due_in(&self, at_most: Duration) -> Duration {
+        let due = self.publisher.next_due();
+        due.map_or(at_most, |due| due.since(fanout::monotonic()).min(at_most))
     }
 }
 
 /// The place of the next record.
-fn at(next: &mut Seq, now: u64) -> At {
+fn at(next: &mut Seq, now: Nanos) -> At {
     let seq = *next;
     next.0 += 1;
     At {
         partition: PARTITION,
         seq,
-        log_time: Nanos(now),
+        log_time: now,
     }
 }

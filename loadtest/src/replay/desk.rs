@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use ingest::{Handle, Refusal, Resolve, Resolved};
-use market::{Exponents, InstrumentName, Nanos};
+use market::{Exponents, InstrumentName, Monotonic};
 use streams::{Publisher, Settings};
 
 /// A publisher, and how its instruments are found by name.
@@ -47,7 +47,7 @@ impl Resolve for Desk {
         let exponents = Exponents::default();
         let streams::Handle(handle) = self
             .publisher
-            .add_instrument(&name, exponents, Nanos(0))
+            .add_instrument(&name, exponents, Monotonic(0))
             .map_err(|_| Refusal::TooManyInstruments)?;
         let resolved = Resolved {
             handle: Handle(handle),

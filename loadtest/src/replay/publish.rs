@@ -1,7 +1,6 @@
 use anyhow::Context as _;
-use fanout::wall_clock;
 use ingest::{Decoder, IngestConfig, RawRecord};
-use market::{Channel, Event, Nanos, Seq, State};
+use market::{Channel, Event, Nanos, Now, Seq, State};
 use streams::{At, Encoded, PartitionIdentity, Publisher, Scope, StreamKey};
 use wire::{Encoding, ViewParams};
 
@@ -22,7 +21,7 @@ pub(super) struct Publish<'a> {
     turns: u32,
     /// How many instruments are watched already.
     watched: usize,
-    now: Nanos,
+    now: Now,
     encoded_before: Encoded,
     runs: u64,
     refused: u64,
@@ -43,7 +42,7 @@ impl<'a> Publish<'a> {
             desk: Desk::new(),
             turns: 0,
             watched: 0,
-            now: wall_clock(),
+            now: fanout::now(),
             encoded_before: Encoded::default(),
             runs: 0,
             refused: 0,
@@ -60,7 +59,10 @@ impl<'a> Publish<'a> {
                         params: ViewParams::default(),
                     };
                     // Only channels that are not served are refused, and these are.
-                    let _watch = self.desk.publisher.watch(key, *encoding, self.now);
+                    let _watch = self
+                        .desk
+                        .publisher
+                        .watch(key, *encoding, self.now.monotonic);
                 }
             }
         }
@@ -105,7 +107,7 @@ impl Stage for Publish<'_> {
             partition: u32::try_from(topic).context("too many topics")?,
             seq: Seq(i64::try_from(index).context("too many records")?),
             // Kafka tells milliseconds.
-            log_time: Nanos(self.now.0 - self.now.0 % 1_000_000),
+            log_time: Nanos(self.now.wall.0 - self.now.wall.0 % 1_000_000),
         };
         let decoded = match self.decoder.decode(record, &mut self.desk) {
             Ok(decoded) => decoded,
@@ -130,9 +132,10 @@ impl Stage for Publish<'_> {
     }
 
     fn batch(&mut self) {
-        self.now = wall_clock();
-        self.desk.publisher.tick(self.now);
-        self.runs += self.desk.publisher.flush(self.now).len() as u64;
+        self.now = fanout::now();
+        let publisher = &mut self.desk.publisher;
+        publisher.advance(self.now);
+        self.runs += publisher.flush(self.now.monotonic).len() as u64;
     }
 
     fn note(&self) -> String {

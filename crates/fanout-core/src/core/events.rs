@@ -3,7 +3,7 @@
 //! What a WebSocket is sent are the stream's own bytes, the same for all; this way is beside that
 //! one, and the pump knows nothing of it but where it begins.
 
-use market::Nanos;
+use market::Monotonic;
 
 use super::Core;
 use super::pump::{Batch, Plan, Segment};
@@ -26,8 +26,8 @@ impl Core {
         if !segments.is_empty() && !ended {
             self.write_events(index, &segments);
             let begin = plan.created();
-            if begin != Nanos(0) {
-                let waited = self.now.wall.since(begin);
+            if begin != Monotonic(0) {
+                let waited = self.now.monotonic.nanos_since(begin);
                 self.metrics.stage_queue.record_ns(waited);
             }
         }

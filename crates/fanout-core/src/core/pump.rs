@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use market::{Nanos, Now, Seq};
+use market::{Monotonic, Now, Seq};
 use streams::{Cursor, Frames};
 
 use super::Core;
@@ -46,7 +46,7 @@ pub(super) struct Plan {
     /// Its segments, in `Batch::segments`.
     segments: Range<usize>,
     /// When the first of them was published.
-    created: Nanos,
+    created: Monotonic,
 }
 
 /// Where the bytes are.
@@ -93,12 +93,12 @@ impl Plan {
             source: Source::Own,
             len: 0,
             segments: 0..0,
-            created: Nanos(0),
+            created: Monotonic(0),
         }
     }
 
     /// When the first of it was published.
-    pub(super) const fn created(&self) -> Nanos {
+    pub(super) const fn created(&self) -> Monotonic {
         self.created
     }
 }
@@ -190,7 +190,7 @@ impl Core {
     }
 
     /// Notes how far one of a batch's sends went, which began at that time.
-    pub fn sent(&mut self, batch: &Batch, send: usize, sent: Sent, began: Nanos) {
+    pub fn sent(&mut self, batch: &Batch, send: usize, sent: Sent, began: Monotonic) {
         let plan = &batch.plans[send];
         let index = plan.session as usize;
         let segments = &batch.segments[plan.segments.clone()];
@@ -199,7 +199,7 @@ impl Core {
             Sent::Bytes { bytes: 0, has_room } => self.not_sent(index, segments, has_room),
             Sent::Bytes { bytes, has_room } => {
                 if !segments.is_empty() {
-                    let waited = began.since(plan.created);
+                    let waited = began.nanos_since(plan.created);
                     self.metrics.stage_queue.record_ns(waited);
                 }
                 self.note_sent(plan, segments, bytes, has_room);
@@ -237,7 +237,7 @@ impl Core {
             source: Source::Own,
             len: session.outgoing_len(),
             segments: begin..begin,
-            created: Nanos(0),
+            created: Monotonic(0),
         };
         if plan.len == 0 {
             if session.is_ending() {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriberId};
-use market::{Nanos, Now};
+use market::{Monotonic, Now};
 use metrics::ShardMetrics;
 use mio::Registry;
 
@@ -375,7 +375,7 @@ impl Shell {
         self.sender.send(plain.len(), send, &mut self.results);
         let end = clock::now();
         let count = self.plain.len() as u64;
-        let each = nanos(begin, end) / count;
+        let each = end.monotonic.nanos_since(begin.monotonic) / count;
         self.metrics.stage_send.record_many_ns(each, count);
         for (at, result) in self.results.drain(..).enumerate() {
             let send = self.plain[at];
@@ -392,7 +392,7 @@ impl Shell {
                 batch,
                 send,
                 sent,
-                begin.wall,
+                begin.monotonic,
             );
         }
         self.plain.clear();
@@ -418,14 +418,15 @@ impl Shell {
                 Err(error) => not_sent(&error),
             };
             let begin = std::mem::replace(&mut now, clock::now());
-            self.metrics.stage_send.record_ns(nanos(begin, now));
+            let took = now.monotonic.nanos_since(begin.monotonic);
+            self.metrics.stage_send.record_ns(took);
             note(
                 &mut self.core,
                 &mut self.sent,
                 batch,
                 send,
                 sent,
-                begin.wall,
+                begin.monotonic,
             );
         }
         now
@@ -439,7 +440,7 @@ fn note(
     batch: &Batch,
     send: usize,
     sent: Sent,
-    began: Nanos,
+    began: Monotonic,
 ) {
     if let Sent::Bytes { bytes, .. } = sent {
         counts.sends += u64::from(bytes > 0);
@@ -460,11 +461,6 @@ fn not_sent(error: &io::Error) -> Sent {
         },
         _ => Sent::Lost,
     }
-}
-
-fn nanos(begin: Now, end: Now) -> u64 {
-    let span = end.monotonic.since(begin.monotonic);
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Milliseconds of monotonic time, modulo 2^32.

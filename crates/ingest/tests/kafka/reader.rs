@@ -244,7 +244,7 @@ impl Sink for Listener {
         self.tell(partition, Told::CaughtUp);
     }
 
-    fn turn(&mut self, progress: &Progress) {
+    fn advance(&mut self, progress: &Progress) {
         let mut heard = self.shared.heard.lock().unwrap();
         for (name, one) in self.names.iter().zip(&progress.partitions) {
             heard.progress.insert(name.clone(), one.clone());

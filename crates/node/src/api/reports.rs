@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::messages::failed;
 use super::query::{self, Query};
 use super::reply::Reply;
-use crate::clock::now;
+use crate::clock::wall_clock;
 
 /// The parameters of a list.
 pub(super) const PARAMETERS: &[&str] = &["symbol", "after", "limit"];
@@ -261,7 +261,7 @@ fn encoded(about: About, reports: &[Vec<Report>], format: Format) -> Reply {
         }
         body
     };
-    let body = written(now());
+    let body = written(wall_clock());
     Reply {
         body: Box::new(move || body),
         ..Reply::of(format, written(Nanos(0)))

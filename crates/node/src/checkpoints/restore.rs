@@ -1,5 +1,5 @@
 use ingest::PartitionAbout;
-use market::{Nanos, Seq};
+use market::{Now, Seq};
 use metrics::label::CheckpointRefusal;
 use streams::{Checkpoint, Handle, NotRestored, PartitionIdentity, Publisher, SavedHome};
 
@@ -10,7 +10,7 @@ pub(crate) fn restore(
     (index, identity, about): (u32, &PartitionIdentity, &PartitionAbout),
     handle: Handle,
     checkpoint: &Checkpoint,
-    now: Nanos,
+    now: Now,
 ) -> Result<bool, CheckpointRefusal> {
     let of_it =
         |home: &&SavedHome| home.topic == identity.topic && home.partition == identity.partition;

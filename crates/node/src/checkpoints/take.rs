@@ -3,7 +3,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use ingest::Progress;
-use market::Seq;
+use market::{Monotonic, Seq};
 use streams::{Handle, PartitionIdentity, Publisher};
 
 use super::writer::Job;
@@ -25,7 +25,7 @@ pub(crate) struct Taker {
     every: Duration,
     jobs: SyncSender<Job>,
     /// When the pass at hand began, over how many instruments, and how many have been taken.
-    began: Instant,
+    began: Monotonic,
     count: u32,
     done: u32,
     /// Instruments that were looked at for the first time.
@@ -39,7 +39,7 @@ pub(crate) struct Taker {
 }
 
 impl Taker {
-    pub(crate) fn new(every: Duration, jobs: SyncSender<Job>, now: Instant) -> Self {
+    pub(crate) fn new(every: Duration, jobs: SyncSender<Job>, now: Monotonic) -> Self {
         Self {
             every,
             jobs,
@@ -59,12 +59,12 @@ impl Taker {
     }
 
     /// Takes those that are due; returns how many that were.
-    pub(crate) fn turn(
+    pub(crate) fn advance(
         &mut self,
         publisher: &Publisher,
         progress: &Progress,
         identities: &[Option<PartitionIdentity>],
-        now: Instant,
+        now: Monotonic,
     ) -> u64 {
         if self.marks.is_none() {
             self.marks = Some(identities.iter().flatten().cloned().collect());
@@ -103,7 +103,7 @@ impl Taker {
         &mut self,
         publisher: &Publisher,
         identities: &[Option<PartitionIdentity>],
-        now: Instant,
+        now: Monotonic,
     ) -> Option<Handle> {
         let known = u32::try_from(publisher.instruments()).unwrap_or(u32::MAX);
         while self.seen < known {
@@ -113,7 +113,7 @@ impl Taker {
                 return Some(handle);
             }
         }
-        let passed = now.saturating_duration_since(self.began);
+        let passed = now.since(self.began);
         if self.done >= self.count {
             self.mark(identities);
             if passed >= self.every {

@@ -1,7 +1,9 @@
 //! A market that nobody trades on: books and trades of twenty instruments, made of chance.
 //!
 //! It is a pure core: the seed and the start are all that it knows, and what happens up to a time
-//! is asked for. So the same seed makes the same records, however often it is asked.
+//! is asked for. So the same seed makes the same records, however often it is asked. What happens
+//! goes by a monotonic clock; the wall clock only dates records, and may be set while the market
+//! is open.
 //!
 //! Invariants:
 //! - Prices are on tick, sizes on lot; no book is ever crossed or locked, no side ever empty.
@@ -24,7 +26,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use market::Nanos;
+use market::{Monotonic, Nanos, Now};
 
 use assets::Assets;
 use catalogue::{INSTRUMENTS, Listing};
@@ -71,7 +73,7 @@ struct Entry {
 /// What is to be done next, ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Appointment {
-    at: Nanos,
+    at: Monotonic,
     instrument: usize,
     what: What,
 }
@@ -89,7 +91,7 @@ impl MarketSim {
     }
 
     /// A market that begins at `start`; `rate` multiplies how much happens.
-    pub(super) fn new(seed: u64, start: Nanos, rate: f64) -> Self {
+    pub(super) fn new(seed: u64, start: Monotonic, rate: f64) -> Self {
         let mut seeds = Chance::new(seed);
         let assets = Assets::new(seeds.fork(), start);
         let weights: f64 = (1..=INSTRUMENTS.len()).map(weight).sum();
@@ -111,7 +113,7 @@ impl MarketSim {
                     what: What::Refresh,
                 }),
                 Reverse(Appointment {
-                    at: Nanos(first.max(start.0 + 1)),
+                    at: Monotonic(first.max(start.0 + 1)),
                     instrument: index,
                     what: What::Event,
                 }),
@@ -128,21 +130,23 @@ impl MarketSim {
     }
 
     /// When the next thing happens.
-    pub(super) fn next_at(&self) -> Option<Nanos> {
+    pub(super) fn next_at(&self) -> Option<Monotonic> {
         self.calendar.peek().map(|Reverse(next)| next.at)
     }
 
     /// Lets happen what happens until `now`, and hands over each record in the order of time.
-    pub(super) fn advance(&mut self, now: Nanos, emit: &mut impl FnMut(Record<'_>)) {
+    pub(super) fn advance(&mut self, now: Now, emit: &mut impl FnMut(Record<'_>)) {
         while let Some(Reverse(next)) = self.calendar.peek().copied() {
-            if next.at > now {
+            if next.at > now.monotonic {
                 return;
             }
             self.calendar.pop();
             self.assets.advance(next.at);
+            let ago = now.monotonic.nanos_since(next.at);
+            let time = Nanos(now.wall.0.saturating_sub(ago));
             let after = match next.what {
-                What::Refresh => self.refresh(next, emit),
-                What::Event => self.event(next, emit),
+                What::Refresh => self.refresh(next, time, emit),
+                What::Event => self.event(next, time, emit),
             };
             self.calendar
                 .push(Reverse(Appointment { at: after, ..next }));
@@ -150,35 +154,42 @@ impl MarketSim {
     }
 
     /// Nothing happens between what would be next and `now`; it all happens that much later.
-    pub(super) fn skip_to(&mut self, now: Nanos) {
-        let late = self.next_at().map_or(0, |next| now.since(next));
+    pub(super) fn skip_to(&mut self, now: Monotonic) {
+        let late = self
+            .next_at()
+            .map_or(Duration::ZERO, |next| now.since(next));
         let calendar = std::mem::take(&mut self.calendar);
         self.calendar = calendar
             .into_iter()
             .map(|Reverse(next)| {
                 Reverse(Appointment {
-                    at: Nanos(next.at.0 + late),
+                    at: next.at + late,
                     ..next
                 })
             })
             .collect();
     }
 
-    fn refresh(&mut self, now: Appointment, emit: &mut impl FnMut(Record<'_>)) -> Nanos {
+    fn refresh(
+        &mut self,
+        now: Appointment,
+        time: Nanos,
+        emit: &mut impl FnMut(Record<'_>),
+    ) -> Monotonic {
         let entry = &self.instruments[now.instrument];
         let listing = entry.sim.listing();
         self.text.clear();
-        record::definition(&mut self.text, listing, now.at);
-        emit(of(listing, now.at, &self.text));
+        record::definition(&mut self.text, listing, time);
+        emit(of(listing, time, &self.text));
         self.text.clear();
         record::snapshot(
             &mut self.text,
             listing,
-            now.at,
+            time,
             entry.sim.seq(),
             entry.sim.book(),
         );
-        emit(of(listing, now.at, &self.text));
+        emit(of(listing, time, &self.text));
         // The first ones come together; from then on they take turns.
         let wait = if now.at == self.assets.start() {
             let turn = now.instrument as u64 + 1;
@@ -186,28 +197,33 @@ impl MarketSim {
         } else {
             self.refresh_every
         };
-        Nanos(now.at.0 + wait.max(1))
+        Monotonic(now.at.0 + wait.max(1))
     }
 
-    fn event(&mut self, now: Appointment, emit: &mut impl FnMut(Record<'_>)) -> Nanos {
+    fn event(
+        &mut self,
+        now: Appointment,
+        time: Nanos,
+        emit: &mut impl FnMut(Record<'_>),
+    ) -> Monotonic {
         let entry = &mut self.instruments[now.instrument];
         let listing = entry.sim.listing();
         let value = self.assets.value(listing.asset);
         entry.sim.happen(now.at, value);
         if !entry.sim.prints().is_empty() {
             self.text.clear();
-            record::trades(&mut self.text, listing, now.at, entry.sim.prints());
-            emit(of(listing, now.at, &self.text));
+            record::trades(&mut self.text, listing, time, entry.sim.prints());
+            emit(of(listing, time, &self.text));
         }
         if !entry.sim.changes().is_empty() {
             self.text.clear();
             let seq = entry.sim.next_seq();
-            record::delta(&mut self.text, listing, now.at, seq, entry.sim.changes());
-            emit(of(listing, now.at, &self.text));
+            record::delta(&mut self.text, listing, time, seq, entry.sim.changes());
+            emit(of(listing, time, &self.text));
         }
         let mean = entry.interval / self.assets.excitement(listing.asset);
         let wait = chance::nanos(entry.arrivals.exponential(mean));
-        Nanos(now.at.0 + wait.max(1))
+        Monotonic(now.at.0 + wait.max(1))
     }
 }
 

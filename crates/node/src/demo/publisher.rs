@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord};
 
 use super::broker::DemoBroker;
 use super::market_sim::{MarketSim, Record};
-use crate::clock::now;
+use crate::clock::{monotonic, now};
 
 /// The thread sleeps at least this long, so that a request carries more than one record when the
 /// market is busy; nobody sees 2 ms.
@@ -44,7 +44,7 @@ impl DemoPublisher {
             .set("queue.buffering.max.messages", MAX_QUEUED_RECORDS)
             .create()
             .context("cannot make the demo's producer")?;
-        let sim = MarketSim::new(seed, now(), rate);
+        let sim = MarketSim::new(seed, monotonic(), rate);
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         let topic = broker.topic().to_owned();
@@ -74,9 +74,9 @@ fn publish(
 ) -> Result<(), KafkaError> {
     while !stop.load(Ordering::Relaxed) {
         let now = now();
-        let due = sim.next_at().unwrap_or(now);
-        if Duration::from_nanos(now.since(due)) > MAX_BEHIND {
-            sim.skip_to(now);
+        let due = sim.next_at().unwrap_or(now.monotonic);
+        if now.monotonic.since(due) > MAX_BEHIND {
+            sim.skip_to(now.monotonic);
         }
         let mut sent = Ok(());
         sim.advance(now, &mut |record| {
@@ -86,8 +86,8 @@ fn publish(
         });
         sent?;
         producer.poll(Duration::ZERO);
-        let next = sim.next_at().map_or(0, |next| next.since(now));
-        thread::park_timeout(Duration::from_nanos(next).clamp(MIN_SLEEP, MAX_SLEEP));
+        let next = sim.next_at().map(|next| next.since(now.monotonic));
+        thread::park_timeout(next.unwrap_or_default().clamp(MIN_SLEEP, MAX_SLEEP));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::Common;
 use super::feed::Feed;
 use super::search::{self, End, Found, POLL};
 use super::tally::Active;
-use crate::clock::now;
+use crate::clock::{monotonic, now};
 use crate::threads;
 
 /// How long what was told of the log's end is good enough.
@@ -320,7 +320,7 @@ impl<'a> Running<'a> {
         } else if then == Then::More {
             return Ok(());
         }
-        let run = self.found.replay.take(now());
+        let run = self.found.replay.take(monotonic());
         if run.is_some() {
             self.asked = false;
         }

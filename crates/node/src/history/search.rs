@@ -10,7 +10,7 @@ use wire::control::{Earliest, Start};
 
 use super::Common;
 use super::feed::{Feed, Names};
-use crate::clock::now;
+use crate::clock::{monotonic, wall_clock};
 
 /// How long a log is waited for at a time.
 pub(super) const POLL: Duration = Duration::from_millis(100);
@@ -101,7 +101,7 @@ impl Search<'_> {
         let until = if begin < self.end {
             self.log_time_at(begin)?
         } else {
-            now()
+            wall_clock()
         };
         let mut back = self.common.settings.look_back;
         let mut looked_from = None;
@@ -273,7 +273,7 @@ impl Search<'_> {
     fn look(&mut self, from: Seq, begin: Seq) -> Result<Look, End> {
         let wanted = self.wanted;
         let (settings, encoding) = (&self.common.streams, wanted.encoding);
-        let replay = Replay::new(&wanted.origin, encoding, settings, from, now())
+        let replay = Replay::new(&wanted.origin, encoding, settings, from, monotonic())
             .map_err(|_| End::No(NoReplay::Unreadable))?;
         let mut look = Look {
             replay,
@@ -335,7 +335,7 @@ impl Search<'_> {
     fn log_time_at(&mut self, seq: Seq) -> Result<Nanos, End> {
         self.past.seek(seq)?;
         let next = self.peek()?;
-        Ok(next.map_or_else(now, |(_, log_time)| log_time))
+        Ok(next.map_or_else(wall_clock, |(_, log_time)| log_time))
     }
 
     fn check_left(&self) -> Result<(), End> {

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::clock::now;
+use crate::clock::wall_clock;
 use client::Endpoint;
 use market::{Channel, InstrumentName, Nanos, Seq};
 use wire::control::{Pace, Start};
@@ -136,7 +136,7 @@ fn start(text: &str) -> Result<Start, String> {
             .to_owned()
     })?;
     let ago = u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX);
-    Ok(Start::Time(Nanos(now().0.saturating_sub(ago))))
+    Ok(Start::Time(Nanos(wall_clock().0.saturating_sub(ago))))
 }
 
 fn pace(text: &str) -> Result<PaceArg, String> {

@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use super::verdict::Verdict;
 use super::watched::{Phase, Stream, Watched, Whose, is_data};
 use super::{json, plain};
-use crate::clock::now;
+use crate::clock::wall_clock;
 
 /// How often a screen is drawn: as often as an eye follows.
 const FRAME: Duration = Duration::from_millis(100);
@@ -218,12 +218,12 @@ impl Tail {
         match &mut self.view {
             View::Screen(screen, _) => {
                 if let Some(notice) = Notice::of(event) {
-                    screen.note(now(), whose, notice);
+                    screen.note(wall_clock(), whose, notice);
                 }
             }
             View::Plain => {
                 if let Some(notice) = Notice::of(event) {
-                    print(&plain::notice(now(), whose, &notice))?;
+                    print(&plain::notice(wall_clock(), whose, &notice))?;
                 }
             }
             View::Json => {
@@ -266,7 +266,7 @@ impl Tail {
                 ))?;
             }
             View::Plain => {
-                let now = now();
+                let now = wall_clock();
                 for one in &self.watched {
                     print(&plain::figures(now, one, self.client.session(), reconnects))?;
                 }

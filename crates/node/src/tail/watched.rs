@@ -8,7 +8,7 @@ use market::{Aggressor, Bbo, Channel, Exponents, InstrumentName, Nanos, Reason, 
 use wire::Status;
 
 use super::latency::Latency;
-use crate::clock::now;
+use crate::clock::wall_clock;
 
 /// How many trades are remembered: as many as a screen has room for.
 const TRADES: usize = 8;
@@ -171,7 +171,7 @@ impl Watched {
 
     fn moved(&mut self, head: &wire::Head) {
         self.seq = head.seq;
-        self.latency.add(head.publish_time, now());
+        self.latency.add(head.publish_time, wall_clock());
     }
 
     fn print(&mut self, update: &TradesUpdate) {

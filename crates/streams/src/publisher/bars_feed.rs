@@ -289,7 +289,7 @@ impl BarView {
         let out = &mut desk.out;
         if let Some(closed) = closed {
             out.draft(|sbe| sbe::bar(sbe, &head, &closed));
-            out.emit_part(&self.watches, identity.text(), head.prev_seq, place.now);
+            out.emit_part(&self.watches, identity.text(), head.prev_seq);
         }
         self.told = bars.running();
         self.behind = None;
@@ -300,6 +300,6 @@ impl BarView {
             self.last = *place;
         }
         let what = (identity.handle, market::Channel::Bars, self.params);
-        desk.paces.speaks(&mut self.pace, what, place.now);
+        desk.paces.speaks(&mut self.pace, what, desk.out.now());
     }
 }

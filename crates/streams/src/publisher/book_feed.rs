@@ -417,7 +417,7 @@ impl BookFeed {
                 let (bids, asks) = (book.bids().iter(), book.asks().iter());
                 write_snapshot(&head, book.checksum(), bids, asks, |has, write| {
                     out.draft(write);
-                    out.emit_part(&self.full, identity.text(), has, place.now);
+                    out.emit_part(&self.full, identity.text(), has);
                 });
             }
             return;

@@ -46,7 +46,7 @@ pub(super) fn tell_view(
         let (bids, asks) = (told.bids().iter(), told.asks().iter());
         write_snapshot(&head, told.checksum(), bids, asks, |has, write| {
             out.draft(write);
-            out.emit_part(&view.watches, identity.text(), has, place.now);
+            out.emit_part(&view.watches, identity.text(), has);
         });
     } else {
         out.draft(|sbe| write_delta(sbe, &head, told.checksum(), &bench.seen));
@@ -54,6 +54,6 @@ pub(super) fn tell_view(
     }
     drop(told);
     let what = (identity.handle, Channel::Book, view.params);
-    paces.speaks(&mut view.pace, what, place.now);
+    paces.speaks(&mut view.pace, what, out.now());
     true
 }

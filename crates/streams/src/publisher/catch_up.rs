@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Channel, Epoch, Nanos, Position, Seq};
+use market::{Channel, Epoch, Nanos, Now, Position, Seq};
 use wire::{Head, Lag, LagKind, View, sbe};
 
 use super::Publisher;
@@ -35,7 +35,8 @@ pub struct CaughtUp {
 impl Publisher {
     /// Catches up a subscriber that has `from` and whose next run is no longer held, behind all
     /// that was published: so [`Publisher::flush`] comes first.
-    pub fn catch_up(&mut self, id: WatchId, from: Position, now: Nanos) -> Option<CaughtUp> {
+    pub fn catch_up(&mut self, id: WatchId, from: Position, now: Now) -> Option<CaughtUp> {
+        self.desk.advance_to(now.monotonic);
         let watch = self.desk.out.get(id)?;
         let (key, encoding, Handle(index)) = (watch.key, watch.encoding, watch.handle);
         let instrument = self.instruments.get(index as usize)?;
@@ -47,7 +48,7 @@ impl Publisher {
             key: &key,
             from,
             epoch,
-            last: last.told_at(now),
+            last: last.told_at(now.wall),
         };
         let mut page = None;
         let lag = if fallen.lacks_nothing() {
@@ -55,7 +56,7 @@ impl Publisher {
             None
         } else if fallen.is_empty() {
             // Its epoch is over, and nothing has come of the new one that it could lack.
-            write_start(instrument, &key, now, &mut writer);
+            write_start(instrument, &key, now.wall, &mut writer);
             None
         } else {
             match key.channel {
@@ -73,7 +74,7 @@ impl Publisher {
         }
         let seq = page.unwrap_or_else(|| last.seq.max(fallen.seq_of_receiver()));
         let caught_up = CaughtUp {
-            run: writer.finish(now),
+            run: writer.finish(),
             position: Position { epoch, seq },
             more: page.is_some(),
             missed: lag.map(|lag| (lag.kind, u64::from(lag.messages))),

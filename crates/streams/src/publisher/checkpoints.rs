@@ -1,6 +1,6 @@
 //! Instruments that are kept outside, and taken over again.
 
-use market::{DuplicateLevel, InstrumentName, Nanos, Seq, State};
+use market::{DuplicateLevel, InstrumentName, Now, Seq, State};
 
 use super::Publisher;
 use super::home::Home;
@@ -48,8 +48,9 @@ impl Publisher {
         index: u32,
         handle: Handle,
         checkpoint: &Checkpoint,
-        now: Nanos,
+        now: Now,
     ) -> Result<(), NotRestored> {
+        self.desk.advance_to(now.monotonic);
         let partition = self
             .partitions
             .get(index)
@@ -112,7 +113,7 @@ impl Instrument {
         index: u32,
         partition: &PartitionIdentity,
         checkpoint: &Checkpoint,
-        now: Nanos,
+        now: Now,
     ) -> Result<(), NotRestored> {
         let home = |saved: &SavedHome, last: &SavedPlace| {
             saved
@@ -139,13 +140,13 @@ impl Instrument {
         {
             let epoch = home.epoch(exponents);
             self.trades.home = Some(home);
-            self.trades.begin(epoch, part.last.place(now));
+            self.trades.begin(epoch, part.last.place(now.wall));
             self.trades.broken = part.broken;
             if let Some(ticker) = &checkpoint.ticker {
-                self.trades.ticker.restore(ticker, now);
+                self.trades.ticker.restore(ticker, now.wall);
             }
             if let Some(bars) = &checkpoint.bars {
-                self.trades.bars.restore(bars, now);
+                self.trades.bars.restore(bars, now.wall);
             }
             main_epoch = checkpoint.book.is_none().then_some(epoch);
         }
@@ -154,7 +155,7 @@ impl Instrument {
             book.and_then(|part| Some((part, home(&part.home, &part.last)?)))
         {
             let epoch = home.epoch(exponents);
-            self.book.restore(epoch, part, now)?;
+            self.book.restore(epoch, part, now.wall)?;
             self.book.home = Some(home);
             main_epoch = Some(epoch);
         }
@@ -171,9 +172,9 @@ impl Instrument {
             if checkpoint.status.begun {
                 self.status.epoch = epoch;
             }
-            self.status.last = checkpoint.status.last.place(now);
+            self.status.last = checkpoint.status.last.place(now.wall);
         }
-        self.restored(checkpoint.halted, now);
+        self.restored(checkpoint.halted, now.monotonic);
         Ok(())
     }
 }

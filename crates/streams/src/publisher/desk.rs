@@ -1,4 +1,6 @@
-use market::Changes;
+use std::time::Duration;
+
+use market::{Changes, Monotonic};
 
 use super::outbox::Outbox;
 use super::stats::Stats;
@@ -55,7 +57,7 @@ impl ViewTotals {
 }
 
 impl Desk {
-    pub(super) fn new(heartbeat_after: u64) -> Self {
+    pub(super) fn new(heartbeat_after: Duration) -> Self {
         Self {
             bench: Bench::default(),
             out: Outbox::new(heartbeat_after),
@@ -64,5 +66,16 @@ impl Desk {
             log_bytes: 0,
             views: ViewTotals::default(),
         }
+    }
+
+    /// The time of the call at hand, by which everything is scheduled. Every method of the
+    /// publisher that takes the time sets it first, with [`Desk::advance_to`].
+    pub(super) const fn now(&self) -> Monotonic {
+        self.out.now()
+    }
+
+    /// Time has moved on.
+    pub(super) fn advance_to(&mut self, now: Monotonic) {
+        self.out.advance_to(now);
     }
 }

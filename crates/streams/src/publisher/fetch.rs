@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Exponents, InstrumentId, Nanos, Position, Reason, State};
+use market::{Exponents, InstrumentId, Now, Position, Reason, State};
 use wire::{Encoding, Head};
 
 use super::start::write_start;
@@ -45,8 +45,9 @@ impl Publisher {
         &mut self,
         key: StreamKey,
         encoding: Encoding,
-        now: Nanos,
+        now: Now,
     ) -> Result<Fetched, Refused> {
+        self.desk.advance_to(now.monotonic);
         let handle = self.by_id.get(&key.instrument).copied();
         let handle = handle.ok_or(Refused::UnknownInstrument)?;
         let standing = |publisher: &Self| {
@@ -71,8 +72,8 @@ impl Publisher {
         let instrument = instrument.ok_or(Refused::UnknownInstrument)?;
         check(&key, instrument.exponents())?;
         let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
-        write_start(instrument, &key, now, &mut writer);
-        fetched.run = writer.finish(now);
+        write_start(instrument, &key, now.wall, &mut writer);
+        fetched.run = writer.finish();
         if let Some(run) = &fetched.run {
             self.keep((key, encoding), fetched.position, revision, run);
         }
@@ -86,8 +87,9 @@ impl Publisher {
         id: InstrumentId,
         encoding: Encoding,
         limit: usize,
-        now: Nanos,
+        now: Now,
     ) -> Result<Fetched, Refused> {
+        self.desk.advance_to(now.monotonic);
         let handle = self.by_id.get(&id).ok_or(Refused::UnknownInstrument)?;
         let instrument = &self.instruments[handle.0 as usize];
         let feed = &instrument.trades;
@@ -98,7 +100,7 @@ impl Publisher {
         let mut fetched = self.fetched(id, position)?;
         let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
         let identity = writer.identity();
-        let place = feed.last.told_at(now);
+        let place = feed.last.told_at(now.wall);
         let head: Head = identity.head(feed.epoch, feed.last.seq, &place);
         writer.put(&head, |sbe| {
             identity.write(&head, instrument.status.state, sbe);
@@ -110,7 +112,7 @@ impl Publisher {
                 writer.put_again(message, seq);
             },
         );
-        fetched.run = writer.finish(now);
+        fetched.run = writer.finish();
         Ok(fetched)
     }
 

@@ -22,14 +22,14 @@ pub(super) struct Stands {
 }
 
 impl Publisher {
-    /// Lets streams that have been quiet for long tell where they stand, some of them at a time: so
-    /// the heartbeats of a hundred thousand streams come between the market's messages and not
-    /// before them. Whether there may be more.
-    pub fn beat(&mut self, now: Nanos) -> bool {
+    /// Sends the heartbeats of streams that have been quiet for long, some of them at a time: so
+    /// those of a hundred thousand streams come between the market's messages and not before them.
+    /// The others stay due.
+    pub(super) fn send_heartbeats(&mut self, now: Nanos) {
         let mut left = HEARTBEATS_AT_ONCE;
-        while left > 0 || self.desk.out.is_late(now) {
-            let Some((watch, handle, key)) = self.desk.out.next_quiet(now) else {
-                return false;
+        while left > 0 || self.desk.out.is_late() {
+            let Some((watch, handle, key)) = self.desk.out.next_quiet() else {
+                return;
             };
             if let Some(instrument) = self.instruments.get(handle.0 as usize) {
                 instrument.tell_quiet(watch, key.channel, key.params, now, &mut self.desk);
@@ -37,7 +37,6 @@ impl Publisher {
             }
             left = left.saturating_sub(1);
         }
-        true
     }
 }
 

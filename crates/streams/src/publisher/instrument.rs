@@ -1,6 +1,6 @@
 use market::{
-    Bbo, Channel, Definition, Epoch, Event, Exponents, InstrumentName, Nanos, Price, Reason, Seq,
-    Size, State,
+    Bbo, Channel, Definition, Epoch, Event, Exponents, InstrumentName, Monotonic, Nanos, Price,
+    Reason, Seq, Size, State,
 };
 use wire::{Head, LagKind, Status, View, ViewParams, sbe};
 
@@ -27,7 +27,7 @@ pub(super) struct Instrument {
     /// Where definitions and the venue's own word on its state are read from.
     reference: Option<Home>,
     /// When it was last found to be well.
-    last_well: Nanos,
+    last_well: Monotonic,
     halted: bool,
     /// Whether something besides the state changed since that was last asked.
     fresh: bool,
@@ -47,7 +47,7 @@ impl Instrument {
         name: InstrumentName,
         exponents: Exponents,
         settings: &Settings,
-        now: Nanos,
+        now: Monotonic,
     ) -> Self {
         Self {
             identity: Identity::new(handle, name, exponents),
@@ -81,7 +81,7 @@ impl Instrument {
         self.revision
     }
 
-    pub(super) const fn last_well(&self) -> Nanos {
+    pub(super) const fn last_well(&self) -> Monotonic {
         self.last_well
     }
 
@@ -144,7 +144,7 @@ impl Instrument {
     }
 
     /// What was known of it once is known again.
-    pub(super) const fn restored(&mut self, halted: bool, now: Nanos) {
+    pub(super) const fn restored(&mut self, halted: bool, now: Monotonic) {
         self.halted = halted;
         self.last_well = now;
         self.fresh = true;
@@ -520,7 +520,7 @@ impl Instrument {
 
     /// The instrument is well again, or still.
     fn wake(&mut self, place: &Place, desk: &mut Desk) {
-        self.last_well = place.now;
+        self.last_well = desk.now();
         if self.halted {
             self.set_state((State::Halted, Reason::Venue), place, desk);
         } else if self.status.state != State::Live {
@@ -646,7 +646,7 @@ impl Instrument {
                 let none = std::iter::empty;
                 write_snapshot(head, 0, none(), none(), |has, write| {
                     out.draft(write);
-                    out.emit_part(watches, text, has, head.publish_time);
+                    out.emit_part(watches, text, has);
                 });
             }
             Channel::Bbo => {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Exponents, Nanos, Position, Seq};
+use market::{Exponents, Now, Position, Seq};
 use wire::View;
 
 use super::Publisher;
@@ -92,7 +92,8 @@ impl Publisher {
     /// Makes a stream that speaks only so often say what it has not said, if `seq` is beyond its
     /// last message: nobody who stands there could follow it otherwise. Whether it said anything,
     /// which [`Publisher::flush`] then hands over.
-    pub fn speak_to(&mut self, id: WatchId, seq: Seq, now: Nanos) -> bool {
+    pub fn speak_to(&mut self, id: WatchId, seq: Seq, now: Now) -> bool {
+        self.desk.advance_to(now.monotonic);
         let Some(watch) = self.desk.out.get(id) else {
             return false;
         };
@@ -101,12 +102,12 @@ impl Publisher {
             return false;
         };
         let (_, last) = instrument.place(channel, params);
-        seq > last.seq && instrument.speak(channel, params, now, &mut self.desk)
+        seq > last.seq && instrument.speak(channel, params, now.wall, &mut self.desk)
     }
 
     /// Lets a subscriber into a watched stream, after all that was published: so
     /// [`Publisher::flush`] comes first, and who joins does not get the runs of that flush.
-    pub fn join(&mut self, id: WatchId, resume: Option<Position>, now: Nanos) -> Option<Joined> {
+    pub fn join(&mut self, id: WatchId, resume: Option<Position>, now: Now) -> Option<Joined> {
         self.join_as_far(id, resume, Room::All, now)
     }
 
@@ -116,8 +117,9 @@ impl Publisher {
         id: WatchId,
         resume: Option<Position>,
         room: Room,
-        now: Nanos,
+        now: Now,
     ) -> Option<Joined> {
+        self.desk.advance_to(now.monotonic);
         let watch = self.desk.out.get(id)?;
         let (key, encoding, Handle(index)) = (watch.key, watch.encoding, watch.handle);
         let instrument = self.instruments.get(index as usize)?;
@@ -140,12 +142,12 @@ impl Publisher {
                 instrument,
                 (&key, from),
                 room,
-                now,
+                now.wall,
                 &mut desk.bench,
                 &mut writer,
             ) {
                 Ok(upto) => {
-                    joined.run = writer.finish(now);
+                    joined.run = writer.finish();
                     joined.more = upto.is_some();
                     joined.position.seq = upto.unwrap_or_else(|| last.seq.max(from.seq));
                     desk.stats.resumed += u64::from(!joined.more);
@@ -165,8 +167,8 @@ impl Publisher {
         joined.run = desk.out.cached_start(id, instrument.revision());
         if joined.run.is_none() {
             let mut writer = Writer::new(&instrument.identity, encoding, &mut desk.out);
-            write_start(instrument, &key, now, &mut writer);
-            joined.run = writer.finish(now);
+            write_start(instrument, &key, now.wall, &mut writer);
+            joined.run = writer.finish();
             if let Some(run) = &joined.run {
                 desk.out.cache_start(id, instrument.revision(), run);
             }

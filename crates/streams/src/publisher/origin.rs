@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Channel, Exponents, InstrumentName, Nanos, Position, Price, Size};
+use market::{Channel, Exponents, InstrumentName, Now, Position, Price, Size};
 use wire::{Head, ReplayComplete, View, sbe};
 
 use super::writer::Writer;
@@ -105,8 +105,9 @@ impl Publisher {
         id: WatchId,
         live: Position,
         messages: u64,
-        now: Nanos,
+        now: Now,
     ) -> Option<Arc<Run>> {
+        self.desk.advance_to(now.monotonic);
         let watch = self.desk.out.get(id)?;
         let (key, encoding, Handle(index)) = (watch.key, watch.encoding, watch.handle);
         let instrument = self.instruments.get(index as usize)?;
@@ -114,7 +115,7 @@ impl Publisher {
         let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
         let head = instrument
             .identity
-            .head(epoch, last.seq, &last.restated_at(now));
+            .head(epoch, last.seq, &last.restated_at(now.wall));
         let seq = if live.epoch == epoch {
             live.seq.max(last.seq)
         } else {
@@ -130,6 +131,6 @@ impl Publisher {
             messages,
         };
         writer.put(&head, |sbe| sbe::replay_complete(sbe, &head, &complete));
-        writer.finish(now)
+        writer.finish()
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use market::{Epoch, Nanos, Seq};
+use market::{Epoch, Monotonic, Seq};
 use slab::Slab;
 use wire::packed::Packer;
 use wire::{Encoding, Head, json, sbe};
@@ -17,6 +18,9 @@ const KEPT_BYTES: usize = 1024 * 1024;
 /// The watched streams and the frames that wait to be handed over.
 #[derive(Debug)]
 pub(super) struct Outbox {
+    /// The time of the call at hand; it never goes back, so that every queue of deadlines that lie
+    /// equally far ahead stays in order.
+    now: Monotonic,
     watches: Slab<Watch>,
     /// Those that have frames.
     dirty: Vec<WatchId>,
@@ -78,7 +82,7 @@ pub(super) struct Watch {
     chain: Option<Chain>,
     /// The epoch that its receivers are in behind them.
     epoch: Epoch,
-    last_emit: Nanos,
+    last_emit: Monotonic,
     start: Option<Start>,
     stands: Option<Stands>,
     generation: u32,
@@ -96,8 +100,9 @@ struct Start {
 pub(super) type Text<'a> = json::InstrumentText<'a>;
 
 impl Outbox {
-    pub(super) fn new(heartbeat_after: u64) -> Self {
+    pub(super) fn new(heartbeat_after: Duration) -> Self {
         Self {
+            now: Monotonic(0),
             watches: Slab::new(),
             dirty: Vec::new(),
             waiting: Waiting::default(),
@@ -113,13 +118,17 @@ impl Outbox {
         }
     }
 
-    pub(super) fn add(
-        &mut self,
-        key: StreamKey,
-        encoding: Encoding,
-        handle: Handle,
-        now: Nanos,
-    ) -> WatchId {
+    /// The time of the call at hand.
+    pub(super) const fn now(&self) -> Monotonic {
+        self.now
+    }
+
+    /// Time has moved on; an earlier time than before changes nothing.
+    pub(super) fn advance_to(&mut self, now: Monotonic) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn add(&mut self, key: StreamKey, encoding: Encoding, handle: Handle) -> WatchId {
         self.generation = self.generation.wrapping_add(1);
         let index = self.watches.insert(Watch {
             key,
@@ -127,13 +136,13 @@ impl Outbox {
             handle,
             chain: None,
             epoch: Epoch::NONE,
-            last_emit: now,
+            last_emit: self.now,
             start: None,
             stands: None,
             generation: self.generation,
         });
         let id = WatchId(u32::try_from(index).unwrap_or(u32::MAX));
-        self.looks.again(id, self.generation, false, now);
+        self.looks.again(id, self.generation, false, self.now);
         id
     }
 
@@ -165,11 +174,11 @@ impl Outbox {
 
     /// Adds the drafted message, which has this head, to the runs of `watches`.
     pub(super) fn emit(&mut self, watches: &[WatchId], text: Text<'_>, head: &Head) {
-        self.emit_part(watches, text, head.seq, head.publish_time);
+        self.emit_part(watches, text, head.seq);
     }
 
     /// Adds the drafted message, after which its receiver has `seq`; it is encoded once an encoding.
-    pub(super) fn emit_part(&mut self, watches: &[WatchId], text: Text<'_>, seq: Seq, now: Nanos) {
+    pub(super) fn emit_part(&mut self, watches: &[WatchId], text: Text<'_>, seq: Seq) {
         let epoch = sbe::epoch(&self.draft);
         let mut json_is_ready = false;
         let mut packed_is_ready = false;
@@ -182,7 +191,7 @@ impl Outbox {
             }
             watch.start = None;
             watch.stands = None;
-            watch.last_emit = now;
+            watch.last_emit = self.now;
             watch.epoch = epoch.unwrap_or(watch.epoch);
             let (opcode, payload) = match watch.encoding {
                 Encoding::Sbe => (Opcode::Binary, &self.draft),
@@ -213,11 +222,11 @@ impl Outbox {
     }
 
     /// The frames that wait, as one run a stream.
-    pub(super) fn flush(&mut self, now: Nanos) -> Arc<Runs> {
+    pub(super) fn flush(&mut self) -> Arc<Runs> {
         let last = self.handed_over.take().and_then(Arc::into_inner);
         let mut runs = last.unwrap_or_default();
         runs.begin(
-            now,
+            self.now,
             self.waiting.bytes(),
             self.waiting.len(),
             self.dirty.len(),
@@ -291,8 +300,8 @@ impl Outbox {
     }
 
     /// The next watched stream that has been quiet for so long that it is due a heartbeat.
-    pub(super) fn next_quiet(&mut self, now: Nanos) -> Option<(WatchId, Handle, StreamKey)> {
-        while let Some(look) = self.looks.next(now) {
+    pub(super) fn next_quiet(&mut self) -> Option<(WatchId, Handle, StreamKey)> {
+        while let Some(look) = self.looks.next(self.now) {
             let Some(watch) = self
                 .watches
                 .get(look.watch.0 as usize)
@@ -300,8 +309,9 @@ impl Outbox {
             else {
                 continue;
             };
-            let is_quiet = self.looks.is_quiet(watch.last_emit, now);
-            self.looks.again(look.watch, look.generation, is_quiet, now);
+            let is_quiet = self.looks.is_quiet(watch.last_emit, self.now);
+            self.looks
+                .again(look.watch, look.generation, is_quiet, self.now);
             if is_quiet {
                 return Some((look.watch, watch.handle, watch.key));
             }
@@ -310,8 +320,13 @@ impl Outbox {
     }
 
     /// Whether heartbeats are late.
-    pub(super) fn is_late(&self, now: Nanos) -> bool {
-        self.looks.is_late(now)
+    pub(super) fn is_late(&self) -> bool {
+        self.looks.is_late(self.now)
+    }
+
+    /// When [`Outbox::next_quiet`] has to be asked next.
+    pub(super) fn next_look(&self) -> Option<Monotonic> {
+        self.looks.next_due()
     }
 
     /// Where a stream stood at its last heartbeat, if it still does.

@@ -236,6 +236,6 @@ impl<T: Latest> PacedView<T> {
         self.told = latest;
         self.behind = None;
         let what = (identity.handle, T::CHANNEL, self.params);
-        desk.paces.speaks(&mut self.pace, what, place.now);
+        desk.paces.speaks(&mut self.pace, what, desk.out.now());
     }
 }

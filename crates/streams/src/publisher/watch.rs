@@ -1,6 +1,6 @@
 use std::fmt;
 
-use market::{Channel, Exponents, Nanos};
+use market::{Channel, Exponents, Monotonic};
 use wire::{Encoding, PriceStep, Speed, View, ViewParams};
 
 use super::Publisher;
@@ -76,8 +76,9 @@ impl Publisher {
         &mut self,
         key: StreamKey,
         encoding: Encoding,
-        now: Nanos,
+        now: Monotonic,
     ) -> Result<WatchId, Refused> {
+        self.desk.advance_to(now);
         let handle = self
             .by_id
             .get(&key.instrument)
@@ -89,7 +90,7 @@ impl Publisher {
             self.desk.stats.views_rejected += 1;
             return Err(refused);
         }
-        let id = self.desk.out.add(key, encoding, handle, now);
+        let id = self.desk.out.add(key, encoding, handle);
         let begin = || self.desk.paces.begin(key.params.speed);
         let watches = match key.channel {
             Channel::Bbo if key.params.view() == View::FULL_RAW => &mut instrument.book.bbo.watches,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Nanos, Seq};
+use market::Seq;
 use wire::{Encoding, Head};
 
 use super::identity::Identity;
@@ -59,7 +59,8 @@ impl<'a> Writer<'a> {
     }
 
     /// The run; none when nothing was put.
-    pub(super) fn finish(self, now: Nanos) -> Option<Arc<Run>> {
+    pub(super) fn finish(self) -> Option<Arc<Run>> {
+        let now = self.out.now();
         (!self.run.is_empty()).then(|| Arc::new(self.run.finish(now)))
     }
 }

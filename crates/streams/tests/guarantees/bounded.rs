@@ -1,13 +1,16 @@
 //! What whoever watches can make a publisher hold and do.
 
-use market::{Channel, Event, Exponents, Level, Link, Nanos, Seq, SnapshotOrigin};
+use market::{Channel, Event, Exponents, Level, Link, Monotonic, Nanos, Now, Seq, SnapshotOrigin};
 use streams::{At, Handle, Publisher, Refused, Run, Settings, StreamKey, ViewsOf, WatchId};
 use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
 
 use crate::log::identity;
 use crate::node::{name, view_key};
 
-const NOW: Nanos = Nanos(1_000);
+const NOW: Now = Now {
+    monotonic: Monotonic(1_000),
+    wall: Nanos(1_000),
+};
 const DEPTHS: [Depth; 9] = [
     Depth::D1,
     Depth::D5,
@@ -32,7 +35,7 @@ impl Deep {
     fn new(settings: Settings, levels: i64) -> Self {
         let mut publisher = Publisher::new(settings);
         let handle = publisher
-            .add_instrument(&name(0), Exponents::default(), NOW)
+            .add_instrument(&name(0), Exponents::default(), NOW.monotonic)
             .unwrap();
         publisher.open(0, identity(0, 0), Seq(0));
         let mut deep = Self {
@@ -59,7 +62,7 @@ impl Deep {
         let at = At {
             partition: 0,
             seq: Seq(self.seq),
-            log_time: NOW,
+            log_time: NOW.wall,
         };
         self.publisher.event(at, self.handle, event, NOW).unwrap();
         self.seq += 1;
@@ -80,7 +83,7 @@ impl Deep {
 
     fn watch(&mut self, params: ViewParams) -> Result<WatchId, Refused> {
         let key = view_key(0, Channel::Book, params);
-        self.publisher.watch(key, Encoding::Sbe, NOW)
+        self.publisher.watch(key, Encoding::Sbe, NOW.monotonic)
     }
 }
 
@@ -162,11 +165,14 @@ fn a_view_of_all_levels_holds_what_it_has_not_told() {
             .map(|rank| Level::new(1_000_000 - 2 * (turn * 20 + rank), 100 + turn))
             .collect();
         deep.delta(&bids);
-        let _runs = deep.publisher.flush(NOW);
+        let _runs = deep.publisher.flush(NOW.monotonic);
     }
     // 2,000 changes of 24 bytes with room to grow, in each.
     assert!(deep.publisher.view_bytes() < 4 * 2_000 * 24 * 2 + 4 * 1024);
-    deep.publisher.speak(Nanos(NOW.0 + 2_000_000_000));
+    deep.publisher.advance(Now {
+        monotonic: Monotonic(NOW.monotonic.0 + 2_000_000_000),
+        ..NOW
+    });
     assert!(deep.publisher.view_bytes() < 4 * 4 * 1024);
 }
 

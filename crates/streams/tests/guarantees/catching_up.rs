@@ -1,6 +1,6 @@
 //! Slow subscribers: what they are given instead of everything.
 
-use market::{Channel, Exponents, Nanos, Position, Seq};
+use market::{Channel, Exponents, Monotonic, Position, Seq};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use streams::{Settings, Start, WatchId};
@@ -8,7 +8,7 @@ use wire::{BarInterval, Depth, Encoding, LagKind, Speed, View, ViewParams};
 
 use crate::client::{Checked, Client};
 use crate::log::Entry;
-use crate::node::{Node, bars, key, params, settings, view_key};
+use crate::node::{Node, bars, key, params, present, settings, view_key};
 use crate::script::{A, at, definition, delta, trade, whole};
 use crate::venue::{Scribe, act};
 
@@ -53,7 +53,7 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
         followers.push(node.join(key, Encoding::Sbe)?);
         let watch = node
             .publisher
-            .watch(key, Encoding::Sbe, Nanos(node.now))
+            .watch(key, Encoding::Sbe, present(node.now).monotonic)
             .unwrap();
         watches.push(watch);
     }
@@ -80,7 +80,7 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
             let lags = client.lags.len();
             let mut at = from;
             let caught = loop {
-                let now = Nanos(node.now + 77);
+                let now = present(node.now + 77);
                 let caught = node.publisher.catch_up(*watch, at, now).unwrap();
                 if let Some(run) = &caught.run {
                     client.take(run)?;
@@ -102,7 +102,7 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
             }
             let joined = node
                 .publisher
-                .join(*watch, Some(from), Nanos(node.now))
+                .join(*watch, Some(from), present(node.now))
                 .unwrap();
             let mut client = past.client.clone();
             let resumed = joined.start == Start::Resumed;
@@ -194,8 +194,8 @@ fn a_lag_tells_its_range_and_what_is_in_it() -> Checked {
     assert_eq!((lag.messages, lag.bytes), (60, 60 * 16));
     assert_eq!(
         lag.age,
-        59 * 15 + 10,
-        "since the first of them was published"
+        59 * 15 + 10 + 1,
+        "since the first of them was published, and a second for the check"
     );
     Ok(())
 }
@@ -227,6 +227,7 @@ fn skipped_trades_are_told_and_the_last_are_given() -> Checked {
 fn who_falls_behind_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_reaches() -> Checked {
     let mut node = Node::new(Settings {
         log_bytes: 1 << 20,
+        log_budget: 16 << 20,
         ..settings()
     });
     node.watch_all()?;
@@ -254,6 +255,7 @@ fn who_falls_behind_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_re
 fn who_subscribed_before_the_first_trade_and_fell_behind_has_lost_none() -> Checked {
     let mut node = Node::new(Settings {
         log_bytes: 1 << 20,
+        log_budget: 16 << 20,
         ..settings()
     });
     node.watch_all()?;
@@ -306,9 +308,13 @@ fn who_is_ahead_is_given_nothing() -> Checked {
     from.seq.0 += 1_000;
     let watch = node
         .publisher
-        .watch(key(A, Channel::Book, Depth::Full), Encoding::Sbe, Nanos(0))
+        .watch(
+            key(A, Channel::Book, Depth::Full),
+            Encoding::Sbe,
+            Monotonic(0),
+        )
         .unwrap();
-    let caught = node.publisher.catch_up(watch, from, Nanos(0)).unwrap();
+    let caught = node.publisher.catch_up(watch, from, present(0)).unwrap();
     assert_eq!((caught.run, caught.position), (None, from));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Whoever follows the rules has what the publisher has, whatever happens.
 
-use market::{Channel, Nanos};
+use market::{Channel, Monotonic};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
@@ -101,7 +101,7 @@ fn run(steps: &[Step]) -> Checked {
                 encoding,
             } => {
                 let key = view_key(*instrument, *channel, *params);
-                let may_be = node.publisher.watch(key, *encoding, Nanos(0));
+                let may_be = node.publisher.watch(key, *encoding, Monotonic(0));
                 // Where an instrument's scale is too coarse for a step it is refused.
                 if let Ok(watch) = may_be {
                     node.publisher.unwatch(watch);

@@ -1,12 +1,12 @@
 //! From which partition an instrument is read.
 
-use market::{Channel, Nanos, Seq, State};
+use market::{Channel, Monotonic, Nanos, Seq, State};
 use streams::{Handle, Scope, Unwanted};
 use wire::{Depth, Encoding};
 
 use crate::client::Checked;
 use crate::log::{Entry, Said, identity};
-use crate::node::{Node, key, settings};
+use crate::node::{Node, key, present, settings};
 use crate::script::{A, at, definition, delta, of, trade, whole};
 
 fn refusal(node: &mut Node, entry: &Entry) -> Option<Unwanted> {
@@ -14,7 +14,7 @@ fn refusal(node: &mut Node, entry: &Entry) -> Option<Unwanted> {
         unreachable!()
     };
     node.now += 1;
-    let now = Nanos(node.now);
+    let now = present(node.now);
     record.offer(&mut node.publisher, Handle(0), now).err()
 }
 
@@ -47,7 +47,7 @@ fn of_two_partitions_the_first_by_topic_and_number_wins() -> Checked {
         },
         Handle(0),
         Scope::Unknown,
-        Nanos(0),
+        present(0),
     );
     node.flush()?;
     let book = node.witness(A, Channel::Book);
@@ -191,19 +191,27 @@ fn a_name_twice_is_one_instrument() {
         price: -2,
         size: -2,
     };
-    let first = publisher.add_instrument(&name, scale, Nanos(0)).unwrap();
+    let first = publisher
+        .add_instrument(&name, scale, Monotonic(0))
+        .unwrap();
     let other = market::Exponents::default();
-    let again = publisher.add_instrument(&name, other, Nanos(5)).unwrap();
+    let again = publisher
+        .add_instrument(&name, other, Monotonic(5))
+        .unwrap();
     assert_eq!(first, again);
     assert_eq!(publisher.instruments(), 1);
     assert_eq!(publisher.exponents(first), Some(scale), "as it was");
     assert_eq!(publisher.take_changed(), [first]);
     let id = publisher
-        .watch(key(A, Channel::Book, Depth::D5), Encoding::Sbe, Nanos(0))
+        .watch(
+            key(A, Channel::Book, Depth::D5),
+            Encoding::Sbe,
+            Monotonic(0),
+        )
         .unwrap();
     publisher.unwatch(id);
     publisher.unwatch(id);
-    assert!(publisher.join(id, None, Nanos(0)).is_none());
+    assert!(publisher.join(id, None, present(0)).is_none());
     assert!(publisher.watched() == 0 && publisher.take_changed().is_empty());
 }
 

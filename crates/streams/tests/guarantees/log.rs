@@ -1,8 +1,8 @@
 //! What stands in Kafka: the records of a few instruments in a few partitions.
 
 use market::{
-    Definition, Event, Exponents, InstrumentName, Level, Link, Nanos, Seq, SnapshotOrigin, State,
-    Trade,
+    Definition, Event, Exponents, InstrumentName, Level, Link, Nanos, Now, Seq, SnapshotOrigin,
+    State, Trade,
 };
 use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Unwanted};
 use wire::OwnedTrade;
@@ -62,10 +62,10 @@ impl Record {
     }
 
     /// Hands the record to a publisher.
-    pub(crate) fn read(&self, publisher: &mut Publisher, now: Nanos) {
+    pub(crate) fn read(&self, publisher: &mut Publisher, now: Now) {
         let name = InstrumentName::parse(NAMES[self.instrument]).unwrap();
         let handle = publisher
-            .add_instrument(&name, Exponents::default(), now)
+            .add_instrument(&name, Exponents::default(), now.monotonic)
             .unwrap();
         let _refused = self.offer(publisher, handle, now);
     }
@@ -74,7 +74,7 @@ impl Record {
         &self,
         publisher: &mut Publisher,
         handle: Handle,
-        now: Nanos,
+        now: Now,
     ) -> Result<(), Unwanted> {
         let time = (self.offset % 3 != 0).then(|| Nanos(log_time(self.offset).0 - 7));
         let mut event = |event: &Event<'_>| publisher.event(self.at(), handle, event, now);

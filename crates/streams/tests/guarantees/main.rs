@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod clocks;
 mod log;
 mod model;
 mod node;

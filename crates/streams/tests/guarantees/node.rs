@@ -1,8 +1,9 @@
 //! A publisher with its subscribers, as a shard of the node has them.
 
 use std::collections::{HashMap, hash_map};
+use std::time::Duration;
 
-use market::{Channel, Epoch, Exponents, InstrumentName, Nanos, Position, Seq};
+use market::{Channel, Epoch, Exponents, InstrumentName, Monotonic, Nanos, Now, Position, Seq};
 use proptest::prelude::*;
 use streams::{Chunks, Cursor, Publisher, Refused, Ring, Settings, Start, StreamKey, WatchId};
 use wire::{BarInterval, Depth, Encoding, PriceStep, Speed, ViewParams};
@@ -17,9 +18,8 @@ const RING_BYTES: usize = 2 * 1024;
 
 pub(crate) struct Node {
     pub(crate) publisher: Publisher,
+    /// The monotonic time in seconds.
     pub(crate) now: u64,
-    /// When streams were last let speak; far ahead of all else.
-    spoke: u64,
     pub(crate) models: Vec<Model>,
     watches: HashMap<(StreamKey, Encoding), Watch>,
     spare: Chunks,
@@ -54,10 +54,18 @@ pub(crate) fn settings() -> Settings {
     Settings {
         log_bytes: 4 * 1024,
         log_budget: 64 * 1024,
-        heartbeat_after: 5_000,
-        stale_after: Some(30_000),
+        heartbeat_after: Duration::from_secs(5_000),
+        stale_after: Some(Duration::from_secs(30_000)),
         book_levels: 60,
         ..Settings::default()
+    }
+}
+
+/// So many seconds after the start. The wall clock shows them as nanoseconds.
+pub(crate) fn present(seconds: u64) -> Now {
+    Now {
+        monotonic: Monotonic(0) + Duration::from_secs(seconds),
+        wall: Nanos(seconds),
     }
 }
 
@@ -138,7 +146,11 @@ impl Node {
         let now = 1_000;
         for instrument in 0..NAMES.len() {
             publisher
-                .add_instrument(&name(instrument), Exponents::default(), Nanos(now))
+                .add_instrument(
+                    &name(instrument),
+                    Exponents::default(),
+                    present(now).monotonic,
+                )
                 .unwrap();
         }
         for (partition, (turns, start)) in (0..).zip(starts) {
@@ -147,7 +159,6 @@ impl Node {
         Self {
             publisher,
             now,
-            spoke: 1 << 60,
             models: vec![Model::default(); NAMES.len()],
             watches: HashMap::new(),
             spare: Chunks::default(),
@@ -182,7 +193,7 @@ impl Node {
         match entry {
             Entry::Record(record) => {
                 self.models[record.instrument].read(record);
-                record.read(&mut self.publisher, Nanos(self.now));
+                record.read(&mut self.publisher, present(self.now));
             }
             Entry::Reopen { partition, turns } => {
                 for (instrument, model) in self.models.iter_mut().enumerate() {
@@ -192,7 +203,7 @@ impl Node {
                 }
                 let identity = identity(*partition, *turns);
                 self.publisher
-                    .reopen(*partition, identity, Seq(0), Nanos(self.now));
+                    .reopen(*partition, identity, Seq(0), present(self.now));
             }
         }
     }
@@ -204,7 +215,7 @@ impl Node {
                 model.lose();
             }
         }
-        self.publisher.lost(partition, Seq(next), Nanos(self.now));
+        self.publisher.lost(partition, Seq(next), present(self.now));
     }
 
     /// Lets somebody in; its index.
@@ -246,12 +257,12 @@ impl Node {
             self.seats[seat].client.key,
             self.seats[seat].client.encoding,
         );
-        let now = Nanos(self.now);
+        let now = present(self.now);
         let publisher = &mut self.publisher;
         let watch = match self.watches.entry((key, encoding)) {
             hash_map::Entry::Occupied(watch) => watch.into_mut(),
             hash_map::Entry::Vacant(vacant) => vacant.insert(Watch {
-                id: match publisher.watch(key, encoding, now) {
+                id: match publisher.watch(key, encoding, now.monotonic) {
                     // The prices are coarser by now.
                     Err(Refused::Group { .. }) => return Err(TestCaseError::reject("group")),
                     watched => watched.unwrap(),
@@ -335,7 +346,7 @@ impl Node {
             .values_mut()
             .map(|watch| (watch.id, &mut watch.ring))
             .collect();
-        for run in self.publisher.flush(Nanos(self.now)).iter() {
+        for run in self.publisher.flush(present(self.now).monotonic).iter() {
             // A test may watch a stream by itself.
             if let Some(ring) = by_id.get_mut(&run.watch) {
                 ring.push(&run.frames, RING_BYTES, spare);
@@ -369,7 +380,7 @@ impl Node {
             loop {
                 let caught = self
                     .publisher
-                    .catch_up(watch.id, from, Nanos(self.now))
+                    .catch_up(watch.id, from, present(self.now))
                     .unwrap();
                 if let Some(run) = &caught.run {
                     seat.client.take(run)?;
@@ -409,14 +420,9 @@ impl Node {
             .is_at_end(cursor)
     }
 
-    /// Lets every stream that rests speak, as if a second had gone by for nobody else.
+    /// Lets a second go by, which is the interval of the slowest stream.
     pub(crate) fn speak(&mut self) {
-        self.spoke += 1_000_000_000;
-        self.publisher.speak(Nanos(self.spoke));
-        assert!(
-            self.publisher.speaks_next() > Some(Nanos(self.spoke))
-                || self.publisher.speaks_next().is_none()
-        );
+        self.tick(1);
     }
 
     /// Flushes, and compares everybody who has read all with what is right.
@@ -479,7 +485,7 @@ impl Node {
             self.seats[index].client.encoding,
         );
         let watch = self.watches[&(key, encoding)].id;
-        let joined = self.publisher.join(watch, None, Nanos(self.now)).unwrap();
+        let joined = self.publisher.join(watch, None, present(self.now)).unwrap();
         let mut fresh = Client::new(key, encoding);
         fresh.learn(joined.position.epoch, joined.exponents);
         if let Some(run) = &joined.run {
@@ -517,7 +523,14 @@ impl Node {
 
     pub(crate) fn tick(&mut self, after: u64) {
         self.now += after;
-        self.publisher.tick(Nanos(self.now));
-        while self.publisher.beat(Nanos(self.now)) {}
+        let now = present(self.now);
+        self.publisher.advance(now);
+        while self
+            .publisher
+            .next_due()
+            .is_some_and(|due| due <= now.monotonic)
+        {
+            self.publisher.advance(now);
+        }
     }
 }

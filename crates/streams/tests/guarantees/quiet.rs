@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use market::{Channel, Exponents, InstrumentName, Nanos};
+use market::{Channel, Exponents, InstrumentName, Monotonic, Nanos, Now};
 use streams::{Publisher, StreamKey, WatchId};
 use wire::sbe::{Body, Message};
 use wire::{Encoding, ViewParams};
@@ -12,25 +12,33 @@ use crate::node::settings;
 const STREAMS: usize = 1_000;
 
 /// A publisher with a watched stream of each of many instruments, none of which says anything.
-fn publisher(now: Nanos) -> Publisher {
+fn publisher() -> Publisher {
+    let start = Monotonic(0);
     let mut publisher = Publisher::new(settings());
     for number in 0..STREAMS {
         let name = InstrumentName::parse(&format!("TEST:I{number}")).unwrap();
         publisher
-            .add_instrument(&name, Exponents::default(), now)
+            .add_instrument(&name, Exponents::default(), start)
             .unwrap();
         let key = StreamKey {
             instrument: name.id(),
             channel: Channel::Book,
             params: ViewParams::default(),
         };
-        publisher.watch(key, Encoding::Sbe, now).unwrap();
+        publisher.watch(key, Encoding::Sbe, start).unwrap();
     }
     publisher
 }
 
+fn at(monotonic: Monotonic) -> Now {
+    Now {
+        monotonic,
+        wall: Nanos(7),
+    }
+}
+
 /// The streams that got a heartbeat, each of which got one.
-fn heartbeats(publisher: &mut Publisher, now: Nanos) -> Vec<WatchId> {
+fn heartbeats(publisher: &mut Publisher, now: Monotonic) -> Vec<WatchId> {
     let runs = publisher.flush(now);
     let watches = runs.iter().map(|run| {
         let mut messages = run.frames.messages();
@@ -45,15 +53,15 @@ fn heartbeats(publisher: &mut Publisher, now: Nanos) -> Vec<WatchId> {
 #[test]
 fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
     let interval = settings().heartbeat_after;
-    let mut publisher = publisher(Nanos(0));
-    let mut now = Nanos(0);
-    while !publisher.beat(now) {
-        assert!(!publisher.has_output() && now.0 <= interval * 5 / 4);
-        now.0 += 100;
+    let mut publisher = publisher();
+    let mut now = Monotonic(0);
+    while !publisher.has_output() {
+        now = publisher.next_due().unwrap();
+        assert!(now.since(Monotonic(0)) <= interval * 5 / 4 + interval / 32);
+        publisher.advance(at(now));
     }
     let mut told: HashMap<WatchId, usize> = HashMap::new();
     let mut turns = 0;
-    let mut goes_on = true;
     loop {
         let beaten = heartbeats(&mut publisher, now);
         assert!(beaten.len() <= 256, "{} at once", beaten.len());
@@ -61,23 +69,28 @@ fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
         for watch in beaten {
             *told.entry(watch).or_default() += 1;
         }
-        if !goes_on {
+        if publisher.next_due().unwrap() > now {
             break;
         }
-        goes_on = publisher.beat(now);
+        publisher.advance(at(now));
     }
     assert!(turns >= STREAMS / 256);
     assert_eq!(told.len(), STREAMS);
     assert!(told.values().all(|times| *times == 1), "{told:?}");
-    assert!(!publisher.beat(Nanos(now.0 + interval - 1)) && !publisher.has_output());
+    // Nothing more until each has been quiet for an interval again.
+    let again = now + interval;
+    while let Some(due) = publisher.next_due().filter(|due| *due < again) {
+        publisher.advance(at(due));
+        assert!(!publisher.has_output());
+    }
 }
 
 #[test]
 fn heartbeats_that_are_late_come_at_once() {
     let interval = settings().heartbeat_after;
-    let mut publisher = publisher(Nanos(0));
+    let mut publisher = publisher();
     // Each was looked at when it was not quiet yet, and again an interval and a half later.
-    let late = Nanos(interval * 3);
-    publisher.beat(late);
+    let late = Monotonic(0) + interval * 3;
+    publisher.advance(at(late));
     assert_eq!(heartbeats(&mut publisher, late).len(), STREAMS);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Channel, Exponents, Nanos, Position, Seq};
+use market::{Channel, Exponents, Monotonic, Nanos, Now, Position, Seq};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use streams::{
@@ -16,7 +16,10 @@ use crate::node::{bars, key, name, settings};
 use crate::script::{A, at, definition, delta, trade, whole};
 use crate::venue::{PARTITIONS, Scribe, act};
 
-const NOW: Nanos = Nanos(5_000);
+const NOW: Now = Now {
+    monotonic: Monotonic(5_000),
+    wall: Nanos(5_000),
+};
 
 /// Reads entries, and keeps which turn each partition is in.
 fn read(publisher: &mut Publisher, entries: &[Entry], turns: &mut [u32]) {
@@ -38,7 +41,7 @@ fn publisher(turns: &[u32]) -> Publisher {
     let mut publisher = Publisher::new(settings());
     for instrument in 0..NAMES.len() {
         publisher
-            .add_instrument(&name(instrument), Exponents::default(), NOW)
+            .add_instrument(&name(instrument), Exponents::default(), NOW.monotonic)
             .unwrap();
     }
     for (partition, turns) in (0..).zip(turns) {
@@ -86,7 +89,7 @@ fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)
             ..key(instrument, Channel::Bars, Depth::Full)
         });
         for key in streams.into_iter().chain(bars) {
-            let watch = publisher.watch(key, Encoding::Sbe, NOW).unwrap();
+            let watch = publisher.watch(key, Encoding::Sbe, NOW.monotonic).unwrap();
             let joined = publisher.join(watch, None, NOW).unwrap();
             begun.push((watch, joined.position, joined.run));
         }
@@ -95,7 +98,7 @@ fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)
 }
 
 fn output(publisher: &mut Publisher) -> Arc<Runs> {
-    publisher.flush(NOW)
+    publisher.flush(NOW.monotonic)
 }
 
 proptest! {
@@ -165,7 +168,7 @@ fn nobody_resumes_from_before_a_checkpoint() {
     let mut other = restored(&whole, &turns);
     for (channel, before, last) in [(Channel::Book, 0, 2), (Channel::Trades, 1, 3)] {
         let key = key(A, channel, Depth::Full);
-        let watch = other.watch(key, Encoding::Sbe, NOW).unwrap();
+        let watch = other.watch(key, Encoding::Sbe, NOW.monotonic).unwrap();
         let epoch = other.position(watch).unwrap().epoch;
         let mut resume = |seq| {
             let from = Position {
@@ -205,7 +208,9 @@ fn what_does_not_fit_is_refused() {
         size: -8,
     };
     let mut other = Publisher::new(settings());
-    other.add_instrument(&name(A), finer, NOW).unwrap();
+    other
+        .add_instrument(&name(A), finer, NOW.monotonic)
+        .unwrap();
     other.open(0, identity(0, 0), Seq(0));
     let refused = other.restore(0, Handle(0), &checkpoint, NOW);
     assert_eq!(refused, Err(NotRestored::OtherScale));

@@ -1,11 +1,11 @@
 //! Going on where one stood, here or elsewhere.
 
-use market::{Channel, Epoch, Nanos, Position, Seq, State};
+use market::{Channel, Epoch, Position, Seq, State};
 use streams::{ResumeFailure, Start};
 use wire::{Depth, Encoding, Speed};
 
 use crate::client::{Checked, Client};
-use crate::node::{Node, key, params, settings, view_key};
+use crate::node::{Node, key, params, present, settings, view_key};
 use crate::script::{A, at, delta, trade, whole};
 
 /// Resumes at a position without any state.
@@ -103,10 +103,10 @@ fn who_stands_between_two_messages_of_a_book_is_not_resumed() -> Checked {
             .watch(
                 key(A, Channel::Book, Depth::Full),
                 Encoding::Sbe,
-                market::Nanos(0),
+                market::Monotonic(0),
             )
             .unwrap();
-        let joined = node.publisher.join(watch, Some(from), market::Nanos(0));
+        let joined = node.publisher.join(watch, Some(from), present(0));
         assert_eq!(joined.unwrap().start, start, "{seq}");
         node.publisher.unwatch(watch);
     }
@@ -200,18 +200,18 @@ fn who_watches_a_state_is_told_at_once_when_the_log_is_not_heard_and_when_it_is_
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Live);
-    node.publisher.lose_touch(Nanos(node.now));
+    node.publisher.lose_touch(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Stale);
-    node.publisher.regain_touch(Nanos(node.now));
+    node.publisher.regain_touch(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Live);
     // What was quiet for too long by itself stays stale.
     node.tick(100_000);
-    node.publisher.lose_touch(Nanos(node.now));
-    node.publisher.regain_touch(Nanos(node.now));
+    node.publisher.lose_touch(present(node.now));
+    node.publisher.regain_touch(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Stale);

@@ -1,4 +1,4 @@
-use market::Nanos;
+use market::Monotonic;
 
 use super::chance::Chance;
 
@@ -51,7 +51,7 @@ const MOOD_SIGMA: f64 = 0.55;
 #[derive(Debug)]
 pub(super) struct Assets {
     chance: Chance,
-    start: Nanos,
+    start: Monotonic,
     steps: u64,
     market: Walk,
     own: [Walk; CHARACTERS.len()],
@@ -65,7 +65,7 @@ struct Walk {
 }
 
 impl Assets {
-    pub(super) fn new(chance: Chance, start: Nanos) -> Self {
+    pub(super) fn new(chance: Chance, start: Monotonic) -> Self {
         Self {
             chance,
             start,
@@ -76,13 +76,13 @@ impl Assets {
     }
 
     /// When it all began.
-    pub(super) const fn start(&self) -> Nanos {
+    pub(super) const fn start(&self) -> Monotonic {
         self.start
     }
 
     /// Walks on until `now`.
-    pub(super) fn advance(&mut self, now: Nanos) {
-        let due = now.since(self.start) / STEP;
+    pub(super) fn advance(&mut self, now: Monotonic) {
+        let due = now.nanos_since(self.start) / STEP;
         while self.steps < due {
             self.steps += 1;
             self.market.step(MARKET_MOVES, &mut self.chance);
@@ -130,22 +130,22 @@ mod tests {
 
     #[test]
     fn values_do_not_depend_on_how_often_they_are_asked_for() {
-        let mut often = Assets::new(Chance::new(1), Nanos(0));
-        let mut once = Assets::new(Chance::new(1), Nanos(0));
+        let mut often = Assets::new(Chance::new(1), Monotonic(0));
+        let mut once = Assets::new(Chance::new(1), Monotonic(0));
         for second in 0..600 {
-            often.advance(Nanos(second * 1_000_000_000));
+            often.advance(Monotonic(second * 1_000_000_000));
         }
-        once.advance(Nanos(599_000_000_000));
+        once.advance(Monotonic(599_000_000_000));
         assert_eq!(often.value(Asset::Eth), once.value(Asset::Eth));
     }
 
     #[test]
     fn bitcoin_and_ether_move_together() {
-        let mut assets = Assets::new(Chance::new(7), Nanos(0));
+        let mut assets = Assets::new(Chance::new(7), Monotonic(0));
         let (mut both, mut btc, mut eth) = (0.0, 0.0, 0.0);
         let mut last = (assets.value(Asset::Btc), assets.value(Asset::Eth));
         for second in 1..3_600 {
-            assets.advance(Nanos(second * 1_000_000_000));
+            assets.advance(Monotonic(second * 1_000_000_000));
             let now = (assets.value(Asset::Btc), assets.value(Asset::Eth));
             let (a, b) = ((now.0 / last.0).ln(), (now.1 / last.1).ln());
             both += a * b;

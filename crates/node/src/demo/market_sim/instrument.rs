@@ -1,4 +1,4 @@
-use market::{Book, Changes, Level, Nanos, Side};
+use market::{Book, Changes, Level, Monotonic, Side};
 
 use super::catalogue::Listing;
 use super::chance::{Chance, whole};
@@ -30,7 +30,7 @@ pub(super) struct SimInstrument {
     book: Book,
     /// What the venue's price is above the others', in basis points.
     basis: f64,
-    last: Nanos,
+    last: Monotonic,
     seq: u64,
     trade_id: u64,
     /// The side that the last trade took from.
@@ -50,7 +50,12 @@ pub(super) struct Print {
 }
 
 impl SimInstrument {
-    pub(super) fn new(listing: &'static Listing, chance: Chance, value: f64, start: Nanos) -> Self {
+    pub(super) fn new(
+        listing: &'static Listing,
+        chance: Chance,
+        value: f64,
+        start: Monotonic,
+    ) -> Self {
         let mut new = Self {
             listing,
             shape: Shape::new(listing, value),
@@ -106,7 +111,7 @@ impl SimInstrument {
     }
 
     /// Something happens: the quotes follow the value, somebody trades, or makers think anew.
-    pub(super) fn happen(&mut self, now: Nanos, value: f64) {
+    pub(super) fn happen(&mut self, now: Monotonic, value: f64) {
         self.changes.clear();
         self.prints.clear();
         self.move_basis(now);
@@ -127,8 +132,8 @@ impl SimInstrument {
         self.changes.tidy();
     }
 
-    fn move_basis(&mut self, now: Nanos) {
-        let seconds = now.since(self.last) as f64 * 1e-9;
+    fn move_basis(&mut self, now: Monotonic) {
+        let seconds = now.since(self.last).as_secs_f64();
         self.last = now;
         let kept = (-seconds / BASIS_SECONDS).exp();
         let moved = BASIS_POINTS * (1.0 - kept * kept).sqrt();

@@ -10,8 +10,20 @@ use serde_json::Value;
 
 use super::*;
 
-const START: Nanos = Nanos(1_723_161_255_208_000_000);
+const START: Monotonic = Monotonic(77);
 const SECOND: u64 = 1_000_000_000;
+
+/// So long after the start, by a wall clock that nobody sets.
+fn after(nanos: u64) -> Now {
+    at(Monotonic(START.0 + nanos))
+}
+
+fn at(monotonic: Monotonic) -> Now {
+    Now {
+        monotonic,
+        wall: Nanos(1_723_161_255_208_000_000 + monotonic.0),
+    }
+}
 
 /// One instrument as a reader of the log knows it.
 struct Reader {
@@ -170,12 +182,12 @@ impl Reader {
 fn check(seed: u64, rate: f64, records: u64) -> HashMap<&'static str, Reader> {
     let mut sim = MarketSim::new(seed, START, rate);
     let mut readers: HashMap<&'static str, Reader> = HashMap::new();
-    let (mut count, mut last) = (0, START);
+    let (mut count, mut last) = (0, after(0).wall);
     while count < records {
-        let now = sim.next_at().unwrap();
+        let now = at(sim.next_at().unwrap());
         sim.advance(now, &mut |record| {
             count += 1;
-            assert!(record.time >= last && record.time <= now);
+            assert!(record.time >= last && record.time <= now.wall);
             last = record.time;
             let json: Value = serde_json::from_slice(record.json).unwrap();
             assert_eq!(json["symbol"], record.instrument);
@@ -246,7 +258,7 @@ fn the_same_seed_makes_the_same_records_however_it_is_asked() {
         let mut sim = MarketSim::new(seed, START, 1.0);
         let mut all = Vec::new();
         for now in (START.0..=START.0 + 30 * SECOND).step_by(usize::try_from(step).unwrap()) {
-            sim.advance(Nanos(now), &mut |record| {
+            sim.advance(at(Monotonic(now)), &mut |record| {
                 all.push((record.instrument, record.time, record.json.to_vec()));
             });
         }
@@ -263,12 +275,12 @@ fn a_pause_is_skipped_and_nothing_is_lost_by_it() {
     let mut sim = MarketSim::new(1, START, 1.0);
     let mut readers: HashMap<&'static str, Reader> = HashMap::new();
     for second in [1, 5, 3_600, 3_601] {
-        let now = Nanos(START.0 + second * SECOND);
+        let now = after(second * SECOND);
         let mut count = 0;
-        sim.skip_to(Nanos(now.0 - SECOND));
+        sim.skip_to(Monotonic(now.monotonic.0 - SECOND));
         sim.advance(now, &mut |record| {
             count += 1;
-            assert!(second == 1 || record.time.0 >= now.0 - SECOND);
+            assert!(second == 1 || record.time.0 >= now.wall.0 - SECOND);
             let json: Value = serde_json::from_slice(record.json).unwrap();
             readers
                 .entry(record.instrument)
@@ -284,7 +296,7 @@ fn the_rate_multiplies_what_happens_and_how_often_it_is_said_anew() {
     let count = |rate: f64| {
         let mut sim = MarketSim::new(1, START, rate);
         let mut counts = (0, 0);
-        sim.advance(Nanos(START.0 + 20 * SECOND), &mut |record| {
+        sim.advance(after(20 * SECOND), &mut |record| {
             let whole = record.json.starts_with(br#"{"type":"snapshot""#);
             counts.0 += usize::from(whole);
             counts.1 += usize::from(!whole);
@@ -294,4 +306,28 @@ fn the_rate_multiplies_what_happens_and_how_often_it_is_said_anew() {
     let (slow, fast) = (count(1.0), count(4.0));
     assert!((2..=6).contains(&(fast.1 / slow.1)), "{slow:?} {fast:?}");
     assert_eq!((slow.0, fast.0), (40, 100));
+}
+
+#[test]
+fn a_wall_clock_that_is_set_stops_no_market_and_only_dates_its_records() {
+    let mut steady = MarketSim::new(1, START, 1.0);
+    let mut stepped = MarketSim::new(1, START, 1.0);
+    let hour = 3_600 * SECOND;
+    for tick in 0..1_000 {
+        let now = after(tick * SECOND / 100);
+        let wall = Nanos(match tick {
+            0..300 => now.wall.0,
+            300..600 => now.wall.0 - hour,
+            600..900 => now.wall.0 + hour,
+            _ => 0,
+        });
+        let mut times = Vec::new();
+        steady.advance(now, &mut |record| times.push(now.wall.since(record.time)));
+        let mut dated = Vec::new();
+        stepped.advance(Now { wall, ..now }, &mut |record| {
+            dated.push(wall.since(record.time));
+        });
+        assert_eq!(dated.len(), times.len());
+        assert!(tick >= 900 || dated == times);
+    }
 }
