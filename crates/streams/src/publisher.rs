@@ -70,7 +70,7 @@ pub use report::{LastMessage, Report, Source};
 pub use stats::Stats;
 pub use watch::{Refused, ViewsOf};
 
-use desk::Desk;
+use desk::{Desk, ViewTotals};
 use fetch::Kept;
 use instrument::Instrument;
 use partitions::{Partition, Partitions};
@@ -358,6 +358,16 @@ impl Publisher {
                 .map(Instrument::log_bytes)
                 .sum::<usize>(),
             "logs are counted wherever they may have grown"
+        );
+        debug_assert_eq!(
+            self.desk.views,
+            self.instruments
+                .iter()
+                .fold(ViewTotals::default(), |mut all, instrument| {
+                    all.add(instrument.views());
+                    all
+                }),
+            "views are counted wherever they may have changed"
         );
         self.bound_logs();
     }

@@ -100,7 +100,9 @@ fn a_step_too_many_is_rejected_and_its_place_is_free_at_once() {
         ["ok", "ok", rejected, "ok"]
     );
     assert_eq!(ask("subscribe", &["4"]), [rejected]);
-    assert!(node.metric("tapecast_views_rejected_total", &[]) >= 2.0);
+    wait::until(WITHIN, "the count", || {
+        (node.metric("tapecast_views_rejected_total", &[]) >= 2.0).then_some(())
+    });
     let errors = node.metric("tapecast_request_errors_total", &[rejected]);
     assert!(errors >= 2.0, "{errors}");
     // One who asks once needs no place.
