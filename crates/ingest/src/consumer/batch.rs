@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use market::{Nanos, Seq};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -29,6 +29,7 @@ impl Consumer {
     pub(super) fn read_batch<S: Sink>(&mut self, sink: &mut S) -> Drained {
         let limits = self.config.batch;
         let (mut records, mut bytes) = (0, 0);
+        let mut drained = Drained::No;
         let mut notes = watcher(&self.client).notes();
         while records < limits.records && bytes < limits.bytes {
             let Self {
@@ -41,7 +42,8 @@ impl Consumer {
                 None => {
                     let noted = std::mem::replace(&mut notes, watcher(client).notes());
                     if noted == notes {
-                        return Drained::Yes;
+                        drained = Drained::Yes;
+                        break;
                     }
                 }
                 Some(Ok(message)) => {
@@ -61,7 +63,12 @@ impl Consumer {
             }
             self.hold_changed();
         }
-        Drained::No
+        if records > 0 {
+            // The client's statistics may not say so for long: librdkafka's main thread waits by the
+            // wall clock, and sleeps for as long as that is set back.
+            self.partitions.progress.heard = Some(Instant::now());
+        }
+        drained
     }
 
     /// Reads no more of topics that have become others, until the scout has looked at them.
