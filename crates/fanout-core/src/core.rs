@@ -230,9 +230,9 @@ impl Core {
     /// When [`Core::advance`] is to be called at the latest; none while there is nobody to look after.
     #[must_use]
     pub fn next_due(&self) -> Option<Monotonic> {
-        let drain = self.drain.as_ref().map(Drain::next_due);
-        let tick = (!self.sessions.is_empty()).then(|| self.timers.next_tick());
-        [drain, tick].into_iter().flatten().min()
+        let drain = self.drain.as_ref();
+        let drain = drain.and_then(|drain| drain.next_due(self.now.monotonic));
+        [drain, self.timers.next_due()].into_iter().flatten().min()
     }
 
     /// Sends all sessions away, spread over some time; each is closed after a delay of its own.

@@ -8,6 +8,9 @@ pub struct Settings {
     /// The most streams that one request subscribes to, changes or ends; a wildcard that matches
     /// more says so in its last result.
     pub streams_per_request: usize,
+    /// The most streams of a session whose prices are grouped: each step that a client invents is a
+    /// book of its own in the publisher.
+    pub grouped_views_per_session: usize,
     /// The most instruments in one answer to `list`.
     pub instruments_per_answer: usize,
     /// The largest message of a client, in bytes.
@@ -61,7 +64,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             streams_per_session: 1024,
-            streams_per_request: 128,
+            streams_per_request: 100,
+            grouped_views_per_session: 16,
             instruments_per_answer: 200,
             inbound_message_bytes: 4096,
             inbound_rate: 10,

@@ -35,6 +35,15 @@ impl<T: Copy> Wheel<T> {
         push_closely(&mut self.slots[slot(due)], (due, item));
     }
 
+    /// How many ticks from now something may be due: nothing is due earlier.
+    pub(crate) fn next(&self) -> Option<u32> {
+        let ahead = (1..=SLOTS).find(|ahead| {
+            let tick = low(self.now.wrapping_add(*ahead as u64));
+            !self.slots[slot(tick)].is_empty()
+        });
+        ahead.and_then(|ahead| u32::try_from(ahead).ok())
+    }
+
     /// The next tick, and what is due at it. Those who came together go round together, so a slot
     /// keeps no memory of what it had.
     pub(crate) fn tick(&mut self) -> impl Iterator<Item = T> + use<T> {

@@ -6,7 +6,6 @@ use metrics::label::CloseReason;
 use streams::Opcode;
 use wire::close;
 
-use super::timers::ticks;
 use super::{Core, Ended};
 use crate::session::{ClosedBy, Ending};
 
@@ -30,7 +29,7 @@ impl Core {
             && let Some(ending) = &mut session.ending
         {
             ending.deaf = true;
-            ending.until = self.timers.tick() + u64::from(ticks(SHORT_GRACE));
+            ending.until = self.timers.tick_after(SHORT_GRACE, self.now.monotonic);
             session.inbound = None;
             self.schedule_cut(index, SHORT_GRACE);
         }
@@ -59,7 +58,8 @@ impl Core {
     }
 
     fn close_by(&mut self, by: ClosedBy, index: usize, code: u16, reason: &str) {
-        let until = self.timers.tick() + u64::from(ticks(self.settings.pong_timeout));
+        let grace = self.settings.pong_timeout;
+        let until = self.timers.tick_after(grace, self.now.monotonic);
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
@@ -80,7 +80,7 @@ impl Core {
             discarded: 0,
         }));
         session.request = None;
-        self.schedule_cut(index, self.settings.pong_timeout);
+        self.schedule_cut(index, grace);
         self.metrics.sessions_closed[label_of(by, code)].inc();
         self.leave_all(index);
         self.sessions.mark_to_send(index);

@@ -63,11 +63,16 @@ impl Drain {
         }
     }
 
-    /// When there is something to do next.
-    pub(super) fn next_due(&self) -> Monotonic {
-        if let Some(over) = self.over {
-            return over;
+    /// When there is something to do next; none once there is nothing to wait for.
+    pub(super) fn next_due(&self, now: Monotonic) -> Option<Monotonic> {
+        match self.over {
+            Some(over) => (over > now).then_some(over),
+            None => Some(self.next_wave()),
         }
+    }
+
+    /// When the next wave is sent away or closed.
+    fn next_wave(&self) -> Monotonic {
         let goes = (self.sent_away < self.waves).then(|| self.began + self.step * self.sent_away);
         let closes = self.began + self.step * self.closed + self.delay;
         goes.map_or(closes, |goes| goes.min(closes))
@@ -100,7 +105,7 @@ impl Core {
                 self.close_all();
                 return;
             }
-            if drain.next_due() > now {
+            if drain.next_wave() > now {
                 return;
             }
             let goes = drain.began + drain.step * drain.sent_away;

@@ -189,6 +189,12 @@ impl Core {
             let message = "the request changes this stream twice";
             return joining.refuse(&to, ErrorCode::BadRequest, message);
         }
+        // A grouped stream that takes another step stays one.
+        if from_key.params.group.is_none()
+            && let Some(message) = self.group_too_many(index, &to_key, joining)
+        {
+            return joining.refuse(&to, ErrorCode::TooManyViews, message);
+        }
         let Some(publisher) = self.directory.publisher_of(listing, to_key.channel) else {
             let message = "nothing of the channel has been read yet";
             return joining.refuse(&to, ErrorCode::NotReady, message);

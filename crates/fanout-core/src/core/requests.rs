@@ -18,7 +18,7 @@ use super::refusals::{Unmentioned, code_label, more_matches, unknown};
 use super::subscriptions::{Join, stream_key};
 use crate::directory::{Listing, ScanBudget, Scanned};
 use crate::events::MOST_STREAMS;
-use crate::session::{JoiningOp, PendingRequest, PendingResult};
+use crate::session::{JoiningOp, PendingRequest, PendingResult, Session};
 
 /// What the wildcards of one request may examine together, in pieces of text that are compared with
 /// names: about 1 to 3 ms.
@@ -31,6 +31,10 @@ pub(super) struct Joining {
     budget: ScanBudget,
     /// How many more results wildcards may have.
     pub(super) room: usize,
+    /// How many more streams that the session has already wildcards may mention.
+    mentions: usize,
+    /// How many grouped streams the session has and joins, once that was asked.
+    grouped: Option<usize>,
 }
 
 impl Core {
@@ -115,6 +119,8 @@ impl Core {
             joins: Vec::new(),
             budget: EXAMINED,
             room: self.settings.streams_per_request,
+            mentions: self.settings.streams_per_request / 4,
+            grouped: None,
         }
     }
 
@@ -171,7 +177,7 @@ impl Core {
                 None => joining.refuse(key, ErrorCode::UnknownSymbol, unknown(&key.symbol)),
             };
         }
-        let (mut matches, mut joins, mut rest) = (0_u64, 0_u64, 0_u64);
+        let (mut matches, mut named, mut rest) = (0_u64, 0_u64, 0_u64);
         let mut budget = joining.budget;
         let wildcard = Some(&key.symbol);
         let scanned = self
@@ -179,12 +185,16 @@ impl Core {
             .scan(wildcard, None, &session.grant, &mut budget, |listing| {
                 matches += 1;
                 if self.has_or_joins(index, &stream_key(listing, key), joining) {
-                    return ControlFlow::Continue(());
-                }
-                if joining.room == 0 || self.room_for(index, joining) == 0 {
+                    // Results of their own, so that a request that is repeated gets on.
+                    if joining.mentions > 0 {
+                        joining.mentions -= 1;
+                        named += 1;
+                        self.resolve_one(index, stream, listing, joining);
+                    }
+                } else if joining.room == 0 || self.room_for(index, joining) == 0 {
                     rest += 1;
                 } else {
-                    joins += 1;
+                    named += 1;
                     joining.room -= 1;
                     self.resolve_one(index, stream, listing, joining);
                 }
@@ -201,7 +211,7 @@ impl Core {
             more_matches(&rest)
         } else if matches == 0 {
             ControlError::new(ErrorCode::UnknownSymbol, unknown(&key.symbol))
-        } else if joins == 0 {
+        } else if named == 0 {
             let message = "this session has all streams that match already";
             ControlError::new(ErrorCode::AlreadySubscribed, message)
         } else {
@@ -264,6 +274,9 @@ impl Core {
         if self.room_for(index, joining) == 0 {
             return joining.fail(wire_key.refuse(self.too_many_streams(index, None)));
         }
+        if let Some(message) = self.group_too_many(index, &key, joining) {
+            return joining.refuse(&wire_key, ErrorCode::TooManyViews, message);
+        }
         let Some(publisher) = self.directory.publisher_of(listing, key.channel) else {
             let channel = key.channel.name();
             let message = format!("nothing of channel {channel} has been read yet");
@@ -284,6 +297,30 @@ impl Core {
         });
         let waiting = PendingResult::Waiting(wire_key);
         joining.request.results.push(waiting);
+    }
+
+    /// Counts a stream that is grouped. Returns what to answer if its session has as many as it may.
+    pub(super) fn group_too_many(
+        &self,
+        index: usize,
+        key: &StreamKey,
+        joining: &mut Joining,
+    ) -> Option<String> {
+        key.params.group?;
+        let count = || {
+            let subs = self.sessions.get(index).into_iter().flat_map(Session::subs);
+            let streams = subs.filter_map(|(_, sub)| self.streams.get(sub.stream as usize));
+            streams
+                .filter(|stream| stream.key.params.group.is_some())
+                .count()
+        };
+        let grouped = joining.grouped.get_or_insert_with(count);
+        let most = self.settings.grouped_views_per_session;
+        if *grouped >= most {
+            return Some(format!("a session may have {most} streams with a group"));
+        }
+        *grouped += 1;
+        None
     }
 
     /// Answers the pending request, all of whose results are there, and lets its streams begin.

@@ -13,9 +13,9 @@ use crate::wheel::Wheel;
 
 /// How exact pings and deadlines are.
 pub(super) const TICK: Duration = Duration::from_millis(250);
-/// The most time that may pass between two looks at the clock. More means that the process was
-/// stopped or its machine paused: nobody was read from meanwhile, so nobody is held to it.
-const MOST_AT_ONCE: Duration = Duration::from_millis(500);
+/// How late the owner may be: more means that the process was stopped or its machine paused. Nobody
+/// was read from meanwhile, so nobody is held to it.
+const MOST_LATE: Duration = Duration::from_millis(500);
 /// How often a session without streams is sent something. Streams publish where they are every few
 /// seconds; so whoever receives nothing from a node for some seconds more, a client or a balancer,
 /// knows that the node hangs or is gone.
@@ -63,21 +63,26 @@ impl Timers {
         }
     }
 
-    /// When the next tick is.
-    pub(super) fn next_tick(&self) -> Monotonic {
-        let ticks = u32::try_from(self.ran.as_nanos() % TICK.as_nanos());
-        let into = Duration::from_nanos(u64::from(ticks.unwrap_or(0)));
-        self.seen + (TICK - into)
+    /// When something may be due next.
+    pub(super) fn next_due(&self) -> Option<Monotonic> {
+        let ticks = self.wheel.next()?;
+        Some(self.seen + (TICK * ticks - self.into_tick()))
     }
 
-    /// The tick of now.
+    /// The tick at which something is due that long from now.
+    pub(super) fn tick_after(&self, after: Duration, now: Monotonic) -> u64 {
+        let span = self.into_tick() + self.ran_since(now) + after;
+        self.wheel.now() + u64::from(ticks(span).max(1))
+    }
+
+    /// The last tick that was looked at.
     pub(super) const fn tick(&self) -> u64 {
         self.wheel.now()
     }
 
     /// The checks that are due by now; those that are added meanwhile are due later.
     fn due(&mut self, now: Monotonic) -> Vec<Check> {
-        self.ran += now.since(self.seen).min(MOST_AT_ONCE);
+        self.ran += self.ran_since(now);
         self.seen = now;
         let ticks = self.ran.as_nanos() / TICK.as_nanos();
         let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
@@ -88,13 +93,30 @@ impl Timers {
         due
     }
 
-    fn add(&mut self, after: Duration, check: Check) {
-        self.wheel.add(ticks(after), check);
+    fn add(&mut self, after: Duration, now: Monotonic, check: Check) {
+        let ticks = self.tick_after(after, now) - self.wheel.now();
+        self.wheel
+            .add(u32::try_from(ticks).unwrap_or(u32::MAX), check);
+    }
+
+    /// How long the owner has run since the clock was last looked at: as long as it had nothing to do
+    /// here, and no later than it may be. While nothing is scheduled no time counts.
+    fn ran_since(&self, now: Monotonic) -> Duration {
+        let most = self
+            .next_due()
+            .map_or(Duration::ZERO, |due| due.since(self.seen) + MOST_LATE);
+        now.since(self.seen).min(most)
+    }
+
+    /// How much of the tick at hand had passed when the clock was last looked at.
+    fn into_tick(&self) -> Duration {
+        let into = self.ran.as_nanos() % TICK.as_nanos();
+        Duration::from_nanos(u64::try_from(into).unwrap_or(0))
     }
 }
 
 /// A span in ticks, rounded up.
-pub(super) fn ticks(span: Duration) -> u32 {
+fn ticks(span: Duration) -> u32 {
     u32::try_from(span.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u32::MAX)
 }
 
@@ -110,8 +132,10 @@ impl Core {
             what: What::Life,
         };
         let what = What::Quiet;
-        self.timers.add(self.settings.ping_interval, check);
-        self.timers.add(QUIET, Check { what, ..check });
+        let now = self.now.monotonic;
+        self.timers
+            .add(self.settings.ping_interval, self.now.monotonic, check);
+        self.timers.add(QUIET, now, Check { what, ..check });
         if let Some(expires) = expires {
             self.look_at_expiry(check, expires);
         }
@@ -125,7 +149,7 @@ impl Core {
                 token: session.token,
                 what: What::Life,
             };
-            self.timers.add(after, check);
+            self.timers.add(after, self.now.monotonic, check);
         }
     }
 
@@ -167,20 +191,23 @@ impl Core {
             if session.outgoing.is_none() {
                 self.ping(index);
             }
-            self.timers.add(self.settings.ping_interval, check);
+            self.timers
+                .add(self.settings.ping_interval, self.now.monotonic, check);
             return;
         }
         let heard = std::mem::replace(&mut session.heard, false);
         if heard {
             session.ping = Ping::None;
-            self.timers.add(self.settings.ping_interval, check);
+            self.timers
+                .add(self.settings.ping_interval, self.now.monotonic, check);
         } else if session.ping == Ping::Sent {
             self.metrics.heartbeat_failures.inc();
             self.close(index, close::HEARTBEAT, "no answer to a ping");
         } else {
             session.ping = Ping::Sent;
             self.ping(index);
-            self.timers.add(self.settings.pong_timeout, check);
+            self.timers
+                .add(self.settings.pong_timeout, self.now.monotonic, check);
         }
     }
 
@@ -214,7 +241,7 @@ impl Core {
         if is_idle && !session.blocked && session.outgoing.is_none() {
             self.ping(index);
         }
-        self.timers.add(QUIET, check);
+        self.timers.add(QUIET, self.now.monotonic, check);
     }
 
     /// Closes a session whose token has expired, or looks again when it will have.
@@ -227,7 +254,8 @@ impl Core {
             return;
         }
         let what = What::Expiry;
+        let after = left.min(EXPIRY_LOOK);
         self.timers
-            .add(left.min(EXPIRY_LOOK), Check { what, ..check });
+            .add(after, self.now.monotonic, Check { what, ..check });
     }
 }

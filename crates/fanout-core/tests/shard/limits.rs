@@ -1,0 +1,289 @@
+//! What one client can make a shard hold and do.
+
+use std::time::Duration;
+
+use fanout_core::{ClosedBy, Settings};
+use metrics::label::CloseReason;
+use wire::close;
+use wire::control::{Answer, ErrorCode};
+
+use crate::rig::{Manner, Rig, frame};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn wildcards(op: &str) -> String {
+    let stream = r#"{"channel":"bbo","symbol":"*"}"#;
+    let streams = vec![stream; 128].join(",");
+    format!(r#"{{"op":"{op}","streams":[{streams}]}}"#)
+}
+
+fn results(answer: &Answer) -> usize {
+    match answer {
+        Answer::Subscribed { results, .. } | Answer::Updated { results, .. } => results.len(),
+        Answer::Unsubscribed { results, .. } => results.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_storm_of_wildcards_has_a_bounded_answer_whatever_the_directory_holds() {
+    let mut rig = Rig::new(Settings::default(), 10_000, 1);
+    let peer = rig.connect(Manner::Alive);
+    for op in ["unsubscribe", "subscribe", "subscribe", "unsubscribe"] {
+        let before = rig.peers[peer].bytes;
+        let answer = rig.ask(peer, &wildcards(op));
+        // Those that wildcards may have, and the last result of each.
+        assert!(results(&answer) <= 100 + 25 + 128, "{}", results(&answer));
+        let bytes = rig.peers[peer].bytes - before;
+        assert!(bytes < 80 * 1024, "{op}: {bytes}");
+        assert!(rig.core.streams() <= 256);
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answers_is_not_asked_for_more_requests() {
+    let mut rig = Rig::new(Settings::default(), 10_000, 1);
+    let peer = rig.connect(Manner::Deaf);
+    for _ in 0..20 {
+        rig.request(peer, r#"{"op":"list"}"#);
+    }
+    rig.settle();
+    // One answer waits, and the other requests lie in the socket.
+    assert_eq!(rig.metrics.answers_out.get(), 1);
+    rig.make_room(peer, 1 << 20);
+    rig.settle();
+    assert_eq!(rig.metrics.answers_out.get(), 20);
+    assert!(rig.peers[peer].bytes < 20 * 64 * 1024);
+}
+
+#[test]
+fn every_frame_counts_and_what_comes_after_the_close_is_not_read_for_long() {
+    for opcode in [0x1, 0x9, 0xA] {
+        let mut rig = Rig::new(Settings::default(), 1, 1);
+        let peer = rig.connect(Manner::Silent);
+        let burst = Settings::default().burst();
+        for _ in 0..burst {
+            rig.send(peer, opcode, b"");
+        }
+        rig.settle();
+        assert_eq!(rig.peers[peer].closed_with, None, "{opcode}");
+        rig.send(peer, opcode, b"");
+        rig.settle();
+        assert_eq!(
+            rig.peers[peer].closed_with,
+            Some(close::RATE_EXCEEDED),
+            "{opcode}"
+        );
+        assert_eq!(rig.metrics.rate_limited.get(), 1);
+        // It goes on as if nothing had been said: 64 KiB are thrown away unread, then it is cut.
+        let flood = frame(0x81, &[b'a'; 4000]);
+        for _ in 0..100 {
+            rig.send_raw(peer, &flood);
+        }
+        rig.settle();
+        assert!(rig.is_gone(peer));
+        assert_eq!(
+            rig.metrics.bytes_in.get() / 4000,
+            17 + u64::from(burst) * 6 / 4000
+        );
+    }
+}
+
+#[test]
+fn a_client_that_drips_single_bytes_is_closed() {
+    let mut rig = Rig::new(Settings::default(), 1, 1);
+    let peer = rig.connect(Manner::Silent);
+    let bytes = frame(0x81, &[b' '; 4000]);
+    for byte in &bytes {
+        rig.send_raw(peer, &[*byte]);
+    }
+    rig.settle();
+    assert_eq!(rig.peers[peer].closed_with, Some(close::RATE_EXCEEDED));
+    // At ten messages a second, each in two pieces, nobody is.
+    let peer = rig.connect(Manner::Silent);
+    for _ in 0..600 {
+        let text = frame(0x81, br#"{"op":"ping"}"#);
+        rig.send_raw(peer, &text[..5]);
+        rig.settle();
+        rig.send_raw(peer, &text[5..]);
+        rig.pass(Duration::from_millis(125));
+    }
+    assert_eq!(rig.peers[peer].closed_with, None);
+}
+
+#[test]
+fn a_clients_own_close_code_is_counted_as_the_clients() {
+    for code in [1000_u16, 1001, 1012, 4000, 4001, 4002, 4999] {
+        let mut rig = Rig::new(Settings::default(), 1, 1);
+        let peer = rig.connect(Manner::Silent);
+        rig.send(peer, 0x8, &code.to_be_bytes());
+        rig.settle();
+        assert_eq!(rig.peers[peer].closed_with, Some(code));
+        for reason in CloseReason::ALL {
+            let expected = u64::from(reason == CloseReason::Client);
+            assert_eq!(
+                rig.metrics.sessions_closed[reason].get(),
+                expected,
+                "{code} {reason:?}"
+            );
+        }
+        assert_eq!(
+            (rig.ended[0].code, rig.ended[0].by),
+            (code, ClosedBy::Client)
+        );
+    }
+}
+
+#[test]
+fn beginnings_of_a_client_that_does_not_read_are_asked_for_one_after_another() {
+    let mut rig = Rig::new(Settings::default(), 100, 2_000);
+    let peer = rig.connect(Manner::Deaf);
+    rig.request(
+        peer,
+        r#"{"op":"subscribe","streams":[{"channel":"book","symbol":"*"}]}"#,
+    );
+    rig.settle();
+    // All have joined; the answer has not been read, so none has asked for its 64 KB of a book.
+    let joined = rig.publisher.stats().joined;
+    assert!(joined <= 2, "{joined}");
+    rig.make_room(peer, 200 * 1024);
+    rig.settle();
+    assert!(rig.publisher.stats().joined < 6);
+    // Once it reads, it has all of them.
+    rig.make_room(peer, usize::MAX / 2);
+    rig.settle();
+    assert_eq!(rig.publisher.stats().joined, 100);
+    assert!(rig.peers[peer].bytes > 100 * 2 * 2_000 * 16);
+}
+
+#[test]
+fn a_lagging_client_of_many_deep_books_is_caught_up_one_after_another() {
+    let mut rig = Rig::new(
+        Settings {
+            run_bytes: 1024,
+            run_bytes_for_slow: 0,
+            run_bytes_per_slow: 0,
+            ..Settings::default()
+        },
+        100,
+        200,
+    );
+    let peer = rig.connect(Manner::Alive);
+    rig.ask(
+        peer,
+        r#"{"op":"subscribe","streams":[{"channel":"book","symbol":"*"}]}"#,
+    );
+    let caught_up = |rig: &Rig| {
+        let stats = rig.publisher.stats();
+        stats.conflated + stats.snapshotted
+    };
+    assert_eq!(caught_up(&rig), 0);
+    // Its socket is full while all books change again and again.
+    rig.peers[peer].manner = Manner::Deaf;
+    for round in 0..200 {
+        for instrument in 0..100 {
+            rig.change(instrument, 1 + round);
+        }
+        rig.settle();
+    }
+    assert_eq!(caught_up(&rig), 0);
+    assert!(rig.core.ring_bytes() <= 1024 * 100);
+    // Room for a few: those are asked for, and no more than may be held.
+    rig.make_room(peer, 4 * 1024);
+    rig.settle();
+    assert!((1..60).contains(&caught_up(&rig)), "{}", caught_up(&rig));
+    rig.make_room(peer, usize::MAX / 2);
+    rig.settle();
+    assert!(caught_up(&rig) >= 90, "{}", caught_up(&rig));
+}
+
+#[test]
+fn a_full_session_resumes_all_of_its_streams_at_once() {
+    let mut rig = Rig::new(Settings::default(), 1_024, 1);
+    let stream = |number: usize| {
+        format!(
+            r#"{{"channel":"book","symbol":"TEST:I{number:05}","depth":"full","resume":{{"epoch":4000000000,"seq":9000000000}}}}"#
+        )
+    };
+    for _reconnect in 0..3 {
+        let peer = rig.connect(Manner::Alive);
+        let mut requests = 0;
+        let mut number = 0;
+        while number < 1_024 {
+            let mut text = String::from(r#"{"op":"subscribe","streams":["#);
+            while number < 1_024 && text.len() + 200 < 4096 {
+                if !text.ends_with('[') {
+                    text.push(',');
+                }
+                text += &stream(number);
+                number += 1;
+            }
+            text += "]}";
+            requests += 1;
+            rig.request(peer, &text);
+        }
+        assert!(requests > 25, "{requests}");
+        rig.settle();
+        assert_eq!(rig.peers[peer].closed_with, None);
+        assert_eq!(rig.peers[peer].texts.len(), requests);
+        rig.send(peer, 0x8, &1000_u16.to_be_bytes());
+        rig.settle();
+        rig.pass(SECOND * 60);
+    }
+}
+
+#[test]
+fn a_wildcard_beyond_what_a_session_may_have_is_answered_once() {
+    let mut rig = Rig::new(
+        Settings {
+            streams_per_session: 2,
+            ..Settings::default()
+        },
+        5,
+        1,
+    );
+    let peer = rig.connect(Manner::Alive);
+    let answer = rig.ask(
+        peer,
+        r#"{"op":"subscribe","streams":[{"channel":"book","symbol":"*"}]}"#,
+    );
+    let Answer::Subscribed { results, .. } = answer else {
+        panic!();
+    };
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 2);
+    let error = &results[2].as_ref().unwrap_err().error;
+    assert_eq!(
+        (error.code, error.more),
+        (ErrorCode::TooManyStreams, Some(3))
+    );
+}
+
+#[test]
+fn one_session_invents_no_more_groups_than_it_may() {
+    let mut rig = Rig::new(Settings::default(), 1, 100);
+    let peer = rig.connect(Manner::Alive);
+    let mut codes = Vec::new();
+    for step in 1..=20 {
+        let text = format!(
+            r#"{{"op":"subscribe","streams":[{{"channel":"book","symbol":"TEST:I00000","group":"{step}e-8"}}]}}"#
+        );
+        let Answer::Subscribed { results, .. } = rig.ask(peer, &text) else {
+            panic!();
+        };
+        codes.push(results[0].as_ref().err().map(|error| error.error.code));
+        rig.pass(SECOND);
+    }
+    let most = Settings::default().grouped_views_per_session;
+    assert!(codes[..most].iter().all(Option::is_none), "{codes:?}");
+    assert!(
+        codes[most..]
+            .iter()
+            .all(|code| *code == Some(ErrorCode::TooManyViews))
+    );
+    // One that takes another step stays one.
+    let text = r#"{"op":"update","streams":[{"channel":"book","symbol":"TEST:I00000","group":"1e-8","to":{"group":"50e-8"}}]}"#;
+    let Answer::Updated { results, .. } = rig.ask(peer, text) else {
+        panic!();
+    };
+    assert!(results[0].is_ok(), "{results:?}");
+}
