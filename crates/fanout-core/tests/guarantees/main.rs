@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod connection;
 mod log;
 mod model;
 mod node;
