@@ -55,6 +55,11 @@ impl Beginnings {
         self.held.is_empty() && self.due.is_empty() && self.asked == 0
     }
 
+    /// Bytes of all runs that are held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.held.iter().map(|held| held.run.len()).sum()
+    }
+
     pub(crate) fn of(&self, sub: usize) -> Option<&Beginning> {
         self.held.iter().find(|held| usize::from(held.sub) == sub)
     }
@@ -94,8 +99,7 @@ impl Beginnings {
 
     /// Has the next one ask, if what is held and was asked for leaves room for that.
     pub(crate) fn ask(&mut self, weight: Weight) -> bool {
-        let held: usize = self.held.iter().map(|held| held.run.len()).sum();
-        let fits = held < HELD && self.asked + weight.units() <= MOST_ASKED;
+        let fits = self.bytes() < HELD && self.asked + weight.units() <= MOST_ASKED;
         if fits {
             self.due.pop_front();
             self.asked += weight.units();

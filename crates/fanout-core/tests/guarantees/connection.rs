@@ -9,6 +9,7 @@ use wire::{Encoding, OwnedBody, OwnedMessage, View, packed, sbe};
 const MASK: [u8; 4] = [7, 0, 255, 42];
 
 /// A connection, as its client sees it.
+#[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) shard: usize,
     /// Its session's place in the shard, until the session has ended.

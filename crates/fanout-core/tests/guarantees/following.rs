@@ -83,9 +83,10 @@ fn pick(node: &Node, seat: usize) -> Option<usize> {
     (end > first).then(|| first + seat % (end - first))
 }
 
-fn run(steps: &[Step]) -> Checked {
+fn run(steps: &[Step], is_hindered: bool) -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
+    node.is_hindered = is_hindered;
     let mut scribe = Scribe::new(false);
     for step in steps {
         match step {
@@ -158,8 +159,9 @@ proptest! {
 
     #[test]
     fn whoever_follows_the_rules_has_what_the_publisher_has(
-        steps in proptest::collection::vec(step(), 1..120)
+        steps in proptest::collection::vec(step(), 1..120),
+        is_hindered: bool,
     ) {
-        run(&steps)?;
+        run(&steps, is_hindered)?;
     }
 }

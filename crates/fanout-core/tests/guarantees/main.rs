@@ -18,6 +18,7 @@ mod node;
 mod script;
 mod venue;
 
+mod beginnings;
 mod catching_up;
 mod following;
 mod homes;

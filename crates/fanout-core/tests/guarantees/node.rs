@@ -66,6 +66,8 @@ pub(crate) struct Seat {
     pub(crate) connection: Option<usize>,
     /// How it began, or why it did not.
     pub(crate) began: Option<Result<Start, ErrorCode>>,
+    /// How many messages it had when it last began with a state.
+    begun_at: usize,
     /// What it is after the update that was asked for.
     becomes: Option<StreamKey>,
     /// From which message on it has exactly the witness's: in its own list, in the witness's.
@@ -247,6 +249,7 @@ impl Seat {
             policy: Policy::default(),
             connection: None,
             began: None,
+            begun_at: 0,
             becomes: None,
             same_from: None,
         }
@@ -542,7 +545,7 @@ impl Node {
         }
         for seat in std::mem::take(&mut connection.seats) {
             let seat = &mut self.seats[seat];
-            (seat.phase, seat.connection) = (Phase::Away, None);
+            (seat.phase, seat.connection, seat.becomes) = (Phase::Away, None, None);
         }
     }
 
@@ -564,14 +567,36 @@ impl Node {
     /// Lets a slow subscriber's socket take some bytes more, and reads what is in it.
     pub(crate) fn read_bytes(&mut self, seat: usize, bytes: usize) -> Checked {
         if let Some(index) = self.seats[seat].connection {
-            self.update_sockets();
-            let connection = &mut self.connections[index];
-            connection.room = connection.room.saturating_add(bytes);
-            self.report_room(index);
-            self.take_in(index)?;
+            self.trickle(index, bytes)?;
             self.pump()?;
             self.take_in(index)?;
         }
+        Ok(())
+    }
+
+    /// A slow client reads what its socket has, which then takes some bytes more.
+    pub(crate) fn trickle(&mut self, index: usize, bytes: usize) -> Checked {
+        self.update_sockets();
+        let connection = &mut self.connections[index];
+        connection.room = connection.room.saturating_add(bytes);
+        self.report_room(index);
+        self.take_in(index)?;
+        Ok(())
+    }
+
+    /// Whoever has trades, and was not told of a loss, has all of them since it began.
+    pub(crate) fn check_for_gaps(&self, seat: &Seat) -> Checked {
+        let client = &seat.client;
+        let witness = self.witnesses.get(&client.key);
+        let Some(witness) = witness.filter(|_| client.key.channel == Channel::Trades) else {
+            return Ok(());
+        };
+        let witness = &self.seats[*witness].client;
+        if !client.lags.is_empty() || !witness.lags.is_empty() {
+            return Ok(());
+        }
+        let mine = &client.messages[seat.begun_at..];
+        prop_assert!(witness.messages.ends_with(mine), "trades are missing");
         Ok(())
     }
 
@@ -619,6 +644,10 @@ impl Node {
         }
         let most = if self.is_hindered { 1 } else { usize::MAX };
         let mut busy = false;
+        if !self.commands.is_empty() {
+            // Whoever joins comes after all that was published.
+            self.hand_over();
+        }
         for command in self.commands.drain(..most.min(self.commands.len())) {
             busy = true;
             let shards = &mut self.shards;
@@ -634,7 +663,8 @@ impl Node {
                 busy |= self.take_in(index)?;
             }
         }
-        Ok(busy)
+        let waits = self.shards.iter().any(|shard| !shard.inbox.is_empty());
+        Ok(busy || waits || !self.commands.is_empty())
     }
 
     fn turn_shard(&mut self, index: usize, most: usize, now: Now) -> Result<bool, TestCaseError> {
@@ -647,6 +677,7 @@ impl Node {
         let mut readable = Vec::new();
         shard.core.take_readable(&mut readable);
         for session in readable {
+            busy = true;
             shard.core.resume(session as usize, now);
         }
         for connection in &mut self.connections {
@@ -686,7 +717,9 @@ impl Node {
                 let sent = Sent::Bytes { bytes, has_room };
                 shard.core.sent(&shard.batch, send, sent, now.monotonic);
             }
-            if let Some(delivery) = shard.inbox.pop_front().filter(|_| left > 0) {
+            if left > 0
+                && let Some(delivery) = shard.inbox.pop_front()
+            {
                 shard.core.deliver(delivery, now);
             }
         }
@@ -747,7 +780,7 @@ impl Node {
                     connection.send(0x88, &code.to_be_bytes());
                     for seat in std::mem::take(&mut connection.seats) {
                         let seat = &mut self.seats[seat];
-                        (seat.phase, seat.connection) = (Phase::Away, None);
+                        (seat.phase, seat.connection, seat.becomes) = (Phase::Away, None, None);
                     }
                 }
             }
@@ -834,11 +867,19 @@ impl Node {
             prop_assert_eq!(subscribed.instrument, key.instrument);
             if let Start::Snapshot(_) = start {
                 seat.client.forget();
+                seat.begun_at = seat.client.messages.len();
             }
             seat.client.learn(subscribed.epoch, subscribed.exponents);
             (seat.phase, seat.began) = (Phase::Live, Some(Ok(start)));
         }
         Ok(())
+    }
+
+    /// Whether a request about the seat has not been answered.
+    pub(crate) fn is_waiting(&self, seat: usize) -> bool {
+        let connection = self.seats[seat].connection;
+        let asked = connection.map(|index| &self.connections[index].asked);
+        asked.is_some_and(|asked| asked.iter().flatten().any(|it| *it == seat))
     }
 
     /// Whether the subscriber has all that was published.
