@@ -50,6 +50,10 @@ pub(crate) struct Beginnings {
 }
 
 impl Beginnings {
+    /// How many small ones a request brings with its answer. A client that reads nothing gets two
+    /// answers of so many streams, or some thirty of one.
+    pub(crate) const SMALL_AT_ONCE: usize = MOST_ASKED as usize;
+
     /// Whether there is nothing to keep.
     pub(crate) fn is_empty(&self) -> bool {
         self.held.is_empty() && self.due.is_empty() && self.asked == 0

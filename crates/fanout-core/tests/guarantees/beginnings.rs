@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
 use streams::{Settings, StreamKey};
-use wire::control::{Policy, StreamChange};
+use wire::control::{Policy, Request, StreamChange, StreamRequest, Symbol};
 use wire::{BarInterval, Depth, Encoding, Speed, ViewParams, close};
 
 use crate::client::{Checked, Client};
 use crate::node::{Node, Phase, bars, params, settings, view_key};
-use crate::script::{A, at, delta, whole};
+use crate::script::{A, at, delta, of, whole};
 use crate::venue::{Act, PARTITIONS, Scribe, act};
 
 /// Streams of each client, and clients.
@@ -368,5 +368,49 @@ fn a_client_that_does_not_read_holds_one_beginning_at_a_time() -> Checked {
         node.connections[connection].held = None;
         node.check()?;
     }
+    Ok(())
+}
+
+/// More than a hundred shallow books in one request, each a small beginning, by a client that reads
+/// nothing for a while.
+#[test]
+fn many_small_beginnings_are_bounded_like_a_large_one() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    let long = 100_000_000_000_000_007;
+    let side = |step: i64| (1..=20).map(move |rank| (long + step * rank * 1_001, long - rank));
+    let (bids, asks): (Vec<_>, Vec<_>) = (side(-1).collect(), side(1).collect());
+    for (instrument, partition) in [(0, 0), (1, 0), (2, 1), (3, 1)] {
+        let offset = i64::try_from(instrument).unwrap();
+        let book = whole(None, &bids, &asks);
+        node.read(&of(instrument, partition, offset, book));
+    }
+    node.flush()?;
+    let connection = node.connect(0, Encoding::Json);
+    let (mut seats, mut streams) = (Vec::new(), Vec::new());
+    for group in 1..=30 {
+        let params = params(Depth::D10, Speed::Raw, group);
+        for instrument in 0..4 {
+            let key = view_key(instrument, Channel::Book, params);
+            seats.push(node.seat(Client::new(key, Encoding::Json)));
+        }
+        let all = StreamRequest::new(Channel::Book, Symbol::parse("*").unwrap());
+        streams.push(all.depth(Depth::D10).group(params.group.unwrap()));
+    }
+    node.connections[connection].held = Some(1_000);
+    node.ask(connection, &seats, |id| Request::subscribe(id, streams));
+    let mut most = 0;
+    for _ in 0..1_000 {
+        node.pump()?;
+        let session = node.connections[connection].session.unwrap();
+        most = most.max(node.shards[0].core.beginning_bytes(session));
+        node.trickle(connection, 1_000)?;
+    }
+    // Sixteen may be asked for at once, of at most 2 KiB each.
+    assert!(most > 0 && most <= HELD + 16 * 2 * 1024, "{most}");
+    node.connections[connection].held = None;
+    node.check()?;
+    let begun = |seat: &usize| node.seats[*seat].client.mine.is_some();
+    assert!(seats.iter().all(begun));
     Ok(())
 }

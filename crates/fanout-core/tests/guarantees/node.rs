@@ -466,9 +466,7 @@ impl Node {
     ) {
         let mut streams = Vec::new();
         for seat in seats {
-            let seat = &mut self.seats[*seat];
-            (seat.phase, seat.began) = (Phase::Entering, None);
-            seat.connection = Some(connection);
+            let seat = &self.seats[*seat];
             let mut stream = control::StreamRequest::from(wire_key(&seat.client.key));
             stream.policy = seat.policy;
             if let Some(from) = resume(&seat.client) {
@@ -476,14 +474,27 @@ impl Node {
             }
             streams.push(stream);
         }
-        let connection = &mut self.connections[connection];
+        self.ask(connection, seats, |id| Request::subscribe(id, streams));
+    }
+
+    /// Has a client make a request whose results are those of some seats that are to begin.
+    pub(crate) fn ask(
+        &mut self,
+        index: usize,
+        seats: &[usize],
+        request: impl FnOnce(u64) -> Request,
+    ) {
+        let connection = &mut self.connections[index];
         connection.asked.push_back(seats.to_vec());
-        for seat in seats {
-            if !connection.seats.contains(seat) {
-                connection.seats.push(*seat);
+        connection.request(request);
+        for number in seats {
+            let seat = &mut self.seats[*number];
+            (seat.phase, seat.began) = (Phase::Entering, None);
+            seat.connection = Some(index);
+            if !connection.seats.contains(number) {
+                connection.seats.push(*number);
             }
         }
-        connection.request(|id| Request::subscribe(id, streams));
     }
 
     /// Has a client end the streams of some seats.
