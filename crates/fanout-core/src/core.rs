@@ -169,6 +169,13 @@ impl Core {
         self.streams.ring_bytes()
     }
 
+    /// Bytes that a session holds of what its subscriptions begin with, or are caught up with.
+    #[must_use]
+    pub fn beginning_bytes(&self, session: usize) -> usize {
+        let session = self.sessions.get(session);
+        session.map_or(0, Session::beginning_bytes)
+    }
+
     /// What the owner is to do.
     pub const fn outputs(&mut self) -> &mut Outputs {
         &mut self.out

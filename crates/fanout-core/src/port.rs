@@ -184,8 +184,9 @@ impl Port {
         let joined = joined.ok_or(NotJoined::Refused(Refused::UnknownInstrument));
         let joined = joined.and_then(|joined| {
             // This node may not have found the topic yet that others have: what the client has is
-            // not to be thrown away for that.
-            let is_unknown = entry.resume.is_some() && joined.position.epoch == Epoch::NONE;
+            // not to be thrown away for that. One that has nothing of a topic either loses nothing.
+            let has = entry.resume.is_some_and(|from| from.epoch != Epoch::NONE);
+            let is_unknown = has && joined.position.epoch == Epoch::NONE;
             if is_unknown {
                 Err(NotJoined::NotReady)
             } else {

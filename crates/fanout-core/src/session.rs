@@ -407,6 +407,11 @@ impl Session {
         self.beginnings.is_none()
     }
 
+    /// Bytes that are held of what its subscriptions begin with.
+    pub(crate) fn beginning_bytes(&self) -> usize {
+        self.beginnings.as_ref().map_or(0, |it| it.bytes())
+    }
+
     /// What its subscriptions begin with, to add to.
     pub(crate) fn beginnings_mut(&mut self) -> &mut Beginnings {
         self.beginnings.get_or_insert_default()

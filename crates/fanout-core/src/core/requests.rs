@@ -146,13 +146,13 @@ impl Core {
             self.answer_request(index);
             return;
         }
-        let is_one = joins.len() == 1;
-        for join in joins {
+        let of = joins.len();
+        for (at, join) in joins.into_iter().enumerate() {
             // A client of events comes back with its position in each of its streams.
             let session = self.sessions.get(index);
             let events = session.and_then(|session| session.events.as_ref());
             let resume = join.resume.or_else(|| events?.resume(&join.key));
-            self.join(index, encoding, Join { resume, ..join }, is_one);
+            self.join(index, encoding, Join { resume, ..join }, (at, of));
         }
     }
 

@@ -11,7 +11,7 @@ use wire::{Depth, Encoding, ViewParams};
 use super::Core;
 use crate::Listing;
 use crate::message::Ask;
-use crate::session::{Joining, Past, Phase, Sub, Weight};
+use crate::session::{Beginnings, Joining, Past, Phase, Sub, Weight};
 use crate::sessions::number;
 
 /// Levels a side up to which a book is a small beginning: with 16 bytes each in SBE, 320 bytes.
@@ -60,8 +60,15 @@ fn is_shallow(depth: Depth) -> bool {
 
 impl Core {
     /// Begins a subscription; its publisher's answer becomes the given result of the pending request.
-    /// One of many asks for what it begins with later, unless that is small.
-    pub(super) fn join(&mut self, index: usize, encoding: Encoding, join: Join, is_one: bool) {
+    /// `at` is its place among all `of` that the request joins: one of many asks for what it begins
+    /// with later, unless that is small and it is one of the first.
+    pub(super) fn join(
+        &mut self,
+        index: usize,
+        encoding: Encoding,
+        join: Join,
+        (at, of): (usize, usize),
+    ) {
         let Join {
             key,
             listing,
@@ -83,8 +90,9 @@ impl Core {
         if replay.is_some() {
             sub.set_past(Past::Before);
         }
-        let later = !(is_one && session.has_no_beginnings())
-            && weight(&key, false, resume.is_some()) == Weight::Large;
+        let is_small = weight(&key, false, resume.is_some()) == Weight::Small;
+        let is_only = of == 1 && session.has_no_beginnings();
+        let later = !is_only && !(is_small && at < Beginnings::SMALL_AT_ONCE);
         // A session has at most as many as can be numbered: see `Settings::MOST_STREAMS`.
         let Some((sub, _)) = session.insert(sub) else {
             return;

@@ -50,9 +50,18 @@ pub(crate) struct Beginnings {
 }
 
 impl Beginnings {
+    /// How many small ones a request brings with its answer. A client that reads nothing gets two
+    /// answers of so many streams, or some thirty of one.
+    pub(crate) const SMALL_AT_ONCE: usize = MOST_ASKED as usize;
+
     /// Whether there is nothing to keep.
     pub(crate) fn is_empty(&self) -> bool {
         self.held.is_empty() && self.due.is_empty() && self.asked == 0
+    }
+
+    /// Bytes of all runs that are held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.held.iter().map(|held| held.run.len()).sum()
     }
 
     pub(crate) fn of(&self, sub: usize) -> Option<&Beginning> {
@@ -94,8 +103,7 @@ impl Beginnings {
 
     /// Has the next one ask, if what is held and was asked for leaves room for that.
     pub(crate) fn ask(&mut self, weight: Weight) -> bool {
-        let held: usize = self.held.iter().map(|held| held.run.len()).sum();
-        let fits = held < HELD && self.asked + weight.units() <= MOST_ASKED;
+        let fits = self.bytes() < HELD && self.asked + weight.units() <= MOST_ASKED;
         if fits {
             self.due.pop_front();
             self.asked += weight.units();

@@ -166,21 +166,34 @@ impl Client {
         let mut begin = 0;
         for mark in run.marks() {
             let end = mark.end as usize;
-            self.take_frame(&run.bytes()[begin..end], mark.seq)?;
+            self.take_marked(&run.bytes()[begin..end], mark.seq)?;
             begin = end;
         }
         Ok(())
     }
 
     /// Reads one frame, which is marked with where its receiver then stands.
-    pub(crate) fn take_frame(&mut self, frame: &[u8], seq: Seq) -> Checked {
-        let payload = self.unframe(frame)?;
+    fn take_marked(&mut self, frame: &[u8], seq: Seq) -> Checked {
         let before = self.mine;
-        self.payload(payload)?;
+        self.take_frame(frame)?;
         if self.mine != before {
             prop_assert_eq!(self.mine.unwrap().seq, seq, "a mark says where one stands");
         } else if let (Some(partial), Some(mine)) = (&self.partial, before) {
             prop_assert!(partial.head.epoch != mine.epoch || seq <= mine.seq);
+        }
+        Ok(())
+    }
+
+    /// Reads one frame.
+    pub(crate) fn take_frame(&mut self, frame: &[u8]) -> Checked {
+        let payload = self.unframe(frame)?;
+        self.payload(payload)
+    }
+
+    /// Reads what its instrument is, in a frame that may be of another stream of the instrument.
+    pub(crate) fn take_definition(&mut self, frame: &[u8]) -> Checked {
+        if self.partial.is_none() {
+            self.take_frame(frame)?;
         }
         Ok(())
     }

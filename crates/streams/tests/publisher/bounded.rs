@@ -4,8 +4,7 @@ use market::{Channel, Event, Exponents, Level, Link, Monotonic, Nanos, Now, Seq,
 use streams::{At, Handle, Publisher, Refused, Run, Settings, StreamKey, ViewsOf, WatchId};
 use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
 
-use crate::log::identity;
-use crate::node::{name, view_key};
+use crate::{identity, name, view_key};
 
 const NOW: Now = Now {
     monotonic: Monotonic(1_000),
@@ -37,7 +36,7 @@ impl Deep {
         let handle = publisher
             .add_instrument(&name(0), Exponents::default(), NOW.monotonic)
             .unwrap();
-        publisher.open(0, identity(0, 0), Seq(0));
+        publisher.open(0, identity(), Seq(0));
         let mut deep = Self {
             publisher,
             handle,

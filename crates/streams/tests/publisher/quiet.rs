@@ -1,15 +1,22 @@
 //! Streams that have been quiet for long.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use market::{Channel, Exponents, InstrumentName, Monotonic, Nanos, Now};
-use streams::{Publisher, StreamKey, WatchId};
+use streams::{Publisher, Settings, StreamKey, WatchId};
 use wire::sbe::{Body, Message};
 use wire::{Encoding, ViewParams};
 
-use crate::node::settings;
-
 const STREAMS: usize = 1_000;
+
+fn settings() -> Settings {
+    Settings {
+        heartbeat_after: Duration::from_secs(5_000),
+        stale_after: Some(Duration::from_secs(30_000)),
+        ..Settings::default()
+    }
+}
 
 /// A publisher with a watched stream of each of many instruments, none of which says anything.
 fn publisher() -> Publisher {

@@ -2,10 +2,10 @@
 
 use market::{Channel, Epoch, Position, Seq, State};
 use streams::{ResumeFailure, Start};
-use wire::{Depth, Encoding, Speed};
+use wire::{BarInterval, Depth, Encoding, Speed, ViewParams};
 
 use crate::client::{Checked, Client};
-use crate::node::{Node, key, params, present, settings, view_key};
+use crate::node::{Node, bars, key, params, present, settings, view_key};
 use crate::script::{A, at, delta, trade, whole};
 
 /// Resumes at a position without any state.
@@ -233,4 +233,23 @@ fn a_resumed_state_is_that_of_now() -> Checked {
     assert_eq!(start, Start::Snapshot(Some(ResumeFailure::LogExceeded)));
     assert_eq!(client.state.unwrap().0, State::Stale);
     Ok(())
+}
+
+#[test]
+fn who_subscribed_before_the_first_record_resumes_before_it_as_well() -> Checked {
+    let mut node = Node::new(settings());
+    for channel in Channel::ALL {
+        let params = match channel {
+            Channel::Bars => bars(BarInterval::S1, Speed::Raw),
+            _ => ViewParams::default(),
+        };
+        let seat = node.join(view_key(A, channel, params), Encoding::Sbe)?;
+        let from = node.seats[seat].client.mine;
+        node.leave(seat)?;
+        node.enter(seat, from)?;
+    }
+    node.watch_all()?;
+    node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.read(&at(1, trade("1")));
+    node.check()
 }

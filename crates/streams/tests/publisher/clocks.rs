@@ -9,7 +9,7 @@ use streams::{At, Handle, PartitionIdentity, Publisher, Settings, StreamKey, Wat
 use wire::sbe::{self, Body, Message};
 use wire::{Depth, Encoding, Speed, ViewParams};
 
-use crate::node::{name, view_key};
+use crate::{name, view_key};
 
 const INSTRUMENTS: usize = 2;
 /// A year of wall-clock time.

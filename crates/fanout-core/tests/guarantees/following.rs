@@ -23,6 +23,7 @@ enum Step {
     Leave(usize),
     Resume(usize),
     Slow(usize, bool),
+    /// A slow one's socket takes so many bytes more.
     Read(usize, usize),
     Check,
     Speak,
@@ -68,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any::<usize>().prop_map(Step::Leave),
         6 => any::<usize>().prop_map(Step::Resume),
         4 => any::<(usize, bool)>().prop_map(|(seat, slow)| Step::Slow(seat, slow)),
-        6 => (any::<usize>(), 0usize..5).prop_map(|(seat, frames)| Step::Read(seat, frames)),
+        6 => (any::<usize>(), 0usize..900).prop_map(|(seat, bytes)| Step::Read(seat, bytes)),
         12 => Just(Step::Check),
         6 => Just(Step::Speak),
         3 => select(vec![1_000u64, 6_000, 40_000]).prop_map(Step::Tick),
@@ -82,9 +83,10 @@ fn pick(node: &Node, seat: usize) -> Option<usize> {
     (end > first).then(|| first + seat % (end - first))
 }
 
-fn run(steps: &[Step]) -> Checked {
+fn run(steps: &[Step], is_hindered: bool) -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
+    node.is_hindered = is_hindered;
     let mut scribe = Scribe::new(false);
     for step in steps {
         match step {
@@ -110,7 +112,7 @@ fn run(steps: &[Step]) -> Checked {
             }
             Step::Leave(seat) => {
                 if let Some(seat) = pick(&node, *seat) {
-                    node.leave(seat);
+                    node.leave(seat)?;
                 }
             }
             Step::Resume(seat) => {
@@ -124,12 +126,13 @@ fn run(steps: &[Step]) -> Checked {
             Step::Slow(seat, slow) => {
                 if let Some(seat) = pick(&node, *seat) {
                     node.seats[seat].slow = *slow;
+                    node.seats[seat].holds = seat % 5 * 90;
                 }
             }
-            Step::Read(seat, frames) => {
+            Step::Read(seat, bytes) => {
                 if let Some(seat) = pick(&node, *seat) {
                     node.flush()?;
-                    node.read_runs(seat, *frames)?;
+                    node.read_bytes(seat, *bytes)?;
                 }
             }
             Step::Check => node.check()?,
@@ -156,8 +159,9 @@ proptest! {
 
     #[test]
     fn whoever_follows_the_rules_has_what_the_publisher_has(
-        steps in proptest::collection::vec(step(), 1..120)
+        steps in proptest::collection::vec(step(), 1..120),
+        is_hindered: bool,
     ) {
-        run(&steps)?;
+        run(&steps, is_hindered)?;
     }
 }

@@ -1,4 +1,5 @@
-//! What the streams crate guarantees, proven by clients that follow the protocol to the letter.
+//! What publishers and shards guarantee together, checked by clients that follow the protocol to the
+//! letter.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,19 +11,18 @@
 )]
 
 mod client;
-mod clocks;
+mod connection;
 mod log;
 mod model;
 mod node;
 mod script;
 mod venue;
 
-mod bounded;
+mod beginnings;
 mod catching_up;
 mod following;
 mod homes;
 mod losing;
-mod quiet;
 mod restoring;
 mod resuming;
 mod starting;
