@@ -262,11 +262,6 @@ impl Rig {
         self.core.writable(self.peers[peer].session);
     }
 
-    /// Nothing more goes into a deaf client's socket.
-    pub(crate) fn take_room(&mut self, peer: usize) {
-        self.peers[peer].room = 0;
-    }
-
     /// A client lags in its stream, which the publisher can no longer make.
     pub(crate) fn lose_stream(&mut self, peer: usize) {
         self.unmakeable = true;
