@@ -839,7 +839,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "auth.keys[].max_depth",
         kind: Kind::Text(r#""1", "5", "10", "25", "50", "100", "500", "1000" or "full""#),
         default: None("full"),
-        meaning: "The most levels a side of a book.",
+        meaning: "The most levels a side of a book; below full, streams with a `group` are rejected too, since they sum deeper levels.",
     },
     Key {
         path: "auth.keys[].max_streams",
