@@ -50,8 +50,16 @@ impl Core {
         self.read_frames(index);
     }
 
-    /// The connection has ended, or failed.
+    /// The connection has ended.
     pub fn lost(&mut self, index: usize) {
+        self.lose(index);
+    }
+
+    /// Reading or writing the connection failed.
+    pub fn failed(&mut self, index: usize) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.failed = true;
+        }
         self.lose(index);
     }
 
