@@ -274,6 +274,31 @@ fn who_subscribed_before_the_first_trade_and_fell_behind_has_lost_none() -> Chec
 }
 
 #[test]
+fn who_subscribed_before_the_first_trade_is_told_of_an_epoch_that_it_missed() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    node.read(&at(0, whole(Some(100), &[(1, 1)], &[(9, 1)])));
+    let seat = node.join(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
+    node.seats[seat].slow = true;
+    for offset in 1..50 {
+        node.read(&at(offset, trade("lost")));
+        node.flush()?;
+    }
+    node.read(&Entry::Reopen {
+        partition: 0,
+        turns: 1,
+    });
+    node.read(&at(0, trade("later")));
+    node.flush()?;
+    wake(&mut node, seat)?;
+    let client = &node.seats[seat].client;
+    assert_eq!(client.trades().len(), 1);
+    assert_eq!(client.lags.len(), 1, "what it missed is not silent");
+    assert_eq!(client.lags[0].kind, LagKind::Skipped);
+    Ok(())
+}
+
+#[test]
 fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
     for encoding in Encoding::ALL {
         for channel in [Channel::Book, Channel::Bbo, Channel::Trades] {
