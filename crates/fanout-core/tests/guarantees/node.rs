@@ -1014,7 +1014,7 @@ impl Node {
             prop_assert_eq!(fresh.holds(), client.holds(), "{:?}", key);
             client.check_closed_bars(fresh)?;
             if let (Some(fresh), Some(mine)) = (fresh.mine, client.mine) {
-                prop_assert_eq!(fresh, mine);
+                prop_assert_eq!(fresh, mine, "{:?}", client);
             }
             let about = self.about(key);
             prop_assert_eq!(fresh.about.as_ref().unwrap().state, about);
