@@ -192,9 +192,14 @@ impl Client {
 
     /// Reads what its instrument is, in a frame that may be of another stream of the instrument.
     pub(crate) fn take_definition(&mut self, frame: &[u8]) -> Checked {
-        if self.partial.is_none() {
-            self.take_frame(frame)?;
-        }
+        let message = self.read(self.unframe(frame)?)?;
+        let OwnedBody::Instrument(info) = message.body else {
+            return Err(TestCaseError::fail(format!("{message:?} of no channel")));
+        };
+        prop_assert_eq!(message.head.instrument, self.key.instrument);
+        prop_assert_eq!(message.head.prev_seq, message.head.seq);
+        self.exponents.insert(message.head.epoch, info.exponents);
+        self.about = Some(info);
         Ok(())
     }
 
