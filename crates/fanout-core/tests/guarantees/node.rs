@@ -175,6 +175,8 @@ pub(crate) fn session_settings() -> fanout_core::Settings {
         inbound_burst: 1_000_000,
         ping_interval: Duration::from_secs(1_000_000),
         idle_session_timeout: Duration::ZERO,
+        streams_per_request: 1_000,
+        idle_session_timeout: Duration::ZERO,
         run_bytes: RING_BYTES,
         ring_budget: 8 * RING_BYTES,
         run_bytes_for_slow: SLOW_BYTES,
