@@ -174,6 +174,8 @@ pub(crate) fn session_settings() -> fanout_core::Settings {
         inbound_rate: 1_000_000,
         inbound_burst: 1_000_000,
         ping_interval: Duration::from_secs(1_000_000),
+        pong_timeout: Duration::from_secs(1_000_000),
+        grouped_views_per_session: 1_000,
         streams_per_request: 1_000,
         idle_session_timeout: Duration::ZERO,
         run_bytes: RING_BYTES,
