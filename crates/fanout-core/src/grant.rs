@@ -68,6 +68,9 @@ pub enum NotEntitled {
     /// Not so deep.
     #[error("depth: the token is for at most {0} levels a side")]
     Depth(usize),
+    /// Not grouped: a step sums levels beyond those that the token is for.
+    #[error("group: the token is for at most {0} levels a side, and a group would sum others")]
+    Group(usize),
 }
 
 impl Grant {
@@ -143,6 +146,9 @@ impl Grant {
             return Ok(());
         }
         let most = self.rights.max_depth.and_then(Depth::levels);
+        if let (Some(most), Some(_)) = (most, key.group) {
+            return Err(NotEntitled::Group(most));
+        }
         match (most, key.depth.levels()) {
             (Some(most), Some(depth)) if depth <= most => Ok(()),
             (Some(most), _) => Err(NotEntitled::Depth(most)),
@@ -180,5 +186,28 @@ impl Rights {
         }
         let levels = text.parse().ok().and_then(Depth::from_levels);
         levels.ok_or_else(|| RightsError::Depth(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::PriceStep;
+
+    #[test]
+    fn a_token_for_few_levels_sees_no_sums_of_others() {
+        let rights = Rights {
+            max_depth: Some(Depth::D1),
+            ..Rights::default()
+        };
+        let grant = Grant::new("a", rights, None).unwrap();
+        let name = InstrumentName::parse("A:B").unwrap();
+        let mut key = StreamKey::new(Channel::Book, name);
+        assert_eq!(grant.check(&key), Err(NotEntitled::Depth(1)));
+        key.depth = Depth::D1;
+        assert_eq!(grant.check(&key), Ok(()));
+        key.group = PriceStep::parse("1000").ok();
+        assert_eq!(grant.check(&key), Err(NotEntitled::Group(1)));
+        assert_eq!(Grant::default().check(&key), Ok(()));
     }
 }

@@ -15,6 +15,8 @@ pub struct Inbound {
     bytes: Vec<u8>,
     /// The parts so far of a fragmented message.
     fragments: Vec<u8>,
+    /// How much of them is known to be UTF-8; what follows is a character that is not whole yet.
+    checked: usize,
     /// Whether a fragmented message is under way.
     fragmented: bool,
     max_message: usize,
@@ -83,6 +85,7 @@ impl Inbound {
         Self {
             bytes: Vec::new(),
             fragments: Vec::new(),
+            checked: 0,
             fragmented: false,
             max_message,
         }
@@ -214,19 +217,32 @@ impl Inbound {
             0x8 => read_close(&payload),
             0x9 => Ok(InboundEvent::Ping(payload)),
             0xA => Ok(InboundEvent::Pong),
-            _ if !head.fin => {
-                self.fragmented = true;
-                self.fragments.extend_from_slice(&payload);
-                Ok(InboundEvent::Fragment)
-            }
             _ => {
-                self.fragmented = false;
-                let mut whole = std::mem::take(&mut self.fragments);
-                whole.extend_from_slice(&payload);
+                self.fragments.extend_from_slice(&payload);
+                self.check_text(head.fin)?;
+                self.fragmented = !head.fin;
+                if self.fragmented {
+                    return Ok(InboundEvent::Fragment);
+                }
+                self.checked = 0;
+                let whole = std::mem::take(&mut self.fragments);
                 let text = String::from_utf8(whole).map_err(|_| Violation::BadText)?;
                 Ok(InboundEvent::Text(text))
             }
         }
+    }
+
+    /// Fails as soon as what is there of a message cannot become UTF-8 (RFC 6455, section 8.1).
+    fn check_text(&mut self, is_whole: bool) -> Result<(), Violation> {
+        let rest = self.fragments.get(self.checked..).unwrap_or_default();
+        match std::str::from_utf8(rest) {
+            Ok(_) => self.checked = self.fragments.len(),
+            Err(error) if error.error_len().is_some() || is_whole => {
+                return Err(Violation::BadText);
+            }
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        Ok(())
     }
 }
 
@@ -344,6 +360,34 @@ mod tests {
         check_code(&frame(0x81, &[b'a'; MAX + 1]), 1009); // too large
         let halves = [frame(0x01, &[b'a'; MAX]), frame(0x80, b"a")].concat();
         check_code(&halves, 1009); // too large in parts
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_ends_with_the_fragment_that_shows_it() {
+        for (fragments, fails_at) in [
+            (vec![&b"\xff"[..], b"ok"], Some(0)),
+            (vec![&b"ok"[..], b"a\xc0\xaf", b"ok"], Some(1)),
+            // A character of three bytes in as many fragments.
+            (vec![&b"\xe2"[..], b"\x82", b"\xac"], None),
+            (vec![&b"\xe2"[..], b"\x28", b"\xa1"], Some(1)),
+            (vec![&b"ok"[..], b"\xe2\x82"], Some(1)),
+            // A surrogate, which UTF-8 does not have.
+            (vec![&b"\xed\xa0"[..], b"\x80"], Some(0)),
+        ] {
+            let mut inbound = Inbound::new(MAX);
+            let last = fragments.len() - 1;
+            let mut failed = None;
+            for (at, part) in fragments.iter().enumerate() {
+                let fin = if at == last { 0x80 } else { 0 };
+                let opcode = u8::from(at == 0);
+                inbound.push(&frame(fin | opcode, part));
+                if inbound.read() == Err(Violation::BadText) {
+                    failed = Some(at);
+                    break;
+                }
+            }
+            assert_eq!(failed, fails_at, "{fragments:?}");
+        }
     }
 
     #[test]

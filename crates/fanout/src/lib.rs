@@ -45,7 +45,8 @@ pub use access::{
 pub use clock::{monotonic, now, wall_clock};
 pub use fanout_core::{
     Directory, Events, Grant, Handover, LastEventId, Listing, Lists, Mark, NoReplay, NotEntitled,
-    Page, Passage, ReplayOrder, Rights, RightsError, ScanBudget, Scanned, Then, Tracer,
+    Page, Passage, ReplayOrder, Rights, RightsError, ScanBudget, Scanned,
+    Settings as SessionSettings, Then, Tracer,
 };
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};
@@ -56,6 +57,6 @@ pub use network::{Network, NetworkError};
 pub use publisher_port::PublisherPort;
 pub use seats::Seats;
 pub use server::{Fanout, Spawn, StartError, ThreadBody, spawn_and_log};
-pub use settings::{MAX_STREAMS_PER_SESSION, Settings};
+pub use settings::Settings;
 pub use slots::{Evicted, SlotId, Slots, Stage};
 pub use tls::{TlsError, TlsIdentity};

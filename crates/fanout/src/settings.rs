@@ -24,24 +24,26 @@ impl Live {
     /// sends and what its rings hold stay.
     pub(crate) fn replace(&self, settings: Settings) {
         let mut live = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // What rings hold stays.
+        let session = fanout_core::Settings {
+            run_bytes: live.session.run_bytes,
+            ring_budget: live.session.ring_budget,
+            run_bytes_for_slow: live.session.run_bytes_for_slow,
+            run_bytes_per_slow: live.session.run_bytes_per_slow,
+            ..settings.session.clone()
+        };
         *live = Arc::new(Settings {
+            session,
             listen: live.listen,
             shards: live.shards,
             receive_buffer: live.receive_buffer,
             flush_delay: live.flush_delay,
             busy_percent: live.busy_percent,
             batched_sends: live.batched_sends,
-            run_bytes: live.run_bytes,
-            ring_budget: live.ring_budget,
-            run_bytes_for_slow: live.run_bytes_for_slow,
-            run_bytes_per_slow: live.run_bytes_per_slow,
             ..settings
         });
     }
 }
-
-/// The most streams that a session can number: 16 bits, of which the largest value means none.
-pub const MAX_STREAMS_PER_SESSION: u16 = u16::MAX;
 
 /// The bounds and times of the fan-out.
 #[derive(Debug, Clone)]
@@ -52,35 +54,12 @@ pub struct Settings {
     pub shards: usize,
     /// The most sessions of the node.
     pub sessions: usize,
-    /// The most streams of a session, at most [`MAX_STREAMS_PER_SESSION`].
-    pub streams_per_session: usize,
-    /// The largest message of a client, in bytes.
-    pub inbound_message_bytes: usize,
-    /// How many messages a second a client may send for long.
-    pub inbound_rate: u32,
-    /// How many messages a client may send at once after a pause.
-    pub inbound_burst: u32,
+    /// The bounds and times of each session.
+    pub session: fanout_core::Settings,
     /// How long a client may take from connecting to the end of its handshake.
     pub handshake_timeout: Duration,
     /// Connections of the node that are not sessions yet; its shards share them.
     pub handshakes: usize,
-    /// How long a session may have no stream and ask for none.
-    pub idle_session_timeout: Duration,
-    /// How long a client may be quiet before it is sent a ping.
-    pub ping_interval: Duration,
-    /// How long a client may take to show life after a ping.
-    pub pong_timeout: Duration,
-    /// Bytes of runs that one stream keeps in a shard for those who have not been sent them yet.
-    /// 8 MiB are some seconds of the busiest book there is, at the pace of a replay.
-    pub run_bytes: usize,
-    /// Bytes of runs that all streams of a shard keep; beyond, each keeps 64 KiB.
-    pub ring_budget: usize,
-    /// Bytes that the rings of a shard keep for sessions whose sockets are full, all together. What
-    /// goes beyond is forgotten, and they are caught up when there is room.
-    pub run_bytes_for_slow: usize,
-    /// Bytes that the rings keep besides for each session whose socket is full: so a slow client
-    /// costs a constant, however much passes it by.
-    pub run_bytes_per_slow: usize,
     /// The socket's send buffer (`SO_SNDBUF`); the system's default where none is set.
     pub send_buffer: Option<usize>,
     /// The socket's receive buffer (`SO_RCVBUF`), set on the listener; the system's default where none
@@ -115,45 +94,15 @@ pub struct Settings {
     pub access: Arc<Access>,
 }
 
-impl Settings {
-    /// What sessions go by.
-    pub(crate) fn session(&self) -> fanout_core::Settings {
-        fanout_core::Settings {
-            streams_per_session: self.streams_per_session,
-            inbound_message_bytes: self.inbound_message_bytes,
-            inbound_rate: self.inbound_rate,
-            inbound_burst: self.inbound_burst,
-            ping_interval: self.ping_interval,
-            pong_timeout: self.pong_timeout,
-            idle_session_timeout: self.idle_session_timeout,
-            run_bytes: self.run_bytes,
-            ring_budget: self.ring_budget,
-            run_bytes_for_slow: self.run_bytes_for_slow,
-            run_bytes_per_slow: self.run_bytes_per_slow,
-            ..fanout_core::Settings::default()
-        }
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             shards: 1,
             sessions: 20_000,
-            streams_per_session: 1024,
-            inbound_message_bytes: 4096,
-            inbound_rate: 10,
-            inbound_burst: 20,
+            session: fanout_core::Settings::default(),
             handshake_timeout: Duration::from_secs(5),
             handshakes: 2048,
-            idle_session_timeout: Duration::from_secs(60),
-            ping_interval: Duration::from_secs(20),
-            pong_timeout: Duration::from_secs(10),
-            run_bytes: 8 * 1024 * 1024,
-            ring_budget: 256 * 1024 * 1024,
-            run_bytes_for_slow: 1024 * 1024,
-            run_bytes_per_slow: 32 * 1024,
             send_buffer: None,
             receive_buffer: None,
             not_sent: Some(32 * 1024),

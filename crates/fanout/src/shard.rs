@@ -242,11 +242,11 @@ impl Shard {
     /// Opens a session of events. Returns false if its socket cannot be registered.
     pub(crate) fn open_events(&self, io: TcpStream, events: EventStart, guest: Guest) -> bool {
         self.prepare(&io);
-        let settings = self.settings();
+        let session = &self.settings().session;
         // In place of the pong that nobody sends. Where the system has no such option, its own
         // time-out does.
         let _default = socket2::SockRef::from(&io)
-            .set_tcp_user_timeout(Some(settings.ping_interval + settings.pong_timeout));
+            .set_tcp_user_timeout(Some(session.ping_interval + session.pong_timeout));
         self.enter(io, &[], Encoding::Json, Some(events), guest)
     }
 

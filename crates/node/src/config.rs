@@ -139,18 +139,24 @@ impl Config {
                 .integer_or_off("limits.connections_per_second_per_address"),
             http_rate_per_address: reader
                 .integer_or_off("limits.http_requests_per_second_per_address"),
-            streams_per_session: reader.count("limits.streams_per_session"),
-            inbound_message_bytes: reader.size("limits.inbound_message_bytes"),
-            inbound_rate: reader.integer("limits.inbound_messages_per_second"),
-            inbound_burst: reader.integer("limits.inbound_burst"),
             handshake_timeout: reader.duration("limits.handshake_timeout"),
-            idle_session_timeout: reader.duration("limits.idle_session_timeout"),
+            session: fanout::SessionSettings {
+                streams_per_session: reader.count("limits.streams_per_session"),
+                streams_per_request: reader.count("limits.streams_per_request"),
+                grouped_views_per_session: reader.count("limits.grouped_views_per_session"),
+                instruments_per_answer: reader.count("limits.instruments_per_answer"),
+                inbound_message_bytes: reader.size("limits.inbound_message_bytes"),
+                inbound_rate: reader.integer("limits.inbound_messages_per_second"),
+                inbound_burst: reader.integer("limits.inbound_burst"),
+                idle_session_timeout: reader.duration("limits.idle_session_timeout"),
+                ..fanout::SessionSettings::default()
+            },
             trusted_proxies,
             ..fanout::Settings::default()
         };
         let book_levels = reader.count("limits.book_levels_per_side");
-        fanout.ping_interval = reader.duration("session.ping_interval");
-        fanout.pong_timeout = reader.duration("session.pong_timeout");
+        fanout.session.ping_interval = reader.duration("session.ping_interval");
+        fanout.session.pong_timeout = reader.duration("session.pong_timeout");
         let heartbeat = reader.duration("session.heartbeat_interval");
         fanout.send_buffer = Some(reader.size("session.send_buffer_bytes"));
         fanout.receive_buffer = Some(reader.size("session.receive_buffer_bytes"));
@@ -162,10 +168,10 @@ impl Config {
         let log_budget = reader.size("streams.log_bytes");
         let grouped_views = reader.count("streams.grouped_views_per_instrument");
         let grouped_view_bytes = reader.size("streams.grouped_view_bytes");
-        fanout.run_bytes = reader.size("streams.run_bytes_per_stream");
-        fanout.ring_budget = reader.size("streams.run_bytes_per_shard");
-        fanout.run_bytes_for_slow = reader.size("streams.run_bytes_for_slow");
-        fanout.run_bytes_per_slow = reader.size("streams.run_bytes_per_slow_session");
+        fanout.session.run_bytes = reader.size("streams.run_bytes_per_stream");
+        fanout.session.ring_budget = reader.size("streams.run_bytes_per_shard");
+        fanout.session.run_bytes_for_slow = reader.size("streams.run_bytes_for_slow");
+        fanout.session.run_bytes_per_slow = reader.size("streams.run_bytes_per_slow_session");
         fanout.shards = reader.threads("fanout.shards", cores());
         fanout.flush_delay = reader.duration("fanout.flush_delay");
         fanout.busy_percent = reader.integer("fanout.busy_percent");

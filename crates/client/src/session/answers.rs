@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
 use wire::control::{
-    Answer, AnswerError, ControlError, ErrorCode, RequestId, StartKind, Subscribed,
+    Answer, AnswerError, ControlError, ErrorCode, RequestId, StartKind, StreamError, Subscribed,
 };
 
 use super::Session;
-use super::entry::{Address, Phase};
+use super::entry::{Address, Entry, Phase};
 use crate::SubscriptionId;
 use crate::event::{self, Disconnect, Event, Gap, GapCause};
 
@@ -54,9 +54,29 @@ impl Session {
                     self.on_outcome(now, id, subscription, Err(error.clone()));
                 }
             }
-            Answer::Unsubscribed { .. } | Answer::Instruments { .. } | Answer::Pong { .. } => {}
+            Answer::Unsubscribed { results, .. } => {
+                for ended in results.into_iter().filter_map(Result::err) {
+                    self.on_ended(now, &ended);
+                }
+            }
+            Answer::Instruments { .. } | Answer::Pong { .. } => {}
         }
         self.flush(now);
+    }
+
+    /// The node ended a stream that it can no longer make.
+    fn on_ended(&mut self, now: Instant, ended: &StreamError) {
+        if ended.error.code != ErrorCode::StreamEnded {
+            return;
+        }
+        let Some(key) = ended.key() else {
+            return;
+        };
+        let is_it = |entry: &&Entry| entry.phase == Phase::Open && entry.wants(&key);
+        let subscription = self.entries.iter().find(is_it).map(|entry| entry.id);
+        if let Some(subscription) = subscription {
+            self.on_refused(now, subscription, ended.error.clone());
+        }
     }
 
     fn on_outcome(

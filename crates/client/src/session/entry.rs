@@ -262,7 +262,7 @@ impl Entry {
     }
 
     /// Whether it is that stream, or is yet to stop being it.
-    fn wants(&self, key: &StreamKey) -> bool {
+    pub(super) fn wants(&self, key: &StreamKey) -> bool {
         let held = self.held.as_ref().map(|held| &held.key);
         self.wanted && (self.request.key == *key || held == Some(key))
     }

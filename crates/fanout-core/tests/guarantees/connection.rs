@@ -45,7 +45,7 @@ pub(crate) struct Connection {
 /// What the node sends.
 #[derive(Debug)]
 pub(crate) enum Frame {
-    Answer(Answer),
+    Answer(String),
     /// A message of a stream, with its head.
     Data(Vec<u8>),
     Ping,
@@ -135,7 +135,7 @@ impl Connection {
             0x81 if Answer::is_answer(payload) => {
                 let text = std::str::from_utf8(payload).unwrap();
                 self.answers += 1;
-                Frame::Answer(Answer::parse(text).unwrap())
+                Frame::Answer(text.to_owned())
             }
             0x81 | 0x82 => Frame::Data(frame),
             0x88 => Frame::Close(u16::from_be_bytes([payload[0], payload[1]])),
@@ -150,14 +150,19 @@ impl Connection {
     }
 }
 
-/// Which stream a frame with a message belongs to.
-pub(crate) fn address(frame: &[u8], encoding: Encoding) -> Address {
+/// What a frame carries.
+pub(crate) fn payload(frame: &[u8]) -> &[u8] {
     let head = match frame[1] {
         126 => 4,
         127 => 10,
         _ => 2,
     };
-    let payload = &frame[head..];
+    &frame[head..]
+}
+
+/// Which stream a frame with a message belongs to.
+pub(crate) fn address(frame: &[u8], encoding: Encoding) -> Address {
+    let payload = payload(frame);
     let message: OwnedMessage = match encoding {
         Encoding::Json => return address_of_text(payload),
         Encoding::Packed => packed::Messages::new(payload).next().unwrap().unwrap(),

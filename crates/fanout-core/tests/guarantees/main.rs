@@ -25,4 +25,5 @@ mod homes;
 mod losing;
 mod restoring;
 mod resuming;
+mod shipped_client;
 mod starting;

@@ -37,6 +37,9 @@ pub(crate) struct Node {
     pub(crate) is_hindered: bool,
     /// The monotonic time in seconds.
     pub(crate) now: u64,
+    /// And what is more than whole seconds.
+    pub(crate) fine: Duration,
+    directory: Arc<Directory>,
     pub(crate) models: Vec<Model>,
     pub(crate) connections: Vec<Connection>,
     pub(crate) seats: Vec<Seat>,
@@ -291,6 +294,8 @@ impl Node {
             commands: VecDeque::new(),
             is_hindered: false,
             now,
+            fine: Duration::ZERO,
+            directory,
             models: vec![Model::default(); NAMES.len()],
             connections: Vec::new(),
             seats: Vec::new(),
@@ -299,7 +304,28 @@ impl Node {
     }
 
     pub(crate) fn present(&self) -> Now {
-        present(self.now)
+        let Now { monotonic, wall } = present(self.now);
+        Now {
+            monotonic: monotonic + self.fine,
+            wall: Nanos(wall.0 + self.fine.as_nanos() as u64),
+        }
+    }
+
+    /// A shard starts, without sessions, in the place of one that has stopped.
+    pub(crate) fn restart_shard(
+        &mut self,
+        index: usize,
+        settings: fanout_core::Settings,
+    ) -> Checked {
+        for connection in 0..self.connections.len() {
+            if self.connections[connection].shard == index {
+                self.cut(connection);
+            }
+        }
+        self.pump()?;
+        self.shards[index] = Shard::new(index, &self.directory, self.present());
+        self.shards[index].core.set_settings(Arc::new(settings));
+        Ok(())
     }
 
     /// Subscribes to every full raw stream.
@@ -331,10 +357,15 @@ impl Node {
 
     pub(crate) fn read(&mut self, entry: &Entry) {
         self.now += 10;
+        self.read_now(entry);
+    }
+
+    pub(crate) fn read_now(&mut self, entry: &Entry) {
+        let now = self.present();
         match entry {
             Entry::Record(record) => {
                 self.models[record.instrument].read(record);
-                record.read(&mut self.publisher, present(self.now));
+                record.read(&mut self.publisher, now);
             }
             Entry::Reopen { partition, turns } => {
                 for (instrument, model) in self.models.iter_mut().enumerate() {
@@ -343,8 +374,7 @@ impl Node {
                     }
                 }
                 let identity = identity(*partition, *turns);
-                self.publisher
-                    .reopen(*partition, identity, Seq(0), present(self.now));
+                self.publisher.reopen(*partition, identity, Seq(0), now);
             }
         }
     }
@@ -356,7 +386,8 @@ impl Node {
                 model.lose();
             }
         }
-        self.publisher.lost(partition, Seq(next), present(self.now));
+        let now = self.present();
+        self.publisher.lost(partition, Seq(next), now);
     }
 
     /// Lets somebody in; its index.
@@ -779,7 +810,7 @@ impl Node {
             busy = true;
             match frame {
                 Frame::Data(frame) => self.take_message(index, &frame)?,
-                Frame::Answer(answer) => self.take_answer(index, answer)?,
+                Frame::Answer(text) => self.take_answer(index, Answer::parse(&text).unwrap())?,
                 Frame::Ping => {
                     let connection = &mut self.connections[index];
                     connection.pings += 1;
@@ -1017,7 +1048,7 @@ impl Node {
 
     pub(crate) fn tick(&mut self, after: u64) {
         self.now += after;
-        let now = present(self.now);
+        let now = self.present();
         self.publisher.advance(now);
         while self
             .publisher

@@ -66,7 +66,7 @@ impl Shell {
         let now = clock::now();
         let core = Core::new(
             index,
-            Arc::new(settings.session()),
+            Arc::new(settings.session.clone()),
             Arc::clone(&common.directory),
             Arc::clone(&metrics),
             now,
@@ -157,7 +157,7 @@ impl Shell {
     pub(super) fn tick(&mut self) {
         let settings = self.common.live.get();
         if !Arc::ptr_eq(&settings, &self.settings) {
-            self.core.set_settings(Arc::new(settings.session()));
+            self.core.set_settings(Arc::new(settings.session.clone()));
             self.settings = settings;
         }
         for publisher in &mut self.publishers {

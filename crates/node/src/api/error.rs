@@ -125,6 +125,7 @@ impl ApiError {
             NotEntitled::Instrument(_) => "symbol",
             NotEntitled::Channel(_) => "channel",
             NotEntitled::Depth(_) => "depth",
+            NotEntitled::Group(_) => "group",
         };
         Self {
             field: Some(field),

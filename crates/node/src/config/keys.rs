@@ -475,25 +475,45 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("1024"),
         meaning: "Streams that a session may have; further ones are refused with `too_many_streams`.",
     },
-    // About forty streams in one request.
+    // Its answer has 64 KiB in JSON.
+    Key {
+        path: "limits.streams_per_request",
+        kind: Kind::Integer(1, MOST_STREAMS),
+        default: Value("100"),
+        meaning: "Streams that the wildcards and lists of one request may subscribe to, change or end; the last result counts the others, which the same request reaches when it is repeated.",
+    },
+    // Each step that a client invents is a book of its own in the publisher.
+    Key {
+        path: "limits.grouped_views_per_session",
+        kind: Kind::Integer(0, MOST_STREAMS),
+        default: Value("16"),
+        meaning: "Streams with a `group` that a session may have; further ones are rejected with `too_many_views`.",
+    },
+    // About 40 KiB of JSON.
+    Key {
+        path: "limits.instruments_per_answer",
+        kind: Kind::Integer(1, 1_000),
+        default: Value("200"),
+        meaning: "Instruments in one answer to `list`; its `next` is where the next page continues.",
+    },
+    // About thirty streams in one request.
     Key {
         path: "limits.inbound_message_bytes",
         kind: Kind::Size(256, 4 * KIB),
         default: Value("4KiB"),
         meaning: "Bytes of a client's message; a larger one ends the session with 1009.",
     },
-    // A client that subscribes in requests of forty streams has a thousand within three seconds.
     Key {
         path: "limits.inbound_messages_per_second",
         kind: Kind::Integer(1, 10_000),
         default: Value("10"),
-        meaning: "Messages of a client in the long run; one that sends more is closed with 4002.",
+        meaning: "Frames of a client a second in the long run, pings and pongs included; one that sends more is closed with 4002. Ten reads that complete no frame count as one.",
     },
     Key {
         path: "limits.inbound_burst",
         kind: Kind::Integer(1, 10_000),
         default: Value("20"),
-        meaning: "Messages that a client may send at once after a pause.",
+        meaning: "Frames that a client may send at once after a pause. It may always send as many as resuming all of its streams takes, and 20 more: a request for every 25 of `limits.streams_per_session`, so 61 by default.",
     },
     // OWASP's and NATS' figures are 2 to 10 s; a phone's TLS handshake needs about two.
     Key {
@@ -819,7 +839,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "auth.keys[].max_depth",
         kind: Kind::Text(r#""1", "5", "10", "25", "50", "100", "500", "1000" or "full""#),
         default: None("full"),
-        meaning: "The most levels a side of a book.",
+        meaning: "The most levels a side of a book; below full, streams with a `group` are rejected too, since they sum deeper levels.",
     },
     Key {
         path: "auth.keys[].max_streams",

@@ -65,20 +65,8 @@ fn defaults_are_those_of_the_crates_that_work_with_them() {
     let fanout = fanout::Settings::default();
     assert_eq!(config.fanout.listen, fanout.listen);
     assert_eq!(config.fanout.sessions, fanout.sessions);
-    assert_eq!(
-        config.fanout.streams_per_session,
-        fanout.streams_per_session
-    );
-    assert_eq!(
-        config.fanout.inbound_message_bytes,
-        fanout.inbound_message_bytes
-    );
-    assert_eq!(config.fanout.inbound_rate, fanout.inbound_rate);
-    assert_eq!(config.fanout.inbound_burst, fanout.inbound_burst);
+    assert_eq!(config.fanout.session, fanout.session);
     assert_eq!(config.fanout.handshake_timeout, fanout.handshake_timeout);
-    assert_eq!(config.fanout.ping_interval, fanout.ping_interval);
-    assert_eq!(config.fanout.pong_timeout, fanout.pong_timeout);
-    assert_eq!(config.fanout.run_bytes, fanout.run_bytes);
     assert_eq!(config.fanout.drain_delay, fanout.drain_delay);
     assert_eq!(config.fanout.not_sent, fanout.not_sent);
     assert_eq!(config.fanout.flush_delay, fanout.flush_delay);
@@ -95,7 +83,7 @@ fn the_largest_value_of_a_key_is_one_that_works() {
         key::Kind::Size(_, max) => i64::try_from(*max).unwrap(),
         _ => panic!("{path} is no number"),
     };
-    let streams = i64::from(fanout::MAX_STREAMS_PER_SESSION);
+    let streams = i64::try_from(fanout::SessionSettings::MOST_STREAMS).unwrap();
     assert_eq!(largest("limits.streams_per_session"), streams);
     assert_eq!(largest("auth.keys[].max_streams"), streams);
     let record = i64::try_from(IngestConfig::LARGEST_RECORD).unwrap();
@@ -125,8 +113,8 @@ fn flags_come_before_the_environment_before_the_file_before_the_defaults() {
         .flag("admin.listen", None);
     let config = config(sources);
     assert_eq!(config.fanout.handshake_timeout, Duration::from_secs(5));
-    assert_eq!(config.fanout.ping_interval, Duration::from_secs(1));
-    assert_eq!(config.fanout.pong_timeout, Duration::from_secs(2));
+    assert_eq!(config.fanout.session.ping_interval, Duration::from_secs(1));
+    assert_eq!(config.fanout.session.pong_timeout, Duration::from_secs(2));
     assert_eq!(config.admin.to_string(), "127.0.0.1:3");
     assert_eq!(config.fanout.listen.to_string(), "127.0.0.1:4");
 }

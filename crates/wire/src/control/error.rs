@@ -212,6 +212,15 @@ pub struct StreamError {
     pub error: ControlError,
 }
 
+impl StreamError {
+    /// The stream, where it was readable.
+    #[must_use]
+    pub fn key(&self) -> Option<super::StreamKey> {
+        let fields = super::fields::Fields::read(&self.stream, "stream").ok()?;
+        super::parse::key(&fields).ok()
+    }
+}
+
 /// A request that could not be read as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]

@@ -140,3 +140,24 @@ fn many_subscriptions_keep_below_what_a_node_accepts() {
         assert!(within <= 6, "{within}");
     }
 }
+
+#[test]
+fn a_stream_that_the_node_ends_is_reported_and_asked_for_again() {
+    let mut rig = Rig::begun(Channel::Book);
+    rig.told();
+    let (now, asked) = (rig.now, rig.sent.len());
+    let text = format!(
+        r#"{{"op":"unsubscribed","id":null,"results":[{{"stream":{{"channel":"book","symbol":"{NAME}","depth":"full","speed":"raw","group":null}},"ok":false,"error":{{"code":"stream_ended","message":"m"}}}}]}}"#
+    );
+    rig.session.on_text(now, &text);
+    rig.pump();
+    let told = rig.told();
+    assert!(
+        matches!(&told[..], [Event::Rejected(rejected)] if rejected.retry.is_some()
+            && rejected.error.code == ErrorCode::StreamEnded),
+        "{told:?}"
+    );
+    rig.live_on(Duration::from_secs(5));
+    assert!(rig.sent.len() > asked);
+    rig.check_right();
+}
