@@ -17,6 +17,8 @@ const CONNECT_DEADLINE_MS = 10_000;
 const QUIET_BEFORE_PING_MS = 8_000;
 const PONG_DEADLINE_MS = 8_000;
 const LIST_EVERY_MS = 15_000;
+// A page has 200 instruments: no list that is shown is longer.
+const LIST_PAGES = 50;
 /** A connection that stood this long was a good one: the next failure begins at the least delay again. */
 const SETTLED_MS = 10_000;
 /** After this many messages in order a stream's last resync is over. */
@@ -80,6 +82,7 @@ export class Client {
   #heardAt = 0;
   #pingedAt = null;
   #listedAt = 0;
+  #pages = []; // of the list that is being read
   #timers = new Map(); // purpose → timer; a purpose has one at a time
   #sendTimes = [];
   #nextId = 1;
@@ -236,7 +239,7 @@ export class Client {
   #drop(reason) {
     const socket = this.#socket;
     this.#socket = null;
-    for (const purpose of ["deadline", "watch", "flush"]) this.#cancel(purpose);
+    for (const purpose of ["deadline", "watch", "flush", "list"]) this.#cancel(purpose);
     if (socket !== null && socket.readyState <= 1) socket.close(1000, reason);
     this.#bound.clear();
     this.#asked.clear();
@@ -353,7 +356,7 @@ export class Client {
         this.#subscribed(answer);
         break;
       case "instruments":
-        this.#handlers.instruments?.(answer.instruments ?? []);
+        this.#listed(answer);
         break;
       case "error":
         this.#refusedWhole(answer);
@@ -424,7 +427,18 @@ export class Client {
 
   #list() {
     this.#listedAt = this.#env.now();
+    this.#pages = [];
     this.#send({ op: "list", id: this.#nextId++ });
+  }
+
+  /** A page of the list; the handler is given the whole list once its last page is there. */
+  #listed({ instruments, next }) {
+    this.#pages.push(instruments ?? []);
+    if (next !== undefined && this.#pages.length < LIST_PAGES) {
+      this.#after("list", this.#allowedIn(), () => this.#send({ op: "list", id: this.#nextId++, after: next }));
+      return;
+    }
+    this.#handlers.instruments?.(this.#pages.flat());
   }
 
   #flushSoon() {

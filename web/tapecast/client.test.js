@@ -69,7 +69,7 @@ class Socket {
 }
 
 /** A client on a fake network; `random` is what its dice show. */
-function setUp({ random = () => 0.5, urls = ["ws://a", "ws://b"], token } = {}) {
+function setUp({ random = () => 0.5, urls = ["ws://a", "ws://b"], token, handlers = {} } = {}) {
   const clock = new Clock();
   const sockets = [];
   const log = [];
@@ -87,7 +87,7 @@ function setUp({ random = () => 0.5, urls = ["ws://a", "ws://b"], token } = {}) 
         return sockets.at(-1);
       },
     },
-    handlers: { message: (stream, message, outcome) => log.push(outcome), problem: (text) => log.push(text) },
+    handlers: { message: (stream, message, outcome) => log.push(outcome), problem: (text) => log.push(text), ...handlers },
   });
   client.start();
   const result = (request, more = {}) =>
@@ -335,6 +335,20 @@ test("a server without the binary subprotocol is not listened to", () => {
   socket.protocol = "";
   socket.accept();
   assert.deepEqual([client.status.phase, client.counts.connections], ["waiting", 0]);
+});
+
+test("a list of several pages is read to its end, and given whole", () => {
+  const lists = [];
+  const { socket, clock } = setUp({ handlers: { instruments: (list) => lists.push(list.map(({ symbol }) => symbol)) } });
+  socket.accept();
+  clock.pass(1);
+  const page = (symbols, next) => socket.say({ op: "instruments", id: 1, instruments: symbols.map((symbol) => ({ symbol })), next });
+  page(["A:A", "A:B"], "A:B");
+  clock.pass(2000);
+  assert.deepEqual(socket.asked("list").map(({ after }) => after), [undefined, "A:B"]);
+  assert.deepEqual(lists, []);
+  page(["A:C"]);
+  assert.deepEqual(lists, [["A:A", "A:B", "A:C"]]);
 });
 
 test("two channels of an instrument are kept apart", () => {

@@ -41,6 +41,8 @@ pub(crate) struct Session {
     pub(crate) ping: Ping,
     /// The connection is of no more use.
     pub(crate) gone: bool,
+    /// Reading or writing its socket failed.
+    pub(crate) failed: bool,
     /// Whether its messages are framed as events: see [`EventState`].
     pub(crate) is_events: bool,
     /// How many times in a row it was found without streams.
@@ -182,6 +184,7 @@ impl Session {
             heard: true,
             ping: Ping::None,
             gone: false,
+            failed: false,
             is_events: events.is_some(),
             idle_looks: 0,
             first_ready: NOBODY,

@@ -122,8 +122,13 @@ impl Core {
         let (code, reason, by) = match session.ending {
             Some(ending) => (ending.code, ending.reason, ending.by),
             None => {
-                self.metrics.sessions_closed[CloseReason::Disconnected].inc();
-                (1006, "the connection was lost".into(), ClosedBy::Nobody)
+                let (label, reason) = if session.failed {
+                    (CloseReason::Io, "the connection failed")
+                } else {
+                    (CloseReason::Disconnected, "the connection was lost")
+                };
+                self.metrics.sessions_closed[label].inc();
+                (1006, reason.into(), ClosedBy::Nobody)
             }
         };
         self.out.ended.push(Ended {

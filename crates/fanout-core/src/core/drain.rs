@@ -84,8 +84,8 @@ impl Drain {
     }
 
     fn wave(&self, number: u32) -> Vec<(usize, u32)> {
-        let waves = self.sessions.chunks(self.each);
-        waves.skip(number as usize).next().unwrap_or(&[]).to_vec()
+        let mut waves = self.sessions.chunks(self.each);
+        waves.nth(number as usize).unwrap_or(&[]).to_vec()
     }
 }
 

@@ -8,7 +8,7 @@ use market::Monotonic;
 use super::Core;
 use super::pump::{Batch, Plan, Segment};
 use crate::events::write_data;
-use crate::session::Phase;
+use crate::session::{Phase, Session};
 
 /// Bytes of messages that one session takes a visit, and one message at least: what a slow client
 /// of events may hold besides a WebSocket's half frame.
@@ -22,7 +22,7 @@ impl Core {
         self.plan_streams(index, &mut plan, &mut segments, VISIT);
         // One that lagged too far may have been disconnected meanwhile.
         let session = self.sessions.get(index);
-        let ended = session.is_none_or(|session| session.is_ending());
+        let ended = session.is_none_or(Session::is_ending);
         if !segments.is_empty() && !ended {
             self.write_events(index, &segments);
             let begin = plan.created();

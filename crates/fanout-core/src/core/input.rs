@@ -6,6 +6,7 @@ use wire::close;
 
 use super::Core;
 use crate::inbound::{Inbound, InboundEvent};
+use crate::session::Session;
 
 /// What a read that completes no frame costs of a frame, in thousandths: a client that drips bytes
 /// costs a system call each, so a hundred a second are enough.
@@ -17,7 +18,7 @@ impl Core {
     #[must_use]
     pub fn may_receive(&self, index: usize) -> bool {
         let session = self.sessions.get(index);
-        session.is_some_and(|session| session.may_receive())
+        session.is_some_and(Session::may_receive)
     }
 
     /// Takes bytes that a client sent.
@@ -50,8 +51,16 @@ impl Core {
         self.read_frames(index);
     }
 
-    /// The connection has ended, or failed.
+    /// The connection has ended.
     pub fn lost(&mut self, index: usize) {
+        self.lose(index);
+    }
+
+    /// Reading or writing the connection failed.
+    pub fn failed(&mut self, index: usize) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.failed = true;
+        }
         self.lose(index);
     }
 

@@ -5,7 +5,7 @@ use wire::close;
 use wire::control::Policy;
 
 use super::Core;
-use crate::session::{Phase, Sub};
+use crate::session::{Past, Phase, Sub};
 
 impl Core {
     /// A subscription needs frames that are no longer held: it is caught up, or its session
@@ -79,14 +79,18 @@ impl Core {
             let Some(session) = self.sessions.get(index) else {
                 continue;
             };
-            let is_behind = |sub: &&Sub| sub.phase == Phase::Live && sub.cursor().frame < mark;
+            let is_behind = |sub: &&Sub| {
+                let is_live = sub.past() == Past::No && sub.holds_ring();
+                is_live && sub.cursor().frame < mark
+            };
             let Some(sub) = session.sub(sub_index).filter(is_behind) else {
                 continue;
             };
-            if session.blocked {
-                self.fall(index, sub_index);
-            } else {
+            if !session.blocked {
+                // Also while its request waits for other streams, or its beginning is being sent.
                 needed = needed.min(sub.cursor().frame);
+            } else if sub.phase == Phase::Live {
+                self.fall(index, sub_index);
             }
         }
         self.streams.release(slot, needed);

@@ -13,7 +13,8 @@ use super::refusals::{Unmentioned, code_label, more_matches, not_subscribed};
 use super::requests::Joining;
 use super::subscriptions::{Join, stream_key, wire_key};
 use crate::directory::Listing;
-use crate::session::{JoiningOp, PendingResult};
+use crate::session::{JoiningOp, PendingResult, Session};
+use crate::settings::Settings;
 
 impl Core {
     pub(super) fn unsubscribe(
@@ -188,6 +189,12 @@ impl Core {
         if joining.joins.iter().any(|join| join.replaces == replaces) {
             let message = "the request changes this stream twice";
             return joining.refuse(&to, ErrorCode::BadRequest, message);
+        }
+        // While its view changes a stream has two numbers.
+        let numbered = self.sessions.get(index).map_or(0, Session::streams);
+        if numbered + joining.joins.len() >= Settings::MOST_STREAMS {
+            let message = "this session has no number left for the changed stream; end another one";
+            return joining.refuse(&to, ErrorCode::TooManyStreams, message);
         }
         // A grouped stream that takes another step stays one.
         if from_key.params.group.is_none()

@@ -75,8 +75,10 @@ pub enum Sent {
         /// Whether more can go before the socket is writable; where not all bytes went, it cannot.
         has_room: bool,
     },
-    /// The connection is of no more use.
+    /// The connection has ended.
     Lost,
+    /// Sending failed.
+    Failed,
 }
 
 impl Segment {
@@ -196,6 +198,7 @@ impl Core {
         let segments = &batch.segments[plan.segments.clone()];
         match sent {
             Sent::Lost => self.lose(index),
+            Sent::Failed => self.failed(index),
             Sent::Bytes { bytes: 0, has_room } => self.not_sent(index, segments, has_room),
             Sent::Bytes { bytes, has_room } => {
                 if !segments.is_empty() {

@@ -92,7 +92,8 @@ impl Core {
         }
         let is_small = weight(&key, false, resume.is_some()) == Weight::Small;
         let is_only = of == 1 && session.has_no_beginnings();
-        let later = !is_only && !(is_small && at < Beginnings::SMALL_AT_ONCE);
+        let is_soon = is_only || is_small && at < Beginnings::SMALL_AT_ONCE;
+        let later = !is_soon;
         // A session has at most as many as can be numbered: see `Settings::MOST_STREAMS`.
         let Some((sub, _)) = session.insert(sub) else {
             return;

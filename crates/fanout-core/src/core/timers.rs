@@ -66,12 +66,12 @@ impl Timers {
     /// When something may be due next.
     pub(super) fn next_due(&self) -> Option<Monotonic> {
         let ticks = self.wheel.next()?;
-        Some(self.seen + (TICK * ticks - self.into_tick()))
+        Some(self.seen + (TICK * ticks - self.since_tick()))
     }
 
     /// The tick at which something is due that long from now.
     pub(super) fn tick_after(&self, after: Duration, now: Monotonic) -> u64 {
-        let span = self.into_tick() + self.ran_since(now) + after;
+        let span = self.since_tick() + self.ran_since(now) + after;
         self.wheel.now() + u64::from(ticks(span).max(1))
     }
 
@@ -109,7 +109,7 @@ impl Timers {
     }
 
     /// How much of the tick at hand had passed when the clock was last looked at.
-    fn into_tick(&self) -> Duration {
+    fn since_tick(&self) -> Duration {
         let into = self.ran.as_nanos() % TICK.as_nanos();
         Duration::from_nanos(u64::try_from(into).unwrap_or(0))
     }

@@ -12,7 +12,7 @@ use wire::{BarInterval, Depth, Encoding, Speed, ViewParams, close};
 use crate::client::{Checked, Client};
 use crate::node::{Node, Phase, bars, params, settings, view_key};
 use crate::script::{A, at, delta, of, whole};
-use crate::venue::{Act, PARTITIONS, Scribe, act};
+use crate::venue::{Act, Flaw, PARTITIONS, Scribe, act};
 
 /// Streams of each client, and clients.
 const STREAMS: usize = 28;
@@ -311,6 +311,36 @@ proptest! {
         }
         crowd.check()?;
     }
+}
+
+/// Its session has room, and its request waits for the other streams.
+#[test]
+fn a_subscription_that_waits_for_the_answer_is_not_behind() -> Checked {
+    let mut crowd = Crowd::new(true)?;
+    let (client, trades) = (1, 4);
+    crowd.step(&Step::Act(Act::Whole {
+        instrument: 0,
+        behind: 0,
+        levels: usize::MAX,
+        flaw: Flaw::None,
+    }))?;
+    crowd.step(&Step::Subscribe {
+        client,
+        streams: vec![2, 5, trades, 0],
+        resumes: false,
+        disconnects: false,
+    })?;
+    crowd.step(&Step::Turns(4))?;
+    for _ in 0..3 {
+        let (instrument, count) = (0, 1);
+        crowd.step(&Step::Act(Act::Trade { instrument, count }))?;
+    }
+    crowd.check()?;
+    let seat = &crowd.node.seats[crowd.first[client] + trades];
+    assert_eq!(seat.client.trades().len(), 3);
+    let shard = &crowd.node.shards[crowd.node.connections[crowd.connections[client]].shard];
+    assert_eq!(shard.metrics.cursors_fallen.get(), 0);
+    Ok(())
 }
 
 /// A node whose first instrument has so many levels a side.

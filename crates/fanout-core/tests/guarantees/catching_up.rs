@@ -274,6 +274,69 @@ fn who_subscribed_before_the_first_trade_and_fell_behind_has_lost_none() -> Chec
 }
 
 #[test]
+fn who_subscribed_before_the_first_trade_is_told_of_an_epoch_that_it_missed() -> Checked {
+    let mut node = Node::new(settings());
+    node.watch_all()?;
+    node.read(&at(0, whole(Some(100), &[(1, 1)], &[(9, 1)])));
+    let seat = node.join(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
+    node.seats[seat].slow = true;
+    for offset in 1..50 {
+        node.read(&at(offset, trade("lost")));
+        node.flush()?;
+    }
+    node.read(&Entry::Reopen {
+        partition: 0,
+        turns: 1,
+    });
+    node.read(&at(0, trade("later")));
+    node.flush()?;
+    wake(&mut node, seat)?;
+    let client = &node.seats[seat].client;
+    assert_eq!(client.trades().len(), 1);
+    assert_eq!(client.lags.len(), 1, "what it missed is not silent");
+    assert_eq!(client.lags[0].kind, LagKind::Skipped);
+    Ok(())
+}
+
+/// An epoch that a client has come into, by reading on or by being caught up, is the one it has.
+#[test]
+fn who_lags_in_an_epoch_that_it_read_the_beginning_of_is_given_the_net_change() -> Checked {
+    for sleeps_through_the_beginning in [false, true] {
+        let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
+        let lag = |node: &mut Node, first: i64| -> Checked {
+            node.seats[seat].slow = true;
+            for offset in first..first + 60 {
+                node.read(&at(offset, delta(None, &[(1, offset)], &[])));
+                node.flush()?;
+            }
+            wake(node, seat)
+        };
+        node.seats[seat].slow = sleeps_through_the_beginning;
+        node.read(&Entry::Reopen {
+            partition: 0,
+            turns: 1,
+        });
+        node.flush()?;
+        node.read(&at(0, whole(None, &[(1, 1), (2, 2)], &[(9, 1), (8, 1)])));
+        node.flush()?;
+        lag(&mut node, 1)?;
+        lag(&mut node, 61)?;
+        let lags = &node.seats[seat].client.lags;
+        let last = lags.last().unwrap();
+        assert_eq!(lags.len(), 2);
+        assert_eq!(last.kind, LagKind::Conflated);
+        assert_eq!((last.from_seq, last.to_seq), (Seq(60), Seq(120)));
+        let first = if sleeps_through_the_beginning {
+            LagKind::Snapshot
+        } else {
+            LagKind::Conflated
+        };
+        assert_eq!(lags[0].kind, first);
+    }
+    Ok(())
+}
+
+#[test]
 fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
     for encoding in Encoding::ALL {
         for channel in [Channel::Book, Channel::Bbo, Channel::Trades] {

@@ -841,7 +841,7 @@ impl Node {
             if !is_its || seat.phase != Phase::Live {
                 continue;
             }
-            if channel == Some(key.channel) {
+            if channel == Some(key.channel) || connection.seats.len() == 1 {
                 seat.client.take_frame(frame)?;
                 taken = true;
             } else if channel.is_none() {
@@ -1011,10 +1011,20 @@ impl Node {
             let client = &self.seats[*seat].client;
             let key = client.key;
             let fresh = &self.seats[fresh[&(key, client.encoding)]].client;
+            let epoch = |client: &Client| client.mine.map(|mine| mine.epoch);
+            let connection = &self.connections[self.seats[*seat].connection.unwrap()];
+            if key.channel == Channel::Bars
+                && connection.seats.len() > 1
+                && epoch(fresh) != epoch(client)
+            {
+                // Only a definition says so far that another epoch has begun, and not of which of
+                // the instrument's streams: the next bar or heartbeat does.
+                continue;
+            }
             prop_assert_eq!(fresh.holds(), client.holds(), "{:?}", key);
             client.check_closed_bars(fresh)?;
             if let (Some(fresh), Some(mine)) = (fresh.mine, client.mine) {
-                prop_assert_eq!(fresh, mine);
+                prop_assert_eq!(fresh, mine, "{:?}", client);
             }
             let about = self.about(key);
             prop_assert_eq!(fresh.about.as_ref().unwrap().state, about);

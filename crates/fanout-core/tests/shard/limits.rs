@@ -287,3 +287,16 @@ fn one_session_invents_no_more_groups_than_it_may() {
     };
     assert!(results[0].is_ok(), "{results:?}");
 }
+
+#[test]
+fn a_connection_that_ends_and_one_that_fails_are_counted_apart() {
+    let mut rig = Rig::new(Settings::default(), 1, 1);
+    let peers = [rig.connect(Manner::Alive), rig.connect(Manner::Alive)];
+    rig.core.lost(rig.peers[peers[0]].session);
+    rig.core.failed(rig.peers[peers[1]].session);
+    rig.settle();
+    for reason in [CloseReason::Disconnected, CloseReason::Io] {
+        assert_eq!(rig.metrics.sessions_closed[reason].get(), 1, "{reason:?}");
+    }
+    assert!(rig.ended.iter().all(|ended| ended.by == ClosedBy::Nobody));
+}

@@ -421,8 +421,7 @@ impl Rig {
 
     /// The client of a session that is there.
     fn peer_of(&self, session: usize) -> Option<usize> {
-        let last = self.peers.iter().rposition(|peer| peer.session == session);
-        last
+        self.peers.iter().rposition(|peer| peer.session == session)
     }
 
     /// Whether its session has ended.

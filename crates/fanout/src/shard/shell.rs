@@ -291,7 +291,7 @@ impl Shell {
                     return;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.core.lost(index),
+                Err(error) => return self.end(index, &error),
             }
         }
         self.sockets.list(index, false);
@@ -311,10 +311,19 @@ impl Shell {
                 self.core.block(index);
                 false
             }
-            Err(_) => {
-                self.core.lost(index);
+            Err(error) => {
+                self.end(index, &error);
                 false
             }
+        }
+    }
+
+    /// A session's connection is of no more use.
+    fn end(&mut self, index: usize, error: &io::Error) {
+        if is_end(error) {
+            self.core.lost(index);
+        } else {
+            self.core.failed(index);
         }
     }
 
@@ -459,8 +468,18 @@ fn not_sent(error: &io::Error) -> Sent {
             bytes: 0,
             has_room: true,
         },
-        _ => Sent::Lost,
+        _ if is_end(error) => Sent::Lost,
+        _ => Sent::Failed,
     }
+}
+
+/// Whether the client has gone, which is no failure of the socket.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionReset | TimedOut | UnexpectedEof
+    )
 }
 
 /// Milliseconds of monotonic time, modulo 2^32.

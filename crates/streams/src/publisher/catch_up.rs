@@ -223,8 +223,11 @@ impl Fallen<'_> {
     fn catch_up_trades(&self, page: &mut Option<Seq>, writer: &mut Writer<'_>) -> Option<Lag> {
         let log = &self.instrument.trades.log;
         // Who subscribed before there was a trade, or even their topic, has lost none of those that
-        // are held from the very first one on.
-        let had_none = self.from.seq == Seq::NONE && self.from.epoch == Epoch::NONE;
+        // are held from the very first one on. Where an epoch has come and gone meanwhile, it may
+        // have lost those.
+        let had_none = self.from.seq == Seq::NONE
+            && self.from.epoch == Epoch::NONE
+            && !self.instrument.trades.had_other_epochs;
         let same = self.from.epoch == self.epoch;
         let known = (same || had_none)
             && (log.holds_since(self.from.seq) || log.prev_seq(0) == Some(self.from.seq));

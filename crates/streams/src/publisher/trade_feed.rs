@@ -27,6 +27,9 @@ pub(super) struct TradeFeed {
     pub(super) bars: BarsFeed,
     /// A record could not be read, and no trade has been published since.
     pub(super) broken: Option<(State, Reason)>,
+    /// Whether anything was published in the epoch, and in one before it.
+    has_published: bool,
+    pub(super) had_other_epochs: bool,
 }
 
 impl TradeFeed {
@@ -40,6 +43,8 @@ impl TradeFeed {
             ticker: TickerFeed::new(),
             bars: BarsFeed::new(),
             broken: None,
+            has_published: false,
+            had_other_epochs: false,
         }
     }
 
@@ -51,6 +56,7 @@ impl TradeFeed {
         self.ticker.begin(base);
         self.bars.begin(base);
         self.broken = None;
+        self.had_other_epochs |= std::mem::take(&mut self.has_published);
     }
 
     /// Publishes trades; `false` when they cannot be encoded.
@@ -152,6 +158,7 @@ impl TradeFeed {
             .push(head.prev_seq, place.seq, place.now, out.message());
         out.emit(&self.watches, identity.text(), head);
         self.last = *place;
+        self.has_published = true;
     }
 }
 
