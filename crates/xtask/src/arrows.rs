@@ -38,7 +38,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
                 wrong.push(format!("{}/src/{place}, but {reason}", member.name));
             }
         }
-        println!("{:8} {} crates below it", member.name, graph.len());
+        println!("{:11} {} crates below it", member.name, graph.len());
     }
     if !wrong.is_empty() {
         bail!("{} wrong arrows\n  {}", wrong.len(), wrong.join("\n  "));

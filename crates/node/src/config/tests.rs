@@ -1,3 +1,4 @@
+mod architecture;
 mod auth;
 mod documents;
 mod mapped;

@@ -1,4 +1,5 @@
-//! What the dependency graph cannot show: the standard library's clocks, files, sockets and threads.
+//! What the dependency graph cannot show: the standard library's clocks, files, sockets and threads,
+//! and whatever else waits for something or depends on the machine.
 
 use anyhow::Context;
 use std::fs;
@@ -10,8 +11,13 @@ const IMPURE: &[&str] = &[
     "std::time::SystemTime",
     "std::time::UNIX_EPOCH",
     "std::net",
+    "std::io",
+    "std::os",
     "std::fs",
     "std::thread",
+    "std::sync::mpsc",
+    "std::sync::Condvar",
+    "std::sync::Barrier",
     "std::process",
     "std::env",
 ];
@@ -174,6 +180,8 @@ mod tests {
         );
         check("fn f(s: &std::net::TcpStream) {}\n", &[(1, "std::net")]);
         check("use std::thread as t;\n", &[(1, "std::thread")]);
+        check("use std::sync::{Arc, mpsc};\n", &[(1, "std::sync::mpsc")]);
+        check("fn f(w: &mut impl std::io::Write) {}\n", &[(1, "std::io")]);
     }
 
     #[test]

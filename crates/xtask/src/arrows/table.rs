@@ -15,19 +15,23 @@ pub(super) struct Arrows {
     pub(super) pure: Option<&'static str>,
 }
 
-/// Runtimes, sockets, brokers and whatever else has a life of its own.
+/// Runtimes, sockets, brokers, randomness: whatever has a life of its own.
 const IO: &[&str] = &[
     "tokio",
     "hyper",
     "rdkafka",
     "fastwebsockets",
     "mio",
+    "io-uring",
     "socket2",
-    "prometheus",
+    "rustix",
+    "rustls",
+    "getrandom",
     "tracing",
 ];
-const PURE: &str = "market, wire and streams do no IO, so that what they do depends on their \
-                    arguments alone and is tested without a machine";
+const PROMETHEUS: &[&str] = &["prometheus"];
+const PURE: &str = "it does no IO, so that what it does depends on its arguments alone and is \
+                    tested without a machine";
 const PURE_CODE: &str = "time and bytes come in as arguments";
 
 /// `rdkafka` cannot come without it.
@@ -40,21 +44,21 @@ pub(super) const ARROWS: &[Arrows] = &[
         name: "market",
         ours: &[],
         reason: "books are what everything else is about, so market knows nobody",
-        theirs_not: &[(IO, PURE)],
+        theirs_not: &[(IO, PURE), (PROMETHEUS, PURE)],
         pure: Some(PURE_CODE),
     },
     Arrows {
         name: "wire",
         ours: &["market"],
         reason: "an encoding knows what it encodes, not who sends it",
-        theirs_not: &[(IO, PURE)],
+        theirs_not: &[(IO, PURE), (PROMETHEUS, PURE)],
         pure: Some(PURE_CODE),
     },
     Arrows {
         name: "streams",
         ours: &["market", "wire"],
         reason: "a stream is the same whoever fills it and whoever reads it",
-        theirs_not: &[(IO, PURE)],
+        theirs_not: &[(IO, PURE), (PROMETHEUS, PURE)],
         pure: Some(PURE_CODE),
     },
     Arrows {
@@ -68,8 +72,17 @@ pub(super) const ARROWS: &[Arrows] = &[
         pure: None,
     },
     Arrows {
-        name: "fanout",
+        name: "fanout-core",
         ours: &["market", "wire", "streams", "metrics"],
+        reason: "who is sent what is decided without knowing who sends it, or where it comes from",
+        // Not prometheus: what the core counts into are plain cells with one writer, and only the
+        // exporter that metrics has beside them knows it.
+        theirs_not: &[(IO, PURE)],
+        pure: Some(PURE_CODE),
+    },
+    Arrows {
+        name: "fanout",
+        ours: &["market", "wire", "streams", "metrics", "fanout-core"],
         reason: "what goes to clients must not know where it comes from; node joins the two",
         theirs_not: &[(
             KAFKA,
@@ -97,7 +110,14 @@ pub(super) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "node",
         ours: &[
-            "market", "wire", "streams", "ingest", "fanout", "metrics", "client",
+            "market",
+            "wire",
+            "streams",
+            "ingest",
+            "fanout-core",
+            "fanout",
+            "metrics",
+            "client",
         ],
         reason: "what is shipped has no test code in it",
         theirs_not: &[],
@@ -106,7 +126,15 @@ pub(super) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "loadtest",
         ours: &[
-            "market", "wire", "streams", "ingest", "fanout", "metrics", "client", "testkit",
+            "market",
+            "wire",
+            "streams",
+            "ingest",
+            "fanout-core",
+            "fanout",
+            "metrics",
+            "client",
+            "testkit",
         ],
         reason: "it measures the node from outside, as its clients and Kafka see it, or the fan-out \
                  alone, which it feeds itself",
@@ -141,3 +169,22 @@ pub(super) const ARROWS: &[Arrows] = &[
         pure: None,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_and_all_that_it_decides_with_are_pure() {
+        let pure = ARROWS.iter().filter(|arrows| arrows.pure.is_some());
+        let pure: Vec<&str> = pure.map(|arrows| arrows.name).collect();
+        assert_eq!(pure, ["market", "wire", "streams", "fanout-core"]);
+        for arrows in ARROWS.iter().filter(|arrows| arrows.pure.is_some()) {
+            let banned = arrows.theirs_not.iter();
+            let banned: Vec<&str> = banned
+                .flat_map(|(names, _)| names.iter().copied())
+                .collect();
+            assert!(IO.iter().all(|name| banned.contains(name)), "{arrows:?}");
+        }
+    }
+}
