@@ -50,7 +50,7 @@ pub use pump::{Batch, Sent};
 /// - What one input costs is bounded by named constants and settings, whatever the directory, the
 ///   books and the number of sessions.
 /// - A session holds cursors into shared rings and at most the unsent rest of one frame, one answer,
-///   and what [`Beginnings`](crate::session::Beginnings) may hold.
+///   and what its subscriptions begin with, up to a bound.
 /// - Time in which the owner did not call is not held against a client.
 pub struct Core {
     index: usize,
