@@ -23,7 +23,7 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a client may take to show a sign of life after a ping.
     pub pong_timeout: Duration,
-    /// How long a session may have no stream, and ask for none, before it is closed.
+    /// How long a session may have no stream, and ask for none, before it is closed; for ever if zero.
     pub idle_session_timeout: Duration,
     /// Bytes of runs that one stream keeps in a shard for those who have not been sent them yet.
     /// 8 MiB are some seconds of the busiest book there is, at the speed of a replay.
