@@ -24,9 +24,11 @@ pub(crate) struct HeldStream {
     pub(crate) generation: u64,
     pub(crate) listing: Arc<Listing>,
     ring: Ring,
-    /// The epoch of the last run, and the number of the frame after the run that began it: a
-    /// subscription that has passed that frame is in the epoch.
+    /// The epoch of the last run, and the numbers of the first frame of the run that began it and of
+    /// the frame after that run: a subscription that has come there is in the epoch, and one that has
+    /// been sent a part of the run may be in either.
     epoch: Epoch,
+    epoch_begins: u64,
     epoch_from: u64,
     /// What sessions with room have been sent once all have been visited.
     mark: u64,
@@ -101,6 +103,7 @@ impl HeldStreams {
             listing: Arc::clone(listing),
             ring: Ring::new(),
             epoch: Epoch::NONE,
+            epoch_begins: 0,
             epoch_from: 0,
             mark: 0,
             subs: Vec::new(),
@@ -152,10 +155,12 @@ impl HeldStreams {
         } else {
             run_bytes.min(SCARCE_RUN_BYTES)
         };
+        let begins = stream.ring.cursor_at_end(Seq::NONE).frame;
         stream.ring.push(&run.frames, bound, &mut self.spare);
         self.ring_bytes = self.ring_bytes + stream.ring.bytes() - before;
         if run.epoch != stream.epoch {
             stream.epoch = run.epoch;
+            stream.epoch_begins = begins;
             stream.epoch_from = stream.ring.cursor_at_end(Seq::NONE).frame;
         }
         stream.behind = stream.holders;
@@ -225,6 +230,11 @@ impl HeldStream {
         &self.subs
     }
 
+    /// The epoch of its last run.
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Where its ring was marked last.
     pub(crate) const fn mark(&self) -> u64 {
         self.mark
@@ -255,8 +265,15 @@ impl HeldStream {
         self.ring.cursor_at_end(seq)
     }
 
-    /// The epoch that a cursor enters by moving from one frame to another, if it is a new one.
+    /// The epoch that a cursor enters by moving from one frame to another, if it is a new one; none
+    /// that there is while it is unknown, so that nothing is built on where the receiver stands.
     pub(crate) fn epoch_entered(&self, from: u64, to: u64) -> Option<Epoch> {
-        (from < self.epoch_from && to >= self.epoch_from).then_some(self.epoch)
+        if from >= self.epoch_from || to <= self.epoch_begins {
+            return None;
+        }
+        if to < self.epoch_from {
+            return Some(Epoch::NONE);
+        }
+        Some(self.epoch)
     }
 }

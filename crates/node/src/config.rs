@@ -139,7 +139,6 @@ impl Config {
                 .integer_or_off("limits.connections_per_second_per_address"),
             http_rate_per_address: reader
                 .integer_or_off("limits.http_requests_per_second_per_address"),
-            handshake_timeout: reader.duration("limits.handshake_timeout"),
             session: fanout::SessionSettings {
                 streams_per_session: reader.count("limits.streams_per_session"),
                 streams_per_request: reader.count("limits.streams_per_request"),
@@ -151,6 +150,7 @@ impl Config {
                 idle_session_timeout: reader.duration("limits.idle_session_timeout"),
                 ..fanout::SessionSettings::default()
             },
+            handshake_timeout: reader.duration("limits.handshake_timeout"),
             trusted_proxies,
             ..fanout::Settings::default()
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use market::Epoch;
 use metrics::label;
 use wire::control::{
     self, Answer, ControlError, ErrorCode, Outcome, RequestId, StartKind, StreamError,
@@ -13,6 +14,7 @@ use super::refusals::{Unmentioned, code_label, more_matches, not_subscribed};
 use super::requests::Joining;
 use super::subscriptions::{Join, stream_key, wire_key};
 use crate::directory::Listing;
+use crate::held_streams::HeldStream;
 use crate::session::{JoiningOp, PendingResult, Session};
 use crate::settings::Settings;
 
@@ -169,12 +171,19 @@ impl Core {
         let policy = update.to.policy.unwrap_or(sub.policy());
         if from_key == to_key {
             sub.set_policy(policy);
+            let latest = self.streams.get(sub.stream as usize);
+            let latest = latest.map_or(Epoch::NONE, HeldStream::epoch);
             let done = Ok(Subscribed {
                 stream: to,
                 policy,
                 instrument: listing.id(),
                 view: to_key.params.view(),
-                epoch: sub.epoch,
+                // Between two epochs it is about to enter the stream's.
+                epoch: if sub.epoch == Epoch::NONE {
+                    latest
+                } else {
+                    sub.epoch
+                },
                 exponents: listing.exponents(),
                 start: StartKind::Resumed,
                 reason: None,

@@ -336,6 +336,30 @@ fn who_lags_in_an_epoch_that_it_read_the_beginning_of_is_given_the_net_change() 
     Ok(())
 }
 
+/// The prices' scale changes and changes back, so that the same epoch comes again. A client that was
+/// sent no more than the definition in between is still where it was.
+#[test]
+fn who_was_sent_a_part_of_what_began_an_epoch_is_not_taken_to_be_in_the_one_before() -> Checked {
+    let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
+    node.seats[seat].slow = false;
+    node.flush()?;
+    (node.seats[seat].slow, node.seats[seat].holds) = (true, 10);
+    node.read(&at(10, definition(-3, 1)));
+    node.read(&at(11, whole(None, &[(7, 7)], &[(9, 1)])));
+    node.flush()?;
+    node.read(&at(20, definition(-8, 1)));
+    node.read(&at(21, whole(None, &[(7, 7)], &[(9, 1)])));
+    for offset in 22..90 {
+        node.read(&at(offset, delta(None, &[(7, offset)], &[])));
+        node.flush()?;
+    }
+    wake(&mut node, seat)?;
+    let client = &node.seats[seat].client;
+    assert_eq!(client.lags.len(), 1);
+    assert_eq!(client.lags[0].from_seq, Seq::NONE);
+    Ok(())
+}
+
 #[test]
 fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
     for encoding in Encoding::ALL {
