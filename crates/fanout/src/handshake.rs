@@ -1,13 +1,14 @@
 //! HTTP on the public port: the WebSocket handshake, and whatever else the node serves there.
 
+mod arrival;
 mod closing;
 mod exchange;
 mod head;
+mod responses;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,10 +19,7 @@ use fanout_core::{EventStart, Events, Grant};
 use fastwebsockets::upgrade;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
-};
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -32,18 +30,19 @@ use tokio::time::Instant;
 use wire::Encoding;
 
 use crate::access::{BEARER_PROTOCOL, Denied};
-use crate::addresses::{Counted, TooMany};
 use crate::clock::monotonic;
 use crate::connection::Connection;
 use crate::http_rates::HttpAllowance;
-use crate::proxy;
 use crate::seats::{NoSeat, Seat};
 use crate::settings::Settings;
-use crate::shard::{Guest, Shard, Slot};
+use crate::shard::{Shard, Slot};
 use crate::slots::Stage;
-use crate::tls::Tls;
+use arrival::{Caller, Standing, Turned, arrive};
 use exchange::Exchange;
 use head::HeadError;
+use responses::{TOO_MANY, busy, event_head, in_json, last, refuse, reject};
+
+pub(crate) use arrival::Arrival;
 
 /// A response of the public port.
 pub type Body = Full<Bytes>;
@@ -94,58 +93,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The smallest body that is counted against what a shard's responses may hold.
 const COUNTED_BODY: usize = 64 * 1024;
-
-/// Who is at the other end of a connection.
-struct Caller {
-    peer: SocketAddr,
-    counted: Option<Counted>,
-}
-
-/// Why a connection does not get as far as HTTP.
-enum Turned {
-    /// It is closed.
-    Away(HandshakeRefusal),
-    /// It is answered that it is too much, and then closed.
-    TooMany(TcpStream),
-}
-
-/// What is known of a connection before it has sent anything.
-pub(crate) struct Arrival {
-    peer: SocketAddr,
-    standing: Standing,
-}
-
-enum Standing {
-    /// A client, counted where anything is limited.
-    Client(Option<Counted>),
-    /// A balancer, which has yet to tell for whom it connects.
-    Balancer,
-    /// A client that is too much.
-    TooMany,
-}
-
-impl Arrival {
-    /// Counts a new connection. `None` if it is to be closed at once.
-    pub(crate) fn new(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Option<Self> {
-        let trusted = &settings.trusted_proxies;
-        if trusted.iter().any(|network| network.contains(peer.ip())) {
-            let standing = Standing::Balancer;
-            return Some(Self { peer, standing });
-        }
-        let standing = match count(shard, settings, peer) {
-            Ok(counted) => Standing::Client(counted),
-            // A TLS handshake costs a hundred times what a rejection may.
-            Err(TooMuch) if settings.tls.is_some() => return None,
-            Err(TooMuch) => Standing::TooMany,
-        };
-        Some(Self { peer, standing })
-    }
-
-    /// Returns whether it is going to be rejected, whatever it sends.
-    pub(crate) fn is_too_much(&self) -> bool {
-        matches!(self.standing, Standing::TooMany)
-    }
-}
 
 /// Serves one connection until it is a session, or has ended; whether it is one.
 pub(crate) async fn serve(
@@ -215,59 +162,6 @@ async fn serve_speaking(
 fn refused_as(shard: &Shard, why: HandshakeRefusal) -> bool {
     shard.metrics().handshakes_refused[why].inc();
     false
-}
-
-/// An address has too many connections, or makes them too fast; it has been counted as that.
-struct TooMuch;
-
-/// Counts a connection among those of its address, if that is not too much.
-fn count(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Result<Option<Counted>, TooMuch> {
-    let entered = shard
-        .addresses()
-        .enter(peer.ip(), settings, std::time::Instant::now());
-    entered.map_err(|too_many| {
-        let why = match too_many {
-            TooMany::OfAddress => HandshakeRefusal::Address,
-            TooMany::FromAddress | TooMany::FromAll => HandshakeRefusal::Rate,
-        };
-        shard.metrics().handshakes_refused[why].inc();
-        TooMuch
-    })
-}
-
-/// Learns who is behind a balancer, and whether that is too much; then does TLS, where it is on.
-async fn arrive(
-    shard: &Shard,
-    settings: &Settings,
-    mut io: TcpStream,
-    mut caller: Caller,
-    is_balancer: bool,
-    slot: &Slot,
-) -> Result<(Connection, Caller), Turned> {
-    if is_balancer {
-        match proxy::read(&mut io).await {
-            Ok(told) => caller.peer = told.unwrap_or(caller.peer),
-            Err(error) => {
-                tracing::debug!(%error, balancer = %caller.peer, "no PROXY header");
-                return Err(Turned::Away(HandshakeRefusal::Proxy));
-            }
-        }
-        slot.move_to(caller.peer.ip());
-        match count(shard, settings, caller.peer) {
-            Ok(counted) => caller.counted = counted,
-            Err(TooMuch) => return Err(Turned::TooMany(io)),
-        }
-    }
-    let Some(identity) = &settings.tls else {
-        return Ok((Connection::plain(io), caller));
-    };
-    match identity.acceptor().accept(io).await {
-        Ok(stream) => Ok((Connection::tls(stream), caller)),
-        Err(error) => {
-            tracing::debug!(%error, peer = %caller.peer, "no TLS");
-            Err(Turned::Away(HandshakeRefusal::Tls))
-        }
-    }
 }
 
 /// Answers requests until one has made the connection a session, or it has ended.
@@ -388,18 +282,6 @@ async fn serve_http(
     }
 }
 
-impl Caller {
-    /// What its session's socket is kept with.
-    fn guest(self, seat: Seat, tls: Option<Box<Tls>>) -> Guest {
-        Guest {
-            seat,
-            peer: self.peer,
-            tls,
-            _counted: self.counted,
-        }
-    }
-}
-
 /// Answers one request; one for events never, since the connection is theirs then.
 async fn answer(
     shard: &Shard,
@@ -451,19 +333,6 @@ fn refused(
     }
 }
 
-/// A response behind which the connection is closed.
-fn last(mut response: Response<Body>) -> Response<Body> {
-    let headers = response.headers_mut();
-    let close = if headers.contains_key(UPGRADE) {
-        // RFC 9110, section 7.8: who sends `Upgrade` lists it.
-        HeaderValue::from_static("upgrade, close")
-    } else {
-        HeaderValue::from_static("close")
-    };
-    headers.insert(CONNECTION, close);
-    response
-}
-
 /// Counts the body of a response against what all responses of the shard may hold.
 async fn hold(shard: &Shard, slot: &Slot, response: Response<Body>) -> Response<Body> {
     let (head, mut body) = response.into_parts();
@@ -484,13 +353,6 @@ async fn hold(shard: &Shard, slot: &Slot, response: Response<Body>) -> Response<
 fn is_data(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
-
-/// What a connection is answered whose address makes too many, or makes them too fast. It is written
-/// as it stands here, whatever was asked: a flood of them costs a write each.
-const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
-    content-type: text/plain; charset=utf-8\r\ncontent-length: 57\r\nretry-after: 1\r\n\
-    connection: close\r\n\r\n\
-    too many connections come from this address, or too fast\n";
 
 /// Why a handshake is refused, and what its client is told; in a box, since it is the rare way.
 type Refusal = Box<(HandshakeRefusal, Response<Body>)>;
@@ -616,17 +478,6 @@ fn take_seat(shard: &Shard, grant: &Arc<Grant>) -> Result<Seat, Refusal> {
     })
 }
 
-/// The response to a request whose head is wrong.
-fn reject(error: HeadError) -> Response<Body> {
-    let mut response = refuse(error.status(), format!("{error}\n"));
-    let headers = response.headers_mut();
-    if error.status() == StatusCode::UPGRADE_REQUIRED {
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    }
-    response
-}
-
 /// The first subprotocol of the client's that is spoken here; JSON where it names none.
 fn choose(request: &Request<Incoming>) -> Option<(Encoding, Option<&'static str>)> {
     let mut asked = false;
@@ -644,68 +495,4 @@ fn choose(request: &Request<Incoming>) -> Option<(Encoding, Option<&'static str>
         }
     }
     (!asked).then_some((Encoding::Json, None))
-}
-
-/// Below `/v1` every error is JSON.
-fn in_json(why: HandshakeRefusal, mut response: Response<Body>) -> Response<Body> {
-    let error = match why {
-        HandshakeRefusal::Draining => {
-            r#"{"error":{"code":"draining","message":"this node is stopping; another one serves you"}}"#
-        }
-        HandshakeRefusal::NotReady => {
-            r#"{"error":{"code":"not_ready","message":"this node has not caught up with the market; another one serves you"}}"#
-        }
-        HandshakeRefusal::Full => {
-            r#"{"error":{"code":"full","message":"this node has as many sessions as it may"}}"#
-        }
-        HandshakeRefusal::Bodies => {
-            r#"{"error":{"code":"busy","message":"too many responses wait for clients that read slowly"}}"#
-        }
-        HandshakeRefusal::BadRequest => {
-            r#"{"error":{"code":"bad_request","message":"the request has no Host header, or more than one"}}"#
-        }
-        _ => return response,
-    };
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    *response.body_mut() = Body::from(error);
-    response
-}
-
-fn refuse(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(text.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
-}
-
-fn busy(text: &'static str) -> Response<Body> {
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, text);
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
-/// How long a browser waits before it comes back, in milliseconds.
-const RETRY: u32 = 1000;
-
-/// The head of the answer, with these lines more, and the first line of its body. The body ends with
-/// the connection, so that no frames of HTTP stand between events.
-fn event_head(more: &HeaderMap) -> Vec<u8> {
-    let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
-        cache-control: no-store\r\nx-accel-buffering: no\r\nx-content-type-options: nosniff\r\n\
-        connection: close\r\n"
-        .to_vec();
-    for (name, value) in more {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(format!("\r\nretry: {RETRY}\n\n").as_bytes());
-    head
 }
