@@ -51,7 +51,7 @@ pub use pump::{Batch, Sent};
 ///   books and the number of sessions.
 /// - A session holds cursors into shared rings and at most the unsent rest of one frame, one answer,
 ///   and what its subscriptions begin with, up to a bound.
-/// - Time in which the owner did not call is not held against a client.
+/// - Time in which the owner did not call does not count against a client.
 pub struct Core {
     index: usize,
     settings: Arc<Settings>,
@@ -87,17 +87,17 @@ pub struct Outputs {
     pub passages: Vec<(Arc<Marks>, Passage)>,
 }
 
-/// A session that comes in.
+/// A session to be opened.
 pub struct Opening {
     /// How its messages are encoded.
     pub encoding: Encoding,
-    /// What its client may have.
+    /// What its client is entitled to.
     pub grant: Arc<Grant>,
-    /// What a client of events asks for; none of a WebSocket.
+    /// What a client of events asks for; `None` for a WebSocket.
     pub events: Option<EventStart>,
 }
 
-/// What a session was.
+/// Summary of a session that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// The place that it had.
@@ -110,11 +110,11 @@ pub struct Ended {
     pub by: ClosedBy,
     /// How its messages were encoded.
     pub encoding: Encoding,
-    /// How long it was there.
+    /// How long it lasted.
     pub lasted: Duration,
-    /// Messages of its streams that it was sent.
+    /// Messages of its streams that were sent to it.
     pub messages: u64,
-    /// Bytes that it was sent.
+    /// Bytes that were sent to it.
     pub bytes: u64,
     /// Messages that a catch-up replaced.
     pub conflated: u64,
@@ -253,7 +253,7 @@ impl Core {
         self.advance_drain();
     }
 
-    /// Whether the shard was drained, and nothing is left that is worth waiting for.
+    /// Returns whether the shard was drained, and there is nothing left to wait for.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         let drain = self.drain.as_ref();
@@ -300,7 +300,7 @@ impl Core {
         })
     }
 
-    /// Whether a subscription is the one that is in its place.
+    /// Returns whether a subscription is the one that is in its place.
     fn is_current(&self, subscriber: SubscriberId) -> bool {
         self.subscriber(subscriber.session, subscriber.sub) == Some(subscriber)
     }

@@ -35,7 +35,7 @@ pub struct Directory {
 }
 
 /// What a scan of the directory may cost, in pieces of text that are compared with a name. One takes
-/// 10 to 50 ns: a literal text has one piece, one with `*` has one more than it has `*`, and each
+/// 10 to 50 ns: a literal text has one piece, a pattern one more than it has `*`, and each
 /// pattern of a token counts as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanBudget(usize);
@@ -107,7 +107,7 @@ impl Directory {
         listing
     }
 
-    /// The lists that clients may name from now on; who has subscribed keeps what it has.
+    /// The lists that clients may name from now on; existing subscriptions stay as they are.
     pub fn set_lists(&self, lists: Lists) {
         let mut place = self.lists.write().unwrap_or_else(PoisonError::into_inner);
         *place = Arc::new(lists);
@@ -124,7 +124,7 @@ impl Directory {
         self.listings.len()
     }
 
-    /// Whether there is no instrument.
+    /// Returns whether there is no instrument.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listings.is_empty()
@@ -143,7 +143,7 @@ impl Directory {
         self.lists().matches(symbol, name)
     }
 
-    /// Up to `limit` instruments that match and may be seen, by name, from behind the text `after`.
+    /// Up to `limit` instruments that match and may be seen, by name, after the text `after`.
     /// Costs one [`ScanBudget::PAGE`] at most, so a page may have fewer than `limit` and a next one.
     #[must_use]
     pub fn page(
@@ -174,7 +174,7 @@ impl Directory {
         Page { listings, next }
     }
 
-    /// Visits the instruments that match and may be seen, by name, from behind the text `after`,
+    /// Visits the instruments that match and may be seen, by name, after the text `after`,
     /// until the visitor breaks, the budget is spent or there are no more. With any budget at all
     /// one instrument is examined, so every scan makes progress. The visitor may use the directory.
     pub fn scan(
@@ -264,7 +264,7 @@ impl Directory {
 }
 
 impl ScanBudget {
-    /// What one page may cost: about 1 ms. 10,000 instruments of a text with one `*` are 30,000.
+    /// What one page may cost: about 1 ms. 10,000 instruments of a text with one `*` cost 30,000.
     pub const PAGE: Self = Self(32 * 1024);
 
     /// A budget of so many pieces.
@@ -336,7 +336,7 @@ impl Listing {
         self.name.id()
     }
 
-    /// Takes over what its publisher says of it.
+    /// Applies what its publisher reports about it.
     pub fn set(&self, exponents: Exponents, state: State) {
         self.price_exponent
             .store(exponents.price, Ordering::Relaxed);

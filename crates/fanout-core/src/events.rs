@@ -126,7 +126,7 @@ impl EventState {
         }
     }
 
-    /// Whether each event is to have an id.
+    /// Returns whether each event is to have an id.
     pub(crate) fn each_has_id(&self) -> bool {
         self.stands.iter().flatten().count() <= EACH_ID
     }

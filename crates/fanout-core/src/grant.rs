@@ -113,7 +113,7 @@ impl Grant {
         self.rights.max_connections
     }
 
-    /// Whether the instrument may be seen at all.
+    /// Returns whether the instrument may be seen at all.
     #[must_use]
     pub fn may_see(&self, name: &InstrumentName) -> bool {
         let patterns = self.rights.instruments.as_ref();
@@ -126,7 +126,7 @@ impl Grant {
         patterns.map(Symbol::pieces).sum()
     }
 
-    /// Whether the channel may be had.
+    /// Returns whether the channel may be had.
     #[must_use]
     pub fn may_have(&self, channel: Channel) -> bool {
         let channels = self.rights.channels.as_ref();

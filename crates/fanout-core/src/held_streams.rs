@@ -176,7 +176,7 @@ impl HeldStreams {
         Some(stream.ring.cursor_at_end(seq))
     }
 
-    /// A subscription that held the ring at `cursor` does no longer.
+    /// A subscription that held the ring at `cursor` no longer does.
     pub(crate) fn let_go(&mut self, slot: usize, cursor: Cursor) {
         if let Some(stream) = self.slab.get_mut(slot) {
             stream.holders -= 1;
@@ -240,7 +240,7 @@ impl HeldStream {
         self.mark
     }
 
-    /// Whether its ring holds anything.
+    /// Returns whether its ring holds anything.
     pub(crate) const fn holds_any(&self) -> bool {
         self.ring.bytes() > 0
     }
@@ -250,12 +250,12 @@ impl HeldStream {
         self.ring.frames_from(cursor, most)
     }
 
-    /// Whether what a cursor needs next is no longer held.
+    /// Returns whether what a cursor needs next is no longer held.
     pub(crate) const fn has_fallen(&self, cursor: Cursor) -> bool {
         self.ring.has_fallen(cursor)
     }
 
-    /// Whether there is nothing to send at a cursor.
+    /// Returns whether there is nothing to send at a cursor.
     pub(crate) const fn is_at_end(&self, cursor: Cursor) -> bool {
         self.ring.is_at_end(cursor)
     }
@@ -265,8 +265,8 @@ impl HeldStream {
         self.ring.cursor_at_end(seq)
     }
 
-    /// The epoch that a cursor enters by moving from one frame to another, if it is a new one; none
-    /// that there is while it is unknown, so that nothing is built on where the receiver stands.
+    /// The epoch that a cursor enters by moving from one frame to another, if it is a new one;
+    /// [`Epoch::NONE`] while that is unknown, so that nothing relies on the receiver's position.
     pub(crate) fn epoch_entered(&self, from: u64, to: u64) -> Option<Epoch> {
         if from >= self.epoch_from || to <= self.epoch_begins {
             return None;

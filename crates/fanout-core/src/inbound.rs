@@ -96,19 +96,19 @@ impl Inbound {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Whether nothing waits to be read.
+    /// Returns whether nothing waits to be read.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Whether nothing is begun: it is as if new.
+    /// Returns whether nothing is begun: it is as if new.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
         self.bytes.is_empty() && !self.fragmented
     }
 
-    /// Whether it holds so much that nothing more should be received before it is read.
+    /// Returns whether it holds so much that nothing more should be received before it is read.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.bytes.len() >= self.max_message + MAX_HEAD

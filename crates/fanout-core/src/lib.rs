@@ -12,7 +12,7 @@
 //!   where that is its policy; either is reported to the client and counted.
 //! - No bytes of a client can cause a panic, make a session hold more than its bounds, or take more
 //!   than a few milliseconds of its shard.
-//! - Time that passes while the core is not called is not held against a client.
+//! - Time that passes while the core is not called does not count against a client.
 //!
 //! In reading order:
 

@@ -36,7 +36,7 @@ impl Lists {
         is_new
     }
 
-    /// Whether a symbol means that instrument.
+    /// Returns whether a symbol means that instrument.
     #[must_use]
     pub fn matches(&self, symbol: &Symbol, name: &InstrumentName) -> bool {
         if symbol.list().is_none() {
@@ -60,7 +60,7 @@ impl Lists {
             .sum::<usize>()
     }
 
-    /// The names that a symbol can mean, from behind `after`, where these are known without looking
+    /// The names that a symbol can mean, after `after`, where these are known without looking
     /// at the instruments that there are.
     pub(crate) fn names<'a>(
         &'a self,

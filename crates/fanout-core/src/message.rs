@@ -1,4 +1,4 @@
-//! What shards and publishers say to each other: commands one way, deliveries the other.
+//! The messages between shards and publishers: commands one way, deliveries the other.
 
 use std::sync::Arc;
 
@@ -165,7 +165,7 @@ pub enum NotJoined {
     Busy,
     /// This node does not replay.
     NoHistory,
-    /// The past cannot be had.
+    /// The past cannot be sent.
     NoReplay(NoReplay),
 }
 

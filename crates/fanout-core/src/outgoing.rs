@@ -15,7 +15,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// Bytes of answers and pongs that may wait before the session is no longer read from: a client
-    /// that does not read what it asked for is not asked for more.
+    /// that does not read what it asked for may not ask for more.
     pub(crate) const ANSWERS: usize = 8 * 1024;
 
     pub(crate) const fn is_empty(&self) -> bool {

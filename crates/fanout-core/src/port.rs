@@ -49,7 +49,7 @@ impl Port {
         self.open = true;
     }
 
-    /// Whether subscriptions are let in.
+    /// Returns whether subscriptions are let in.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open
@@ -96,7 +96,7 @@ impl Port {
         }
     }
 
-    /// Carries out a command. A replay is somebody else's to begin: see [`Port::origin`].
+    /// Carries out a command. Replays are started elsewhere: see [`Port::origin`].
     pub fn carry_out(
         &mut self,
         command: &Command,
@@ -183,8 +183,8 @@ impl Port {
         let joined = self.enter(watch, entry, publisher, now, deliver);
         let joined = joined.ok_or(NotJoined::Refused(Refused::UnknownInstrument));
         let joined = joined.and_then(|joined| {
-            // This node may not have found the topic yet that others have: what the client has is
-            // not to be thrown away for that. One that has nothing of a topic either loses nothing.
+            // Other nodes may have found a topic that this one has not found yet: the client must not
+            // lose its position for that. One that has no position loses nothing.
             let has = entry.resume.is_some_and(|from| from.epoch != Epoch::NONE);
             let is_unknown = has && joined.position.epoch == Epoch::NONE;
             if is_unknown {

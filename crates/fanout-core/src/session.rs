@@ -68,7 +68,7 @@ pub(crate) struct Session {
     /// Messages of its streams and bytes that it was sent.
     pub(crate) messages_out: u64,
     pub(crate) bytes_out: u64,
-    /// What its client may have.
+    /// What its client is entitled to.
     pub(crate) grant: Arc<Grant>,
     /// What a session of events has besides; none of a WebSocket.
     pub(crate) events: Option<Box<EventState>>,
@@ -101,8 +101,8 @@ pub(crate) struct Ending {
     pub(crate) until: u64,
     /// Whether the client has closed as well: nothing is left but to send what is outgoing.
     pub(crate) answered: bool,
-    /// Whether what the client sends has no meaning any more. It is still received for a while,
-    /// since a socket that is dropped with unread bytes takes the close frame back.
+    /// Whether what the client sends is ignored. It is still received for a while, since dropping a
+    /// socket with unread bytes discards the close frame.
     pub(crate) deaf: bool,
     /// Bytes that were received and thrown away since.
     pub(crate) discarded: u32,
@@ -237,14 +237,14 @@ impl Session {
         self.outgoing.as_ref().map_or(0, |outgoing| outgoing.len())
     }
 
-    /// Whether requests are read: not while one waits for its publishers, and not while the client
-    /// does not read its answers.
+    /// Returns whether requests are read: not while one waits for its publishers, and not while the
+    /// client does not read its answers.
     pub(crate) fn takes_requests(&self) -> bool {
         let answers = self.outgoing.as_ref().map_or(0, |it| it.answers());
         !self.gone && self.request.is_none() && answers <= Outgoing::ANSWERS
     }
 
-    /// Whether anything of the client can be taken in.
+    /// Returns whether anything of the client can be taken in.
     pub(crate) fn may_receive(&self) -> bool {
         let is_full = self
             .inbound
@@ -358,7 +358,7 @@ impl Session {
         Some(index)
     }
 
-    /// Whether a subscriber has something to send.
+    /// Returns whether a subscriber has something to send.
     pub(crate) const fn has_ready(&self) -> bool {
         self.first_ready != NOBODY
     }
@@ -405,7 +405,7 @@ impl Session {
         }
     }
 
-    /// Whether no subscription waits for its beginning, or holds one.
+    /// Returns whether no subscription waits for its beginning, or holds one.
     pub(crate) const fn has_no_beginnings(&self) -> bool {
         self.beginnings.is_none()
     }

@@ -15,7 +15,7 @@ pub struct Settings {
     pub instruments_per_answer: usize,
     /// The largest message of a client, in bytes.
     pub inbound_message_bytes: usize,
-    /// How many frames a second a client may send for long.
+    /// How many frames a second a client may send in the long run.
     pub inbound_rate: u32,
     /// How many frames a client may send at once after a pause; see [`Settings::burst`].
     pub inbound_burst: u32,
@@ -34,7 +34,7 @@ pub struct Settings {
     /// goes beyond is forgotten, and they are caught up when there is room.
     pub run_bytes_for_slow: usize,
     /// Bytes that the rings keep besides for each session whose socket is full: so a slow client
-    /// costs a constant, however much passes it by.
+    /// costs a constant, however much it misses.
     pub run_bytes_per_slow: usize,
 }
 

@@ -43,7 +43,7 @@ pub trait Tracer: Send + Sync {
 
 /// The marks of one batch.
 pub struct Marks {
-    /// Who hears of them.
+    /// Notified of them.
     pub tracer: Arc<dyn Tracer>,
     /// When the publisher handed the batch over.
     pub published: Nanos,

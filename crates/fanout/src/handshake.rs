@@ -87,7 +87,7 @@ struct Answered {
 /// How long a connection may last that does not become a session: pages, scripts and answers are
 /// small, and who reads them slowly takes the place of others.
 const HTTP_LIFETIME: Duration = Duration::from_secs(60);
-/// How often a connection that has sent a request is looked after.
+/// How often a connection that has sent a request is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a connection may stay open between two requests, where a handshake has no less.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -247,7 +247,7 @@ async fn serve_http(
         Some(Err(_)) => Err(HandshakeRefusal::Io),
         None => Err(HandshakeRefusal::Timeout),
     };
-    // Who has been answered and then says nothing more has had all it came for.
+    // A client that has been answered and then sends nothing more has got all it came for.
     if is_idle && ended == Err(HandshakeRefusal::Timeout) {
         return false;
     }
@@ -312,7 +312,7 @@ async fn answer(
             return std::future::pending().await;
         }
     };
-    // Who is rejected may come again; until then it takes nobody's place.
+    // A rejected client may reconnect; until then it takes nobody's place.
     if response.status().is_client_error() || response.status().is_server_error() {
         return Ok(last(response));
     }
@@ -437,7 +437,7 @@ fn accept(
     let grant = authorize(shard, request)
         .map_err(|denied| Box::new((HandshakeRefusal::Denied, denied.response())))?;
     let seat = take_seat(shard, &grant)?;
-    // What it could find wrong has been looked at.
+    // Everything that it could reject has been checked.
     let (response, upgraded) = upgrade::upgrade(request)
         .map_err(|_| Box::new((HeadError::Key.label(), reject(HeadError::Key))))?;
     let mut response = response.map(|_| Body::default());

@@ -132,8 +132,8 @@ impl ReplayReceiver {
         }
     }
 
-    /// Ends a replay that cannot go on: the session is caught up from where it stands, and told so. Waits for
-    /// the last page to go out, but not longer than that; who does not take it learns it when it has.
+    /// Ends a replay that cannot go on: the session is caught up from where it stands, and notified. Waits for
+    /// the last page to go out, but no longer than `wait`; a slower session is notified once the page is out.
     pub fn break_off(&self, wait: Duration) {
         if !self.answered.get() {
             // It is told that the replay does not begin when this is dropped.

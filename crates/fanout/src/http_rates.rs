@@ -9,7 +9,7 @@ use fanout_core::TokenBucket;
 /// How fast each address asks over HTTP.
 ///
 /// Invariant: at most [`MOST`] addresses are remembered, and one is forgotten only when its bucket is
-/// full again, so forgetting gives nobody anything.
+/// full again, so forgetting gives nobody extra tokens.
 #[derive(Default)]
 pub(crate) struct HttpRates(Mutex<Table>);
 
@@ -90,7 +90,7 @@ impl HttpRates {
         if table.by_block.len() >= MOST && !table.by_block.contains_key(&block) {
             table.forget_idle(now);
             if table.by_block.len() >= MOST {
-                // So many addresses at once are no users. Who is known is served on.
+                // So many addresses at once are no users. Known addresses are still served.
                 return Err(too_many(1));
             }
         }

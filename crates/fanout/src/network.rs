@@ -34,7 +34,7 @@ impl Network {
         Ok(Self { address, bits })
     }
 
-    /// Whether the address is in it.
+    /// Returns whether the address is in it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         // A listener on `::` sees IPv4 addresses as IPv6 ones.

@@ -20,8 +20,8 @@ const COMMANDS_A_TURN: usize = 1024;
 /// 0.2 ms in SBE and 1 ms in JSON, one of 60,000 2 ms and 13 ms, and a grouped view of that 3 ms more.
 const COMMAND_WORK: u64 = 2_000_000;
 const FETCH_WORK: u64 = 1_000_000;
-/// Of its time a publisher spends a tenth at most on fetches; what it has not spent it may spend later,
-/// up to so much. So those who ask over HTTP slow the market down by a tenth, however many they are.
+/// A publisher spends at most a tenth of its time on fetches; what it has not spent it may spend later,
+/// up to this much. So those who ask over HTTP slow the market down by a tenth, however many they are.
 const FETCH_SHARE: u64 = 10;
 const FETCH_SAVED: u64 = 10_000_000;
 /// What a fetch costs at least, and each instrument of a question about many.

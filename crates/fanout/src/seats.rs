@@ -100,7 +100,7 @@ impl Seats {
 }
 
 impl Seat {
-    /// What its client may have.
+    /// What its client is entitled to.
     pub(crate) fn grant(&self) -> &Grant {
         &self.grant
     }

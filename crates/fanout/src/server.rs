@@ -29,10 +29,10 @@ const HTTP_SEND_BUFFER: usize = 16 * 1024;
 pub type ThreadBody = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// Starts a thread of that name, and notices how it ends: a shard's end before [`Fanout::stop`] is a failure
-/// of the whole node, which goes on with a part of its listeners otherwise.
+/// of the whole node, which would otherwise go on with only some of its listeners.
 pub type Spawn<'a> = &'a dyn Fn(String, ThreadBody) -> io::Result<JoinHandle<()>>;
 
-/// A [`Spawn`] for programs that run no longer than a test: how a thread ended is in the log.
+/// A [`Spawn`] for programs that run no longer than a test: how a thread ended is only logged.
 pub fn spawn_and_log(name: String, body: ThreadBody) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name).spawn(|| {
         if let Err(error) = body() {

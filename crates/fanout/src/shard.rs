@@ -57,7 +57,7 @@ pub(crate) enum Life {
 }
 
 impl Life {
-    /// The node ended without a word.
+    /// The node ended without stopping its shards.
     const GONE: Self = Self::Stopping {
         reason: GoAwayReason::Shutdown,
         delay: Duration::ZERO,
@@ -193,7 +193,7 @@ async fn stop_when_told(
     acceptor: tokio::task::JoinHandle<()>,
 ) {
     let stopping = life.wait_for(|life| *life != Life::Serving).await;
-    // Without a word the node itself is gone.
+    // If the sender was dropped, the node itself is gone.
     let stopping = stopping.map_or(Life::GONE, |life| *life);
     acceptor.abort();
     shard.draining.set(true);

@@ -105,7 +105,7 @@ impl Tls {
         Self(connection)
     }
 
-    /// Whether there are records that the socket has not taken.
+    /// Returns whether there are records that the socket has not taken.
     pub(crate) fn holds_records(&self) -> bool {
         self.0.wants_write()
     }

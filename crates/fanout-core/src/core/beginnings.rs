@@ -21,7 +21,7 @@ impl Core {
     }
 
     /// Has subscriptions of a session ask their publishers, as many as it has room for. While its
-    /// socket is full none asks: what it would be given is old when there is room.
+    /// socket is full none asks: what it got would be out of date once there is room.
     pub(super) fn ask_for_beginnings(&mut self, index: usize) {
         loop {
             let Some(session) = self.sessions.get_mut(index) else {

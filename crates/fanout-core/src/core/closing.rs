@@ -11,9 +11,9 @@ use crate::session::{ClosedBy, Ending};
 
 /// How long a client that broke a rule is given to close as well; others have the time of a pong.
 const SHORT_GRACE: Duration = Duration::from_secs(2);
-/// Bytes that are received and thrown away after a close frame, before the connection is cut: a
-/// socket that is closed with unread bytes takes the close frame back, and a client that goes on
-/// sending does not want it.
+/// Bytes that are received and thrown away after a close frame, before the connection is cut:
+/// closing a socket with unread bytes discards the close frame, and a client that keeps sending has
+/// no use for it.
 const LINGER_BYTES: usize = 64 * 1024;
 
 impl Core {
@@ -22,7 +22,7 @@ impl Core {
         self.close_by(ClosedBy::Node, index, code, reason);
     }
 
-    /// Closes a session whose client broke a rule. What it sends from now on has no meaning.
+    /// Closes a session whose client broke a rule. What it sends from now on is ignored.
     pub(super) fn close_deaf(&mut self, index: usize, code: u16, reason: &str) {
         self.close(index, code, reason);
         if let Some(session) = self.sessions.get_mut(index)

@@ -11,7 +11,7 @@ use wire::{Encoding, GoAway, GoAwayReason, Head, json, sbe};
 use super::Core;
 use crate::sessions::number;
 
-/// How far waves are apart at the least, and how many there are at most.
+/// The least time between two waves, and the most waves there are.
 const WAVE: Duration = Duration::from_millis(100);
 const MOST_WAVES: u32 = 1000;
 /// How long sessions are given, after the close frame, to close as well.
@@ -35,7 +35,7 @@ pub(super) struct Drain {
     /// Waves that were sent their `GoAway`, and that were closed.
     sent_away: u32,
     closed: u32,
-    /// When the last close frames had been sent long enough ago.
+    /// When the time that clients have to answer the last close frames is over.
     over: Option<Monotonic>,
 }
 
@@ -78,7 +78,7 @@ impl Drain {
         goes.map_or(closes, |goes| goes.min(closes))
     }
 
-    /// Whether there is nothing more to wait for.
+    /// Returns whether there is nothing more to wait for.
     pub(super) fn is_over(&self, is_empty: bool, now: Monotonic) -> bool {
         self.over.is_some_and(|over| is_empty || over <= now)
     }
@@ -132,8 +132,8 @@ impl Core {
         session.is_some_and(|session| session.token == token && !session.is_ending())
     }
 
-    /// Sends a wave its `GoAway`. Each session is given a time of its own to go within, so that also
-    /// clients that all wait as long as they may do not come back together.
+    /// Sends a wave its `GoAway`. Each session gets a deadline of its own, so that even clients that
+    /// all wait as long as they may do not reconnect together.
     fn send_away(&mut self, wave: &[(usize, u32)], reason: GoAwayReason, delay: Duration) {
         let millis = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
         for (at, session) in wave.iter().copied().enumerate() {

@@ -8,13 +8,13 @@ use super::Core;
 use crate::inbound::{Inbound, InboundEvent};
 use crate::session::Session;
 
-/// What a read that completes no frame costs of a frame, in thousandths: a client that drips bytes
-/// costs a system call each, so a hundred a second are enough.
+/// What a read that completes no frame costs, in thousandths of a frame: a client that drips bytes
+/// costs a system call for each read, so a hundred a second are enough.
 const DRIP: u32 = 100;
 
 impl Core {
-    /// Whether anything may be received from a session. When not, [`Core::take_readable`] names it
-    /// once that changes.
+    /// Returns whether anything may be received from a session. When not, [`Core::take_readable`]
+    /// names it once that changes.
     #[must_use]
     pub fn may_receive(&self, index: usize) -> bool {
         let session = self.sessions.get(index);
@@ -34,7 +34,7 @@ impl Core {
         };
         session.heard = true;
         if session.is_events {
-            // It has asked already; what it sends besides has no meaning.
+            // It has asked already; anything else that it sends is ignored.
             self.spend(index, DRIP);
             return;
         }

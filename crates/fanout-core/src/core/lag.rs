@@ -26,14 +26,14 @@ impl Core {
         let (slot, cursor) = (sub.stream as usize, sub.cursor());
         sub.phase = Phase::Parked;
         self.streams.let_go(slot, cursor);
-        // Asked while its socket is full, it would be given what is old when there is room.
+        // If it asked while its socket is full, what it got would be out of date once there is room.
         self.ask_later(index, sub_index);
     }
 
     /// Empties rings that nobody needs, and parks those who lag too far behind in the others.
     ///
     /// A subscription whose socket has room is seldom far behind: each pass visits it. So what rings
-    /// hold besides is for sessions whose sockets are full, and each of these pays for a constant.
+    /// hold besides is for sessions whose sockets are full, and each of these is allowed a constant.
     pub(super) fn trim(&mut self) {
         self.streams.empty_unneeded();
         let budget = self

@@ -205,7 +205,7 @@ impl Core {
             let message = "this session has no number left for the changed stream; end another one";
             return joining.refuse(&to, ErrorCode::TooManyStreams, message);
         }
-        // A grouped stream that takes another step stays one.
+        // A grouped stream that changes its step is counted already.
         if from_key.params.group.is_none()
             && let Some(message) = self.group_too_many(index, &to_key, joining)
         {

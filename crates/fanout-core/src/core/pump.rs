@@ -112,7 +112,7 @@ impl Batch {
         self.plans.len()
     }
 
-    /// Whether it has none.
+    /// Returns whether it has none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.plans.is_empty()

@@ -1,4 +1,4 @@
-//! Why a stream cannot be had, as clients are answered.
+//! The errors that clients get for streams that they cannot have.
 
 use metrics::label;
 use streams::Refused;

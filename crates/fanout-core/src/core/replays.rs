@@ -117,8 +117,8 @@ impl Core {
             .push((subscriber, ReplayOrder::Live(handover)));
     }
 
-    /// The past cannot be read on: the subscription, which is at `position`, is caught up like one
-    /// that lagged, which its client is told.
+    /// The rest of the past cannot be read: the subscription, which is at `position`, is caught up
+    /// like one that lagged, and its client gets a `Lag`.
     fn give_up(&mut self, subscriber: SubscriberId, position: Position) {
         let SubscriberId {
             session: index,
@@ -138,7 +138,7 @@ impl Core {
         self.park(index, sub_index);
     }
 
-    /// The replay ended without a word.
+    /// The replay ended without reporting how.
     fn break_off(&mut self, index: usize, sub_index: usize) {
         let session = self.sessions.get_mut(index);
         let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) else {
@@ -193,7 +193,7 @@ pub(super) fn unsupported(key: &StreamKey) -> Option<String> {
     ))
 }
 
-/// What a client is answered whose stream does not begin in the past.
+/// The answer to a client whose stream cannot begin in the past.
 pub(super) fn refusal(why: NotJoined) -> ControlError {
     match why {
         NotJoined::Busy => ControlError::new(

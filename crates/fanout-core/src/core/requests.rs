@@ -1,4 +1,4 @@
-//! What clients ask, and what they are answered.
+//! Clients' requests, and the answers to them.
 //!
 //! One request costs a shard a few milliseconds at most, whatever the directory holds: it examines
 //! [`EXAMINED`] names, and has as many results as `limits.streams_per_request` allows besides the
@@ -33,7 +33,7 @@ pub(super) struct Joining {
     pub(super) room: usize,
     /// How many more streams that the session has already wildcards may mention.
     mentions: usize,
-    /// How many grouped streams the session has and joins, once that was asked.
+    /// How many grouped streams the session has and joins, once they have been counted.
     grouped: Option<usize>,
 }
 
@@ -185,7 +185,7 @@ impl Core {
             .scan(wildcard, None, &session.grant, &mut budget, |listing| {
                 matches += 1;
                 if self.has_or_joins(index, &stream_key(listing, key), joining) {
-                    // Results of their own, so that a request that is repeated gets on.
+                    // Results of their own, so that a repeated request makes progress.
                     if joining.mentions > 0 {
                         joining.mentions -= 1;
                         named += 1;
@@ -220,12 +220,12 @@ impl Core {
         joining.fail(key.refuse(error));
     }
 
-    /// Whether a session has a stream, or its request joins it.
+    /// Returns whether a session has a stream, or its request joins it.
     pub(super) fn has_or_joins(&self, index: usize, key: &StreamKey, joining: &Joining) -> bool {
         joining.joins.iter().any(|join| join.key == *key) || self.sub_of(index, key).is_some()
     }
 
-    /// How many streams more a session may have, beyond those that a request joins.
+    /// How many more streams a session may have, beyond those that a request joins.
     fn room_for(&self, index: usize, joining: &Joining) -> usize {
         let Some(session) = self.sessions.get(index) else {
             return 0;

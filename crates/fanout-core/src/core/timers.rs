@@ -14,16 +14,16 @@ use crate::wheel::Wheel;
 /// How exact pings and deadlines are.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 /// How late the owner may be: more means that the process was stopped or its machine paused. Nobody
-/// was read from meanwhile, so nobody is held to it.
+/// was read from meanwhile, so nobody is closed for it.
 const MOST_LATE: Duration = Duration::from_millis(500);
 /// How often a session without streams is sent something. Streams publish where they are every few
 /// seconds; so whoever receives nothing from a node for some seconds more, a client or a balancer,
 /// knows that the node hangs or is gone.
 const QUIET: Duration = Duration::from_secs(4);
-/// The longest wait for an expiry: wall clocks are set, and then it comes earlier.
+/// The longest wait for an expiry: a wall clock may be set, so that the expiry comes earlier.
 const EXPIRY_LOOK: Duration = Duration::from_secs(60);
 
-/// When sessions are to be looked after.
+/// When sessions are to be checked.
 ///
 /// It counts the time in which its owner ran. While a process is stopped no socket is read, so a
 /// client's pong may lie there: time that passed meanwhile says nothing about the client.
@@ -35,7 +35,7 @@ pub(super) struct Timers {
     ran: Duration,
 }
 
-/// A session that is to be looked after.
+/// A session that is to be checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Check {
     session: u32,
@@ -43,14 +43,14 @@ pub(super) struct Check {
     what: What,
 }
 
-/// What it is looked after for.
+/// What it is checked for.
 #[derive(Debug, Clone, Copy)]
 enum What {
     /// Whether it lives.
     Life,
     /// Whether it has streams, and was sent anything.
     Quiet,
-    /// Whether what let it in still holds.
+    /// Whether its token has expired.
     Expiry,
 }
 
@@ -121,7 +121,7 @@ fn ticks(span: Duration) -> u32 {
 }
 
 impl Core {
-    /// Schedules what a new session is looked after for.
+    /// Schedules the checks of a new session.
     pub(super) fn schedule_session(&mut self, index: usize, expires: Option<u64>) {
         let Some(session) = self.sessions.get(index) else {
             return;
@@ -153,7 +153,7 @@ impl Core {
         }
     }
 
-    /// Looks after each session whose time has come, once.
+    /// Checks each session whose time has come, once.
     pub(super) fn look_after_due(&mut self) {
         for check in self.timers.due(self.now.monotonic) {
             let Some(session) = self.sessions.find(check.session, check.token) else {
@@ -187,7 +187,7 @@ impl Core {
             return;
         }
         if session.is_events {
-            // Nobody answers a comment; the owner's socket notices when nobody takes it.
+            // A comment gets no answer; the owner's socket notices when it is not acknowledged.
             if session.outgoing.is_none() {
                 self.ping(index);
             }

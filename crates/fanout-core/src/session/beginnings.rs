@@ -54,7 +54,7 @@ impl Beginnings {
     /// answers of so many streams, or some thirty of one.
     pub(crate) const SMALL_AT_ONCE: usize = MOST_ASKED as usize;
 
-    /// Whether there is nothing to keep.
+    /// Returns whether there is nothing to keep.
     pub(crate) fn is_empty(&self) -> bool {
         self.held.is_empty() && self.due.is_empty() && self.asked == 0
     }

@@ -80,12 +80,12 @@ pub(crate) enum Past {
 }
 
 impl Phase {
-    /// Whether its publisher was asked for what it begins with, or for what catches it up.
+    /// Returns whether its publisher was asked for what it begins with, or for what catches it up.
     pub(crate) const fn has_asked(self) -> bool {
         matches!(self, Self::Asked | Self::Fallen)
     }
 
-    /// Whether it is sent what only it is sent, before its stream's runs.
+    /// Returns whether it is sent what only it is sent, before its stream's runs.
     pub(crate) const fn has_beginning(self) -> bool {
         matches!(
             self,
@@ -184,7 +184,7 @@ impl Sub {
         was
     }
 
-    /// Whether what it begins with is to lead on from its position.
+    /// Returns whether what it begins with is to lead on from its position.
     pub(crate) const fn resumes(&self) -> bool {
         self.traits.has(Traits::RESUMES)
     }
@@ -194,7 +194,7 @@ impl Sub {
         self.traits.set(Traits::RESUMES, resumes);
     }
 
-    /// Whether the stream's ring is of use to it.
+    /// Returns whether the stream's ring is of use to it.
     pub(crate) const fn holds_ring(&self) -> bool {
         match self.past() {
             Past::No => matches!(self.phase, Phase::Held | Phase::Starting | Phase::Live),

@@ -103,13 +103,13 @@ impl KeySet {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether one of them is for that algorithm.
+    /// Returns whether one of them is for that algorithm.
     #[must_use]
     pub fn serves(&self, algorithm: Algorithm) -> bool {
         self.0.iter().any(|key| key.is_for(algorithm))
@@ -205,7 +205,7 @@ impl Key {
         }))
     }
 
-    /// Whether the key's kind goes with the algorithm: so that a public key is never taken for a
+    /// Returns whether the key's kind goes with the algorithm: so that a public key is never taken for a
     /// shared secret.
     fn is_for(&self, algorithm: Algorithm) -> bool {
         use Algorithm as A;

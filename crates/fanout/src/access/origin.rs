@@ -33,7 +33,7 @@ impl OriginPattern {
         })
     }
 
-    /// Whether a browser's `Origin` is meant. `null` never is.
+    /// Returns whether a browser's `Origin` is meant. `null` never is.
     #[must_use]
     pub fn matches(&self, origin: &str) -> bool {
         let Some((scheme, host)) = split(origin) else {

@@ -23,7 +23,7 @@ pub(super) struct Caller {
 pub(super) enum Turned {
     /// It is closed.
     Away(HandshakeRefusal),
-    /// It is answered that it is too much, and then closed.
+    /// It gets a 429, and is then closed.
     TooMany(TcpStream),
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Arrival {
 pub(super) enum Standing {
     /// A client, counted where anything is limited.
     Client(Option<Counted>),
-    /// A balancer, which has yet to tell for whom it connects.
+    /// A balancer, which has yet to report for whom it connects.
     Balancer,
     /// A client that is too much.
     TooMany,

@@ -30,7 +30,7 @@ pub(super) async fn refuse(io: &TcpStream, response: &[u8]) {
     let _closed = timeout(WITHIN, refusing).await;
 }
 
-/// Closes behind the last response.
+/// Closes after the last response.
 pub(super) async fn linger(io: &TcpStream) {
     let _closed = timeout(WITHIN, close(io)).await;
 }

@@ -143,7 +143,7 @@ fn lists(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// A handshake that is right; lines with the same name as one of `headers` are left out.
+    /// A valid handshake; lines with the same name as one of `headers` are left out.
     fn request(headers: &[(&str, &str)]) -> Request<()> {
         let right = [
             ("Host", "node:8080"),

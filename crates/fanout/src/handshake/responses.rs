@@ -9,7 +9,7 @@ use metrics::label::HandshakeRefusal;
 use super::Body;
 use super::head::HeadError;
 
-/// A response behind which the connection is closed.
+/// A response after which the connection is closed.
 pub(super) fn last(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     let close = if headers.contains_key(UPGRADE) {
@@ -22,8 +22,8 @@ pub(super) fn last(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// What a connection is answered whose address makes too many, or makes them too fast. It is written
-/// as it stands here, whatever was asked: a flood of them costs a write each.
+/// The response to a connection whose address has too many, or makes them too fast. It is written as
+/// it stands here, whatever was asked: a flood costs one write for each.
 pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 57\r\nretry-after: 1\r\n\
     connection: close\r\n\r\n\

@@ -263,7 +263,7 @@ fn share(settings: &Settings) -> usize {
 }
 
 /// A descriptor that is kept for when there are no others: with it a connection can be accepted and
-/// closed, so that its client does not wait in vain and those behind it come up.
+/// closed, so that its client does not wait in vain and those after it get their turn.
 struct Spare {
     file: Option<File>,
     warned: Option<Monotonic>,

@@ -96,7 +96,7 @@ impl Shell {
         &self.core
     }
 
-    /// Lets a session in whose client sent `read_ahead` after its handshake.
+    /// Opens a session whose client sent `read_ahead` after its handshake.
     pub(super) fn open(
         &mut self,
         io: TcpStream,
@@ -153,7 +153,7 @@ impl Shell {
         more || self.sockets.has_listed()
     }
 
-    /// Applies new settings, and sends what publishers could not take before; some times a second.
+    /// Applies new settings, and sends what publishers could not take before; several times a second.
     pub(super) fn tick(&mut self) {
         let settings = self.common.live.get();
         if !Arc::ptr_eq(&settings, &self.settings) {
@@ -473,7 +473,7 @@ fn not_sent(error: &io::Error) -> Sent {
     }
 }
 
-/// Whether the client has gone, which is no failure of the socket.
+/// Returns whether the client has gone, which is no failure of the socket.
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof};
     matches!(

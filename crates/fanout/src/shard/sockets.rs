@@ -37,10 +37,10 @@ pub(super) struct Socket {
     pub(super) guest: Box<Guest>,
 }
 
-/// What is asked of a connection seldom: when it comes, and when it ends.
+/// What is rarely needed of a connection: when it opens and when it ends.
 pub(crate) struct Guest {
     pub(crate) seat: Seat,
-    /// The client's address, as the balancer tells it where there is one.
+    /// The client's address, as the balancer reports it where there is one.
     pub(crate) peer: SocketAddr,
     pub(crate) tls: Option<Box<Tls>>,
     /// Its connection counts for its address as long as it lives.
@@ -129,14 +129,14 @@ impl Sockets {
         }
     }
 
-    /// Whether a socket may have something to read.
+    /// Returns whether a socket may have something to read.
     pub(super) const fn has_listed(&self) -> bool {
         !self.to_read.is_empty()
     }
 }
 
 impl Socket {
-    /// Whether its TLS holds what the socket has not taken.
+    /// Returns whether its TLS holds what the socket has not taken.
     pub(super) fn holds_records(&self) -> bool {
         let tls = self.guest.tls.as_ref().filter(|_| self.is_tls);
         tls.is_some_and(|tls| tls.holds_records())

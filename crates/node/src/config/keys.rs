@@ -439,7 +439,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "limits.handshakes",
         kind: Kind::Integer(16, 65_536),
         default: Value("2048"),
-        meaning: "Connections that are not sessions, at a time: handshakes, and whoever loads the page or asks `/v1`. Beyond, one of them is closed for each that comes: one that waits for its next request, or is silent, first. Fewer where the process may not open so many files.",
+        meaning: "Connections at a time that are not sessions: handshakes, and clients that load the page or use `/v1`. Beyond that, one of them is closed for each newcomer, first those that wait for their next request or are silent. Fewer where the process may not open so many files.",
     },
     // Off: many clients behind one address are as usual as one client with many connections.
     Key {
@@ -465,7 +465,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "limits.http_requests_per_second_per_address",
         kind: Kind::IntegerOrOff(1, 100_000),
         default: Value("100"),
-        meaning: "Requests a second below `/v1` that one address, or one /64 of IPv6, may make in the long run, and five times as many at once after a pause; further requests are rejected with HTTP 429. A full book or one with `group` counts as 2, a list as 1 plus 1 for every 250 of its `limit`. Behind a balancer that does not send the PROXY protocol, all clients share one address.",
+        meaning: "Requests a second under `/v1` that one address, or one /64 of IPv6, may make in the long run, and five times as many at once after a pause; further requests are rejected with HTTP 429. A full book or one with `group` counts as 2, a list as 1 plus 1 for every 250 of its `limit`. Behind a balancer that does not send the PROXY protocol, all clients share one address.",
     },
     // What Binance allows, so that its users can move over. A session numbers its streams in 16 bits,
     // and one of the numbers means none.
@@ -480,7 +480,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "limits.streams_per_request",
         kind: Kind::Integer(1, MOST_STREAMS),
         default: Value("100"),
-        meaning: "Streams that the wildcards and lists of one request may subscribe to, change or end; the last result counts the others, which the same request reaches when it is repeated.",
+        meaning: "Streams that the wildcards and lists of one request may subscribe to, change or end; the last result says how many are left. Repeat the request to reach them.",
     },
     // Each step that a client invents is a book of its own in the publisher.
     Key {
@@ -507,7 +507,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "limits.inbound_messages_per_second",
         kind: Kind::Integer(1, 10_000),
         default: Value("10"),
-        meaning: "Frames of a client a second in the long run, pings and pongs included; one that sends more is closed with 4002. Ten reads that complete no frame count as one.",
+        meaning: "Frames a second from a client in the long run, pings and pongs included; one that sends more is closed with 4002. Ten reads that complete no frame count as one.",
     },
     Key {
         path: "limits.inbound_burst",
@@ -527,7 +527,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "limits.idle_session_timeout",
         kind: Kind::Duration(Duration::from_millis(100), DAY),
         default: Value("1m"),
-        meaning: "How long a session may have no stream and send no request; then it is closed.",
+        meaning: "How long a session may have no stream and send no request before it is closed.",
     },
     // The most that one message can say: a change of a whole side is published as a snapshot.
     Key {
@@ -568,7 +568,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "session.receive_buffer_bytes",
         kind: Kind::Size(4 * KIB, 64 * MIB),
         default: Value("16KiB"),
-        meaning: "`SO_RCVBUF` of a client's socket: what the kernel holds of what a client sends and the node has not read.",
+        meaning: "`SO_RCVBUF` of a client's socket: what the kernel holds of what a client has sent and the node has not read yet.",
     },
     // What waits there cannot be conflated any more. Small enough that it is some milliseconds of
     // any book, large enough that a core that sends a gigabyte a second is not held up by it.
@@ -712,7 +712,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "history.stall_timeout",
         kind: Kind::Duration(SECOND, HOUR),
         default: Value("1m"),
-        meaning: "When a client has not read a page of its replay for so long, the replay ends, and the stream goes on like that of a lagging client once it reads.",
+        meaning: "When a client has not read a page of its replay for this long, the replay ends, and the stream goes on like that of a lagging client once it reads.",
     },
     // A session of a stock exchange at the pace at which it happened.
     Key {
@@ -740,7 +740,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "history.queue_bytes",
         kind: Kind::Size(KIB, GIB),
         default: Value("256KiB"),
-        meaning: "Records that wait in the Kafka client of a replay, one fetch of the same size besides (64 KiB to 1 MiB).",
+        meaning: "Records that wait in the Kafka client of a replay, plus one fetch of the same size (64 KiB to 1 MiB).",
     },
     Key {
         path: "tls.mode",
