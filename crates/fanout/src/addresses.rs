@@ -1,45 +1,21 @@
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::http_rates::HttpRates;
+use crate::address_table::{AddressTable, BURST, Block};
 use crate::settings::Settings;
 use fanout_core::TokenBucket;
-
-/// Addresses that are remembered at a time, some 64 bytes each: 4 MiB. Those with connections are
-/// bounded by the connections; the others are there while their rate is not forgotten.
-pub(crate) const MOST: usize = 65_536;
-/// How many times its rate somebody may come at once after a pause: a browser that opens its pages
-/// again, a desk that starts its programs.
-pub(crate) const BURST: u32 = 5;
-
-/// Milliseconds between two looks for addresses that may be forgotten.
-pub(crate) const LOOK_EVERY: u32 = 1000;
 
 /// How many connections each address has, and how fast it makes them; and how fast all do.
 pub(crate) struct Addresses {
     began: Instant,
     table: Mutex<Table>,
-    http: HttpRates,
 }
 
+#[derive(Default)]
 struct Table {
-    by_block: HashMap<Block, Entry>,
+    each: AddressTable,
     all: Option<TokenBucket>,
-    /// When those that may be forgotten were looked for: a look is at all, so it is not for each that
-    /// comes in vain.
-    looked: Option<u32>,
-}
-
-/// An IPv4 address, or the network of 64 bits that one user of IPv6 is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Block(u64, bool);
-
-struct Entry {
-    open: u32,
-    bucket: TokenBucket,
-    seen: u32,
 }
 
 /// A connection that is counted; no more when dropped.
@@ -63,18 +39,8 @@ impl Addresses {
     pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
-            table: Mutex::new(Table {
-                by_block: HashMap::new(),
-                all: None,
-                looked: None,
-            }),
-            http: HttpRates::default(),
+            table: Mutex::default(),
         }
-    }
-
-    /// How fast each asks over HTTP.
-    pub(crate) const fn http(&self) -> &HttpRates {
-        &self.http
     }
 
     /// Counts a connection that has come, where anything is limited.
@@ -103,20 +69,10 @@ impl Addresses {
             return Ok(None);
         }
         let block = Block::of(address);
-        if table.by_block.len() >= MOST && !table.by_block.contains_key(&block) {
-            table.forget_idle(millis);
-            if table.by_block.len() >= MOST {
-                // So many addresses at once are no users. Who is known is served on.
-                return Err(TooMany::FromAll);
-            }
-        }
         let burst = rate.unwrap_or(1).saturating_mul(BURST);
-        let entry = table.by_block.entry(block).or_insert_with(|| Entry {
-            open: 0,
-            bucket: TokenBucket::full(burst, millis),
-            seen: millis,
-        });
-        entry.seen = millis;
+        let Some(entry) = table.each.entry(block, burst, millis) else {
+            return Err(TooMany::FromAll);
+        };
         if rate.is_some_and(|rate| !entry.bucket.take(rate, burst, millis)) {
             return Err(TooMany::FromAddress);
         }
@@ -136,63 +92,22 @@ impl Addresses {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
-    pub(crate) fn millis(&self, now: Instant) -> u32 {
+    fn millis(&self, now: Instant) -> u32 {
         now.saturating_duration_since(self.began).as_millis() as u32
-    }
-}
-
-impl Table {
-    /// Forgets addresses without connections that were not seen for as long as a bucket takes to
-    /// be full again.
-    fn forget_idle(&mut self, now: u32) {
-        let looked = self.looked.replace(now);
-        if looked.is_some_and(|at| now.wrapping_sub(at) < LOOK_EVERY) {
-            self.looked = looked;
-            return;
-        }
-        let full_after = BURST * 1000;
-        self.by_block
-            .retain(|_, entry| entry.open > 0 || now.wrapping_sub(entry.seen) < full_after);
-    }
-}
-
-impl Block {
-    pub(crate) fn of(address: IpAddr) -> Self {
-        let short = |v4: std::net::Ipv4Addr| Self(u64::from(v4.to_bits()), true);
-        match address {
-            IpAddr::V4(v4) => short(v4),
-            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(|| Self::network(v6), short),
-        }
-    }
-
-    fn network(v6: Ipv6Addr) -> Self {
-        let [a, b, c, d, ..] = v6.segments().map(u64::from);
-        Self(a << 48 | b << 32 | c << 16 | d, false)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut table = self.addresses.table();
-        if let Some(entry) = table.by_block.get_mut(&self.block) {
-            entry.open -= 1;
-        }
-        // Its rate is remembered until there is no room, or nothing to remember.
-        if table.by_block.len() >= MOST / 2 {
-            let now = self.addresses.millis(Instant::now());
-            let is_idle = table.by_block.get(&self.block).is_some_and(|entry| {
-                entry.open == 0 && now.wrapping_sub(entry.seen) >= BURST * 1000
-            });
-            if is_idle {
-                table.by_block.remove(&self.block);
-            }
-        }
+        let now = || self.addresses.millis(Instant::now());
+        self.addresses.table().each.leave(self.block, now);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address_table::MOST;
     use std::time::Duration;
 
     fn v4(last: u8) -> IpAddr {
@@ -268,11 +183,11 @@ mod tests {
         for number in 1..200_000 {
             drop(enter(number, now));
         }
-        assert_eq!(addresses.table().by_block.len(), MOST);
+        assert_eq!(addresses.table().each.len(), MOST);
         assert_eq!(why(enter(300_000, now)), Some(TooMany::FromAll));
         assert_eq!(why(enter(0, now)), Some(TooMany::OfAddress));
         assert!(enter(300_000, now + Duration::from_secs(6)).is_ok());
-        assert!(addresses.table().by_block.len() < 10);
+        assert!(addresses.table().each.len() < 10);
         drop(known);
     }
 }

@@ -181,7 +181,7 @@ async fn serve_http(
         exchange.borrow_mut().asked(monotonic());
         slot.mark(Stage::Busy);
         let allowance = HttpAllowance::new(
-            Arc::clone(shard.addresses()),
+            Arc::clone(shard.http_rates()),
             caller.peer.ip(),
             settings.http_rate_per_address,
         );

@@ -1,28 +1,13 @@
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::addresses::{Addresses, BURST, Block, LOOK_EVERY, MOST};
-use fanout_core::TokenBucket;
+use crate::address_table::{AddressTable, BURST, Block};
 
 /// How fast each address asks over HTTP.
-///
-/// Invariant: at most [`MOST`] addresses are remembered, and one is forgotten only when its bucket is
-/// full again, so forgetting gives nobody extra tokens.
-#[derive(Default)]
-pub(crate) struct HttpRates(Mutex<Table>);
-
-#[derive(Default)]
-struct Table {
-    by_block: HashMap<Block, Asked>,
-    /// When full buckets were looked for.
-    looked: Option<u32>,
-}
-
-struct Asked {
-    bucket: TokenBucket,
-    seen: u32,
+pub(crate) struct HttpRates {
+    began: Instant,
+    table: Mutex<AddressTable>,
 }
 
 /// What an address may ask over HTTP; found among a request's extensions.
@@ -31,7 +16,7 @@ struct Asked {
 /// `limits.http_requests_per_second_per_address` of them a second, and holds five times as many.
 #[derive(Clone)]
 pub struct HttpAllowance {
-    addresses: Arc<Addresses>,
+    rates: Arc<HttpRates>,
     address: IpAddr,
     rate: Option<u32>,
 }
@@ -47,9 +32,9 @@ pub struct TooManyRequests {
 }
 
 impl HttpAllowance {
-    pub(crate) const fn new(addresses: Arc<Addresses>, address: IpAddr, rate: Option<u32>) -> Self {
+    pub(crate) const fn new(rates: Arc<HttpRates>, address: IpAddr, rate: Option<u32>) -> Self {
         Self {
-            addresses,
+            rates,
             address,
             rate,
         }
@@ -64,12 +49,19 @@ impl HttpAllowance {
         let Some(rate) = self.rate else {
             return Ok(());
         };
-        let now = self.addresses.millis(now);
-        self.addresses.http().pay(self.address, tokens, rate, now)
+        let now = self.rates.millis(now);
+        self.rates.pay(self.address, tokens, rate, now)
     }
 }
 
 impl HttpRates {
+    pub(crate) fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            table: Mutex::default(),
+        }
+    }
+
     fn pay(
         &self,
         address: IpAddr,
@@ -86,52 +78,36 @@ impl HttpRates {
         };
         let block = Block::of(address);
         // A panic elsewhere leaves the table whole, since each change is made of single calls.
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.by_block.len() >= MOST && !table.by_block.contains_key(&block) {
-            table.forget_idle(now);
-            if table.by_block.len() >= MOST {
-                // So many addresses at once are no users. Known addresses are still served.
-                return Err(too_many(1));
-            }
-        }
-        let asked = table.by_block.entry(block).or_insert_with(|| Asked {
-            bucket: TokenBucket::full(burst, now),
-            seen: now,
-        });
-        asked.seen = now;
-        if asked.bucket.take_many(tokens, rate, burst, now) {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = table.entry(block, burst, now) else {
+            return Err(too_many(1));
+        };
+        if entry.bucket.take_many(tokens, rate, burst, now) {
             return Ok(());
         }
-        Err(too_many(tokens.saturating_sub(asked.bucket.tokens())))
+        Err(too_many(tokens.saturating_sub(entry.bucket.tokens())))
     }
-}
 
-impl Table {
-    /// Forgets addresses that have not asked for as long as a bucket takes to be full again.
-    fn forget_idle(&mut self, now: u32) {
-        let looked = self.looked.replace(now);
-        if looked.is_some_and(|at| now.wrapping_sub(at) < LOOK_EVERY) {
-            self.looked = looked;
-            return;
-        }
-        self.by_block
-            .retain(|_, asked| now.wrapping_sub(asked.seen) < BURST * 1000);
+    #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
+    fn millis(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.began).as_millis() as u32
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address_table::MOST;
     use std::time::Duration;
 
-    fn allowances(addresses: &Arc<Addresses>, text: &str, rate: u32) -> HttpAllowance {
-        HttpAllowance::new(Arc::clone(addresses), text.parse().unwrap(), Some(rate))
+    fn allowances(rates: &Arc<HttpRates>, text: &str, rate: u32) -> HttpAllowance {
+        HttpAllowance::new(Arc::clone(rates), text.parse().unwrap(), Some(rate))
     }
 
     #[test]
     fn an_address_gets_its_burst_and_its_rate_and_others_are_not_concerned() {
-        let addresses = Arc::new(Addresses::new());
-        let one = allowances(&addresses, "192.0.2.1", 10);
+        let rates = Arc::new(HttpRates::new());
+        let one = allowances(&rates, "192.0.2.1", 10);
         let now = Instant::now();
         let paid = |allowance: &HttpAllowance, at| {
             (0..1_000)
@@ -141,11 +117,11 @@ mod tests {
         assert_eq!(paid(&one, now), 50);
         let too_many = one.pay_at(25, now).unwrap_err();
         assert_eq!((too_many.rate, too_many.retry_after), (10, 3));
-        assert_eq!(paid(&allowances(&addresses, "192.0.2.2", 10), now), 50);
+        assert_eq!(paid(&allowances(&rates, "192.0.2.2", 10), now), 50);
         let later = now + Duration::from_secs(2);
         assert_eq!(paid(&one, later), 20);
         // All of a network of 64 bits is one user.
-        let v6 = |last: u8| allowances(&addresses, &format!("2001:db8::{last}"), 10);
+        let v6 = |last: u8| allowances(&rates, &format!("2001:db8::{last}"), 10);
         assert_eq!(paid(&v6(1), now) + paid(&v6(2), now), 50);
         let free = HttpAllowance {
             rate: None,
@@ -156,8 +132,8 @@ mod tests {
 
     #[test]
     fn what_is_dearer_than_a_bucket_is_answered_when_it_is_full() {
-        let addresses = Arc::new(Addresses::new());
-        let one = allowances(&addresses, "192.0.2.1", 1);
+        let rates = Arc::new(HttpRates::new());
+        let one = allowances(&rates, "192.0.2.1", 1);
         let now = Instant::now();
         assert!(one.pay_at(100, now).is_ok());
         assert!(one.pay_at(100, now + Duration::from_secs(4)).is_err());
@@ -166,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_and_gives_nothing_away() {
-        let rates = HttpRates::default();
+        let rates = HttpRates::new();
         let pay = |number: u32, now| {
             rates
                 .pay(IpAddr::from(number.to_be_bytes()), 5, 1, now)
@@ -175,7 +151,7 @@ mod tests {
         for number in 0..200_000 {
             let _paid = pay(number, 0);
         }
-        let len = || rates.0.lock().unwrap().by_block.len();
+        let len = || rates.table.lock().unwrap().len();
         assert_eq!(len(), MOST);
         assert!(!pay(300_000, 0) && !pay(0, 0));
         assert!(pay(300_000, 6_000));

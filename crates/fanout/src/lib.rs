@@ -28,6 +28,7 @@ mod publisher_port;
 
 mod seats;
 
+mod address_table;
 mod addresses;
 mod connection;
 mod handshake;

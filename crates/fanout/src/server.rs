@@ -11,6 +11,7 @@ use wire::GoAwayReason;
 
 use crate::addresses::Addresses;
 use crate::handshake::Pages;
+use crate::http_rates::HttpRates;
 use crate::link::Links;
 use crate::seats::Seats;
 use crate::settings::{Live, Settings};
@@ -90,6 +91,7 @@ impl Fanout {
             directory,
             seats: Arc::clone(&seats),
             addresses: Arc::new(Addresses::new()),
+            http_rates: Arc::new(HttpRates::new()),
             pages,
             balance,
         });

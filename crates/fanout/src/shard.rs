@@ -26,6 +26,7 @@ use wire::{Encoding, GoAwayReason};
 use crate::addresses::Addresses;
 use crate::clock;
 use crate::handshake::Pages;
+use crate::http_rates::HttpRates;
 use crate::link::ShardLinks;
 use crate::seats::Seats;
 use crate::settings::{Live, Settings};
@@ -71,6 +72,7 @@ pub(crate) struct Common {
     pub(crate) directory: Arc<Directory>,
     pub(crate) seats: Arc<Seats>,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) http_rates: Arc<HttpRates>,
     pub(crate) pages: Pages,
     pub(crate) balance: Balance,
 }
@@ -213,6 +215,10 @@ impl Shard {
 
     pub(crate) fn seats(&self) -> &Arc<Seats> {
         &self.common.seats
+    }
+
+    pub(crate) fn http_rates(&self) -> &Arc<HttpRates> {
+        &self.common.http_rates
     }
 
     pub(crate) fn addresses(&self) -> &Arc<Addresses> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use market::Monotonic;
 use slab::Slab;
 
-use crate::addresses::Block;
+use crate::address_table::Block;
 
 /// Bytes of response bodies that the connections of one [`Slots`] may hold unsent, a body that
 /// several of them share counted once: eight of the deepest books there are.
