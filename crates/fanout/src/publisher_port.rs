@@ -266,8 +266,11 @@ mod tests {
     use std::sync::mpsc::{SyncSender, sync_channel};
 
     use fanout_core::{Command, StreamSlot};
-    use market::{Channel, Event, Exponents, InstrumentName, Level, Seq, SnapshotOrigin};
-    use streams::{At, PartitionIdentity, Settings, StreamKey};
+    use market::{
+        At, Channel, Event, Exponents, InstrumentName, Level, PartitionIdentity, PartitionIndex,
+        Seq, SnapshotOrigin,
+    };
+    use streams::{Settings, StreamKey};
     use tokio::sync::oneshot;
     use wire::{Encoding, PriceStep, ViewParams};
 
@@ -305,7 +308,7 @@ mod tests {
             partition: 0,
             turns: 0,
         };
-        publisher.open(0, identity, Seq(0));
+        publisher.open(PartitionIndex(0), identity, Seq(0));
         let bids: Vec<_> = (1..=levels).map(|price| Level::new(price, 1)).collect();
         let whole = Event::Snapshot {
             seq: None,
@@ -315,7 +318,7 @@ mod tests {
             asks: &[],
         };
         let at = At {
-            partition: 0,
+            partition: PartitionIndex(0),
             seq: Seq(0),
             log_time: NOW.wall,
         };

@@ -7,7 +7,9 @@ use std::time::Duration;
 use fanout_core::{
     Ask, Batch, Command, Core, Delivery, Directory, Grant, Listing, Opening, Port, Sent,
 };
-use market::{Channel, Exponents, InstrumentName, Monotonic, Nanos, Now, Position, Seq};
+use market::{
+    Channel, Exponents, InstrumentName, Monotonic, Nanos, Now, PartitionIndex, Position, Seq,
+};
 use metrics::ShardMetrics;
 use proptest::prelude::*;
 use streams::{Publisher, ResumeFailure, Settings, Start, StreamKey};
@@ -283,7 +285,11 @@ impl Node {
             listings.push(directory.list(&name, exponents));
         }
         for (partition, (turns, start)) in (0..).zip(starts) {
-            publisher.open(partition, identity(partition, *turns), Seq(*start));
+            publisher.open(
+                PartitionIndex(partition),
+                identity(partition, *turns),
+                Seq(*start),
+            );
         }
         let shards = (0..2).map(|index| Shard::new(index, &directory, present(now)));
         let shards: Vec<_> = shards.collect();
@@ -377,7 +383,8 @@ impl Node {
                     }
                 }
                 let identity = identity(*partition, *turns);
-                self.publisher.reopen(*partition, identity, Seq(0), now);
+                self.publisher
+                    .reopen(PartitionIndex(*partition), identity, Seq(0), now);
             }
         }
     }
@@ -390,7 +397,8 @@ impl Node {
             }
         }
         let now = self.present();
-        self.publisher.lost(partition, Seq(next), now);
+        self.publisher
+            .lost(PartitionIndex(partition), Seq(next), now);
     }
 
     /// Lets somebody in; its index.
@@ -1041,7 +1049,7 @@ impl Node {
     }
 
     fn about(&self, key: StreamKey) -> market::State {
-        let handle = streams::Handle(u32::try_from(instrument_of(&key)).unwrap());
+        let handle = market::Handle(u32::try_from(instrument_of(&key)).unwrap());
         self.publisher.about(handle).unwrap().state
     }
 

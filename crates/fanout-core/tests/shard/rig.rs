@@ -8,10 +8,11 @@ use fanout_core::{
     Ask, Batch, Command, Core, Delivery, Directory, Ended, Grant, Opening, Port, Sent, Settings,
 };
 use market::{
-    Channel, Event, Exponents, InstrumentName, Level, Monotonic, Nanos, Now, Seq, SnapshotOrigin,
+    At, Channel, Event, Exponents, Handle, InstrumentName, Level, Monotonic, Nanos, Now,
+    PartitionIdentity, PartitionIndex, Seq, SnapshotOrigin,
 };
 use metrics::ShardMetrics;
-use streams::{At, Handle, PartitionIdentity, Publisher};
+use streams::Publisher;
 use wire::control::Answer;
 use wire::{Encoding, GoAwayReason};
 
@@ -117,7 +118,7 @@ impl Rig {
             partition: 0,
             turns: 0,
         };
-        publisher.open(0, identity, Seq(0));
+        publisher.open(PartitionIndex(0), identity, Seq(0));
         let mut port = Port::new(1);
         port.open();
         let mut rig = Self {
@@ -185,7 +186,7 @@ impl Rig {
 
     fn event(&mut self, instrument: usize, event: &Event<'_>) {
         let at = At {
-            partition: 0,
+            partition: PartitionIndex(0),
             seq: Seq(self.next_offset),
             log_time: self.now.wall,
         };
