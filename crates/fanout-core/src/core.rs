@@ -1,20 +1,20 @@
 //! The core of one shard: who is sent what, and when.
 
-mod beginnings;
+mod backlogs;
 mod closing;
 mod deliveries;
 mod drain;
 mod events;
-mod followed;
 mod input;
 mod lag;
 mod own_streams;
 mod pump;
-mod refusals;
+mod rejections;
 mod replays;
 mod requests;
 mod subscriptions;
 mod timers;
+mod traced;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,16 +27,16 @@ use wire::{Encoding, GoAwayReason};
 use crate::Directory;
 use crate::events::{EventStart, EventState};
 use crate::grant::Grant;
-use crate::held_streams::HeldStreams;
-use crate::message::{Ask, Command, ReplayOrder, StreamSlot, SubscriberId};
+use crate::message::{Ask, Command, ReplayCommand, StreamSlot, SubscriptionId};
 use crate::rate::TokenBucket;
 use crate::session::{ClosedBy, Session};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::subscribed_streams::SubscribedStreams;
 use crate::trace::{Marks, Passage};
 use drain::Drain;
-use followed::Followed;
 use timers::Timers;
+use traced::TracedRecord;
 
 pub use pump::{Batch, Sent};
 
@@ -60,13 +60,13 @@ pub struct Core {
     /// As of the last input.
     now: Now,
     sessions: Sessions,
-    streams: HeldStreams,
+    streams: SubscribedStreams,
     timers: Timers,
     drain: Option<Drain>,
     /// Whether rings are marked, to be cut where they were when the pass that began then has ended.
     marked: bool,
     /// Traced records that came since the last pass ended.
-    followed: Vec<Followed>,
+    traced: Vec<TracedRecord>,
     out: Outputs,
 }
 
@@ -76,9 +76,9 @@ pub struct Outputs {
     /// To send to publishers, by their numbers, in order.
     pub commands: Vec<(usize, Command)>,
     /// To send to replays. One that has ended is an input: [`Core::replay_ended`].
-    pub orders: Vec<(SubscriberId, ReplayOrder)>,
+    pub replay_commands: Vec<(SubscriptionId, ReplayCommand)>,
     /// Replays that nobody waits for any more.
-    pub left_replays: Vec<SubscriberId>,
+    pub left_replays: Vec<SubscriptionId>,
     /// Sessions to which nothing will be sent any more: the sending half of their connections ends.
     pub finished: Vec<usize>,
     /// Sessions that have ended: their connections are closed. Their places may be taken again.
@@ -137,11 +137,11 @@ impl Core {
             metrics,
             now,
             sessions: Sessions::default(),
-            streams: HeldStreams::default(),
+            streams: SubscribedStreams::default(),
             timers: Timers::new(now.monotonic),
             drain: None,
             marked: false,
-            followed: Vec::new(),
+            traced: Vec::new(),
             out: Outputs::default(),
         }
     }
@@ -171,9 +171,9 @@ impl Core {
 
     /// Bytes that a session holds of what its subscriptions begin with, or are caught up with.
     #[must_use]
-    pub fn beginning_bytes(&self, session: usize) -> usize {
+    pub fn backlog_bytes(&self, session: usize) -> usize {
         let session = self.sessions.get(session);
-        session.map_or(0, Session::beginning_bytes)
+        session.map_or(0, Session::backlog_bytes)
     }
 
     /// What the owner is to do.
@@ -227,7 +227,7 @@ impl Core {
     /// Does what time alone asks for; to be called when [`Core::next_due`] says so.
     pub fn advance(&mut self, now: Now) {
         self.now = now;
-        self.look_after_due();
+        self.run_due_checks();
         self.advance_drain();
         self.metrics
             .sessions_blocked
@@ -291,24 +291,24 @@ impl Core {
     }
 
     /// What distinguishes a subscription from all others.
-    fn subscriber(&self, index: usize, sub_index: usize) -> Option<SubscriberId> {
-        let token = self.sessions.get(index)?.token_of(sub_index)?;
-        Some(SubscriberId {
+    fn subscription_id(&self, index: usize, subscription_index: usize) -> Option<SubscriptionId> {
+        let token = self.sessions.get(index)?.token_of(subscription_index)?;
+        Some(SubscriptionId {
             session: index,
-            sub: sub_index,
+            subscription: subscription_index,
             token,
         })
     }
 
     /// Returns whether a subscription is the one that is in its place.
-    fn is_current(&self, subscriber: SubscriberId) -> bool {
-        self.subscriber(subscriber.session, subscriber.sub) == Some(subscriber)
+    fn is_current(&self, id: SubscriptionId) -> bool {
+        self.subscription_id(id.session, id.subscription) == Some(id)
     }
 
     /// A session's subscription to a stream.
-    fn sub_of(&self, index: usize, key: &StreamKey) -> Option<usize> {
+    fn subscription_of(&self, index: usize, key: &StreamKey) -> Option<usize> {
         let session = self.sessions.get(index)?;
         let slot = self.streams.slot_of(*key, session.encoding)?;
-        session.sub_to(slot)
+        session.subscription_to(slot)
     }
 }

@@ -36,7 +36,7 @@ mod session;
 mod sessions;
 
 mod growth;
-mod held_streams;
+mod subscribed_streams;
 mod wheel;
 
 mod core;
@@ -48,8 +48,8 @@ pub use grant::{Grant, NotEntitled, Rights, RightsError};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use lists::Lists;
 pub use message::{
-    Ask, Command, Delivery, Handover, NoReplay, NotJoined, ReplayOrder, ReplayPage, RunFor,
-    StreamSlot, SubscriberId, Then,
+    Ask, Command, Delivery, Handover, JoinError, NextPage, ReplayCommand, ReplayError, ReplayPage,
+    RunRoute, StreamSlot, SubscriptionId,
 };
 pub use port::Port;
 pub use rate::TokenBucket;

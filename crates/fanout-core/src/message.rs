@@ -22,11 +22,11 @@ pub struct StreamSlot {
 
 /// A subscription: a session's position in a stream; `token` distinguishes it from earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SubscriberId {
+pub struct SubscriptionId {
     /// Its session's place in the shard.
     pub session: usize,
     /// Its place in the session.
-    pub sub: usize,
+    pub subscription: usize,
     /// Which of those that have had the place.
     pub token: u64,
 }
@@ -50,41 +50,41 @@ pub enum Ask {
     /// To let a subscription in.
     Join {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// What its client has.
         resume: Option<Position>,
         /// It comes from another view of the same book, and must not start before that.
         moves: bool,
-        /// It asks for what it begins with by [`Ask::Begin`], when it has room.
+        /// It asks for what it begins with by [`Ask::Start`], when it has room.
         later: bool,
     },
     /// To let a subscription in that starts in the past.
     Replay {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// Where it starts.
         start: Start,
         /// How fast it is sent.
         pace: Option<Pace>,
     },
     /// For what a subscription begins with, or the next page of it.
-    Begin {
+    Start {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// What its client has.
         from: Option<Position>,
     },
     /// For where a replay meets the live stream, which its subscription is to hold from there on.
     Handover {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// The epoch that it has; none when the live stream has to begin with its state.
         epoch: Option<Epoch>,
     },
     /// For what catches up a lagging subscription.
     CatchUp {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// What its client has.
         from: Position,
     },
@@ -100,28 +100,28 @@ pub enum Delivery {
         /// All runs of the batch.
         runs: Arc<Runs>,
         /// Those that the shard has subscriptions of.
-        places: Vec<RunFor>,
+        places: Vec<RunRoute>,
         /// Traced records.
         marks: Option<Arc<Marks>>,
     },
     /// A subscription may begin, after all runs delivered so far.
     Joined {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// How, or why not.
-        outcome: Result<Joined, NotJoined>,
+        outcome: Result<Joined, JoinError>,
     },
     /// What a subscription begins with, after all runs delivered so far.
-    Begun {
+    Started {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// What it is sent; none where the stream is no longer made.
-        begun: Option<CaughtUp>,
+        started: Option<CaughtUp>,
     },
     /// The next page of the past.
     Replayed {
         /// For which subscription.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// The page.
         page: ReplayPage,
     },
@@ -129,14 +129,14 @@ pub enum Delivery {
     /// far.
     HandedOver {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// From where on; none where the stream is no longer made.
         handover: Option<Handover>,
     },
     /// A lagging subscription may go on, after all runs delivered so far.
     CaughtUp {
         /// Which.
-        subscriber: SubscriberId,
+        id: SubscriptionId,
         /// What it is sent; none where the stream is no longer made.
         caught_up: Option<CaughtUp>,
     },
@@ -144,7 +144,7 @@ pub enum Delivery {
 
 /// One of a batch's runs, and the stream that it is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunFor {
+pub struct RunRoute {
     /// The stream's place in the shard.
     pub slot: usize,
     /// Which of those that have had the place.
@@ -155,7 +155,7 @@ pub struct RunFor {
 
 /// Why a subscription may not begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotJoined {
+pub enum JoinError {
     /// The publisher has not caught up with what was in the log when it started: what it would send
     /// is of the past, and a client that resumes would be led back there.
     NotReady,
@@ -166,12 +166,12 @@ pub enum NotJoined {
     /// This node does not replay.
     NoHistory,
     /// The past cannot be sent.
-    NoReplay(NoReplay),
+    Replay(ReplayError),
 }
 
 /// Why a replay does not begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoReplay {
+pub enum ReplayError {
     /// What the start needs is no longer in the log.
     TooEarly(Option<Earliest>),
     /// The log cannot be read at the moment.
@@ -180,7 +180,7 @@ pub enum NoReplay {
 
 /// What a session orders from its replay.
 #[derive(Debug, Clone)]
-pub enum ReplayOrder {
+pub enum ReplayCommand {
     /// The last page has gone out: it can be sent another.
     Page,
     /// The session holds the live stream from there on.
@@ -198,14 +198,14 @@ pub struct Handover {
 
 /// What comes after a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub enum NextPage {
     /// Another page.
     More,
-    /// The replay is where the log ends: the session is to hold the live stream. `anew` when the
+    /// The replay is where the log ends: the session is to hold the live stream. `restarts` when the
     /// replay cannot lead there.
     Live {
         /// Whether the live stream has to begin with its state.
-        anew: bool,
+        restarts: bool,
     },
     /// The live stream.
     Done,
@@ -221,19 +221,19 @@ pub struct ReplayPage {
     /// Where its receiver then is.
     pub position: Position,
     /// What comes next.
-    pub then: Then,
+    pub next: NextPage,
 }
 
 impl Ask {
     /// The subscription that is asked for, where it is one.
     #[must_use]
-    pub const fn subscriber(&self) -> Option<SubscriberId> {
+    pub const fn subscription_id(&self) -> Option<SubscriptionId> {
         match self {
-            Self::Join { subscriber, .. }
-            | Self::Replay { subscriber, .. }
-            | Self::Begin { subscriber, .. }
-            | Self::Handover { subscriber, .. }
-            | Self::CatchUp { subscriber, .. } => Some(*subscriber),
+            Self::Join { id, .. }
+            | Self::Replay { id, .. }
+            | Self::Start { id, .. }
+            | Self::Handover { id, .. }
+            | Self::CatchUp { id, .. } => Some(*id),
             Self::Leave => None,
         }
     }

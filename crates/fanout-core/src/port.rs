@@ -5,7 +5,7 @@ use market::{Epoch, Monotonic, Now, Position, Seq};
 use streams::{CaughtUp, Joined, Origin, Publisher, Refused, Room, Start, StreamKey, WatchId};
 use wire::Encoding;
 
-use crate::message::{Ask, Command, Delivery, Handover, NotJoined, RunFor, StreamSlot};
+use crate::message::{Ask, Command, Delivery, Handover, JoinError, RunRoute, StreamSlot};
 use crate::trace::Marks;
 
 /// A publisher's side of its conversation with the shards: which of them each stream's runs go to,
@@ -17,7 +17,7 @@ pub struct Port {
     /// Where each watch's runs go, by its number.
     places: Vec<Vec<StreamSlot>>,
     /// The runs of the batch at hand, by shard.
-    batches: Vec<Vec<RunFor>>,
+    batches: Vec<Vec<RunRoute>>,
     runs: u64,
     /// Whether subscriptions are let in.
     open: bool,
@@ -77,7 +77,7 @@ impl Port {
                 if batch.is_empty() {
                     batch.reserve(runs.len());
                 }
-                batch.push(RunFor {
+                batch.push(RunRoute {
                     slot: place.slot,
                     generation: place.generation,
                     run: number,
@@ -113,7 +113,7 @@ impl Port {
         let (stream, of) = (*stream, (*key, *encoding));
         let delivery = match *ask {
             Ask::Join {
-                subscriber,
+                id,
                 resume,
                 moves,
                 later,
@@ -127,32 +127,29 @@ impl Port {
                 let outcome = if self.open {
                     self.join(stream, of, entry, publisher, now, deliver)
                 } else {
-                    Err(NotJoined::NotReady)
+                    Err(JoinError::NotReady)
                 };
-                Delivery::Joined {
-                    subscriber,
-                    outcome,
-                }
+                Delivery::Joined { id, outcome }
             }
-            Ask::Begin { subscriber, from } => Delivery::Begun {
-                subscriber,
-                begun: self.begin(stream, of, from, publisher, now, deliver),
+            Ask::Start { id, from } => Delivery::Started {
+                id,
+                started: self.begin(stream, of, from, publisher, now, deliver),
             },
-            Ask::Handover { subscriber, epoch } => Delivery::HandedOver {
-                subscriber,
+            Ask::Handover { id, epoch } => Delivery::HandedOver {
+                id,
                 handover: self.hand_on(stream, of, epoch, publisher, now),
             },
-            Ask::CatchUp { subscriber, from } => {
+            Ask::CatchUp { id, from } => {
                 // One that was being sent the past may be the first to hold the stream.
                 let watch = self.hold(stream, of, publisher, now);
                 Delivery::CaughtUp {
-                    subscriber,
+                    id,
                     caught_up: watch.and_then(|watch| publisher.catch_up(watch, from, now)),
                 }
             }
-            Ask::Replay { subscriber, .. } => Delivery::Joined {
-                subscriber,
-                outcome: Err(NotJoined::NoHistory),
+            Ask::Replay { id, .. } => Delivery::Joined {
+                id,
+                outcome: Err(JoinError::NoHistory),
             },
             Ask::Leave => return self.leave(stream, of, publisher),
         };
@@ -160,12 +157,12 @@ impl Port {
     }
 
     /// Where a stream comes from, for whoever reads its past.
-    pub fn origin(&self, key: &StreamKey, publisher: &Publisher) -> Result<Origin, NotJoined> {
+    pub fn origin(&self, key: &StreamKey, publisher: &Publisher) -> Result<Origin, JoinError> {
         if !self.open {
-            return Err(NotJoined::NotReady);
+            return Err(JoinError::NotReady);
         }
-        let origin = publisher.origin(key).map_err(NotJoined::Refused)?;
-        origin.ok_or(NotJoined::NotReady)
+        let origin = publisher.origin(key).map_err(JoinError::Refused)?;
+        origin.ok_or(JoinError::NotReady)
     }
 
     fn join(
@@ -176,19 +173,19 @@ impl Port {
         publisher: &mut Publisher,
         now: Now,
         deliver: &mut impl FnMut(usize, Delivery),
-    ) -> Result<Joined, NotJoined> {
+    ) -> Result<Joined, JoinError> {
         let watch = self
             .watch(of, publisher, now.monotonic)
-            .map_err(NotJoined::Refused)?;
+            .map_err(JoinError::Refused)?;
         let joined = self.enter(watch, entry, publisher, now, deliver);
-        let joined = joined.ok_or(NotJoined::Refused(Refused::UnknownInstrument));
+        let joined = joined.ok_or(JoinError::Refused(Refused::UnknownInstrument));
         let joined = joined.and_then(|joined| {
             // Other nodes may have found a topic that this one has not found yet: the client must not
             // lose its position for that. One that has no position loses nothing.
             let has = entry.resume.is_some_and(|from| from.epoch != Epoch::NONE);
             let is_unknown = has && joined.position.epoch == Epoch::NONE;
             if is_unknown {
-                Err(NotJoined::NotReady)
+                Err(JoinError::NotReady)
             } else {
                 Ok(joined)
             }

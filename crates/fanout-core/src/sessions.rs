@@ -78,19 +78,19 @@ impl Sessions {
     }
 
     /// Has a session with room send what a subscription has, if it exists and `is_ready` says so.
-    pub(crate) fn mark_sub(
+    pub(crate) fn mark_subscription(
         &mut self,
-        (number, sub): (u32, u16),
-        is_ready: impl FnOnce(&crate::session::Sub) -> bool,
+        (number, subscription): (u32, u16),
+        is_ready: impl FnOnce(&crate::session::Subscription) -> bool,
     ) {
         let Some(session) = self.slab.get_mut(number as usize) else {
             return;
         };
-        let sub = usize::from(sub);
-        if !session.sub(sub).is_some_and(is_ready) {
+        let subscription = usize::from(subscription);
+        if !session.subscription(subscription).is_some_and(is_ready) {
             return;
         }
-        session.mark_ready(sub);
+        session.mark_ready(subscription);
         if !session.queued && !session.blocked {
             session.queued = true;
             self.to_send.push_back(number);

@@ -8,7 +8,7 @@ use streams::{Fetched, Refused, Report, StreamKey};
 use tokio::sync::{Semaphore, oneshot};
 use wire::{Encoding, ViewParams};
 
-use fanout_core::{Directory, Listing, NotJoined};
+use fanout_core::{Directory, JoinError, Listing};
 
 use crate::link::PublisherLink;
 
@@ -34,7 +34,7 @@ pub(crate) enum Question {
 #[derive(Debug)]
 pub(crate) struct Fetch {
     pub(crate) question: Question,
-    pub(crate) reply: oneshot::Sender<Result<Found, NotJoined>>,
+    pub(crate) reply: oneshot::Sender<Result<Found, JoinError>>,
 }
 
 /// What a publisher answers.
@@ -72,11 +72,11 @@ pub enum FetchError {
     Refused(Refused),
 }
 
-impl From<NotJoined> for FetchError {
-    fn from(why: NotJoined) -> Self {
+impl From<JoinError> for FetchError {
+    fn from(why: JoinError) -> Self {
         match why {
-            NotJoined::NotReady => Self::NotReady,
-            NotJoined::Refused(refused) => Self::Refused(refused),
+            JoinError::NotReady => Self::NotReady,
+            JoinError::Refused(refused) => Self::Refused(refused),
             // Those are of replays, and nobody fetches one.
             _ => Self::Busy,
         }

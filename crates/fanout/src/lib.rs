@@ -26,7 +26,7 @@ mod history;
 mod link;
 mod publisher_port;
 
-mod seats;
+mod permits;
 
 mod address_table;
 mod addresses;
@@ -45,18 +45,18 @@ pub use access::{
 };
 pub use clock::{monotonic, now, wall_clock};
 pub use fanout_core::{
-    Directory, Events, Grant, Handover, LastEventId, Listing, Lists, Mark, NoReplay, NotEntitled,
-    Page, Passage, ReplayOrder, Rights, RightsError, ScanBudget, Scanned,
-    Settings as SessionSettings, Then, Tracer,
+    Directory, Events, Grant, Handover, LastEventId, Listing, Lists, Mark, NextPage, NotEntitled,
+    Page, Passage, ReplayCommand, ReplayError, Rights, RightsError, ScanBudget, Scanned,
+    Settings as SessionSettings, Tracer,
 };
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};
-pub use history::{Asker, History, Left, ReplayReceiver, Wanted};
+pub use history::{Asker, History, ReplayReceiver, SessionGone, Wanted};
 pub use http_rates::{HttpAllowance, TooManyRequests};
 pub use link::{Links, PublisherLink, link};
 pub use network::{Network, NetworkError};
+pub use permits::Permits;
 pub use publisher_port::PublisherPort;
-pub use seats::Seats;
 pub use server::{Fanout, Spawn, StartError, ThreadBody, spawn_and_log};
 pub use settings::Settings;
 pub use slots::{Evicted, SlotId, Slots, Stage};

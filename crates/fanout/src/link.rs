@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use fanout_core::{Command, Delivery, Directory, ReplayOrder};
+use fanout_core::{Command, Delivery, Directory, ReplayCommand};
 use tokio::sync::mpsc as inbox;
 
 use crate::PublisherPort;
@@ -22,16 +22,16 @@ const FETCHES: usize = crate::fetcher::UNDER_WAY;
 
 /// A command on its way to a publisher.
 #[derive(Debug)]
-pub(crate) struct Posted {
+pub(crate) struct PostedCommand {
     pub(crate) command: Command,
     /// Where one asks for a replay: what that is ordered by, and who asks.
-    pub(crate) replay: Option<(mpsc::Receiver<ReplayOrder>, Asker)>,
+    pub(crate) replay: Option<(mpsc::Receiver<ReplayCommand>, Asker)>,
 }
 
 /// A shard's way to one publisher.
 #[derive(Clone)]
 pub struct PublisherLink {
-    commands: mpsc::SyncSender<Posted>,
+    commands: mpsc::SyncSender<PostedCommand>,
     fetches: mpsc::SyncSender<Fetch>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
@@ -51,9 +51,9 @@ pub(crate) struct ShardLinks {
 /// Commands on their way to one publisher, in order; those that it cannot take yet wait here.
 /// Bounded by the shard's subscribers, each of which has at most one command under way, and its
 /// streams.
-pub(crate) struct CommandLine {
+pub(crate) struct CommandQueue {
     link: PublisherLink,
-    waiting: VecDeque<Posted>,
+    waiting: VecDeque<PostedCommand>,
 }
 
 /// Links so many shards with the publishers; each publisher is given by how it is woken.
@@ -107,7 +107,7 @@ impl PublisherLink {
     }
 }
 
-impl CommandLine {
+impl CommandQueue {
     pub(crate) const fn new(link: PublisherLink) -> Self {
         Self {
             link,
@@ -116,7 +116,7 @@ impl CommandLine {
     }
 
     /// Sends a command behind those that wait.
-    pub(crate) fn send(&mut self, command: Posted) {
+    pub(crate) fn send(&mut self, command: PostedCommand) {
         self.waiting.push_back(command);
         self.retry();
     }

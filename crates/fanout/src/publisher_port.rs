@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use fanout_core::{Ask, Delivery, Mark, Marks, NotJoined, Port, Tracer};
+use fanout_core::{Ask, Delivery, JoinError, Mark, Marks, Port, Tracer};
 use market::{Monotonic, Nanos, Now};
 use streams::Publisher;
 use tokio::sync::mpsc::Sender;
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Sender;
 use crate::clock::wall_clock;
 use crate::fetcher::{Fetch, Found, Question};
 use crate::history::{History, ReplayReceiver, Wanted};
-use crate::link::Posted;
+use crate::link::PostedCommand;
 
 /// Commands that are carried out between two batches; the others wait for the next turn, so that
 /// a storm of subscriptions cannot hold up the market.
@@ -35,7 +35,7 @@ const REPORT_WORK: u64 = 500;
 /// never waits for it.
 pub struct PublisherPort {
     port: Port,
-    commands: Receiver<Posted>,
+    commands: Receiver<PostedCommand>,
     fetches: Receiver<Fetch>,
     /// Wakes this publisher, when a turn ends before all is done.
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -53,7 +53,7 @@ pub struct PublisherPort {
 
 impl PublisherPort {
     pub(crate) fn new(
-        commands: Receiver<Posted>,
+        commands: Receiver<PostedCommand>,
         fetches: Receiver<Fetch>,
         wake: Arc<dyn Fn() + Send + Sync>,
         shards: Vec<Sender<Delivery>>,
@@ -159,15 +159,15 @@ impl PublisherPort {
         }
         let found = match question {
             // What it would say is of the past.
-            _ if !self.port.is_open() => Err(NotJoined::NotReady),
+            _ if !self.port.is_open() => Err(JoinError::NotReady),
             Question::Start(key, encoding) => publisher
                 .fetch(key, encoding, now)
                 .map(Found::Messages)
-                .map_err(NotJoined::Refused),
+                .map_err(JoinError::Refused),
             Question::Trades(instrument, encoding, limit) => publisher
                 .latest_trades(instrument, encoding, limit, now)
                 .map(Found::Messages)
-                .map_err(NotJoined::Refused),
+                .map_err(JoinError::Refused),
             Question::Reports(instruments) => {
                 let reports = instruments.iter().filter_map(|id| publisher.report(*id));
                 Ok(Found::Reports(reports.collect()))
@@ -213,43 +213,32 @@ impl PublisherPort {
         }))
     }
 
-    fn carry_out(&mut self, posted: Posted, publisher: &mut Publisher, now: Now) {
-        let Posted { command, replay } = posted;
+    fn carry_out(&mut self, posted: PostedCommand, publisher: &mut Publisher, now: Now) {
+        let PostedCommand { command, replay } = posted;
         let shards = &self.shards;
         let mut deliver = |shard: usize, delivery| deliver(&shards[shard], delivery);
-        let (Some((orders, asker)), Some(history)) = (replay, &self.history) else {
+        let (Some((commands, asker)), Some(history)) = (replay, &self.history) else {
             return self.port.carry_out(&command, publisher, now, &mut deliver);
         };
-        let Ask::Replay {
-            subscriber,
-            start,
-            pace,
-        } = command.ask
-        else {
+        let Ask::Replay { id, start, pace } = command.ask else {
             return;
         };
         // Somebody else reads the past for the subscription.
         let shard = command.stream.shard;
-        let begun = self
+        let started = self
             .port
             .origin(&command.key, publisher)
             .and_then(|origin| {
-                let receiver = ReplayReceiver::new(shards[shard].clone(), subscriber, orders);
+                let receiver = ReplayReceiver::new(shards[shard].clone(), id, commands);
                 let wanted = Wanted::new(origin, command.encoding, (start, pace), asker, receiver);
                 history.begin(wanted).map_err(|wanted| {
                     wanted.settle();
-                    NotJoined::Busy
+                    JoinError::Busy
                 })
             });
-        if let Err(why) = begun {
+        if let Err(why) = started {
             let outcome = Err(why);
-            deliver(
-                shard,
-                Delivery::Joined {
-                    subscriber,
-                    outcome,
-                },
-            );
+            deliver(shard, Delivery::Joined { id, outcome });
         }
     }
 }
@@ -279,7 +268,7 @@ mod tests {
     struct Rig {
         port: PublisherPort,
         publisher: Publisher,
-        commands: SyncSender<Posted>,
+        commands: SyncSender<PostedCommand>,
         fetches: SyncSender<Fetch>,
         woken: Arc<AtomicUsize>,
     }
@@ -361,7 +350,7 @@ mod tests {
             };
             let replay = None;
             rig.commands
-                .send(Posted {
+                .send(PostedCommand {
                     command: leave,
                     replay,
                 })

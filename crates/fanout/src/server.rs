@@ -13,9 +13,9 @@ use crate::addresses::Addresses;
 use crate::handshake::Pages;
 use crate::http_rates::HttpRates;
 use crate::link::Links;
-use crate::seats::Seats;
+use crate::permits::Permits;
 use crate::settings::{Live, Settings};
-use crate::shard::{self, Balance, Common, Life};
+use crate::shard::{self, Balance, Lifecycle, ShardContext};
 
 /// Connections that may wait in a listener's queue; the system's `somaxconn` bounds it too.
 const BACKLOG: i32 = 4096;
@@ -45,9 +45,9 @@ pub fn spawn_and_log(name: String, body: ThreadBody) -> io::Result<JoinHandle<()
 /// The running shards of a node.
 pub struct Fanout {
     addr: SocketAddr,
-    seats: Arc<Seats>,
+    permits: Arc<Permits>,
     live: Arc<Live>,
-    life: watch::Sender<Life>,
+    life: watch::Sender<Lifecycle>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -82,14 +82,14 @@ impl Fanout {
                 addr: settings.listen,
                 source,
             })?;
-        let (life, watched) = watch::channel(Life::Serving);
-        let seats = Arc::new(Seats::new(settings.sessions));
+        let (life, watched) = watch::channel(Lifecycle::Serving);
+        let permits = Arc::new(Permits::new(settings.sessions));
         let live = Arc::new(Live::new(settings));
         let (balance, handed) = Balance::new(metrics.len());
-        let common = Arc::new(Common {
+        let common = Arc::new(ShardContext {
             live: Arc::clone(&live),
             directory,
-            seats: Arc::clone(&seats),
+            permits: Arc::clone(&permits),
             addresses: Arc::new(Addresses::new()),
             http_rates: Arc::new(HttpRates::new()),
             pages,
@@ -113,7 +113,7 @@ impl Fanout {
         }
         Ok(Self {
             addr,
-            seats,
+            permits,
             live,
             life,
             threads: Mutex::new(threads),
@@ -129,26 +129,26 @@ impl Fanout {
     /// How many sessions there are.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.seats.taken()
+        self.permits.taken()
     }
 
     /// Replaces the limits, times and doors, for sessions that stand as well; how long it takes is a
     /// tick of the shards. Whoever is in stays in.
     pub fn reload(&self, settings: Settings) {
-        self.seats.set_most(settings.sessions);
+        self.permits.set_most(settings.sessions);
         self.live.replace(settings);
     }
 
     /// From now on new sessions are let in, or refused with 503; those that there are stay.
-    pub fn let_in(&self, open: bool) {
-        self.seats.let_in(open);
+    pub fn set_accepting(&self, open: bool) {
+        self.permits.set_accepting(open);
     }
 
     /// Lets no new session in, tells all to go, wave by wave, closes each some time later, and ends the
     /// shards: as the settings say, within `drain_for` and `drain_delay`.
     pub fn stop(&self, reason: GoAwayReason) {
         let settings = self.live.get();
-        self.life.send_replace(Life::Stopping {
+        self.life.send_replace(Lifecycle::Stopping {
             reason,
             delay: settings.drain_delay,
             spread: settings.drain_for,

@@ -91,7 +91,7 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let drained = Arc::new(Notify::new());
     let (fanout, log) = (Arc::new(fanout), Arc::new(log));
     let gate = Arc::clone(&fanout);
-    readiness.govern(Box::new(move |ready| gate.let_in(ready)));
+    readiness.govern(Box::new(move |ready| gate.set_accepting(ready)));
     let reloader = Arc::new(Reloader::new(
         &config,
         reread,

@@ -23,12 +23,12 @@ impl Core {
     }
 
     /// Closes a session whose client broke a rule. What it sends from now on is ignored.
-    pub(super) fn close_deaf(&mut self, index: usize, code: u16, reason: &str) {
+    pub(super) fn close_ignoring_input(&mut self, index: usize, code: u16, reason: &str) {
         self.close(index, code, reason);
         if let Some(session) = self.sessions.get_mut(index)
             && let Some(ending) = &mut session.ending
         {
-            ending.deaf = true;
+            ending.ignores_input = true;
             ending.until = self.timers.tick_after(SHORT_GRACE, self.now.monotonic);
             session.inbound = None;
             self.schedule_cut(index, SHORT_GRACE);
@@ -39,11 +39,11 @@ impl Core {
     pub(super) fn close_for_client(&mut self, index: usize, code: Option<u16>) {
         let code = code.unwrap_or(close::NORMAL);
         self.close_by(ClosedBy::Client, index, code, "");
-        self.closed_as_well(index);
+        self.client_closed(index);
     }
 
     /// The client has closed as well.
-    pub(super) fn closed_as_well(&mut self, index: usize) {
+    pub(super) fn client_closed(&mut self, index: usize) {
         if let Some(session) = self.sessions.get_mut(index)
             && let Some(ending) = &mut session.ending
         {
@@ -76,7 +76,7 @@ impl Core {
             by,
             until,
             answered: false,
-            deaf: false,
+            ignores_input: false,
             discarded: 0,
         }));
         session.request = None;
@@ -104,12 +104,12 @@ impl Core {
         };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         ending.discarded = ending.discarded.saturating_add(bytes);
-        let is_deaf = ending.deaf;
+        let ignores_input = ending.ignores_input;
         if ending.discarded as usize > LINGER_BYTES {
             self.lose(index);
             return false;
         }
-        !is_deaf
+        !ignores_input
     }
 
     /// Forgets a session that has ended.
@@ -151,10 +151,13 @@ impl Core {
         };
         session.forget_ready();
         // From the last one on, so that the list only ever gets shorter.
-        let mut subs: Vec<usize> = session.subs().map(|(sub, _)| sub).collect();
-        subs.reverse();
-        for sub in subs {
-            self.leave(index, sub);
+        let mut subscriptions: Vec<usize> = session
+            .subscriptions()
+            .map(|(subscription, _)| subscription)
+            .collect();
+        subscriptions.reverse();
+        for subscription in subscriptions {
+            self.leave(index, subscription);
         }
     }
 }

@@ -32,7 +32,7 @@ impl Core {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        session.heard = true;
+        session.has_received = true;
         if session.is_events {
             // It has asked already; anything else that it sends is ignored.
             self.spend(index, DRIP);
@@ -89,7 +89,7 @@ impl Core {
         if !may && !session.is_ending() {
             self.metrics.rate_limited.inc();
             let reason = "more messages than allowed";
-            self.close_deaf(index, close::RATE_EXCEEDED, reason);
+            self.close_ignoring_input(index, close::RATE_EXCEEDED, reason);
         }
         may
     }
@@ -113,7 +113,7 @@ impl Core {
                 Ok(None) => break,
                 Err(violation) => {
                     let code = violation.close_code();
-                    self.close_deaf(index, code, &violation.to_string());
+                    self.close_ignoring_input(index, code, &violation.to_string());
                     break;
                 }
             }
@@ -128,7 +128,7 @@ impl Core {
         };
         if session.is_ending() {
             if matches!(event, InboundEvent::Close(_)) {
-                self.closed_as_well(index);
+                self.client_closed(index);
             }
             return;
         }

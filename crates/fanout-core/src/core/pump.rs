@@ -61,7 +61,7 @@ enum Source {
 
 /// Frames of one subscription: those from its cursor on that have this length.
 pub(super) struct Segment {
-    sub: u16,
+    subscription: u16,
     len: usize,
 }
 
@@ -82,8 +82,8 @@ pub enum Sent {
 }
 
 impl Segment {
-    pub(super) const fn sub(&self) -> usize {
-        self.sub as usize
+    pub(super) const fn subscription(&self) -> usize {
+        self.subscription as usize
     }
 }
 
@@ -215,7 +215,7 @@ impl Core {
     pub fn end_pass(&mut self, now: Now) {
         self.now = now;
         self.trim();
-        if !self.followed.is_empty() {
+        if !self.traced.is_empty() {
             self.report_passages();
         }
     }
@@ -281,22 +281,25 @@ impl Core {
             let Some(session) = self.sessions.get_mut(index) else {
                 return;
             };
-            let Some(sub_index) = session.pop_ready() else {
+            let Some(subscription_index) = session.pop_ready() else {
                 break;
             };
-            let Some(sub) = session.sub(sub_index) else {
+            let Some(subscription) = session.subscription(subscription_index) else {
                 continue;
             };
-            let Some(stream) = self.streams.get(sub.stream as usize) else {
+            let Some(stream) = self.streams.get(subscription.stream as usize) else {
                 continue;
             };
             let most = visit - plan.len;
-            let frames = match sub.phase {
-                Phase::Starting | Phase::Leading | Phase::Paging | Phase::Replaying => session
-                    .start_of(sub_index)
+            let frames = match subscription.phase {
+                Phase::Starting
+                | Phase::StartingInPart
+                | Phase::CatchingUpInPart
+                | Phase::Replaying => session
+                    .backlog_of(subscription_index)
                     .and_then(|start| start.run.frames_from(start.cursor, most)),
-                Phase::Live if stream.has_fallen(sub.cursor()) => {
-                    self.fall(index, sub_index);
+                Phase::Live if stream.has_evicted(subscription.cursor()) => {
+                    self.handle_lag(index, subscription_index);
                     let session = self.sessions.get(index);
                     if session.is_none_or(Session::is_ending) {
                         segments.truncate(begin);
@@ -304,14 +307,15 @@ impl Core {
                     }
                     continue;
                 }
-                Phase::Live => stream.frames_from(sub.cursor(), most),
-                Phase::Replayed => {
-                    self.ask_for_page(index, sub_index);
+                Phase::Live => stream.frames_from(subscription.cursor(), most),
+                Phase::ReplayPageSent => {
+                    self.ask_for_page(index, subscription_index);
                     continue;
                 }
                 _ => continue,
             };
-            let (Some(frames), Ok(sub)) = (frames, u16::try_from(sub_index)) else {
+            let (Some(frames), Ok(subscription)) = (frames, u16::try_from(subscription_index))
+            else {
                 continue;
             };
             if plan.len == 0 {
@@ -319,11 +323,11 @@ impl Core {
             }
             let len = frames.bytes().len();
             plan.len += len;
-            segments.push(Segment { sub, len });
+            segments.push(Segment { subscription, len });
         }
         let session = self.sessions.get(index);
-        if session.is_some_and(|session| !session.has_no_beginnings()) {
-            self.ask_for_beginnings(index);
+        if session.is_some_and(|session| !session.has_no_backlog()) {
+            self.request_backlogs(index);
         }
     }
 
@@ -333,14 +337,14 @@ impl Core {
         session: &'a Session,
         segment: &Segment,
     ) -> Option<Frames<'a>> {
-        let index = usize::from(segment.sub);
-        let sub = session.sub(index)?;
-        if sub.phase.has_beginning() {
-            let start = session.start_of(index)?;
+        let index = usize::from(segment.subscription);
+        let subscription = session.subscription(index)?;
+        if subscription.phase.has_backlog() {
+            let start = session.backlog_of(index)?;
             return start.run.frames_from(start.cursor, segment.len);
         }
-        let stream = self.streams.get(sub.stream as usize)?;
-        stream.frames_from(sub.cursor(), segment.len)
+        let stream = self.streams.get(subscription.stream as usize)?;
+        stream.frames_from(subscription.cursor(), segment.len)
     }
 
     /// So many bytes of a plan went.
@@ -373,8 +377,8 @@ impl Core {
         };
         if session.has_ready() || session.outgoing.is_some() {
             self.sessions.mark_to_send(index);
-        } else if !session.has_no_beginnings() {
-            self.ask_for_beginnings(index);
+        } else if !session.has_no_backlog() {
+            self.request_backlogs(index);
         }
     }
 
@@ -412,13 +416,13 @@ impl Core {
         let Some(session) = sessions.get_mut(index) else {
             return;
         };
-        let sub_index = usize::from(segment.sub);
-        let Some(sub) = session.sub(sub_index) else {
+        let subscription_index = usize::from(segment.subscription);
+        let Some(subscription) = session.subscription(subscription_index) else {
             return;
         };
-        let slot = sub.stream as usize;
-        let starts = sub.phase.has_beginning();
-        let mut cursor = sub.cursor();
+        let slot = subscription.stream as usize;
+        let starts = subscription.phase.has_backlog();
+        let mut cursor = subscription.cursor();
         let Some(stream) = streams.get(slot) else {
             return;
         };
@@ -435,7 +439,7 @@ impl Core {
         let mut has_more = false;
         let mut reached_end = false;
         if starts {
-            if let Some(start) = session.start_of_mut(sub_index) {
+            if let Some(start) = session.backlog_of_mut(subscription_index) {
                 let run = std::sync::Arc::clone(&start.run);
                 pass(
                     run.frames_from(start.cursor, segment.len),
@@ -444,24 +448,25 @@ impl Core {
                 has_more = run.frames_from(start.cursor, 0).is_some();
             }
             if !has_more {
-                session.forget_start(sub_index);
-                has_more = session.has_begun(sub_index, !stream.is_at_end(cursor));
+                session.forget_backlog(subscription_index);
+                has_more = session.has_begun(subscription_index, !stream.is_at_end(cursor));
             }
         } else {
             pass(stream.frames_from(cursor, segment.len), &mut cursor);
             has_more = !stream.is_at_end(cursor);
-            if let Some(sub) = session.sub_mut(sub_index) {
-                if let Some(epoch) = stream.epoch_entered(sub.cursor().frame, cursor.frame) {
-                    sub.epoch = epoch;
+            if let Some(subscription) = session.subscription_mut(subscription_index) {
+                if let Some(epoch) = stream.epoch_entered(subscription.cursor().frame, cursor.frame)
+                {
+                    subscription.epoch = epoch;
                 }
-                sub.set_cursor(cursor);
+                subscription.set_cursor(cursor);
             }
             reached_end = !has_more;
         }
         session.messages_out += frames_passed;
         session.outgoing = outgoing;
         if has_more {
-            session.mark_ready(sub_index);
+            session.mark_ready(subscription_index);
         }
         let (channel, encoding) = (
             channel_label(stream.key.channel),
@@ -479,7 +484,7 @@ impl Core {
             return;
         };
         for segment in segments {
-            session.mark_ready(usize::from(segment.sub));
+            session.mark_ready(usize::from(segment.subscription));
         }
         if has_room {
             self.sessions.mark_to_send(index);
@@ -492,22 +497,22 @@ impl Core {
 impl Session {
     /// A subscription has been sent all of what it began with, or was caught up with. Returns whether
     /// it has more to send now; one that is to ask for more does so before others.
-    fn has_begun(&mut self, sub_index: usize, is_behind: bool) -> bool {
-        let Some(sub) = self.sub_mut(sub_index) else {
+    fn has_begun(&mut self, subscription_index: usize, is_behind: bool) -> bool {
+        let Some(subscription) = self.subscription_mut(subscription_index) else {
             return false;
         };
-        sub.phase = match sub.phase {
-            Phase::Leading => Phase::Due,
-            Phase::Paging => Phase::Parked,
-            Phase::Replaying => Phase::Replayed,
+        subscription.phase = match subscription.phase {
+            Phase::StartingInPart => Phase::Due,
+            Phase::CatchingUpInPart => Phase::Lagging,
+            Phase::Replaying => Phase::ReplayPageSent,
             _ => Phase::Live,
         };
-        match sub.phase {
+        match subscription.phase {
             Phase::Live => is_behind,
-            Phase::Replayed => true,
+            Phase::ReplayPageSent => true,
             _ => {
-                if let Ok(sub) = u16::try_from(sub_index) {
-                    self.beginnings_mut().ask_next(sub);
+                if let Ok(subscription) = u16::try_from(subscription_index) {
+                    self.backlogs_mut().ask_next(subscription);
                 }
                 false
             }

@@ -14,7 +14,7 @@ use wire::control::{
 };
 
 use super::Core;
-use super::refusals::{Unmentioned, code_label, more_matches, unknown};
+use super::rejections::{RemainingMatches, code_label, more_matches, unknown};
 use super::subscriptions::{Join, stream_key};
 use crate::directory::{Listing, ScanBudget, Scanned};
 use crate::events::MOST_STREAMS;
@@ -63,7 +63,7 @@ impl Core {
         let mut text = Vec::with_capacity(512);
         answer.write(&mut text);
         if let Some(session) = self.sessions.get_mut(index) {
-            session.idle_looks = 0;
+            session.idle_checks = 0;
             session.say(Opcode::Text, &text);
             self.metrics.answers_out.inc();
             self.sessions.mark_to_send(index);
@@ -201,7 +201,7 @@ impl Core {
                 ControlFlow::Continue(())
             });
         joining.budget = budget;
-        let rest = Unmentioned {
+        let rest = RemainingMatches {
             count: rest,
             searched_all: scanned == Scanned::All,
         };
@@ -222,7 +222,8 @@ impl Core {
 
     /// Returns whether a session has a stream, or its request joins it.
     pub(super) fn has_or_joins(&self, index: usize, key: &StreamKey, joining: &Joining) -> bool {
-        joining.joins.iter().any(|join| join.key == *key) || self.sub_of(index, key).is_some()
+        joining.joins.iter().any(|join| join.key == *key)
+            || self.subscription_of(index, key).is_some()
     }
 
     /// How many more streams a session may have, beyond those that a request joins.
@@ -308,8 +309,13 @@ impl Core {
     ) -> Option<String> {
         key.params.group?;
         let count = || {
-            let subs = self.sessions.get(index).into_iter().flat_map(Session::subs);
-            let streams = subs.filter_map(|(_, sub)| self.streams.get(sub.stream as usize));
+            let subscriptions = self
+                .sessions
+                .get(index)
+                .into_iter()
+                .flat_map(Session::subscriptions);
+            let streams = subscriptions
+                .filter_map(|(_, subscription)| self.streams.get(subscription.stream as usize));
             streams
                 .filter(|stream| stream.key.params.group.is_some())
                 .count()

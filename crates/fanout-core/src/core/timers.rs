@@ -154,7 +154,7 @@ impl Core {
     }
 
     /// Checks each session whose time has come, once.
-    pub(super) fn look_after_due(&mut self) {
+    pub(super) fn run_due_checks(&mut self) {
         for check in self.timers.due(self.now.monotonic) {
             let Some(session) = self.sessions.find(check.session, check.token) else {
                 continue;
@@ -195,8 +195,8 @@ impl Core {
                 .add(self.settings.ping_interval, self.now.monotonic, check);
             return;
         }
-        let heard = std::mem::replace(&mut session.heard, false);
-        if heard {
+        let has_received = std::mem::replace(&mut session.has_received, false);
+        if has_received {
             session.ping = Ping::None;
             self.timers
                 .add(self.settings.ping_interval, self.now.monotonic, check);
@@ -227,13 +227,13 @@ impl Core {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        let is_idle = session.request.is_none() && session.subs().next().is_none();
-        session.idle_looks = if is_idle {
-            session.idle_looks.saturating_add(1)
+        let is_idle = session.request.is_none() && session.subscriptions().next().is_none();
+        session.idle_checks = if is_idle {
+            session.idle_checks.saturating_add(1)
         } else {
             0
         };
-        if is_idle && QUIET * u32::from(session.idle_looks) >= most && !most.is_zero() {
+        if is_idle && QUIET * u32::from(session.idle_checks) >= most && !most.is_zero() {
             self.close(index, close::IDLE, "no stream for too long");
             return;
         }

@@ -2,7 +2,7 @@
 
 use fanout_core::{ClosedBy, Ended, TokenBucket};
 
-use super::sockets::Guest;
+use super::sockets::ClientInfo;
 
 /// Lines a second and shard in the long run, and at once: a fleet that moves 20,000 sessions leaves
 /// a log that can still be read. What is left out is counted in the next line.
@@ -24,16 +24,16 @@ impl EndLog {
     }
 
     /// Logs what a session was. Its token is neither known here nor logged.
-    pub(super) fn log(&mut self, ended: &Ended, guest: &Guest, millis: u32) {
+    pub(super) fn log(&mut self, ended: &Ended, client: &ClientInfo, millis: u32) {
         if !self.bucket.take(LINES, LINES_AT_ONCE, millis) {
             self.left_out += 1;
             return;
         }
         tracing::info!(
-            peer = %guest.peer,
-            subject = guest.seat.grant().subject(),
+            peer = %client.peer,
+            subject = client.permit.grant().subject(),
             encoding = ended.encoding.subprotocol(),
-            tls = guest.tls.is_some(),
+            tls = client.tls.is_some(),
             seconds = ended.lasted.as_secs_f64(),
             messages = ended.messages,
             bytes = ended.bytes,

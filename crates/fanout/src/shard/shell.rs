@@ -5,20 +5,20 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriberId};
+use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriptionId};
 use market::{Monotonic, Now};
 use metrics::ShardMetrics;
 use mio::Registry;
 
-use super::Common;
+use super::ShardContext;
 use super::ended::EndLog;
 use super::poll::Ready;
 use super::rest;
 use super::sender::Sender;
-use super::sockets::{Guest, Socket, Sockets};
+use super::sockets::{ClientInfo, Socket, Sockets};
 use crate::clock;
-use crate::history::{Asker, ReplayLine};
-use crate::link::{CommandLine, Posted, PublisherLink};
+use crate::history::{Asker, ReplayQueue};
+use crate::link::{CommandQueue, PostedCommand, PublisherLink};
 use crate::settings::Settings;
 
 /// Reads of one socket before others have their turn.
@@ -31,10 +31,10 @@ const READ: usize = 4096;
 pub(super) struct Shell {
     core: Core,
     sockets: Sockets,
-    publishers: Vec<CommandLine>,
+    publishers: Vec<CommandQueue>,
     /// Of subscriptions that are sent the past.
-    replays: HashMap<SubscriberId, ReplayLine>,
-    common: Arc<Common>,
+    replays: HashMap<SubscriptionId, ReplayQueue>,
+    common: Arc<ShardContext>,
     /// Those that the core has.
     settings: Arc<Settings>,
     metrics: Arc<ShardMetrics>,
@@ -57,7 +57,7 @@ pub(super) struct Shell {
 impl Shell {
     pub(super) fn new(
         index: usize,
-        common: Arc<Common>,
+        common: Arc<ShardContext>,
         metrics: Arc<ShardMetrics>,
         publishers: Vec<PublisherLink>,
         registry: Registry,
@@ -74,7 +74,7 @@ impl Shell {
         Self {
             core,
             sockets: Sockets::new(registry),
-            publishers: publishers.into_iter().map(CommandLine::new).collect(),
+            publishers: publishers.into_iter().map(CommandQueue::new).collect(),
             replays: HashMap::new(),
             common,
             sender: Sender::new(settings.batched_sends),
@@ -102,11 +102,11 @@ impl Shell {
         io: TcpStream,
         read_ahead: &[u8],
         opening: Opening,
-        guest: Guest,
+        client: ClientInfo,
     ) -> io::Result<()> {
         let now = clock::now();
         let index = self.core.open(opening, now);
-        if let Err(error) = self.sockets.insert(index, io, guest) {
+        if let Err(error) = self.sockets.insert(index, io, client) {
             self.core.lost(index);
             self.core.remove_ended();
             self.carry_out();
@@ -168,8 +168,8 @@ impl Shell {
     }
 
     /// Sends all sessions away.
-    pub(super) fn drain(&mut self, life: super::Life) {
-        if let super::Life::Stopping {
+    pub(super) fn drain(&mut self, life: super::Lifecycle) {
+        if let super::Lifecycle::Stopping {
             reason,
             delay,
             spread,
@@ -184,7 +184,7 @@ impl Shell {
     fn carry_out(&mut self) {
         let Outputs {
             commands,
-            orders,
+            replay_commands,
             left_replays,
             finished,
             ended,
@@ -192,32 +192,32 @@ impl Shell {
         } = self.core.outputs();
         for (publisher, command) in commands.drain(..) {
             let replay = match command.ask {
-                Ask::Replay { subscriber, .. } => {
-                    let (line, orders) = ReplayLine::new();
-                    self.replays.insert(subscriber, line);
-                    let socket = self.sockets.get(subscriber.session);
+                Ask::Replay { id, .. } => {
+                    let (queue, commands) = ReplayQueue::new();
+                    self.replays.insert(id, queue);
+                    let socket = self.sockets.get(id.session);
                     let asker = Asker {
                         // Sessions of other shards may have the same token.
-                        session: Some((self.index as u64) << 48 | subscriber.token >> 16),
-                        address: socket.map(|socket| socket.guest.peer.ip()),
+                        session: Some((self.index as u64) << 48 | id.token >> 16),
+                        address: socket.map(|socket| socket.client.peer.ip()),
                     };
-                    Some((orders, asker))
+                    Some((commands, asker))
                 }
                 _ => None,
             };
-            if let Some(line) = self.publishers.get_mut(publisher) {
-                line.send(Posted { command, replay });
+            if let Some(queue) = self.publishers.get_mut(publisher) {
+                queue.send(PostedCommand { command, replay });
             }
         }
         let mut broken = Vec::new();
-        for (subscriber, order) in orders.drain(..) {
-            let line = self.replays.get(&subscriber);
-            if !line.is_some_and(|line| line.send(order)) {
-                broken.push(subscriber);
+        for (id, command) in replay_commands.drain(..) {
+            let queue = self.replays.get(&id);
+            if !queue.is_some_and(|queue| queue.send(command)) {
+                broken.push(id);
             }
         }
-        for subscriber in left_replays.drain(..) {
-            self.replays.remove(&subscriber);
+        for id in left_replays.drain(..) {
+            self.replays.remove(&id);
         }
         for (marks, passage) in passages.drain(..) {
             marks.tracer.passed(passage);
@@ -231,17 +231,17 @@ impl Shell {
             }
         }
         for ended in ended.drain(..) {
-            if let Some(guest) = self.sockets.remove(ended.session) {
-                self.log.log(&ended, &guest, millis(clock::now()));
+            if let Some(client) = self.sockets.remove(ended.session) {
+                self.log.log(&ended, &client, millis(clock::now()));
                 self.common.balance.leave(self.index);
             }
         }
         for index in blocked {
             self.core.block(index);
         }
-        for subscriber in broken {
-            self.replays.remove(&subscriber);
-            self.core.replay_ended(subscriber, clock::now());
+        for id in broken {
+            self.replays.remove(&id);
+            self.core.replay_ended(id, clock::now());
         }
     }
 
@@ -415,8 +415,8 @@ impl Shell {
             let Some(socket) = batch.session(send).and_then(|it| self.sockets.get_mut(it)) else {
                 continue;
             };
-            let Socket { io, guest, .. } = socket;
-            let Some(tls) = &mut guest.tls else {
+            let Socket { io, client, .. } = socket;
+            let Some(tls) = &mut client.tls else {
                 continue;
             };
             let sent = match tls.send(io, self.core.bytes(batch, send)) {

@@ -12,7 +12,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use crate::addresses::Counted;
-use crate::seats::Seat;
+use crate::permits::Permit;
 use crate::tls::Tls;
 
 /// The sockets of all sessions, by the places that the core gave these.
@@ -32,14 +32,14 @@ pub(super) struct Socket {
     listed: bool,
     /// Its sending half ends once its TLS holds nothing more.
     ends: bool,
-    /// Its bytes go through [`Guest::tls`].
+    /// Its bytes go through [`ClientInfo::tls`].
     pub(super) is_tls: bool,
-    pub(super) guest: Box<Guest>,
+    pub(super) client: Box<ClientInfo>,
 }
 
 /// What is rarely needed of a connection: when it opens and when it ends.
-pub(crate) struct Guest {
-    pub(crate) seat: Seat,
+pub(crate) struct ClientInfo {
+    pub(crate) permit: Permit,
     /// The client's address, as the balancer reports it where there is one.
     pub(crate) peer: SocketAddr,
     pub(crate) tls: Option<Box<Tls>>,
@@ -59,7 +59,12 @@ impl Sockets {
     }
 
     /// Takes a socket to the place of its session.
-    pub(super) fn insert(&mut self, index: usize, io: TcpStream, guest: Guest) -> io::Result<()> {
+    pub(super) fn insert(
+        &mut self,
+        index: usize,
+        io: TcpStream,
+        client: ClientInfo,
+    ) -> io::Result<()> {
         self.registry.register(
             &mut SourceFd(&io.as_raw_fd()),
             Token(index),
@@ -78,8 +83,8 @@ impl Sockets {
             readable: false,
             listed: false,
             ends: false,
-            is_tls: guest.tls.is_some(),
-            guest: Box::new(guest),
+            is_tls: client.tls.is_some(),
+            client: Box::new(client),
         });
         Ok(())
     }
@@ -93,9 +98,9 @@ impl Sockets {
     }
 
     /// Closes a socket; returns what was known of its connection.
-    pub(super) fn remove(&mut self, index: usize) -> Option<Box<Guest>> {
+    pub(super) fn remove(&mut self, index: usize) -> Option<Box<ClientInfo>> {
         let socket = self.table.get_mut(index)?.take()?;
-        Some(socket.guest)
+        Some(socket.client)
     }
 
     /// The socket may have something to read, or its session may be read from again.
@@ -138,13 +143,13 @@ impl Sockets {
 impl Socket {
     /// Returns whether its TLS holds what the socket has not taken.
     pub(super) fn holds_records(&self) -> bool {
-        let tls = self.guest.tls.as_ref().filter(|_| self.is_tls);
+        let tls = self.client.tls.as_ref().filter(|_| self.is_tls);
         tls.is_some_and(|tls| tls.holds_records())
     }
 
     /// Receives what there is; 0 is the end.
     pub(super) fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match &mut self.guest.tls {
+        match &mut self.client.tls {
             Some(tls) if self.is_tls => tls.receive(&self.io, into),
             _ => self.io.read(into),
         }
@@ -152,7 +157,7 @@ impl Socket {
 
     /// Has the socket take what its TLS holds. Returns whether it took all.
     pub(super) fn flush(&mut self) -> io::Result<bool> {
-        let Some(tls) = &mut self.guest.tls else {
+        let Some(tls) = &mut self.client.tls else {
             return Ok(true);
         };
         let flushed = tls.flush(&self.io)?;
@@ -164,7 +169,7 @@ impl Socket {
 
     /// Signals that nothing comes any more, once everything has gone. Returns whether it has.
     pub(super) fn end_sending(&mut self) -> bool {
-        if let Some(tls) = &mut self.guest.tls {
+        if let Some(tls) = &mut self.client.tls {
             tls.send_end();
             if !matches!(tls.flush(&self.io), Ok(true)) {
                 // Its socket is full: it ends when it has room.

@@ -16,8 +16,8 @@ const SCARCE_RUN_BYTES: usize = 64 * 1024;
 ///
 /// Invariants:
 /// - `behind` of the `holders` have not been sent all of the ring; when none is left, it is emptied.
-/// - `subs` has each subscription once, at the place that its [`Sub`](crate::session::Sub) knows.
-pub(crate) struct HeldStream {
+/// - `subscriptions` has each subscription once, at the place that its [`Subscription`](crate::session::Sub) knows.
+pub(crate) struct SubscribedStream {
     pub(crate) key: StreamKey,
     pub(crate) encoding: Encoding,
     pub(crate) publisher: usize,
@@ -33,7 +33,7 @@ pub(crate) struct HeldStream {
     /// What sessions with room have been sent once all have been visited.
     mark: u64,
     /// Sessions and their subscriptions.
-    subs: Vec<(u32, u16)>,
+    subscriptions: Vec<(u32, u16)>,
     /// Subscriptions that the ring is of use to.
     holders: usize,
     behind: usize,
@@ -43,8 +43,8 @@ pub(crate) struct HeldStream {
 ///
 /// Invariant: `ring_bytes` is the sum of what all rings hold.
 #[derive(Default)]
-pub(crate) struct HeldStreams {
-    slab: Slab<HeldStream>,
+pub(crate) struct SubscribedStreams {
+    slab: Slab<SubscribedStream>,
     by_key: HashMap<(StreamKey, Encoding), usize>,
     /// Streams that were given a run, or whose last holder that was behind caught up, since their
     /// rings were last looked at.
@@ -54,18 +54,18 @@ pub(crate) struct HeldStreams {
     generations: u64,
 }
 
-impl HeldStreams {
-    pub(crate) fn get(&self, slot: usize) -> Option<&HeldStream> {
+impl SubscribedStreams {
+    pub(crate) fn get(&self, slot: usize) -> Option<&SubscribedStream> {
         self.slab.get(slot)
     }
 
     /// The stream in a slot, if it is the one of that generation.
-    pub(crate) fn find(&self, slot: usize, generation: u64) -> Option<&HeldStream> {
+    pub(crate) fn find(&self, slot: usize, generation: u64) -> Option<&SubscribedStream> {
         let stream = self.slab.get(slot);
         stream.filter(|stream| stream.generation == generation)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &HeldStream)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &SubscribedStream)> {
         self.slab.iter()
     }
 
@@ -95,7 +95,7 @@ impl HeldStreams {
             return *slot;
         }
         self.generations += 1;
-        let slot = self.slab.insert(HeldStream {
+        let slot = self.slab.insert(SubscribedStream {
             key,
             encoding,
             publisher,
@@ -106,7 +106,7 @@ impl HeldStreams {
             epoch_begins: 0,
             epoch_from: 0,
             mark: 0,
-            subs: Vec::new(),
+            subscriptions: Vec::new(),
             holders: 0,
             behind: 0,
         });
@@ -115,23 +115,23 @@ impl HeldStreams {
     }
 
     /// Adds a subscription to a stream; returns its place there.
-    pub(crate) fn add_sub(&mut self, slot: usize, sub: (u32, u16)) {
+    pub(crate) fn add_subscription(&mut self, slot: usize, subscription: (u32, u16)) {
         if let Some(stream) = self.slab.get_mut(slot) {
-            push_closely(&mut stream.subs, sub);
+            push_closely(&mut stream.subscriptions, subscription);
         }
     }
 
     /// Takes a subscription out of its place; returns the one that has the place now.
-    pub(crate) fn remove_sub(&mut self, slot: usize, place: usize) -> Option<(u32, u16)> {
+    pub(crate) fn remove_subscription(&mut self, slot: usize, place: usize) -> Option<(u32, u16)> {
         let stream = self.slab.get_mut(slot)?;
-        if place < stream.subs.len() {
-            stream.subs.swap_remove(place);
+        if place < stream.subscriptions.len() {
+            stream.subscriptions.swap_remove(place);
         }
-        stream.subs.get(place).copied()
+        stream.subscriptions.get(place).copied()
     }
 
     /// Removes a stream that has no subscription.
-    pub(crate) fn remove(&mut self, slot: usize) -> Option<HeldStream> {
+    pub(crate) fn remove(&mut self, slot: usize) -> Option<SubscribedStream> {
         let stream = self.slab.try_remove(slot)?;
         self.ring_bytes -= stream.ring.bytes();
         self.by_key.remove(&(stream.key, stream.encoding));
@@ -145,7 +145,7 @@ impl HeldStreams {
         (slot, generation): (usize, u64),
         run: &StreamRun<'_>,
         (run_bytes, ring_budget): (usize, usize),
-    ) -> Option<&HeldStream> {
+    ) -> Option<&SubscribedStream> {
         let stream = self.slab.get_mut(slot);
         let stream = stream.filter(|it| it.generation == generation && it.holders > 0)?;
         let before = stream.ring.bytes();
@@ -177,7 +177,7 @@ impl HeldStreams {
     }
 
     /// A subscription that held the ring at `cursor` no longer does.
-    pub(crate) fn let_go(&mut self, slot: usize, cursor: Cursor) {
+    pub(crate) fn release(&mut self, slot: usize, cursor: Cursor) {
         if let Some(stream) = self.slab.get_mut(slot) {
             stream.holders -= 1;
             stream.behind -= usize::from(!stream.ring.is_at_end(cursor));
@@ -215,7 +215,7 @@ impl HeldStreams {
     }
 
     /// Forgets what a stream's ring has before a frame.
-    pub(crate) fn release(&mut self, slot: usize, before: u64) {
+    pub(crate) fn evict_before(&mut self, slot: usize, before: u64) {
         if let Some(stream) = self.slab.get_mut(slot) {
             let held = stream.ring.bytes();
             stream.ring.release(before, &mut self.spare);
@@ -224,10 +224,10 @@ impl HeldStreams {
     }
 }
 
-impl HeldStream {
+impl SubscribedStream {
     /// All of its subscriptions, as sessions and their subscriptions.
-    pub(crate) fn subs(&self) -> &[(u32, u16)] {
-        &self.subs
+    pub(crate) fn subscriptions(&self) -> &[(u32, u16)] {
+        &self.subscriptions
     }
 
     /// The epoch of its last run.
@@ -251,7 +251,7 @@ impl HeldStream {
     }
 
     /// Returns whether what a cursor needs next is no longer held.
-    pub(crate) const fn has_fallen(&self, cursor: Cursor) -> bool {
+    pub(crate) const fn has_evicted(&self, cursor: Cursor) -> bool {
         self.ring.has_fallen(cursor)
     }
 

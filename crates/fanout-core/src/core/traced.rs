@@ -5,11 +5,11 @@ use std::sync::Arc;
 use market::Nanos;
 
 use super::Core;
-use crate::message::RunFor;
+use crate::message::RunRoute;
 use crate::trace::{Mark, Marks, Passage};
 
 /// A traced record that the pass at hand sends.
-pub(super) struct Followed {
+pub(super) struct TracedRecord {
     marks: Arc<Marks>,
     mark: Mark,
     taken: Nanos,
@@ -19,9 +19,9 @@ pub(super) struct Followed {
 
 impl Core {
     /// Remembers those of a batch's traced records that somebody here is sent.
-    pub(super) fn follow(&mut self, marks: &Arc<Marks>, runs: &[RunFor]) {
+    pub(super) fn trace(&mut self, marks: &Arc<Marks>, runs: &[RunRoute]) {
         for mark in &marks.marks {
-            let mut followed = Followed {
+            let mut traced = TracedRecord {
                 marks: Arc::clone(marks),
                 mark: *mark,
                 taken: self.now.wall,
@@ -32,12 +32,12 @@ impl Core {
                 if let Some(stream) = self.streams.find(run.slot, run.generation)
                     && stream.key.instrument == mark.instrument
                 {
-                    followed.streams += 1;
-                    followed.subscribers += stream.subs().len();
+                    traced.streams += 1;
+                    traced.subscribers += stream.subscriptions().len();
                 }
             }
-            if followed.subscribers > 0 {
-                self.followed.push(followed);
+            if traced.subscribers > 0 {
+                self.traced.push(traced);
             }
         }
     }
@@ -45,17 +45,17 @@ impl Core {
     /// All sessions have been visited.
     pub(super) fn report_passages(&mut self) {
         let (shard, sent) = (self.index, self.now.wall);
-        for followed in self.followed.drain(..) {
+        for traced in self.traced.drain(..) {
             let passage = Passage {
-                mark: followed.mark,
+                mark: traced.mark,
                 shard,
-                published: followed.marks.published,
-                taken: followed.taken,
+                published: traced.marks.published,
+                taken: traced.taken,
                 sent,
-                streams: followed.streams,
-                subscribers: followed.subscribers,
+                streams: traced.streams,
+                subscribers: traced.subscribers,
             };
-            self.out.passages.push((followed.marks, passage));
+            self.out.passages.push((traced.marks, passage));
         }
     }
 }

@@ -11,8 +11,8 @@ const MOST_ASKED: u16 = 16;
 const HELD: usize = 64 * 1024;
 
 /// What a subscription is sent before its stream's runs.
-pub(crate) struct Beginning {
-    pub(crate) sub: u16,
+pub(crate) struct Backlog {
+    pub(crate) subscription: u16,
     pub(crate) run: Arc<Run>,
     /// How far in that run it is.
     pub(crate) cursor: Cursor,
@@ -42,14 +42,14 @@ impl Weight {
 /// However many subscriptions begin or lag at once, they ask one after another, as the client
 /// reads what the ones before were given.
 #[derive(Default)]
-pub(crate) struct Beginnings {
-    held: Vec<Beginning>,
+pub(crate) struct Backlogs {
+    held: Vec<Backlog>,
     /// Subscriptions that are to ask, in order; one that has left since is skipped by the owner.
     due: VecDeque<u16>,
     asked: u16,
 }
 
-impl Beginnings {
+impl Backlogs {
     /// How many small ones a request brings with its answer. A client that reads nothing gets two
     /// answers of so many streams, or some thirty of one.
     pub(crate) const SMALL_AT_ONCE: usize = MOST_ASKED as usize;
@@ -64,31 +64,34 @@ impl Beginnings {
         self.held.iter().map(|held| held.run.len()).sum()
     }
 
-    pub(crate) fn of(&self, sub: usize) -> Option<&Beginning> {
-        self.held.iter().find(|held| usize::from(held.sub) == sub)
+    pub(crate) fn of(&self, subscription: usize) -> Option<&Backlog> {
+        self.held
+            .iter()
+            .find(|held| usize::from(held.subscription) == subscription)
     }
 
-    pub(crate) fn of_mut(&mut self, sub: usize) -> Option<&mut Beginning> {
+    pub(crate) fn of_mut(&mut self, subscription: usize) -> Option<&mut Backlog> {
         let mut held = self.held.iter_mut();
-        held.find(|held| usize::from(held.sub) == sub)
+        held.find(|held| usize::from(held.subscription) == subscription)
     }
 
-    pub(crate) fn hold(&mut self, beginning: Beginning) {
-        self.held.push(beginning);
+    pub(crate) fn hold(&mut self, backlog: Backlog) {
+        self.held.push(backlog);
     }
 
-    pub(crate) fn forget(&mut self, sub: usize) {
-        self.held.retain(|held| usize::from(held.sub) != sub);
+    pub(crate) fn forget(&mut self, subscription: usize) {
+        self.held
+            .retain(|held| usize::from(held.subscription) != subscription);
     }
 
     /// A subscription is to ask after those that are to ask already.
-    pub(crate) fn ask_later(&mut self, sub: u16) {
-        self.due.push_back(sub);
+    pub(crate) fn ask_later(&mut self, subscription: u16) {
+        self.due.push_back(subscription);
     }
 
     /// A subscription is to ask for more of what it was given a part of, before all others.
-    pub(crate) fn ask_next(&mut self, sub: u16) {
-        self.due.push_front(sub);
+    pub(crate) fn ask_next(&mut self, subscription: u16) {
+        self.due.push_front(subscription);
     }
 
     /// The subscription that is to ask next.

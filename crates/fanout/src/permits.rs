@@ -6,7 +6,7 @@ use fanout_core::Grant;
 
 /// How many sessions a node has, and may have; and how many those have that may have so many only.
 #[derive(Debug)]
-pub struct Seats {
+pub struct Permits {
     taken: AtomicUsize,
     most: AtomicUsize,
     /// Whether anybody is let in.
@@ -17,14 +17,14 @@ pub struct Seats {
 
 /// One session's seat; free again when dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    seats: Arc<Seats>,
+pub(crate) struct Permit {
+    permits: Arc<Permits>,
     grant: Arc<Grant>,
 }
 
 /// Why there is no seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoSeat {
+pub(crate) enum NoPermit {
     /// The node has nothing right to show yet, or any more.
     NotReady,
     /// The node has as many sessions as it may.
@@ -33,7 +33,7 @@ pub(crate) enum NoSeat {
     Subject,
 }
 
-impl Seats {
+impl Permits {
     /// So many seats, all free.
     #[must_use]
     pub fn new(most: usize) -> Self {
@@ -57,13 +57,13 @@ impl Seats {
     }
 
     /// From now on somebody is let in, or nobody; who has a seat keeps it.
-    pub fn let_in(&self, open: bool) {
+    pub fn set_accepting(&self, open: bool) {
         self.open.store(open, Ordering::Relaxed);
     }
 
-    pub(crate) fn take(self: &Arc<Self>, grant: &Arc<Grant>) -> Result<Seat, NoSeat> {
+    pub(crate) fn take(self: &Arc<Self>, grant: &Arc<Grant>) -> Result<Permit, NoPermit> {
         if !self.open.load(Ordering::Relaxed) {
-            return Err(NoSeat::NotReady);
+            return Err(NoPermit::NotReady);
         }
         let most = self.most.load(Ordering::Relaxed);
         let took = self
@@ -72,7 +72,7 @@ impl Seats {
                 (taken < most).then_some(taken + 1)
             });
         if took.is_err() {
-            return Err(NoSeat::Node);
+            return Err(NoPermit::Node);
         }
         if let Some(most) = grant.max_connections() {
             let mut subjects = self.subjects();
@@ -83,12 +83,12 @@ impl Seats {
                     subjects.remove(grant.subject());
                 }
                 self.taken.fetch_sub(1, Ordering::Relaxed);
-                return Err(NoSeat::Subject);
+                return Err(NoPermit::Subject);
             }
             *has += 1;
         }
-        Ok(Seat {
-            seats: Arc::clone(self),
+        Ok(Permit {
+            permits: Arc::clone(self),
             grant: Arc::clone(grant),
         })
     }
@@ -99,7 +99,7 @@ impl Seats {
     }
 }
 
-impl Seat {
+impl Permit {
     /// What its client is entitled to.
     pub(crate) fn grant(&self) -> &Grant {
         &self.grant
@@ -111,13 +111,13 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.seats.taken.fetch_sub(1, Ordering::Relaxed);
+        self.permits.taken.fetch_sub(1, Ordering::Relaxed);
         if self.grant.max_connections().is_none() {
             return;
         }
-        let mut subjects = self.seats.subjects();
+        let mut subjects = self.permits.subjects();
         if let Some(has) = subjects.get_mut(self.grant.subject()) {
             *has -= 1;
             if *has == 0 {
@@ -134,31 +134,31 @@ mod tests {
 
     #[test]
     fn a_node_that_is_not_ready_takes_nobody_and_keeps_whom_it_has() {
-        let seats = Arc::new(Seats::new(2));
+        let permits = Arc::new(Permits::new(2));
         let anybody = Arc::default();
-        let first = seats.take(&anybody).unwrap();
-        seats.let_in(false);
-        assert_eq!(seats.take(&anybody).unwrap_err(), NoSeat::NotReady);
-        assert_eq!(seats.taken(), 1);
-        seats.let_in(true);
-        let _second = seats.take(&anybody).unwrap();
+        let first = permits.take(&anybody).unwrap();
+        permits.set_accepting(false);
+        assert_eq!(permits.take(&anybody).unwrap_err(), NoPermit::NotReady);
+        assert_eq!(permits.taken(), 1);
+        permits.set_accepting(true);
+        let _second = permits.take(&anybody).unwrap();
         drop(first);
-        assert_eq!(seats.taken(), 1);
+        assert_eq!(permits.taken(), 1);
     }
 
     #[test]
     fn a_full_node_takes_nobody_until_a_seat_is_free() {
-        let seats = Arc::new(Seats::new(1));
+        let permits = Arc::new(Permits::new(1));
         let anybody = Arc::default();
-        let seat = seats.take(&anybody).unwrap();
-        assert_eq!(seats.take(&anybody).unwrap_err(), NoSeat::Node);
-        drop(seat);
-        assert!(seats.take(&anybody).is_ok());
+        let permit = permits.take(&anybody).unwrap();
+        assert_eq!(permits.take(&anybody).unwrap_err(), NoPermit::Node);
+        drop(permit);
+        assert!(permits.take(&anybody).is_ok());
     }
 
     #[test]
     fn a_subject_has_as_many_seats_as_it_may_and_takes_none_of_others() {
-        let seats = Arc::new(Seats::new(10));
+        let permits = Arc::new(Permits::new(10));
         let grant = |subject: &str, most| {
             let rights = Rights {
                 max_connections: Some(most),
@@ -167,14 +167,14 @@ mod tests {
             Arc::new(Grant::new(subject, rights, None).unwrap())
         };
         let (one, two, none) = (grant("a", 1), grant("b", 2), grant("c", 0));
-        let first = seats.take(&one).unwrap();
-        let others = [seats.take(&two).unwrap(), seats.take(&two).unwrap()];
+        let first = permits.take(&one).unwrap();
+        let others = [permits.take(&two).unwrap(), permits.take(&two).unwrap()];
         for full in [&one, &two, &none] {
-            assert_eq!(seats.take(full).unwrap_err(), NoSeat::Subject);
+            assert_eq!(permits.take(full).unwrap_err(), NoPermit::Subject);
         }
-        assert_eq!(seats.taken(), 3);
+        assert_eq!(permits.taken(), 3);
         drop((first, others));
-        assert_eq!((seats.taken(), seats.subjects().len()), (0, 0));
-        assert!(seats.take(&one).is_ok());
+        assert_eq!((permits.taken(), permits.subjects().len()), (0, 0));
+        assert!(permits.take(&one).is_ok());
     }
 }

@@ -3,7 +3,7 @@ use streams::Cursor;
 use wire::control::Policy;
 
 /// No subscriber: the end of a list of them.
-pub(super) const NOBODY: u16 = u16::MAX;
+pub(super) const NO_SUBSCRIPTION: u16 = u16::MAX;
 
 /// Bits that tell the subscriber behind in a list; the others tell a frame's number. A stream with
 /// a million frames a second has used those up in nine years.
@@ -12,7 +12,7 @@ const NEXT_BITS: u32 = u16::BITS;
 /// A subscriber: a session's place in a stream.
 ///
 /// There are ten times as many as clients, so what is small is packed.
-pub(crate) struct Sub {
+pub(crate) struct Subscription {
     /// The sequence number that it has.
     seq: Seq,
     /// The number of the frame that it is sent next, and the subscriber behind it in its session's
@@ -37,59 +37,59 @@ struct Traits(u8);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// It has left; its place is free.
-    Left,
+    Free,
     /// Its publisher was asked for a start.
     Joining,
     /// It may begin, and the answer to its request has not been sent.
-    Held,
+    Accepted,
     /// Likewise, and it has yet to ask for what it begins with.
-    HeldDue,
+    AcceptedDue,
     /// It is to ask for what it begins with, or for more of that.
     Due,
     /// It asked for what it begins with.
-    Asked,
+    Requested,
     /// It is sent a part of what it begins with, and is to ask for more after it.
-    Leading,
+    StartingInPart,
     /// It is sent its beginning, or what catches it up.
     Starting,
     /// It is sent a part of what catches it up, and is to ask for more behind it.
-    Paging,
+    CatchingUpInPart,
     /// It is sent a page of the past.
     Replaying,
     /// It was sent a page of the past, and is to ask for the next one.
-    Replayed,
+    ReplayPageSent,
     /// It asked for the next page of the past.
-    Awaiting,
+    ReplayPageRequested,
     /// It is sent the stream's runs.
     Live,
     /// It fell behind while its socket was full: its publisher is asked when there is room.
-    Parked,
+    Lagging,
     /// It fell behind, and its publisher was asked to catch it up.
-    Fallen,
+    CatchUpRequested,
 }
 
 /// Whether a subscriber is being sent the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Past {
+pub(crate) enum ReplayPhase {
     /// It is not.
-    No,
+    None,
     /// It is, and the live stream is of no use to it yet.
-    Before,
+    BeforeLive,
     /// It is, and it holds the live stream behind what it is still to be sent.
-    Held,
+    HoldsLive,
 }
 
 impl Phase {
     /// Returns whether its publisher was asked for what it begins with, or for what catches it up.
     pub(crate) const fn has_asked(self) -> bool {
-        matches!(self, Self::Asked | Self::Fallen)
+        matches!(self, Self::Requested | Self::CatchUpRequested)
     }
 
     /// Returns whether it is sent what only it is sent, before its stream's runs.
-    pub(crate) const fn has_beginning(self) -> bool {
+    pub(crate) const fn has_backlog(self) -> bool {
         matches!(
             self,
-            Self::Starting | Self::Leading | Self::Paging | Self::Replaying
+            Self::Starting | Self::StartingInPart | Self::CatchingUpInPart | Self::Replaying
         )
     }
 }
@@ -110,11 +110,11 @@ impl Traits {
     }
 }
 
-impl Sub {
+impl Subscription {
     pub(crate) fn new(stream: u32, place: u32, cursor: Cursor, policy: Policy) -> Self {
-        let mut sub = Self {
+        let mut subscription = Self {
             seq: Seq::NONE,
-            frame_and_next: u64::from(NOBODY),
+            frame_and_next: u64::from(NO_SUBSCRIPTION),
             stream,
             place,
             epoch: Epoch::NONE,
@@ -122,9 +122,9 @@ impl Sub {
             phase: Phase::Joining,
             traits: Traits(0),
         };
-        sub.set_cursor(cursor);
-        sub.set_policy(policy);
-        sub
+        subscription.set_cursor(cursor);
+        subscription.set_policy(policy);
+        subscription
     }
 
     /// What it is sent next.
@@ -166,21 +166,23 @@ impl Sub {
             .set(Traits::DISCONNECT, policy == Policy::Disconnect);
     }
 
-    pub(crate) const fn past(&self) -> Past {
+    pub(crate) const fn replay(&self) -> ReplayPhase {
         if self.traits.has(Traits::HELD) {
-            Past::Held
+            ReplayPhase::HoldsLive
         } else if self.traits.has(Traits::BEFORE) {
-            Past::Before
+            ReplayPhase::BeforeLive
         } else {
-            Past::No
+            ReplayPhase::None
         }
     }
 
     /// Sets how it is with the past; returns how it was.
-    pub(crate) fn set_past(&mut self, past: Past) -> Past {
-        let was = self.past();
-        self.traits.set(Traits::BEFORE, past == Past::Before);
-        self.traits.set(Traits::HELD, past == Past::Held);
+    pub(crate) fn set_replay(&mut self, replay: ReplayPhase) -> ReplayPhase {
+        let was = self.replay();
+        self.traits
+            .set(Traits::BEFORE, replay == ReplayPhase::BeforeLive);
+        self.traits
+            .set(Traits::HELD, replay == ReplayPhase::HoldsLive);
         was
     }
 
@@ -196,10 +198,12 @@ impl Sub {
 
     /// Returns whether the stream's ring is of use to it.
     pub(crate) const fn holds_ring(&self) -> bool {
-        match self.past() {
-            Past::No => matches!(self.phase, Phase::Held | Phase::Starting | Phase::Live),
-            Past::Before => false,
-            Past::Held => true,
+        match self.replay() {
+            ReplayPhase::None => {
+                matches!(self.phase, Phase::Accepted | Phase::Starting | Phase::Live)
+            }
+            ReplayPhase::BeforeLive => false,
+            ReplayPhase::HoldsLive => true,
         }
     }
 
@@ -228,8 +232,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pasts() -> impl Strategy<Value = Past> {
-        prop::sample::select(vec![Past::No, Past::Before, Past::Held])
+    fn replay_phases() -> impl Strategy<Value = ReplayPhase> {
+        prop::sample::select(vec![
+            ReplayPhase::None,
+            ReplayPhase::BeforeLive,
+            ReplayPhase::HoldsLive,
+        ])
     }
 
     fn policies() -> impl Strategy<Value = Policy> {
@@ -243,22 +251,22 @@ mod tests {
             seq: i64,
             next: u16,
             queued: bool,
-            past in pasts(),
+            replay in replay_phases(),
             policy in policies(),
-            other in (0..1_u64 << 48, any::<u16>(), pasts(), policies()),
+            other in (0..1_u64 << 48, any::<u16>(), replay_phases(), policies()),
         ) {
             let cursor = Cursor { frame, seq: Seq(seq) };
-            let mut sub = Sub::new(1, 2, Cursor { frame: other.0, seq: Seq(0) }, other.3);
-            sub.set_next(other.1);
-            sub.set_past(other.2);
-            sub.set_cursor(cursor);
-            sub.set_next(next);
-            sub.set_queued(queued);
-            prop_assert_eq!(sub.set_past(past), other.2);
-            sub.set_policy(policy);
-            prop_assert_eq!(sub.cursor(), cursor);
-            prop_assert_eq!((sub.next(), sub.is_queued()), (next, queued));
-            prop_assert_eq!((sub.past(), sub.policy()), (past, policy));
+            let mut subscription = Subscription::new(1, 2, Cursor { frame: other.0, seq: Seq(0) }, other.3);
+            subscription.set_next(other.1);
+            subscription.set_replay(other.2);
+            subscription.set_cursor(cursor);
+            subscription.set_next(next);
+            subscription.set_queued(queued);
+            prop_assert_eq!(subscription.set_replay(replay), other.2);
+            subscription.set_policy(policy);
+            prop_assert_eq!(subscription.cursor(), cursor);
+            prop_assert_eq!((subscription.next(), subscription.is_queued()), (next, queued));
+            prop_assert_eq!((subscription.replay(), subscription.policy()), (replay, policy));
         }
     }
 
@@ -268,8 +276,14 @@ mod tests {
             frame: 7,
             seq: Seq(8),
         };
-        let sub = Sub::new(1, 2, cursor, Policy::Conflate);
-        assert_eq!((sub.next(), sub.is_queued()), (NOBODY, false));
-        assert_eq!((sub.past(), sub.cursor()), (Past::No, cursor));
+        let subscription = Subscription::new(1, 2, cursor, Policy::Conflate);
+        assert_eq!(
+            (subscription.next(), subscription.is_queued()),
+            (NO_SUBSCRIPTION, false)
+        );
+        assert_eq!(
+            (subscription.replay(), subscription.cursor()),
+            (ReplayPhase::None, cursor)
+        );
     }
 }
