@@ -8,22 +8,22 @@ use wire::Encoding;
 use crate::message::{Ask, Command, Delivery, Handover, JoinError, RunRoute, StreamSlot};
 use crate::trace::Marks;
 
-/// A publisher's side of its conversation with the shards: which of them each stream's runs go to,
-/// and what they ask.
+/// The publisher's side of the protocol with the shards: carries out their commands and routes each
+/// stream's runs to them.
 ///
 /// Invariant: a watched stream has at least one shard, and each shard once.
 pub struct Port {
     watches: HashMap<(StreamKey, Encoding), WatchId>,
-    /// Where each watch's runs go, by its number.
+    /// Destinations of each watched stream's runs, by watch number.
     places: Vec<Vec<StreamSlot>>,
-    /// The runs of the batch at hand, by shard.
+    /// Runs of the current batch, per shard.
     batches: Vec<Vec<RunRoute>>,
     runs: u64,
-    /// Whether subscriptions are let in.
+    /// Whether subscriptions are accepted.
     open: bool,
 }
 
-/// How a subscription comes into a stream.
+/// How a subscription joins a stream.
 #[derive(Clone, Copy)]
 struct Entry {
     resume: Option<Position>,
@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl Port {
-    /// For so many shards; lets nobody in yet.
+    /// Creates a port for a number of shards; it accepts no subscriptions yet.
     #[must_use]
     pub fn new(shards: usize) -> Self {
         Self {
@@ -44,24 +44,24 @@ impl Port {
         }
     }
 
-    /// The publisher has caught up: subscriptions are let in from now on.
+    /// Accepts subscriptions from now on: the publisher has caught up.
     pub const fn open(&mut self) {
         self.open = true;
     }
 
-    /// Returns whether subscriptions are let in.
+    /// Returns whether subscriptions are accepted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open
     }
 
-    /// How many runs were handed to shards.
+    /// Returns the number of runs handed to shards.
     #[must_use]
     pub const fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// Hands what was published since the last time to the shards that have subscriptions of it.
+    /// Hands everything published since the last call to the subscribed shards.
     pub fn hand_over(
         &mut self,
         publisher: &mut Publisher,
@@ -96,7 +96,7 @@ impl Port {
         }
     }
 
-    /// Carries out a command. Replays are started elsewhere: see [`Port::origin`].
+    /// Carries out a command. Replays are started elsewhere; see [`Port::origin`].
     pub fn carry_out(
         &mut self,
         command: &Command,
@@ -140,7 +140,7 @@ impl Port {
                 handover: self.hand_on(stream, of, epoch, publisher, now),
             },
             Ask::CatchUp { id, from } => {
-                // One that was being sent the past may be the first to hold the stream.
+                // A subscription that was replaying may be the first to hold the stream.
                 let watch = self.hold(stream, of, publisher, now);
                 Delivery::CaughtUp {
                     id,
@@ -156,7 +156,7 @@ impl Port {
         deliver(stream.shard, delivery);
     }
 
-    /// Where a stream comes from, for whoever reads its past.
+    /// Returns the source of a stream, for reading its past.
     pub fn origin(&self, key: &StreamKey, publisher: &Publisher) -> Result<Origin, JoinError> {
         if !self.open {
             return Err(JoinError::NotReady);
@@ -180,8 +180,8 @@ impl Port {
         let joined = self.enter(watch, entry, publisher, now, deliver);
         let joined = joined.ok_or(JoinError::Refused(Refused::UnknownInstrument));
         let joined = joined.and_then(|joined| {
-            // Other nodes may have found a topic that this one has not found yet: the client must not
-            // lose its position for that. One that has no position loses nothing.
+            // Another node may know a topic that this one has not discovered yet, so a resuming
+            // client must not lose its position. A client without a position loses nothing.
             let has = entry.resume.is_some_and(|from| from.epoch != Epoch::NONE);
             let is_unknown = has && joined.position.epoch == Epoch::NONE;
             if is_unknown {
@@ -197,7 +197,7 @@ impl Port {
         joined
     }
 
-    /// Lets a subscription into a stream, after all that was published.
+    /// Joins a subscription to a stream after everything published so far.
     fn enter(
         &mut self,
         watch: WatchId,
@@ -217,8 +217,8 @@ impl Port {
         publisher.join_as_far(watch, entry.resume, entry.room, now)
     }
 
-    /// What a subscription begins with that was let in before: as it was answered where that still
-    /// can be, else it is caught up like one that lags.
+    /// Returns the initial state of a subscription that joined earlier: what its answer promised,
+    /// or else a catch-up as for a lagging subscription.
     fn begin(
         &mut self,
         stream: StreamSlot,
@@ -246,7 +246,7 @@ impl Port {
         }
     }
 
-    /// Lets a subscription hold the live stream that has been sent its past.
+    /// Hands the live stream to a subscription at the end of its replay.
     fn hand_on(
         &mut self,
         stream: StreamSlot,
@@ -278,7 +278,7 @@ impl Port {
         self.forget_if_unused(of, watch, publisher);
     }
 
-    /// Ends a stream whose runs go nowhere.
+    /// Removes a stream whose runs have no destination.
     fn forget_if_unused(
         &mut self,
         of: (StreamKey, Encoding),
@@ -291,7 +291,7 @@ impl Port {
         }
     }
 
-    /// Makes a stream, if it is not made yet, and hands its runs to a shard.
+    /// Watches a stream, if it is not watched yet, and routes its runs to a shard.
     fn hold(
         &mut self,
         stream: StreamSlot,

@@ -1,4 +1,4 @@
-//! Asking for what subscriptions begin with, or are caught up with, as their client reads it.
+//! Requesting backlogs (initial states and catch-ups) as the client reads.
 
 use market::Position;
 use streams::CaughtUp;
@@ -11,7 +11,7 @@ use crate::message::{Ask, SubscriptionId};
 use crate::session::Phase;
 
 impl Core {
-    /// Has a subscription ask its publisher, after those of its session that are to ask already.
+    /// Queues a subscription to request its backlog after those of its session already queued.
     pub(super) fn ask_later(&mut self, index: usize, subscription_index: usize) {
         if let Some(session) = self.sessions.get_mut(index)
             && let Ok(subscription) = u16::try_from(subscription_index)
@@ -20,8 +20,8 @@ impl Core {
         }
     }
 
-    /// Has subscriptions of a session ask their publishers, as many as it has room for. While its
-    /// socket is full none asks: what it got would be out of date once there is room.
+    /// Requests as many backlogs as the session has room for. While its socket is full it requests
+    /// none, since they would be out of date by the time there is room.
     pub(super) fn request_backlogs(&mut self, index: usize) {
         loop {
             let Some(session) = self.sessions.get_mut(index) else {
@@ -87,17 +87,17 @@ impl Core {
         self.command(slot, ask);
     }
 
-    /// What a subscription begins with came, or a page of it.
+    /// Handles a subscription's initial state, or a page of it.
     pub(super) fn started(&mut self, id: SubscriptionId, started: Option<CaughtUp>) {
         self.given(id, started, Phase::StartingInPart);
     }
 
-    /// What catches a lagging subscription up came, or a page of it.
+    /// Handles the catch-up of a lagging subscription, or a page of it.
     pub(super) fn caught_up(&mut self, id: SubscriptionId, caught_up: Option<CaughtUp>) {
         self.given(id, caught_up, Phase::CatchingUpInPart);
     }
 
-    /// What a subscription asked for came; `then` is its phase while more is to follow.
+    /// Handles a requested backlog. `then` is the subscription's phase if more pages follow.
     fn given(&mut self, id: SubscriptionId, given: Option<CaughtUp>, then: Phase) {
         if !self.is_current(id) {
             return;
@@ -108,7 +108,7 @@ impl Core {
             ..
         } = id;
         let Some(given) = given else {
-            // The stream is no longer made, so neither is this subscription.
+            // The stream no longer exists.
             return self.end_subscription(index, subscription_index);
         };
         let Some(session) = self.sessions.get_mut(index) else {
@@ -123,7 +123,7 @@ impl Core {
         subscription.phase = match (&given.run, given.more) {
             (Some(_), true) => then,
             (Some(_), false) => Phase::Starting,
-            // Nothing was left to be sent, and more is there: it asks again.
+            // An empty page with more to follow: request again.
             (None, true) if then == Phase::StartingInPart => Phase::Due,
             (None, true) => Phase::Lagging,
             (None, false) => Phase::Live,

@@ -1,4 +1,4 @@
-//! What publishers deliver.
+//! Deliveries from publishers.
 
 use market::{Now, Position, Seq};
 use metrics::label;
@@ -12,7 +12,7 @@ use crate::message::{Delivery, JoinError, RunRoute, SubscriptionId};
 use crate::session::{Joining, PendingResult, Phase, ReplayPhase};
 
 impl Core {
-    /// Takes what a publisher delivered; sends nothing yet.
+    /// Takes a delivery. Sends nothing yet.
     pub fn deliver(&mut self, delivery: Delivery, now: Now) {
         self.now = now;
         match delivery {
@@ -134,7 +134,7 @@ impl Core {
         }
     }
 
-    /// A subscription may begin, once its request is answered.
+    /// Joins a subscription to its stream; it starts once its request is answered.
     fn let_in(
         &mut self,
         index: usize,
@@ -152,7 +152,7 @@ impl Core {
         let slot = subscription.stream as usize;
         subscription.epoch = joined.position.epoch;
         if joined.more {
-            // It has what it came with, or what it is given now, and asks for the rest.
+            // It starts from what it came with or is given now, and requests the rest.
             subscription.phase = Phase::AcceptedDue;
             subscription.set_resumes(joined.run.is_some() || !is_snapshot);
             let has = resume.filter(|_| !is_snapshot);
@@ -181,7 +181,7 @@ impl Core {
             if let Some(events) = &mut session.events
                 && let Some(stream) = self.streams.get(slot)
             {
-                // What it had counts no more.
+                // The position it came with no longer counts.
                 events.joined(subscription_index, &stream.key, None);
             }
             self.metrics.snapshots.inc();
@@ -191,7 +191,7 @@ impl Core {
         }
     }
 
-    /// Lets the subscriptions of an answered request begin.
+    /// Starts the subscriptions of an answered request.
     pub(super) fn release(&mut self, index: usize) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;

@@ -1,4 +1,4 @@
-//! Requests about streams that a session has: to end them, or to change them.
+//! Requests about streams that a session already has: to end or change them.
 
 use std::sync::Arc;
 
@@ -67,9 +67,9 @@ impl Core {
         results
     }
 
-    /// A session's subscriptions that a stream of a request means, each with its instrument; and how
-    /// many more there are. They are looked for among what the session has, so that an empty session
-    /// costs nothing.
+    /// Returns the session's subscriptions that a requested stream refers to, with their
+    /// instruments, and how many more match. Only the session's own subscriptions are searched, so
+    /// this costs an empty session nothing.
     fn own_streams(
         &self,
         index: usize,
@@ -127,8 +127,8 @@ impl Core {
         self.ask_for(index, joining);
     }
 
-    /// Changes the streams that one `update` names. A stream whose view changes stays as it was
-    /// until its publisher has let the session into the other view.
+    /// Changes the streams of one `update`. A stream whose view changes keeps its old view until
+    /// its publisher has joined the session to the new one.
     fn change_streams(&mut self, index: usize, update: &StreamUpdate, joining: &mut Joining) {
         let changed = update.to.of(&update.key);
         let Some(session) = self.sessions.get(index) else {
@@ -181,7 +181,7 @@ impl Core {
                 policy,
                 instrument: listing.id(),
                 view: to_key.params.view(),
-                // Between two epochs it is about to enter the stream's.
+                // Between two epochs, it is about to enter the stream's.
                 epoch: if subscription.epoch == Epoch::NONE {
                     latest
                 } else {
@@ -202,13 +202,13 @@ impl Core {
             let message = "the request changes this stream twice";
             return joining.refuse(&to, ErrorCode::BadRequest, message);
         }
-        // While its view changes a stream has two numbers.
+        // While its view changes, a stream has two indices.
         let numbered = self.sessions.get(index).map_or(0, Session::streams);
         if numbered + joining.joins.len() >= Settings::MOST_STREAMS {
             let message = "this session has no number left for the changed stream; end another one";
             return joining.refuse(&to, ErrorCode::TooManyStreams, message);
         }
-        // A grouped stream that changes its step is counted already.
+        // A grouped stream that changes its step has already been counted.
         if from_key.params.group.is_none()
             && let Some(message) = self.group_too_many(index, &to_key, joining)
         {
@@ -231,7 +231,7 @@ impl Core {
         joining.request.results.push(PendingResult::Waiting(to));
     }
 
-    /// Ends a subscription that its publisher cannot serve any more, and tells its client.
+    /// Ends a subscription that its publisher can no longer serve, and notifies the client.
     pub(super) fn end_subscription(&mut self, index: usize, subscription_index: usize) {
         let Some(session) = self.sessions.get(index) else {
             return;

@@ -1,4 +1,4 @@
-//! The errors that clients get for streams that they cannot have.
+//! Errors for streams that a client cannot have.
 
 use metrics::label;
 use streams::Refused;
@@ -6,10 +6,10 @@ use wire::control::{self, ControlError, ErrorCode, StreamError, Symbol};
 
 use crate::message::JoinError;
 
-/// Instruments that match a wildcard and have no result.
+/// Instruments that match a wildcard but have no result.
 pub(super) struct RemainingMatches {
     pub(super) count: u64,
-    /// Whether all instruments were looked at, so that there are no more of them.
+    /// Whether the whole directory was examined, so that `count` is exact.
     pub(super) searched_all: bool,
 }
 
@@ -27,7 +27,8 @@ pub(super) fn not_subscribed() -> ControlError {
     )
 }
 
-/// The last result of a wildcard that matches more than one request may concern.
+/// Returns the last result of a wildcard that matches more instruments than one request may
+/// concern.
 pub(super) fn more_matches(rest: &RemainingMatches) -> ControlError {
     let count = rest.count;
     let message = if rest.searched_all {

@@ -1,4 +1,4 @@
-//! Subscriptions that are sent the past before they are live.
+//! Subscriptions that replay the past before they go live.
 
 use market::{Channel, Now, Position};
 use wire::Speed;
@@ -12,7 +12,7 @@ use crate::message::{
 use crate::session::{Phase, ReplayPhase};
 
 impl Core {
-    /// A replay has ended without its last page.
+    /// Notes that a replay ended without its last page.
     pub fn replay_ended(&mut self, id: SubscriptionId, now: Now) {
         self.now = now;
         if self.is_current(id) {
@@ -20,7 +20,7 @@ impl Core {
         }
     }
 
-    /// The last page has gone out: asks for the next one.
+    /// Requests the next page once the last one has been sent.
     pub(super) fn ask_for_page(&mut self, index: usize, subscription_index: usize) {
         let Some(id) = self.subscription_id(index, subscription_index) else {
             return;
@@ -34,7 +34,7 @@ impl Core {
         }
     }
 
-    /// The next page came.
+    /// Handles the next page of a replay.
     pub(super) fn replayed(&mut self, id: SubscriptionId, page: ReplayPage) {
         if !self.is_current(id) {
             return;
@@ -97,13 +97,13 @@ impl Core {
         self.command(slot, Ask::Handover { id, epoch });
     }
 
-    /// From here on the subscription holds its live stream, after what it is still to be sent.
+    /// From here on the subscription holds its live stream, to be sent after the replay.
     pub(super) fn handed_over(&mut self, id: SubscriptionId, handover: Option<Handover>) {
         if !self.is_current(id) {
             return;
         }
         let Some(handover) = handover else {
-            // The stream is no longer made, so neither is this subscription.
+            // The stream no longer exists.
             return self.end_subscription(id.session, id.subscription);
         };
         let session = self.sessions.get_mut(id.session);
@@ -125,8 +125,8 @@ impl Core {
             .push((id, ReplayCommand::Live(handover)));
     }
 
-    /// The rest of the past cannot be read: the subscription, which is at `position`, is caught up
-    /// like one that lagged, and its client gets a `Lag`.
+    /// Ends a replay that cannot be read any further: the subscription, now at `position`, is
+    /// caught up like a lagging one, and its client gets a `Lag`.
     fn give_up(&mut self, id: SubscriptionId, position: Position) {
         let SubscriptionId {
             session: index,
@@ -148,7 +148,7 @@ impl Core {
         self.catch_up_later(index, subscription_index);
     }
 
-    /// The replay ended without reporting how.
+    /// Ends a replay that ended without a reason.
     fn break_off(&mut self, index: usize, subscription_index: usize) {
         let session = self.sessions.get_mut(index);
         let Some(subscription) =
@@ -159,7 +159,7 @@ impl Core {
         match subscription.set_replay(ReplayPhase::None) {
             ReplayPhase::None => {}
             ReplayPhase::HoldsLive => {
-                // What it lacks is not known: the live stream's next message shows it the gap.
+                // How much it lacks is unknown; the next live message shows the client the gap.
                 let has_backlog = subscription.phase == Phase::Replaying;
                 subscription.phase = if has_backlog {
                     Phase::Starting
@@ -172,7 +172,7 @@ impl Core {
         }
     }
 
-    /// Has a subscription caught up once it has been sent what it holds.
+    /// Catches up a subscription after it has been sent what it holds.
     fn catch_up_later(&mut self, index: usize, subscription_index: usize) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
@@ -182,7 +182,7 @@ impl Core {
             return;
         };
         if holds_page {
-            // The rest of its last page, after which it asks.
+            // It requests the catch-up after the rest of its last page.
             subscription.phase = Phase::CatchingUpInPart;
             self.go_on(index, subscription_index);
         } else {
@@ -193,7 +193,7 @@ impl Core {
     }
 }
 
-/// Why a stream cannot begin in the past, if so.
+/// Returns why a stream cannot start in the past, if so.
 pub(super) fn unsupported(key: &StreamKey) -> Option<String> {
     let what = match key.channel {
         Channel::Ticker | Channel::Bars => format!("of the channel {}", key.channel.name()),
@@ -205,7 +205,7 @@ pub(super) fn unsupported(key: &StreamKey) -> Option<String> {
     ))
 }
 
-/// The answer to a client whose stream cannot begin in the past.
+/// Returns the error for a replay that was rejected.
 pub(super) fn refusal(why: JoinError) -> ControlError {
     match why {
         JoinError::Busy => ControlError::new(

@@ -1,4 +1,4 @@
-//! How subscriptions come and go.
+//! Starting and ending subscriptions.
 
 use std::sync::Arc;
 
@@ -14,25 +14,25 @@ use crate::message::Ask;
 use crate::session::{Backlogs, Joining, Phase, ReplayPhase, Subscription, Weight};
 use crate::sessions::number;
 
-/// Levels a side up to which a book is a small beginning: with 16 bytes each in SBE, 320 bytes.
+/// Levels per side up to which a book is a small backlog: at 16 bytes per level in SBE, 320 bytes.
 const SMALL_DEPTH: usize = 10;
 
-/// A stream that its publisher is to be asked for.
+/// A stream to be joined.
 pub(super) struct Join {
     pub(super) key: StreamKey,
     pub(super) listing: Arc<Listing>,
     pub(super) publisher: usize,
     pub(super) policy: Policy,
     pub(super) resume: Option<Position>,
-    /// Where in the past it begins, and how fast that is sent.
+    /// Start and speed of a replay.
     pub(super) replay: Option<(Start, Option<Pace>)>,
-    /// Which result of the pending request its outcome will be.
+    /// Index of its result in the pending request.
     pub(super) result: usize,
-    /// The subscription of the same session that ends when this one may begin.
+    /// The subscription of the same session that ends when this one starts.
     pub(super) replaces: Option<u16>,
 }
 
-/// How much a subscription's beginning, or what catches it up, may bring.
+/// Returns the expected size of a subscription's initial state or catch-up.
 pub(super) fn weight_of(key: &StreamKey, subscription: &Subscription) -> Weight {
     let catches_up = matches!(subscription.phase, Phase::Lagging | Phase::CatchUpRequested);
     weight(key, catches_up, subscription.resumes())
@@ -41,7 +41,7 @@ pub(super) fn weight_of(key: &StreamKey, subscription: &Subscription) -> Weight 
 fn weight(key: &StreamKey, catches_up: bool, resumes: bool) -> Weight {
     let is_small = match key.channel {
         Channel::Book => is_shallow(key.params.depth) && (catches_up || !resumes),
-        // The latest one catches up; a resume brings each that was missed.
+        // A catch-up is the latest quote; a resume sends each one that was missed.
         Channel::Bbo => catches_up || !resumes,
         Channel::Trades => !catches_up && !resumes,
         Channel::Bars => false,
@@ -59,9 +59,9 @@ fn is_shallow(depth: Depth) -> bool {
 }
 
 impl Core {
-    /// Begins a subscription; its publisher's answer becomes the given result of the pending request.
-    /// `at` is its place among all `of` that the request joins: one of many asks for what it begins
-    /// with later, unless that is small and it is one of the first.
+    /// Adds a subscription and asks its publisher to join it. `at` is its index among the `of`
+    /// streams that the request joins: one of many requests its initial state later, unless that is
+    /// small and it is among the first.
     pub(super) fn join(
         &mut self,
         index: usize,
@@ -94,7 +94,7 @@ impl Core {
         let is_only = of == 1 && session.has_no_backlog();
         let is_soon = is_only || is_small && at < Backlogs::SMALL_AT_ONCE;
         let later = !is_soon;
-        // A session has at most as many as can be numbered: see `Settings::MOST_STREAMS`.
+        // A session has at most `Settings::MOST_STREAMS` subscriptions.
         let Some((subscription, _)) = session.insert(subscription) else {
             return;
         };
@@ -127,7 +127,7 @@ impl Core {
         self.command(slot, ask);
     }
 
-    /// Ends a subscription; the last one of its stream ends the stream in this shard.
+    /// Ends a subscription, and the stream if this was its last one.
     pub(super) fn leave(&mut self, index: usize, subscription_index: usize) {
         let Some(id) = self.subscription_id(index, subscription_index) else {
             return;
@@ -178,7 +178,7 @@ impl Core {
     }
 }
 
-/// The stream that a client means; depth and the like are of books only.
+/// Converts a stream as clients name it. Only books have a depth, a speed and a group.
 pub(super) fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamKey {
     let params = match key.channel {
         market::Channel::Book => key.params(),
@@ -195,7 +195,7 @@ pub(super) fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamK
     }
 }
 
-/// A stream as clients name it.
+/// Converts a stream into the form that clients use.
 pub(super) fn wire_key(listing: &Listing, key: &StreamKey) -> control::StreamKey {
     let ViewParams {
         depth,

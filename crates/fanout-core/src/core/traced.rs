@@ -1,4 +1,4 @@
-//! Reporting traced records once they have been sent.
+//! Reports traced records once they have been sent.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::Core;
 use crate::message::RunRoute;
 use crate::trace::{Mark, Marks, Passage};
 
-/// A traced record that the pass at hand sends.
+/// A traced record that the current pass sends.
 pub(super) struct TracedRecord {
     marks: Arc<Marks>,
     mark: Mark,
@@ -18,7 +18,7 @@ pub(super) struct TracedRecord {
 }
 
 impl Core {
-    /// Remembers those of a batch's traced records that somebody here is sent.
+    /// Remembers the traced records of a batch that have subscriptions in this shard.
     pub(super) fn trace(&mut self, marks: &Arc<Marks>, runs: &[RunRoute]) {
         for mark in &marks.marks {
             let mut traced = TracedRecord {
@@ -42,7 +42,7 @@ impl Core {
         }
     }
 
-    /// All sessions have been visited.
+    /// Reports the records of a pass that has visited all sessions.
     pub(super) fn report_passages(&mut self) {
         let (shard, sent) = (self.index, self.now.wall);
         for traced in self.traced.drain(..) {

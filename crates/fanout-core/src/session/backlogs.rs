@@ -3,27 +3,28 @@ use std::sync::Arc;
 
 use streams::{Cursor, Run};
 
-/// What a session may have asked its publishers for and not been given yet: one that may be large,
-/// or sixteen that are small.
+/// Outstanding requests of a session to its publishers: one that may be large, or sixteen small
+/// ones.
 const MOST_ASKED: u16 = 16;
-/// Bytes of beginnings that a session holds before it asks for another: so the memory of a session
-/// that does not read is bounded by this and the one beginning that crosses it.
+/// Bytes of backlog beyond which a session requests no more. The memory of a session that does not
+/// read is bounded by this plus the backlog that crosses it.
 const HELD: usize = 64 * 1024;
 
-/// What a subscription is sent before its stream's runs.
+/// What a subscription is sent before its stream's runs: its initial state, what catches it up, or
+/// a page of a replay.
 pub(crate) struct Backlog {
     pub(crate) subscription: u16,
     pub(crate) run: Arc<Run>,
-    /// How far in that run it is.
+    /// Next frame of the run.
     pub(crate) cursor: Cursor,
 }
 
-/// How much one beginning may bring.
+/// Expected size of a backlog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weight {
     /// A few hundred bytes.
     Small,
-    /// Anything, up to a deep book.
+    /// Anything up to a deep book.
     Large,
 }
 
@@ -36,30 +37,31 @@ impl Weight {
     }
 }
 
-/// What a session's subscriptions begin with, or are caught up with: what they hold, what was asked
-/// for, and who is to ask next.
+/// The backlogs of a session: those it holds, those it has requested, and the subscriptions that
+/// will request theirs.
 ///
-/// However many subscriptions begin or lag at once, they ask one after another, as the client
-/// reads what the ones before were given.
+/// However many subscriptions start or lag at once, they request their backlogs one after another,
+/// as the client reads the previous ones.
 #[derive(Default)]
 pub(crate) struct Backlogs {
     held: Vec<Backlog>,
-    /// Subscriptions that are to ask, in order; one that has left since is skipped by the owner.
+    /// Subscriptions that will request a backlog, in order. The owner skips those that have ended
+    /// meanwhile.
     due: VecDeque<u16>,
     asked: u16,
 }
 
 impl Backlogs {
-    /// How many small ones a request brings with its answer. A client that reads nothing gets two
-    /// answers of so many streams, or some thirty of one.
+    /// Small backlogs delivered along with the answer to a request. A client that reads nothing
+    /// gets two answers with this many streams, or about thirty with one stream.
     pub(crate) const SMALL_AT_ONCE: usize = MOST_ASKED as usize;
 
-    /// Returns whether there is nothing to keep.
+    /// Returns whether nothing is held, due or requested.
     pub(crate) fn is_empty(&self) -> bool {
         self.held.is_empty() && self.due.is_empty() && self.asked == 0
     }
 
-    /// Bytes of all runs that are held.
+    /// Returns the bytes of all runs held.
     pub(crate) fn bytes(&self) -> usize {
         self.held.iter().map(|held| held.run.len()).sum()
     }
@@ -84,27 +86,28 @@ impl Backlogs {
             .retain(|held| usize::from(held.subscription) != subscription);
     }
 
-    /// A subscription is to ask after those that are to ask already.
+    /// Queues a subscription behind those already due.
     pub(crate) fn ask_later(&mut self, subscription: u16) {
         self.due.push_back(subscription);
     }
 
-    /// A subscription is to ask for more of what it was given a part of, before all others.
+    /// Queues a subscription ahead of all others, to request the next page of its backlog.
     pub(crate) fn ask_next(&mut self, subscription: u16) {
         self.due.push_front(subscription);
     }
 
-    /// The subscription that is to ask next.
+    /// Returns the subscription due next.
     pub(crate) fn next(&self) -> Option<u16> {
         self.due.front().copied()
     }
 
-    /// It does not ask.
+    /// Drops the subscription due next.
     pub(crate) fn skip(&mut self) {
         self.due.pop_front();
     }
 
-    /// Has the next one ask, if what is held and was asked for leaves room for that.
+    /// Moves the next subscription from due to requested. Returns false if its backlog does not fit
+    /// yet.
     pub(crate) fn ask(&mut self, weight: Weight) -> bool {
         let fits = self.bytes() < HELD && self.asked + weight.units() <= MOST_ASKED;
         if fits {
@@ -114,7 +117,7 @@ impl Backlogs {
         fits
     }
 
-    /// What was asked for came, or will not be waited for.
+    /// Notes that a request was answered, or that its answer no longer matters.
     pub(crate) fn answered(&mut self, weight: Weight) {
         self.asked = self.asked.saturating_sub(weight.units());
     }

@@ -2,90 +2,88 @@ use market::{Epoch, Position, Seq};
 use streams::Cursor;
 use wire::control::Policy;
 
-/// No subscriber: the end of a list of them.
+/// Marks the end of a list of subscriptions.
 pub(super) const NO_SUBSCRIPTION: u16 = u16::MAX;
 
-/// Bits that tell the subscriber behind in a list; the others tell a frame's number. A stream with
-/// a million frames a second has used those up in nine years.
+/// Bits that hold the next subscription in the list; the others hold a frame number. At a million
+/// frames per second those last nine years.
 const NEXT_BITS: u32 = u16::BITS;
 
-/// A subscriber: a session's place in a stream.
+/// A session's subscription to a stream.
 ///
-/// There are ten times as many as clients, so what is small is packed.
+/// There are ten times as many subscriptions as clients, so small fields are packed.
 pub(crate) struct Subscription {
-    /// The sequence number that it has.
+    /// Last sequence number sent.
     seq: Seq,
-    /// The number of the frame that it is sent next, and the subscriber behind it in its session's
-    /// list of those that have something to send.
+    /// Number of the next frame to send, and the next subscription in the session's ready list.
     frame_and_next: u64,
     pub(crate) stream: u32,
-    /// Its index in the stream's list.
+    /// Index in the stream's list of subscriptions.
     pub(crate) place: u32,
     pub(crate) epoch: Epoch,
-    /// Tells it from its session's earlier ones.
+    /// Distinguishes it from earlier subscriptions at the same index.
     pub(super) token: u16,
     pub(crate) phase: Phase,
     traits: Traits,
 }
 
-/// Whether it is disconnected when it is slow, whether it is in its session's list of those that
-/// have something to send, and how it is with the past.
+/// Flags: lag policy, membership of the session's ready list, replay phase, whether it resumes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Traits(u8);
 
-/// How far a subscriber is.
+/// Progress of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// It has left; its place is free.
+    /// Ended; its index is free.
     Free,
-    /// Its publisher was asked for a start.
+    /// Its publisher has been asked to let it join.
     Joining,
-    /// It may begin, and the answer to its request has not been sent.
+    /// Joined, but its request has not been answered yet.
     Accepted,
-    /// Likewise, and it has yet to ask for what it begins with.
+    /// Likewise, and it has yet to request its initial state.
     AcceptedDue,
-    /// It is to ask for what it begins with, or for more of that.
+    /// Has to request its initial state, or the next page of it.
     Due,
-    /// It asked for what it begins with.
+    /// Has requested its initial state.
     Requested,
-    /// It is sent a part of what it begins with, and is to ask for more after it.
+    /// Being sent a page of its initial state, with more to request.
     StartingInPart,
-    /// It is sent its beginning, or what catches it up.
+    /// Being sent the last page of its initial state or catch-up.
     Starting,
-    /// It is sent a part of what catches it up, and is to ask for more behind it.
+    /// Being sent a page of its catch-up, with more to request.
     CatchingUpInPart,
-    /// It is sent a page of the past.
+    /// Being sent a page of a replay.
     Replaying,
-    /// It was sent a page of the past, and is to ask for the next one.
+    /// Has been sent a page of a replay, and has to request the next one.
     ReplayPageSent,
-    /// It asked for the next page of the past.
+    /// Has requested the next page of a replay.
     ReplayPageRequested,
-    /// It is sent the stream's runs.
+    /// Being sent the stream's runs.
     Live,
-    /// It fell behind while its socket was full: its publisher is asked when there is room.
+    /// Lagging while its socket is full; it requests a catch-up once there is room.
     Lagging,
-    /// It fell behind, and its publisher was asked to catch it up.
+    /// Lagging; its publisher has been asked to catch it up.
     CatchUpRequested,
 }
 
-/// Whether a subscriber is being sent the past.
+/// Relation of a subscription to its replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplayPhase {
-    /// It is not.
+    /// It has none.
     None,
-    /// It is, and the live stream is of no use to it yet.
+    /// Replaying; the live stream is not needed yet.
     BeforeLive,
-    /// It is, and it holds the live stream behind what it is still to be sent.
+    /// Replaying, and already holding the live stream for afterwards.
     HoldsLive,
 }
 
 impl Phase {
-    /// Returns whether its publisher was asked for what it begins with, or for what catches it up.
+    /// Returns whether an initial state or catch-up has been requested.
     pub(crate) const fn has_asked(self) -> bool {
         matches!(self, Self::Requested | Self::CatchUpRequested)
     }
 
-    /// Returns whether it is sent what only it is sent, before its stream's runs.
+    /// Returns whether it is being sent a backlog rather than its stream's runs.
     pub(crate) const fn has_backlog(self) -> bool {
         matches!(
             self,
@@ -127,7 +125,7 @@ impl Subscription {
         subscription
     }
 
-    /// What it is sent next.
+    /// Returns the position of the next frame to send.
     pub(crate) const fn cursor(&self) -> Cursor {
         Cursor {
             frame: self.frame_and_next >> NEXT_BITS,
@@ -140,7 +138,7 @@ impl Subscription {
         self.frame_and_next = cursor.frame << NEXT_BITS | u64::from(self.next());
     }
 
-    /// Where its receiver stands; which frame it is sent next stays.
+    /// Sets the client's position, leaving the next frame unchanged.
     pub(crate) const fn set_position(&mut self, position: Position) {
         self.epoch = position.epoch;
         self.seq = position.seq;
@@ -176,7 +174,7 @@ impl Subscription {
         }
     }
 
-    /// Sets how it is with the past; returns how it was.
+    /// Sets the replay phase and returns the previous one.
     pub(crate) fn set_replay(&mut self, replay: ReplayPhase) -> ReplayPhase {
         let was = self.replay();
         self.traits
@@ -186,17 +184,17 @@ impl Subscription {
         was
     }
 
-    /// Returns whether what it begins with is to lead on from its position.
+    /// Returns whether its initial state continues from its position.
     pub(crate) const fn resumes(&self) -> bool {
         self.traits.has(Traits::RESUMES)
     }
 
-    /// Sets whether what it begins with is to lead on from its position.
+    /// Sets whether its initial state continues from its position.
     pub(crate) const fn set_resumes(&mut self, resumes: bool) {
         self.traits.set(Traits::RESUMES, resumes);
     }
 
-    /// Returns whether the stream's ring is of use to it.
+    /// Returns whether it keeps frames in its stream's ring.
     pub(crate) const fn holds_ring(&self) -> bool {
         match self.replay() {
             ReplayPhase::None => {
@@ -215,7 +213,7 @@ impl Subscription {
         self.traits.set(Traits::QUEUED, queued);
     }
 
-    /// The subscriber behind it in its session's list.
+    /// Returns the next subscription in the session's ready list.
     #[expect(clippy::cast_possible_truncation, reason = "these are the lowest bits")]
     pub(super) const fn next(&self) -> u16 {
         self.frame_and_next as u16
