@@ -3,48 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use market::{Channel, InstrumentId, InstrumentName};
+use market::{Channel, InstrumentName};
 use streams::{Fetched, Refused, Report, StreamKey};
 use tokio::sync::{Semaphore, oneshot};
 use wire::{Encoding, ViewParams};
 
 use fanout_core::{Directory, JoinError, Listing};
 
-use crate::link::PublisherLink;
+use crate::fetch::{Fetch, Found, IN_PROGRESS, Question};
+use crate::link::{Links, PublisherLink};
 
-/// Fetches of a node that are under way; more wait for these. A publisher answers as many between two
-/// batches as take 1 ms.
-pub(crate) const UNDER_WAY: usize = 64;
 /// How long a fetch may wait for its turn and its answer. A publisher turns every 100 ms at the
 /// least; one that waits for a shard may take longer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What is asked of a publisher.
-#[derive(Debug)]
-pub(crate) enum Question {
-    /// A stream's whole state.
-    Start(StreamKey, Encoding),
-    /// An instrument's latest messages of trades.
-    Trades(InstrumentId, Encoding, usize),
-    /// What there is to know of instruments.
-    Reports(Vec<InstrumentId>),
-}
-
-/// A question and where its answer goes.
-#[derive(Debug)]
-pub(crate) struct Fetch {
-    pub(crate) question: Question,
-    pub(crate) reply: oneshot::Sender<Result<Found, JoinError>>,
-}
-
-/// What a publisher answers.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// Messages of one stream.
-    Messages(Fetched),
-    /// In the order of the question, without those that it does not have.
-    Reports(Vec<Report>),
-}
 
 /// Asks publishers for what is theirs, one question at a time; for whoever needs it once.
 ///
@@ -84,11 +55,13 @@ impl From<JoinError> for FetchError {
 }
 
 impl Fetcher {
-    pub(crate) fn new(directory: Arc<Directory>, publishers: Vec<PublisherLink>) -> Self {
+    /// Creates a fetcher that asks the publishers of these links.
+    #[must_use]
+    pub fn new(directory: Arc<Directory>, links: &Links) -> Self {
         Self {
             directory,
-            publishers,
-            turns: Arc::new(Semaphore::new(UNDER_WAY)),
+            publishers: links.publishers().to_vec(),
+            turns: Arc::new(Semaphore::new(IN_PROGRESS)),
         }
     }
 

@@ -21,6 +21,7 @@ mod network;
 mod settings;
 mod tls;
 
+mod fetch;
 mod fetcher;
 mod history;
 mod link;

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use fanout_core::{Command, Delivery, Directory, ReplayCommand};
+use fanout_core::{Command, Delivery, ReplayCommand};
 use tokio::sync::mpsc as inbox;
 
 use crate::PublisherPort;
-use crate::fetcher::{Fetch, Fetcher};
+use crate::fetch::{Fetch, IN_PROGRESS};
 use crate::history::Asker;
 
 /// Commands that one publisher has not taken yet. A command is a subscription, so this is how
@@ -18,7 +18,7 @@ const COMMANDS: usize = 4096;
 /// command; a publisher that finds the inbox full waits, and its batches grow.
 const DELIVERIES: usize = 1024;
 /// Fetches that one publisher has not taken yet: as many as a node has under way.
-const FETCHES: usize = crate::fetcher::UNDER_WAY;
+const FETCHES: usize = IN_PROGRESS;
 
 /// A command on its way to a publisher.
 #[derive(Debug)]
@@ -89,10 +89,9 @@ pub fn link(
 }
 
 impl Links {
-    /// A way to the publishers for whoever asks once.
-    #[must_use]
-    pub fn fetcher(&self, directory: Arc<Directory>) -> Fetcher {
-        Fetcher::new(directory, self.publishers.clone())
+    /// Returns the links to all publishers, by index.
+    pub(crate) fn publishers(&self) -> &[PublisherLink] {
+        &self.publishers
     }
 }
 

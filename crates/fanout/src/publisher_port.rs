@@ -7,7 +7,7 @@ use streams::Publisher;
 use tokio::sync::mpsc::Sender;
 
 use crate::clock::wall_clock;
-use crate::fetcher::{Fetch, Found, Question};
+use crate::fetch::{Fetch, Found, Question};
 use crate::history::{History, ReplayReceiver, Wanted};
 use crate::link::PostedCommand;
 

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fanout::{Directory, Fanout};
+use fanout::{Directory, Fanout, Fetcher};
 use ingest::IngestConfig;
 use metrics::label::ThreadKind;
 use metrics::{BuildInfo, Registry};
@@ -201,7 +201,7 @@ fn start(
     let shards = (0..config.fanout.shards)
         .map(|_| registry.add_shard())
         .collect();
-    let fetcher = links.fetcher(Arc::clone(directory));
+    let fetcher = Fetcher::new(Arc::clone(directory), &links);
     let pages = api.pages(Arc::new(Api::new(fetcher)));
     let fanout = Fanout::start(
         config.fanout.clone(),
