@@ -1,19 +1,19 @@
-//! WebSocket out: shards, sessions and subscribers.
+//! WebSocket and SSE fan-out: threads, sockets, TLS, links to publishers and the HTTP handshake
+//! around the decisions of `fanout-core`.
 //!
-//! One shard a core: a thread with its own single-threaded runtime, its own listener on the
-//! shared port, its own connections and its own subscriber lists. Publishers hand each shard the
-//! runs of the streams that it has subscribers for; the shard sends every session what it has not
-//! been sent yet, with one system call where one run is all there is.
+//! There is one shard per core: a thread with its own single-threaded runtime, its own listener on
+//! the shared port, its own connections and its own subscriptions. Publishers hand each shard the
+//! runs of the streams it has subscriptions of, and the shard sends every session what it has not
+//! been sent yet, with one system call where a single run is all there is.
 //!
 //! Invariants:
-//! - A session holds cursors into shared runs and at most the unsent rest of one frame and of one
-//!   answer; never a queue of its own. Whoever falls off a stream's ring is caught up by the
-//!   publisher, or disconnected where that is its policy; either is told and counted.
-//! - A shard never waits for a publisher. A publisher may wait for a shard, which then only
-//!   makes its batches larger.
-//! - No bytes of a client can cause a panic, or make a session hold more than its bounds.
+//! - A session holds cursors into shared runs and at most the unsent rest of one frame and one
+//!   answer; it never has a queue of its own.
+//! - A shard never waits for a publisher. A publisher may wait for a shard, which only makes its
+//!   batches larger.
+//! - Nothing a client sends can cause a panic or make a session exceed its bounds.
 //!
-//! In reading order:
+//! Modules in reading order:
 
 mod access;
 mod clock;

@@ -4,37 +4,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanout_core::Grant;
 
-/// How many sessions a node has, and may have; and how many those have that may have so many only.
+/// Limits the sessions of a node, and those of each subject that has a limit of its own.
 #[derive(Debug)]
 pub struct Permits {
     taken: AtomicUsize,
     most: AtomicUsize,
-    /// Whether anybody is let in.
+    /// Whether new sessions are accepted.
     open: AtomicBool,
-    /// Sessions by subject, of subjects that have any; so at most as many as there are seats.
+    /// Sessions per subject, for subjects that have any; bounded by the number of permits.
     subjects: Mutex<HashMap<Box<str>, u32>>,
 }
 
-/// One session's seat; free again when dropped.
+/// Permission to have one session; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     permits: Arc<Permits>,
     grant: Arc<Grant>,
 }
 
-/// Why there is no seat.
+/// Why a permit is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoPermit {
-    /// The node has nothing right to show yet, or any more.
+    /// The node is not ready, or no longer.
     NotReady,
     /// The node has as many sessions as it may.
     Node,
-    /// The subject has.
+    /// The subject has as many sessions as it may.
     Subject,
 }
 
 impl Permits {
-    /// So many seats, all free.
+    /// Creates a number of permits.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -45,18 +45,18 @@ impl Permits {
         }
     }
 
-    /// How many are taken.
+    /// Returns the number of permits in use.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// From now on there are so many; who has one keeps it.
+    /// Changes the number of permits; existing sessions keep theirs.
     pub fn set_most(&self, most: usize) {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// From now on somebody is let in, or nobody; who has a seat keeps it.
+    /// Sets whether new sessions are accepted; existing ones are unaffected.
     pub fn set_accepting(&self, open: bool) {
         self.open.store(open, Ordering::Relaxed);
     }
@@ -93,19 +93,19 @@ impl Permits {
         })
     }
 
-    /// A panic elsewhere leaves the counts whole, since each change is one step.
+    /// A panic elsewhere leaves the counts consistent, since each change is one step.
     fn subjects(&self) -> MutexGuard<'_, HashMap<Box<str>, u32>> {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Permit {
-    /// What its client is entitled to.
+    /// Returns what its client is entitled to.
     pub(crate) fn grant(&self) -> &Grant {
         &self.grant
     }
 
-    /// The same, shared.
+    /// Returns the shared grant.
     pub(crate) const fn shared_grant(&self) -> &Arc<Grant> {
         &self.grant
     }

@@ -11,42 +11,42 @@ use crate::fetch::{Fetch, Found, Question};
 use crate::history::{History, ReplayReceiver, Wanted};
 use crate::link::PostedCommand;
 
-/// Commands that are carried out between two batches; the others wait for the next turn, so that
-/// a storm of subscriptions cannot hold up the market.
+/// Commands carried out between two batches. The rest wait for the next turn, so that a storm of
+/// subscriptions cannot hold up the market.
 const COMMANDS_A_TURN: usize = 1024;
-/// Work after which no further command is carried out in a turn, and after which no further fetch is
-/// answered, in about nanoseconds as [`Publisher::work`] counts: 2 ms and 1 ms. The one that goes
-/// beyond is finished, since a snapshot is written in one go: a book of 5,000 levels a side takes
-/// 0.2 ms in SBE and 1 ms in JSON, one of 60,000 2 ms and 13 ms, and a grouped view of that 3 ms more.
+/// Work after which a turn carries out no further command, and answers no further fetch, in about
+/// nanoseconds as [`Publisher::work`] estimates them: 2 ms and 1 ms. The one in progress is
+/// completed, since a snapshot is written in one go: a book of 5,000 levels per side takes 0.2 ms
+/// in SBE and 1 ms in JSON, one of 60,000 takes 2 ms and 13 ms, and a grouped view of it 3 ms more.
 const COMMAND_WORK: u64 = 2_000_000;
 const FETCH_WORK: u64 = 1_000_000;
-/// A publisher spends at most a tenth of its time on fetches; what it has not spent it may spend later,
-/// up to this much. So those who ask over HTTP slow the market down by a tenth, however many they are.
+/// A publisher spends at most a tenth of its time on fetches, and can save up to this much for
+/// later. HTTP clients therefore slow the market by a tenth at most, however many they are.
 const FETCH_SHARE: u64 = 10;
 const FETCH_SAVED: u64 = 10_000_000;
-/// What a fetch costs at least, and each instrument of a question about many.
+/// Minimum cost of a fetch, and of each instrument of a question about several.
 const LEAST_FETCH_WORK: u64 = 10_000;
 const REPORT_WORK: u64 = 500;
 
 /// A publisher's end of its links: hands runs to shards and carries out their commands, as its
-/// [`Port`] says.
+/// [`Port`] decides.
 ///
-/// Lives on the publisher's thread, which may wait here for a shard whose inbox is full; a shard
+/// Lives on the publisher's thread, which may wait here for a shard whose inbox is full. A shard
 /// never waits for it.
 pub struct PublisherPort {
     port: Port,
     commands: Receiver<PostedCommand>,
     fetches: Receiver<Fetch>,
-    /// Wakes this publisher, when a turn ends before all is done.
+    /// Wakes this publisher when a turn ends with work left.
     wake: Arc<dyn Fn() + Send + Sync>,
     shards: Vec<Sender<Delivery>>,
     history: Option<Arc<dyn History>>,
-    /// The batch's records that are traced, and who is told of them.
+    /// Traced records of the batch, and who receives their passages.
     marks: Vec<Mark>,
     tracer: Option<Arc<dyn Tracer>>,
-    /// When the last batch with such records was ready to be handed over.
+    /// When the last batch with traced records was ready to be handed over.
     handed_over: Nanos,
-    /// Work that may be done for fetches, and up to when it was gained.
+    /// Work allowed for fetches, and when it was last replenished.
     fetch_allowance: u64,
     gained: Monotonic,
 }
@@ -73,28 +73,28 @@ impl PublisherPort {
         }
     }
 
-    /// Lets records be followed.
+    /// Enables tracing.
     pub fn set_tracer(&mut self, tracer: Arc<dyn Tracer>) {
         self.tracer = Some(tracer);
     }
 
-    /// Follows a record of the batch that is handed over next; with nobody to be told, none is.
+    /// Traces a record of the next batch; ignored while tracing is disabled.
     pub fn follow(&mut self, mark: Mark) {
         if self.tracer.is_some() {
             self.marks.push(mark);
         }
     }
 
-    /// Lets subscribers begin in the past.
+    /// Enables replays.
     pub fn set_history(&mut self, history: Arc<dyn History>) {
         self.history = Some(history);
     }
 
-    /// Has the publisher do what is due, hands over the batch, then carries out commands and
-    /// answers fetches; to be called after every batch, when woken, and when
-    /// [`Publisher::next_due`] says.
+    /// Lets the publisher do what is due, hands over the batch, and then carries out commands and
+    /// answers fetches. Called after every batch, when woken, and when [`Publisher::next_due`] asks
+    /// for it.
     ///
-    /// It carries out a bounded amount of each, and wakes its own thread where there may be more.
+    /// Does a bounded amount of each, and wakes its own thread if there may be more.
     pub fn advance(&mut self, publisher: &mut Publisher, now: Now) {
         publisher.advance(now);
         self.hand_over(publisher, now.monotonic);
@@ -106,7 +106,7 @@ impl PublisherPort {
         }
     }
 
-    /// Carries out commands, as far as a turn may go. Returns whether none is left.
+    /// Carries out a turn's share of commands. Returns whether none is left.
     fn carry_out_some(&mut self, publisher: &mut Publisher, now: Now) -> bool {
         let begin = publisher.work();
         for _ in 0..COMMANDS_A_TURN {
@@ -121,15 +121,15 @@ impl PublisherPort {
         false
     }
 
-    /// Gains what may be done for fetches.
+    /// Replenishes the work allowed for fetches.
     fn gain(&mut self, now: Monotonic) {
         let gained = now.0.saturating_sub(self.gained.0) / FETCH_SHARE;
         self.gained = now;
         self.fetch_allowance = self.fetch_allowance.saturating_add(gained).min(FETCH_SAVED);
     }
 
-    /// Answers fetches, as far as a turn may go. Returns whether none is left that could be answered at
-    /// once; there are turns enough in time for those that wait for their share.
+    /// Answers a turn's share of fetches. Returns whether none is left that could be answered at
+    /// once; those that wait for their share are answered in a later turn.
     fn answer_some(&mut self, publisher: &mut Publisher, now: Now) -> bool {
         let mut spent = 0;
         while spent <= FETCH_WORK {
@@ -152,13 +152,13 @@ impl PublisherPort {
         false
     }
 
-    /// Answers one who asks once; whoever does not wait any more costs nothing.
+    /// Answers a fetch; one whose caller has stopped waiting costs nothing.
     fn answer(&self, Fetch { question, reply }: Fetch, publisher: &mut Publisher, now: Now) {
         if reply.is_closed() {
             return;
         }
         let found = match question {
-            // What it would say is of the past.
+            // It would return a state of the past.
             _ if !self.port.is_open() => Err(JoinError::NotReady),
             Question::Start(key, encoding) => publisher
                 .fetch(key, encoding, now)
@@ -173,22 +173,22 @@ impl PublisherPort {
                 Ok(Found::Reports(reports.collect()))
             }
         };
-        // Who asked has gone.
+        // The caller may have stopped waiting.
         let _gone = reply.send(found);
     }
 
-    /// The publisher has caught up: subscribers are let in from now on.
+    /// Accepts subscriptions from now on: the publisher has caught up.
     pub const fn open(&mut self) {
         self.port.open();
     }
 
-    /// When the last batch of which records are followed was ready to be handed over.
+    /// Returns when the last batch with traced records was ready to be handed over.
     #[must_use]
     pub const fn handed_over(&self) -> Nanos {
         self.handed_over
     }
 
-    /// How many runs were handed to shards.
+    /// Returns the number of runs handed to shards.
     #[must_use]
     pub const fn runs(&self) -> u64 {
         self.port.runs()
@@ -223,7 +223,7 @@ impl PublisherPort {
         let Ask::Replay { id, start, pace } = command.ask else {
             return;
         };
-        // Somebody else reads the past for the subscription.
+        // The history reads the past on its own threads.
         let shard = command.stream.shard;
         let started = self
             .port
@@ -243,7 +243,7 @@ impl PublisherPort {
     }
 }
 
-/// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
+/// Waits while the shard's inbox is full; a shard that has ended takes nothing.
 fn deliver(shard: &Sender<Delivery>, delivery: Delivery) {
     let _ended = shard.blocking_send(delivery);
 }
@@ -273,7 +273,7 @@ mod tests {
         woken: Arc<AtomicUsize>,
     }
 
-    /// A publisher of a book with so many levels a side.
+    /// A publisher of a book with this many levels per side.
     fn rig(levels: i64) -> Rig {
         let (commands, commanded) = sync_channel(4096);
         let (fetches, fetched) = sync_channel(64);
@@ -390,7 +390,7 @@ mod tests {
             "{turns} {at_once}"
         );
         assert_eq!(rig.publisher.views(), 0);
-        // A hundred milliseconds later there are ten for fetches.
+        // A hundred milliseconds later, ten of them are available for fetches.
         rig.port.gain(Monotonic(100_000_000));
         while !rig.port.answer_some(&mut rig.publisher, NOW) {}
         assert!(answered() > 20);

@@ -1,4 +1,4 @@
-//! What surrounds the core: the sockets, the ways to publishers and replays, and the clock.
+//! The shell around the core: sockets, links to publishers and replays, and clocks.
 
 use std::collections::HashMap;
 use std::io;
@@ -21,33 +21,33 @@ use crate::history::{Asker, ReplayQueue};
 use crate::link::{CommandQueue, PostedCommand, PublisherLink};
 use crate::settings::Settings;
 
-/// Reads of one socket before others have their turn.
+/// Reads of one socket before others get their turn.
 const READS_A_VISIT: usize = 4;
-/// Bytes read at once: as many as a request may have.
+/// Bytes per read: the size of the largest request.
 const READ: usize = 4096;
 
-/// A core and its surroundings: it carries bytes, commands and deliveries between them, reads the
-/// clocks, and decides nothing.
+/// A core and its surroundings. It moves bytes, commands and deliveries between them and reads the
+/// clocks, but decides nothing.
 pub(super) struct Shell {
     core: Core,
     sockets: Sockets,
     publishers: Vec<CommandQueue>,
-    /// Of subscriptions that are sent the past.
+    /// Replays of subscriptions, by their IDs.
     replays: HashMap<SubscriptionId, ReplayQueue>,
     common: Arc<ShardContext>,
-    /// Those that the core has.
+    /// The settings last passed to the core.
     settings: Arc<Settings>,
     metrics: Arc<ShardMetrics>,
     index: usize,
     log: EndLog,
     sender: Sender,
-    /// Taken out while a pass is under way.
+    /// Taken out during a pass.
     batch: Option<Box<Batch>>,
     results: Vec<io::Result<usize>>,
-    /// Which of a batch's sends are made together, and which are encrypted one by one.
+    /// Sends of a batch that are made together, and those that are encrypted one by one.
     plain: Vec<usize>,
     encrypted: Vec<usize>,
-    /// What is received is read into here, so that a session that waits has no buffer.
+    /// Read buffer shared by all sessions, so that a waiting session has none.
     received: Box<[u8]>,
     readable: Vec<u32>,
     /// Sent in this turn.
@@ -115,18 +115,18 @@ impl Shell {
         if !read_ahead.is_empty() {
             self.core.received(index, read_ahead, now);
         }
-        // No event reports what came between the last read of the handshake and now.
+        // No event reports what arrived between the last read of the handshake and now.
         self.sockets.list(index, true);
         self.carry_out();
         Ok(())
     }
 
-    /// Takes a delivery in; sends nothing yet.
+    /// Passes a delivery to the core. Sends nothing yet.
     pub(super) fn deliver(&mut self, delivery: Delivery) {
         self.core.deliver(delivery, clock::now());
     }
 
-    /// A socket is ready for something.
+    /// Notes that a socket is ready.
     pub(super) fn ready(&mut self, ready: Ready) {
         let index = ready.session;
         if ready.writable && self.flush(index) {
@@ -137,11 +137,11 @@ impl Shell {
         }
     }
 
-    /// Receives, sends, and forgets sessions that have ended: each session once. Returns whether
-    /// there is more to do.
+    /// Receives, sends, and removes sessions that have ended, visiting each session once. Returns
+    /// whether there is more to do.
     pub(super) fn turn(&mut self, take_in: impl FnMut(&mut Self)) -> bool {
         let mut more = self.read_pass();
-        // After what lay in the sockets: a client that has answered is not closed for its silence.
+        // Read the sockets first: a client that has responded is not closed for its silence.
         let now = clock::now();
         if self.core.next_due().is_some_and(|due| due <= now.monotonic) {
             self.core.advance(now);
@@ -153,7 +153,8 @@ impl Shell {
         more || self.sockets.has_listed()
     }
 
-    /// Applies new settings, and sends what publishers could not take before; several times a second.
+    /// Applies new settings and retries commands that publishers could not take, several times a
+    /// second.
     pub(super) fn tick(&mut self) {
         let settings = self.common.live.get();
         if !Arc::ptr_eq(&settings, &self.settings) {
@@ -167,7 +168,7 @@ impl Shell {
         }
     }
 
-    /// Sends all sessions away.
+    /// Starts to drain all sessions.
     pub(super) fn drain(&mut self, life: super::Lifecycle) {
         if let super::Lifecycle::Stopping {
             reason,
@@ -180,7 +181,7 @@ impl Shell {
         }
     }
 
-    /// Does what the core left to be done.
+    /// Does what the core asks for.
     fn carry_out(&mut self) {
         let Outputs {
             commands,
@@ -245,7 +246,7 @@ impl Shell {
         }
     }
 
-    /// Reads of every socket that may have something to read. Returns whether there may be more.
+    /// Reads every socket that may have data. Returns whether there may be more.
     fn read_pass(&mut self) -> bool {
         self.list_readable();
         let now = clock::now();
@@ -260,7 +261,7 @@ impl Shell {
         self.sockets.has_listed()
     }
 
-    /// Lists the sockets of sessions that the core says may be read from again.
+    /// Lists the sockets of sessions that may be read again.
     fn list_readable(&mut self) {
         self.core.take_readable(&mut self.readable);
         for index in self.readable.drain(..) {
@@ -278,7 +279,7 @@ impl Shell {
             }
             let received = socket.receive(&mut self.received);
             if socket.holds_records() {
-                // TLS itself has something to send, such as the answer to new keys.
+                // TLS has something of its own to send, such as the answer to a key update.
                 self.flush(index);
             }
             match received {
@@ -297,7 +298,7 @@ impl Shell {
         self.sockets.list(index, false);
     }
 
-    /// Has a session's socket take what its TLS holds. Returns whether it took all.
+    /// Flushes the session's TLS records. Returns whether the socket took all of them.
     fn flush(&mut self, index: usize) -> bool {
         let Some(socket) = self.sockets.get_mut(index) else {
             return false;
@@ -318,7 +319,7 @@ impl Shell {
         }
     }
 
-    /// A session's connection is of no more use.
+    /// Notes that a session's connection is unusable.
     fn end(&mut self, index: usize, error: &io::Error) {
         if is_end(error) {
             self.core.lost(index);
@@ -350,7 +351,8 @@ impl Shell {
         self.core.sendable() > 0
     }
 
-    /// Makes a batch's sends, and tells the core how far they went. Returns what time it is then.
+    /// Makes the sends of a batch and reports their outcomes to the core. Returns the time
+    /// afterwards.
     fn send(&mut self, batch: &Batch, now: Now) -> Now {
         if batch.is_empty() {
             return now;
@@ -408,8 +410,8 @@ impl Shell {
         end
     }
 
-    /// Makes the sends of sessions with TLS: each encrypts the same bytes with keys of its own, so
-    /// there is nothing to be made together.
+    /// Makes the sends of sessions with TLS. Each encrypts the bytes with its own keys, so these
+    /// cannot be made together.
     fn send_encrypted(&mut self, batch: &Batch, mut now: Now) -> Now {
         for send in self.encrypted.drain(..) {
             let Some(socket) = batch.session(send).and_then(|it| self.sockets.get_mut(it)) else {
@@ -442,7 +444,7 @@ impl Shell {
     }
 }
 
-/// Tells the core how far a send went, and counts it.
+/// Reports the outcome of a send to the core and counts it.
 fn note(
     core: &mut Core,
     counts: &mut rest::Sent,
@@ -473,7 +475,7 @@ fn not_sent(error: &io::Error) -> Sent {
     }
 }
 
-/// Returns whether the client has gone, which is no failure of the socket.
+/// Returns whether the client has disconnected, which is no failure of the socket.
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof};
     matches!(
@@ -482,7 +484,7 @@ fn is_end(error: &io::Error) -> bool {
     )
 }
 
-/// Milliseconds of monotonic time, modulo 2^32.
+/// Returns monotonic milliseconds modulo 2^32.
 #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
 const fn millis(now: Now) -> u32 {
     (now.monotonic.0 / 1_000_000) as u32
