@@ -212,7 +212,7 @@ fn instrument_of(key: &StreamKey) -> usize {
         .unwrap()
 }
 
-fn start_of(subscribed: &Subscribed) -> Start {
+fn backlog_of(subscribed: &Subscribed) -> Start {
     match (subscribed.start, subscribed.reason) {
         (StartKind::Resumed, None) => Start::Resumed,
         (StartKind::Snapshot, None) => Start::Snapshot(None),
@@ -476,9 +476,9 @@ impl Node {
             .get(&key)
             .filter(|_| key.channel != Channel::Status)
             .map(|index| &self.seats[*index].client.applied);
-        let begun = self.seats[seat].client.applied.len();
+        let started = self.seats[seat].client.applied.len();
         self.seats[seat].same_from = witness.map(|applied| match start {
-            Start::Snapshot(_) => (begun, applied.len()),
+            Start::Snapshot(_) => (started, applied.len()),
             Start::Resumed => {
                 let from = resume.unwrap();
                 let behind = applied
@@ -669,8 +669,8 @@ impl Node {
                 continue;
             };
             let shard = connection.shard;
-            let has_fallen = self.shards[shard].metrics.cursors_fallen.get() > fallen[shard];
-            if has_fallen && (connection.was_blocked || lags_and_epoch(seat) != before) {
+            let has_evicted = self.shards[shard].metrics.cursors_fallen.get() > fallen[shard];
+            if has_evicted && (connection.was_blocked || lags_and_epoch(seat) != before) {
                 seat.same_from = None;
             }
         }
@@ -910,7 +910,7 @@ impl Node {
                     continue;
                 }
             };
-            let start = start_of(&subscribed);
+            let start = backlog_of(&subscribed);
             if let Some(becomes) = becomes {
                 seat.same_from = None;
                 seat.client.key = becomes;
@@ -1091,7 +1091,7 @@ fn lags_and_epoch(seat: &Seat) -> (usize, Option<market::Epoch>) {
 /// What a shard asks of its publisher.
 fn commands_of(core: &mut Core) -> Vec<Command> {
     let outputs = core.outputs();
-    assert!(outputs.orders.is_empty() && outputs.left_replays.is_empty());
+    assert!(outputs.replay_commands.is_empty() && outputs.left_replays.is_empty());
     let commands = outputs.commands.drain(..);
     let commands = commands.map(|(publisher, command)| {
         assert_eq!(publisher, 0);

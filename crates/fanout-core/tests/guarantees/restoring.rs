@@ -81,7 +81,7 @@ fn restored(whole: &Publisher, turns: &[u32]) -> Publisher {
 
 /// Watches every kind of stream; what each begins with.
 fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)> {
-    let mut begun = Vec::new();
+    let mut started = Vec::new();
     for instrument in 0..NAMES.len() {
         let streams = [
             (Channel::Book, Depth::Full),
@@ -99,10 +99,10 @@ fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)
         for key in streams.into_iter().chain(bars) {
             let watch = publisher.watch(key, Encoding::Sbe, NOW.monotonic).unwrap();
             let joined = publisher.join(watch, None, NOW).unwrap();
-            begun.push((watch, joined.position, joined.run));
+            started.push((watch, joined.position, joined.run));
         }
     }
-    begun
+    started
 }
 
 fn output(publisher: &mut Publisher) -> Arc<Runs> {
@@ -205,9 +205,9 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(2)));
     // A topic that was made anew.
     let mut other = publisher(&turns);
-    let mut anew = identity(0, 0);
-    anew.topic_id = [8; 16];
-    other.open(PartitionIndex(0), anew, Seq(0));
+    let mut recreated = identity(0, 0);
+    recreated.topic_id = [8; 16];
+    other.open(PartitionIndex(0), recreated, Seq(0));
     let refused = other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW);
     assert_eq!(refused, Err(NotRestored::OtherPartition));
     // Another scale in the configuration; but a scale that the log told stands.

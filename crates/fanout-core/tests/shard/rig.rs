@@ -320,17 +320,11 @@ impl Rig {
         self.port
             .hand_over(&mut self.publisher, self.now.monotonic, None, &mut deliver);
         for (_, command) in &commands {
-            if let Ask::CatchUp { subscriber, .. } = command.ask
+            if let Ask::CatchUp { id, .. } = command.ask
                 && self.unmakeable
             {
                 let caught_up = None;
-                deliver(
-                    0,
-                    Delivery::CaughtUp {
-                        subscriber,
-                        caught_up,
-                    },
-                );
+                deliver(0, Delivery::CaughtUp { id, caught_up });
                 continue;
             }
             self.port
@@ -433,7 +427,7 @@ impl Rig {
     fn take_outputs(&mut self) {
         let outputs = self.core.outputs();
         outputs.finished.clear();
-        outputs.orders.clear();
+        outputs.replay_commands.clear();
         outputs.left_replays.clear();
         let ended: Vec<_> = outputs.ended.drain(..).collect();
         for ended in ended {
