@@ -40,7 +40,6 @@ mod sink;
 mod topic_id;
 mod waker;
 
-pub use client::BrokerTrouble;
 pub use config::{BatchLimits, ConfigError, IngestConfig, ResumeAt, Start};
 pub use consumer::{Consumer, start};
 pub use decoder::{Decoded, Decoder, RawRecord};
@@ -54,7 +53,7 @@ pub use kept::{Kept, KeptError, read_kept};
 pub use kind::ErrorKind;
 pub use order::Topics;
 pub use past::{Next, Past, PastError, PastSink};
-pub use progress::{Outcome, PartitionProgress, Progress};
+pub use progress::{PartitionProgress, Progress};
 pub use resolve::{Handle, Refusal, Resolve, Resolved};
 pub use sink::{At, PartitionAbout, PartitionIndex, Reset, Sink};
 pub use source::{FormatOptions, Source, TopicRule};

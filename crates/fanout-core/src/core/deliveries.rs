@@ -1,13 +1,13 @@
 //! What publishers deliver.
 
 use market::{Now, Position, Seq};
-use metrics::label;
+use metrics::label::ResumeOutcome;
 use streams::{Joined, ResumeFailure, Start, StreamRun};
 use wire::control::{StartKind, StartReason, Subscribed};
 
 use super::Core;
 use super::pump::FIRST;
-use super::refusals::{code_label, refuse};
+use super::refusals::refuse;
 use crate::message::{Delivery, NotJoined, RunFor, SubscriberId};
 use crate::session::{Joining, Past, PendingResult, Phase};
 
@@ -119,7 +119,7 @@ impl Core {
             Err(why) => Err(refuse(&key, *why)),
         };
         if let Err(error) = &done {
-            self.metrics.request_errors[code_label(error.error.code)].inc();
+            self.metrics.request_errors[error.error.code].inc();
         }
         match outcome {
             Ok(joined) => self.let_in(index, sub_index, resume, joined),
@@ -187,7 +187,11 @@ impl Core {
             }
             self.metrics.snapshots.inc();
         }
-        if let Some(outcome) = resume_label(joined.start) {
+        let outcome = match joined.start {
+            Start::Resumed => Some(ResumeOutcome::Resumed),
+            Start::Snapshot(why) => why.map(|why| ResumeOutcome::Snapshot(reason_of(why))),
+        };
+        if let Some(outcome) = outcome {
             self.metrics.resumes[outcome].inc();
         }
     }
@@ -238,20 +242,5 @@ const fn reason_of(why: ResumeFailure) -> StartReason {
         ResumeFailure::LogExceeded => StartReason::LogExceeded,
         ResumeFailure::AheadOfLog => StartReason::AheadOfLog,
         ResumeFailure::NoState => StartReason::NoState,
-    }
-}
-
-const fn resume_label(start: Start) -> Option<label::ResumeOutcome> {
-    match start {
-        Start::Resumed => Some(label::ResumeOutcome::Resumed),
-        Start::Snapshot(None) => None,
-        Start::Snapshot(Some(ResumeFailure::EpochChanged)) => {
-            Some(label::ResumeOutcome::EpochChanged)
-        }
-        Start::Snapshot(Some(ResumeFailure::LogExceeded)) => {
-            Some(label::ResumeOutcome::LogExceeded)
-        }
-        Start::Snapshot(Some(ResumeFailure::AheadOfLog)) => Some(label::ResumeOutcome::AheadOfLog),
-        Start::Snapshot(Some(ResumeFailure::NoState)) => Some(label::ResumeOutcome::NoState),
     }
 }

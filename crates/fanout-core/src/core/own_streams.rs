@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use market::Epoch;
-use metrics::label;
 use wire::control::{
     self, Answer, ControlError, ErrorCode, Outcome, RequestId, StartKind, StreamError,
     StreamUpdate, Subscribed, Unsubscribed,
 };
 
 use super::Core;
-use super::refusals::{Unmentioned, code_label, more_matches, not_subscribed};
+use super::refusals::{Unmentioned, more_matches, not_subscribed};
 use super::requests::Joining;
 use super::subscriptions::{Join, stream_key, wire_key};
 use crate::directory::Listing;
@@ -36,7 +35,7 @@ impl Core {
             }
         }
         for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            self.metrics.request_errors[code_label(error.error.code)].inc();
+            self.metrics.request_errors[error.error.code].inc();
         }
         self.answer(index, &Answer::Unsubscribed { id, results });
     }
@@ -242,7 +241,7 @@ impl Core {
         let key = wire_key(&stream.listing, &stream.key);
         let message = "this node can no longer make the stream: the scale of the instrument's prices has changed; subscribe again";
         let error = key.refuse(ControlError::new(ErrorCode::StreamEnded, message));
-        self.metrics.request_errors[label::ErrorCode::StreamEnded].inc();
+        self.metrics.request_errors[ErrorCode::StreamEnded].inc();
         self.leave(index, sub_index);
         let results = vec![Err(error)];
         self.answer(index, &Answer::Unsubscribed { id: None, results });

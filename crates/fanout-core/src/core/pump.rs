@@ -6,7 +6,6 @@ use market::{Monotonic, Now, Seq};
 use streams::{Cursor, Frames};
 
 use super::Core;
-use super::subscriptions::{channel_label, encoding_label};
 use crate::session::{Phase, Session};
 use crate::sessions::number;
 
@@ -351,7 +350,7 @@ impl Core {
         };
         session.bytes_out += sent as u64;
         self.metrics.sends.inc();
-        self.metrics.bytes_out[encoding_label(session.encoding)].add(sent as u64);
+        self.metrics.bytes_out[session.encoding].add(sent as u64);
         if segments.is_empty() {
             self.sent_own(index, sent);
         }
@@ -463,10 +462,7 @@ impl Core {
         if has_more {
             session.mark_ready(sub_index);
         }
-        let (channel, encoding) = (
-            channel_label(stream.key.channel),
-            encoding_label(stream.encoding),
-        );
+        let (channel, encoding) = (stream.key.channel, stream.encoding);
         if reached_end {
             streams.reached_end(slot);
         }

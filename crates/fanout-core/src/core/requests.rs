@@ -14,7 +14,7 @@ use wire::control::{
 };
 
 use super::Core;
-use super::refusals::{Unmentioned, code_label, more_matches, unknown};
+use super::refusals::{Unmentioned, more_matches, unknown};
 use super::subscriptions::{Join, stream_key};
 use crate::directory::{Listing, ScanBudget, Scanned};
 use crate::events::MOST_STREAMS;
@@ -53,7 +53,7 @@ impl Core {
                 self.answer(index, &Answer::Pong { id, time });
             }
             Err(Refusal { id, error }) => {
-                self.metrics.request_errors[code_label(error.code)].inc();
+                self.metrics.request_errors[error.code].inc();
                 self.answer(index, &Answer::Error { id, error });
             }
         }
@@ -131,7 +131,7 @@ impl Core {
         } = joining;
         for result in &request.results {
             if let PendingResult::Done(Err(error)) = result {
-                self.metrics.request_errors[code_label(error.error.code)].inc();
+                self.metrics.request_errors[error.error.code].inc();
             }
         }
         request.waiting = joins.len();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use market::{Channel, Position, Seq};
-use metrics::label;
 use streams::{Cursor, StreamKey};
 use wire::control::{self, Pace, Policy, Start};
 use wire::{Depth, Encoding, ViewParams};
@@ -110,7 +109,7 @@ impl Core {
             });
         }
         self.streams.add_sub(slot, (number(index), sub));
-        self.metrics.subscriptions[channel_label(key.channel)].inc();
+        self.metrics.subscriptions[key.channel].inc();
         let Some(subscriber) = self.subscriber(index, usize::from(sub)) else {
             return;
         };
@@ -166,7 +165,7 @@ impl Core {
             sub.place = number(place);
         }
         if let Some(stream) = self.streams.get(slot) {
-            self.metrics.subscriptions[channel_label(stream.key.channel)].dec();
+            self.metrics.subscriptions[stream.key.channel].dec();
             if stream.subs().is_empty() {
                 self.command(slot, Ask::Leave);
                 self.streams.remove(slot);
@@ -210,24 +209,5 @@ pub(super) fn wire_key(listing: &Listing, key: &StreamKey) -> control::StreamKey
         group,
         interval: interval.unwrap_or(own.interval),
         ..own
-    }
-}
-
-pub(super) const fn channel_label(channel: Channel) -> label::Channel {
-    match channel {
-        Channel::Book => label::Channel::Book,
-        Channel::Bbo => label::Channel::Bbo,
-        Channel::Trades => label::Channel::Trades,
-        Channel::Ticker => label::Channel::Ticker,
-        Channel::Bars => label::Channel::Bars,
-        Channel::Status => label::Channel::Status,
-    }
-}
-
-pub(super) const fn encoding_label(encoding: Encoding) -> label::Encoding {
-    match encoding {
-        Encoding::Sbe => label::Encoding::Sbe,
-        Encoding::Json => label::Encoding::Json,
-        Encoding::Packed => label::Encoding::Packed,
     }
 }

@@ -92,8 +92,8 @@ pub(super) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         name: "metrics",
-        ours: &[],
-        reason: "it counts for anybody, so it knows nobody",
+        ours: &["market", "wire"],
+        reason: "its labels are the enums of market and wire; who counts is none of its business",
         theirs_not: &[(HTTP, "who serves the page is node's choice")],
         pure: None,
     },
