@@ -1,4 +1,5 @@
 //! The `tapecast` binary: a node of the fleet, and the tools beside it.
+#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod admin;
 mod api;
