@@ -14,6 +14,7 @@ const REASON: &str = "Long because";
 const KNOWN: &[&str] = &[
     "crates/fanout-core/src/core/pump.rs",
     "crates/fanout-core/src/directory.rs",
+    "crates/fanout-core/src/session.rs",
     "crates/market/src/builder.rs",
     "crates/metrics/src/registry/families.rs",
     "crates/node/src/config/keys.rs",

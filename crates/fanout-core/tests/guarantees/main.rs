@@ -27,7 +27,7 @@ mod node;
 mod script;
 mod venue;
 
-mod beginnings;
+mod backlogs;
 mod catching_up;
 mod following;
 mod homes;

@@ -4,9 +4,9 @@ mod binance;
 mod cryptofeed;
 mod tapecast;
 
-use ingest::{ErrorKind, Format, Handle, Outcome, Resolve, Scope, Source};
-use market::NameError;
+use ingest::{ErrorKind, Format, Outcome, Resolve, Source};
 use market::decimal::DecimalError;
+use market::{Handle, NameError, Scope};
 
 use crate::instruments::Instruments;
 use crate::said::{read_with, source};

@@ -116,7 +116,23 @@ pub(super) const ARROWS: &[Arrows] = &[
             "fanout-core",
             "fanout",
             "metrics",
+        ],
+        reason: "it serves clients, so it contains none",
+        theirs_not: &[(&["clap"], "the command line belongs to the binary")],
+        is_pure: false,
+    },
+    Arrows {
+        name: "tapecast",
+        ours: &[
+            "market",
+            "wire",
+            "streams",
+            "ingest",
+            "fanout-core",
+            "fanout",
+            "metrics",
             "client",
+            "node",
         ],
         reason: "what is shipped has no test code in it",
         theirs_not: &[],
@@ -182,7 +198,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     (
         "fanout",
         &[
-            "fetcher.rs",
             "handshake.rs",
             "handshake/arrival.rs",
             "link.rs",
@@ -225,19 +240,7 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("market", &["builder.rs", "saved.rs"]),
-    (
-        "node",
-        &[
-            "admin/readiness.rs",
-            "cli.rs",
-            "demo.rs",
-            "publish/sink.rs",
-            "publish/topics.rs",
-            "reload.rs",
-            "serve.rs",
-            "threads.rs",
-        ],
-    ),
+    ("node", &["admin/readiness.rs", "threads.rs"]),
     (
         "streams",
         &[
@@ -265,6 +268,7 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "run.rs",
         ],
     ),
+    ("tapecast", &["publish/sink.rs", "publish/topics.rs"]),
     (
         "wire",
         &[

@@ -142,7 +142,7 @@ fn clippy(_: &Subject) -> anyhow::Result<Outcome> {
     let mut clippy = command::cargo(&["clippy", "--workspace", "--all-targets"]);
     command::run(clippy.args(["--", "-D", "warnings"]))?;
     // Their libraries have fewer features than those that the tests ask for too.
-    let shipped = ["check", "--package", "node", "--package", "loadtest"];
+    let shipped = ["check", "--package", "tapecast", "--package", "loadtest"];
     command::run(&mut command::cargo(&shipped))?;
     Ok(Outcome::ok())
 }

@@ -8,7 +8,7 @@ use rdkafka::producer::ProducerContext;
 
 /// What has become of the records that the producer took.
 #[derive(Debug, Default)]
-pub(crate) struct Deliveries {
+pub struct Deliveries {
     acknowledged: AtomicU64,
     failed: AtomicU64,
     first_failure: Mutex<Option<Failure>>,
@@ -16,22 +16,26 @@ pub(crate) struct Deliveries {
 
 /// A record that Kafka did not take.
 #[derive(Debug, Clone)]
-pub(crate) struct Failure {
-    pub(super) topic: String,
-    pub(super) source: KafkaError,
+pub struct Failure {
+    /// The topic it was for.
+    pub topic: String,
+    /// Why.
+    pub source: KafkaError,
 }
 
 impl Deliveries {
-    pub(crate) fn acknowledged(&self) -> u64 {
+    /// How many records Kafka has acknowledged.
+    pub fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn failed(&self) -> u64 {
+    /// How many records Kafka has not taken.
+    pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
     /// The failure that made the others follow.
-    pub(super) fn first_failure(&self) -> Option<Failure> {
+    pub fn first_failure(&self) -> Option<Failure> {
         self.first_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

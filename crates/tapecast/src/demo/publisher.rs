@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord};
 
 use super::broker::DemoBroker;
 use super::market_sim::{MarketSim, Record};
-use crate::clock::{monotonic, now};
+use node::clock::{monotonic, now};
 
 /// The thread sleeps at least this long, so that a request carries more than one record when the
 /// market is busy; nobody sees 2 ms.

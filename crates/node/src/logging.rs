@@ -1,3 +1,5 @@
+mod recent;
+
 use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
@@ -6,14 +8,28 @@ use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
-use super::recent::Recent;
-use crate::config::{Log, LogFormat};
+pub(crate) use recent::Recent;
 
-/// The tools beside a node say what they have to say themselves.
-const PLAIN_LEVEL: &str = "warn";
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Levels, as `tracing_subscriber::EnvFilter` reads them.
+    pub filter: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For eyes.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
 
 /// The log that runs: its levels can be changed, and its last warnings looked at.
-pub(crate) struct LogHandle {
+pub struct LogHandle {
     filter: Handle<EnvFilter, Registry>,
     pub(crate) recent: Recent,
 }
@@ -39,7 +55,7 @@ impl LogHandle {
 }
 
 /// Starts the log of a node, on standard error.
-pub(super) fn start(log: &Log) -> anyhow::Result<LogHandle> {
+pub fn start_log(log: &Log) -> anyhow::Result<LogHandle> {
     let filter = EnvFilter::try_new(&log.filter).context("log.level")?;
     let (filter, handle) = reload::Layer::new(filter);
     let recent = Recent::default();
@@ -58,13 +74,4 @@ pub(super) fn start(log: &Log) -> anyhow::Result<LogHandle> {
         filter: handle,
         recent,
     })
-}
-
-/// Starts the log of a tool beside a node.
-pub(super) fn start_plain(level: Option<&str>) -> anyhow::Result<()> {
-    start(&Log {
-        filter: level.unwrap_or(PLAIN_LEVEL).to_owned(),
-        format: LogFormat::Pretty,
-    })?;
-    Ok(())
 }

@@ -1,15 +1,15 @@
-//! The errors that clients get for streams that they cannot have.
+//! Errors for streams that a client cannot have.
 
 use metrics::label;
 use streams::Refused;
 use wire::control::{self, ControlError, ErrorCode, StreamError, Symbol};
 
-use crate::message::NotJoined;
+use crate::message::JoinError;
 
-/// Instruments that match a wildcard and have no result.
-pub(super) struct Unmentioned {
+/// Instruments that match a wildcard but have no result.
+pub(super) struct RemainingMatches {
     pub(super) count: u64,
-    /// Whether all instruments were looked at, so that there are no more of them.
+    /// Whether the whole directory was examined, so that `count` is exact.
     pub(super) searched_all: bool,
 }
 
@@ -27,8 +27,9 @@ pub(super) fn not_subscribed() -> ControlError {
     )
 }
 
-/// The last result of a wildcard that matches more than one request may concern.
-pub(super) fn more_matches(rest: &Unmentioned) -> ControlError {
+/// Returns the last result of a wildcard that matches more instruments than one request may
+/// concern.
+pub(super) fn more_matches(rest: &RemainingMatches) -> ControlError {
     let count = rest.count;
     let message = if rest.searched_all {
         format!("{count} more instruments match; repeat the request for the next ones")
@@ -43,16 +44,16 @@ pub(super) fn more_matches(rest: &Unmentioned) -> ControlError {
     }
 }
 
-pub(super) fn refuse(key: &control::StreamKey, why: NotJoined) -> StreamError {
+pub(super) fn refuse(key: &control::StreamKey, why: JoinError) -> StreamError {
     let (code, message) = match why {
-        NotJoined::NotReady => {
+        JoinError::NotReady => {
             let message = "this node is catching up with what it has missed; try again soon";
             (ErrorCode::NotReady, message.to_owned())
         }
-        NotJoined::Busy | NotJoined::NoHistory | NotJoined::NoReplay(_) => {
+        JoinError::Busy | JoinError::NoHistory | JoinError::Replay(_) => {
             return key.refuse(super::replays::refusal(why));
         }
-        NotJoined::Refused(refused) => {
+        JoinError::Refused(refused) => {
             let code = match refused {
                 Refused::UnknownInstrument => ErrorCode::UnknownSymbol,
                 Refused::Channel(_) => ErrorCode::UnsupportedChannel,

@@ -2,9 +2,6 @@
 //!
 //! Exit codes: 0 done, 64 bad usage or configuration (`EX_USAGE` of sysexits), 1 failed.
 
-mod logging;
-mod recent;
-
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,15 +9,15 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Connections, Mistakes, OpenFiles, Sources, log_filter};
-use crate::{demo, publish, serve, tail};
+use node::{Config, Log, LogFormat, Mistakes, Sources, log_filter};
 
-pub(crate) use logging::LogHandle;
-pub(crate) use recent::Recent;
+use crate::{demo, publish, tail};
 
 /// `EX_USAGE`; clap's own 2 would be taken for a shell's.
 const BAD_USAGE: u8 = 64;
 const FAILED: u8 = 1;
+/// What the tools beside the node log.
+const PLAIN_LEVEL: &str = "warn";
 
 /// Broadcasts live market data from Kafka over WebSocket; without a command, shows a demo
 #[derive(Debug, Parser)]
@@ -98,51 +95,30 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => demo::run(args, overrides.sources(None)?),
         Command::Serve(args) => {
-            let (config, log) = start(overrides.sources(args.config.as_deref())?)?;
+            let (config, log) = node::prepare(overrides.sources(args.config.as_deref())?)?;
             let overrides = cli.overrides;
             let reread = move || Ok(overrides.sources(args.config.as_deref())?);
-            serve::run(config, log, Box::new(reread))
+            node::run(config, log, Box::new(reread))
         }
         Command::Publish(args) => {
-            logging::start_plain(overrides.log.as_deref())?;
+            start_plain_log(overrides.log.as_deref())?;
             publish::run(args)
         }
         Command::Tail(args) => {
-            logging::start_plain(overrides.log.as_deref())?;
+            start_plain_log(overrides.log.as_deref())?;
             tail::run(args)
         }
         Command::CheckConfig(args) => check_config(overrides.sources(args.config.as_deref())?),
     }
 }
 
-/// Reads the configuration, starts the log, and fits the sessions to what the system allows: what
-/// every command that runs a node begins with.
-pub(crate) fn start(sources: Sources) -> anyhow::Result<(Config, LogHandle)> {
-    let mut config = Config::load(sources)?;
-    let log = logging::start(&config.log)?;
-    fit_sessions(&mut config);
-    Ok((config, log))
-}
-
-/// Lowers the sessions and handshakes to what the process may have open.
-pub(crate) fn fit_sessions(config: &mut Config) {
-    let configured = Connections {
-        sessions: config.fanout.sessions,
-        handshakes: config.fanout.handshakes,
-    };
-    let files = OpenFiles::raise_for(configured);
-    let fit = files.fit(configured);
-    if fit != configured {
-        tracing::warn!(
-            configured = configured.sessions,
-            sessions = fit.sessions,
-            handshakes = fit.handshakes,
-            open_files = files.limit(),
-            "the process may not open as many files as limits.sessions and limits.handshakes need; raise its RLIMIT_NOFILE"
-        );
-        config.fanout.sessions = fit.sessions;
-        config.fanout.handshakes = fit.handshakes;
-    }
+/// Starts the log of a tool beside the node, which reports by itself what it has to.
+fn start_plain_log(level: Option<&str>) -> anyhow::Result<()> {
+    node::start_log(&Log {
+        filter: level.unwrap_or(PLAIN_LEVEL).to_owned(),
+        format: LogFormat::Pretty,
+    })?;
+    Ok(())
 }
 
 fn check_config(sources: Sources) -> anyhow::Result<()> {

@@ -12,8 +12,7 @@ mod listeners;
 mod market_sim;
 mod publisher;
 
-use crate::config::Sources;
-use crate::{cli, serve};
+use node::Sources;
 
 use broker::DemoBroker;
 use publisher::DemoPublisher;
@@ -57,12 +56,12 @@ fn rate(text: &str) -> Result<f64, String> {
 pub(crate) fn run(args: DemoArgs, sources: Sources) -> anyhow::Result<()> {
     let broker = DemoBroker::start()?;
     let sources = broker.lay_over(sources);
-    let (mut config, log) = cli::start(sources.clone())?;
+    let (mut config, log) = node::prepare(sources.clone())?;
     listeners::settle(&mut config)?;
     let publisher = DemoPublisher::start(&broker, args.seed, args.rate)?;
     banner::show(&config, &broker);
     // The demo has no file that could change.
-    let ran = serve::run(config, log, Box::new(move || Ok(sources.clone())));
+    let ran = node::run(config, log, Box::new(move || Ok(sources.clone())));
     let stopped = publisher.stop();
     ran.and(stopped)
 }

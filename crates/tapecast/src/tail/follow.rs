@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use super::verdict::Verdict;
 use super::watched::{Phase, Stream, Watched, Whose, is_data};
 use super::{json, plain};
-use crate::clock::wall_clock;
+use node::clock::wall_clock;
 
 /// How often a screen is drawn: as often as an eye follows.
 const FRAME: Duration = Duration::from_millis(100);

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use crate::config::Sources;
+use node::Sources;
 
 /// Where the market's records are, before the moment of the start. The mock broker knows no UUIDs
 /// of topics, so the name is what tells one demo's log from the next one's: a client that comes

@@ -1,7 +1,7 @@
 use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::Config;
+use node::Config;
 
 use super::broker::DemoBroker;
 use super::market_sim::MarketSim;

@@ -6,8 +6,8 @@ use rdkafka::client::{Client, DefaultClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Runtime;
 
-use super::deliveries::Deliveries;
 use super::sink::{ANSWER_WITHIN, SinkError};
+use node::Deliveries;
 
 /// The topics that exist; those that do not are created before the first record goes there.
 ///

@@ -2,7 +2,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context as _;
 
-use crate::config::Config;
+use node::Config;
 
 /// Finds out that an address is taken before anything is shown, and gives each listener that asked
 /// for any port a port that is free, so that the banner can name it.

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::clock::wall_clock;
 use client::Endpoint;
 use market::{Channel, InstrumentName, Nanos, Seq};
+use node::clock::wall_clock;
 use wire::control::{Pace, Start};
 use wire::{BarInterval, Depth, Encoding, PriceStep, Speed};
 

@@ -8,7 +8,7 @@ use market::{Aggressor, Bbo, Channel, Exponents, InstrumentName, Nanos, Reason, 
 use wire::Status;
 
 use super::latency::Latency;
-use crate::clock::wall_clock;
+use node::clock::wall_clock;
 
 /// How many trades are remembered: as many as a screen has room for.
 const TRADES: usize = 8;

@@ -6,8 +6,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
 use super::Stop;
 use super::capture::Record;
-use super::deliveries::Deliveries;
 use super::topics::Topics;
+use node::Deliveries;
 
 /// How long a broker may take to answer a question before it is held for absent.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);

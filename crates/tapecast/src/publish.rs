@@ -8,11 +8,10 @@
 //!
 //! Modules in reading order: [`args`] what is asked for, [`job`] the loop, [`capture`] files and
 //! the kinds of their lines, [`pace`] when a record is due, [`sink`] the producer with
-//! [`deliveries`] and [`topics`], [`report`] what the person at the terminal sees.
+//! [`topics`], [`report`] what the person at the terminal sees.
 
 mod args;
 mod capture;
-mod deliveries;
 mod job;
 mod pace;
 mod report;
@@ -20,7 +19,6 @@ mod sink;
 mod topics;
 
 pub(crate) use args::PublishArgs;
-pub(crate) use deliveries::Deliveries;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
