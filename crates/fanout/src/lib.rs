@@ -14,6 +14,7 @@
 //! - Nothing a client sends can cause a panic or make a session exceed its bounds.
 //!
 //! Modules in reading order:
+#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod access;
 mod clock;

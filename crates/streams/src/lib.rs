@@ -12,6 +12,7 @@
 //! - One instrument's trouble touches no other instrument.
 //!
 //! In reading order:
+#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod key;
 mod place;
