@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriptionId};
 use market::{Monotonic, Now};
@@ -188,6 +189,7 @@ impl Shell {
             replay_commands,
             left_replays,
             finished,
+            rule_breakers,
             ended,
             passages,
         } = self.core.outputs();
@@ -229,6 +231,12 @@ impl Shell {
                 && !socket.end_sending()
             {
                 blocked.push(index);
+            }
+        }
+        for index in rule_breakers.drain(..) {
+            if let Some(socket) = self.sockets.get(index) {
+                let breakers = &self.common.rule_breakers;
+                breakers.closed(socket.client.peer.ip(), Instant::now());
             }
         }
         for ended in ended.drain(..) {
