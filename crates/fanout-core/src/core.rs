@@ -81,6 +81,8 @@ pub struct Outputs {
     pub left_replays: Vec<SubscriberId>,
     /// Sessions to which nothing will be sent any more: the sending half of their connections ends.
     pub finished: Vec<usize>,
+    /// Sessions that are closed because their clients broke a rule.
+    pub rule_breakers: Vec<usize>,
     /// Sessions that have ended: their connections are closed. Their places may be taken again.
     pub ended: Vec<Ended>,
     /// Traced records that have been sent.

@@ -32,6 +32,12 @@ impl TokenBucket {
         self.level / WHOLE
     }
 
+    /// Adds what it has gained. Returns the whole tokens that it has now.
+    pub fn refill(&mut self, rate: u32, burst: u32, now: u32) -> u32 {
+        self.take_part(0, rate, burst, now);
+        self.tokens()
+    }
+
     /// Takes so many tokens, or none; `false` when there are not as many.
     pub fn take_many(&mut self, tokens: u32, rate: u32, burst: u32, now: u32) -> bool {
         self.take_part(tokens.saturating_mul(WHOLE), rate, burst, now)

@@ -26,6 +26,7 @@ mod history;
 mod link;
 mod publisher_port;
 
+mod rule_breakers;
 mod seats;
 
 mod address_table;

@@ -13,6 +13,7 @@ use crate::addresses::Addresses;
 use crate::handshake::Pages;
 use crate::http_rates::HttpRates;
 use crate::link::Links;
+use crate::rule_breakers::RuleBreakers;
 use crate::seats::Seats;
 use crate::settings::{Live, Settings};
 use crate::shard::{self, Balance, Common, Life};
@@ -92,6 +93,7 @@ impl Fanout {
             seats: Arc::clone(&seats),
             addresses: Arc::new(Addresses::new()),
             http_rates: Arc::new(HttpRates::new()),
+            rule_breakers: RuleBreakers::new(),
             pages,
             balance,
         });

@@ -58,6 +58,9 @@ pub struct Settings {
     pub session: fanout_core::Settings,
     /// How long a client may take from connecting to the end of its handshake.
     pub handshake_timeout: Duration,
+    /// How long a handshake is delayed for each close of its address that is remembered; see
+    /// [`RuleBreakers`](crate::rule_breakers::RuleBreakers).
+    pub handshake_delay: Duration,
     /// Connections of the node that are not sessions yet; its shards share them.
     pub handshakes: usize,
     /// The socket's send buffer (`SO_SNDBUF`); the system's default where none is set.
@@ -102,6 +105,7 @@ impl Default for Settings {
             sessions: 20_000,
             session: fanout_core::Settings::default(),
             handshake_timeout: Duration::from_secs(5),
+            handshake_delay: Duration::from_millis(250),
             handshakes: 2048,
             send_buffer: None,
             receive_buffer: None,

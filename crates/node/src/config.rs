@@ -151,6 +151,7 @@ impl Config {
                 ..fanout::SessionSettings::default()
             },
             handshake_timeout: reader.duration("limits.handshake_timeout"),
+            handshake_delay: reader.duration("limits.handshake_delay"),
             trusted_proxies,
             ..fanout::Settings::default()
         };

@@ -41,6 +41,25 @@ fn a_storm_of_wildcards_has_a_bounded_answer_whatever_the_directory_holds() {
 }
 
 #[test]
+fn who_breaks_a_rule_is_named_once_and_who_leaves_is_not() {
+    let mut rig = Rig::new(Settings::default(), 1, 1);
+    let flood = rig.connect(Manner::Silent);
+    for _ in 0..=Settings::default().burst() {
+        rig.send(flood, 0xA, b"");
+    }
+    let unmasked = rig.connect(Manner::Silent);
+    rig.send_raw(unmasked, &[0x81, 1, b'x']);
+    let honest = rig.connect(Manner::Alive);
+    rig.send(honest, 0x8, &1000_u16.to_be_bytes());
+    let mut expected = [flood, unmasked].map(|peer| rig.peers[peer].session);
+    rig.settle();
+    rig.pass(Duration::from_secs(5));
+    rig.rule_breakers.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(rig.rule_breakers, expected);
+}
+
+#[test]
 fn a_client_that_does_not_read_its_answers_is_not_asked_for_more_requests() {
     let mut rig = Rig::new(Settings::default(), 10_000, 1);
     let peer = rig.connect(Manner::Deaf);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriberId};
 use market::{Monotonic, Now};
@@ -187,6 +188,7 @@ impl Shell {
             orders,
             left_replays,
             finished,
+            rule_breakers,
             ended,
             passages,
         } = self.core.outputs();
@@ -228,6 +230,12 @@ impl Shell {
                 && !socket.end_sending()
             {
                 blocked.push(index);
+            }
+        }
+        for index in rule_breakers.drain(..) {
+            if let Some(socket) = self.sockets.get(index) {
+                let breakers = &self.common.rule_breakers;
+                breakers.closed(socket.guest.peer.ip(), Instant::now());
             }
         }
         for ended in ended.drain(..) {

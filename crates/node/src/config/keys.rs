@@ -522,6 +522,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("5s"),
         meaning: "How long a new connection may take to become a session.",
     },
+    // Three times this is less than the second that an honest client at the same address may lose.
+    Key {
+        path: "limits.handshake_delay",
+        kind: Kind::Duration(Duration::ZERO, Duration::from_millis(300)),
+        default: Value("250ms"),
+        meaning: "How long a new connection waits for each session of its address, or of its /64 of IPv6, that was closed lately because its client broke a rule (1002, 1003, 1007, 1009, 4002): three times as long at most. One such close is forgotten each second. `0s` delays nobody. Behind a balancer that does not send the PROXY protocol, all clients share one address.",
+    },
     // A client subscribes at once; a person at a terminal types for a minute.
     Key {
         path: "limits.idle_session_timeout",
