@@ -178,6 +178,13 @@ impl Core {
         session.map_or(0, Session::beginning_bytes)
     }
 
+    /// Bytes of its own that a session has still to send, by the memory that they take.
+    #[must_use]
+    pub fn outgoing_bytes(&self, session: usize) -> usize {
+        let session = self.sessions.get(session);
+        session.map_or(0, Session::outgoing_capacity)
+    }
+
     /// What the owner is to do.
     pub const fn outputs(&mut self) -> &mut Outputs {
         &mut self.out

@@ -26,6 +26,11 @@ impl Outgoing {
         self.bytes.len() - self.sent
     }
 
+    /// Bytes of memory that it takes.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// How many bytes of answers and control frames wait.
     pub(crate) fn answers(&self) -> usize {
         self.bytes.len() - self.sent.max(self.rest)

@@ -237,6 +237,13 @@ impl Session {
         self.outgoing.as_ref().map_or(0, |outgoing| outgoing.len())
     }
 
+    /// The memory that this takes.
+    pub(crate) fn outgoing_capacity(&self) -> usize {
+        self.outgoing
+            .as_ref()
+            .map_or(0, |outgoing| outgoing.capacity())
+    }
+
     /// Returns whether requests are read: not while one waits for its publishers, and not while the
     /// client does not read its answers.
     pub(crate) fn takes_requests(&self) -> bool {

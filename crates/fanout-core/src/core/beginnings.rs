@@ -46,7 +46,8 @@ impl Core {
                 continue;
             };
             let weight = weight_of(&stream.key, sub);
-            if !session.beginnings_mut().ask(weight) {
+            let outgoing = session.outgoing_len();
+            if !session.beginnings_mut().ask(weight, outgoing) {
                 return;
             }
             self.ask_publisher(index, sub_index, slot, begins);

@@ -6,9 +6,10 @@ use streams::{Cursor, Run};
 /// What a session may have asked its publishers for and not been given yet: one that may be large,
 /// or sixteen that are small.
 const MOST_ASKED: u16 = 16;
-/// Bytes of beginnings that a session holds before it asks for another: so the memory of a session
-/// that does not read is bounded by this and the one beginning that crosses it.
-const HELD: usize = 64 * 1024;
+/// Bytes that a session holds, of beginnings and of its own, before it asks for another beginning: so the
+/// memory of a session that does not read is bounded by this and the one beginning that crosses it, or by
+/// one answer.
+const HELD: usize = 32 * 1024;
 
 /// What a subscription is sent before its stream's runs.
 pub(crate) struct Beginning {
@@ -101,9 +102,10 @@ impl Beginnings {
         self.due.pop_front();
     }
 
-    /// Has the next one ask, if what is held and was asked for leaves room for that.
-    pub(crate) fn ask(&mut self, weight: Weight) -> bool {
-        let fits = self.bytes() < HELD && self.asked + weight.units() <= MOST_ASKED;
+    /// Has the next one ask, if what is held and was asked for leaves room for that. `outgoing` is what the
+    /// session has to send besides.
+    pub(crate) fn ask(&mut self, weight: Weight, outgoing: usize) -> bool {
+        let fits = outgoing + self.bytes() < HELD && self.asked + weight.units() <= MOST_ASKED;
         if fits {
             self.due.pop_front();
             self.asked += weight.units();
