@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use market::{Channel, InstrumentName};
 use wire::control::{Policy, Symbol};
 use wire::{BarInterval, Depth, PriceStep, Speed};
@@ -97,6 +99,21 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> Result<String, ApiError
     String::from_utf8(bytes).map_err(|_| wrong())
 }
 
+/// The opposite of [`decode`].
+pub(super) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                encoded.push(char::from(byte));
+            }
+            // Writing to a text cannot fail.
+            _ => _ = write!(encoded, "%{byte:02X}"),
+        }
+    }
+    encoded
+}
+
 pub(super) fn name(text: &str) -> Result<InstrumentName, ApiError> {
     InstrumentName::parse(text).map_err(|_| ApiError::no_symbol(text))
 }
@@ -165,6 +182,9 @@ mod tests {
             "BINANCE%3aBTC%2dUSDT",
         ] {
             assert_eq!(decode(text, false).unwrap(), "BINANCE:BTC-USDT");
+        }
+        for text in ["BINANCE:BTC-USDT", "A:*", "a b&c=d%+é"] {
+            assert_eq!(decode(&encode(text), true).unwrap(), text);
         }
         assert_eq!(decode("a+b", true).unwrap(), "a b");
         assert_eq!(decode("a+b", false).unwrap(), "a+b");
