@@ -53,7 +53,7 @@ pub use ingest_error::IngestError;
 pub use kept::{Kept, KeptError, read_kept};
 pub use kind::ErrorKind;
 pub use order::Topics;
-pub use past::{Next, Past, PastError, PastSink};
+pub use past::{Next, Past, PastError, PastReaders, PastSink};
 pub use progress::{Outcome, PartitionProgress, Progress};
 pub use resolve::{Handle, Refusal, Resolve, Resolved};
 pub use sink::{At, PartitionAbout, PartitionIndex, Reset, Sink};

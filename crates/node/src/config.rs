@@ -208,6 +208,7 @@ impl Config {
                 longest: reader.duration("history.longest"),
                 look_back: reader.duration("history.look_back"),
                 page_bytes: reader.size("history.page_bytes"),
+                readers: reader.count("history.readers"),
                 queue_bytes: reader.size("history.queue_bytes"),
             },
             traces: traces::read(reader),

@@ -475,12 +475,12 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("1024"),
         meaning: "Streams that a session may have; further ones are refused with `too_many_streams`.",
     },
-    // Its answer has 64 KiB in JSON.
+    // Its answer has less than 64 KiB in JSON.
     Key {
         path: "limits.streams_per_request",
         kind: Kind::Integer(1, MOST_STREAMS),
         default: Value("100"),
-        meaning: "Streams that the wildcards and lists of one request may subscribe to, change or end; the last result says how many are left. Repeat the request to reach them.",
+        meaning: "Streams that the wildcards and lists of one request may subscribe to, change or end, and one less for every two that a `subscribe` names, down to a quarter; the last result says how many are left. Repeat the request to reach them.",
     },
     // Each step that a client invents is a book of its own in the publisher.
     Key {
@@ -694,7 +694,7 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("missing"),
         meaning: "Whether a node that writes makes the topic where it is missing, as far as the broker lets it.",
     },
-    // Each has a thread, a client of Kafka with its threads, and a few MiB.
+    // Each has a thread, its instrument's book, a page, and some records.
     Key {
         path: "history.replays",
         kind: Kind::Integer(0, 1024),
@@ -742,12 +742,19 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("64KiB"),
         meaning: "Messages of the past that a session is sent at a time; the next ones are made when these have gone out.",
     },
+    // Each costs some 10 MiB and four threads. Two keep one that reads far back from holding up the others.
+    Key {
+        path: "history.readers",
+        kind: Kind::Integer(1, 64),
+        default: Value("2"),
+        meaning: "Kafka clients that all replays share, taking turns. They exist while there are replays.",
+    },
     // A few pages ahead; brokers answer a fetch within milliseconds.
     Key {
         path: "history.queue_bytes",
         kind: Kind::Size(KIB, GIB),
         default: Value("256KiB"),
-        meaning: "Records that wait in the Kafka client of a replay, plus one fetch of the same size (64 KiB to 1 MiB).",
+        meaning: "Records that wait in each of these clients, plus one fetch of the same size (64 KiB to 1 MiB).",
     },
     Key {
         path: "tls.mode",
