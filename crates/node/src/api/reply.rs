@@ -17,6 +17,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 
 use super::accept::{self, Coding, Format};
 use super::error::ApiError;
+use super::query;
 
 /// Below so many bytes a body is as small as its head, and is not compressed.
 const COMPRESSED_FROM: usize = 1024;
@@ -61,7 +62,7 @@ impl Reply {
 #[derive(Default)]
 pub(super) struct Shelf(Mutex<HashMap<Place, Kept>>);
 
-type Place = (String, Format, Coding);
+type Place = ((String, Vec<(String, String)>), Format, Coding);
 
 struct Kept {
     tag: String,
@@ -90,8 +91,7 @@ impl Shelf {
             return response;
         }
         let coding = accept::coding(&request.headers);
-        let path = request.uri.path_and_query().map(ToString::to_string);
-        let place = (path.unwrap_or_default(), reply.format, coding);
+        let place = (query::canonical(&request.uri), reply.format, coding);
         let format = reply.format;
         let (body, coding) = match self.find(&place, &tag) {
             Some(body) => (body, coding),
