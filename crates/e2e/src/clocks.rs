@@ -36,7 +36,7 @@ impl Clocks {
             String::from_utf8_lossy(&compiled.stderr)
         );
         let clocks = Self { directory, library };
-        std::fs::write(clocks.offsets(), [0; 16]).expect("a file can be written");
+        std::fs::write(clocks.file(), [0; 32]).expect("a file can be written");
         clocks
     }
 
@@ -44,7 +44,7 @@ impl Clocks {
     pub fn give(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", &self.library)
-            .env("CLOCK_OFFSETS", self.offsets());
+            .env("CLOCKS", self.file());
     }
 
     /// Sets the wall clock so many seconds ahead of the right time, or back.
@@ -60,15 +60,24 @@ impl Clocks {
         self.set(8, seconds);
     }
 
+    /// Makes a thread panic: it asks for the time, and there is none.
+    pub fn panic(&self, thread: &str) {
+        self.write(16, thread.as_bytes());
+    }
+
     fn set(&self, at: u64, seconds: i64) {
+        self.write(at, &seconds.to_ne_bytes());
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) {
         // The process has the file mapped, so it is neither replaced nor truncated.
-        let file = std::fs::OpenOptions::new().write(true).open(self.offsets());
-        file.and_then(|file| file.write_all_at(&seconds.to_ne_bytes(), at))
+        let file = std::fs::OpenOptions::new().write(true).open(self.file());
+        file.and_then(|file| file.write_all_at(bytes, at))
             .expect("a file can be written");
     }
 
-    fn offsets(&self) -> PathBuf {
-        self.directory.path().join("offsets")
+    fn file(&self) -> PathBuf {
+        self.directory.path().join("clocks")
     }
 }
 

@@ -186,11 +186,14 @@ impl Node {
         kill_process(pid, signal).expect("a node can be signalled");
     }
 
+    /// How it ended, if it did.
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be asked")
+    }
+
     /// Waits until it has ended.
     pub fn wait_end(&mut self, within: Duration) -> ExitStatus {
-        wait::until(within, "the end of a node", || {
-            self.child.try_wait().expect("a child can be asked")
-        })
+        wait::until(within, "the end of a node", || self.end())
     }
 }
 

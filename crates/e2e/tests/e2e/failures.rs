@@ -1,9 +1,11 @@
 //! What a node does when a part of it, or of what it reads, is not there.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use e2e::clocks::Clocks;
 use e2e::kafka::{Kafka, Record};
 use e2e::socket::Socket;
 use e2e::{Node, Settings, binary, broker, http, ports, wait};
@@ -66,6 +68,42 @@ fn a_node_that_loses_a_shard_ends_with_1() {
     assert_eq!(end.code(), Some(1), "{log}");
     assert!(log.contains("a thread has ended"), "{log}");
     assert!(log.contains("error: thread shard-"), "{log}");
+}
+
+/// Whatever a thread was for, a node without it is none.
+#[test]
+fn a_node_whose_thread_panics_ends_with_1() {
+    let turn = broker::turn();
+    Kafka::connect(&turn.bootstrap()).create("fail-panic", 1);
+    let settings = Settings::new(&turn.bootstrap()).topics("fail-panic", "tapecast", "");
+    let goes_on: Vec<_> = ["publisher-0", "shard-0", "http"]
+        .into_iter()
+        .filter(|thread| {
+            let clocks = Clocks::new();
+            let mut node = Node::start_with_clocks(&settings, &clocks);
+            clocks.panic(thread);
+            let mut asked = 0;
+            let end = wait::until(WITHIN, "the end of a node or many questions", || {
+                // So that each thread has something to do; nobody may be there to answer.
+                let asking = TcpStream::connect(node.public());
+                let _sent = asking.and_then(|mut stream| {
+                    stream.write_all(b"GET /v1/instruments HTTP/1.1\r\nHost: node\r\n\r\n")
+                });
+                asked += 1;
+                node.end().map(Some).or((asked == 500).then_some(None))
+            });
+            let log = node.log();
+            assert!(
+                log.contains(&format!("thread '{thread}'")),
+                "no panic: {log}"
+            );
+            end.is_none_or(|end| end.code() != Some(1))
+        })
+        .collect();
+    assert!(
+        goes_on.is_empty(),
+        "a node goes on without the threads {goes_on:?}"
+    );
 }
 
 #[test]

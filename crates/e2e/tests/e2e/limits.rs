@@ -92,6 +92,32 @@ fn one_request_gets_a_bounded_answer_whatever_the_directory_holds() {
 }
 
 #[test]
+fn a_client_that_reads_no_answer_gets_few() {
+    const LISTS: u32 = 20;
+    let (_turn, _kafka, node) = directory("limits-lists");
+    let answers = || node.metric("tapecast_answers_sent_total", &[]);
+    let mut mute = Socket::connect(node.public(), SUBPROTOCOL_JSON);
+    let list = frame(0x81, br#"{"op":"list"}"#, true);
+    mute.write(&list.repeat(usize::try_from(LISTS).unwrap()));
+    // It is as many as it becomes when none of many looks finds more.
+    let (mut last, mut looks) = (0.0, 0);
+    wait::until(WITHIN, "the last answer", || {
+        let now = answers();
+        looks = if now > last { 0 } else { looks + 1 };
+        last = now;
+        (now > 0.0 && looks == 20).then_some(())
+    });
+    assert!(
+        last < f64::from(LISTS),
+        "{last} answers wait for a client that reads none"
+    );
+    // They come when it reads.
+    for _ in 0..LISTS {
+        assert_eq!(mute.answer()["op"], json!("instruments"));
+    }
+}
+
+#[test]
 fn a_full_session_resumes_all_of_its_streams_at_once() {
     let (_turn, _kafka, node) = directory("limits-resume");
     let streams: Vec<_> = (0..INSTRUMENTS)
