@@ -151,6 +151,8 @@ impl Shell {
         more |= self.send_pass(take_in);
         self.core.remove_ended();
         self.carry_out();
+        // Those whose answers have gone: their next requests wait in the node, for which no socket wakes it.
+        self.list_readable();
         more || self.sockets.has_listed()
     }
 
