@@ -7,14 +7,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use market::{Event, Nanos, Seq};
+use market::{Event, Handle, Nanos, Seq};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::KafkaConsumer;
-use crate::{DecodeError, Decoder, Handle, RawRecord, Resolve, Source};
+use crate::{DecodeError, Decoder, RawRecord, Resolve, Source};
 use readers::{Lease, User};
 
 pub use readers::PastReaders;

@@ -45,7 +45,7 @@ fn a_storm_of_wildcards_has_a_bounded_answer_whatever_the_directory_holds() {
 /// What a session holds that is not shared with others.
 fn held(rig: &Rig, peer: usize) -> usize {
     let session = rig.peers[peer].session;
-    rig.core.outgoing_bytes(session) + rig.core.beginning_bytes(session)
+    rig.core.outgoing_bytes(session) + rig.core.backlog_bytes(session)
 }
 
 #[test]

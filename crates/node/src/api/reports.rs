@@ -401,8 +401,9 @@ fn encode(about: About, reports: &[Report], now: Nanos, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{Epoch, Exponents, Reason, Seq, State};
-    use streams::{LastMessage, PartitionIdentity};
+
+    use market::{Epoch, Exponents, PartitionIdentity, Reason, Seq, State};
+    use streams::LastMessage;
 
     fn report(name: &InstrumentName) -> Report {
         let source = |channel| Source {
