@@ -6,6 +6,8 @@ use crate::{By, Counter, Gauge};
 pub struct HistoryMetrics {
     /// Replays under way.
     pub active: Gauge,
+    /// Kafka clients that they share.
+    pub clients: Gauge,
     /// Replays begun.
     pub started: Counter,
     /// Replays that led to their live streams.

@@ -143,6 +143,12 @@ pub(super) fn history(history: &Arc<HistoryMetrics>, out: &mut Scrape) {
         |h| &h.active,
     );
     out.sum(
+        "tapecast_replay_clients",
+        "Kafka clients that replays of the past share.",
+        history,
+        |h| &h.clients,
+    );
+    out.sum(
         "tapecast_replays_started_total",
         "Replays of the past begun.",
         history,
