@@ -142,7 +142,7 @@ async fn pump(
                     tokio::time::sleep(time).await;
                     let rested = rest.so_far(Instant::now()).as_nanos();
                     let rested = u64::try_from(rested).unwrap_or(u64::MAX);
-                    shard.metrics.rested_ns.add(rested);
+                    shard.metrics.rested.add_ns(rested);
                 }
                 None => tokio::task::yield_now().await,
             }
