@@ -46,7 +46,7 @@ impl PartitionProgress {
 /// How far one consumer has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Its partitions, by [`PartitionIndex`](crate::PartitionIndex).
+    /// Its partitions, by [`PartitionIndex`](market::PartitionIndex).
     pub partitions: Vec<PartitionProgress>,
     /// Whether all partitions that there were at the start have been opened.
     pub discovered: bool,

@@ -252,9 +252,16 @@ fn variants<L: Label + std::fmt::Debug>(
 /// The code that is shipped, without its tests.
 fn shipped() -> String {
     let mut code = String::new();
-    let mut folders: Vec<PathBuf> = ["node", "fanout", "fanout-core", "ingest", "streams"]
-        .map(|name| root().join("crates").join(name).join("src"))
-        .into();
+    let mut folders: Vec<PathBuf> = [
+        "tapecast",
+        "node",
+        "fanout",
+        "fanout-core",
+        "ingest",
+        "streams",
+    ]
+    .map(|name| root().join("crates").join(name).join("src"))
+    .into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -4,9 +4,9 @@ mod binance;
 mod cryptofeed;
 mod tapecast;
 
-use ingest::{ErrorKind, Format, Handle, Resolve, Scope, Source};
-use market::NameError;
+use ingest::{ErrorKind, Format, Resolve, Source};
 use market::decimal::DecimalError;
+use market::{Handle, NameError, Scope};
 use metrics::label::DecodeOutcome;
 
 use crate::instruments::Instruments;

@@ -21,7 +21,7 @@ fn the_mock_is_read_too() {
     reader.expect("mocked", 0, 0, 0..100);
     let opened = reader.until("opened", |heard| heard.told("mocked", 0).first().cloned());
     // The mock has no controller to ask.
-    assert!(matches!(opened, Told::Opened(about) if about.topic_id != [0; 16]));
+    assert!(matches!(opened, Told::Opened(opened) if opened.identity.topic_id != [0; 16]));
     producing.numbers("mocked", 1, 0..100);
     reader.expect("mocked", 1, 0, 0..100);
     producing.numbers("mocked", 0, 100..200);

@@ -36,11 +36,11 @@ fn everything_is_read_in_order_by_whoever_reads_it() {
         let told = heard.told("read.order", 2);
         told.contains(&Told::CaughtUp).then(|| told.to_vec())
     });
-    let Told::Opened(about) = &told[0] else {
+    let Told::Opened(opened) = &told[0] else {
         panic!("{:?}", told[0]);
     };
-    assert_ne!(about.topic_id, [0; 16]);
-    assert_eq!((about.start_offset.0, about.end_offset.0), (0, 3000));
+    assert_ne!(opened.identity.topic_id, [0; 16]);
+    assert_eq!((opened.start_offset.0, opened.end_offset.0), (0, 3000));
     assert_eq!(told[3001], Told::CaughtUp);
 }
 
@@ -113,10 +113,10 @@ fn a_partition_that_ends_in_the_mark_of_a_transaction_is_caught_up() {
         let told = heard.told("read.transaction", 0);
         told.contains(&Told::CaughtUp).then(|| told.to_vec())
     });
-    let Told::Opened(about) = &told[0] else {
+    let Told::Opened(opened) = &told[0] else {
         panic!("{:?}", told[0]);
     };
-    assert_eq!(about.end_offset.0, 6, "five records and a mark");
+    assert_eq!(opened.end_offset.0, 6, "five records and a mark");
     assert_eq!(told[5..], [Told::Number(4, 4), Told::CaughtUp]);
 }
 
