@@ -16,7 +16,10 @@ impl Network {
     /// Parses `ADDRESS` or `ADDRESS/BITS`.
     pub fn parse(text: &str) -> Result<Self, NetworkError> {
         let one = |_| text.parse::<IpAddr>().map(IpNet::from);
-        text.parse().or_else(one).map(Self).map_err(|_| NetworkError)
+        text.parse()
+            .or_else(one)
+            .map(Self)
+            .map_err(|_| NetworkError)
     }
 
     /// Returns whether the address is in the network.
