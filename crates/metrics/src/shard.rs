@@ -24,6 +24,8 @@ families! {
         pub sessions_closed: By<CloseReason, Counter> = "tapecast_sessions_closed_total",
         /// Connections that did not become sessions, by reason.
         pub handshakes_refused: By<HandshakeRefusal, Counter> = "tapecast_handshakes_refused_total",
+        /// Connections that had to wait because clients at their address had been closed for breaking a rule.
+        pub handshakes_delayed: Counter = "tapecast_handshakes_delayed_total",
         /// Requests for a session or to `/v1` that were not authorized, by the code that the client received.
         pub auth_refused: By<AuthRefusal, Counter> = "tapecast_auth_refused_total",
 

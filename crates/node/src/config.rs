@@ -153,6 +153,7 @@ impl Config {
                 ..fanout::SessionSettings::default()
             },
             handshake_timeout: reader.duration("limits.handshake_timeout"),
+            handshake_delay: reader.duration("limits.handshake_delay"),
             trusted_proxies,
             ..fanout::Settings::default()
         };
@@ -209,6 +210,7 @@ impl Config {
                 longest: reader.duration("history.longest"),
                 look_back: reader.duration("history.look_back"),
                 page_bytes: reader.size("history.page_bytes"),
+                readers: reader.count("history.readers"),
                 queue_bytes: reader.size("history.queue_bytes"),
             },
             traces: traces::read(reader),
