@@ -130,7 +130,7 @@ impl Shard {
                         tokio::time::sleep(time).await;
                         let rested = rest.so_far(Instant::now()).as_nanos();
                         let rested = u64::try_from(rested).unwrap_or(u64::MAX);
-                        self.metrics.rested_ns.add(rested);
+                        self.metrics.rested.add_ns(rested);
                     }
                     None => tokio::task::yield_now().await,
                 }
