@@ -23,7 +23,7 @@ pub fn path() -> PathBuf {
     let beside = test.ancestors().nth(2).map(|dir| dir.join("tapecast"));
     let Some(beside) = beside.filter(|path| path.is_file()) else {
         panic!(
-            "there is no tapecast beside {}: build it with `cargo build --release -p node` and test with \
+            "there is no tapecast beside {}: build it with `cargo build --release -p tapecast` and test with \
              --release, or set {VARIABLE}",
             test.display()
         );

@@ -1,6 +1,8 @@
-use crate::label::{
-    AuthRefusal, Channel, CloseReason, Encoding, ErrorCode, HandshakeRefusal, ResumeOutcome,
-};
+use market::Channel;
+use wire::Encoding;
+use wire::control::ErrorCode;
+
+use crate::label::{AuthRefusal, CloseReason, HandshakeRefusal, ResumeOutcome};
 use crate::{By, Counter, Gauge, Histogram};
 
 /// What one fan-out shard counts; the shard is its only writer.
@@ -20,6 +22,8 @@ pub struct ShardMetrics {
     pub sessions_closed: By<CloseReason, Counter>,
     /// Connections that did not become sessions.
     pub handshakes_refused: By<HandshakeRefusal, Counter>,
+    /// Connections that waited since clients at their address broke rules lately.
+    pub handshakes_delayed: Counter,
     /// Requests, of sessions and of `/v1`, that were not let in.
     pub auth_refused: By<AuthRefusal, Counter>,
 

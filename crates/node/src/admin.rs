@@ -29,7 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::cli::Recent;
+use crate::logging::Recent;
 
 pub(crate) use readiness::{PublisherReadiness, Readiness};
 

@@ -1,3 +1,3 @@
 //! The node's clocks are those of its fan-out.
 
-pub(crate) use fanout::{monotonic, now, wall_clock};
+pub use fanout::{monotonic, now, wall_clock};

@@ -51,22 +51,24 @@ use ingest::IngestConfig;
 
 use crate::checkpoints::CheckpointSettings;
 use crate::history::HistorySettings;
+use crate::logging::Log;
 use crate::traces::TraceSettings;
 
 use flat::Flat;
 use reader::Reader;
 
-pub(crate) use effective::Effective;
+pub use effective::Effective;
 pub(crate) use instruments::{Instrument, Instruments};
-pub(crate) use log::{Log, LogFormat, log_filter};
-pub(crate) use mistake::{Mistake, Mistakes};
-pub(crate) use open_files::{Connections, OpenFiles};
-pub(crate) use source::Sources;
+pub use log::log_filter;
+pub use mistake::{Mistake, Mistakes};
+pub(crate) use open_files::fit_sessions;
+pub use source::Sources;
+pub use value::Origin;
 
 /// A configuration without mistakes.
-pub(crate) struct Config {
+pub struct Config {
     /// The admin listener.
-    pub(crate) admin: SocketAddr,
+    pub admin: SocketAddr,
     /// What is read from Kafka.
     pub(crate) ingest: IngestConfig,
     /// How long Kafka may say nothing before the node is not ready.
@@ -78,7 +80,7 @@ pub(crate) struct Config {
     /// The bounds and times of publishers.
     pub(crate) streams: streams::Settings,
     /// The bounds and times of the fan-out, and the public listener.
-    pub(crate) fanout: fanout::Settings,
+    pub fanout: fanout::Settings,
     /// Where checkpoints are, and who writes them.
     pub(crate) checkpoints: CheckpointSettings,
     /// The bounds of replays.
@@ -86,16 +88,16 @@ pub(crate) struct Config {
     /// Which records are followed, and who is told.
     pub(crate) traces: TraceSettings,
     /// What is logged.
-    pub(crate) log: Log,
+    pub log: Log,
     /// Certificates and key sets that are read again when they change.
     pub(crate) files: Vec<PathBuf>,
     /// All values in force, to be shown.
-    pub(crate) effective: Effective,
+    pub effective: Effective,
 }
 
 impl Config {
     /// Reads everything, or says everything that is wrong.
-    pub(crate) fn load(sources: Sources) -> Result<Self, Mistakes> {
+    pub fn load(sources: Sources) -> Result<Self, Mistakes> {
         let name = sources.file.as_ref().map(|file| file.name.clone());
         let refuse = |list| Mistakes { file: name, list };
         let mut mistakes = Vec::new();
@@ -151,6 +153,7 @@ impl Config {
                 ..fanout::SessionSettings::default()
             },
             handshake_timeout: reader.duration("limits.handshake_timeout"),
+            handshake_delay: reader.duration("limits.handshake_delay"),
             trusted_proxies,
             ..fanout::Settings::default()
         };
@@ -207,6 +210,7 @@ impl Config {
                 longest: reader.duration("history.longest"),
                 look_back: reader.duration("history.look_back"),
                 page_bytes: reader.size("history.page_bytes"),
+                readers: reader.count("history.readers"),
                 queue_bytes: reader.size("history.queue_bytes"),
             },
             traces: traces::read(reader),

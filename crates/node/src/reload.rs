@@ -11,14 +11,14 @@ use anyhow::Context as _;
 use fanout::{Directory, Fanout};
 use metrics::Registry;
 
-use crate::cli::{LogHandle, fit_sessions};
-use crate::config::{Config, Sources};
+use crate::config::{Config, Sources, fit_sessions};
+use crate::logging::LogHandle;
 
 /// How often certificates and key sets are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Reads the sources of the configuration again.
-pub(crate) type Reread = Box<dyn Fn() -> anyhow::Result<Sources> + Send + Sync>;
+pub type Reread = Box<dyn Fn() -> anyhow::Result<Sources> + Send + Sync>;
 
 /// What a configuration is reloaded with.
 pub(crate) struct Reloader {

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fanout::{Directory, Fanout};
+use fanout::{Directory, Fanout, Fetcher};
 use ingest::IngestConfig;
 use metrics::label::ThreadKind;
 use metrics::{BuildInfo, Registry};
@@ -22,10 +22,10 @@ use wire::GoAwayReason;
 use crate::admin::{self, AdminState, Readiness};
 use crate::api::{Api, ApiThread};
 use crate::checkpoints::{self, Job, Loaded, Taker, Writer};
-use crate::cli::{LogHandle, Recent};
 use crate::clock::monotonic;
-use crate::config::Config;
+use crate::config::{Config, Sources, fit_sessions};
 use crate::history::Replays;
+use crate::logging::{self, LogHandle, Recent};
 use crate::pipeline::{IngestCounts, Pipeline};
 use crate::reload::{Reloader, Reread};
 use crate::threads::Threads;
@@ -50,8 +50,17 @@ enum End {
     Failed(anyhow::Error),
 }
 
+/// Reads the configuration, starts the log, and fits the sessions to what the system allows: what
+/// every command that runs a node begins with.
+pub fn prepare(sources: Sources) -> anyhow::Result<(Config, LogHandle)> {
+    let mut config = Config::load(sources)?;
+    let log = logging::start_log(&config.log)?;
+    fit_sessions(&mut config);
+    Ok((config, log))
+}
+
 /// Runs a node until a signal or `POST /drain` ends it.
-pub(crate) fn run(config: Config, log: LogHandle, reread: Reread) -> anyhow::Result<()> {
+pub fn run(config: Config, log: LogHandle, reread: Reread) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -91,7 +100,7 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let drained = Arc::new(Notify::new());
     let (fanout, log) = (Arc::new(fanout), Arc::new(log));
     let gate = Arc::clone(&fanout);
-    readiness.govern(Box::new(move |ready| gate.let_in(ready)));
+    readiness.govern(Box::new(move |ready| gate.set_accepting(ready)));
     let reloader = Arc::new(Reloader::new(
         &config,
         reread,
@@ -201,7 +210,7 @@ fn start(
     let shards = (0..config.fanout.shards)
         .map(|_| registry.add_shard())
         .collect();
-    let fetcher = links.fetcher(Arc::clone(directory));
+    let fetcher = Fetcher::new(Arc::clone(directory), &links);
     let pages = api.pages(Arc::new(Api::new(fetcher)));
     let fanout = Fanout::start(
         config.fanout.clone(),

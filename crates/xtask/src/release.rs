@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Builds the node and the load test; together, since each alone would have libraries with other
 /// features.
 pub(crate) fn build() -> anyhow::Result<()> {
-    let packages = ["--package", "node", "--package", "loadtest"];
+    let packages = ["--package", "tapecast", "--package", "loadtest"];
     command::run(command::cargo(&["build", "--release"]).args(packages))
 }
 

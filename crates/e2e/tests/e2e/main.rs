@@ -1,5 +1,9 @@
 //! The guarantees of a node, each tested on the real binary with a real Kafka.
 #![allow(
+    clippy::too_many_lines,
+    reason = "a case or a scenario reads best in one piece"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -10,6 +14,7 @@
 mod bad_input;
 mod channels;
 mod checkpoints;
+mod clocks;
 mod cryptofeed;
 mod documents;
 mod doors;
@@ -19,6 +24,7 @@ mod farewell;
 mod fleet;
 mod history;
 mod http;
+mod limits;
 mod mapper;
 mod oracle;
 mod sessions;

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanout_core::{
-    Ask, Batch, Command, Core, Delivery, Directory, Ended, Grant, Opening, Port, Sent, Settings,
+    Ask, Batch, Command, Core, Delivery, Directory, Ended, EventStart, Events, Grant, LastEventId,
+    Opening, Port, Sent, Settings,
 };
 use market::{
-    Channel, Event, Exponents, InstrumentName, Level, Monotonic, Nanos, Now, Seq, SnapshotOrigin,
+    At, Channel, Event, Exponents, Handle, InstrumentName, Level, Monotonic, Nanos, Now,
+    PartitionIdentity, PartitionIndex, Seq, SnapshotOrigin,
 };
 use metrics::ShardMetrics;
-use streams::{At, Handle, PartitionIdentity, Publisher};
-use wire::control::Answer;
+use streams::Publisher;
+use wire::control::{Answer, StreamRequest};
 use wire::{Encoding, GoAwayReason};
 
 /// What a client does with what it is sent.
@@ -30,6 +32,8 @@ pub(crate) enum Manner {
 pub(crate) struct Peer {
     pub(crate) session: usize,
     pub(crate) manner: Manner,
+    /// Whether it is sent events in place of frames.
+    is_events: bool,
     /// Bytes that were received and make no whole frame yet.
     received: Vec<u8>,
     /// How many more bytes a deaf client's socket takes.
@@ -55,6 +59,7 @@ pub(crate) struct Rig {
     pub(crate) now: Now,
     pub(crate) peers: Vec<Peer>,
     pub(crate) ended: Vec<Ended>,
+    pub(crate) rule_breakers: Vec<usize>,
     /// The publisher can no longer make what is asked to be caught up.
     unmakeable: bool,
     handles: Vec<Handle>,
@@ -117,7 +122,7 @@ impl Rig {
             partition: 0,
             turns: 0,
         };
-        publisher.open(0, identity, Seq(0));
+        publisher.open(PartitionIndex(0), identity, Seq(0));
         let mut port = Port::new(1);
         port.open();
         let mut rig = Self {
@@ -129,6 +134,7 @@ impl Rig {
             now,
             peers: Vec::new(),
             ended: Vec::new(),
+            rule_breakers: Vec::new(),
             unmakeable: false,
             handles: Vec::new(),
             next_offset: 0,
@@ -185,7 +191,7 @@ impl Rig {
 
     fn event(&mut self, instrument: usize, event: &Event<'_>) {
         let at = At {
-            partition: 0,
+            partition: PartitionIndex(0),
             seq: Seq(self.next_offset),
             log_time: self.now.wall,
         };
@@ -206,15 +212,44 @@ impl Rig {
         encoding: Encoding,
         grant: Arc<Grant>,
     ) -> usize {
-        let opening = Opening {
-            encoding,
-            grant,
-            events: None,
+        self.open(
+            manner,
+            Opening {
+                encoding,
+                grant,
+                events: None,
+            },
+        )
+    }
+
+    /// A client connects that wants these streams as events; its number.
+    pub(crate) fn connect_for_events(
+        &mut self,
+        manner: Manner,
+        streams: Vec<StreamRequest>,
+    ) -> usize {
+        let asked = Events {
+            streams,
+            last: LastEventId::default(),
         };
+        let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        self.open(
+            manner,
+            Opening {
+                encoding: Encoding::Json,
+                grant: Arc::default(),
+                events: Some(EventStart { asked, head }),
+            },
+        )
+    }
+
+    fn open(&mut self, manner: Manner, opening: Opening) -> usize {
+        let is_events = opening.events.is_some();
         let session = self.core.open(opening, self.now);
         self.peers.push(Peer {
             session,
             manner,
+            is_events,
             received: Vec::new(),
             room: 0,
             to_node: VecDeque::new(),
@@ -319,17 +354,11 @@ impl Rig {
         self.port
             .hand_over(&mut self.publisher, self.now.monotonic, None, &mut deliver);
         for (_, command) in &commands {
-            if let Ask::CatchUp { subscriber, .. } = command.ask
+            if let Ask::CatchUp { id, .. } = command.ask
                 && self.unmakeable
             {
                 let caught_up = None;
-                deliver(
-                    0,
-                    Delivery::CaughtUp {
-                        subscriber,
-                        caught_up,
-                    },
-                );
+                deliver(0, Delivery::CaughtUp { id, caught_up });
                 continue;
             }
             self.port
@@ -386,8 +415,10 @@ impl Rig {
             _ => bytes.len(),
         };
         one.bytes += taken;
-        one.received.extend_from_slice(&bytes[..taken]);
-        self.read_frames(peer);
+        if !one.is_events {
+            one.received.extend_from_slice(&bytes[..taken]);
+            self.read_frames(peer);
+        }
         taken
     }
 
@@ -432,8 +463,9 @@ impl Rig {
     fn take_outputs(&mut self) {
         let outputs = self.core.outputs();
         outputs.finished.clear();
-        outputs.orders.clear();
+        outputs.replay_commands.clear();
         outputs.left_replays.clear();
+        self.rule_breakers.append(&mut outputs.rule_breakers);
         let ended: Vec<_> = outputs.ended.drain(..).collect();
         for ended in ended {
             if let Some(peer) = self.peer_of(ended.session) {

@@ -1,3 +1,6 @@
+use std::fmt::Write as _;
+
+use hyper::Uri;
 use market::{Channel, InstrumentName};
 use wire::control::{Policy, Symbol};
 use wire::{BarInterval, Depth, PriceStep, Speed};
@@ -97,6 +100,35 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> Result<String, ApiError
     String::from_utf8(bytes).map_err(|_| wrong())
 }
 
+/// What a URL asks for, the same however it is written: so that one body serves all who ask for it.
+pub(super) fn canonical(uri: &Uri) -> (String, Vec<(String, String)>) {
+    let text = |text: &str, plus| decode(text, plus).unwrap_or_else(|_| text.to_owned());
+    let parts = uri.query().unwrap_or_default().split('&');
+    let parts = parts.filter(|part| !part.is_empty());
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        (text(name, true), text(value, true))
+    };
+    let mut pairs: Vec<_> = parts.map(pair).collect();
+    pairs.sort_unstable();
+    (text(uri.path(), false), pairs)
+}
+
+/// The opposite of [`decode`].
+pub(super) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                encoded.push(char::from(byte));
+            }
+            // Writing to a text cannot fail.
+            _ => _ = write!(encoded, "%{byte:02X}"),
+        }
+    }
+    encoded
+}
+
 pub(super) fn name(text: &str) -> Result<InstrumentName, ApiError> {
     InstrumentName::parse(text).map_err(|_| ApiError::no_symbol(text))
 }
@@ -166,6 +198,9 @@ mod tests {
         ] {
             assert_eq!(decode(text, false).unwrap(), "BINANCE:BTC-USDT");
         }
+        for text in ["BINANCE:BTC-USDT", "A:*", "a b&c=d%+é"] {
+            assert_eq!(decode(&encode(text), true).unwrap(), text);
+        }
         assert_eq!(decode("a+b", true).unwrap(), "a b");
         assert_eq!(decode("a+b", false).unwrap(), "a+b");
         for text in ["%", "%4", "%zz", "%+1", "%ff"] {
@@ -175,6 +210,20 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_same_in_other_words_is_the_same() {
+        let of = |text: &str| canonical(&text.parse().unwrap());
+        let one = of("/v1/books/A:B?depth=full&group=5");
+        for other in [
+            "/v1/books/A%3aB?group=5&depth=full",
+            "/v1/books/A%3AB?&dep%74h=f%75ll&&group=%35",
+        ] {
+            assert_eq!(of(other), one);
+        }
+        assert_ne!(of("/v1/books/A:B?depth=full&group=6"), one);
+        assert_eq!(of("/v1/books/A:B"), of("/v1/books/%41:B?"));
     }
 
     #[test]

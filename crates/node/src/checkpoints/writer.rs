@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use streams::Checkpoint;
 
-use crate::publish::Deliveries;
+use crate::deliveries::Deliveries;
 use crate::threads::Threads;
 
 /// Checkpoints that wait to be written: a book each, 32 KiB at 1,000 levels a side.

@@ -13,7 +13,7 @@ pub(super) struct Setting {
 }
 
 /// All values that are in force, shown as TOML that says the same.
-pub(crate) struct Effective(pub(super) Vec<Setting>);
+pub struct Effective(pub(super) Vec<Setting>);
 
 impl Effective {
     /// Each path with its value as it would stand in the file; of secrets, only whether they changed.

@@ -475,12 +475,12 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("1024"),
         meaning: "Streams that a session may have; further ones are refused with `too_many_streams`.",
     },
-    // Its answer has 64 KiB in JSON.
+    // Its answer has less than 64 KiB in JSON.
     Key {
         path: "limits.streams_per_request",
         kind: Kind::Integer(1, MOST_STREAMS),
         default: Value("100"),
-        meaning: "Streams that the wildcards and lists of one request may subscribe to, change or end; the last result says how many are left. Repeat the request to reach them.",
+        meaning: "Streams that the wildcards and lists of one request may subscribe to, change or end, and one less for every two that a `subscribe` names, down to a quarter; the last result says how many are left. Repeat the request to reach them.",
     },
     // Each step that a client invents is a book of its own in the publisher.
     Key {
@@ -521,6 +521,13 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Duration(Duration::from_millis(100), MINUTE),
         default: Value("5s"),
         meaning: "How long a new connection may take to become a session.",
+    },
+    // Three times this is less than the second that an honest client at the same address may lose.
+    Key {
+        path: "limits.handshake_delay",
+        kind: Kind::Duration(Duration::ZERO, Duration::from_millis(300)),
+        default: Value("250ms"),
+        meaning: "How long a new connection waits for each session of its address, or of its /64 of IPv6, that was closed lately because its client broke a rule (1002, 1003, 1007, 1009, 4002): three times as long at most. One such close is forgotten each second. `0s` delays nobody. Behind a balancer that does not send the PROXY protocol, all clients share one address.",
     },
     // A client subscribes at once; a person at a terminal types for a minute.
     Key {
@@ -687,7 +694,7 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("missing"),
         meaning: "Whether a node that writes makes the topic where it is missing, as far as the broker lets it.",
     },
-    // Each has a thread, a client of Kafka with its threads, and a few MiB.
+    // Each has a thread, its instrument's book, a page, and some records.
     Key {
         path: "history.replays",
         kind: Kind::Integer(0, 1024),
@@ -735,12 +742,19 @@ pub(super) const KEYS: &[Key] = &[
         default: Value("64KiB"),
         meaning: "Messages of the past that a session is sent at a time; the next ones are made when these have gone out.",
     },
+    // Each costs some 10 MiB and four threads. Two keep one that reads far back from holding up the others.
+    Key {
+        path: "history.readers",
+        kind: Kind::Integer(1, 64),
+        default: Value("2"),
+        meaning: "Kafka clients that all replays share, taking turns. They exist while there are replays.",
+    },
     // A few pages ahead; brokers answer a fetch within milliseconds.
     Key {
         path: "history.queue_bytes",
         kind: Kind::Size(KIB, GIB),
         default: Value("256KiB"),
-        meaning: "Records that wait in the Kafka client of a replay, plus one fetch of the same size (64 KiB to 1 MiB).",
+        meaning: "Records that wait in each of these clients, plus one fetch of the same size (64 KiB to 1 MiB).",
     },
     Key {
         path: "tls.mode",

@@ -2,24 +2,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::key::Kind;
 use super::reader::Reader;
-
-/// What is logged, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Log {
-    /// Levels, as `tracing_subscriber::EnvFilter` reads them.
-    pub(crate) filter: String,
-    /// How it is written.
-    pub(crate) format: LogFormat,
-}
-
-/// How a log line is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// For eyes.
-    Pretty,
-    /// One JSON object a line.
-    Json,
-}
+use crate::logging::{Log, LogFormat};
 
 impl Log {
     pub(super) fn read(reader: &mut Reader) -> Self {
@@ -34,7 +17,7 @@ impl Log {
 }
 
 /// Checks a text of levels. The filter's own parser takes a misspelt level for the name of a target.
-pub(crate) fn log_filter(text: &str) -> Result<String, String> {
+pub fn log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let is_level = |level: &str| LEVELS.contains(&level);
     let is_directive = |directive: &str| match directive.rsplit_once('=') {

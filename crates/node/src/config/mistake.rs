@@ -4,25 +4,25 @@ use super::value::{Node, Origin};
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mistake {
+pub struct Mistake {
     /// The path of the key, such as `topics[0].pattern`; empty when the file is
     /// no TOML, or a variable has a name that means no key.
-    pub(crate) key: String,
+    pub key: String,
     /// What was given, as it would stand in the file; redacted when it is secret.
-    pub(crate) value: Option<String>,
+    pub value: Option<String>,
     /// Where it was given.
-    pub(crate) origin: Origin,
+    pub origin: Origin,
     /// What it may be, or what is wrong with it.
-    pub(crate) expected: String,
+    pub expected: String,
 }
 
 /// All that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mistakes {
+pub struct Mistakes {
     /// The file, when there is one.
-    pub(crate) file: Option<String>,
+    pub file: Option<String>,
     /// At least one.
-    pub(crate) list: Vec<Mistake>,
+    pub list: Vec<Mistake>,
 }
 
 impl Mistake {

@@ -1,5 +1,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::Config;
+
 /// Descriptors that are no clients' connections: connections to brokers (a few for each of up to 64
 /// consumer threads), listeners, event queues and wakers of up to 256 shards, 64 admin connections,
 /// the log; and up to 32 connections a shard that have been evicted and are about to be closed.
@@ -7,18 +9,18 @@ const RESERVED: u64 = 1_024;
 
 /// How many files this process may have open, and what that means for connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OpenFiles {
+pub(super) struct OpenFiles {
     /// The limit in force; `None` is no limit.
     limit: Option<u64>,
 }
 
 /// What has a descriptor each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Connections {
+pub(super) struct Connections {
     /// `limits.sessions`.
-    pub(crate) sessions: usize,
+    pub(super) sessions: usize,
     /// `limits.handshakes`.
-    pub(crate) handshakes: usize,
+    pub(super) handshakes: usize,
 }
 
 impl OpenFiles {
@@ -26,7 +28,7 @@ impl OpenFiles {
     ///
     /// Soft limits of 1,024 are the default of most systems for the sake of `select`, which nothing
     /// here uses.
-    pub(crate) fn raise_for(connections: Connections) -> Self {
+    pub(super) fn raise_for(connections: Connections) -> Self {
         let now = getrlimit(Resource::Nofile);
         let needed = needed(connections);
         let wanted = now.maximum.map_or(needed, |hard| hard.min(needed));
@@ -45,7 +47,7 @@ impl OpenFiles {
     }
 
     /// How many connections fit: at most as many as are given, and at least one of each.
-    pub(crate) fn fit(self, connections: Connections) -> Connections {
+    pub(super) fn fit(self, connections: Connections) -> Connections {
         let Some(limit) = self.limit.filter(|limit| *limit < needed(connections)) else {
             return connections;
         };
@@ -62,8 +64,29 @@ impl OpenFiles {
     }
 
     /// The limit in force; `None` is no limit.
-    pub(crate) fn limit(self) -> Option<u64> {
+    pub(super) fn limit(self) -> Option<u64> {
         self.limit
+    }
+}
+
+/// Lowers the sessions and handshakes to what the process may have open.
+pub(crate) fn fit_sessions(config: &mut Config) {
+    let configured = Connections {
+        sessions: config.fanout.sessions,
+        handshakes: config.fanout.handshakes,
+    };
+    let files = OpenFiles::raise_for(configured);
+    let fit = files.fit(configured);
+    if fit != configured {
+        tracing::warn!(
+            configured = configured.sessions,
+            sessions = fit.sessions,
+            handshakes = fit.handshakes,
+            open_files = files.limit(),
+            "the process may not open as many files as limits.sessions and limits.handshakes need; raise its RLIMIT_NOFILE"
+        );
+        config.fanout.sessions = fit.sessions;
+        config.fanout.handshakes = fit.handshakes;
     }
 }
 

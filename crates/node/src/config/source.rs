@@ -4,7 +4,7 @@ use std::path::Path;
 /// Where a configuration comes from: flags before the environment before the file before the
 /// defaults.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sources {
+pub struct Sources {
     pub(super) file: Option<File>,
     pub(super) environment: Vec<(String, String)>,
     pub(super) flags: Vec<(&'static str, String)>,
@@ -19,13 +19,13 @@ pub(super) struct File {
 
 impl Sources {
     /// Takes a file.
-    pub(crate) fn file(self, path: &Path) -> std::io::Result<Self> {
+    pub fn file(self, path: &Path) -> std::io::Result<Self> {
         let text = std::fs::read_to_string(path)?;
         Ok(self.text(path.display().to_string(), text))
     }
 
     /// Takes the text of a file.
-    pub(crate) fn text(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn text(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.file = Some(File {
             name: name.into(),
             text: text.into(),
@@ -34,7 +34,7 @@ impl Sources {
     }
 
     /// Takes the variables of the environment that are keys.
-    pub(crate) fn environment(
+    pub fn environment(
         mut self,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
@@ -50,7 +50,7 @@ impl Sources {
     }
 
     /// Takes a flag that sets the key at `path`, when it was given.
-    pub(crate) fn flag(mut self, path: &'static str, value: Option<&str>) -> Self {
+    pub fn flag(mut self, path: &'static str, value: Option<&str>) -> Self {
         self.flags
             .extend(value.map(|value| (path, value.to_owned())));
         self

@@ -12,6 +12,7 @@ use market::Exponents;
 
 use super::value::Origin;
 use super::*;
+use crate::logging::LogFormat;
 
 /// The least that a node has to be told.
 const LEAST: &str = r#"

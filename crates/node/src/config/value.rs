@@ -25,7 +25,7 @@ pub(super) struct Node {
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub enum Origin {
     /// The constants of this program.
     Default,
     /// A line of the file.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanout::{NoReplay, Wanted};
+use fanout::{ReplayError, Wanted};
 use ingest::{Next, Past, PastError};
 use market::{Channel, Nanos, Seq};
 use streams::{Foundation, Replay};
@@ -31,7 +31,7 @@ pub(super) enum End {
     /// The session has left.
     Left,
     /// The start cannot be had.
-    No(NoReplay),
+    No(ReplayError),
     /// The log cannot be read.
     Past(PastError),
     /// The client does not read what it was sent.
@@ -46,7 +46,7 @@ pub(super) struct Found {
     pub(super) replay: Replay,
     pub(super) names: Names,
     /// The state of a book that nobody could find in the log: the live stream has to tell it.
-    pub(super) anew: bool,
+    pub(super) restarts: bool,
     /// The last record that was read.
     pub(super) read_to: Seq,
     /// The offset behind the log's end, as it was told last.
@@ -74,12 +74,7 @@ struct Look {
 /// Reads up to right before the start, in a log of which that part is left out at the beginning.
 pub(super) fn find(common: &Common, wanted: &Wanted, margin: Option<i64>) -> Result<Found, End> {
     let partition = &wanted.origin.partition;
-    let past = Past::open(
-        &common.ingest,
-        &partition.topic,
-        partition.partition,
-        common.settings.queue_bytes,
-    )?;
+    let mut past = Past::open(&common.readers, &partition.topic, partition.partition)?;
     let (first, end) = past.ends()?;
     let left_out = margin.map_or(0, |part| (end.0 - first.0) / part);
     let first = Seq(first.0 + left_out);
@@ -136,7 +131,7 @@ impl Search<'_> {
                 past: self.past,
                 replay: look.replay,
                 names: self.names,
-                anew: unknown,
+                restarts: unknown,
                 read_to: look.read_to,
                 end: self.end,
                 at_end: self.at_end,
@@ -186,7 +181,7 @@ impl Search<'_> {
         if self.first >= self.end {
             return Ok(true);
         }
-        self.past.seek(Seq(self.end.0 - 1))?;
+        self.past.seek(Seq(self.end.0 - 1));
         let last = self.peek()?;
         Ok(last.is_none_or(|(_, log_time)| log_time < time))
     }
@@ -194,7 +189,7 @@ impl Search<'_> {
     /// The first record of that log time or later, in the log of a broker that keeps no times.
     fn scan_for(&mut self, time: Nanos) -> Result<Seq, End> {
         let mut read_to = Seq(self.first.0 - 1);
-        self.past.seek(self.first)?;
+        self.past.seek(self.first);
         while read_to.0 + 1 < self.end.0 {
             match self.next(&mut read_to)? {
                 Some((seq, log_time)) if log_time >= time => return Ok(seq),
@@ -208,19 +203,19 @@ impl Search<'_> {
     /// That the log begins later than the start, and where.
     fn nothing_so_old(&mut self) -> Result<End, End> {
         if self.first >= self.end {
-            return Ok(End::No(NoReplay::TooEarly(None)));
+            return Ok(End::No(ReplayError::TooEarly(None)));
         }
         let mut time = self.log_time_at(self.first)?;
         let seq = self.lasting_first()?;
         if seq > self.first {
             time = self.log_time_at(seq)?;
         }
-        Ok(End::No(NoReplay::TooEarly(Some(Earliest { time, seq }))))
+        Ok(End::No(ReplayError::TooEarly(Some(Earliest { time, seq }))))
     }
 
     /// Where the log still begins when a client comes back to start there. One that has lost records
     /// since the search began loses more until then, so a part of it is left out.
-    fn lasting_first(&self) -> Result<Seq, End> {
+    fn lasting_first(&mut self) -> Result<Seq, End> {
         let (first, end) = self.past.ends()?;
         if first <= self.first {
             return Ok(self.first);
@@ -241,19 +236,21 @@ impl Search<'_> {
                     self.take(&mut look);
                     last = Some((seq, log_time));
                 }
-                Ok(None) => return End::No(NoReplay::TooEarly(None)),
+                Ok(None) => return End::No(ReplayError::TooEarly(None)),
                 Err(end) => return end,
             }
         }
-        End::No(NoReplay::TooEarly(last.map(|(seq, log_time)| Earliest {
-            // A start by time begins with the first record of its millisecond.
-            time: Nanos(log_time.0.saturating_add(1_000_000)),
-            seq,
+        End::No(ReplayError::TooEarly(last.map(|(seq, log_time)| {
+            Earliest {
+                // A start by time begins with the first record of its millisecond.
+                time: Nanos(log_time.0.saturating_add(1_000_000)),
+                seq,
+            }
         })))
     }
 
     /// Where to begin to look so far back; the log's beginning where that is not known.
-    fn offset_before(&self, until: Nanos, back: Duration, begin: Seq) -> Seq {
+    fn offset_before(&mut self, until: Nanos, back: Duration, begin: Seq) -> Seq {
         let back = u64::try_from(back.as_nanos()).unwrap_or(u64::MAX);
         let since = Nanos(until.0.saturating_sub(back));
         match self.past.first_since(since) {
@@ -274,12 +271,12 @@ impl Search<'_> {
         let wanted = self.wanted;
         let (settings, encoding) = (&self.common.streams, wanted.encoding);
         let replay = Replay::new(&wanted.origin, encoding, settings, from, monotonic())
-            .map_err(|_| End::No(NoReplay::Unreadable))?;
+            .map_err(|_| End::No(ReplayError::Unreadable))?;
         let mut look = Look {
             replay,
             read_to: Seq(from.0 - 1),
         };
-        self.past.seek(from)?;
+        self.past.seek(from);
         self.at_end = false;
         let mut records = 0;
         while look.read_to.0 + 1 < self.end.0 {
@@ -328,20 +325,20 @@ impl Search<'_> {
                 Next::Nothing => self.check_left()?,
             }
         }
-        Err(End::No(NoReplay::Unreadable))
+        Err(End::No(ReplayError::Unreadable))
     }
 
     /// When the record at an offset, or the next one, came into the log.
     fn log_time_at(&mut self, seq: Seq) -> Result<Nanos, End> {
-        self.past.seek(seq)?;
+        self.past.seek(seq);
         let next = self.peek()?;
         Ok(next.map_or_else(wall_clock, |(_, log_time)| log_time))
     }
 
     fn check_left(&self) -> Result<(), End> {
-        match self.wanted.receiver.order(Duration::ZERO) {
+        match self.wanted.receiver.command(Duration::ZERO) {
             Ok(_) => Ok(()),
-            Err(fanout::Left) => Err(End::Left),
+            Err(fanout::SessionGone) => Err(End::Left),
         }
     }
 }
@@ -352,8 +349,8 @@ impl From<PastError> for End {
     }
 }
 
-impl From<fanout::Left> for End {
-    fn from(_: fanout::Left) -> Self {
+impl From<fanout::SessionGone> for End {
+    fn from(_: fanout::SessionGone) -> Self {
         Self::Left
     }
 }

@@ -1,0 +1,47 @@
+use std::net::{SocketAddr, TcpListener};
+
+use anyhow::Context as _;
+
+use node::Config;
+
+/// Finds out that an address is taken before anything is shown, and gives each listener that asked
+/// for any port a port that is free, so that the banner can name it.
+///
+/// The node's own listeners share their port with each other, so they would also share it with a
+/// node that runs already; this one would not.
+pub(super) fn settle(config: &mut Config) -> anyhow::Result<()> {
+    config.fanout.listen = free(config.fanout.listen, "--listen")?;
+    config.admin = free(config.admin, "--admin")?;
+    Ok(())
+}
+
+fn free(wanted: SocketAddr, flag: &str) -> anyhow::Result<SocketAddr> {
+    TcpListener::bind(wanted)
+        .and_then(|listener| listener.local_addr())
+        .with_context(|| {
+            format!("cannot listen on {wanted}; choose another address with {flag} HOST:PORT")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+    #[test]
+    fn a_taken_address_is_told_with_the_flag_that_changes_it() {
+        let taken = TcpListener::bind(ANY).unwrap();
+        let error = free(taken.local_addr().unwrap(), "--listen").unwrap_err();
+        let text = format!("{error:#}");
+        assert!(
+            text.contains("--listen") && text.contains("in use"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn any_port_becomes_a_port() {
+        assert_ne!(free(ANY, "--listen").unwrap().port(), 0);
+    }
+}

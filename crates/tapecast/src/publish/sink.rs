@@ -1,0 +1,199 @@
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+
+use super::Stop;
+use super::capture::Record;
+use super::topics::Topics;
+use node::Deliveries;
+
+/// How long a broker may take to answer a question before it is held for absent.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long a record may wait for its acknowledgement. A broker that restarts is back in seconds,
+/// a slow one in a minute.
+const DELIVER_WITHIN: Duration = Duration::from_secs(120);
+/// How long a person waits after Ctrl-C for what is under way.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// What the producer holds at most: 64 MiB, and with records of 600 bytes as many as that is.
+const MAX_QUEUED_KBYTES: &str = "65536";
+const MAX_QUEUED_RECORDS: &str = "100000";
+/// The largest record; the broker's own limit (1 MiB by default) is usually lower.
+const MAX_RECORD_BYTES: &str = "16777216";
+/// How long records are collected for a request: little against the pace of any feed.
+const LINGER_MS: &str = "2";
+/// How often acknowledgements are taken while sending; far below the bound of the queue.
+const POLL_EVERY: u64 = 1_000;
+/// How long to wait for room in the queue before looking at errors and Ctrl-C again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The producer: keeps the order, delivers exactly once, holds a bounded number of records.
+pub(super) struct Sink {
+    producer: BaseProducer<Deliveries>,
+    topics: Topics,
+    sent: u64,
+}
+
+/// Why Kafka does not have all records.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SinkError {
+    #[error("cannot make a producer: {0}")]
+    Config(KafkaError),
+    #[error("cannot start a runtime: {0}")]
+    Runtime(std::io::Error),
+    #[error("no broker answers: {0}")]
+    NoBroker(KafkaError),
+    #[error("cannot ask the broker to create a topic: {0}")]
+    Broker(KafkaError),
+    #[error("topic {topic} is not there and cannot be created: {code}")]
+    Topic {
+        topic: String,
+        code: RDKafkaErrorCode,
+    },
+    #[error("a record for topic {topic} is refused: {source}")]
+    Refused { topic: String, source: KafkaError },
+    #[error("{failed} records were not delivered, the first of them to topic {topic}: {source}")]
+    Failed {
+        failed: u64,
+        topic: String,
+        source: KafkaError,
+    },
+    #[error("{records} records were not acknowledged in time")]
+    Unacknowledged { records: i32 },
+}
+
+impl Sink {
+    /// Connects, and learns which topics there are.
+    pub(super) fn connect(brokers: &str) -> Result<Self, SinkError> {
+        let config = config(brokers);
+        let producer: BaseProducer<Deliveries> = config
+            .create_with_context(Deliveries::default())
+            .map_err(SinkError::Config)?;
+        let topics = Topics::of(producer.client(), &config)?;
+        Ok(Self {
+            producer,
+            topics,
+            sent: 0,
+        })
+    }
+
+    /// Takes a record, waiting for room; false when a stop was asked for meanwhile.
+    pub(super) fn send(
+        &mut self,
+        record: &Record<'_>,
+        keep_time: bool,
+        stop: &Stop,
+    ) -> Result<bool, SinkError> {
+        self.topics.ensure(&record.topic)?;
+        if self.sent.is_multiple_of(POLL_EVERY) {
+            self.producer.poll(Duration::ZERO);
+        }
+        loop {
+            self.check()?;
+            match self.producer.send(to_kafka(record, keep_time)) {
+                Ok(()) => {
+                    self.sent += 1;
+                    return Ok(true);
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    self.producer.poll(LOOK_EVERY);
+                }
+                Err((source, _)) => {
+                    return Err(SinkError::Refused {
+                        topic: record.topic.clone().into_owned(),
+                        source,
+                    });
+                }
+            }
+            if stop.is_asked() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Waits for a while, or not quite as long, and takes acknowledgements meanwhile.
+    pub(super) fn wait(&self, time: Duration) -> Result<(), SinkError> {
+        // Below the producer's resolution its poll would spin.
+        if time < Duration::from_millis(1) {
+            std::thread::sleep(time);
+        } else {
+            self.producer.poll(time.min(LOOK_EVERY));
+        }
+        self.check()
+    }
+
+    /// How many records Kafka has acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.producer.context().acknowledged()
+    }
+
+    /// Waits until Kafka has acknowledged everything; an error when it has not.
+    pub(super) fn finish(&self, stop: &Stop) -> Result<(), SinkError> {
+        let mut deadline = Instant::now() + DELIVER_WITHIN;
+        let mut stopping = false;
+        while self.producer.flush(LOOK_EVERY).is_err() {
+            self.check()?;
+            if stop.is_asked() && !stopping {
+                stopping = true;
+                deadline = deadline.min(Instant::now() + STOP_WITHIN);
+            }
+            if Instant::now() >= deadline {
+                let records = self.producer.in_flight_count();
+                return Err(SinkError::Unacknowledged { records });
+            }
+        }
+        self.check()
+    }
+
+    /// An error when a record was not delivered; none behind it shall be then.
+    fn check(&self) -> Result<(), SinkError> {
+        let deliveries = self.producer.context();
+        if deliveries.failed() == 0 {
+            return Ok(());
+        }
+        self.producer
+            .purge(PurgeConfig::default().queue().inflight());
+        // The purged records are told as failed too, and counted.
+        let _told = self.producer.flush(LOOK_EVERY);
+        deliveries.first_failure().map_or(Ok(()), |first| {
+            Err(SinkError::Failed {
+                failed: deliveries.failed(),
+                topic: first.topic,
+                source: first.source,
+            })
+        })
+    }
+}
+
+fn config(brokers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", brokers)
+        .set("client.id", "tapecast-publish")
+        // Keeps the order and delivers once, over retries and broker restarts; implies acks=all.
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", DELIVER_WITHIN.as_millis().to_string())
+        .set("message.max.bytes", MAX_RECORD_BYTES)
+        .set("queue.buffering.max.kbytes", MAX_QUEUED_KBYTES)
+        .set("queue.buffering.max.messages", MAX_QUEUED_RECORDS)
+        .set("queue.buffering.max.ms", LINGER_MS)
+        // The partition that Java's clients would choose for a key.
+        .set("partitioner", "murmur2_random");
+    config
+}
+
+fn to_kafka<'a>(record: &'a Record<'_>, keep_time: bool) -> BaseRecord<'a, str, [u8]> {
+    let mut kafka = BaseRecord::to(&record.topic).payload(record.value);
+    if let Some(key) = &record.key {
+        kafka = kafka.key(key.as_ref());
+    }
+    if let Some(partition) = record.partition {
+        kafka = kafka.partition(partition);
+    }
+    let recorded = record.time.filter(|_| keep_time);
+    if let Some(millis) = recorded.and_then(|time| i64::try_from(time.0 / 1_000_000).ok()) {
+        kafka = kafka.timestamp(millis);
+    }
+    kafka
+}
