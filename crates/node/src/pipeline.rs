@@ -19,10 +19,10 @@ use market::{Channel, Event, Monotonic, Nanos, Now};
 use metrics::PublisherMetrics;
 use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Settings, Unwanted};
 
-use crate::admin::PublisherReadiness;
 use crate::checkpoints::{self, Loaded, Taker};
 use crate::clock::{monotonic, now, wall_clock};
 use crate::config::{Instrument, Instruments};
+use crate::readiness::PublisherReadiness;
 use crate::traces::Follower;
 
 pub(crate) use counts::IngestCounts;

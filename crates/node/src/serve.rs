@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use wire::GoAwayReason;
 
-use crate::admin::{self, AdminState, Readiness};
+use crate::admin::{self, AdminState};
 use crate::api::{Api, ApiThread};
 use crate::checkpoints::{self, Job, Loaded, Taker, Writer};
 use crate::clock::monotonic;
@@ -27,6 +27,7 @@ use crate::config::{Config, Sources, fit_sessions};
 use crate::history::Replays;
 use crate::logging::{self, LogHandle, Recent};
 use crate::pipeline::{IngestCounts, Pipeline};
+use crate::readiness::Readiness;
 use crate::reload::{Reloader, Reread};
 use crate::threads::Threads;
 use crate::traces::Exporter;

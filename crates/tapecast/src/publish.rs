@@ -16,6 +16,7 @@ mod job;
 mod pace;
 mod report;
 mod sink;
+mod sink_error;
 mod topics;
 
 pub(crate) use args::PublishArgs;
