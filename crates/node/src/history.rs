@@ -18,7 +18,7 @@ use ingest::IngestConfig;
 use metrics::HistoryMetrics;
 use metrics::label::{ReplayRefusal, ThreadKind};
 
-use crate::config::Instruments;
+use crate::instruments::Instruments;
 use crate::threads::Threads;
 
 pub(crate) use settings::HistorySettings;

@@ -18,6 +18,7 @@ pub mod clock;
 mod config;
 mod deliveries;
 mod history;
+mod instruments;
 mod logging;
 mod pages;
 mod pipeline;
@@ -27,7 +28,7 @@ mod serve;
 mod threads;
 mod traces;
 
-pub use config::{Config, Effective, Mistake, Mistakes, Origin, Sources, log_filter};
+pub use config::{Config, ConfigError, ConfigErrors, Effective, Flag, Origin, Sources, log_filter};
 pub use deliveries::{Deliveries, Failure};
 pub use logging::{Log, LogFormat, LogHandle, start_log};
 pub use reload::Reread;

@@ -21,7 +21,7 @@ use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Settings, Unwante
 
 use crate::checkpoints::{self, Loaded, Taker};
 use crate::clock::{monotonic, now, wall_clock};
-use crate::config::{Instrument, Instruments};
+use crate::instruments::{Instrument, Instruments};
 use crate::readiness::PublisherReadiness;
 use crate::traces::Follower;
 

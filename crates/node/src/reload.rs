@@ -3,6 +3,7 @@
 //! What may change while sessions live is taken over whole or not at all: a configuration with a
 //! mistake changes nothing. What needs a restart is named.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -32,7 +33,8 @@ pub(crate) struct Reloader {
 }
 
 struct State {
-    started_with: Vec<(String, String)>,
+    /// The values that take a restart to change.
+    started_with: BTreeSet<(String, u64)>,
     /// Certificates and key sets, and when they changed last.
     files: Vec<(PathBuf, Option<Stamp>)>,
 }
@@ -55,7 +57,7 @@ impl Reloader {
             log,
             registry,
             state: Mutex::new(State {
-                started_with: config.effective.values(),
+                started_with: config.effective.fixed(),
                 files: stamps(&config.files),
             }),
         };
@@ -91,21 +93,9 @@ impl Reloader {
         self.directory.set_lists(config.lists.clone());
         state.files = stamps(&config.files);
         self.tell_success(&config);
-        let values = config.effective.values();
-        let is_live = |path: &str| LIVE.iter().any(|live| path.starts_with(live));
-        let mut restart: Vec<String> = values
-            .iter()
-            .filter(|value| !state.started_with.contains(value))
-            .chain(
-                state
-                    .started_with
-                    .iter()
-                    .filter(|value| !values.contains(value)),
-            )
-            .map(|(path, _)| path.clone())
-            .filter(|path| !is_live(path) || FIXED.contains(&path.as_str()))
-            .collect();
-        restart.sort();
+        let fixed = config.effective.fixed();
+        let changed = fixed.symmetric_difference(&state.started_with);
+        let mut restart: Vec<String> = changed.map(|(path, _)| path.clone()).collect();
         restart.dedup();
         Ok(restart)
     }
@@ -138,23 +128,6 @@ impl Reloader {
         }
     }
 }
-
-/// Keys that are taken over, by what they begin with; and those among them that are not.
-const LIVE: &[&str] = &[
-    "public.",
-    "limits.",
-    "session.",
-    "tls.",
-    "auth.",
-    "lists",
-    "log.level",
-];
-const FIXED: &[&str] = &[
-    "public.listen",
-    "limits.book_levels_per_side",
-    "session.heartbeat_interval",
-    "session.receive_buffer_bytes",
-];
 
 fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Option<Stamp>)> {
     let stamp = |path: &PathBuf| {

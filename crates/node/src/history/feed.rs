@@ -3,7 +3,7 @@ use market::{Event, InstrumentName, Nanos, Seq};
 use streams::{Replay, Scope};
 
 use crate::clock::now;
-use crate::config::Instruments;
+use crate::instruments::Instruments;
 
 /// The one instrument of a replay.
 const WANTED: ingest::Handle = ingest::Handle(0);
