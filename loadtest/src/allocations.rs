@@ -17,7 +17,7 @@ pub(crate) fn count() -> u64 {
 }
 
 // SAFETY: everything is passed on to the system's allocator as it came.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "an allocator is an unsafe trait")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);

@@ -1,20 +1,20 @@
-//! The core of one shard: who is sent what, and when.
+//! The core of one shard.
 
-mod beginnings;
+mod backlogs;
 mod closing;
 mod deliveries;
 mod drain;
 mod events;
-mod followed;
 mod input;
 mod lag;
 mod own_streams;
 mod pump;
-mod refusals;
+mod rejections;
 mod replays;
 mod requests;
 mod subscriptions;
 mod timers;
+mod traced;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,101 +27,103 @@ use wire::{Encoding, GoAwayReason};
 use crate::Directory;
 use crate::events::{EventStart, EventState};
 use crate::grant::Grant;
-use crate::held_streams::HeldStreams;
-use crate::message::{Ask, Command, ReplayOrder, StreamSlot, SubscriberId};
+use crate::message::{Ask, Command, ReplayCommand, StreamSlot, SubscriptionId};
 use crate::rate::TokenBucket;
 use crate::session::{ClosedBy, Session};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::subscribed_streams::SubscribedStreams;
 use crate::trace::{Marks, Passage};
 use drain::Drain;
-use followed::Followed;
 use timers::Timers;
+use traced::TracedRecord;
 
 pub use pump::{Batch, Sent};
 
-/// One shard's decisions: its sessions, their subscriptions, and the streams that they hold.
+/// One shard's decisions: its sessions, their subscriptions, and the subscribed streams.
 ///
-/// It takes an input and the present, and leaves in [`Outputs`] and in [`Batch`]es what its owner is
-/// to do. It reads no clock and touches no socket: the owner has those, and calls
-/// [`Core::advance`] when [`Core::next_due`] says so.
+/// It takes inputs together with the current time, and leaves what its owner has to do in
+/// [`Outputs`] and [`Batch`]es. It reads no clock and touches no socket; the owner calls
+/// [`Core::advance`] when [`Core::next_due`] asks for it.
 ///
 /// Invariants:
-/// - What one input costs is bounded by named constants and settings, whatever the directory, the
-///   books and the number of sessions.
-/// - A session holds cursors into shared rings and at most the unsent rest of one frame, one answer,
-///   and what its subscriptions begin with, up to a bound.
-/// - Time in which the owner did not call does not count against a client.
+/// - The cost of an input is bounded by named constants and settings, whatever the size of the
+///   directory and the books and the number of sessions.
+/// - A session holds cursors into shared rings, at most the unsent rest of one frame and one
+///   answer, and a bounded backlog.
+/// - Time during which the owner does not call does not count against a client.
 pub struct Core {
     index: usize,
     settings: Arc<Settings>,
     directory: Arc<Directory>,
     metrics: Arc<ShardMetrics>,
-    /// As of the last input.
+    /// Time of the last input.
     now: Now,
     sessions: Sessions,
-    streams: HeldStreams,
+    streams: SubscribedStreams,
     timers: Timers,
     drain: Option<Drain>,
-    /// Whether rings are marked, to be cut where they were when the pass that began then has ended.
+    /// Whether rings were marked at the start of this pass, to be evicted up to the marks at its
+    /// end.
     marked: bool,
-    /// Traced records that came since the last pass ended.
-    followed: Vec<Followed>,
+    /// Traced records received since the last pass ended.
+    traced: Vec<TracedRecord>,
     out: Outputs,
 }
 
-/// What the owner of a [`Core`] is to do, in this order; to be taken after every input.
+/// What the owner of a [`Core`] has to do, in this order, after every input.
 #[derive(Debug, Default)]
 pub struct Outputs {
-    /// To send to publishers, by their numbers, in order.
+    /// Commands to send to publishers, by publisher index, in order.
     pub commands: Vec<(usize, Command)>,
-    /// To send to replays. One that has ended is an input: [`Core::replay_ended`].
-    pub orders: Vec<(SubscriberId, ReplayOrder)>,
-    /// Replays that nobody waits for any more.
-    pub left_replays: Vec<SubscriberId>,
-    /// Sessions to which nothing will be sent any more: the sending half of their connections ends.
+    /// Commands to send to replays. If a replay has ended, the owner calls [`Core::replay_ended`].
+    pub replay_commands: Vec<(SubscriptionId, ReplayCommand)>,
+    /// Replays that are no longer needed.
+    pub left_replays: Vec<SubscriptionId>,
+    /// Sessions that will send nothing more; the owner shuts down the sending half of their
+    /// connections.
     pub finished: Vec<usize>,
-    /// Sessions that have ended: their connections are closed. Their places may be taken again.
+    /// Sessions that have ended; the owner closes their connections. Their indices may be reused.
     pub ended: Vec<Ended>,
     /// Traced records that have been sent.
     pub passages: Vec<(Arc<Marks>, Passage)>,
 }
 
-/// A session to be opened.
+/// A session to open.
 pub struct Opening {
-    /// How its messages are encoded.
+    /// Encoding of its messages.
     pub encoding: Encoding,
     /// What its client is entitled to.
     pub grant: Arc<Grant>,
-    /// What a client of events asks for; `None` for a WebSocket.
+    /// The request of an SSE client; `None` for a WebSocket.
     pub events: Option<EventStart>,
 }
 
 /// Summary of a session that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The place that it had.
+    /// Its index.
     pub session: usize,
-    /// The code that it was closed with; 1006 where the connection was lost (RFC 6455, section 7.1.5).
+    /// Close code; 1006 if the connection was lost (RFC 6455, section 7.1.5).
     pub code: u16,
-    /// Why, in words.
+    /// Close reason.
     pub reason: Box<str>,
-    /// Who closed it.
+    /// Which side closed first.
     pub by: ClosedBy,
-    /// How its messages were encoded.
+    /// Encoding of its messages.
     pub encoding: Encoding,
-    /// How long it lasted.
+    /// Lifetime of the session.
     pub lasted: Duration,
-    /// Messages of its streams that were sent to it.
+    /// Stream messages sent.
     pub messages: u64,
-    /// Bytes that were sent to it.
+    /// Bytes sent.
     pub bytes: u64,
-    /// Messages that a catch-up replaced.
+    /// Messages replaced by catch-ups.
     pub conflated: u64,
 }
 
 impl Core {
-    /// A shard without sessions.
+    /// Creates a shard without sessions.
     #[must_use]
     pub fn new(
         index: usize,
@@ -137,56 +139,57 @@ impl Core {
             metrics,
             now,
             sessions: Sessions::default(),
-            streams: HeldStreams::default(),
+            streams: SubscribedStreams::default(),
             timers: Timers::new(now.monotonic),
             drain: None,
             marked: false,
-            followed: Vec::new(),
+            traced: Vec::new(),
             out: Outputs::default(),
         }
     }
 
-    /// Replaces the bounds and times, for the sessions that there are as well.
+    /// Replaces the limits and times, for existing sessions too.
     pub fn set_settings(&mut self, settings: Arc<Settings>) {
         self.settings = settings;
     }
 
-    /// How many sessions there are.
+    /// Returns the number of sessions.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.sessions.len()
     }
 
-    /// How many streams they are subscribed to, each counted once an encoding.
+    /// Returns the number of subscribed streams, counting each encoding separately.
     #[must_use]
     pub fn streams(&self) -> usize {
         self.streams.len()
     }
 
-    /// Bytes that the rings of all streams hold.
+    /// Returns the bytes in the rings of all streams.
     #[must_use]
     pub const fn ring_bytes(&self) -> usize {
         self.streams.ring_bytes()
     }
 
-    /// Bytes that a session holds of what its subscriptions begin with, or are caught up with.
+    /// Returns the bytes of backlog that a session holds.
     #[must_use]
-    pub fn beginning_bytes(&self, session: usize) -> usize {
+    pub fn backlog_bytes(&self, session: usize) -> usize {
         let session = self.sessions.get(session);
-        session.map_or(0, Session::beginning_bytes)
+        session.map_or(0, Session::backlog_bytes)
     }
 
-    /// What the owner is to do.
+    /// Returns what the owner has to do.
     pub const fn outputs(&mut self) -> &mut Outputs {
         &mut self.out
     }
 
-    /// Takes the sessions that may be read from again, each to be given to [`Core::resume`] first.
+    /// Moves the sessions that may be read again into `into`; the owner passes each to
+    /// [`Core::resume`] first.
     pub fn take_readable(&mut self, into: &mut Vec<u32>) {
         self.sessions.take_to_read(into);
     }
 
-    /// Opens a session; returns its place, by which all later inputs name it.
+    /// Opens a session and returns its index, which identifies it in later inputs.
     pub fn open(&mut self, opening: Opening, now: Now) -> usize {
         self.now = now;
         let Opening {
@@ -218,23 +221,24 @@ impl Core {
             self.sessions.mark_to_send(index);
         }
         if self.drain.is_some() {
-            // The node began to stop during the handshake.
+            // The node started to stop during the handshake.
             self.close_restart(index);
         }
         index
     }
 
-    /// Does what time alone asks for; to be called when [`Core::next_due`] says so.
+    /// Does what is due. The owner calls this when [`Core::next_due`] asks for it.
     pub fn advance(&mut self, now: Now) {
         self.now = now;
-        self.look_after_due();
+        self.run_due_checks();
         self.advance_drain();
         self.metrics
             .sessions_blocked
             .set(self.sessions.blocked() as u64);
     }
 
-    /// When [`Core::advance`] is to be called at the latest; none while there is nobody to look after.
+    /// Returns when [`Core::advance`] has to be called at the latest; `None` if there are no
+    /// sessions.
     #[must_use]
     pub fn next_due(&self) -> Option<Monotonic> {
         let drain = self.drain.as_ref();
@@ -242,7 +246,7 @@ impl Core {
         [drain, self.timers.next_due()].into_iter().flatten().min()
     }
 
-    /// Sends all sessions away, spread over some time; each is closed after a delay of its own.
+    /// Closes all sessions, spread over `spread`, each `delay` after its `GoAway`.
     pub fn drain(&mut self, reason: GoAwayReason, delay: Duration, spread: Duration, now: Now) {
         self.now = now;
         if self.drain.is_none() {
@@ -253,21 +257,21 @@ impl Core {
         self.advance_drain();
     }
 
-    /// Returns whether the shard was drained, and there is nothing left to wait for.
+    /// Returns whether the drain has finished.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         let drain = self.drain.as_ref();
         drain.is_some_and(|drain| drain.is_over(self.sessions.is_empty(), self.now.monotonic))
     }
 
-    /// Removes sessions that have ended; to be called when a turn's sends have been made.
+    /// Removes ended sessions. The owner calls this after the sends of a turn.
     pub fn remove_ended(&mut self) {
         while let Some(index) = self.sessions.next_ended() {
             self.remove(index);
         }
     }
 
-    /// Milliseconds of monotonic time, modulo 2^32: what rates are counted by.
+    /// Returns monotonic milliseconds modulo 2^32, the clock of the token buckets.
     #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
     const fn millis(&self) -> u32 {
         (self.now.monotonic.0 / 1_000_000) as u32
@@ -290,25 +294,25 @@ impl Core {
         self.out.commands.push((stream.publisher, command));
     }
 
-    /// What distinguishes a subscription from all others.
-    fn subscriber(&self, index: usize, sub_index: usize) -> Option<SubscriberId> {
-        let token = self.sessions.get(index)?.token_of(sub_index)?;
-        Some(SubscriberId {
+    /// Returns the unique ID of a subscription.
+    fn subscription_id(&self, index: usize, subscription_index: usize) -> Option<SubscriptionId> {
+        let token = self.sessions.get(index)?.token_of(subscription_index)?;
+        Some(SubscriptionId {
             session: index,
-            sub: sub_index,
+            subscription: subscription_index,
             token,
         })
     }
 
-    /// Returns whether a subscription is the one that is in its place.
-    fn is_current(&self, subscriber: SubscriberId) -> bool {
-        self.subscriber(subscriber.session, subscriber.sub) == Some(subscriber)
+    /// Returns whether the subscription still exists.
+    fn is_current(&self, id: SubscriptionId) -> bool {
+        self.subscription_id(id.session, id.subscription) == Some(id)
     }
 
-    /// A session's subscription to a stream.
-    fn sub_of(&self, index: usize, key: &StreamKey) -> Option<usize> {
+    /// Returns the index of a session's subscription to a stream.
+    fn subscription_of(&self, index: usize, key: &StreamKey) -> Option<usize> {
         let session = self.sessions.get(index)?;
         let slot = self.streams.slot_of(*key, session.encoding)?;
-        session.sub_to(slot)
+        session.subscription_to(slot)
     }
 }

@@ -12,60 +12,60 @@ use crate::lists::Lists;
 
 use crate::grant::Grant;
 
-/// No publisher makes the channel yet.
+/// No publisher has claimed the channel yet.
 const NOBODY: u32 = u32::MAX;
-/// Instruments collected under the lock of the index before they are visited without it: a publisher
-/// that lists a new one waits for 64 comparisons, some microseconds.
+/// Instruments collected per hold of the index's lock, to be visited without it. A publisher that
+/// lists a new instrument waits for 64 comparisons, a few microseconds.
 const AT_ONCE: usize = 64;
 
-/// The instruments that there are and who publishes them; read when a client subscribes or lists,
-/// never on the way of a message.
+/// All instruments and their publishers. Read when a client subscribes or lists, never for a
+/// message.
 ///
 /// Invariants:
-/// - `in_order` has exactly what `listings` has, plus at most what is being listed at the moment.
-/// - No call costs more than its budget, however many instruments there are.
+/// - `in_order` has exactly the instruments in `listings`, except for one being listed at the
+///   moment.
+/// - No call exceeds its budget, however many instruments there are.
 #[derive(Debug, Default)]
 pub struct Directory {
     listings: DashMap<Box<str>, Arc<Listing>>,
-    /// The same by name, so that a page costs what is on it.
+    /// The same instruments by name, so that a page costs only what is on it.
     in_order: RwLock<BTreeSet<ByName>>,
     lists: RwLock<Arc<Lists>>,
-    /// With one publisher everything is its, even before its first record came.
+    /// With a single publisher every channel is its own, even before its first record.
     only_publisher: bool,
 }
 
-/// What a scan of the directory may cost, in pieces of text that are compared with a name. One takes
-/// 10 to 50 ns: a literal text has one piece, a pattern one more than it has `*`, and each
-/// pattern of a token counts as well.
+/// Budget of a scan, in comparisons with a name, each of which takes 10 to 50 ns. A literal name
+/// counts one, a wildcard one more than it has `*`, and each pattern of a token counts as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanBudget(usize);
 
-/// How far a scan came.
+/// How far a scan got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scanned {
     /// To the end.
     All,
-    /// To this name, where the visitor ended it or the budget was spent; the next scan continues
-    /// after it. The client may not be entitled to know this name.
+    /// Up to this name, where the visitor stopped it or the budget ran out; the next scan continues
+    /// after it. The client may not be entitled to see this name.
     UpTo(InstrumentName),
 }
 
-/// Some instruments, by name.
+/// A page of instruments, in order of their names.
 #[derive(Debug)]
 pub struct Page {
-    /// Those that match and may be seen.
+    /// Instruments that match and that the client may see.
     pub listings: Vec<Arc<Listing>>,
-    /// Where the next page continues; `None` after the last one. With a full page this is the last
-    /// instrument on it. A page that is not full ended with its budget, and the client may not be
-    /// entitled to know this name.
+    /// Where the next page continues; `None` on the last page. On a full page this is its last
+    /// instrument. A shorter page ended with its budget, and the client may not be entitled to see
+    /// this name.
     pub next: Option<InstrumentName>,
 }
 
-/// A listing in the order of names.
+/// A listing ordered by name.
 #[derive(Debug)]
 struct ByName(Arc<Listing>);
 
-/// One instrument as clients may find it; its publisher keeps it up.
+/// An instrument as clients can find it; updated by its publisher.
 #[derive(Debug)]
 pub struct Listing {
     name: InstrumentName,
@@ -77,7 +77,7 @@ pub struct Listing {
 }
 
 impl Directory {
-    /// An empty directory for so many publishers.
+    /// Creates an empty directory for a number of publishers.
     #[must_use]
     pub fn new(publishers: usize) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl Directory {
         }
     }
 
-    /// The instrument of that name, listed now if it was not.
+    /// Returns the instrument, listing it first if necessary.
     #[must_use]
     pub fn list(&self, name: &InstrumentName, exponents: Exponents) -> Arc<Listing> {
         if let Some(listing) = self.get(name) {
@@ -107,7 +107,7 @@ impl Directory {
         listing
     }
 
-    /// The lists that clients may name from now on; existing subscriptions stay as they are.
+    /// Replaces the lists that clients can refer to; existing subscriptions are unaffected.
     pub fn set_lists(&self, lists: Lists) {
         let mut place = self.lists.write().unwrap_or_else(PoisonError::into_inner);
         *place = Arc::new(lists);
@@ -118,33 +118,34 @@ impl Directory {
         Arc::clone(&lists)
     }
 
-    /// How many instruments there are.
+    /// Returns the number of instruments.
     #[must_use]
     pub fn len(&self) -> usize {
         self.listings.len()
     }
 
-    /// Returns whether there is no instrument.
+    /// Returns whether there are no instruments.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listings.is_empty()
     }
 
-    /// The instrument of that name.
+    /// Returns an instrument by name.
     #[must_use]
     pub fn get(&self, name: &InstrumentName) -> Option<Arc<Listing>> {
         let found = self.listings.get(name.as_str())?;
         Some(Arc::clone(&found))
     }
 
-    /// Returns whether a symbol means that instrument.
+    /// Returns whether a symbol refers to an instrument.
     #[must_use]
     pub fn matches(&self, symbol: &Symbol, name: &InstrumentName) -> bool {
         self.lists().matches(symbol, name)
     }
 
-    /// Up to `limit` instruments that match and may be seen, by name, after the text `after`.
-    /// Costs one [`ScanBudget::PAGE`] at most, so a page may have fewer than `limit` and a next one.
+    /// Returns up to `limit` matching instruments that the client may see, in order of their names,
+    /// after the text `after`. A page costs at most [`ScanBudget::PAGE`], so it may be shorter than
+    /// `limit` and still have a successor.
     #[must_use]
     pub fn page(
         &self,
@@ -167,16 +168,17 @@ impl Directory {
         let is_full = listings.len() >= limit;
         let next = match scanned {
             Scanned::All => None,
-            // The instrument that ended it is on the next page.
+            // The instrument that stopped the scan is on the next page.
             Scanned::UpTo(name) if !has_more && !is_full => Some(name),
             Scanned::UpTo(_) => listings.last().map(|last| last.name.clone()),
         };
         Page { listings, next }
     }
 
-    /// Visits the instruments that match and may be seen, by name, after the text `after`,
-    /// until the visitor breaks, the budget is spent or there are no more. With any budget at all
-    /// one instrument is examined, so every scan makes progress. The visitor may use the directory.
+    /// Visits the matching instruments that the client may see, in order of their names, after the
+    /// text `after`, until the visitor breaks, the budget runs out or there are no more. Any budget
+    /// at all covers one instrument, so every scan makes progress. The visitor may use the
+    /// directory.
     pub fn scan(
         &self,
         matching: Option<&Symbol>,
@@ -187,7 +189,7 @@ impl Directory {
     ) -> Scanned {
         let lists = self.lists();
         let pieces = 1 + matching.map_or(0, |symbol| lists.pieces(symbol)) + grant.pieces();
-        // Names that are known are looked up.
+        // Known names are looked up instead of scanning.
         if let Some(names) = matching.and_then(|symbol| lists.names(symbol, after)) {
             for name in names {
                 let found = self.listings.get(name).map(|found| Arc::clone(&found));
@@ -242,7 +244,7 @@ impl Directory {
         }
     }
 
-    /// Which publisher makes a channel of an instrument.
+    /// Returns the publisher of a channel of an instrument.
     pub fn publisher_of(&self, listing: &Listing, channel: Channel) -> Option<usize> {
         if self.only_publisher {
             return Some(0);
@@ -264,16 +266,17 @@ impl Directory {
 }
 
 impl ScanBudget {
-    /// What one page may cost: about 1 ms. 10,000 instruments of a text with one `*` cost 30,000.
+    /// Budget of one page, about 1 ms. A wildcard with one `*` over 10,000 instruments costs 20,000
+    /// to 30,000.
     pub const PAGE: Self = Self(32 * 1024);
 
-    /// A budget of so many pieces.
+    /// Creates a budget of this many comparisons.
     #[must_use]
     pub const fn new(pieces: usize) -> Self {
         Self(pieces)
     }
 
-    /// Returns whether nothing is left.
+    /// Returns whether the budget is used up.
     #[must_use]
     pub const fn is_spent(&self) -> bool {
         self.0 == 0
@@ -291,7 +294,7 @@ impl Borrow<str> for ByName {
     }
 }
 
-// Equality and order are those of the name's text, as `Borrow` demands.
+// Equality and order are those of the name's text, as `Borrow` requires.
 impl PartialEq for ByName {
     fn eq(&self, other: &Self) -> bool {
         self.0.name.as_str() == other.0.name.as_str()
@@ -324,19 +327,19 @@ impl Listing {
         }
     }
 
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub const fn name(&self) -> &InstrumentName {
         &self.name
     }
 
-    /// Its number.
+    /// Returns the ID.
     #[must_use]
     pub fn id(&self) -> InstrumentId {
         self.name.id()
     }
 
-    /// Applies what its publisher reports about it.
+    /// Updates exponents and state.
     pub fn set(&self, exponents: Exponents, state: State) {
         self.price_exponent
             .store(exponents.price, Ordering::Relaxed);
@@ -344,7 +347,7 @@ impl Listing {
         self.state.store(code(state), Ordering::Relaxed);
     }
 
-    /// This publisher makes the channel; `false` when another one does.
+    /// Claims a channel for a publisher. Returns false if another one has it.
     pub fn claim(&self, channel: Channel, publisher: usize) -> bool {
         let cell = match channel {
             Channel::Trades => &self.trades_publisher,
@@ -357,7 +360,7 @@ impl Listing {
         }
     }
 
-    /// The scale of its prices and sizes.
+    /// Returns the exponents of prices and sizes.
     pub fn exponents(&self) -> Exponents {
         Exponents {
             price: self.price_exponent.load(Ordering::Relaxed),
@@ -365,7 +368,7 @@ impl Listing {
         }
     }
 
-    /// What `list` answers of it.
+    /// Returns its entry in an answer to `list`.
     #[must_use]
     pub fn entry(&self) -> InstrumentEntry {
         let state = usize::from(self.state.load(Ordering::Relaxed));
@@ -462,7 +465,7 @@ mod tests {
         assert_eq!((all.len(), count), (20_000, 20));
         assert!(all.is_sorted_by(|a, b| a.name() < b.name()));
         assert_eq!(pages("B:*", 1000).1, 10, "starts at its prefix");
-        // 7 pieces and one for the instrument itself.
+        // 7 comparisons, and one for the instrument itself.
         let (all, count) = pages("*S*0*0*0*7*", 1000);
         let steps = 20_000 * (1 + 7);
         assert_eq!(count, steps / ScanBudget::PAGE.0 + 1);

@@ -112,16 +112,16 @@ impl EventState {
     }
 
     /// A subscriber was let in, whose client has this of its stream.
-    pub(crate) fn joined(&mut self, sub: usize, key: &StreamKey, has: Option<Position>) {
-        if self.stands.len() <= sub {
-            self.stands.resize(sub + 1, None);
+    pub(crate) fn joined(&mut self, subscription: usize, key: &StreamKey, has: Option<Position>) {
+        if self.stands.len() <= subscription {
+            self.stands.resize(subscription + 1, None);
         }
-        self.stands[sub] = Some((key.into(), has));
+        self.stands[subscription] = Some((key.into(), has));
     }
 
     /// A subscriber has left.
-    pub(crate) fn left(&mut self, sub: usize) {
-        if let Some(stand) = self.stands.get_mut(sub) {
+    pub(crate) fn left(&mut self, subscription: usize) {
+        if let Some(stand) = self.stands.get_mut(subscription) {
             *stand = None;
         }
     }
@@ -133,8 +133,8 @@ impl EventState {
 
     /// The client has this message of a stream, and then stands at `seq`. One that has not been
     /// sent its whole beginning stands nowhere before the end of it.
-    pub(crate) fn passed(&mut self, sub: usize, message: &[u8], seq: Seq, begins: bool) {
-        let Some(Some((_, stand))) = self.stands.get_mut(sub) else {
+    pub(crate) fn passed(&mut self, subscription: usize, message: &[u8], seq: Seq, begins: bool) {
+        let Some(Some((_, stand))) = self.stands.get_mut(subscription) else {
             return;
         };
         if seq == Seq::NONE || begins && stand.is_none() {
@@ -148,8 +148,8 @@ impl EventState {
     }
 
     /// The client has the whole beginning of a stream, and so stands here.
-    pub(crate) fn began(&mut self, sub: usize, position: Position) {
-        if let Some(Some((_, stand))) = self.stands.get_mut(sub)
+    pub(crate) fn began(&mut self, subscription: usize, position: Position) {
+        if let Some(Some((_, stand))) = self.stands.get_mut(subscription)
             && stand.is_none()
             && position.seq != Seq::NONE
         {

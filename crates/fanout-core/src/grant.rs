@@ -2,12 +2,12 @@ use market::{Channel, InstrumentName};
 use wire::Depth;
 use wire::control::{StreamKey, Symbol, SymbolError};
 
-/// Patterns of instruments that a token may have: a broker with one desk a venue has a dozen.
+/// Maximum instrument patterns per token; a broker with a desk per venue needs about a dozen.
 const MAX_PATTERNS: usize = 256;
-/// The longest name of a subject, which is logged.
+/// Maximum length of a subject, which is logged.
 const MAX_SUBJECT: usize = 256;
 
-/// What somebody who came in may have.
+/// What an authenticated client may have.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grant {
     subject: Box<str>,
@@ -15,66 +15,66 @@ pub struct Grant {
     expires: Option<u64>,
 }
 
-/// What may be had; what is `None` is not limited.
+/// Rights of a client; `None` means unlimited.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rights {
-    /// The instruments.
+    /// Instruments that may be seen.
     pub instruments: Option<Box<[Symbol]>>,
-    /// The channels.
+    /// Channels that may be subscribed to.
     pub channels: Option<Box<[Channel]>>,
-    /// The most levels a side of a book.
+    /// Maximum depth of a book.
     pub max_depth: Option<Depth>,
-    /// The most streams of a session.
+    /// Maximum streams per session.
     pub max_streams: Option<u32>,
-    /// The most sessions of the subject on this node.
+    /// Maximum sessions of the subject on this node.
     pub max_connections: Option<u32>,
 }
 
 /// Why rights cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RightsError {
-    /// A pattern is none.
+    /// A pattern is malformed.
     #[error("instruments: {0:?}: {1}")]
     Instrument(String, SymbolError),
     /// There are too many patterns.
     #[error("instruments: {0}, and at most {MAX_PATTERNS} may be given")]
     TooMany(usize),
-    /// There is no such channel.
+    /// A channel is unknown.
     #[error("channels: {0:?} is none; there are book, bbo, trades, ticker, bars and status")]
     Channel(String),
-    /// There is no such depth.
+    /// A depth is unknown.
     #[error("max_depth: {0} is none; it may be 1, 5, 10, 25, 50, 100, 500, 1000 or \"full\"")]
     Depth(String),
-    /// It is of a wrong type.
+    /// A value has the wrong type.
     #[error("{0} is of a wrong type")]
     Type(&'static str),
-    /// There is no such right.
+    /// A right is unknown.
     #[error("there is no right of such a name")]
     Unknown,
-    /// Who it is is not told, or too long.
+    /// The subject is missing or too long.
     #[error("sub is empty, or longer than {MAX_SUBJECT} bytes")]
     Subject,
 }
 
-/// A stream that its session may not have.
+/// Why a session is not entitled to a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotEntitled {
-    /// Not this instrument.
+    /// The instrument is not granted.
     #[error("symbol {0:?}: the token is not for this instrument")]
     Instrument(String),
-    /// Not this channel.
+    /// The channel is not granted.
     #[error("channel {:?}: the token is not for this channel", .0.name())]
     Channel(Channel),
-    /// Not so deep.
+    /// The depth exceeds the granted one.
     #[error("depth: the token is for at most {0} levels a side")]
     Depth(usize),
-    /// Not grouped: a step sums levels beyond those that the token is for.
+    /// Grouping is not granted: a step sums levels beyond the granted depth.
     #[error("group: the token is for at most {0} levels a side, and a group would sum others")]
     Group(usize),
 }
 
 impl Grant {
-    /// For somebody, until so many seconds since 1970.
+    /// Creates a grant for a subject, expiring `expires` seconds after the Unix epoch.
     pub fn new(subject: &str, rights: Rights, expires: Option<u64>) -> Result<Self, RightsError> {
         let counts = rights.max_connections.is_some();
         if subject.len() > MAX_SUBJECT || counts && subject.is_empty() {
@@ -87,19 +87,19 @@ impl Grant {
         })
     }
 
-    /// Who it is; empty where nobody has to say.
+    /// Returns the subject; empty if clients are not authenticated.
     #[must_use]
     pub const fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// When it ends, in seconds since 1970.
+    /// Returns the expiry in seconds since the Unix epoch.
     #[must_use]
     pub const fn expires(&self) -> Option<u64> {
         self.expires
     }
 
-    /// The most streams of a session, where others may have so many.
+    /// Returns the maximum streams per session, where the node's own limit is `others`.
     #[must_use]
     pub fn most_streams(&self, others: usize) -> usize {
         let own = self.rights.max_streams.map(usize::try_from);
@@ -107,7 +107,7 @@ impl Grant {
             .map_or(others, |own| own.min(others))
     }
 
-    /// The most sessions of the subject.
+    /// Returns the maximum sessions of the subject.
     #[must_use]
     pub const fn max_connections(&self) -> Option<u32> {
         self.rights.max_connections
@@ -120,21 +120,21 @@ impl Grant {
         patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)))
     }
 
-    /// How many pieces of text [`may_see`](Self::may_see) looks for in a name.
+    /// Returns the number of comparisons that [`may_see`](Self::may_see) makes.
     pub(crate) fn pieces(&self) -> usize {
         let patterns = self.rights.instruments.iter().flatten();
         patterns.map(Symbol::pieces).sum()
     }
 
-    /// Returns whether the channel may be had.
+    /// Returns whether the channel may be subscribed to.
     #[must_use]
     pub fn may_have(&self, channel: Channel) -> bool {
         let channels = self.rights.channels.as_ref();
         channels.is_none_or(|channels| channels.contains(&channel))
     }
 
-    /// Whether a stream may be had. Of a symbol with `*`, the instruments are asked one by one, by
-    /// [`Self::may_see`].
+    /// Checks that a stream is granted. For a wildcard, each matching instrument is checked by
+    /// [`Self::may_see`] instead.
     pub fn check(&self, key: &StreamKey) -> Result<(), NotEntitled> {
         if !self.may_have(key.channel) {
             return Err(NotEntitled::Channel(key.channel));
@@ -158,7 +158,7 @@ impl Grant {
 }
 
 impl Rights {
-    /// Patterns of instruments, such as `BINANCE:*`.
+    /// Parses patterns of instruments, such as `BINANCE:*`.
     pub fn instruments_of<S: AsRef<str>>(texts: &[S]) -> Result<Box<[Symbol]>, RightsError> {
         if texts.len() > MAX_PATTERNS {
             return Err(RightsError::TooMany(texts.len()));
@@ -170,7 +170,7 @@ impl Rights {
         texts.iter().map(parse).collect()
     }
 
-    /// Channels by name.
+    /// Parses names of channels.
     pub fn channels_of<S: AsRef<str>>(texts: &[S]) -> Result<Box<[Channel]>, RightsError> {
         let parse = |text: &S| {
             let text = text.as_ref();
@@ -179,7 +179,7 @@ impl Rights {
         texts.iter().map(parse).collect()
     }
 
-    /// A depth by its levels, or `full`.
+    /// Parses a depth: a number of levels, or `full`.
     pub fn depth_of(text: &str) -> Result<Depth, RightsError> {
         if text == "full" {
             return Ok(Depth::Full);

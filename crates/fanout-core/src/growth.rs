@@ -1,10 +1,10 @@
-//! How lists grow that there are many of: closely, since a list that doubles is on average a third
-//! larger than it has to be.
+//! Slow growth for lists of which there are very many: a list that doubles is a third larger than
+//! necessary on average.
 
-/// The least that room is made for.
+/// Smallest capacity to add.
 const LEAST: usize = 4;
 
-/// Adds an item at the end; where there is no room, it is made for a quarter of what is there.
+/// Appends an item, growing the list by a quarter if it is full.
 pub(crate) fn push_closely<T>(list: &mut Vec<T>, item: T) {
     if list.len() == list.capacity() {
         list.reserve_exact((list.len() / 4).max(LEAST));

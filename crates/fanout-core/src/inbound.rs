@@ -1,23 +1,23 @@
 use wire::close;
 
-/// The largest frame head of a client: two bytes, eight of length, four of mask.
+/// Maximum length of a client's frame header: two bytes, eight for the length, four for the mask.
 const MAX_HEAD: usize = 14;
-/// The largest payload of a control frame (RFC 6455, section 5.5).
+/// Maximum payload of a control frame (RFC 6455, section 5.5).
 const MAX_CONTROL: usize = 125;
 
-/// Reads a client's frames (RFC 6455), strictly: masked, no reserved bits, no extensions, proper
-/// fragmentation, whole messages within a bound.
+/// A strict reader of client frames (RFC 6455): masked, no reserved bits, no extensions, properly
+/// fragmented, messages within a limit.
 ///
-/// Pure: bytes in, events out. Holds nothing while no frame is begun.
+/// Bytes in, events out, without IO. Holds no memory between frames.
 #[derive(Debug)]
 pub struct Inbound {
-    /// Received and not read yet; at most one frame of the largest size and what came with it.
+    /// Received but not parsed; at most one frame of maximum size and what arrived with it.
     bytes: Vec<u8>,
-    /// The parts so far of a fragmented message.
+    /// Fragments of the current message so far.
     fragments: Vec<u8>,
-    /// How much of them is known to be UTF-8; what follows is a character that is not whole yet.
+    /// Length of the prefix known to be UTF-8; the rest is an incomplete character.
     checked: usize,
-    /// Whether a fragmented message is under way.
+    /// Whether a fragmented message has started.
     fragmented: bool,
     max_message: usize,
 }
@@ -25,40 +25,40 @@ pub struct Inbound {
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InboundEvent {
-    /// A whole text message.
+    /// A complete text message.
     Text(String),
-    /// A part of a text message that is not whole yet.
+    /// A fragment of a text message that continues.
     Fragment,
     /// A ping, to be answered with the same payload.
     Ping(Vec<u8>),
     /// A pong.
     Pong,
-    /// The client closes, with its code.
+    /// A close frame, with its code.
     Close(Option<u16>),
 }
 
 /// What a client may not send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// It broke the protocol.
+    /// A violation of the protocol.
     #[error("protocol error: {0}")]
     Protocol(&'static str),
-    /// It sent a binary message.
+    /// A binary message.
     #[error("requests are text")]
     Binary,
-    /// It sent text that is not UTF-8.
+    /// Text that is not UTF-8.
     #[error("text is not utf-8")]
     BadText,
-    /// It sent a message over the bound.
+    /// A message over the limit.
     #[error("a message may have {max} bytes")]
     TooLarge {
-        /// The bound.
+        /// The limit in bytes.
         max: usize,
     },
 }
 
 impl Violation {
-    /// The close code that it is answered with.
+    /// Returns the close code for this violation.
     #[must_use]
     pub const fn close_code(self) -> u16 {
         match self {
@@ -79,7 +79,7 @@ struct FrameHead {
 }
 
 impl Inbound {
-    /// A reader that takes messages of at most `max_message` bytes.
+    /// Creates a reader of messages of up to `max_message` bytes.
     #[must_use]
     pub const fn new(max_message: usize) -> Self {
         Self {
@@ -91,30 +91,31 @@ impl Inbound {
         }
     }
 
-    /// Adds received bytes.
+    /// Appends received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Returns whether nothing waits to be read.
+    /// Returns whether no bytes are waiting.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Returns whether nothing is begun: it is as if new.
+    /// Returns whether no frame or message has started.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
         self.bytes.is_empty() && !self.fragmented
     }
 
-    /// Returns whether it holds so much that nothing more should be received before it is read.
+    /// Returns whether it holds so much that parsing has to catch up before anything more is
+    /// received.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.bytes.len() >= self.max_message + MAX_HEAD
     }
 
-    /// The next whole frame; `None` when more bytes are needed.
+    /// Parses the next frame; returns `None` if more bytes are needed.
     pub fn read(&mut self) -> Result<Option<InboundEvent>, Violation> {
         let Some(head) = self.read_head()? else {
             return Ok(None);
@@ -232,7 +233,7 @@ impl Inbound {
         }
     }
 
-    /// Fails as soon as what is there of a message cannot become UTF-8 (RFC 6455, section 8.1).
+    /// Fails as soon as the message so far cannot become UTF-8 (RFC 6455, section 8.1).
     fn check_text(&mut self, is_whole: bool) -> Result<(), Violation> {
         let rest = self.fragments.get(self.checked..).unwrap_or_default();
         match std::str::from_utf8(rest) {
@@ -246,7 +247,7 @@ impl Inbound {
     }
 }
 
-/// How many bytes of extended length follow the second byte.
+/// Returns the number of extended length bytes after the second byte.
 const fn extended(second: u8) -> usize {
     match second & 0x7f {
         126 => 2,
@@ -264,7 +265,7 @@ fn read_close(payload: &[u8]) -> Result<InboundEvent, Violation> {
         };
     };
     let code = u16::from_be_bytes(*code);
-    // RFC 6455, section 7.4, and the codes that IANA has registered since.
+    // RFC 6455, section 7.4, and the codes registered with IANA since.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(Violation::Protocol("a close code that may not be sent"));
     }
@@ -367,11 +368,11 @@ mod tests {
         for (fragments, fails_at) in [
             (vec![&b"\xff"[..], b"ok"], Some(0)),
             (vec![&b"ok"[..], b"a\xc0\xaf", b"ok"], Some(1)),
-            // A character of three bytes in as many fragments.
+            // A character of three bytes in three fragments.
             (vec![&b"\xe2"[..], b"\x82", b"\xac"], None),
             (vec![&b"\xe2"[..], b"\x28", b"\xa1"], Some(1)),
             (vec![&b"ok"[..], b"\xe2\x82"], Some(1)),
-            // A surrogate, which UTF-8 does not have.
+            // A surrogate, which UTF-8 cannot encode.
             (vec![&b"\xed\xa0"[..], b"\x80"], Some(0)),
         ] {
             let mut inbound = Inbound::new(MAX);

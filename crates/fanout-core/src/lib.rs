@@ -1,20 +1,21 @@
-//! Who is sent what, and when: the fan-out without clocks and sockets.
+//! The fan-out's decisions, without clocks or sockets: what each client is sent, and when.
 //!
-//! [`Core`] is one shard's decisions: sessions, their requests and subscriptions, what they are sent,
-//! what becomes of those that lag, pings, deadlines and the drain. [`Port`] is a publisher's side of
-//! the same conversation. Both take an input and the present, and return what is to be done; the crate
-//! `fanout` has the threads, the sockets and the clocks, and does it.
+//! [`Core`] makes one shard's decisions: sessions, requests, subscriptions, sends, lag, pings,
+//! deadlines and the drain. [`Port`] is the publisher's side of the same protocol. Both take an
+//! input and the current time, and return what their owner has to do; the crate `fanout` supplies
+//! threads, sockets and clocks.
 //!
 //! Invariants:
 //! - A session holds cursors into shared rings, at most the unsent rest of one frame and of one
-//!   answer, and a bounded part of what its subscriptions begin with; never a queue of its own.
-//! - Whoever needs frames that are no longer held is caught up by the publisher, or disconnected
-//!   where that is its policy; either is reported to the client and counted.
-//! - No bytes of a client can cause a panic, make a session hold more than its bounds, or take more
-//!   than a few milliseconds of its shard.
-//! - Time that passes while the core is not called does not count against a client.
+//!   answer, and a bounded backlog. It never has a queue of its own.
+//! - A subscription that needs evicted frames is caught up by the publisher, or its session is
+//!   disconnected if the client chose that policy. Either is reported to the client and counted.
+//! - Nothing a client sends can cause a panic, exceed the session's bounds, or take more than a few
+//!   milliseconds of the shard's time.
+//! - Time during which the core is not called does not count against a client.
 //!
-//! In reading order:
+//! Modules in reading order:
+#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod settings;
 
@@ -36,7 +37,7 @@ mod session;
 mod sessions;
 
 mod growth;
-mod held_streams;
+mod subscribed_streams;
 mod wheel;
 
 mod core;
@@ -48,8 +49,8 @@ pub use grant::{Grant, NotEntitled, Rights, RightsError};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use lists::Lists;
 pub use message::{
-    Ask, Command, Delivery, Handover, NoReplay, NotJoined, ReplayOrder, ReplayPage, RunFor,
-    StreamSlot, SubscriberId, Then,
+    Ask, Command, Delivery, Handover, JoinError, NextPage, ReplayCommand, ReplayError, ReplayPage,
+    RunRoute, StreamSlot, SubscriptionId,
 };
 pub use port::Port;
 pub use rate::TokenBucket;

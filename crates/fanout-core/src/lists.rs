@@ -4,13 +4,13 @@ use std::ops::Bound;
 use market::InstrumentName;
 use wire::control::Symbol;
 
-/// The lists of instruments that clients may name as `list:NAME`.
+/// Lists of instruments that clients refer to as `list:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lists {
     by_name: HashMap<Box<str>, List>,
 }
 
-/// One list. Names are looked up, so that a list of a thousand costs what a list of one does.
+/// One list. Names are looked up in a set, so that matching costs the same for any length.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct List {
     names: BTreeSet<Box<str>>,
@@ -18,7 +18,7 @@ struct List {
 }
 
 impl Lists {
-    /// Adds a list of instruments and texts with `*`; `false` when there is one of that name.
+    /// Adds a list of names and wildcards. Returns false if the name is taken.
     pub fn add(&mut self, name: &str, instruments: Vec<Symbol>) -> bool {
         let is_new = !self.by_name.contains_key(name);
         if is_new {
@@ -36,7 +36,7 @@ impl Lists {
         is_new
     }
 
-    /// Returns whether a symbol means that instrument.
+    /// Returns whether a symbol refers to an instrument.
     #[must_use]
     pub fn matches(&self, symbol: &Symbol, name: &InstrumentName) -> bool {
         if symbol.list().is_none() {
@@ -47,7 +47,7 @@ impl Lists {
         })
     }
 
-    /// How many pieces of text [`matches`](Self::matches) looks for.
+    /// Returns the number of comparisons that [`matches`](Self::matches) makes.
     pub(crate) fn pieces(&self, symbol: &Symbol) -> usize {
         if symbol.list().is_none() {
             return symbol.pieces();
@@ -60,8 +60,8 @@ impl Lists {
             .sum::<usize>()
     }
 
-    /// The names that a symbol can mean, after `after`, where these are known without looking
-    /// at the instruments that there are.
+    /// Returns the names that a symbol can refer to, in order after `after`, if they are known
+    /// without scanning the directory.
     pub(crate) fn names<'a>(
         &'a self,
         symbol: &'a Symbol,

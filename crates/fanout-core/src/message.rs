@@ -1,4 +1,4 @@
-//! The messages between shards and publishers: commands one way, deliveries the other.
+//! Messages between shards and publishers: commands one way, deliveries the other.
 
 use std::sync::Arc;
 
@@ -9,231 +9,235 @@ use wire::control::{Earliest, Pace, Start};
 
 use crate::trace::Marks;
 
-/// A stream's place in a shard, distinguished from earlier streams in the same slot.
+/// A stream in a shard. `generation` distinguishes it from earlier streams in the same slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamSlot {
-    /// Which shard.
+    /// Index of the shard.
     pub shard: usize,
-    /// Its place there.
+    /// Slot in the shard.
     pub slot: usize,
-    /// Which of those that have had the place.
+    /// Distinguishes successive streams in one slot.
     pub generation: u64,
 }
 
-/// A subscription: a session's position in a stream; `token` distinguishes it from earlier ones.
+/// A subscription of a session. `token` distinguishes it from earlier ones at the same index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SubscriberId {
-    /// Its session's place in the shard.
+pub struct SubscriptionId {
+    /// Index of the session in its shard.
     pub session: usize,
-    /// Its place in the session.
-    pub sub: usize,
-    /// Which of those that have had the place.
+    /// Index of the subscription in its session.
+    pub subscription: usize,
+    /// Distinguishes successive subscriptions at one index.
     pub token: u64,
 }
 
-/// What a shard asks of a publisher.
+/// A shard's request to a publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// The stream.
+    /// The stream, as the shard knows it.
     pub stream: StreamSlot,
-    /// What it is a stream of.
+    /// The stream, as the publisher knows it.
     pub key: StreamKey,
-    /// In which encoding.
+    /// Encoding of the stream's messages.
     pub encoding: Encoding,
-    /// What is asked.
+    /// What the shard wants.
     pub ask: Ask,
 }
 
-/// What is asked about a stream.
+/// What a shard wants of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// To let a subscription in.
+    /// Join a new subscription to the stream.
     Join {
-        /// Which.
-        subscriber: SubscriberId,
-        /// What its client has.
+        /// The subscription.
+        id: SubscriptionId,
+        /// The client's last position, if it resumes.
         resume: Option<Position>,
-        /// It comes from another view of the same book, and must not start before that.
+        /// Whether the subscription comes from another view of the same book, so that it must not
+        /// start at an earlier state than the client already has.
         moves: bool,
-        /// It asks for what it begins with by [`Ask::Begin`], when it has room.
+        /// Whether the subscription requests its initial state later, by [`Ask::Start`], once it
+        /// has room.
         later: bool,
     },
-    /// To let a subscription in that starts in the past.
+    /// Join a new subscription that starts in the past.
     Replay {
-        /// Which.
-        subscriber: SubscriberId,
-        /// Where it starts.
+        /// The subscription.
+        id: SubscriptionId,
+        /// Start of the replay.
         start: Start,
-        /// How fast it is sent.
+        /// Speed of the replay.
         pace: Option<Pace>,
     },
-    /// For what a subscription begins with, or the next page of it.
-    Begin {
-        /// Which.
-        subscriber: SubscriberId,
-        /// What its client has.
+    /// Send a subscription's initial state, or the next page of it.
+    Start {
+        /// The subscription.
+        id: SubscriptionId,
+        /// The client's last position, if any.
         from: Option<Position>,
     },
-    /// For where a replay meets the live stream, which its subscription is to hold from there on.
+    /// Return the position at which a replay meets the live stream; the subscription holds the live
+    /// stream from there on.
     Handover {
-        /// Which.
-        subscriber: SubscriberId,
-        /// The epoch that it has; none when the live stream has to begin with its state.
+        /// The subscription.
+        id: SubscriptionId,
+        /// The client's epoch; `None` if the live stream has to start with a snapshot.
         epoch: Option<Epoch>,
     },
-    /// For what catches up a lagging subscription.
+    /// Catch up a lagging subscription.
     CatchUp {
-        /// Which.
-        subscriber: SubscriberId,
-        /// What its client has.
+        /// The subscription.
+        id: SubscriptionId,
+        /// The client's last position.
         from: Position,
     },
-    /// To send the stream no more: the shard has no subscription of it.
+    /// Stop sending the stream: the shard has no subscription left.
     Leave,
 }
 
-/// What a publisher hands a shard.
+/// What a publisher sends to a shard.
 #[derive(Debug)]
 pub enum Delivery {
-    /// The runs of one batch, which of them go where, and which of its records are traced.
+    /// The runs of one batch.
     Runs {
         /// All runs of the batch.
         runs: Arc<Runs>,
-        /// Those that the shard has subscriptions of.
-        places: Vec<RunFor>,
-        /// Traced records.
+        /// The runs for streams that the shard has subscriptions of.
+        places: Vec<RunRoute>,
+        /// Traced records of the batch.
         marks: Option<Arc<Marks>>,
     },
-    /// A subscription may begin, after all runs delivered so far.
+    /// The answer to [`Ask::Join`]; the subscription follows all runs delivered so far.
     Joined {
-        /// Which.
-        subscriber: SubscriberId,
-        /// How, or why not.
-        outcome: Result<Joined, NotJoined>,
+        /// The subscription.
+        id: SubscriptionId,
+        /// How it starts, or why it was rejected.
+        outcome: Result<Joined, JoinError>,
     },
-    /// What a subscription begins with, after all runs delivered so far.
-    Begun {
-        /// Which.
-        subscriber: SubscriberId,
-        /// What it is sent; none where the stream is no longer made.
-        begun: Option<CaughtUp>,
+    /// The answer to [`Ask::Start`], following all runs delivered so far.
+    Started {
+        /// The subscription.
+        id: SubscriptionId,
+        /// What to send; `None` if the stream no longer exists.
+        started: Option<CaughtUp>,
     },
-    /// The next page of the past.
+    /// The next page of a replay.
     Replayed {
-        /// For which subscription.
-        subscriber: SubscriberId,
+        /// The subscription.
+        id: SubscriptionId,
         /// The page.
         page: ReplayPage,
     },
-    /// A subscription that is being sent the past holds the live stream, after all runs delivered so
-    /// far.
+    /// The answer to [`Ask::Handover`]: the subscription holds the live stream after all runs
+    /// delivered so far.
     HandedOver {
-        /// Which.
-        subscriber: SubscriberId,
-        /// From where on; none where the stream is no longer made.
+        /// The subscription.
+        id: SubscriptionId,
+        /// Where it joins the live stream; `None` if the stream no longer exists.
         handover: Option<Handover>,
     },
-    /// A lagging subscription may go on, after all runs delivered so far.
+    /// The answer to [`Ask::CatchUp`], following all runs delivered so far.
     CaughtUp {
-        /// Which.
-        subscriber: SubscriberId,
-        /// What it is sent; none where the stream is no longer made.
+        /// The subscription.
+        id: SubscriptionId,
+        /// What to send; `None` if the stream no longer exists.
         caught_up: Option<CaughtUp>,
     },
 }
 
-/// One of a batch's runs, and the stream that it is of.
+/// Which stream of a shard a run of the batch belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunFor {
-    /// The stream's place in the shard.
+pub struct RunRoute {
+    /// Slot of the stream in the shard.
     pub slot: usize,
-    /// Which of those that have had the place.
+    /// Generation of the stream in that slot.
     pub generation: u64,
-    /// Which of the runs.
+    /// Index of the run in the batch.
     pub run: usize,
 }
 
-/// Why a subscription may not begin.
+/// Why a subscription was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotJoined {
-    /// The publisher has not caught up with what was in the log when it started: what it would send
-    /// is of the past, and a client that resumes would be led back there.
+pub enum JoinError {
+    /// The publisher has not caught up with the log yet, so a resuming client would be sent back in
+    /// time.
     NotReady,
-    /// There is no such stream.
+    /// The publisher rejects the stream.
     Refused(Refused),
-    /// There are as many replays as there may be.
+    /// The node runs as many replays as it may.
     Busy,
-    /// This node does not replay.
+    /// The node does not replay.
     NoHistory,
-    /// The past cannot be sent.
-    NoReplay(NoReplay),
+    /// The replay cannot start.
+    Replay(ReplayError),
 }
 
-/// Why a replay does not begin.
+/// Why a replay cannot start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoReplay {
-    /// What the start needs is no longer in the log.
+pub enum ReplayError {
+    /// The log no longer has what the start needs. Holds the earliest possible start, if known.
     TooEarly(Option<Earliest>),
-    /// The log cannot be read at the moment.
+    /// The log cannot be read right now.
     Unreadable,
 }
 
-/// What a session orders from its replay.
+/// A session's command to its replay.
 #[derive(Debug, Clone)]
-pub enum ReplayOrder {
-    /// The last page has gone out: it can be sent another.
+pub enum ReplayCommand {
+    /// The last page has been sent; send the next one.
     Page,
-    /// The session holds the live stream from there on.
+    /// The session holds the live stream from here on.
     Live(Handover),
 }
 
-/// Where a session begins to hold its live stream.
+/// Where a session joins its live stream.
 #[derive(Debug, Clone)]
 pub struct Handover {
-    /// The live stream's last message, which the replay is to lead to.
+    /// Position of the live stream's last message; the replay leads up to it.
     pub position: Position,
-    /// What leads there without the replay, where that cannot.
+    /// A run that leads to `position`, for a replay that cannot.
     pub start: Option<Arc<Run>>,
 }
 
-/// What comes after a page.
+/// What follows a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub enum NextPage {
     /// Another page.
     More,
-    /// The replay is where the log ends: the session is to hold the live stream. `anew` when the
-    /// replay cannot lead there.
+    /// The live stream: the replay has reached the end of the log, and the session has to hold the
+    /// live stream.
     Live {
-        /// Whether the live stream has to begin with its state.
-        anew: bool,
+        /// Whether the live stream has to start with a snapshot, because the replay cannot lead up
+        /// to it.
+        restarts: bool,
     },
-    /// The live stream.
+    /// The live stream, which the session already holds.
     Done,
-    /// Nothing: the log cannot be read on.
+    /// Nothing, because the log cannot be read any further.
     Broken,
 }
 
-/// Messages of the past.
+/// A page of a replay.
 #[derive(Debug)]
 pub struct ReplayPage {
-    /// The messages.
+    /// The messages; `None` if the page is empty.
     pub run: Option<Arc<Run>>,
-    /// Where its receiver then is.
+    /// The client's position after the page.
     pub position: Position,
-    /// What comes next.
-    pub then: Then,
+    /// What follows.
+    pub next: NextPage,
 }
 
 impl Ask {
-    /// The subscription that is asked for, where it is one.
+    /// Returns the subscription concerned, if there is one.
     #[must_use]
-    pub const fn subscriber(&self) -> Option<SubscriberId> {
+    pub const fn subscription_id(&self) -> Option<SubscriptionId> {
         match self {
-            Self::Join { subscriber, .. }
-            | Self::Replay { subscriber, .. }
-            | Self::Begin { subscriber, .. }
-            | Self::Handover { subscriber, .. }
-            | Self::CatchUp { subscriber, .. } => Some(*subscriber),
+            Self::Join { id, .. }
+            | Self::Replay { id, .. }
+            | Self::Start { id, .. }
+            | Self::Handover { id, .. }
+            | Self::CatchUp { id, .. } => Some(*id),
             Self::Leave => None,
         }
     }

@@ -1,21 +1,21 @@
 use streams::{Opcode, append_frame};
 
-/// Bytes of its own that a session has still to send, before anything of its streams: the rest of
-/// one frame of which the socket took a part, then answers and control frames.
+/// A session's own bytes, to be sent before anything of its streams: the rest of a partly sent
+/// frame, then answers and control frames.
 ///
-/// Bounded by the unsent rest of one frame (64 KiB), [`Outgoing::ANSWERS`] and one answer more,
-/// and one ping at a time.
+/// Bounded by the unsent rest of one frame (64 KiB), [`Outgoing::ANSWERS`] plus one answer, and one
+/// ping.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     bytes: Vec<u8>,
     sent: usize,
-    /// Where the rest of the stream's frame ends.
+    /// End of the partly sent frame.
     rest: usize,
 }
 
 impl Outgoing {
-    /// Bytes of answers and pongs that may wait before the session is no longer read from: a client
-    /// that does not read what it asked for may not ask for more.
+    /// Bytes of answers and pongs that may be pending before the session is no longer read: a
+    /// client has to read its answers before it can request more.
     pub(crate) const ANSWERS: usize = 8 * 1024;
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -26,33 +26,33 @@ impl Outgoing {
         self.bytes.len() - self.sent
     }
 
-    /// How many bytes of answers and control frames wait.
+    /// Returns the number of pending bytes of answers and control frames.
     pub(crate) fn answers(&self) -> usize {
         self.bytes.len() - self.sent.max(self.rest)
     }
 
-    /// What has still to be sent.
+    /// Returns the pending bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
-    /// Adds a frame.
+    /// Appends a frame.
     pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
         append_frame(&mut self.bytes, opcode, payload);
     }
 
-    /// Adds bytes of the node's own that are framed already.
+    /// Appends bytes that are already framed.
     pub(crate) fn push_framed(&mut self, framed: &[u8]) {
         self.bytes.extend_from_slice(framed);
     }
 
-    /// Adds bytes that end a frame of a stream; nothing of the node's own waits then.
+    /// Appends the rest of a partly sent frame. No other bytes may be pending.
     pub(crate) fn push_rest(&mut self, rest: &[u8]) {
         self.bytes.extend_from_slice(rest);
         self.rest = self.bytes.len();
     }
 
-    /// So many more bytes went.
+    /// Removes bytes that have been sent.
     pub(crate) fn pass(&mut self, sent: usize) {
         self.sent = (self.sent + sent).min(self.bytes.len());
     }

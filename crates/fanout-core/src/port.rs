@@ -5,25 +5,25 @@ use market::{Epoch, Monotonic, Now, Position, Seq};
 use streams::{CaughtUp, Joined, Origin, Publisher, Refused, Room, Start, StreamKey, WatchId};
 use wire::Encoding;
 
-use crate::message::{Ask, Command, Delivery, Handover, NotJoined, RunFor, StreamSlot};
+use crate::message::{Ask, Command, Delivery, Handover, JoinError, RunRoute, StreamSlot};
 use crate::trace::Marks;
 
-/// A publisher's side of its conversation with the shards: which of them each stream's runs go to,
-/// and what they ask.
+/// The publisher's side of the protocol with the shards: carries out their commands and routes each
+/// stream's runs to them.
 ///
 /// Invariant: a watched stream has at least one shard, and each shard once.
 pub struct Port {
     watches: HashMap<(StreamKey, Encoding), WatchId>,
-    /// Where each watch's runs go, by its number.
+    /// Destinations of each watched stream's runs, by watch number.
     places: Vec<Vec<StreamSlot>>,
-    /// The runs of the batch at hand, by shard.
-    batches: Vec<Vec<RunFor>>,
+    /// Runs of the current batch, per shard.
+    batches: Vec<Vec<RunRoute>>,
     runs: u64,
-    /// Whether subscriptions are let in.
+    /// Whether subscriptions are accepted.
     open: bool,
 }
 
-/// How a subscription comes into a stream.
+/// How a subscription joins a stream.
 #[derive(Clone, Copy)]
 struct Entry {
     resume: Option<Position>,
@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl Port {
-    /// For so many shards; lets nobody in yet.
+    /// Creates a port for a number of shards; it accepts no subscriptions yet.
     #[must_use]
     pub fn new(shards: usize) -> Self {
         Self {
@@ -44,24 +44,24 @@ impl Port {
         }
     }
 
-    /// The publisher has caught up: subscriptions are let in from now on.
+    /// Accepts subscriptions from now on: the publisher has caught up.
     pub const fn open(&mut self) {
         self.open = true;
     }
 
-    /// Returns whether subscriptions are let in.
+    /// Returns whether subscriptions are accepted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open
     }
 
-    /// How many runs were handed to shards.
+    /// Returns the number of runs handed to shards.
     #[must_use]
     pub const fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// Hands what was published since the last time to the shards that have subscriptions of it.
+    /// Hands everything published since the last call to the subscribed shards.
     pub fn hand_over(
         &mut self,
         publisher: &mut Publisher,
@@ -77,7 +77,7 @@ impl Port {
                 if batch.is_empty() {
                     batch.reserve(runs.len());
                 }
-                batch.push(RunFor {
+                batch.push(RunRoute {
                     slot: place.slot,
                     generation: place.generation,
                     run: number,
@@ -96,7 +96,7 @@ impl Port {
         }
     }
 
-    /// Carries out a command. Replays are started elsewhere: see [`Port::origin`].
+    /// Carries out a command. Replays are started elsewhere; see [`Port::origin`].
     pub fn carry_out(
         &mut self,
         command: &Command,
@@ -113,7 +113,7 @@ impl Port {
         let (stream, of) = (*stream, (*key, *encoding));
         let delivery = match *ask {
             Ask::Join {
-                subscriber,
+                id,
                 resume,
                 moves,
                 later,
@@ -127,45 +127,42 @@ impl Port {
                 let outcome = if self.open {
                     self.join(stream, of, entry, publisher, now, deliver)
                 } else {
-                    Err(NotJoined::NotReady)
+                    Err(JoinError::NotReady)
                 };
-                Delivery::Joined {
-                    subscriber,
-                    outcome,
-                }
+                Delivery::Joined { id, outcome }
             }
-            Ask::Begin { subscriber, from } => Delivery::Begun {
-                subscriber,
-                begun: self.begin(stream, of, from, publisher, now, deliver),
+            Ask::Start { id, from } => Delivery::Started {
+                id,
+                started: self.begin(stream, of, from, publisher, now, deliver),
             },
-            Ask::Handover { subscriber, epoch } => Delivery::HandedOver {
-                subscriber,
+            Ask::Handover { id, epoch } => Delivery::HandedOver {
+                id,
                 handover: self.hand_on(stream, of, epoch, publisher, now),
             },
-            Ask::CatchUp { subscriber, from } => {
-                // One that was being sent the past may be the first to hold the stream.
+            Ask::CatchUp { id, from } => {
+                // A subscription that was replaying may be the first to hold the stream.
                 let watch = self.hold(stream, of, publisher, now);
                 Delivery::CaughtUp {
-                    subscriber,
+                    id,
                     caught_up: watch.and_then(|watch| publisher.catch_up(watch, from, now)),
                 }
             }
-            Ask::Replay { subscriber, .. } => Delivery::Joined {
-                subscriber,
-                outcome: Err(NotJoined::NoHistory),
+            Ask::Replay { id, .. } => Delivery::Joined {
+                id,
+                outcome: Err(JoinError::NoHistory),
             },
             Ask::Leave => return self.leave(stream, of, publisher),
         };
         deliver(stream.shard, delivery);
     }
 
-    /// Where a stream comes from, for whoever reads its past.
-    pub fn origin(&self, key: &StreamKey, publisher: &Publisher) -> Result<Origin, NotJoined> {
+    /// Returns the source of a stream, for reading its past.
+    pub fn origin(&self, key: &StreamKey, publisher: &Publisher) -> Result<Origin, JoinError> {
         if !self.open {
-            return Err(NotJoined::NotReady);
+            return Err(JoinError::NotReady);
         }
-        let origin = publisher.origin(key).map_err(NotJoined::Refused)?;
-        origin.ok_or(NotJoined::NotReady)
+        let origin = publisher.origin(key).map_err(JoinError::Refused)?;
+        origin.ok_or(JoinError::NotReady)
     }
 
     fn join(
@@ -176,19 +173,19 @@ impl Port {
         publisher: &mut Publisher,
         now: Now,
         deliver: &mut impl FnMut(usize, Delivery),
-    ) -> Result<Joined, NotJoined> {
+    ) -> Result<Joined, JoinError> {
         let watch = self
             .watch(of, publisher, now.monotonic)
-            .map_err(NotJoined::Refused)?;
+            .map_err(JoinError::Refused)?;
         let joined = self.enter(watch, entry, publisher, now, deliver);
-        let joined = joined.ok_or(NotJoined::Refused(Refused::UnknownInstrument));
+        let joined = joined.ok_or(JoinError::Refused(Refused::UnknownInstrument));
         let joined = joined.and_then(|joined| {
-            // Other nodes may have found a topic that this one has not found yet: the client must not
-            // lose its position for that. One that has no position loses nothing.
+            // Another node may know a topic that this one has not discovered yet, so a resuming
+            // client must not lose its position. A client without a position loses nothing.
             let has = entry.resume.is_some_and(|from| from.epoch != Epoch::NONE);
             let is_unknown = has && joined.position.epoch == Epoch::NONE;
             if is_unknown {
-                Err(NotJoined::NotReady)
+                Err(JoinError::NotReady)
             } else {
                 Ok(joined)
             }
@@ -200,7 +197,7 @@ impl Port {
         joined
     }
 
-    /// Lets a subscription into a stream, after all that was published.
+    /// Joins a subscription to a stream after everything published so far.
     fn enter(
         &mut self,
         watch: WatchId,
@@ -220,8 +217,8 @@ impl Port {
         publisher.join_as_far(watch, entry.resume, entry.room, now)
     }
 
-    /// What a subscription begins with that was let in before: as it was answered where that still
-    /// can be, else it is caught up like one that lags.
+    /// Returns the initial state of a subscription that joined earlier: what its answer promised,
+    /// or else a catch-up as for a lagging subscription.
     fn begin(
         &mut self,
         stream: StreamSlot,
@@ -249,7 +246,7 @@ impl Port {
         }
     }
 
-    /// Lets a subscription hold the live stream that has been sent its past.
+    /// Hands the live stream to a subscription at the end of its replay.
     fn hand_on(
         &mut self,
         stream: StreamSlot,
@@ -281,7 +278,7 @@ impl Port {
         self.forget_if_unused(of, watch, publisher);
     }
 
-    /// Ends a stream whose runs go nowhere.
+    /// Removes a stream whose runs have no destination.
     fn forget_if_unused(
         &mut self,
         of: (StreamKey, Encoding),
@@ -294,7 +291,7 @@ impl Port {
         }
     }
 
-    /// Makes a stream, if it is not made yet, and hands its runs to a shard.
+    /// Watches a stream, if it is not watched yet, and routes its runs to a shard.
     fn hold(
         &mut self,
         stream: StreamSlot,

@@ -1,43 +1,44 @@
-/// A token bucket: so many a second for long, so many at once after a pause.
+/// A token bucket: a sustained rate, and a burst after a pause.
 ///
-/// Time is in milliseconds of its owner's own clock, which may wrap: a bucket is full long before.
+/// Time is in milliseconds of the owner's clock, which may wrap: a bucket fills up long before
+/// that.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenBucket {
-    /// In thousandths of a token.
+    /// Thousandths of a token.
     level: u32,
     at: u32,
 }
 
-/// Tokens that a bucket may hold: what 32 bits of thousandths do.
+/// Largest possible capacity: thousandths are kept in 32 bits.
 const MOST: u32 = u32::MAX / WHOLE;
-/// A token, in thousandths.
+/// One token, in thousandths.
 const WHOLE: u32 = 1000;
 
 impl TokenBucket {
-    /// A full bucket.
+    /// Creates a full bucket.
     #[must_use]
     pub const fn full(burst: u32, now: u32) -> Self {
         let level = if burst < MOST { burst } else { MOST } * WHOLE;
         Self { level, at: now }
     }
 
-    /// Takes a token; `false` when there is none.
+    /// Takes one token. Returns false if there is none.
     pub fn take(&mut self, rate: u32, burst: u32, now: u32) -> bool {
         self.take_part(WHOLE, rate, burst, now)
     }
 
-    /// Whole tokens that it had when it was last looked at.
+    /// Returns the number of whole tokens at the last update.
     #[must_use]
     pub const fn tokens(&self) -> u32 {
         self.level / WHOLE
     }
 
-    /// Takes so many tokens, or none; `false` when there are not as many.
+    /// Takes `tokens` tokens, or none. Returns false if there are too few.
     pub fn take_many(&mut self, tokens: u32, rate: u32, burst: u32, now: u32) -> bool {
         self.take_part(tokens.saturating_mul(WHOLE), rate, burst, now)
     }
 
-    /// Takes so many thousandths of a token; `false` when there are not as many.
+    /// Takes thousandths of a token, or none. Returns false if there are too few.
     pub fn take_part(&mut self, thousandths: u32, rate: u32, burst: u32, now: u32) -> bool {
         let gained = now.wrapping_sub(self.at).saturating_mul(rate);
         if gained > 0 {

@@ -1,7 +1,7 @@
-//! One client's session: its subscriptions, and what it is still to be sent.
+//! One client's session: its subscriptions, and what remains to be sent.
 
-mod beginnings;
-mod subscriber;
+mod backlogs;
+mod subscription;
 
 use std::sync::Arc;
 
@@ -15,96 +15,96 @@ use crate::events::{self, EventState};
 use crate::inbound::Inbound;
 use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
-use subscriber::NOBODY;
+use subscription::NO_SUBSCRIPTION;
 
-pub(crate) use beginnings::{Beginning, Beginnings, Weight};
-pub(crate) use subscriber::{Past, Phase, Sub};
+pub(crate) use backlogs::{Backlog, Backlogs, Weight};
+pub(crate) use subscription::{Phase, ReplayPhase, Subscription};
 
 /// One client's session.
 ///
-/// A hundred thousand of them may be idle, so whatever a session needs only while something is
-/// under way is in a box that is given back.
+/// A hundred thousand of them may be idle, so anything that a session needs only temporarily is
+/// boxed and freed afterwards.
 ///
 /// Invariants:
-/// - The list of subscriptions that have something to send holds each once, and only those that exist.
-/// - No message of a stream is planned while the session has bytes of its own to send.
+/// - The ready list holds each subscription at most once, and only existing ones.
+/// - No stream message is planned while the session has bytes of its own to send.
 pub(crate) struct Session {
-    /// Distinguishes it from earlier sessions in its place.
+    /// Distinguishes it from earlier sessions at the same index.
     pub(crate) token: u32,
     pub(crate) encoding: Encoding,
-    /// Whether it is in the list of sessions to be sent to.
+    /// Whether it is in the list of sessions to send to.
     pub(crate) queued: bool,
-    /// Its socket is full: nothing is sent before it is writable again.
+    /// Whether its socket is full; nothing is sent until it is writable again.
     pub(crate) blocked: bool,
-    /// Something came from the client since its ping was last looked after.
-    pub(crate) heard: bool,
+    /// Whether anything has been received since the last ping check.
+    pub(crate) has_received: bool,
     pub(crate) ping: Ping,
-    /// The connection is of no more use.
+    /// Whether the connection is unusable.
     pub(crate) gone: bool,
-    /// Reading or writing its socket failed.
+    /// Whether reading or writing its socket failed.
     pub(crate) failed: bool,
-    /// Whether its messages are framed as events: see [`EventState`].
+    /// Whether messages are framed as Server-Sent Events; see [`EventState`].
     pub(crate) is_events: bool,
-    /// How many times in a row it was found without streams.
-    pub(crate) idle_looks: u16,
-    /// Subscriptions that have something to send, each once: the first and the last of a list that
-    /// goes on in each one's [`Sub`].
+    /// Consecutive checks that found it without streams.
+    pub(crate) idle_checks: u16,
+    /// Ends of the ready list, the subscriptions with something to send; it is linked through
+    /// [`Subscription`].
     first_ready: u16,
     last_ready: u16,
-    /// The last subscription's token.
+    /// Token of the latest subscription.
     last_token: u16,
-    /// By index; a place that nobody has is taken again.
-    subs: Vec<Sub>,
-    /// What has to be sent before anything of its streams.
+    /// By index; free entries are reused.
+    subscriptions: Vec<Subscription>,
+    /// Bytes to send before anything of its streams.
     pub(crate) outgoing: Option<Box<Outgoing>>,
-    /// What was received and not read yet.
+    /// Bytes received but not parsed yet.
     pub(crate) inbound: Option<Box<Inbound>>,
-    /// The request that waits for its publishers; no other is read before it is answered.
+    /// The request waiting for publishers; no other is read until it is answered.
     pub(crate) request: Option<Box<PendingRequest>>,
-    /// What its subscriptions begin with, or are caught up with.
-    beginnings: Option<Box<Beginnings>>,
+    /// What its subscriptions are sent before their streams' runs.
+    backlogs: Option<Box<Backlogs>>,
     pub(crate) ending: Option<Box<Ending>>,
     pub(crate) bucket: TokenBucket,
-    /// Messages of its streams and bytes that it was sent.
+    /// Stream messages and bytes sent to it.
     pub(crate) messages_out: u64,
     pub(crate) bytes_out: u64,
     /// What its client is entitled to.
     pub(crate) grant: Arc<Grant>,
-    /// What a session of events has besides; none of a WebSocket.
+    /// State of an SSE session; `None` for a WebSocket.
     pub(crate) events: Option<Box<EventState>>,
     pub(crate) opened: Monotonic,
-    /// Messages that a catch-up replaced.
+    /// Messages replaced by catch-ups.
     pub(crate) conflated: u32,
 }
 
-// 19,000 idle sessions with ten streams each are to stay below 1 KiB each.
+// Keeps 19,000 idle sessions with ten streams each below 1 KiB per session.
 const _: () = assert!(size_of::<Session>() <= 144);
-const _: () = assert!(size_of::<Sub>() <= 32);
+const _: () = assert!(size_of::<Subscription>() <= 32);
 
-/// The state of a session's ping.
+/// State of a session's ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ping {
-    /// None is under way.
+    /// No ping is outstanding.
     None,
-    /// Sent, and not answered by any sign of life.
+    /// A ping is outstanding; anything received answers it.
     Sent,
 }
 
-/// A close frame is to be sent, or was.
+/// A session that is being closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
     pub(crate) code: u16,
     pub(crate) reason: Box<str>,
-    /// Who closed first: a client's own code says nothing of the node.
+    /// Who closed first: a client's own close code says nothing about the node.
     pub(crate) by: ClosedBy,
-    /// The tick at which the connection is cut at the latest.
+    /// Tick at which the connection is dropped at the latest.
     pub(crate) until: u64,
-    /// Whether the client has closed as well: nothing is left but to send what is outgoing.
+    /// Whether the client has closed too, so that only pending bytes remain.
     pub(crate) answered: bool,
-    /// Whether what the client sends is ignored. It is still received for a while, since dropping a
-    /// socket with unread bytes discards the close frame.
-    pub(crate) deaf: bool,
-    /// Bytes that were received and thrown away since.
+    /// Whether input is ignored. It is still received for a while, since closing a socket with
+    /// unread bytes discards the close frame.
+    pub(crate) ignores_input: bool,
+    /// Bytes received and discarded since.
     pub(crate) discarded: u32,
 }
 
@@ -113,13 +113,13 @@ pub(crate) struct Ending {
 pub enum ClosedBy {
     /// The node.
     Node,
-    /// The client, with a code of its own.
+    /// The client, with its own close code.
     Client,
     /// Neither: the connection was lost.
     Nobody,
 }
 
-/// A `subscribe` or an `update` whose streams are being joined.
+/// A `subscribe` or `update` request whose streams are being joined.
 pub(crate) struct PendingRequest {
     pub(crate) id: Option<RequestId>,
     pub(crate) op: JoiningOp,
@@ -128,30 +128,30 @@ pub(crate) struct PendingRequest {
     pub(crate) waiting: usize,
 }
 
-/// What a request that joins streams is called.
+/// Operation of a pending request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JoiningOp {
     Subscribe,
     Update,
 }
 
-/// A subscription whose publisher was asked.
+/// A subscription that its publisher has been asked to join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Joining {
-    pub(crate) sub: u16,
-    /// Which result its outcome will be.
+    pub(crate) subscription: u16,
+    /// Index of its result.
     pub(crate) result: usize,
-    /// The subscription that ends when this one may begin.
+    /// The subscription that ends when this one starts.
     pub(crate) replaces: Option<u16>,
-    /// What its client has.
+    /// The client's last position, if it resumes.
     pub(crate) resume: Option<Position>,
 }
 
-/// One stream of it.
+/// The result for one stream of a request.
 pub(crate) enum PendingResult {
-    /// Its publisher has not answered.
+    /// Its publisher has not answered yet.
     Waiting(StreamKey),
-    /// It has.
+    /// Its publisher has answered.
     Done(Outcome<Subscribed>),
 }
 
@@ -181,20 +181,20 @@ impl Session {
             encoding,
             queued: false,
             blocked: false,
-            heard: true,
+            has_received: true,
             ping: Ping::None,
             gone: false,
             failed: false,
             is_events: events.is_some(),
-            idle_looks: 0,
-            first_ready: NOBODY,
-            last_ready: NOBODY,
+            idle_checks: 0,
+            first_ready: NO_SUBSCRIPTION,
+            last_ready: NO_SUBSCRIPTION,
             last_token: 0,
-            subs: Vec::new(),
+            subscriptions: Vec::new(),
             outgoing: None,
             inbound: None,
             request: None,
-            beginnings: None,
+            backlogs: None,
             ending: None,
             bucket,
             messages_out: 0,
@@ -210,18 +210,18 @@ impl Session {
         self.ending.is_some()
     }
 
-    /// Returns whether nothing is left to do.
+    /// Returns whether the session can be removed.
     pub(crate) fn has_ended(&self) -> bool {
         let answered = self.ending.as_ref().is_some_and(|ending| ending.answered);
         self.gone || answered && self.outgoing.is_none() && !self.blocked
     }
 
-    /// What has to be sent before anything of its streams, to add to.
+    /// Returns the bytes to send before its streams, to append to.
     pub(crate) fn outgoing(&mut self) -> &mut Outgoing {
         self.outgoing.get_or_insert_default()
     }
 
-    /// Adds what the node itself has to say, framed as its messages are.
+    /// Appends a message of the node's own, framed for the session's transport.
     pub(crate) fn say(&mut self, opcode: Opcode, payload: &[u8]) {
         if self.is_events {
             let mut event = Vec::with_capacity(payload.len() + 32);
@@ -232,19 +232,19 @@ impl Session {
         }
     }
 
-    /// How many bytes of its own it has to send.
+    /// Returns the number of pending bytes of its own.
     pub(crate) fn outgoing_len(&self) -> usize {
         self.outgoing.as_ref().map_or(0, |outgoing| outgoing.len())
     }
 
-    /// Returns whether requests are read: not while one waits for its publishers, and not while the
-    /// client does not read its answers.
+    /// Returns whether requests are read: not while one waits for publishers, and not while the
+    /// client leaves its answers unread.
     pub(crate) fn takes_requests(&self) -> bool {
         let answers = self.outgoing.as_ref().map_or(0, |it| it.answers());
         !self.gone && self.request.is_none() && answers <= Outgoing::ANSWERS
     }
 
-    /// Returns whether anything of the client can be taken in.
+    /// Returns whether its socket may be read.
     pub(crate) fn may_receive(&self) -> bool {
         let is_full = self
             .inbound
@@ -253,124 +253,145 @@ impl Session {
         self.takes_requests() && !is_full
     }
 
-    /// The subscriber at an index, if there is one.
-    pub(crate) fn sub(&self, index: usize) -> Option<&Sub> {
-        self.subs.get(index).filter(|sub| sub.phase != Phase::Left)
+    /// Returns the subscription at an index.
+    pub(crate) fn subscription(&self, index: usize) -> Option<&Subscription> {
+        self.subscriptions
+            .get(index)
+            .filter(|subscription| subscription.phase != Phase::Free)
     }
 
-    /// Likewise, to change.
-    pub(crate) fn sub_mut(&mut self, index: usize) -> Option<&mut Sub> {
-        self.subs
+    /// Returns the subscription at an index, mutably.
+    pub(crate) fn subscription_mut(&mut self, index: usize) -> Option<&mut Subscription> {
+        self.subscriptions
             .get_mut(index)
-            .filter(|sub| sub.phase != Phase::Left)
+            .filter(|subscription| subscription.phase != Phase::Free)
     }
 
-    /// All subscribers with their indices.
-    pub(crate) fn subs(&self) -> impl Iterator<Item = (usize, &Sub)> {
-        let all = self.subs.iter().enumerate();
-        all.filter(|(_, sub)| sub.phase != Phase::Left)
+    /// Returns all subscriptions with their indices.
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = (usize, &Subscription)> {
+        let all = self.subscriptions.iter().enumerate();
+        all.filter(|(_, subscription)| subscription.phase != Phase::Free)
     }
 
-    /// How many subscribers it has.
+    /// Returns the number of subscriptions.
     pub(crate) fn streams(&self) -> usize {
-        self.subs().count()
+        self.subscriptions().count()
     }
 
-    /// The subscription to the stream in a slot.
-    pub(crate) fn sub_to(&self, slot: usize) -> Option<usize> {
-        let mut subs = self.subs();
-        let found = subs.find(|(_, sub)| sub.stream as usize == slot);
-        found.map(|(sub, _)| sub)
+    /// Returns the index of the subscription to the stream in a slot.
+    pub(crate) fn subscription_to(&self, slot: usize) -> Option<usize> {
+        let mut subscriptions = self.subscriptions();
+        let found = subscriptions.find(|(_, subscription)| subscription.stream as usize == slot);
+        found.map(|(subscription, _)| subscription)
     }
 
-    /// Makes room for so many subscribers more, and no more than that.
+    /// Reserves room for exactly this many more subscriptions.
     pub(crate) fn reserve(&mut self, more: usize) {
-        let free = self.subs.len() - self.streams();
-        self.subs.reserve_exact(more.saturating_sub(free));
+        let free = self.subscriptions.len() - self.streams();
+        self.subscriptions.reserve_exact(more.saturating_sub(free));
     }
 
-    /// Tells a subscriber from earlier ones of its shard in the same place: from this session's last
-    /// 65,535, and from those of the last four thousand million sessions and streams.
+    /// Returns a token that identifies the subscription among all that were ever at this index of
+    /// this shard: it repeats after 65,535 subscriptions of the session and four thousand million
+    /// sessions.
     pub(crate) fn token_of(&self, index: usize) -> Option<u64> {
-        let sub = self.sub(index)?;
-        Some(u64::from(self.token) << 16 | u64::from(sub.token))
+        let subscription = self.subscription(index)?;
+        Some(u64::from(self.token) << 16 | u64::from(subscription.token))
     }
 
-    /// Takes a subscriber in; returns its index and token. `None` when there are as many as can be
-    /// counted.
-    pub(crate) fn insert(&mut self, mut sub: Sub) -> Option<(u16, u64)> {
-        let free = self.subs.iter().position(|sub| sub.phase == Phase::Left);
-        let index = free.unwrap_or(self.subs.len());
-        let number = u16::try_from(index).ok().filter(|it| *it != NOBODY)?;
+    /// Adds a subscription and returns its index and token, or `None` if all indices are in use.
+    pub(crate) fn insert(&mut self, mut subscription: Subscription) -> Option<(u16, u64)> {
+        let free = self
+            .subscriptions
+            .iter()
+            .position(|subscription| subscription.phase == Phase::Free);
+        let index = free.unwrap_or(self.subscriptions.len());
+        let number = u16::try_from(index)
+            .ok()
+            .filter(|it| *it != NO_SUBSCRIPTION)?;
         self.last_token = self.last_token.wrapping_add(1);
-        sub.token = self.last_token;
-        if let Some(place) = self.subs.get_mut(index) {
-            *place = sub;
+        subscription.token = self.last_token;
+        if let Some(place) = self.subscriptions.get_mut(index) {
+            *place = subscription;
         } else {
-            self.subs.push(sub);
+            self.subscriptions.push(subscription);
         }
         Some((number, self.token_of(index)?))
     }
 
-    /// Forgets a subscriber.
+    /// Removes a subscription.
     pub(crate) fn remove(&mut self, index: usize) -> Option<(u32, u32, Phase, Cursor)> {
-        let queued = self.sub(index)?.is_queued();
+        let queued = self.subscription(index)?.is_queued();
         if queued {
             self.unqueue(index);
         }
-        let sub = self.subs.get_mut(index)?;
-        let was = (sub.stream, sub.place, sub.phase, sub.cursor());
-        sub.phase = Phase::Left;
-        self.forget_start(index);
-        while self.subs.last().is_some_and(|sub| sub.phase == Phase::Left) {
-            self.subs.pop();
+        let subscription = self.subscriptions.get_mut(index)?;
+        let was = (
+            subscription.stream,
+            subscription.place,
+            subscription.phase,
+            subscription.cursor(),
+        );
+        subscription.phase = Phase::Free;
+        self.forget_backlog(index);
+        while self
+            .subscriptions
+            .last()
+            .is_some_and(|subscription| subscription.phase == Phase::Free)
+        {
+            self.subscriptions.pop();
         }
         Some(was)
     }
 
-    /// Puts a subscriber into the list of those that have something to send.
+    /// Appends a subscription to the ready list.
     pub(crate) fn mark_ready(&mut self, index: usize) {
-        let (Ok(number), Some(sub)) = (u16::try_from(index), self.subs.get_mut(index)) else {
+        let (Ok(number), Some(subscription)) =
+            (u16::try_from(index), self.subscriptions.get_mut(index))
+        else {
             return;
         };
-        if sub.is_queued() {
+        if subscription.is_queued() {
             return;
         }
-        sub.set_queued(true);
-        sub.set_next(NOBODY);
-        match self.subs.get_mut(usize::from(self.last_ready)) {
+        subscription.set_queued(true);
+        subscription.set_next(NO_SUBSCRIPTION);
+        match self.subscriptions.get_mut(usize::from(self.last_ready)) {
             Some(last) => last.set_next(number),
             None => self.first_ready = number,
         }
         self.last_ready = number;
     }
 
-    /// Takes the first subscriber of that list out of it.
+    /// Removes and returns the first subscription of the ready list.
     pub(crate) fn pop_ready(&mut self) -> Option<usize> {
         let index = usize::from(self.first_ready);
-        let sub = self.subs.get_mut(index)?;
-        sub.set_queued(false);
-        self.first_ready = sub.next();
-        sub.set_next(NOBODY);
-        if self.first_ready == NOBODY {
-            self.last_ready = NOBODY;
+        let subscription = self.subscriptions.get_mut(index)?;
+        subscription.set_queued(false);
+        self.first_ready = subscription.next();
+        subscription.set_next(NO_SUBSCRIPTION);
+        if self.first_ready == NO_SUBSCRIPTION {
+            self.last_ready = NO_SUBSCRIPTION;
         }
         Some(index)
     }
 
-    /// Returns whether a subscriber has something to send.
+    /// Returns whether the ready list has any subscription.
     pub(crate) const fn has_ready(&self) -> bool {
-        self.first_ready != NOBODY
+        self.first_ready != NO_SUBSCRIPTION
     }
 
-    /// Empties the list of those that have something to send: nothing of its streams is sent any
-    /// more.
+    /// Empties the ready list, so that no stream message is sent any more.
     pub(crate) fn forget_ready(&mut self) {
         while self.pop_ready().is_some() {}
     }
 
     fn unqueue(&mut self, index: usize) {
-        let queued = self.subs.iter().filter(|sub| sub.is_queued()).count();
+        let queued = self
+            .subscriptions
+            .iter()
+            .filter(|subscription| subscription.is_queued())
+            .count();
         for _ in 0..queued {
             let ready = self.pop_ready().filter(|ready| *ready != index);
             if let Some(ready) = ready {
@@ -379,51 +400,55 @@ impl Session {
         }
     }
 
-    /// What a subscription begins with.
-    pub(crate) fn start_of(&self, sub: usize) -> Option<&Beginning> {
-        self.beginnings.as_ref()?.of(sub)
+    /// Returns a subscription's backlog.
+    pub(crate) fn backlog_of(&self, subscription: usize) -> Option<&Backlog> {
+        self.backlogs.as_ref()?.of(subscription)
     }
 
-    /// Likewise, to change.
-    pub(crate) fn start_of_mut(&mut self, sub: usize) -> Option<&mut Beginning> {
-        self.beginnings.as_mut()?.of_mut(sub)
+    /// Returns a subscription's backlog, mutably.
+    pub(crate) fn backlog_of_mut(&mut self, subscription: usize) -> Option<&mut Backlog> {
+        self.backlogs.as_mut()?.of_mut(subscription)
     }
 
-    /// Sets what a subscription begins with.
-    pub(crate) fn begin_with(&mut self, sub: usize, run: Arc<Run>, cursor: Cursor) {
-        let Ok(sub) = u16::try_from(sub) else {
+    /// Sets a subscription's backlog.
+    pub(crate) fn set_backlog(&mut self, subscription: usize, run: Arc<Run>, cursor: Cursor) {
+        let Ok(subscription) = u16::try_from(subscription) else {
             return;
         };
-        self.beginnings_mut().hold(Beginning { sub, run, cursor });
+        self.backlogs_mut().hold(Backlog {
+            subscription,
+            run,
+            cursor,
+        });
     }
 
-    /// A subscription has been sent what it begins with.
-    pub(crate) fn forget_start(&mut self, sub: usize) {
-        if let Some(beginnings) = &mut self.beginnings {
-            beginnings.forget(sub);
-            self.drop_beginnings();
+    /// Drops a backlog that has been sent.
+    pub(crate) fn forget_backlog(&mut self, subscription: usize) {
+        if let Some(backlogs) = &mut self.backlogs {
+            backlogs.forget(subscription);
+            self.free_backlogs();
         }
     }
 
-    /// Returns whether no subscription waits for its beginning, or holds one.
-    pub(crate) const fn has_no_beginnings(&self) -> bool {
-        self.beginnings.is_none()
+    /// Returns whether no backlog is held, due or requested.
+    pub(crate) const fn has_no_backlog(&self) -> bool {
+        self.backlogs.is_none()
     }
 
-    /// Bytes that are held of what its subscriptions begin with.
-    pub(crate) fn beginning_bytes(&self) -> usize {
-        self.beginnings.as_ref().map_or(0, |it| it.bytes())
+    /// Returns the bytes of backlog held.
+    pub(crate) fn backlog_bytes(&self) -> usize {
+        self.backlogs.as_ref().map_or(0, |it| it.bytes())
     }
 
-    /// What its subscriptions begin with, to add to.
-    pub(crate) fn beginnings_mut(&mut self) -> &mut Beginnings {
-        self.beginnings.get_or_insert_default()
+    /// Returns the backlogs, to add to.
+    pub(crate) fn backlogs_mut(&mut self) -> &mut Backlogs {
+        self.backlogs.get_or_insert_default()
     }
 
-    /// Gives the memory back once nothing is kept there.
-    pub(crate) fn drop_beginnings(&mut self) {
-        if self.beginnings.as_ref().is_some_and(|it| it.is_empty()) {
-            self.beginnings = None;
+    /// Frees the memory once there are no backlogs.
+    pub(crate) fn free_backlogs(&mut self) {
+        if self.backlogs.as_ref().is_some_and(|it| it.is_empty()) {
+            self.backlogs = None;
         }
     }
 }
@@ -440,20 +465,22 @@ mod tests {
         Session::new(1, Encoding::Sbe, bucket, Arc::default(), None, opened)
     }
 
-    fn sub() -> Sub {
+    fn subscription() -> Subscription {
         let cursor = Cursor {
             frame: 0,
             seq: Seq::NONE,
         };
-        Sub::new(0, 0, cursor, Policy::Conflate)
+        Subscription::new(0, 0, cursor, Policy::Conflate)
     }
 
     #[test]
     fn subscribers_that_have_something_to_send_have_their_turn_in_order_and_once() {
         let mut session = session();
-        let subs: Vec<_> = (0..4).map(|_| session.insert(sub()).unwrap().0).collect();
+        let subscriptions: Vec<_> = (0..4)
+            .map(|_| session.insert(subscription()).unwrap().0)
+            .collect();
         for index in [2, 0, 2, 3, 0] {
-            session.mark_ready(usize::from(subs[index]));
+            session.mark_ready(usize::from(subscriptions[index]));
         }
         assert_eq!(session.remove(0).map(|was| was.2), Some(Phase::Joining));
         session.mark_ready(1);
@@ -467,21 +494,21 @@ mod tests {
         let mut session = session();
         session.reserve(3);
         for _ in 0..3 {
-            session.insert(sub());
+            session.insert(subscription());
         }
         session.remove(1);
-        let again = session.insert(sub()).map(|(index, _)| index);
+        let again = session.insert(subscription()).map(|(index, _)| index);
         assert_eq!((session.streams(), again), (3, Some(1)));
     }
 
     #[test]
     fn who_takes_a_place_again_is_told_from_who_left_it() {
         let mut session = session();
-        let (index, first) = session.insert(sub()).unwrap();
+        let (index, first) = session.insert(subscription()).unwrap();
         assert_eq!(session.token_of(usize::from(index)), Some(first));
         session.remove(usize::from(index));
         assert_eq!(session.token_of(usize::from(index)), None);
-        let (again, second) = session.insert(sub()).unwrap();
+        let (again, second) = session.insert(subscription()).unwrap();
         assert_eq!(again, index);
         assert_ne!(first, second);
     }

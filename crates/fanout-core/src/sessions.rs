@@ -4,26 +4,26 @@ use slab::Slab;
 
 use crate::session::Session;
 
-/// All sessions of a shard, and who of them has something to do.
+/// All sessions of a shard, and those with something to do.
 ///
 /// Invariants:
-/// - A session is in the list of those to be sent to at most once, and not while its socket is full.
-/// - `blocked` is the number of sessions whose sockets are full.
+/// - A session is queued for sending at most once, and never while its socket is full.
+/// - `blocked` is the number of sessions with full sockets.
 #[derive(Default)]
 pub(crate) struct Sessions {
     slab: Slab<Session>,
-    /// Those that have something to send, each once.
+    /// Sessions with something to send, each once.
     to_send: VecDeque<u32>,
-    /// Those that may be read from again.
+    /// Sessions that may be read again.
     to_read: Vec<u32>,
-    /// Those that may have ended.
+    /// Sessions that may have ended.
     to_end: Vec<u32>,
     blocked: usize,
     tokens: u32,
 }
 
 impl Sessions {
-    /// Takes a session in, which is made with a token of its own; returns its index.
+    /// Adds a session, created with a token of its own, and returns its index.
     pub(crate) fn insert(&mut self, make: impl FnOnce(u32) -> Session) -> usize {
         self.tokens = self.tokens.wrapping_add(1);
         self.slab.insert(make(self.tokens))
@@ -37,7 +37,7 @@ impl Sessions {
         self.slab.get_mut(index)
     }
 
-    /// The session that has this index and this token.
+    /// Returns the session with this index and token.
     pub(crate) fn find(&mut self, index: u32, token: u32) -> Option<&mut Session> {
         let session = self.slab.get_mut(index as usize);
         session.filter(|session| session.token == token)
@@ -61,12 +61,12 @@ impl Sessions {
         self.slab.len()
     }
 
-    /// How many sessions' sockets are full.
+    /// Returns the number of sessions with full sockets.
     pub(crate) const fn blocked(&self) -> usize {
         self.blocked
     }
 
-    /// The session has something to send; while its socket is full, that waits.
+    /// Queues a session for sending, unless its socket is full.
     pub(crate) fn mark_to_send(&mut self, index: usize) {
         if let Some(session) = self.slab.get_mut(index)
             && !session.queued
@@ -77,32 +77,33 @@ impl Sessions {
         }
     }
 
-    /// Has a session with room send what a subscription has, if it exists and `is_ready` says so.
-    pub(crate) fn mark_sub(
+    /// Marks a subscription ready and queues its session, if the socket has room and `is_ready`
+    /// returns true.
+    pub(crate) fn mark_subscription(
         &mut self,
-        (number, sub): (u32, u16),
-        is_ready: impl FnOnce(&crate::session::Sub) -> bool,
+        (number, subscription): (u32, u16),
+        is_ready: impl FnOnce(&crate::session::Subscription) -> bool,
     ) {
         let Some(session) = self.slab.get_mut(number as usize) else {
             return;
         };
-        let sub = usize::from(sub);
-        if !session.sub(sub).is_some_and(is_ready) {
+        let subscription = usize::from(subscription);
+        if !session.subscription(subscription).is_some_and(is_ready) {
             return;
         }
-        session.mark_ready(sub);
+        session.mark_ready(subscription);
         if !session.queued && !session.blocked {
             session.queued = true;
             self.to_send.push_back(number);
         }
     }
 
-    /// How many sessions have something to send.
+    /// Returns the number of sessions with something to send.
     pub(crate) fn sendable(&self) -> usize {
         self.to_send.len()
     }
 
-    /// The next session that has something to send.
+    /// Removes and returns the next session with something to send.
     pub(crate) fn next_to_send(&mut self) -> Option<usize> {
         while let Some(index) = self.to_send.pop_front() {
             let index = index as usize;
@@ -114,7 +115,7 @@ impl Sessions {
         None
     }
 
-    /// The socket is full: nothing is sent before it is writable.
+    /// Notes that a session's socket is full.
     pub(crate) fn block(&mut self, index: usize) {
         if let Some(session) = self.slab.get_mut(index)
             && !session.blocked
@@ -124,7 +125,7 @@ impl Sessions {
         }
     }
 
-    /// The socket has room again. Returns whether it had none.
+    /// Notes that a session's socket is writable. Returns whether it was full.
     pub(crate) fn unblock(&mut self, index: usize) -> bool {
         let Some(session) = self.slab.get_mut(index).filter(|session| session.blocked) else {
             return false;
@@ -134,12 +135,12 @@ impl Sessions {
         true
     }
 
-    /// What kept the session from being read from may be over.
+    /// Notes that a session may be read again.
     pub(crate) fn mark_to_read(&mut self, index: usize) {
         self.to_read.push(number(index));
     }
 
-    /// Takes the sessions that may be read from again.
+    /// Moves the sessions that may be read again into `into`.
     pub(crate) fn take_to_read(&mut self, into: &mut Vec<u32>) {
         into.append(&mut self.to_read);
     }
@@ -148,7 +149,7 @@ impl Sessions {
         self.to_end.push(number(index));
     }
 
-    /// The next session that has ended.
+    /// Removes and returns the next session that has ended.
     pub(crate) fn next_ended(&mut self) -> Option<usize> {
         while let Some(index) = self.to_end.pop() {
             let index = index as usize;
@@ -160,7 +161,7 @@ impl Sessions {
     }
 }
 
-/// An index of a slab as lists have it: sessions are bounded far below.
+/// Converts an index for storage in lists; the number of sessions is far below 32 bits.
 pub(crate) fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }

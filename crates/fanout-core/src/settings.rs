@@ -1,56 +1,55 @@
 use std::time::Duration;
 
-/// The bounds and times of sessions, which may be replaced while sessions live.
+/// Limits and times of sessions. They can be replaced while sessions are open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The most streams of a session, up to [`Settings::MOST_STREAMS`].
+    /// Maximum streams per session, up to [`Settings::MOST_STREAMS`].
     pub streams_per_session: usize,
-    /// The most streams that one request subscribes to, changes or ends; a wildcard that matches
-    /// more says so in its last result.
+    /// Maximum streams that one request can subscribe to, change or end. If a wildcard matches
+    /// more, the last result says so.
     pub streams_per_request: usize,
-    /// The most streams of a session whose prices are grouped: each step that a client invents is a
-    /// book of its own in the publisher.
+    /// Maximum grouped views per session: each distinct step costs the publisher a book.
     pub grouped_views_per_session: usize,
-    /// The most instruments in one answer to `list`.
+    /// Maximum instruments in an answer to `list`.
     pub instruments_per_answer: usize,
-    /// The largest message of a client, in bytes.
+    /// Maximum size of a client's message, in bytes.
     pub inbound_message_bytes: usize,
-    /// How many frames a second a client may send in the long run.
+    /// Frames per second that a client may send on average.
     pub inbound_rate: u32,
-    /// How many frames a client may send at once after a pause; see [`Settings::burst`].
+    /// Frames that a client may send at once after a pause; see [`Settings::burst`].
     pub inbound_burst: u32,
-    /// How long a client may be quiet before it is sent a ping.
+    /// Idle time after which a client is sent a ping.
     pub ping_interval: Duration,
-    /// How long a client may take to show a sign of life after a ping.
+    /// Time a client has to respond to a ping.
     pub pong_timeout: Duration,
-    /// How long a session may have no stream, and ask for none, before it is closed; for ever if zero.
+    /// Time after which a session without streams is closed; zero disables the limit.
     pub idle_session_timeout: Duration,
-    /// Bytes of runs that one stream keeps in a shard for those who have not been sent them yet.
-    /// 8 MiB are some seconds of the busiest book there is, at the speed of a replay.
+    /// Bytes of runs that a shard keeps per stream for sessions that have not received them yet. 8
+    /// MiB hold a few seconds of the busiest book at replay speed.
     pub run_bytes: usize,
-    /// Bytes of runs that all streams of a shard keep; beyond, each keeps 64 KiB.
+    /// Bytes of runs that a shard keeps in total; beyond this, each stream keeps 64 KiB.
     pub ring_budget: usize,
-    /// Bytes that the rings of a shard keep for sessions whose sockets are full, all together. What
-    /// goes beyond is forgotten, and they are caught up when there is room.
+    /// Bytes of runs that a shard keeps for sessions with full sockets, in total. Anything beyond
+    /// is evicted, and those sessions are caught up once they have room.
     pub run_bytes_for_slow: usize,
-    /// Bytes that the rings keep besides for each session whose socket is full: so a slow client
-    /// costs a constant, however much it misses.
+    /// Additional bytes of runs per session with a full socket. A lagging client therefore costs a
+    /// constant, however far behind it is.
     pub run_bytes_per_slow: usize,
 }
 
-/// Streams that fit in a request of 4 KiB, at up to 160 bytes each: a long name, a depth and a
-/// position to resume from.
+/// Streams that fit in a 4 KiB request at up to 160 bytes each: a long name, a depth and a resume
+/// position.
 const STREAMS_A_REQUEST: usize = 25;
-/// Requests that a client may send besides those that resume its streams.
+/// Requests allowed in a burst in addition to those that resume all streams.
 const OTHER_REQUESTS: u32 = 20;
 
 impl Settings {
-    /// The most streams that a session can be configured to have: its subscriptions are numbered
-    /// with 16 bits, of which one value means none.
+    /// Upper limit of `streams_per_session`: subscriptions are numbered with 16 bits, and one value
+    /// means none.
     pub const MOST_STREAMS: usize = u16::MAX as usize;
 
-    /// How many frames a client may send at once: as configured, and never fewer than a full
-    /// session needs to resume all of its streams.
+    /// Returns the number of frames that a client may send at once: the configured burst, or what a
+    /// full session needs to resume all its streams if that is more.
     #[must_use]
     pub fn burst(&self) -> u32 {
         let resumes = self.streams_per_session.div_ceil(STREAMS_A_REQUEST);

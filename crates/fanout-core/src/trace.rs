@@ -1,51 +1,51 @@
-//! Records that are followed from Kafka to the sockets, a few of very many.
+//! Tracing of a small sample of records on their way from Kafka to the sockets.
 
 use std::sync::Arc;
 
 use market::{InstrumentId, Nanos};
 
-/// A record that is followed.
+/// A traced record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// What its trace is called.
+    /// Trace ID (W3C).
     pub trace: u128,
-    /// The span that what is told of it belongs to.
+    /// ID of the parent span.
     pub parent: u64,
-    /// Whose record it is.
+    /// Instrument of the record.
     pub instrument: InstrumentId,
 }
 
-/// What a shard did with a record: what stood in its sockets' way, and what they took.
+/// How a traced record passed through one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passage {
     /// The record.
     pub mark: Mark,
-    /// Which shard.
+    /// Index of the shard.
     pub shard: usize,
-    /// When the publisher handed it over.
+    /// When the publisher handed over the batch.
     pub published: Nanos,
-    /// When the shard took it in.
+    /// When the shard received it.
     pub taken: Nanos,
-    /// When every session whose socket has room had been sent something: it, but for those that are
-    /// behind.
+    /// When the shard had sent to every session with room in its socket; lagging ones receive the
+    /// record later.
     pub sent: Nanos,
-    /// Of how many streams the batch has messages of the instrument.
+    /// Streams of the instrument in this batch.
     pub streams: usize,
-    /// How many subscribers these have.
+    /// Subscriptions to these streams.
     pub subscribers: usize,
 }
 
-/// Who is told; it must not wait.
+/// Receives the passages of traced records. Must not block.
 pub trait Tracer: Send + Sync {
-    /// A record has passed through a shard.
+    /// Reports that a record has passed through a shard.
     fn passed(&self, passage: Passage);
 }
 
-/// The marks of one batch.
+/// Traced records of one batch.
 pub struct Marks {
-    /// Notified of them.
+    /// Receives their passages.
     pub tracer: Arc<dyn Tracer>,
-    /// When the publisher handed the batch over.
+    /// When the publisher handed over the batch.
     pub published: Nanos,
     /// The records.
     pub marks: Vec<Mark>,

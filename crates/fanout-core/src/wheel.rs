@@ -1,22 +1,22 @@
 use crate::growth::push_closely;
 
-/// Ticks of one turn of the wheel; what is due later goes round more than once.
+/// Slots of the wheel. An entry due later than this many ticks goes round more than once.
 const SLOTS: usize = 256;
 
-/// A timer wheel (Varghese and Lauck, 1987, scheme 6): what is due at a tick stands in that tick's
-/// slot, so that adding costs the same however many there are, and a tick looks at its own slot only.
+/// A timer wheel (Varghese and Lauck, 1987, scheme 6). An entry is stored in the slot of its tick,
+/// so that inserting takes constant time and a tick visits one slot only.
 ///
-/// Ticks are counted by its owner. Entries keep the lowest 32 bits of their tick, which tell it from
-/// all others within 34 years of ticks of 250 ms.
+/// The owner counts the ticks. Entries keep the lowest 32 bits of theirs, which are unambiguous for
+/// 34 years of 250 ms ticks.
 #[derive(Debug)]
 pub(crate) struct Wheel<T> {
     slots: Box<[Vec<(u32, T)>]>,
-    /// The last tick that was looked at.
+    /// The last tick processed.
     now: u64,
 }
 
 impl<T: Copy> Wheel<T> {
-    /// An empty wheel at tick 0.
+    /// Creates an empty wheel at tick 0.
     pub(crate) fn new() -> Self {
         Self {
             slots: (0..SLOTS).map(|_| Vec::new()).collect(),
@@ -24,18 +24,18 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// The last tick that was looked at.
+    /// Returns the last tick processed.
     pub(crate) const fn now(&self) -> u64 {
         self.now
     }
 
-    /// Adds something that is due so many ticks from now, at least one.
+    /// Adds an entry due in `ticks` ticks, at least one.
     pub(crate) fn add(&mut self, ticks: u32, item: T) {
         let due = low(self.now.wrapping_add(u64::from(ticks.max(1))));
         push_closely(&mut self.slots[slot(due)], (due, item));
     }
 
-    /// How many ticks from now something may be due: nothing is due earlier.
+    /// Returns a lower bound on the number of ticks until an entry is due.
     pub(crate) fn next(&self) -> Option<u32> {
         let ahead = (1..=SLOTS).find(|ahead| {
             let tick = low(self.now.wrapping_add(*ahead as u64));
@@ -44,8 +44,8 @@ impl<T: Copy> Wheel<T> {
         ahead.and_then(|ahead| u32::try_from(ahead).ok())
     }
 
-    /// The next tick, and what is due at it. Those who came together go round together, so a slot
-    /// keeps no memory of what it had.
+    /// Advances by one tick and returns the entries due. Sessions that connected together are due
+    /// together, so an emptied slot keeps no memory.
     pub(crate) fn tick(&mut self) -> impl Iterator<Item = T> + use<T> {
         self.now = self.now.wrapping_add(1);
         let now = low(self.now);
@@ -62,7 +62,7 @@ impl<T: Copy> Wheel<T> {
     }
 }
 
-/// The bits of a tick that entries keep.
+/// Returns the bits of a tick that entries keep.
 #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
 const fn low(tick: u64) -> u32 {
     tick as u32

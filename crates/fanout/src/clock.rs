@@ -1,11 +1,11 @@
-//! The machine's clocks: the only place where this crate reads them.
+//! The machine's clocks. No other file of this crate reads them.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use market::{Monotonic, Nanos, Now};
 
-/// Both clocks, read together.
+/// Returns both clocks, read together.
 #[must_use]
 pub fn now() -> Now {
     Now {
@@ -14,7 +14,7 @@ pub fn now() -> Now {
     }
 }
 
-/// Time since this process first asked; it never goes back.
+/// Returns the time since the first call in this process; it never goes back.
 #[must_use]
 pub fn monotonic() -> Monotonic {
     static START: OnceLock<Instant> = OnceLock::new();
@@ -22,7 +22,7 @@ pub fn monotonic() -> Monotonic {
     Monotonic(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// What this machine's wall clock shows; 0 before 1970.
+/// Returns the wall clock; 0 before 1970.
 #[must_use]
 pub fn wall_clock() -> Nanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -10,7 +10,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::tls::Tls;
 
-/// A connection on its way to be a session, with TLS or without.
+/// A connection that is not a session yet, with or without TLS.
 pub(crate) struct Connection {
     stream: Stream,
     writes: Arc<Writes>,
@@ -21,8 +21,8 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// What becomes of what is written to a connection. Atomic since hyper wants connections that could
-/// be sent to another thread; none ever is.
+/// What has been written to a connection. Atomic because hyper requires connections that could move
+/// to another thread, though none ever does.
 #[derive(Debug, Default)]
 pub(crate) struct Writes {
     bytes: AtomicU64,
@@ -30,7 +30,7 @@ pub(crate) struct Writes {
 }
 
 impl Writes {
-    /// Bytes that the socket has taken.
+    /// Returns the bytes that the socket has taken.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -66,12 +66,12 @@ impl Connection {
         }
     }
 
-    /// What becomes of what is written.
+    /// Returns the counters of what is written.
     pub(crate) fn writes(&self) -> Arc<Writes> {
         Arc::clone(&self.writes)
     }
 
-    /// What a session goes on with.
+    /// Returns the parts that a session continues with.
     pub(crate) fn into_parts(self) -> (TcpStream, Option<Box<Tls>>) {
         match self.stream {
             Stream::Plain(io) => (io, None),
@@ -121,8 +121,8 @@ impl AsyncWrite for Connection {
         })
     }
 
-    /// Otherwise hyper would copy each body behind its head, and a body that many share would be
-    /// held once for each of them.
+    /// Otherwise hyper would copy each body after its head, and a body shared by many would be held
+    /// once for each of them.
     fn is_write_vectored(&self) -> bool {
         true
     }

@@ -1,56 +1,27 @@
-//! Asking publishers once, without a subscription: what HTTP answers from.
+//! One-off questions to publishers, without a subscription; HTTP is answered from them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use market::{Channel, InstrumentId, InstrumentName};
+use market::{Channel, InstrumentName};
 use streams::{Fetched, Refused, Report, StreamKey};
 use tokio::sync::{Semaphore, oneshot};
 use wire::{Encoding, ViewParams};
 
-use fanout_core::{Directory, Listing, NotJoined};
+use fanout_core::{Directory, JoinError, Listing};
 
-use crate::link::PublisherLink;
+use crate::fetch::{Fetch, Found, IN_PROGRESS, Question};
+use crate::link::{Links, PublisherLink};
 
-/// Fetches of a node that are under way; more wait for these. A publisher answers as many between two
-/// batches as take 1 ms.
-pub(crate) const UNDER_WAY: usize = 64;
-/// How long a fetch may wait for its turn and its answer. A publisher turns every 100 ms at the
-/// least; one that waits for a shard may take longer.
+/// Time that a fetch may wait for its turn and its answer. A publisher has a turn at least every
+/// 100 ms; one that waits for a shard may take longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is asked of a publisher.
-#[derive(Debug)]
-pub(crate) enum Question {
-    /// A stream's whole state.
-    Start(StreamKey, Encoding),
-    /// An instrument's latest messages of trades.
-    Trades(InstrumentId, Encoding, usize),
-    /// What there is to know of instruments.
-    Reports(Vec<InstrumentId>),
-}
-
-/// A question and where its answer goes.
-#[derive(Debug)]
-pub(crate) struct Fetch {
-    pub(crate) question: Question,
-    pub(crate) reply: oneshot::Sender<Result<Found, NotJoined>>,
-}
-
-/// What a publisher answers.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// Messages of one stream.
-    Messages(Fetched),
-    /// In the order of the question, without those that it does not have.
-    Reports(Vec<Report>),
-}
-
-/// Asks publishers for what is theirs, one question at a time; for whoever needs it once.
+/// Asks publishers one-off questions.
 ///
 /// Invariants:
-/// - So many are under way at most; a publisher never waits for one.
-/// - Nothing is watched for it.
+/// - At most [`IN_PROGRESS`] fetches are in progress, and no publisher waits for one.
+/// - No stream is watched for a fetch.
 #[derive(Clone)]
 pub struct Fetcher {
     directory: Arc<Directory>,
@@ -58,47 +29,49 @@ pub struct Fetcher {
     turns: Arc<Semaphore>,
 }
 
-/// Why there is no answer.
+/// Why a fetch has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// The publisher has not caught up, or nothing of the channel has been read yet.
+    /// The publisher has not caught up, or has read nothing of the channel yet.
     #[error("the node has not read this yet")]
     NotReady,
-    /// The publisher has too much to do.
+    /// The publisher is overloaded.
     #[error("the node has too much to do")]
     Busy,
-    /// There is no such stream.
+    /// The publisher rejects the stream.
     #[error(transparent)]
     Refused(Refused),
 }
 
-impl From<NotJoined> for FetchError {
-    fn from(why: NotJoined) -> Self {
+impl From<JoinError> for FetchError {
+    fn from(why: JoinError) -> Self {
         match why {
-            NotJoined::NotReady => Self::NotReady,
-            NotJoined::Refused(refused) => Self::Refused(refused),
-            // Those are of replays, and nobody fetches one.
+            JoinError::NotReady => Self::NotReady,
+            JoinError::Refused(refused) => Self::Refused(refused),
+            // The others concern replays, which are not fetched.
             _ => Self::Busy,
         }
     }
 }
 
 impl Fetcher {
-    pub(crate) fn new(directory: Arc<Directory>, publishers: Vec<PublisherLink>) -> Self {
+    /// Creates a fetcher that asks the publishers of these links.
+    #[must_use]
+    pub fn new(directory: Arc<Directory>, links: &Links) -> Self {
         Self {
             directory,
-            publishers,
-            turns: Arc::new(Semaphore::new(UNDER_WAY)),
+            publishers: links.publishers().to_vec(),
+            turns: Arc::new(Semaphore::new(IN_PROGRESS)),
         }
     }
 
-    /// The instruments that there are.
+    /// Returns the directory of instruments.
     #[must_use]
     pub const fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
 
-    /// What a new subscriber of a stream would be sent first, at one place of the stream.
+    /// Returns what a new subscription to a stream would be sent first.
     pub async fn start(
         &self,
         instrument: &InstrumentName,
@@ -115,7 +88,7 @@ impl Fetcher {
         self.messages(instrument, channel, question).await
     }
 
-    /// The latest messages of an instrument's trades, `limit` at most, behind what it is.
+    /// Returns the instrument's definition and its latest trade messages, `limit` at most.
     pub async fn trades(
         &self,
         instrument: &InstrumentName,
@@ -126,8 +99,8 @@ impl Fetcher {
         self.messages(instrument, Channel::Trades, question).await
     }
 
-    /// What every publisher knows of these instruments, in their order; an instrument whose book and
-    /// trades are of two publishers has two reports.
+    /// Returns each publisher's reports on these instruments, in their order. An instrument whose
+    /// book and trades have different publishers has two reports.
     pub async fn reports(&self, listings: &[Arc<Listing>]) -> Result<Vec<Vec<Report>>, FetchError> {
         let mut reports: Vec<Vec<Report>> = listings.iter().map(|_| Vec::new()).collect();
         for publisher in &self.publishers {

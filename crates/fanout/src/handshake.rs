@@ -33,7 +33,7 @@ use crate::access::{BEARER_PROTOCOL, Denied};
 use crate::clock::monotonic;
 use crate::connection::Connection;
 use crate::http_rates::HttpAllowance;
-use crate::seats::{NoSeat, Seat};
+use crate::permits::{NoPermit, Permit};
 use crate::settings::Settings;
 use crate::shard::{Shard, Slot};
 use crate::slots::Stage;
@@ -66,12 +66,12 @@ pub enum Served {
 }
 
 /// The encodings that this node speaks, best first.
-const SPOKEN: [Encoding; 3] = [Encoding::Sbe, Encoding::Packed, Encoding::Json];
+const ENCODINGS: [Encoding; 3] = [Encoding::Sbe, Encoding::Packed, Encoding::Json];
 
 /// A handshake that succeeded.
 struct Accepted {
     encoding: Encoding,
-    seat: Seat,
+    permit: Permit,
     upgraded: upgrade::UpgradeFut,
 }
 
@@ -79,7 +79,7 @@ struct Accepted {
 #[derive(Default)]
 struct Answered {
     accepted: Cell<Option<Accepted>>,
-    events: Cell<Option<(EventStart, Seat)>>,
+    events: Cell<Option<(EventStart, Permit)>>,
     /// There are events to be sent, and nothing else from now on.
     are_events: Notify,
 }
@@ -88,7 +88,7 @@ struct Answered {
 /// small, and who reads them slowly takes the place of others.
 const HTTP_LIFETIME: Duration = Duration::from_secs(60);
 /// How often a connection that has sent a request is checked.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a connection may stay open between two requests, where a handshake has no less.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The smallest body that is counted against what a shard's responses may hold.
@@ -115,8 +115,8 @@ pub(crate) async fn serve(
     // A connection that says nothing costs a socket and this; what it says next has a box.
     match tokio::time::timeout_at(deadline, io.readable()).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) => return refused_as(shard, HandshakeRefusal::Io),
-        Err(_) => return refused_as(shard, HandshakeRefusal::Timeout),
+        Ok(Err(_)) => return reject_as(shard, HandshakeRefusal::Io),
+        Err(_) => return reject_as(shard, HandshakeRefusal::Timeout),
     }
     let caller = Caller { peer, counted };
     Box::pin(serve_speaking(
@@ -147,7 +147,7 @@ async fn serve_speaking(
         Ok((connection, caller)) => {
             serve_http(shard, &settings, connection, caller, deadline, slot).await
         }
-        Err(Turned::Away(why)) => refused_as(shard, why),
+        Err(Turned::Away(why)) => reject_as(shard, why),
         Err(Turned::TooMany(io)) => {
             slot.mark(Stage::Leaving);
             // Where TLS is on, the client could not read it.
@@ -159,7 +159,7 @@ async fn serve_speaking(
     }
 }
 
-fn refused_as(shard: &Shard, why: HandshakeRefusal) -> bool {
+fn reject_as(shard: &Shard, why: HandshakeRefusal) -> bool {
     shard.metrics().handshakes_refused[why].inc();
     false
 }
@@ -220,14 +220,14 @@ async fn serve_http(
         tokio::select! {
             served = serving => break Some(served),
             () = answered.are_events.notified() => {
-                let (Some(parts), Some((events, seat))) =
+                let (Some(parts), Some((events, permit))) =
                     (http.into_parts(), answered.events.take())
                 else {
                     return false;
                 };
                 slot.leave();
                 let (io, tls) = parts.io.into_inner().into_parts();
-                return shard.open_events(io, events, caller.guest(seat, tls));
+                return shard.open_events(io, events, caller.client(permit, tls));
             }
             () = tokio::time::sleep_until(until) => {
                 let last = deadline + HTTP_LIFETIME;
@@ -235,7 +235,7 @@ async fn serve_http(
                 if is_over || exchange.borrow().is_overdue(monotonic()) {
                     break None;
                 }
-                until = (Instant::now() + LOOK_EVERY).min(last);
+                until = (Instant::now() + CHECK_INTERVAL).min(last);
             }
         }
     };
@@ -274,11 +274,11 @@ async fn serve_http(
     match parts {
         Ok(Some(parts)) => {
             let (io, tls) = parts.io.into_inner().into_parts();
-            let guest = caller.guest(handshake.seat, tls);
-            shard.open(io, &parts.read_buf, handshake.encoding, guest)
+            let client = caller.client(handshake.permit, tls);
+            shard.open(io, &parts.read_buf, handshake.encoding, client)
         }
-        Ok(None) => refused_as(shard, HandshakeRefusal::Io),
-        Err(_) => refused_as(shard, HandshakeRefusal::Timeout),
+        Ok(None) => reject_as(shard, HandshakeRefusal::Io),
+        Err(_) => reject_as(shard, HandshakeRefusal::Timeout),
     }
 }
 
@@ -306,8 +306,8 @@ async fn answer(
     }
     let response = match page(shard, request).await {
         Ok(response) => response,
-        Err((events, seat)) => {
-            answered.events.set(Some((events, seat)));
+        Err((events, permit)) => {
+            answered.events.set(Some((events, permit)));
             answered.are_events.notify_one();
             return std::future::pending().await;
         }
@@ -371,19 +371,19 @@ fn authorize(shard: &Shard, request: &Request<Incoming>) -> Result<Arc<Grant>, D
 async fn page(
     shard: &Shard,
     mut request: Request<Incoming>,
-) -> Result<Response<Body>, (EventStart, Seat)> {
+) -> Result<Response<Body>, (EventStart, Permit)> {
     let is_page = !is_data(request.uri().path());
     let access = Arc::clone(&shard.settings().access);
     let (asked, is_preflight) = (
         request.headers().clone(),
         request.method() == Method::OPTIONS,
     );
-    let mut told = HeaderMap::new();
+    let mut cors_headers = HeaderMap::new();
     if !is_page {
-        access.tell_origin(&asked, &mut told, is_preflight);
+        access.allow_origin(&asked, &mut cors_headers, is_preflight);
     }
     let with_origin = |mut response: Response<Body>| {
-        response.headers_mut().extend(told.clone());
+        response.headers_mut().extend(cors_headers.clone());
         Ok(response)
     };
     // A browser's question before a request shows nothing of who asks, and is told nothing of data.
@@ -410,9 +410,9 @@ async fn page(
         return with_origin(Denied::Missing.response());
     };
     match take_seat(shard, &grant) {
-        Ok(seat) => {
-            let head = event_head(&told);
-            Err((EventStart { asked, head }, seat))
+        Ok(permit) => {
+            let head = event_head(&cors_headers);
+            Err((EventStart { asked, head }, permit))
         }
         Err(refusal) => {
             let (why, response) = *refusal;
@@ -436,7 +436,7 @@ fn accept(
     })?;
     let grant = authorize(shard, request)
         .map_err(|denied| Box::new((HandshakeRefusal::Denied, denied.response())))?;
-    let seat = take_seat(shard, &grant)?;
+    let permit = take_seat(shard, &grant)?;
     // Everything that it could reject has been checked.
     let (response, upgraded) = upgrade::upgrade(request)
         .map_err(|_| Box::new((HeadError::Key.label(), reject(HeadError::Key))))?;
@@ -448,29 +448,29 @@ fn accept(
     }
     let accepted = Accepted {
         encoding,
-        seat,
+        permit,
         upgraded,
     };
     Ok((response, accepted))
 }
 
 /// A new session's seat, where there is one.
-fn take_seat(shard: &Shard, grant: &Arc<Grant>) -> Result<Seat, Refusal> {
+fn take_seat(shard: &Shard, grant: &Arc<Grant>) -> Result<Permit, Refusal> {
     if shard.is_draining() {
         let response = busy("this node is stopping; another one serves you\n");
         return Err(Box::new((HandshakeRefusal::Draining, response)));
     }
-    shard.seats().take(grant).map_err(|full| match full {
-        NoSeat::NotReady => {
+    shard.permits().take(grant).map_err(|full| match full {
+        NoPermit::NotReady => {
             let response =
                 busy("this node has not caught up with the market; another one serves you\n");
             Box::new((HandshakeRefusal::NotReady, response))
         }
-        NoSeat::Node => {
+        NoPermit::Node => {
             let response = busy("this node has as many sessions as it may\n");
             Box::new((HandshakeRefusal::Full, response))
         }
-        NoSeat::Subject => {
+        NoPermit::Subject => {
             shard.metrics().auth_refused[Denied::Connections.label()].inc();
             let response = Denied::Connections.response();
             Box::new((HandshakeRefusal::Denied, response))
@@ -489,7 +489,7 @@ fn choose(request: &Request<Incoming>) -> Option<(Encoding, Option<&'static str>
             }
             asked = true;
             let encoding = Encoding::from_subprotocol(name);
-            if let Some(encoding) = encoding.filter(|encoding| SPOKEN.contains(encoding)) {
+            if let Some(encoding) = encoding.filter(|encoding| ENCODINGS.contains(encoding)) {
                 return Some((encoding, Some(encoding.subprotocol())));
             }
         }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use fanout_core::{Delivery, NoReplay, NotJoined, ReplayOrder, ReplayPage, SubscriberId, Then};
+use fanout_core::{
+    Delivery, JoinError, NextPage, ReplayCommand, ReplayError, ReplayPage, SubscriptionId,
+};
 use market::Position;
 use streams::{Joined, Origin, Run};
 use tokio::sync::mpsc::Sender;
@@ -18,7 +20,7 @@ use wire::Encoding;
 use wire::control::{Pace, Start};
 
 /// Orders that a replay has not taken: to send a page, and where the live stream stands.
-const ORDERS: usize = 2;
+const COMMANDS: usize = 2;
 
 /// Reads the past; whoever knows the log provides it.
 pub trait History: Send + Sync {
@@ -54,8 +56,8 @@ pub struct Wanted {
 /// A replay's way to its session.
 pub struct ReplayReceiver {
     pub(crate) shard: Sender<Delivery>,
-    pub(crate) subscriber: SubscriberId,
-    pub(crate) orders: Receiver<ReplayOrder>,
+    pub(crate) id: SubscriptionId,
+    pub(crate) commands: Receiver<ReplayCommand>,
     /// Whether the session knows whether its replay begins.
     pub(crate) answered: Cell<bool>,
     /// Whether the session waits for a page.
@@ -66,20 +68,20 @@ pub struct ReplayReceiver {
 
 /// The session does not want its replay any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left;
+pub struct SessionGone;
 
 /// A session's way to its replay, which ends when this is dropped.
-pub(crate) struct ReplayLine(SyncSender<ReplayOrder>);
+pub(crate) struct ReplayQueue(SyncSender<ReplayCommand>);
 
-impl ReplayLine {
-    pub(crate) fn new() -> (Self, Receiver<ReplayOrder>) {
-        let (orders, received) = sync_channel(ORDERS);
-        (Self(orders), received)
+impl ReplayQueue {
+    pub(crate) fn new() -> (Self, Receiver<ReplayCommand>) {
+        let (commands, received) = sync_channel(COMMANDS);
+        (Self(commands), received)
     }
 
     /// Never blocks; `false` when the replay has ended.
-    pub(crate) fn send(&self, order: ReplayOrder) -> bool {
-        self.0.try_send(order).is_ok()
+    pub(crate) fn send(&self, command: ReplayCommand) -> bool {
+        self.0.try_send(command).is_ok()
     }
 }
 
@@ -88,47 +90,47 @@ impl ReplayReceiver {
     pub fn begin(&self, joined: Joined) {
         self.answered.set(true);
         self.deliver(Delivery::Joined {
-            subscriber: self.subscriber,
+            id: self.id,
             outcome: Ok(joined),
         });
     }
 
     /// The replay does not begin.
-    pub fn refuse(&self, why: NoReplay) {
+    pub fn refuse(&self, why: ReplayError) {
         self.answered.set(true);
         self.deliver(Delivery::Joined {
-            subscriber: self.subscriber,
-            outcome: Err(NotJoined::NoReplay(why)),
+            id: self.id,
+            outcome: Err(JoinError::Replay(why)),
         });
     }
 
     /// Sends a page, after which its receiver stands at `position`.
-    pub fn page(&self, run: Option<Arc<Run>>, position: Position, then: Then) {
+    pub fn page(&self, run: Option<Arc<Run>>, position: Position, next: NextPage) {
         self.position.set(Some(position));
         if run.is_some() {
             self.asked.set(false);
         }
         self.deliver(Delivery::Replayed {
-            subscriber: self.subscriber,
+            id: self.id,
             page: ReplayPage {
                 run,
                 position,
-                then,
+                next,
             },
         });
     }
 
     /// The next order; none within that time.
-    pub fn order(&self, wait: Duration) -> Result<Option<ReplayOrder>, Left> {
-        match self.orders.recv_timeout(wait) {
-            Ok(order) => {
-                if matches!(order, ReplayOrder::Page) {
+    pub fn command(&self, wait: Duration) -> Result<Option<ReplayCommand>, SessionGone> {
+        match self.commands.recv_timeout(wait) {
+            Ok(command) => {
+                if matches!(command, ReplayCommand::Page) {
                     self.asked.set(true);
                 }
-                Ok(Some(order))
+                Ok(Some(command))
             }
             Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(Left),
+            Err(RecvTimeoutError::Disconnected) => Err(SessionGone),
         }
     }
 
@@ -140,12 +142,12 @@ impl ReplayReceiver {
             return;
         }
         while !self.asked.get() {
-            if !matches!(self.order(wait), Ok(Some(_))) {
+            if !matches!(self.command(wait), Ok(Some(_))) {
                 return;
             }
         }
         if let Some(position) = self.position.get() {
-            self.page(None, position, Then::Broken);
+            self.page(None, position, NextPage::Broken);
         }
     }
 
@@ -159,7 +161,7 @@ impl Drop for ReplayReceiver {
     /// A session waits for the answer.
     fn drop(&mut self) {
         if !self.answered.get() {
-            self.refuse(NoReplay::Unreadable);
+            self.refuse(ReplayError::Unreadable);
         }
     }
 }
@@ -191,13 +193,13 @@ impl Wanted {
 impl ReplayReceiver {
     pub(crate) const fn new(
         shard: Sender<Delivery>,
-        subscriber: SubscriberId,
-        orders: Receiver<ReplayOrder>,
+        id: SubscriptionId,
+        commands: Receiver<ReplayCommand>,
     ) -> Self {
         Self {
             shard,
-            subscriber,
-            orders,
+            id,
+            commands,
             answered: Cell::new(false),
             asked: Cell::new(false),
             position: Cell::new(None),
@@ -227,17 +229,17 @@ mod tests {
     };
 
     /// A replay that has begun, its session's way to it, and what its session is sent.
-    fn replay() -> (ReplayReceiver, ReplayLine, mpsc::Receiver<Delivery>) {
-        let (line, orders) = ReplayLine::new();
+    fn replay() -> (ReplayReceiver, ReplayQueue, mpsc::Receiver<Delivery>) {
+        let (line, commands) = ReplayQueue::new();
         let (shard, deliveries) = mpsc::channel(8);
         let receiver = ReplayReceiver {
             shard,
-            subscriber: SubscriberId {
+            id: SubscriptionId {
                 session: 0,
-                sub: 0,
+                subscription: 0,
                 token: 1,
             },
-            orders,
+            commands,
             answered: Cell::new(true),
             asked: Cell::new(false),
             position: Cell::new(None),
@@ -245,9 +247,9 @@ mod tests {
         (receiver, line, deliveries)
     }
 
-    fn next(deliveries: &mut mpsc::Receiver<Delivery>) -> Option<(Position, Then)> {
+    fn next(deliveries: &mut mpsc::Receiver<Delivery>) -> Option<(Position, NextPage)> {
         match deliveries.try_recv() {
-            Ok(Delivery::Replayed { page, .. }) => Some((page.position, page.then)),
+            Ok(Delivery::Replayed { page, .. }) => Some((page.position, page.next)),
             _ => None,
         }
     }
@@ -255,21 +257,21 @@ mod tests {
     #[test]
     fn a_session_that_waits_for_a_page_learns_that_there_is_none() {
         let (receiver, line, mut deliveries) = replay();
-        receiver.page(None, POSITION, Then::More);
-        assert_eq!(next(&mut deliveries), Some((POSITION, Then::More)));
-        assert!(line.send(ReplayOrder::Page));
+        receiver.page(None, POSITION, NextPage::More);
+        assert_eq!(next(&mut deliveries), Some((POSITION, NextPage::More)));
+        assert!(line.send(ReplayCommand::Page));
         receiver.break_off(Duration::ZERO);
-        assert_eq!(next(&mut deliveries), Some((POSITION, Then::Broken)));
+        assert_eq!(next(&mut deliveries), Some((POSITION, NextPage::Broken)));
     }
 
     #[test]
     fn a_session_that_has_not_taken_its_page_finds_the_replay_gone_when_it_asks() {
         let (receiver, line, mut deliveries) = replay();
-        receiver.page(None, POSITION, Then::More);
+        receiver.page(None, POSITION, NextPage::More);
         assert!(next(&mut deliveries).is_some());
         receiver.break_off(Duration::ZERO);
         drop(receiver);
         assert_eq!(next(&mut deliveries), None);
-        assert!(!line.send(ReplayOrder::Page));
+        assert!(!line.send(ReplayCommand::Page));
     }
 }

@@ -1,19 +1,20 @@
-//! WebSocket out: shards, sessions and subscribers.
+//! WebSocket and SSE fan-out: threads, sockets, TLS, links to publishers and the HTTP handshake
+//! around the decisions of `fanout-core`.
 //!
-//! One shard a core: a thread with its own single-threaded runtime, its own listener on the
-//! shared port, its own connections and its own subscriber lists. Publishers hand each shard the
-//! runs of the streams that it has subscribers for; the shard sends every session what it has not
-//! been sent yet, with one system call where one run is all there is.
+//! There is one shard per core: a thread with its own single-threaded runtime, its own listener on
+//! the shared port, its own connections and its own subscriptions. Publishers hand each shard the
+//! runs of the streams it has subscriptions of, and the shard sends every session what it has not
+//! been sent yet, with one system call where a single run is all there is.
 //!
 //! Invariants:
-//! - A session holds cursors into shared runs and at most the unsent rest of one frame and of one
-//!   answer; never a queue of its own. Whoever falls off a stream's ring is caught up by the
-//!   publisher, or disconnected where that is its policy; either is told and counted.
-//! - A shard never waits for a publisher. A publisher may wait for a shard, which then only
-//!   makes its batches larger.
-//! - No bytes of a client can cause a panic, or make a session hold more than its bounds.
+//! - A session holds cursors into shared runs and at most the unsent rest of one frame and one
+//!   answer; it never has a queue of its own.
+//! - A shard never waits for a publisher. A publisher may wait for a shard, which only makes its
+//!   batches larger.
+//! - Nothing a client sends can cause a panic or make a session exceed its bounds.
 //!
-//! In reading order:
+//! Modules in reading order:
+#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod access;
 mod clock;
@@ -21,12 +22,13 @@ mod network;
 mod settings;
 mod tls;
 
+mod fetch;
 mod fetcher;
 mod history;
 mod link;
 mod publisher_port;
 
-mod seats;
+mod permits;
 
 mod address_table;
 mod addresses;
@@ -45,18 +47,18 @@ pub use access::{
 };
 pub use clock::{monotonic, now, wall_clock};
 pub use fanout_core::{
-    Directory, Events, Grant, Handover, LastEventId, Listing, Lists, Mark, NoReplay, NotEntitled,
-    Page, Passage, ReplayOrder, Rights, RightsError, ScanBudget, Scanned,
-    Settings as SessionSettings, Then, Tracer,
+    Directory, Events, Grant, Handover, LastEventId, Listing, Lists, Mark, NextPage, NotEntitled,
+    Page, Passage, ReplayCommand, ReplayError, Rights, RightsError, ScanBudget, Scanned,
+    Settings as SessionSettings, Tracer,
 };
 pub use fetcher::{FetchError, Fetcher};
 pub use handshake::{Body, Pages, Served, Serving};
-pub use history::{Asker, History, Left, ReplayReceiver, Wanted};
+pub use history::{Asker, History, ReplayReceiver, SessionGone, Wanted};
 pub use http_rates::{HttpAllowance, TooManyRequests};
 pub use link::{Links, PublisherLink, link};
 pub use network::{Network, NetworkError};
+pub use permits::Permits;
 pub use publisher_port::PublisherPort;
-pub use seats::Seats;
 pub use server::{Fanout, Spawn, StartError, ThreadBody, spawn_and_log};
 pub use settings::Settings;
 pub use slots::{Evicted, SlotId, Slots, Stage};

@@ -1,62 +1,64 @@
-//! How shards and publishers talk: commands one way, deliveries the other, both bounded.
+//! Channels between shards and publishers: commands one way, deliveries the other, both bounded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use fanout_core::{Command, Delivery, Directory, ReplayOrder};
+use fanout_core::{Command, Delivery, ReplayCommand};
 use tokio::sync::mpsc as inbox;
 
 use crate::PublisherPort;
-use crate::fetcher::{Fetch, Fetcher};
+use crate::fetch::{Fetch, IN_PROGRESS};
 use crate::history::Asker;
 
-/// Commands that one publisher has not taken yet. A command is a subscription, so this is how
-/// many clients can subscribe within one batch; more wait in their shard.
+/// Capacity of a publisher's command queue. A command is a subscription, so this is how many
+/// clients can subscribe within one batch; more wait in their shard.
 const COMMANDS: usize = 4096;
-/// Deliveries that one shard has not taken yet. A delivery is a whole batch or the answer to one
-/// command; a publisher that finds the inbox full waits, and its batches grow.
+/// Capacity of a shard's inbox. A delivery is a whole batch or the answer to one command; a
+/// publisher that finds the inbox full waits, and its batches grow.
 const DELIVERIES: usize = 1024;
-/// Fetches that one publisher has not taken yet: as many as a node has under way.
-const FETCHES: usize = crate::fetcher::UNDER_WAY;
+/// Capacity of a publisher's fetch queue: all that a node can have in progress.
+const FETCHES: usize = IN_PROGRESS;
 
 /// A command on its way to a publisher.
 #[derive(Debug)]
-pub(crate) struct Posted {
+pub(crate) struct PostedCommand {
     pub(crate) command: Command,
-    /// Where one asks for a replay: what that is ordered by, and who asks.
-    pub(crate) replay: Option<(mpsc::Receiver<ReplayOrder>, Asker)>,
+    /// For a replay: the commands it receives, and who asked for it.
+    pub(crate) replay: Option<(mpsc::Receiver<ReplayCommand>, Asker)>,
 }
 
-/// A shard's way to one publisher.
+/// A shard's link to one publisher.
 #[derive(Clone)]
 pub struct PublisherLink {
-    commands: mpsc::SyncSender<Posted>,
+    commands: mpsc::SyncSender<PostedCommand>,
     fetches: mpsc::SyncSender<Fetch>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// All links of a node: those of each shard, made by [`link`].
+/// All links of a node, created by [`link`].
 pub struct Links {
     pub(crate) shards: Vec<ShardLinks>,
     publishers: Vec<PublisherLink>,
 }
 
-/// One shard's ends.
+/// One shard's ends of the links.
 pub(crate) struct ShardLinks {
     pub(crate) publishers: Vec<PublisherLink>,
     pub(crate) inbox: inbox::Receiver<Delivery>,
 }
 
 /// Commands on their way to one publisher, in order; those that it cannot take yet wait here.
-/// Bounded by the shard's subscribers, each of which has at most one command under way, and its
-/// streams.
-pub(crate) struct CommandLine {
+///
+/// Bounded by the shard's streams and subscriptions, each of which has at most one command in
+/// flight.
+pub(crate) struct CommandQueue {
     link: PublisherLink,
-    waiting: VecDeque<Posted>,
+    waiting: VecDeque<PostedCommand>,
 }
 
-/// Links so many shards with the publishers; each publisher is given by how it is woken.
+/// Links a number of shards with the publishers. Each publisher is represented by the function that
+/// wakes it.
 #[must_use]
 pub fn link(
     shards: usize,
@@ -89,15 +91,15 @@ pub fn link(
 }
 
 impl Links {
-    /// A way to the publishers for whoever asks once.
-    #[must_use]
-    pub fn fetcher(&self, directory: Arc<Directory>) -> Fetcher {
-        Fetcher::new(directory, self.publishers.clone())
+    /// Returns the links to all publishers, by index.
+    pub(crate) fn publishers(&self) -> &[PublisherLink] {
+        &self.publishers
     }
 }
 
 impl PublisherLink {
-    /// Asks the publisher; `false` when it has too much to do, or has ended. Never blocks.
+    /// Sends a fetch to the publisher without blocking. Returns false if the publisher is
+    /// overloaded or has ended.
     pub(crate) fn fetch(&self, fetch: Fetch) -> bool {
         let sent = self.fetches.try_send(fetch).is_ok();
         if sent {
@@ -107,7 +109,7 @@ impl PublisherLink {
     }
 }
 
-impl CommandLine {
+impl CommandQueue {
     pub(crate) const fn new(link: PublisherLink) -> Self {
         Self {
             link,
@@ -115,13 +117,13 @@ impl CommandLine {
         }
     }
 
-    /// Sends a command behind those that wait.
-    pub(crate) fn send(&mut self, command: Posted) {
+    /// Sends a command after those already waiting.
+    pub(crate) fn send(&mut self, command: PostedCommand) {
         self.waiting.push_back(command);
         self.retry();
     }
 
-    /// Sends what waits, as far as the publisher can take it; never blocks.
+    /// Sends waiting commands without blocking, as many as the publisher can take.
     pub(crate) fn retry(&mut self) {
         let mut sent = false;
         while let Some(command) = self.waiting.pop_front() {
@@ -131,7 +133,7 @@ impl CommandLine {
                     self.waiting.push_front(command);
                     break;
                 }
-                // The publisher ended; so does the node.
+                // The publisher has ended, and so will the node.
                 Err(mpsc::TrySendError::Disconnected(_)) => {}
             }
         }

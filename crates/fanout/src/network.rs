@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// Addresses that begin with the same bits: `10.0.0.0/8`, `2001:db8::/32`, or one address.
+/// A network of addresses: `10.0.0.0/8`, `2001:db8::/32`, or a single address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -16,7 +16,7 @@ pub struct Network {
 pub struct NetworkError;
 
 impl Network {
-    /// Reads `ADDRESS` or `ADDRESS/BITS`.
+    /// Parses `ADDRESS` or `ADDRESS/BITS`.
     pub fn parse(text: &str) -> Result<Self, NetworkError> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) if bits.bytes().all(|digit| digit.is_ascii_digit()) => {
@@ -34,7 +34,7 @@ impl Network {
         Ok(Self { address, bits })
     }
 
-    /// Returns whether the address is in it.
+    /// Returns whether the network contains an address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         // A listener on `::` sees IPv4 addresses as IPv6 ones.
@@ -47,7 +47,7 @@ impl Network {
             _ => return false,
         };
         let rest = width - u32::from(self.bits);
-        // A shift by all bits is none.
+        // Shifting by the full width would overflow.
         let head = |bits: u128| bits.checked_shr(rest).unwrap_or(0);
         head(ours) == head(theirs)
     }

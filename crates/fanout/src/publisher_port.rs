@@ -1,59 +1,59 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use fanout_core::{Ask, Delivery, Mark, Marks, NotJoined, Port, Tracer};
+use fanout_core::{Ask, Delivery, JoinError, Mark, Marks, Port, Tracer};
 use market::{Monotonic, Nanos, Now};
 use streams::Publisher;
 use tokio::sync::mpsc::Sender;
 
 use crate::clock::wall_clock;
-use crate::fetcher::{Fetch, Found, Question};
+use crate::fetch::{Fetch, Found, Question};
 use crate::history::{History, ReplayReceiver, Wanted};
-use crate::link::Posted;
+use crate::link::PostedCommand;
 
-/// Commands that are carried out between two batches; the others wait for the next turn, so that
-/// a storm of subscriptions cannot hold up the market.
+/// Commands carried out between two batches. The rest wait for the next turn, so that a storm of
+/// subscriptions cannot hold up the market.
 const COMMANDS_A_TURN: usize = 1024;
-/// Work after which no further command is carried out in a turn, and after which no further fetch is
-/// answered, in about nanoseconds as [`Publisher::work`] counts: 2 ms and 1 ms. The one that goes
-/// beyond is finished, since a snapshot is written in one go: a book of 5,000 levels a side takes
-/// 0.2 ms in SBE and 1 ms in JSON, one of 60,000 2 ms and 13 ms, and a grouped view of that 3 ms more.
+/// Work after which a turn carries out no further command, and answers no further fetch, in about
+/// nanoseconds as [`Publisher::work`] estimates them: 2 ms and 1 ms. The one in progress is
+/// completed, since a snapshot is written in one go: a book of 5,000 levels per side takes 0.2 ms
+/// in SBE and 1 ms in JSON, one of 60,000 takes 2 ms and 13 ms, and a grouped view of it 3 ms more.
 const COMMAND_WORK: u64 = 2_000_000;
 const FETCH_WORK: u64 = 1_000_000;
-/// A publisher spends at most a tenth of its time on fetches; what it has not spent it may spend later,
-/// up to this much. So those who ask over HTTP slow the market down by a tenth, however many they are.
+/// A publisher spends at most a tenth of its time on fetches, and can save up to this much for
+/// later. HTTP clients therefore slow the market by a tenth at most, however many they are.
 const FETCH_SHARE: u64 = 10;
 const FETCH_SAVED: u64 = 10_000_000;
-/// What a fetch costs at least, and each instrument of a question about many.
+/// Minimum cost of a fetch, and of each instrument of a question about several.
 const LEAST_FETCH_WORK: u64 = 10_000;
 const REPORT_WORK: u64 = 500;
 
 /// A publisher's end of its links: hands runs to shards and carries out their commands, as its
-/// [`Port`] says.
+/// [`Port`] decides.
 ///
-/// Lives on the publisher's thread, which may wait here for a shard whose inbox is full; a shard
+/// Lives on the publisher's thread, which may wait here for a shard whose inbox is full. A shard
 /// never waits for it.
 pub struct PublisherPort {
     port: Port,
-    commands: Receiver<Posted>,
+    commands: Receiver<PostedCommand>,
     fetches: Receiver<Fetch>,
-    /// Wakes this publisher, when a turn ends before all is done.
+    /// Wakes this publisher when a turn ends with work left.
     wake: Arc<dyn Fn() + Send + Sync>,
     shards: Vec<Sender<Delivery>>,
     history: Option<Arc<dyn History>>,
-    /// The batch's records that are traced, and who is told of them.
+    /// Traced records of the batch, and who receives their passages.
     marks: Vec<Mark>,
     tracer: Option<Arc<dyn Tracer>>,
-    /// When the last batch with such records was ready to be handed over.
+    /// When the last batch with traced records was ready to be handed over.
     handed_over: Nanos,
-    /// Work that may be done for fetches, and up to when it was gained.
+    /// Work allowed for fetches, and when it was last replenished.
     fetch_allowance: u64,
     gained: Monotonic,
 }
 
 impl PublisherPort {
     pub(crate) fn new(
-        commands: Receiver<Posted>,
+        commands: Receiver<PostedCommand>,
         fetches: Receiver<Fetch>,
         wake: Arc<dyn Fn() + Send + Sync>,
         shards: Vec<Sender<Delivery>>,
@@ -73,28 +73,28 @@ impl PublisherPort {
         }
     }
 
-    /// Lets records be followed.
+    /// Enables tracing.
     pub fn set_tracer(&mut self, tracer: Arc<dyn Tracer>) {
         self.tracer = Some(tracer);
     }
 
-    /// Follows a record of the batch that is handed over next; with nobody to be told, none is.
+    /// Traces a record of the next batch; ignored while tracing is disabled.
     pub fn follow(&mut self, mark: Mark) {
         if self.tracer.is_some() {
             self.marks.push(mark);
         }
     }
 
-    /// Lets subscribers begin in the past.
+    /// Enables replays.
     pub fn set_history(&mut self, history: Arc<dyn History>) {
         self.history = Some(history);
     }
 
-    /// Has the publisher do what is due, hands over the batch, then carries out commands and
-    /// answers fetches; to be called after every batch, when woken, and when
-    /// [`Publisher::next_due`] says.
+    /// Lets the publisher do what is due, hands over the batch, and then carries out commands and
+    /// answers fetches. Called after every batch, when woken, and when [`Publisher::next_due`] asks
+    /// for it.
     ///
-    /// It carries out a bounded amount of each, and wakes its own thread where there may be more.
+    /// Does a bounded amount of each, and wakes its own thread if there may be more.
     pub fn advance(&mut self, publisher: &mut Publisher, now: Now) {
         publisher.advance(now);
         self.hand_over(publisher, now.monotonic);
@@ -106,7 +106,7 @@ impl PublisherPort {
         }
     }
 
-    /// Carries out commands, as far as a turn may go. Returns whether none is left.
+    /// Carries out a turn's share of commands. Returns whether none is left.
     fn carry_out_some(&mut self, publisher: &mut Publisher, now: Now) -> bool {
         let begin = publisher.work();
         for _ in 0..COMMANDS_A_TURN {
@@ -121,15 +121,15 @@ impl PublisherPort {
         false
     }
 
-    /// Gains what may be done for fetches.
+    /// Replenishes the work allowed for fetches.
     fn gain(&mut self, now: Monotonic) {
         let gained = now.0.saturating_sub(self.gained.0) / FETCH_SHARE;
         self.gained = now;
         self.fetch_allowance = self.fetch_allowance.saturating_add(gained).min(FETCH_SAVED);
     }
 
-    /// Answers fetches, as far as a turn may go. Returns whether none is left that could be answered at
-    /// once; there are turns enough in time for those that wait for their share.
+    /// Answers a turn's share of fetches. Returns whether none is left that could be answered at
+    /// once; those that wait for their share are answered in a later turn.
     fn answer_some(&mut self, publisher: &mut Publisher, now: Now) -> bool {
         let mut spent = 0;
         while spent <= FETCH_WORK {
@@ -152,43 +152,43 @@ impl PublisherPort {
         false
     }
 
-    /// Answers one who asks once; whoever does not wait any more costs nothing.
+    /// Answers a fetch; one whose caller has stopped waiting costs nothing.
     fn answer(&self, Fetch { question, reply }: Fetch, publisher: &mut Publisher, now: Now) {
         if reply.is_closed() {
             return;
         }
         let found = match question {
-            // What it would say is of the past.
-            _ if !self.port.is_open() => Err(NotJoined::NotReady),
+            // It would return a state of the past.
+            _ if !self.port.is_open() => Err(JoinError::NotReady),
             Question::Start(key, encoding) => publisher
                 .fetch(key, encoding, now)
                 .map(Found::Messages)
-                .map_err(NotJoined::Refused),
+                .map_err(JoinError::Refused),
             Question::Trades(instrument, encoding, limit) => publisher
                 .latest_trades(instrument, encoding, limit, now)
                 .map(Found::Messages)
-                .map_err(NotJoined::Refused),
+                .map_err(JoinError::Refused),
             Question::Reports(instruments) => {
                 let reports = instruments.iter().filter_map(|id| publisher.report(*id));
                 Ok(Found::Reports(reports.collect()))
             }
         };
-        // Who asked has gone.
+        // The caller may have stopped waiting.
         let _gone = reply.send(found);
     }
 
-    /// The publisher has caught up: subscribers are let in from now on.
+    /// Accepts subscriptions from now on: the publisher has caught up.
     pub const fn open(&mut self) {
         self.port.open();
     }
 
-    /// When the last batch of which records are followed was ready to be handed over.
+    /// Returns when the last batch with traced records was ready to be handed over.
     #[must_use]
     pub const fn handed_over(&self) -> Nanos {
         self.handed_over
     }
 
-    /// How many runs were handed to shards.
+    /// Returns the number of runs handed to shards.
     #[must_use]
     pub const fn runs(&self) -> u64 {
         self.port.runs()
@@ -213,48 +213,37 @@ impl PublisherPort {
         }))
     }
 
-    fn carry_out(&mut self, posted: Posted, publisher: &mut Publisher, now: Now) {
-        let Posted { command, replay } = posted;
+    fn carry_out(&mut self, posted: PostedCommand, publisher: &mut Publisher, now: Now) {
+        let PostedCommand { command, replay } = posted;
         let shards = &self.shards;
         let mut deliver = |shard: usize, delivery| deliver(&shards[shard], delivery);
-        let (Some((orders, asker)), Some(history)) = (replay, &self.history) else {
+        let (Some((commands, asker)), Some(history)) = (replay, &self.history) else {
             return self.port.carry_out(&command, publisher, now, &mut deliver);
         };
-        let Ask::Replay {
-            subscriber,
-            start,
-            pace,
-        } = command.ask
-        else {
+        let Ask::Replay { id, start, pace } = command.ask else {
             return;
         };
-        // Somebody else reads the past for the subscription.
+        // The history reads the past on its own threads.
         let shard = command.stream.shard;
-        let begun = self
+        let started = self
             .port
             .origin(&command.key, publisher)
             .and_then(|origin| {
-                let receiver = ReplayReceiver::new(shards[shard].clone(), subscriber, orders);
+                let receiver = ReplayReceiver::new(shards[shard].clone(), id, commands);
                 let wanted = Wanted::new(origin, command.encoding, (start, pace), asker, receiver);
                 history.begin(wanted).map_err(|wanted| {
                     wanted.settle();
-                    NotJoined::Busy
+                    JoinError::Busy
                 })
             });
-        if let Err(why) = begun {
+        if let Err(why) = started {
             let outcome = Err(why);
-            deliver(
-                shard,
-                Delivery::Joined {
-                    subscriber,
-                    outcome,
-                },
-            );
+            deliver(shard, Delivery::Joined { id, outcome });
         }
     }
 }
 
-/// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
+/// Waits while the shard's inbox is full; a shard that has ended takes nothing.
 fn deliver(shard: &Sender<Delivery>, delivery: Delivery) {
     let _ended = shard.blocking_send(delivery);
 }
@@ -266,8 +255,11 @@ mod tests {
     use std::sync::mpsc::{SyncSender, sync_channel};
 
     use fanout_core::{Command, StreamSlot};
-    use market::{Channel, Event, Exponents, InstrumentName, Level, Seq, SnapshotOrigin};
-    use streams::{At, PartitionIdentity, Settings, StreamKey};
+    use market::{
+        At, Channel, Event, Exponents, InstrumentName, Level, PartitionIdentity, PartitionIndex,
+        Seq, SnapshotOrigin,
+    };
+    use streams::{Settings, StreamKey};
     use tokio::sync::oneshot;
     use wire::{Encoding, PriceStep, ViewParams};
 
@@ -279,12 +271,12 @@ mod tests {
     struct Rig {
         port: PublisherPort,
         publisher: Publisher,
-        commands: SyncSender<Posted>,
+        commands: SyncSender<PostedCommand>,
         fetches: SyncSender<Fetch>,
         woken: Arc<AtomicUsize>,
     }
 
-    /// A publisher of a book with so many levels a side.
+    /// A publisher of a book with this many levels per side.
     fn rig(levels: i64) -> Rig {
         let (commands, commanded) = sync_channel(4096);
         let (fetches, fetched) = sync_channel(64);
@@ -305,7 +297,7 @@ mod tests {
             partition: 0,
             turns: 0,
         };
-        publisher.open(0, identity, Seq(0));
+        publisher.open(PartitionIndex(0), identity, Seq(0));
         let bids: Vec<_> = (1..=levels).map(|price| Level::new(price, 1)).collect();
         let whole = Event::Snapshot {
             seq: None,
@@ -315,7 +307,7 @@ mod tests {
             asks: &[],
         };
         let at = At {
-            partition: 0,
+            partition: PartitionIndex(0),
             seq: Seq(0),
             log_time: NOW.wall,
         };
@@ -361,7 +353,7 @@ mod tests {
             };
             let replay = None;
             rig.commands
-                .send(Posted {
+                .send(PostedCommand {
                     command: leave,
                     replay,
                 })
@@ -401,7 +393,7 @@ mod tests {
             "{turns} {at_once}"
         );
         assert_eq!(rig.publisher.views(), 0);
-        // A hundred milliseconds later there are ten for fetches.
+        // A hundred milliseconds later, ten of them are available for fetches.
         rig.port.gain(Monotonic(100_000_000));
         while !rig.port.answer_some(&mut rig.publisher, NOW) {}
         assert!(answered() > 20);

@@ -13,27 +13,27 @@ use crate::addresses::Addresses;
 use crate::handshake::Pages;
 use crate::http_rates::HttpRates;
 use crate::link::Links;
-use crate::seats::Seats;
+use crate::permits::Permits;
 use crate::settings::{Live, Settings};
-use crate::shard::{self, Balance, Common, Life};
+use crate::shard::{self, Balance, Lifecycle, ShardContext};
 
-/// Connections that may wait in a listener's queue; the system's `somaxconn` bounds it too.
+/// Length of a listener's queue; the system's `somaxconn` limits it too.
 const BACKLOG: i32 = 4096;
 
-/// The send buffer of a connection before it is a session, and at most that of sessions. The kernel
-/// doubles it: what it holds of a response that nobody reads is 32 KiB, and what it holds of requests
-/// that the node has not read is as much, so that a connection costs 64 KiB in the kernel at most.
-/// Over a round trip of 50 ms a response still comes at some 400 KB/s.
+/// Send buffer of a connection before it is a session, and the most that sessions may have. The
+/// kernel doubles it, so an unread response holds up to 32 KiB and unread requests as much again:
+/// at most 64 KiB of kernel memory per connection. Over a round trip of 50 ms a response still
+/// arrives at some 400 KB/s.
 const HTTP_SEND_BUFFER: usize = 16 * 1024;
 
-/// What a thread does until the fan-out stops.
+/// What a thread runs until the fan-out stops.
 pub type ThreadBody = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
-/// Starts a thread of that name, and notices how it ends: a shard's end before [`Fanout::stop`] is a failure
-/// of the whole node, which would otherwise go on with only some of its listeners.
+/// Starts a named thread and observes how it ends. The end of a shard before [`Fanout::stop`] is a
+/// failure of the whole node, which would otherwise continue with only some of its listeners.
 pub type Spawn<'a> = &'a dyn Fn(String, ThreadBody) -> io::Result<JoinHandle<()>>;
 
-/// A [`Spawn`] for programs that run no longer than a test: how a thread ended is only logged.
+/// A [`Spawn`] for short-lived programs: it only logs how a thread ended.
 pub fn spawn_and_log(name: String, body: ThreadBody) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name).spawn(|| {
         if let Err(error) = body() {
@@ -45,9 +45,9 @@ pub fn spawn_and_log(name: String, body: ThreadBody) -> io::Result<JoinHandle<()
 /// The running shards of a node.
 pub struct Fanout {
     addr: SocketAddr,
-    seats: Arc<Seats>,
+    permits: Arc<Permits>,
     live: Arc<Live>,
-    life: watch::Sender<Life>,
+    life: watch::Sender<Lifecycle>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -59,7 +59,7 @@ pub enum StartError {
     Listen {
         /// The address.
         addr: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A thread cannot be started.
@@ -68,7 +68,7 @@ pub enum StartError {
 }
 
 impl Fanout {
-    /// Starts one shard for each of `metrics`, all on one address.
+    /// Starts one shard per entry of `metrics`, all on one address.
     pub fn start(
         settings: Settings,
         metrics: Vec<Arc<ShardMetrics>>,
@@ -82,14 +82,14 @@ impl Fanout {
                 addr: settings.listen,
                 source,
             })?;
-        let (life, watched) = watch::channel(Life::Serving);
-        let seats = Arc::new(Seats::new(settings.sessions));
+        let (life, watched) = watch::channel(Lifecycle::Serving);
+        let permits = Arc::new(Permits::new(settings.sessions));
         let live = Arc::new(Live::new(settings));
         let (balance, handed) = Balance::new(metrics.len());
-        let common = Arc::new(Common {
+        let common = Arc::new(ShardContext {
             live: Arc::clone(&live),
             directory,
-            seats: Arc::clone(&seats),
+            permits: Arc::clone(&permits),
             addresses: Arc::new(Addresses::new()),
             http_rates: Arc::new(HttpRates::new()),
             pages,
@@ -113,67 +113,67 @@ impl Fanout {
         }
         Ok(Self {
             addr,
-            seats,
+            permits,
             live,
             life,
             threads: Mutex::new(threads),
         })
     }
 
-    /// Where clients connect.
+    /// Returns the address that clients connect to.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// How many sessions there are.
+    /// Returns the number of sessions.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.seats.taken()
+        self.permits.taken()
     }
 
-    /// Replaces the limits, times and doors, for sessions that stand as well; how long it takes is a
-    /// tick of the shards. Whoever is in stays in.
+    /// Replaces limits, times and access rules, for existing sessions too, within a tick of the
+    /// shards. Connected clients stay connected.
     pub fn reload(&self, settings: Settings) {
-        self.seats.set_most(settings.sessions);
+        self.permits.set_most(settings.sessions);
         self.live.replace(settings);
     }
 
-    /// From now on new sessions are let in, or refused with 503; those that there are stay.
-    pub fn let_in(&self, open: bool) {
-        self.seats.let_in(open);
+    /// Sets whether new sessions are accepted or rejected with 503; existing ones are unaffected.
+    pub fn set_accepting(&self, open: bool) {
+        self.permits.set_accepting(open);
     }
 
-    /// Lets no new session in, tells all to go, wave by wave, closes each some time later, and ends the
-    /// shards: as the settings say, within `drain_for` and `drain_delay`.
+    /// Rejects new sessions, sends `GoAway` to all in waves, closes each some time later, and ends
+    /// the shards, according to the settings `drain_for` and `drain_delay`.
     pub fn stop(&self, reason: GoAwayReason) {
         let settings = self.live.get();
-        self.life.send_replace(Life::Stopping {
+        self.life.send_replace(Lifecycle::Stopping {
             reason,
             delay: settings.drain_delay,
             spread: settings.drain_for,
         });
     }
 
-    /// Waits until all shards have ended; for another call there is nothing left to wait for.
+    /// Waits until all shards have ended. Later calls return at once.
     pub fn wait(&self) {
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
-            // Whoever started it has noticed how it ended.
+            // Its spawner has observed how it ended.
             let _ended = thread.join();
         }
     }
 }
 
-/// A panic elsewhere leaves the list whole.
+/// A panic elsewhere leaves the list consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One listener a shard on the same port; the kernel spreads connections over them.
+/// Opens one listener per shard on the same port; the kernel spreads connections over them.
 fn listen(settings: &Settings, shards: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     let addr = settings.listen;
-    // With SO_REUSEPORT a second node would share the port unnoticed; without it, it is told.
+    // With SO_REUSEPORT a second node would share the port unnoticed; without it, binding fails.
     let probe = socket(addr, false)?;
     probe.bind(&addr.into())?;
     let addr = probe.local_addr()?.as_socket().unwrap_or(addr);
@@ -190,10 +190,10 @@ fn listen(settings: &Settings, shards: usize) -> io::Result<(SocketAddr, Vec<Tcp
     Ok((addr, listeners))
 }
 
-/// Sets what connections inherit from their listener, so that it holds from their first byte on and
-/// costs no system call each. A buffer that is set is never enlarged by the kernel.
+/// Sets the options that connections inherit from their listener, so that they apply from the first
+/// byte and cost no system call per connection. The kernel never enlarges a buffer that is set.
 fn bequeath(listener: &Socket, settings: &Settings) {
-    // Where the system rejects one, its default is as good as any.
+    // If the system rejects an option, its default will do.
     let _default = listener.set_tcp_nodelay(true);
     if let Some(bytes) = settings.receive_buffer {
         let _default = listener.set_recv_buffer_size(bytes);
@@ -231,10 +231,10 @@ mod tests {
         let (node, _) = listeners[0].accept().unwrap();
         let options = socket2::SockRef::from(&node);
         assert!(options.tcp_nodelay().unwrap());
-        // The kernel doubles what it is asked for.
+        // The kernel doubles the requested size.
         assert_eq!(options.send_buffer_size().unwrap(), 2 * HTTP_SEND_BUFFER);
         assert_eq!(options.recv_buffer_size().unwrap(), 32 * 1024);
-        // Neither grows, however much is sent: what nobody reads stays with who sends it.
+        // Neither grows, however much is sent: unread data stays with its sender.
         for (from, to) in [(&client, &node), (&node, &client)] {
             from.set_nonblocking(true).unwrap();
             let mut from = from;

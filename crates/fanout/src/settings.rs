@@ -6,7 +6,7 @@ use crate::access::Access;
 use crate::network::Network;
 use crate::tls::TlsIdentity;
 
-/// The settings in force, which may be replaced while sessions live.
+/// The effective settings, which can be replaced while sessions are open.
 #[derive(Debug)]
 pub(crate) struct Live(RwLock<Arc<Settings>>);
 
@@ -15,16 +15,16 @@ impl Live {
         Self(RwLock::new(Arc::new(settings)))
     }
 
-    /// Those of now.
+    /// Returns the current settings.
     pub(crate) fn get(&self) -> Arc<Settings> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces those that may change in a fan-out that runs; where it listens, its shards, how it
-    /// sends and what its rings hold stay.
+    /// Replaces the settings that can change in a running fan-out. Listener, shards, send method
+    /// and ring sizes stay.
     pub(crate) fn replace(&self, settings: Settings) {
         let mut live = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // What rings hold stays.
+        // Ring sizes stay.
         let session = fanout_core::Settings {
             run_bytes: live.session.run_bytes,
             ring_budget: live.session.ring_budget,
@@ -45,52 +45,53 @@ impl Live {
     }
 }
 
-/// The bounds and times of the fan-out.
+/// Limits and times of the fan-out.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where clients connect.
+    /// Address to listen on.
     pub listen: SocketAddr,
-    /// How many shards: one a core that is to serve clients.
+    /// Number of shards: one per core that serves clients.
     pub shards: usize,
-    /// The most sessions of the node.
+    /// Maximum sessions of the node.
     pub sessions: usize,
-    /// The bounds and times of each session.
+    /// Limits and times of each session.
     pub session: fanout_core::Settings,
-    /// How long a client may take from connecting to the end of its handshake.
+    /// Time from connecting to the end of the handshake.
     pub handshake_timeout: Duration,
-    /// Connections of the node that are not sessions yet; its shards share them.
+    /// Maximum connections of the node that are not sessions yet; the shards share them.
     pub handshakes: usize,
-    /// The socket's send buffer (`SO_SNDBUF`); the system's default where none is set.
+    /// Send buffer of sockets (`SO_SNDBUF`); `None` leaves the system's default.
     pub send_buffer: Option<usize>,
-    /// The socket's receive buffer (`SO_RCVBUF`), set on the listener; the system's default where none
-    /// is set.
+    /// Receive buffer of sockets (`SO_RCVBUF`), set on the listener; `None` leaves the system's
+    /// default.
     pub receive_buffer: Option<usize>,
-    /// Bytes that the kernel may hold for a session and has not sent (`TCP_NOTSENT_LOWAT`): what is
-    /// older than the rest of the market is then conflated here, not stored there.
+    /// Unsent bytes that the kernel may hold for a session (`TCP_NOTSENT_LOWAT`). Anything more
+    /// waits here, where it can be conflated.
     pub not_sent: Option<u32>,
-    /// How long what is published may wait for more to go along; zero sends at once.
+    /// How long published messages may wait for more to be sent along with them; zero sends at
+    /// once.
     pub flush_delay: Duration,
-    /// How much of the time a shard works, in percent, while its sends are small; 100 never rests.
+    /// Share of its time that a shard works while its sends are small, in percent; 100 never rests.
     pub busy_percent: u32,
-    /// Whether many sends are one system call, by io_uring, where the system has it.
+    /// Whether to batch sends with io_uring, where the system has it.
     pub batched_sends: bool,
-    /// How long clients are given between `GoAway` and the close.
+    /// Time between a session's `GoAway` and its close.
     pub drain_delay: Duration,
-    /// How long it takes until the last session has its `GoAway`.
+    /// Time over which the `GoAway`s of a drain are spread.
     pub drain_for: Duration,
-    /// The most connections of one address, or of one network of 64 bits of IPv6.
+    /// Maximum connections per address, or per /64 network of IPv6.
     pub connections_per_address: Option<u32>,
-    /// How many connections a second may come for long.
+    /// Connections per second, sustained.
     pub connection_rate: Option<u32>,
-    /// How many connections a second one address may make for long.
+    /// Connections per second and address, sustained.
     pub connection_rate_per_address: Option<u32>,
-    /// How much a second one address may ask over HTTP for long.
+    /// HTTP requests per second and address, sustained.
     pub http_rate_per_address: Option<u32>,
-    /// Balancers that say by the PROXY protocol who connects to them.
+    /// Balancers whose PROXY protocol header is trusted.
     pub trusted_proxies: Vec<Network>,
-    /// The certificate that connections are encrypted with, if they are.
+    /// Certificate and key; `None` disables TLS.
     pub tls: Option<TlsIdentity>,
-    /// Who may come in.
+    /// Who may connect.
     pub access: Arc<Access>,
 }
 

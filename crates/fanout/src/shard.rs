@@ -28,14 +28,14 @@ use crate::clock;
 use crate::handshake::Pages;
 use crate::http_rates::HttpRates;
 use crate::link::ShardLinks;
-use crate::seats::Seats;
+use crate::permits::Permits;
 use crate::settings::{Live, Settings};
 use poll::SocketPoll;
 use rest::Rest;
 use shell::Shell;
 
 pub(crate) use accept::{Balance, Slot};
-pub(crate) use sockets::Guest;
+pub(crate) use sockets::ClientInfo;
 
 /// Deliveries that are taken in before sessions are sent to: what came meanwhile goes along.
 const DELIVERIES_A_TURN: usize = 256;
@@ -44,7 +44,7 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// What a node tells its shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(crate) enum Lifecycle {
     /// Serve.
     Serving,
     /// Say `GoAway`, let no new session in, close all after the delay, and end.
@@ -57,7 +57,7 @@ pub(crate) enum Life {
     },
 }
 
-impl Life {
+impl Lifecycle {
     /// The node ended without stopping its shards.
     const GONE: Self = Self::Stopping {
         reason: GoAwayReason::Shutdown,
@@ -67,10 +67,10 @@ impl Life {
 }
 
 /// What all shards of a node share.
-pub(crate) struct Common {
+pub(crate) struct ShardContext {
     pub(crate) live: Arc<Live>,
     pub(crate) directory: Arc<Directory>,
-    pub(crate) seats: Arc<Seats>,
+    pub(crate) permits: Arc<Permits>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) http_rates: Arc<HttpRates>,
     pub(crate) pages: Pages,
@@ -80,7 +80,7 @@ pub(crate) struct Common {
 /// One shard, on its own thread.
 pub(crate) struct Shard {
     index: usize,
-    common: Arc<Common>,
+    common: Arc<ShardContext>,
     metrics: Arc<ShardMetrics>,
     shell: RefCell<Shell>,
     /// Another task than the pump left something to do for it.
@@ -91,12 +91,12 @@ pub(crate) struct Shard {
 /// Runs a shard until it has stopped.
 pub(crate) async fn run(
     index: usize,
-    common: Arc<Common>,
+    common: Arc<ShardContext>,
     metrics: Arc<ShardMetrics>,
     links: ShardLinks,
     listener: StdListener,
     handed: mpsc::Receiver<std::net::TcpStream>,
-    life: watch::Receiver<Life>,
+    life: watch::Receiver<Lifecycle>,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let poll = Poll::new()?;
@@ -117,7 +117,7 @@ pub(crate) async fn run(
     });
     let local = LocalSet::new();
     let acceptor = local.spawn_local(accept::accept_all(Rc::clone(&shard), listener, handed));
-    let _stopper = local.spawn_local(stop_when_told(Rc::clone(&shard), life, acceptor));
+    let _stopper = local.spawn_local(stop_on_signal(Rc::clone(&shard), life, acceptor));
     // Not a task: so the runtime looks at its sockets after every turn, however busy.
     local
         .run_until(pump(&shard, SocketPoll::new(poll)?, links.inbox))
@@ -189,14 +189,14 @@ async fn pump(
     Ok(())
 }
 
-async fn stop_when_told(
+async fn stop_on_signal(
     shard: Rc<Shard>,
-    mut life: watch::Receiver<Life>,
+    mut life: watch::Receiver<Lifecycle>,
     acceptor: tokio::task::JoinHandle<()>,
 ) {
-    let stopping = life.wait_for(|life| *life != Life::Serving).await;
+    let stopping = life.wait_for(|life| *life != Lifecycle::Serving).await;
     // If the sender was dropped, the node itself is gone.
-    let stopping = stopping.map_or(Life::GONE, |life| *life);
+    let stopping = stopping.map_or(Lifecycle::GONE, |life| *life);
     acceptor.abort();
     shard.draining.set(true);
     shard.shell.borrow_mut().drain(stopping);
@@ -213,8 +213,8 @@ impl Shard {
         &self.metrics
     }
 
-    pub(crate) fn seats(&self) -> &Arc<Seats> {
-        &self.common.seats
+    pub(crate) fn permits(&self) -> &Arc<Permits> {
+        &self.common.permits
     }
 
     pub(crate) fn http_rates(&self) -> &Arc<HttpRates> {
@@ -239,21 +239,26 @@ impl Shard {
         io: TcpStream,
         read_ahead: &[u8],
         encoding: Encoding,
-        guest: Guest,
+        client: ClientInfo,
     ) -> bool {
         self.prepare(&io);
-        self.enter(io, read_ahead, encoding, None, guest)
+        self.enter(io, read_ahead, encoding, None, client)
     }
 
     /// Opens a session of events. Returns false if its socket cannot be registered.
-    pub(crate) fn open_events(&self, io: TcpStream, events: EventStart, guest: Guest) -> bool {
+    pub(crate) fn open_events(
+        &self,
+        io: TcpStream,
+        events: EventStart,
+        client: ClientInfo,
+    ) -> bool {
         self.prepare(&io);
         let session = &self.settings().session;
         // In place of the pong that nobody sends. Where the system has no such option, its own
         // time-out does.
         let _default = socket2::SockRef::from(&io)
             .set_tcp_user_timeout(Some(session.ping_interval + session.pong_timeout));
-        self.enter(io, &[], Encoding::Json, Some(events), guest)
+        self.enter(io, &[], Encoding::Json, Some(events), client)
     }
 
     fn enter(
@@ -262,17 +267,17 @@ impl Shard {
         read_ahead: &[u8],
         encoding: Encoding,
         events: Option<EventStart>,
-        guest: Guest,
+        client: ClientInfo,
     ) -> bool {
         let opening = Opening {
             encoding,
-            grant: Arc::clone(guest.seat.shared_grant()),
+            grant: Arc::clone(client.permit.shared_grant()),
             events,
         };
         let mut shell = self.shell.borrow_mut();
         let opened = io
             .into_std()
-            .and_then(|io| shell.open(io, read_ahead, opening, guest));
+            .and_then(|io| shell.open(io, read_ahead, opening, client));
         if let Err(error) = &opened {
             tracing::warn!(%error, "cannot take a connection over");
         }

@@ -1,5 +1,9 @@
 //! What happens to a connection before it is a session, over real sockets.
 #![allow(
+    clippy::too_many_lines,
+    reason = "a case or a scenario reads best in one piece"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

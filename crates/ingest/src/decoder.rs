@@ -1,9 +1,9 @@
-use market::{Event, Trade};
+use market::{Event, Handle, Scope, Trade};
 use simd_json::{Buffers, INPUT_PADDING, Tape};
 
 use crate::json::{CutKey, Cuts, Document, Fault};
 use crate::reading::{About, Out, Reading, Said};
-use crate::{DecodeError, ErrorKind, Excerpt, Format, Handle, Resolve, Scope, Source, formats};
+use crate::{DecodeError, ErrorKind, Excerpt, Format, Resolve, Source, formats};
 
 /// Buffers of a record larger than this are not kept: 1 MiB of the densest JSON has a tape of
 /// 12 MiB. Records of this size are whole books, and come seldom.

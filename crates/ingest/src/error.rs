@@ -1,20 +1,10 @@
+use market::{Handle, Scope};
 use std::fmt;
 
-use crate::{ErrorKind, Handle};
+use crate::ErrorKind;
 
 /// How much of the record an error shows, in bytes.
 const EXCERPT: usize = 64;
-
-/// What a bad record puts in doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// The instrument's book.
-    Book,
-    /// The instrument's trades.
-    Trades,
-    /// It cannot be told: book and trades.
-    Unknown,
-}
 
 /// Why a record could not be read. Whoever reports it adds topic, partition and offset.
 #[derive(Debug, Clone, PartialEq, Eq)]

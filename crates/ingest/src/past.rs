@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use market::{Event, Nanos, Seq};
+use market::{Event, Handle, Nanos, Seq};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message as _, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::{self, KafkaConsumer};
-use crate::{DecodeError, Decoder, Handle, IngestConfig, RawRecord, Resolve, Source};
+use crate::{DecodeError, Decoder, IngestConfig, RawRecord, Resolve, Source};
 
 /// How long a broker may take for one answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);

@@ -1,9 +1,10 @@
 use market::{
-    ChecksumText, Definition, Level, Link, Nanos, SnapshotOrigin, State, Trade, VenueChecksum,
+    ChecksumText, Definition, Handle, Level, Link, Nanos, Scope, SnapshotOrigin, State, Trade,
+    VenueChecksum,
 };
 
 use crate::json::{Document, Fault, Place};
-use crate::{ErrorKind, Handle, RawRecord, Refusal, Resolve, Resolved, Scope, Source};
+use crate::{ErrorKind, RawRecord, Refusal, Resolve, Resolved, Source};
 
 /// A record that is being read by its format.
 pub(crate) struct Reading<'t, 'a, 'o> {

@@ -1,9 +1,4 @@
-use market::{Exponents, NameError};
-
-/// Stands for an instrument inside one thread; what it counts is its owner's choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(transparent)]
-pub struct Handle(pub u32);
+use market::{Exponents, Handle, NameError};
 
 /// An instrument that records may speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,40 +1,19 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use market::{Event, Nanos, Seq};
+use market::{At, Event, Handle, PartitionIdentity, PartitionIndex, Seq};
 
-use crate::{DecodeError, Handle, Progress, Resolve};
+use crate::{DecodeError, Progress, Resolve};
 
-/// Stands for a partition inside one thread: dense, in the order of opening, never used again for
-/// another. Indexes [`Progress::partitions`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(transparent)]
-pub struct PartitionIndex(pub u32);
-
-/// What is read when a partition is opened or begun anew.
+/// A partition that was opened or restarted, and what there is to read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartitionAbout {
-    /// The topic's name.
-    pub topic: Arc<str>,
-    /// The partition's number in its topic.
-    pub partition: i32,
-    /// The topic's UUID; all zero when the broker does not say.
-    pub topic_id: [u8; 16],
-    /// The first offset that will be read, if there is a record at it.
+pub struct OpenedPartition {
+    /// The partition's identity.
+    pub identity: PartitionIdentity,
+    /// The first offset to read; there may be no record at it.
     pub start_offset: Seq,
-    /// The offset behind the last record at the time of opening; reaching it is being caught up.
+    /// The offset after the last record when the partition was opened; once the reader gets there
+    /// it has caught up.
     pub end_offset: Seq,
-}
-
-/// Where a record stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct At {
-    /// In which partition.
-    pub partition: PartitionIndex,
-    /// At which offset.
-    pub offset: Seq,
-    /// The record's timestamp; zero when it has none.
-    pub log_time: Nanos,
 }
 
 /// Why a partition does not go on where it was.
@@ -55,8 +34,8 @@ pub enum Reset {
 
 /// Takes what a [`Consumer`](crate::Consumer) reads, in its thread.
 pub trait Sink: Resolve {
-    /// A partition will be read from `about.start_offset` on.
-    fn opened(&mut self, partition: PartitionIndex, about: &PartitionAbout);
+    /// A partition will be read from `partition.start_offset` on.
+    fn opened(&mut self, index: PartitionIndex, partition: &OpenedPartition);
 
     /// A record said something. Records that say nothing are only counted.
     fn event(&mut self, at: At, instrument: Handle, event: Event<'_>);
@@ -65,7 +44,7 @@ pub trait Sink: Resolve {
     fn refused(&mut self, at: At, error: &DecodeError);
 
     /// A partition goes on elsewhere than where it was.
-    fn reset(&mut self, partition: PartitionIndex, about: &PartitionAbout, cause: Reset);
+    fn reset(&mut self, index: PartitionIndex, partition: &OpenedPartition, cause: Reset);
 
     /// A partition, or its whole topic, no longer exists. Should it come back, it is [`reset`] where it is
     /// another one, and goes on where it was otherwise.

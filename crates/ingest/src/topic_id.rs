@@ -2,7 +2,7 @@
 //!
 //! librdkafka tells it (`rd_kafka_DescribeTopics`); the safe interface of its Rust binding does
 //! not. This is the only module here that calls C.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "librdkafka's topic ids have no safe binding")]
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int};

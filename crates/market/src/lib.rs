@@ -22,6 +22,10 @@ mod instrument;
 mod position;
 mod state;
 
+mod handle;
+mod partition;
+mod record;
+
 mod bbo;
 mod book;
 mod change;
@@ -40,11 +44,14 @@ pub use builder::{BookBuilder, Break, DeltaOutcome, SnapshotOutcome};
 pub use change::{Change, Changes, difference};
 pub use channel::Channel;
 pub use event::{Check, Definition, Event, Link, SnapshotOrigin};
+pub use handle::Handle;
 pub use instrument::{Exponents, InstrumentId, InstrumentName, NameError};
 pub use ladder::Ladder;
 pub use level::{Level, Price, Size};
+pub use partition::{PartitionIdentity, PartitionIndex};
 pub use position::{Epoch, Position, Seq, Step};
 pub use recent::{RecentDelta, RecentDeltas};
+pub use record::{At, Scope};
 pub use saved::{SavedBook, SavedDelta};
 pub use side::{Aggressor, Side};
 pub use state::{Reason, State};

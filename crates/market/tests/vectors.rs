@@ -1,5 +1,9 @@
 //! The vectors that clients in other languages read, held against this crate.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test may read files and clocks, and run programs"
+)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use market::{Book, InstrumentId, InstrumentName, Level, Side, checksum};

@@ -27,6 +27,6 @@ impl<L: Label, C> Index<L> for By<L, C> {
 impl<L: Label, C> By<L, C> {
     /// Every value of the label with its cell.
     pub fn iter(&self) -> impl Iterator<Item = (L, &C)> {
-        L::all().iter().copied().zip(self.cells.as_ref())
+        L::ALL.iter().copied().zip(self.cells.as_ref())
     }
 }

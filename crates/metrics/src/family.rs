@@ -137,9 +137,9 @@ impl<L: Label, C: Sample> Sample for By<L, C> {
     }
 
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
-        for &label in L::all() {
+        for &label in L::ALL {
             let inner: Vec<&C> = cells.iter().map(|by| &by[label]).collect();
-            labels.push((L::KEY, label.name().to_owned()));
+            labels.push((L::KEY, label.value()));
             C::sum(&inner, labels, metrics);
             labels.pop();
         }

@@ -13,6 +13,7 @@
 //! - `docs/metrics.md` lists exactly the families that are exported.
 //!
 //! In reading order:
+#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod counter;
 mod gauge;

@@ -1,4 +1,7 @@
-use crate::label::{BookState, CatchUp, CheckpointRefusal, Encoding, EventOutcome};
+use market::State;
+use wire::{Encoding, LagKind};
+
+use crate::label::{CheckpointRefusal, EventOutcome};
 use crate::{By, Counter, Gauge, Histogram};
 
 /// What one publisher counts; the publisher is its only writer.
@@ -24,7 +27,7 @@ pub struct PublisherMetrics {
     /// Instruments known.
     pub instruments: Gauge,
     /// Instruments by the state of their book.
-    pub books: By<BookState, Gauge>,
+    pub books: By<State, Gauge>,
     /// Streams that somebody watches.
     pub streams_watched: Gauge,
     /// Views: streams other than the full raw ones, each once for all encodings.
@@ -49,7 +52,7 @@ pub struct PublisherMetrics {
     /// Subscribers that resumed.
     pub resumed: Counter,
     /// Catch-ups computed for subscribers that fell behind.
-    pub catch_ups: By<CatchUp, Counter>,
+    pub catch_ups: By<LagKind, Counter>,
 
     /// From the record's timestamp in Kafka to the poll that returned it.
     pub stage_kafka: Histogram,

@@ -1,6 +1,8 @@
-use crate::label::{
-    AuthRefusal, Channel, CloseReason, Encoding, ErrorCode, HandshakeRefusal, ResumeOutcome,
-};
+use market::Channel;
+use wire::Encoding;
+use wire::control::ErrorCode;
+
+use crate::label::{AuthRefusal, CloseReason, HandshakeRefusal, ResumeOutcome};
 use crate::{By, Counter, Gauge, Histogram};
 
 /// What one fan-out shard counts; the shard is its only writer.

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use market::{Channel, State};
 use metrics::label::{
-    AuthRefusal, BookState, BrokerError, CatchUp, Channel, CheckpointRefusal, CloseReason,
-    DecodeOutcome, Encoding, ErrorCode, EventOutcome, HandshakeRefusal, Label, ReplayRefusal,
-    ResumeOutcome, ThreadKind,
+    AuthRefusal, BrokerError, CheckpointRefusal, CloseReason, DecodeOutcome, EventOutcome,
+    HandshakeRefusal, Label, ReplayRefusal, ResumeOutcome, ThreadKind,
 };
 use metrics::{BuildInfo, Kind, Registry};
+use wire::control::ErrorCode;
+use wire::{Encoding, LagKind};
 
 /// Labels whose values are Kafka's, Prometheus' or the operator's.
 const FREE: [&str; 7] = [
@@ -234,10 +236,15 @@ fn variants<L: Label + std::fmt::Debug>(
     name: &str,
     all: &mut BTreeMap<(String, BTreeSet<String>), BTreeMap<String, String>>,
 ) {
-    let values = L::all().iter().map(|value| value.name().to_owned());
-    let variants = L::all().iter().map(|value| {
+    let values = L::ALL.iter().map(|value| value.value());
+    let variants = L::ALL.iter().map(|value| {
         let variant = format!("{name}::{value:?}");
-        (value.name().to_owned(), variant)
+        // An outcome that carries a reason is counted where that reason is named.
+        let variant = match variant.split_once('(') {
+            Some((_, reason)) => format!("StartReason::{}", reason.trim_end_matches(')')),
+            None => variant,
+        };
+        (value.value(), variant)
     });
     all.insert((L::KEY.to_owned(), values.collect()), variants.collect());
 }
@@ -278,7 +285,7 @@ fn what_is_asked_for_is_counted_somewhere() {
     let mut enums = BTreeMap::new();
     variants::<Channel>("Channel", &mut enums);
     variants::<Encoding>("Encoding", &mut enums);
-    variants::<BookState>("BookState", &mut enums);
+    variants::<State>("State", &mut enums);
     variants::<CloseReason>("CloseReason", &mut enums);
     variants::<HandshakeRefusal>("HandshakeRefusal", &mut enums);
     variants::<AuthRefusal>("AuthRefusal", &mut enums);
@@ -288,7 +295,7 @@ fn what_is_asked_for_is_counted_somewhere() {
     variants::<CheckpointRefusal>("CheckpointRefusal", &mut enums);
     variants::<DecodeOutcome>("DecodeOutcome", &mut enums);
     variants::<EventOutcome>("EventOutcome", &mut enums);
-    variants::<CatchUp>("CatchUp", &mut enums);
+    variants::<LagKind>("LagKind", &mut enums);
     variants::<ThreadKind>("ThreadKind", &mut enums);
     variants::<BrokerError>("BrokerError", &mut enums);
     let exported = Exported::new();

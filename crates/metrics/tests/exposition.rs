@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use market::{Channel, State};
 use metrics::label::{
-    AuthRefusal, Channel, CloseReason, DecodeOutcome, Encoding, HandshakeRefusal, Label,
-    ResumeOutcome,
+    AuthRefusal, BrokerError, CheckpointRefusal, CloseReason, DecodeOutcome, EventOutcome,
+    HandshakeRefusal, Label, ReplayRefusal, ResumeOutcome, ThreadKind,
 };
 use metrics::{BuildInfo, Kind, Registry};
+use wire::control::{ErrorCode, StartReason};
+use wire::{Encoding, LagKind};
 
 fn registry() -> Registry {
     Registry::new(BuildInfo {
@@ -144,7 +147,7 @@ fn writers_are_summed() {
         shard.messages_out[Channel::Book][Encoding::Json].add(n);
         shard.sessions_closed[CloseReason::Drain].inc();
         shard.handshakes_refused[HandshakeRefusal::Full].add(n);
-        shard.resumes[ResumeOutcome::LogExceeded].inc();
+        shard.resumes[ResumeOutcome::Snapshot(StartReason::LogExceeded)].inc();
         shard.stage_send.record_ns(1_500 * n);
     }
     let publishers = [registry.add_publisher(), registry.add_publisher()];
@@ -239,19 +242,27 @@ fn a_scrape_while_two_threads_count_never_contradicts_itself_and_loses_nothing()
 #[test]
 fn the_values_of_a_label_are_told_apart() {
     fn check<L: Label>() {
-        let names: BTreeSet<_> = L::all().iter().map(|label| label.name()).collect();
-        assert_eq!(names.len(), L::all().len());
-        for (at, label) in L::all().iter().enumerate() {
+        let names: BTreeSet<_> = L::ALL.iter().map(|label| label.value()).collect();
+        assert_eq!(names.len(), L::ALL.len());
+        for (at, label) in L::ALL.iter().enumerate() {
             assert_eq!(label.index(), at);
         }
     }
     check::<Channel>();
     check::<Encoding>();
+    check::<State>();
+    check::<LagKind>();
+    check::<ErrorCode>();
     check::<CloseReason>();
     check::<HandshakeRefusal>();
     check::<AuthRefusal>();
     check::<ResumeOutcome>();
+    check::<ReplayRefusal>();
+    check::<CheckpointRefusal>();
     check::<DecodeOutcome>();
+    check::<EventOutcome>();
+    check::<ThreadKind>();
+    check::<BrokerError>();
 }
 
 #[test]

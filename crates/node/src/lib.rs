@@ -10,6 +10,7 @@
 //! [`checkpoints`] and [`traces`]; [`history`] replays; [`api`] and [`pages`] what the public
 //! listener serves beside the stream; [`admin`] what operators see; [`logging`], [`deliveries`] and
 //! [`clock`].
+#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod admin;
 mod api;

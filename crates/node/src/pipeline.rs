@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fanout::{Directory, PublisherPort};
-use ingest::{
-    DecodeError, PartitionAbout, PartitionIndex, Progress, Refusal, Reset, Resolve, Resolved, Sink,
+use ingest::{DecodeError, OpenedPartition, Progress, Refusal, Reset, Resolve, Resolved, Sink};
+use market::{
+    At, Channel, Event, Handle, Monotonic, Nanos, Now, PartitionIdentity, PartitionIndex,
 };
-use market::{Channel, Event, Monotonic, Nanos, Now};
 use metrics::PublisherMetrics;
-use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Settings, Unwanted};
+use streams::{Publisher, Settings, Unwanted};
 
 use crate::checkpoints::{self, Loaded, Taker};
 use crate::clock::{monotonic, now, wall_clock};
@@ -120,17 +120,14 @@ impl Pipeline {
     }
 
     /// Takes over what checkpoints have of a partition.
-    fn restore(&mut self, partition: PartitionIndex, about: &PartitionAbout) {
-        let Some(identity) = self.identity(partition).cloned() else {
-            return;
-        };
+    fn restore(&mut self, index: PartitionIndex, partition: &OpenedPartition) {
+        let identity = &partition.identity;
         for checkpoint in self.loaded.take(&identity.topic, identity.partition) {
             let name = &checkpoint.name;
             let Ok(resolved) = self.resolve(name.venue(), name.symbol()) else {
                 continue;
             };
-            let handle = Handle(resolved.handle.0);
-            let of = (partition.0, &identity, about);
+            let (handle, of) = (resolved.handle, (index, partition));
             match checkpoints::restore(&mut self.publisher, of, handle, &checkpoint, now()) {
                 Ok(false) => {}
                 Ok(true) => {
@@ -141,7 +138,7 @@ impl Pipeline {
                 }
                 Err(reason) => {
                     self.metrics.not_restored[reason].inc();
-                    tracing::warn!(instrument = %name, topic = %about.topic, partition = about.partition, ?reason, "a checkpoint is not taken over");
+                    tracing::warn!(instrument = %name, topic = %identity.topic, partition = identity.partition, ?reason, "a checkpoint is not taken over");
                 }
             }
         }
@@ -191,7 +188,7 @@ impl Pipeline {
 
     fn remember(&mut self, partition: PartitionIndex, identity: PartitionIdentity) {
         if let Some(follower) = &mut self.follower {
-            follower.opened(partition.0, &identity);
+            follower.opened(partition, &identity);
         }
         let slot = partition.0 as usize;
         if self.partitions.len() <= slot {
@@ -232,7 +229,7 @@ impl Pipeline {
         let Some(trace) = follower.sample(at) else {
             return;
         };
-        let partition = self.partitions.get(at.partition as usize);
+        let partition = self.partitions.get(at.partition.0 as usize);
         if let Some(partition) = partition.and_then(Option::as_ref)
             && let Some(about) = self.publisher.about(handle)
         {
@@ -282,30 +279,28 @@ impl Resolve for Pipeline {
             }
         };
         Ok(Resolved {
-            handle: ingest::Handle(handle.0),
+            handle,
             exponents: self.publisher.exponents(handle).unwrap_or_default(),
         })
     }
 
-    fn find(&mut self, venue: &str, symbol: &str) -> Option<ingest::Handle> {
-        self.known
-            .find(venue, symbol)
-            .map(|handle| ingest::Handle(handle.0))
+    fn find(&mut self, venue: &str, symbol: &str) -> Option<Handle> {
+        self.known.find(venue, symbol)
     }
 }
 
 impl Sink for Pipeline {
-    fn opened(&mut self, partition: PartitionIndex, about: &PartitionAbout) {
-        let identity = identity_of(about, 0);
-        tracing::info!(topic = %about.topic, partition = about.partition, from = about.start_offset.0, to = about.end_offset.0, "reading a partition");
+    fn opened(&mut self, index: PartitionIndex, partition: &OpenedPartition) {
+        let identity = &partition.identity;
+        tracing::info!(topic = %identity.topic, partition = identity.partition, from = partition.start_offset.0, to = partition.end_offset.0, "reading a partition");
         self.publisher
-            .open(partition.0, identity.clone(), about.start_offset);
-        self.remember(partition, identity);
-        self.restore(partition, about);
-        self.readiness.opened(&about.topic, about.partition);
+            .open(index, identity.clone(), partition.start_offset);
+        self.remember(index, identity.clone());
+        self.restore(index, partition);
+        self.readiness.opened(&identity.topic, identity.partition);
     }
 
-    fn event(&mut self, at: ingest::At, instrument: ingest::Handle, event: Event<'_>) {
+    fn event(&mut self, at: At, instrument: Handle, event: Event<'_>) {
         // Nothing is due within a batch, so that it has one time to schedule by. Each record has a
         // time of its own to be stamped with.
         let now = Now {
@@ -320,73 +315,61 @@ impl Sink for Pipeline {
                 .record_ns(now.wall.since(at.log_time));
         }
         self.batch_records += 1;
-        let taken = self
-            .publisher
-            .event(place(at), Handle(instrument.0), &event, now);
+        let taken = self.publisher.event(at, instrument, &event, now);
         // What checkpoints include comes again while the node catches up.
         let taken = taken.or_else(|unwanted| match unwanted {
             Unwanted::Repeated(_) if !self.is_open => Ok(()),
             other => Err(other),
         });
         match taken {
-            Ok(()) => self.trace(place(at), Handle(instrument.0), now.wall),
+            Ok(()) => self.trace(at, instrument, now.wall),
             Err(unwanted) => {
                 self.refusals += 1;
                 if self.refusals <= REFUSALS_LOGGED {
                     let topic = self
                         .identity(at.partition)
                         .map_or("?", |identity| &identity.topic);
-                    tracing::warn!(topic, offset = at.offset.0, %unwanted, "a record was not taken");
+                    tracing::warn!(topic, offset = at.seq.0, %unwanted, "a record was not taken");
                 }
             }
         }
     }
 
-    fn refused(&mut self, at: ingest::At, error: &DecodeError) {
+    fn refused(&mut self, at: At, error: &DecodeError) {
         self.refusals += 1;
         if self.refusals <= REFUSALS_LOGGED {
             let (topic, partition) = self
                 .identity(at.partition)
                 .map_or(("?", -1), |identity| (&*identity.topic, identity.partition));
-            tracing::warn!(topic, partition, offset = at.offset.0, outcome = error.kind.outcome().name(), %error, "a record could not be read");
+            tracing::warn!(topic, partition, offset = at.seq.0, outcome = error.kind.outcome().name(), %error, "a record could not be read");
         }
         if let Some(instrument) = error.instrument {
-            let scope = match error.scope {
-                ingest::Scope::Book => Scope::Book,
-                ingest::Scope::Trades => Scope::Trades,
-                ingest::Scope::Unknown => Scope::Unknown,
-            };
-            self.publisher
-                .refused(place(at), Handle(instrument.0), scope, now());
+            self.publisher.refused(at, instrument, error.scope, now());
         }
     }
 
-    fn reset(&mut self, partition: PartitionIndex, about: &PartitionAbout, cause: Reset) {
-        tracing::warn!(topic = %about.topic, partition = about.partition, ?cause, from = about.start_offset.0, "a partition goes on elsewhere");
-        let turns = self
-            .identity(partition)
-            .map_or(0, |identity| identity.turns);
+    fn reset(&mut self, index: PartitionIndex, partition: &OpenedPartition, cause: Reset) {
+        let identity = &partition.identity;
+        let start = partition.start_offset;
+        tracing::warn!(topic = %identity.topic, partition = identity.partition, ?cause, from = start.0, "a partition goes on elsewhere");
         match cause {
             Reset::TopicRecreated | Reset::OffsetsWentBack => {
-                let turns = turns + u32::from(cause == Reset::OffsetsWentBack);
-                let identity = identity_of(about, turns);
-                self.publisher
-                    .reopen(partition.0, identity.clone(), about.start_offset, now());
-                self.remember(partition, identity);
+                self.publisher.reopen(index, identity.clone(), start, now());
+                self.remember(index, identity.clone());
                 self.ingest.topic_was_reset();
             }
             Reset::Retention { lost_to, .. } => {
-                self.publisher.lost(partition.0, lost_to, now());
+                self.publisher.lost(index, lost_to, now());
                 self.ingest.lost_to_retention();
             }
         }
     }
 
     fn closed(&mut self, partition: PartitionIndex) {
-        self.publisher.close(partition.0);
+        self.publisher.close(partition);
         if let Some(identity) = self.identity(partition) {
             // There is nothing left to catch up with.
-            let topic: Arc<str> = (*identity.topic).into();
+            let topic = Arc::clone(&identity.topic);
             tracing::warn!(%topic, partition = identity.partition, "the partition no longer exists");
             self.readiness.caught_up(&topic, identity.partition);
         }
@@ -394,7 +377,7 @@ impl Sink for Pipeline {
 
     fn caught_up(&mut self, partition: PartitionIndex) {
         if let Some(identity) = self.identity(partition) {
-            let topic: Arc<str> = (*identity.topic).into();
+            let topic = Arc::clone(&identity.topic);
             tracing::info!(%topic, partition = identity.partition, "caught up");
             self.readiness.caught_up(&topic, identity.partition);
         }
@@ -443,22 +426,5 @@ impl Sink for Pipeline {
     fn due_in(&self) -> Duration {
         let due = self.publisher.next_due();
         due.map_or(Duration::MAX, |due| due.since(monotonic()))
-    }
-}
-
-fn place(at: ingest::At) -> At {
-    At {
-        partition: at.partition.0,
-        seq: at.offset,
-        log_time: at.log_time,
-    }
-}
-
-fn identity_of(about: &PartitionAbout, turns: u32) -> PartitionIdentity {
-    PartitionIdentity {
-        topic: (*about.topic).into(),
-        topic_id: about.topic_id,
-        partition: about.partition,
-        turns,
     }
 }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fanout::{Directory, Fanout};
+use fanout::{Directory, Fanout, Fetcher};
 use ingest::IngestConfig;
 use metrics::label::ThreadKind;
 use metrics::{BuildInfo, Registry};
@@ -101,7 +101,7 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let drained = Arc::new(Notify::new());
     let (fanout, log) = (Arc::new(fanout), Arc::new(log));
     let gate = Arc::clone(&fanout);
-    readiness.govern(Box::new(move |ready| gate.let_in(ready)));
+    readiness.govern(Box::new(move |ready| gate.set_accepting(ready)));
     let reloader = Arc::new(Reloader::new(
         &config,
         reread,
@@ -211,7 +211,7 @@ fn start(
     let shards = (0..config.fanout.shards)
         .map(|_| registry.add_shard())
         .collect();
-    let fetcher = links.fetcher(Arc::clone(directory));
+    let fetcher = Fetcher::new(Arc::clone(directory), &links);
     let pages = api.pages(Arc::new(Api::new(fetcher)));
     let fanout = Fanout::start(
         config.fanout.clone(),

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use metrics::Registry;
-use metrics::label::{Label as _, ThreadKind};
+use metrics::label::ThreadKind;
 use tokio::sync::watch;
 
 use crate::readiness::Readiness;

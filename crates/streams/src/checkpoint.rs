@@ -4,10 +4,14 @@ mod bars;
 mod format;
 mod reader;
 
-use market::{Bbo, Exponents, InstrumentName, Nanos, Price, Reason, SavedBook, Seq, Size, State};
+use std::sync::Arc;
+
+use market::{
+    Bbo, Exponents, InstrumentName, Nanos, PartitionIdentity, Price, Reason, SavedBook, Seq, Size,
+    State,
+};
 use wire::BarInterval;
 
-use crate::PartitionIdentity;
 use crate::bars::{ClosedBar, OneBar};
 use crate::candle::Candle;
 use crate::place::Place;
@@ -44,7 +48,7 @@ pub struct Checkpoint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedHome {
     /// The topic's name.
-    pub topic: Box<str>,
+    pub topic: Arc<str>,
     /// The topic's UUID.
     pub topic_id: [u8; 16],
     /// The partition's number.

@@ -1,10 +1,6 @@
 use market::{Channel, InstrumentId};
 use wire::ViewParams;
 
-/// An instrument's place in its publisher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Handle(pub u32);
-
 /// A stream: one channel of one instrument with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StreamKey {

@@ -12,6 +12,7 @@
 //! - One instrument's trouble touches no other instrument.
 //!
 //! In reading order:
+#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod key;
 mod place;
@@ -38,8 +39,6 @@ mod candle;
 mod bars;
 mod day;
 
-mod epoch;
-
 mod checkpoint;
 mod publisher;
 mod replay;
@@ -52,11 +51,9 @@ pub use checkpoint::{
     BarsPart, BookPart, Checkpoint, CheckpointError, DayPart, SavedBars, SavedHome, SavedPlace,
     StatusPart, TickerPart, TradesPart,
 };
-pub use epoch::PartitionIdentity;
 pub use frames::{Cursor, Frames, Passed};
-pub use key::{Handle, StreamKey, WatchId};
+pub use key::{StreamKey, WatchId};
 pub use message_log::MessageLog;
-pub use place::{At, Scope};
 pub use publisher::{
     About, CaughtUp, Encoded, Fetched, Joined, LastMessage, Ledger, NotRestored, Origin, Publisher,
     Refused, Report, ResumeFailure, Room, Source, Start, Stats, Unwanted, ViewsOf,

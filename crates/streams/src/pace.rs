@@ -1,9 +1,7 @@
 use std::collections::VecDeque;
 
-use market::{Channel, Monotonic};
+use market::{Channel, Handle, Monotonic};
 use wire::{Speed, ViewParams};
-
-use crate::Handle;
 
 /// Whether a stream that speaks at most so often may speak now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,26 +1,4 @@
-use market::{Nanos, Seq};
-
-/// Where a record stands, and when Kafka took it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct At {
-    /// The index that ingest gave the partition.
-    pub partition: u32,
-    /// Its offset.
-    pub seq: Seq,
-    /// Its timestamp.
-    pub log_time: Nanos,
-}
-
-/// Which of an instrument's channels an unreadable record may have been of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Its book.
-    Book,
-    /// Its trades.
-    Trades,
-    /// Either.
-    Unknown,
-}
+use market::{At, Nanos, Seq};
 
 /// Where a message stands, and its times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,14 +48,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use market::{
-    Channel, Event, Exponents, InstrumentId, InstrumentName, Monotonic, Nanos, Now, Price, Seq,
-    Size, State,
+    At, Channel, Event, Exponents, Handle, InstrumentId, InstrumentName, Monotonic, Nanos, Now,
+    PartitionIdentity, PartitionIndex, Price, Scope, Seq, Size, State,
 };
 use wire::Encoding;
 
 use crate::deadline::round_up;
-use crate::place::{At, Place, Scope};
-use crate::{Handle, PartitionIdentity, Runs, Settings, StreamKey};
+use crate::place::Place;
+use crate::{Runs, Settings, StreamKey};
 
 pub use about::About;
 pub use catch_up::CaughtUp;
@@ -197,13 +197,19 @@ impl Publisher {
     }
 
     /// A partition is read from `start` on.
-    pub fn open(&mut self, index: u32, identity: PartitionIdentity, start: Seq) {
+    pub fn open(&mut self, index: PartitionIndex, identity: PartitionIdentity, start: Seq) {
         self.partitions.open(index, identity, start);
     }
 
     /// The log of a partition begins anew: every instrument that is read from it starts over,
     /// in the epoch of the new identity.
-    pub fn reopen(&mut self, index: u32, identity: PartitionIdentity, start: Seq, now: Now) {
+    pub fn reopen(
+        &mut self,
+        index: PartitionIndex,
+        identity: PartitionIdentity,
+        start: Seq,
+        now: Now,
+    ) {
         self.desk.advance_to(now.monotonic);
         self.open(index, identity, start);
         self.for_home(index, |instrument, desk, partition| {
@@ -214,14 +220,14 @@ impl Publisher {
 
     /// A partition no longer exists. What is read from it stays as it is until another partition brings
     /// it: there it begins in a new epoch.
-    pub fn close(&mut self, index: u32) {
+    pub fn close(&mut self, index: PartitionIndex) {
         for instrument in &mut self.instruments {
             instrument.give_up(index);
         }
     }
 
     /// Kafka deleted records of a partition before they were read; reading goes on at `next`.
-    pub fn lost(&mut self, index: u32, next: Seq, now: Now) {
+    pub fn lost(&mut self, index: PartitionIndex, next: Seq, now: Now) {
         self.desk.advance_to(now.monotonic);
         let base = self.partitions.pass(index, next);
         self.for_home(index, |instrument, desk, _| {
@@ -503,7 +509,7 @@ impl Publisher {
 
     fn for_home(
         &mut self,
-        index: u32,
+        index: PartitionIndex,
         mut act: impl FnMut(&mut Instrument, &mut Desk, &Partition),
     ) {
         let Some(partition) = self.partitions.get(index) else {

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
-use market::{Event, Exponents, Monotonic, Nanos, Now, Position, Seq};
+use market::{
+    At, Event, Exponents, Handle, Monotonic, Nanos, Now, PartitionIndex, Position, Scope, Seq,
+};
 use wire::{Encoding, ViewParams};
 
-use crate::place::{At, Scope};
 use crate::publisher::{Joined, Origin, Publisher, Refused};
-use crate::{Handle, Run, Settings, WatchId};
+use crate::{Run, Settings, WatchId};
 
 /// A replay keeps no log: nobody resumes in it.
 const LOG_BYTES: usize = 1024;
 /// The one partition that a replay reads.
-const PARTITION: u32 = 0;
+const PARTITION: PartitionIndex = PartitionIndex(0);
 
 /// One stream as it was: a publisher of its own, fed with the records of its partition from before
 /// the place where it is to begin.

@@ -1,5 +1,13 @@
 //! What the JSON twin guarantees.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a case or a scenario reads best in one piece"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test may read files and clocks, and run programs"
+)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/examples.rs"]

@@ -1,6 +1,14 @@
 //! What the packed encoding guarantees.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a case or a scenario reads best in one piece"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test may read files and clocks, and run programs"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking"

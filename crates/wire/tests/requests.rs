@@ -1,6 +1,10 @@
 //! What requests guarantee.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a case or a scenario reads best in one piece"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking"

@@ -1,27 +1,29 @@
-//! `cargo xtask arrows`: which crate may know which.
+//! `cargo xtask arrows`: which crate may use which, and that the files of a crate form no circle.
 //!
-//! Cargo itself refuses circles; what it cannot know is that a crate is meant to be free of IO, or
-//! that two crates must stay strangers. [`table`] says so, with the reasons; [`graph`] reads the
-//! real graph from Cargo; [`sources`] looks where the graph cannot: into the standard library.
+//! Cargo itself rejects circles of crates. What it cannot know is that a crate is meant to be free of
+//! IO, or that two crates must not know each other: [`table`] says so, with the reasons, and
+//! [`graph`] reads the real graph from Cargo. [`modules`] reads which file uses which, and
+//! [`circles`] looks for circles there. The standard library is in neither graph: that the pure
+//! crates use no clock, file, socket or thread is enforced by clippy, with [`PURE_LINTS`].
 
+mod circles;
 mod graph;
-mod sources;
+mod modules;
 mod table;
 
-use crate::arguments::Arguments;
-use crate::workspace::{self, Member};
+use crate::members::{self, Member};
 use anyhow::bail;
 use graph::Graph;
-use table::{ARROWS, Arrows};
+use modules::Modules;
+use std::fs;
+use table::{ARROWS, Arrows, KNOWN_CIRCLES};
 
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    arguments.finish()?;
-    check()
-}
+/// The clippy configuration of all pure crates, from the directory of one of them.
+const PURE_LINTS: &str = "../pure.clippy.toml";
 
-/// Looks at every crate, and fails with all the wrong arrows at once.
+/// Checks every crate, and reports all the wrong arrows at once.
 pub(crate) fn check() -> anyhow::Result<()> {
-    let members = workspace::members()?;
+    let members = members::members()?;
     let mut wrong = Vec::new();
     for member in &members {
         let Some(arrows) = ARROWS.iter().find(|arrows| arrows.name == member.name) else {
@@ -33,17 +35,48 @@ pub(crate) fn check() -> anyhow::Result<()> {
         };
         let graph = Graph::of(&member.name)?;
         wrong.extend(wrong_arrows(arrows, &graph, &members));
-        if let Some(reason) = arrows.pure {
-            for place in sources::impure(&member.directory.join("src"))? {
-                wrong.push(format!("{}/src/{place}, but {reason}", member.name));
-            }
+        if arrows.is_pure && !has_pure_lints(member) {
+            wrong.push(format!(
+                "{}: is pure, so its .clippy.toml must be a link to {PURE_LINTS}",
+                member.name
+            ));
         }
+        let circles = wrong_circles(member)?;
+        wrong.extend(
+            circles
+                .iter()
+                .map(|circle| format!("{}: {circle}", member.name)),
+        );
         println!("{:11} {} crates below it", member.name, graph.len());
+    }
+    for (name, files) in KNOWN_CIRCLES {
+        println!(
+            "{name:11} circles are still allowed through {}",
+            files.join(", ")
+        );
     }
     if !wrong.is_empty() {
         bail!("{} wrong arrows\n  {}", wrong.len(), wrong.join("\n  "));
     }
     Ok(())
+}
+
+fn has_pure_lints(member: &Member) -> bool {
+    let link = fs::read_link(member.directory.join(".clippy.toml"));
+    link.is_ok_and(|target| target.as_os_str() == PURE_LINTS)
+}
+
+fn wrong_circles(member: &Member) -> anyhow::Result<Vec<String>> {
+    let sources = member.directory.join("src");
+    let known = KNOWN_CIRCLES.iter().find(|(name, _)| *name == member.name);
+    let known = known.map_or(&[][..], |(_, files)| files);
+    let mut found = Vec::new();
+    for root in ["lib.rs", "main.rs"] {
+        if sources.join(root).is_file() {
+            found.extend(circles::circles(&Modules::read(&sources, root)?));
+        }
+    }
+    Ok(circles::wrong(&found, known))
 }
 
 /// Each wrong arrow of one crate, with its path through the graph and the reason against it.
@@ -69,6 +102,7 @@ fn wrong_arrows(arrows: &Arrows, graph: &Graph, members: &[Member]) -> Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace;
 
     fn member(name: &str) -> Member {
         Member {
@@ -84,7 +118,7 @@ mod tests {
             ours: &["market"],
             reason: "wire knows the market alone",
             theirs_not: &[(&["tokio"], "wire has no runtime")],
-            pure: None,
+            is_pure: false,
         };
         let graph = Graph::parse("0|wire v1\n1|market v1\n1|streams v1\n2|helper v1\n3|tokio v1\n");
         let members = [
@@ -100,6 +134,16 @@ mod tests {
                 "wire -> streams -> helper -> tokio, but wire has no runtime",
             ]
         );
+    }
+
+    #[test]
+    fn a_pure_crate_without_the_lints_is_found() {
+        let member = |name: &str| Member {
+            directory: workspace::root().join("crates").join(name),
+            ..member(name)
+        };
+        assert!(has_pure_lints(&member("market")));
+        assert!(!has_pure_lints(&member("fanout")));
     }
 
     #[test]

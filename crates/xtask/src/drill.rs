@@ -20,10 +20,9 @@ mod program;
 mod report;
 mod witness;
 
-use crate::arguments::Arguments;
 use crate::release;
 use crate::tools;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use balancer::Balancer;
 use fleet::Fleet;
 use plan::{Ordeal, Plan};
@@ -31,39 +30,43 @@ use report::Report;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut plan = if arguments.flag("--brief") {
+/// Restart, kill, cut off and freeze the nodes of a fleet under verifying clients; ten minutes
+#[derive(Debug, clap::Args)]
+pub(crate) struct DrillArgs {
+    /// The balancer in front of the nodes
+    #[arg(long, default_value = "both", value_name = "BALANCER", value_parser = Balancer::parse)]
+    balancer: Balancers,
+    /// Number of clients [default: 5000, or 60 with --brief]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    clients: Option<u32>,
+    /// Run only this phase; may be repeated
+    #[arg(long = "phase", value_name = "PHASE")]
+    phases: Vec<Ordeal>,
+    /// Run a short drill with few clients
+    #[arg(long)]
+    brief: bool,
+}
+
+/// Those that are drilled, one after another.
+type Balancers = &'static [Balancer];
+
+pub(crate) fn run(args: &DrillArgs) -> anyhow::Result<ExitCode> {
+    let mut plan = if args.brief {
         Plan::brief()
     } else {
         Plan::whole()
     };
-    if let Some(clients) = arguments.value("--clients")? {
-        plan.clients = clients;
+    if let Some(clients) = args.clients {
+        plan.clients = usize::try_from(clients)?;
     }
-    let balancers = match arguments.value::<String>("--balancer")?.as_deref() {
-        None | Some("both") => Balancer::BOTH.to_vec(),
-        Some("haproxy") => vec![Balancer::Haproxy],
-        Some("nginx") => vec![Balancer::Nginx],
-        Some(other) => bail!("--balancer is {other:?}, and may be haproxy, nginx or both"),
-    };
-    let mut chosen = Vec::new();
-    while let Some(name) = arguments.value::<String>("--phase")? {
-        let found = Ordeal::ALL.into_iter().find(|one| one.name() == name);
-        let known = Ordeal::ALL.map(Ordeal::name).join(", ");
-        chosen.push(found.with_context(|| format!("--phase is {name:?}, and may be {known}"))?);
-    }
-    if !chosen.is_empty() {
-        plan.ordeals = chosen;
-    }
-    arguments.finish()?;
-    if plan.clients == 0 {
-        bail!("--clients is 0, and must be more");
+    if !args.phases.is_empty() {
+        plan.ordeals.clone_from(&args.phases);
     }
     tools::ensure([tools::BUILD, tools::KAFKA, tools::BALANCERS])?;
     release::build()?;
     let mut are_right = true;
-    for balancer in balancers {
-        are_right &= drill(balancer, &plan)?;
+    for balancer in args.balancer {
+        are_right &= drill(*balancer, &plan)?;
     }
     Ok(if are_right {
         ExitCode::SUCCESS

@@ -1,43 +1,57 @@
-//! `cargo xtask kafka`: a real Apache Kafka to work with by hand.
+//! `cargo xtask kafka`: an Apache Kafka for manual work.
 
-use crate::arguments::Arguments;
-use anyhow::{Context, bail};
+use anyhow::bail;
+use clap::ValueEnum;
 use std::path::PathBuf;
 use testkit::Instance;
 use testkit::kafka::instance::Port;
 
-/// Not Kafka's usual 9092, which a developer's own broker may have.
+/// Not Kafka's usual 9092, which a developer's own broker may use.
 const DEFAULT_PORT: u16 = 19_092;
 
-pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<()> {
-    let action = arguments
-        .word()
-        .context("kafka wants up, down, status or restart")?;
-    let port = match arguments.value::<u16>("--port")? {
+/// Start or stop a real Apache Kafka on 127.0.0.1
+#[derive(Debug, clap::Args)]
+pub(crate) struct KafkaArgs {
+    action: Action,
+    /// Port to listen on; 0 picks a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// Directory for its data and logs
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Action {
+    Up,
+    Down,
+    Status,
+    Restart,
+}
+
+pub(crate) fn run(args: &KafkaArgs) -> anyhow::Result<()> {
+    let port = match args.port {
         None => Port::Kept(DEFAULT_PORT),
         Some(0) => Port::Free,
         Some(port) => Port::Fixed(port),
     };
-    let directory = arguments.value::<PathBuf>("--dir")?;
-    arguments.finish()?;
-
-    let directory = directory.unwrap_or_else(|| testkit::kafka::home().join("node"));
+    let default = || testkit::kafka::home().join("node");
+    let directory = args.dir.clone().unwrap_or_else(default);
     let instance = Instance::open(&directory)?;
-    match action.as_str() {
-        "up" => up(&instance, port),
-        "down" => down(&instance),
-        "restart" => {
+    match args.action {
+        Action::Up => up(&instance, port),
+        Action::Down => down(&instance),
+        Action::Status => status(&instance),
+        Action::Restart => {
             down(&instance)?;
             up(&instance, port)
         }
-        "status" => status(&instance),
-        _ => bail!("kafka knows up, down, status and restart, not {action:?}"),
     }
 }
 
 fn up(instance: &Instance, port: Port) -> anyhow::Result<()> {
     instance.start(port)?;
-    // Alone on its line, so that a script can read it.
+    // On a line of its own, for scripts.
     println!("bootstrap {}", instance.bootstrap().unwrap_or_default());
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! `cargo xtask test`: everything that CI checks, in one order.
 //!
-//! All steps run even when one has failed, so that one look shows all there is to mend. The last
-//! line is `N passed, N failed`: tests passed, and tests failed plus steps that failed without any
-//! test having failed. So it says `0 failed` if and only if the exit code is 0.
+//! Every step runs even after one has failed, so that one run shows everything there is to fix. The
+//! last line is `N passed, N failed`. It counts tests; a step that failed without a failed test
+//! counts as one failure. So it reads `0 failed` if and only if the exit code is 0.
 //!
-//! Modules in reading order: [`steps`] is the list of what is checked, [`subject`] what they check,
-//! [`outcome`] what comes of a step; [`deny`], [`web`] and [`operations`] the steps that are more
-//! than a line.
+//! Modules in reading order: [`steps`] lists the checks, [`subject`] is what they check, [`outcome`]
+//! is the result of one; [`deny`], [`web`] and [`operations`] are the longer steps.
 
 mod deny;
 mod operations;
@@ -15,27 +14,30 @@ mod steps;
 mod subject;
 mod web;
 
-use crate::arguments::Arguments;
 use crate::tools;
-use anyhow::bail;
 use outcome::{Outcome, State, Tally};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use steps::{STEPS, Step};
 use subject::Subject;
 
-pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let fast = arguments.flag("--fast");
-    let release = arguments.flag("--release");
-    let mut names = Vec::new();
-    while let Some(name) = arguments.word() {
-        names.push(name);
-    }
-    arguments.finish()?;
+/// Run every check that CI runs, or only the named steps
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestArgs {
+    /// Skip the slow steps
+    #[arg(long)]
+    fast: bool,
+    /// Run the end-to-end steps against the release binary, which takes longer to build
+    #[arg(long)]
+    release: bool,
+    #[arg(value_name = "STEP", value_parser = find_step)]
+    steps: Vec<&'static Step>,
+}
 
-    let chosen = choose(&names, fast)?;
+pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
+    let chosen = choose(&args.steps, args.fast);
     tools::ensure(chosen.iter().flat_map(|step| step.needs).copied())?;
-    let subject = Subject::new(release)?;
+    let subject = Subject::new(args.release)?;
     let rows: Vec<Row> = chosen
         .into_iter()
         .map(|step| run_step(step, &subject))
@@ -43,30 +45,27 @@ pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(report(&rows))
 }
 
-/// A line of the summary.
+/// A row of the summary.
 struct Row {
     step: &'static Step,
     outcome: Outcome,
     took: Duration,
 }
 
-/// The named steps in the order of the list, or all.
-fn choose(names: &[String], fast: bool) -> anyhow::Result<Vec<&'static Step>> {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| !STEPS.iter().any(|step| step.name == **name))
-    {
+fn find_step(name: &str) -> Result<&'static Step, String> {
+    STEPS.iter().find(|step| step.name == name).ok_or_else(|| {
         let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        bail!(
-            "no step is called {unknown:?}; there are {}",
-            known.join(", ")
-        );
-    }
+        format!("the steps are {}", known.join(", "))
+    })
+}
+
+/// The named steps, or else all, in the order of the list.
+fn choose(named: &[&Step], fast: bool) -> Vec<&'static Step> {
     let is_chosen = |step: &&Step| {
-        let is_named = names.iter().any(|name| name == step.name);
-        is_named || (names.is_empty() && !(fast && step.slow))
+        let is_named = named.iter().any(|named| named.name == step.name);
+        is_named || (named.is_empty() && !(fast && step.slow))
     };
-    Ok(STEPS.iter().filter(is_chosen).collect())
+    STEPS.iter().filter(is_chosen).collect()
 }
 
 fn run_step(step: &'static Step, subject: &Subject) -> Row {
@@ -136,21 +135,19 @@ mod tests {
     }
 
     #[test]
-    fn a_named_step_runs_alone_even_when_it_is_slow() {
-        assert_eq!(
-            names(&choose(&["deny".to_owned()], true).unwrap()),
-            ["deny"]
-        );
-        assert!(choose(&["dney".to_owned()], false).is_err());
+    fn a_named_step_runs_alone_even_if_it_is_slow() {
+        let deny = find_step("deny").unwrap();
+        assert_eq!(names(&choose(&[deny], true)), ["deny"]);
+        assert!(find_step("dney").is_err());
     }
 
     #[test]
-    fn fast_leaves_out_what_is_slow() {
-        let fast = names(&choose(&[], true).unwrap());
+    fn fast_skips_the_slow_steps() {
+        let fast = names(&choose(&[], true));
         for slow in ["clippy", "deny", "e2e"] {
             assert!(!fast.contains(&slow));
         }
         assert!(fast.contains(&"test"));
-        assert_eq!(choose(&[], false).unwrap().len(), STEPS.len());
+        assert_eq!(choose(&[], false).len(), STEPS.len());
     }
 }

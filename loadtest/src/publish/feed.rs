@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use fanout::{Directory, PublisherPort};
-use market::{Channel, Event, Nanos, Seq};
-use streams::{At, Handle, PartitionIdentity, Publisher, Settings};
+use market::{At, Channel, Event, Handle, Nanos, PartitionIdentity, PartitionIndex, Seq};
+use streams::{Publisher, Settings};
 use tokio::sync::oneshot;
 
 use super::load::{Book, EXPONENTS, Load};
@@ -20,7 +20,7 @@ const BATCH: u64 = 1_024;
 /// How long to rest when there is nothing to make any more; commands wake it.
 const IDLE: Duration = Duration::from_millis(100);
 /// The one partition that all instruments are read from.
-const PARTITION: u32 = 0;
+const PARTITION: PartitionIndex = PartitionIndex(0);
 
 /// A publisher with what it publishes, and the port to the shards: what a node has a consumer for.
 pub(super) struct Feed {

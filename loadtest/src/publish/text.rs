@@ -94,7 +94,8 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use ingest::{Decoder, Format, Handle, RawRecord, Refusal, Resolve, Resolved, Source};
+    use ingest::{Decoder, Format, RawRecord, Refusal, Resolve, Resolved, Source};
+    use market::Handle;
 
     use super::super::Mix;
     use super::super::load::{Book, Load};

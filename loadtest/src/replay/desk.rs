@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use ingest::{Handle, Refusal, Resolve, Resolved};
-use market::{Exponents, InstrumentName, Monotonic};
+use ingest::{Refusal, Resolve, Resolved};
+use market::{Exponents, Handle, InstrumentName, Monotonic};
 use streams::{Publisher, Settings};
 
 /// A publisher, and how its instruments are found by name.
@@ -24,7 +24,7 @@ impl Desk {
 
     /// An instrument's scale has changed.
     pub(super) fn rescale(&mut self, handle: Handle) {
-        let exponents = self.publisher.exponents(streams::Handle(handle.0));
+        let exponents = self.publisher.exponents(handle);
         let name = usize::try_from(handle.0)
             .ok()
             .and_then(|index| self.names.get(index));
@@ -45,14 +45,11 @@ impl Resolve for Desk {
         }
         let name = InstrumentName::new(venue, symbol)?;
         let exponents = Exponents::default();
-        let streams::Handle(handle) = self
+        let handle = self
             .publisher
             .add_instrument(&name, exponents, Monotonic(0))
             .map_err(|_| Refusal::TooManyInstruments)?;
-        let resolved = Resolved {
-            handle: Handle(handle),
-            exponents,
-        };
+        let resolved = Resolved { handle, exponents };
         self.names.push(name);
         let symbols = self.venues.entry(venue.to_owned()).or_default();
         symbols.insert(symbol.to_owned(), resolved);

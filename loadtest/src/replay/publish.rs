@@ -1,7 +1,9 @@
 use anyhow::Context as _;
 use ingest::{Decoder, IngestConfig, RawRecord};
-use market::{Channel, Event, Nanos, Now, Seq, State};
-use streams::{At, Encoded, PartitionIdentity, Publisher, Scope, StreamKey};
+use market::{
+    At, Channel, Event, Nanos, Now, PartitionIdentity, PartitionIndex, Scope, Seq, State,
+};
+use streams::{Encoded, Publisher, StreamKey};
 use wire::{Encoding, ViewParams};
 
 use super::desk::Desk;
@@ -85,7 +87,7 @@ impl Stage for Publish<'_> {
     }
 
     fn begin(&mut self) {
-        for (index, source) in (0..).zip(&self.recording.sources) {
+        for (index, source) in (0..).map(PartitionIndex).zip(&self.recording.sources) {
             let identity = PartitionIdentity {
                 topic: source.topic.as_str().into(),
                 topic_id: [0; 16],
@@ -104,7 +106,7 @@ impl Stage for Publish<'_> {
 
     fn record(&mut self, index: usize, topic: usize, record: &RawRecord<'_>) -> anyhow::Result<()> {
         let at = At {
-            partition: u32::try_from(topic).context("too many topics")?,
+            partition: PartitionIndex(u32::try_from(topic).context("too many topics")?),
             seq: Seq(i64::try_from(index).context("too many records")?),
             // Kafka tells milliseconds.
             log_time: Nanos(self.now.wall.0 - self.now.wall.0 % 1_000_000),
@@ -114,7 +116,6 @@ impl Stage for Publish<'_> {
             Err(error) => {
                 self.refused += 1;
                 if let Some(handle) = error.instrument {
-                    let handle = streams::Handle(handle.0);
                     let publisher = &mut self.desk.publisher;
                     publisher.refused(at, handle, Scope::Unknown, self.now);
                 }
@@ -123,7 +124,7 @@ impl Stage for Publish<'_> {
         };
         if let Some((handle, event)) = decoded.event() {
             let publisher = &mut self.desk.publisher;
-            publisher.event(at, streams::Handle(handle.0), &event, self.now)?;
+            publisher.event(at, handle, &event, self.now)?;
             if matches!(event, Event::Definition { .. }) {
                 self.desk.rescale(handle);
             }

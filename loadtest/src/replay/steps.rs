@@ -75,7 +75,7 @@ impl Steps {
                 } => (false, link.map(|link| link.seq), bids, asks),
                 _ => continue,
             };
-            let exponents = desk.publisher.exponents(streams::Handle(handle.0));
+            let exponents = desk.publisher.exponents(handle);
             let step = Step {
                 instrument: usize::try_from(handle.0).context("too many instruments")?,
                 is_whole,

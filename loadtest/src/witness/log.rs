@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use ingest::{Decoder, Format, Handle, RawRecord, Refusal, Resolve, Resolved, Source};
-use market::{Book, BookBuilder, Changes, Event, InstrumentName, Nanos, Seq};
+use ingest::{Decoder, Format, RawRecord, Refusal, Resolve, Resolved, Source};
+use market::{Book, BookBuilder, Changes, Event, Handle, InstrumentName, Nanos, Seq};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};

@@ -1,5 +1,9 @@
 //! The guarantees of a node, each tested on the real binary with a real Kafka.
 #![allow(
+    clippy::too_many_lines,
+    reason = "a case or a scenario reads best in one piece"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! The end of a session.
+//! Closing sessions.
 
 use std::time::Duration;
 
@@ -9,41 +9,41 @@ use wire::close;
 use super::{Core, Ended};
 use crate::session::{ClosedBy, Ending};
 
-/// How long a client that broke a rule is given to close as well; others have the time of a pong.
+/// Time that a client has to close after it broke a rule; others have the pong timeout.
 const SHORT_GRACE: Duration = Duration::from_secs(2);
-/// Bytes that are received and thrown away after a close frame, before the connection is cut:
-/// closing a socket with unread bytes discards the close frame, and a client that keeps sending has
-/// no use for it.
+/// Bytes received and discarded after a close frame before the connection is dropped. Closing a
+/// socket with unread bytes would discard the close frame, but a client that keeps sending does not
+/// read it anyway.
 const LINGER_BYTES: usize = 64 * 1024;
 
 impl Core {
-    /// Sends a close frame after what is outgoing, and nothing of its streams any more.
+    /// Sends a close frame after the pending bytes; no stream message is sent any more.
     pub(super) fn close(&mut self, index: usize, code: u16, reason: &str) {
         self.close_by(ClosedBy::Node, index, code, reason);
     }
 
-    /// Closes a session whose client broke a rule. What it sends from now on is ignored.
-    pub(super) fn close_deaf(&mut self, index: usize, code: u16, reason: &str) {
+    /// Closes a session whose client broke a rule, and ignores its further input.
+    pub(super) fn close_ignoring_input(&mut self, index: usize, code: u16, reason: &str) {
         self.close(index, code, reason);
         if let Some(session) = self.sessions.get_mut(index)
             && let Some(ending) = &mut session.ending
         {
-            ending.deaf = true;
+            ending.ignores_input = true;
             ending.until = self.timers.tick_after(SHORT_GRACE, self.now.monotonic);
             session.inbound = None;
             self.schedule_cut(index, SHORT_GRACE);
         }
     }
 
-    /// Answers the client's close frame with its own code (RFC 6455, section 5.5.1).
+    /// Echoes the client's close code (RFC 6455, section 5.5.1).
     pub(super) fn close_for_client(&mut self, index: usize, code: Option<u16>) {
         let code = code.unwrap_or(close::NORMAL);
         self.close_by(ClosedBy::Client, index, code, "");
-        self.closed_as_well(index);
+        self.client_closed(index);
     }
 
-    /// The client has closed as well.
-    pub(super) fn closed_as_well(&mut self, index: usize) {
+    /// Notes that the client has closed too.
+    pub(super) fn client_closed(&mut self, index: usize) {
         if let Some(session) = self.sessions.get_mut(index)
             && let Some(ending) = &mut session.ending
         {
@@ -67,7 +67,7 @@ impl Core {
             return;
         }
         let mut payload = code.to_be_bytes().to_vec();
-        // A control frame has at most 125 bytes; our reasons are short.
+        // A control frame has at most 125 bytes, two of which are the code.
         payload.extend(reason.bytes().take(123));
         session.say(Opcode::Close, &payload);
         session.ending = Some(Box::new(Ending {
@@ -76,7 +76,7 @@ impl Core {
             by,
             until,
             answered: false,
-            deaf: false,
+            ignores_input: false,
             discarded: 0,
         }));
         session.request = None;
@@ -86,7 +86,7 @@ impl Core {
         self.sessions.mark_to_send(index);
     }
 
-    /// The connection is of no more use.
+    /// Marks a connection as unusable.
     pub(super) fn lose(&mut self, index: usize) {
         if let Some(session) = self.sessions.get_mut(index) {
             session.gone = true;
@@ -94,7 +94,7 @@ impl Core {
         }
     }
 
-    /// Counts bytes that came after the close frame. Returns whether they are to be read at all.
+    /// Counts bytes received after the close frame. Returns whether they have to be parsed.
     pub(super) fn linger(&mut self, index: usize, bytes: usize) -> bool {
         let Some(session) = self.sessions.get_mut(index) else {
             return false;
@@ -104,15 +104,15 @@ impl Core {
         };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         ending.discarded = ending.discarded.saturating_add(bytes);
-        let is_deaf = ending.deaf;
+        let ignores_input = ending.ignores_input;
         if ending.discarded as usize > LINGER_BYTES {
             self.lose(index);
             return false;
         }
-        !is_deaf
+        !ignores_input
     }
 
-    /// Forgets a session that has ended.
+    /// Removes a session that has ended.
     pub(super) fn remove(&mut self, index: usize) {
         self.leave_all(index);
         let Some(session) = self.sessions.remove(index) else {
@@ -144,22 +144,25 @@ impl Core {
         });
     }
 
-    /// Ends all subscriptions of a session; its streams go on without it.
+    /// Ends all subscriptions of a session.
     fn leave_all(&mut self, index: usize) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
         session.forget_ready();
-        // From the last one on, so that the list only ever gets shorter.
-        let mut subs: Vec<usize> = session.subs().map(|(sub, _)| sub).collect();
-        subs.reverse();
-        for sub in subs {
-            self.leave(index, sub);
+        // Last first, so that the list only ever shrinks.
+        let mut subscriptions: Vec<usize> = session
+            .subscriptions()
+            .map(|(subscription, _)| subscription)
+            .collect();
+        subscriptions.reverse();
+        for subscription in subscriptions {
+            self.leave(index, subscription);
         }
     }
 }
 
-/// What a close is counted as: a client's own code says nothing of the node.
+/// Returns the label that a close is counted under.
 fn label_of(by: ClosedBy, code: u16) -> CloseReason {
     if by != ClosedBy::Node {
         return CloseReason::Client;

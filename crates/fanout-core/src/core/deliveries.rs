@@ -1,18 +1,18 @@
-//! What publishers deliver.
+//! Deliveries from publishers.
 
 use market::{Now, Position, Seq};
-use metrics::label;
+use metrics::label::ResumeOutcome;
 use streams::{Joined, ResumeFailure, Start, StreamRun};
 use wire::control::{StartKind, StartReason, Subscribed};
 
 use super::Core;
 use super::pump::FIRST;
-use super::refusals::{code_label, refuse};
-use crate::message::{Delivery, NotJoined, RunFor, SubscriberId};
-use crate::session::{Joining, Past, PendingResult, Phase};
+use super::rejections::refuse;
+use crate::message::{Delivery, JoinError, RunRoute, SubscriptionId};
+use crate::session::{Joining, PendingResult, Phase, ReplayPhase};
 
 impl Core {
-    /// Takes what a publisher delivered; sends nothing yet.
+    /// Takes a delivery. Sends nothing yet.
     pub fn deliver(&mut self, delivery: Delivery, now: Now) {
         self.now = now;
         match delivery {
@@ -22,7 +22,7 @@ impl Core {
                 marks,
             } => {
                 if let Some(marks) = &marks {
-                    self.follow(marks, &places);
+                    self.trace(marks, &places);
                 }
                 for place in places {
                     if let Some(run) = runs.get(place.run) {
@@ -30,24 +30,15 @@ impl Core {
                     }
                 }
             }
-            Delivery::Joined {
-                subscriber,
-                outcome,
-            } => self.joined(subscriber, outcome),
-            Delivery::Begun { subscriber, begun } => self.begun(subscriber, begun),
-            Delivery::Replayed { subscriber, page } => self.replayed(subscriber, page),
-            Delivery::HandedOver {
-                subscriber,
-                handover,
-            } => self.handed_over(subscriber, handover),
-            Delivery::CaughtUp {
-                subscriber,
-                caught_up,
-            } => self.caught_up(subscriber, caught_up),
+            Delivery::Joined { id, outcome } => self.joined(id, outcome),
+            Delivery::Started { id, started } => self.started(id, started),
+            Delivery::Replayed { id, page } => self.replayed(id, page),
+            Delivery::HandedOver { id, handover } => self.handed_over(id, handover),
+            Delivery::CaughtUp { id, caught_up } => self.caught_up(id, caught_up),
         }
     }
 
-    fn take_run(&mut self, place: &RunFor, run: &StreamRun<'_>) {
+    fn take_run(&mut self, place: &RunRoute, run: &StreamRun<'_>) {
         let Self {
             sessions,
             streams,
@@ -58,18 +49,20 @@ impl Core {
         let Some(stream) = streams.push((place.slot, place.generation), run, bounds) else {
             return;
         };
-        for sub in stream.subs() {
-            sessions.mark_sub(*sub, |sub| sub.phase == Phase::Live);
+        for subscription in stream.subscriptions() {
+            sessions.mark_subscription(*subscription, |subscription| {
+                subscription.phase == Phase::Live
+            });
         }
     }
 
-    fn joined(&mut self, subscriber: SubscriberId, outcome: Result<Joined, NotJoined>) {
-        let SubscriberId {
+    fn joined(&mut self, id: SubscriptionId, outcome: Result<Joined, JoinError>) {
+        let SubscriptionId {
             session: index,
-            sub: sub_index,
+            subscription: subscription_index,
             ..
-        } = subscriber;
-        if !self.is_current(subscriber) {
+        } = id;
+        if !self.is_current(id) {
             return;
         }
         let Some(session) = self.sessions.get_mut(index) else {
@@ -79,7 +72,7 @@ impl Core {
             return;
         };
         let joining = &mut request.joining;
-        let is_it = |joining: &Joining| usize::from(joining.sub) == sub_index;
+        let is_it = |joining: &Joining| usize::from(joining.subscription) == subscription_index;
         let Some(at) = joining.iter().position(is_it) else {
             return;
         };
@@ -93,16 +86,16 @@ impl Core {
             return;
         };
         let key = key.clone();
-        let Some(sub) = session.sub(sub_index) else {
+        let Some(subscription) = session.subscription(subscription_index) else {
             return;
         };
-        let Some(stream) = self.streams.get(sub.stream as usize) else {
+        let Some(stream) = self.streams.get(subscription.stream as usize) else {
             return;
         };
         let done = match &outcome {
             Ok(joined) => Ok(Subscribed {
                 stream: key.clone(),
-                policy: sub.policy(),
+                policy: subscription.policy(),
                 instrument: stream.key.instrument,
                 view: joined.view,
                 epoch: joined.position.epoch,
@@ -119,11 +112,11 @@ impl Core {
             Err(why) => Err(refuse(&key, *why)),
         };
         if let Err(error) = &done {
-            self.metrics.request_errors[code_label(error.error.code)].inc();
+            self.metrics.request_errors[error.error.code].inc();
         }
         match outcome {
-            Ok(joined) => self.let_in(index, sub_index, resume, joined),
-            Err(_) => self.leave(index, sub_index),
+            Ok(joined) => self.let_in(index, subscription_index, resume, joined),
+            Err(_) => self.leave(index, subscription_index),
         }
         if let (Ok(_), Some(replaced)) = (&done, replaces) {
             self.leave(index, usize::from(replaced));
@@ -141,94 +134,104 @@ impl Core {
         }
     }
 
-    /// A subscription may begin, once its request is answered.
-    fn let_in(&mut self, index: usize, sub_index: usize, resume: Option<Position>, joined: Joined) {
+    /// Joins a subscription to its stream; it starts once its request is answered.
+    fn let_in(
+        &mut self,
+        index: usize,
+        subscription_index: usize,
+        resume: Option<Position>,
+        joined: Joined,
+    ) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
         let is_snapshot = matches!(joined.start, Start::Snapshot(_));
-        let Some(sub) = session.sub_mut(sub_index) else {
+        let Some(subscription) = session.subscription_mut(subscription_index) else {
             return;
         };
-        let slot = sub.stream as usize;
-        sub.epoch = joined.position.epoch;
+        let slot = subscription.stream as usize;
+        subscription.epoch = joined.position.epoch;
         if joined.more {
-            // It has what it came with, or what it is given now, and asks for the rest.
-            sub.phase = Phase::HeldDue;
-            sub.set_resumes(joined.run.is_some() || !is_snapshot);
+            // It starts from what it came with or is given now, and requests the rest.
+            subscription.phase = Phase::AcceptedDue;
+            subscription.set_resumes(joined.run.is_some() || !is_snapshot);
             let has = resume.filter(|_| !is_snapshot);
             let position = if joined.run.is_some() {
                 Some(joined.position)
             } else {
                 has
             };
-            sub.set_position(position.unwrap_or(Position {
+            subscription.set_position(position.unwrap_or(Position {
                 epoch: joined.position.epoch,
                 seq: Seq::NONE,
             }));
-        } else if sub.past() == Past::No {
-            sub.phase = Phase::Held;
+        } else if subscription.replay() == ReplayPhase::None {
+            subscription.phase = Phase::Accepted;
             if let Some(cursor) = self.streams.hold(slot, joined.position.seq) {
-                sub.set_cursor(cursor);
+                subscription.set_cursor(cursor);
             }
         } else {
-            sub.phase = Phase::Held;
-            sub.set_position(joined.position);
+            subscription.phase = Phase::Accepted;
+            subscription.set_position(joined.position);
         }
         if let Some(run) = joined.run {
-            session.begin_with(sub_index, run, FIRST);
+            session.set_backlog(subscription_index, run, FIRST);
         }
         if is_snapshot {
             if let Some(events) = &mut session.events
                 && let Some(stream) = self.streams.get(slot)
             {
-                // What it had counts no more.
-                events.joined(sub_index, &stream.key, None);
+                // The position it came with no longer counts.
+                events.joined(subscription_index, &stream.key, None);
             }
             self.metrics.snapshots.inc();
         }
-        if let Some(outcome) = resume_label(joined.start) {
+        let outcome = match joined.start {
+            Start::Resumed => Some(ResumeOutcome::Resumed),
+            Start::Snapshot(why) => why.map(|why| ResumeOutcome::Snapshot(reason_of(why))),
+        };
+        if let Some(outcome) = outcome {
             self.metrics.resumes[outcome].inc();
         }
     }
 
-    /// Lets the subscriptions of an answered request begin.
+    /// Starts the subscriptions of an answered request.
     pub(super) fn release(&mut self, index: usize) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        let is_held = |phase| matches!(phase, Phase::Held | Phase::HeldDue);
+        let is_held = |phase| matches!(phase, Phase::Accepted | Phase::AcceptedDue);
         let held: Vec<usize> = session
-            .subs()
-            .filter(|(_, sub)| is_held(sub.phase))
-            .map(|(sub, _)| sub)
+            .subscriptions()
+            .filter(|(_, subscription)| is_held(subscription.phase))
+            .map(|(subscription, _)| subscription)
             .collect();
-        for sub_index in held {
-            let starts = session.start_of(sub_index).is_some();
-            let Some(sub) = session.sub_mut(sub_index) else {
+        for subscription_index in held {
+            let starts = session.backlog_of(subscription_index).is_some();
+            let Some(subscription) = session.subscription_mut(subscription_index) else {
                 continue;
             };
-            let stream = self.streams.get(sub.stream as usize);
-            let behind = stream.is_some_and(|stream| !stream.is_at_end(sub.cursor()));
-            let is_past = sub.past() != Past::No;
-            let is_due = sub.phase == Phase::HeldDue;
-            sub.phase = match (starts, is_past) {
-                (true, _) if is_due => Phase::Leading,
+            let stream = self.streams.get(subscription.stream as usize);
+            let behind = stream.is_some_and(|stream| !stream.is_at_end(subscription.cursor()));
+            let is_replay = subscription.replay() != ReplayPhase::None;
+            let is_due = subscription.phase == Phase::AcceptedDue;
+            subscription.phase = match (starts, is_replay) {
+                (true, _) if is_due => Phase::StartingInPart,
                 (false, _) if is_due => Phase::Due,
                 (true, true) => Phase::Replaying,
-                (false, true) => Phase::Replayed,
+                (false, true) => Phase::ReplayPageSent,
                 (true, false) => Phase::Starting,
                 (false, false) => Phase::Live,
             };
-            if sub.phase == Phase::Due {
-                if let Ok(sub) = u16::try_from(sub_index) {
-                    session.beginnings_mut().ask_later(sub);
+            if subscription.phase == Phase::Due {
+                if let Ok(subscription) = u16::try_from(subscription_index) {
+                    session.backlogs_mut().ask_later(subscription);
                 }
-            } else if behind || starts || is_past {
-                session.mark_ready(sub_index);
+            } else if behind || starts || is_replay {
+                session.mark_ready(subscription_index);
             }
         }
-        self.ask_for_beginnings(index);
+        self.request_backlogs(index);
     }
 }
 
@@ -238,20 +241,5 @@ const fn reason_of(why: ResumeFailure) -> StartReason {
         ResumeFailure::LogExceeded => StartReason::LogExceeded,
         ResumeFailure::AheadOfLog => StartReason::AheadOfLog,
         ResumeFailure::NoState => StartReason::NoState,
-    }
-}
-
-const fn resume_label(start: Start) -> Option<label::ResumeOutcome> {
-    match start {
-        Start::Resumed => Some(label::ResumeOutcome::Resumed),
-        Start::Snapshot(None) => None,
-        Start::Snapshot(Some(ResumeFailure::EpochChanged)) => {
-            Some(label::ResumeOutcome::EpochChanged)
-        }
-        Start::Snapshot(Some(ResumeFailure::LogExceeded)) => {
-            Some(label::ResumeOutcome::LogExceeded)
-        }
-        Start::Snapshot(Some(ResumeFailure::AheadOfLog)) => Some(label::ResumeOutcome::AheadOfLog),
-        Start::Snapshot(Some(ResumeFailure::NoState)) => Some(label::ResumeOutcome::NoState),
     }
 }

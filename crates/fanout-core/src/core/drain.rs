@@ -1,4 +1,4 @@
-//! Sending all sessions away, a wave at a time.
+//! Draining: closing all sessions in waves.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use wire::{Encoding, GoAway, GoAwayReason, Head, json, sbe};
 use super::Core;
 use crate::sessions::number;
 
-/// The least time between two waves, and the most waves there are.
+/// Minimum time between waves, which limits their number.
 const WAVE: Duration = Duration::from_millis(100);
 const MOST_WAVES: u32 = 1000;
-/// How long sessions are given, after the close frame, to close as well.
+/// Time that sessions have to close too, after their close frame.
 pub(super) const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
-/// A shard that stops.
+/// A drain in progress.
 ///
-/// Each session has its `GoAway` in a wave and is closed a delay later: so the nodes that take the
-/// clients over make their snapshots and resumes one after another too.
+/// Each session is sent its `GoAway` in a wave, and is closed a delay later, so that the nodes that
+/// take over the clients do not build all their snapshots at once.
 pub(super) struct Drain {
     reason: GoAwayReason,
     delay: Duration,
     began: Monotonic,
-    /// From one wave to the next.
+    /// Time between waves.
     step: Duration,
     waves: u32,
-    /// Sessions in a wave.
+    /// Sessions per wave.
     each: usize,
-    /// Those that were there at the beginning, with their tokens.
+    /// Sessions open at the start, with their tokens.
     sessions: Vec<(usize, u32)>,
-    /// Waves that were sent their `GoAway`, and that were closed.
+    /// Waves that have been sent their `GoAway`, and waves that have been closed.
     sent_away: u32,
     closed: u32,
-    /// When the time that clients have to answer the last close frames is over.
+    /// When the clients' time to answer the last close frames is over.
     over: Option<Monotonic>,
 }
 
@@ -63,7 +63,7 @@ impl Drain {
         }
     }
 
-    /// When there is something to do next; none once there is nothing to wait for.
+    /// Returns when the drain has something to do; `None` once it is over.
     pub(super) fn next_due(&self, now: Monotonic) -> Option<Monotonic> {
         match self.over {
             Some(over) => (over > now).then_some(over),
@@ -71,14 +71,14 @@ impl Drain {
         }
     }
 
-    /// When the next wave is sent away or closed.
+    /// Returns when the next wave is due.
     fn next_wave(&self) -> Monotonic {
         let goes = (self.sent_away < self.waves).then(|| self.began + self.step * self.sent_away);
         let closes = self.began + self.step * self.closed + self.delay;
         goes.map_or(closes, |goes| goes.min(closes))
     }
 
-    /// Returns whether there is nothing more to wait for.
+    /// Returns whether the drain is over.
     pub(super) fn is_over(&self, is_empty: bool, now: Monotonic) -> bool {
         self.over.is_some_and(|over| is_empty || over <= now)
     }
@@ -90,7 +90,7 @@ impl Drain {
 }
 
 impl Core {
-    /// Sends waves away and closes waves, as far as their times have come.
+    /// Sends `GoAway` to the waves that are due, and closes those whose delay has passed.
     pub(super) fn advance_drain(&mut self) {
         let now = self.now.monotonic;
         loop {
@@ -132,15 +132,16 @@ impl Core {
         session.is_some_and(|session| session.token == token && !session.is_ending())
     }
 
-    /// Sends a wave its `GoAway`. Each session gets a deadline of its own, so that even clients that
-    /// all wait as long as they may do not reconnect together.
+    /// Sends a wave its `GoAway`. Each session gets its own deadline, so that clients that wait as
+    /// long as they may still do not reconnect all at once.
     fn send_away(&mut self, wave: &[(usize, u32)], reason: GoAwayReason, delay: Duration) {
         let millis = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
         for (at, session) in wave.iter().copied().enumerate() {
             if !self.is_still_open(session) {
                 continue;
             }
-            // Spread over the second half: the golden ratio fills it evenly, however many there are.
+            // Deadlines are spread over the second half of the delay; the golden ratio spreads any
+            // number evenly.
             let share = u64::from(number(at).wrapping_mul(0x9e37_79b9));
             let jitter = (share * u64::from(millis / 2)) >> 32;
             let delay = millis - u32::try_from(jitter).unwrap_or(0);
@@ -177,7 +178,7 @@ impl Core {
         self.sessions.mark_to_send(index);
     }
 
-    /// Closes every session: the node stops.
+    /// Closes every session.
     fn close_all(&mut self) {
         let all: Vec<usize> = self.sessions.iter().map(|(index, _)| index).collect();
         for index in all {

@@ -44,17 +44,19 @@ impl Core {
         let mut left: usize = segments.len();
         for segment in segments {
             left -= 1;
-            let sub = segment.sub();
+            let subscription = segment.subscription();
             let Some(session) = self.sessions.get(index) else {
                 break;
             };
             let begins = session
-                .sub(sub)
-                .is_some_and(|sub| sub.phase.has_beginning() && sub.phase != Phase::Replaying);
+                .subscription(subscription)
+                .is_some_and(|subscription| {
+                    subscription.phase.has_backlog() && subscription.phase != Phase::Replaying
+                });
             if let Some(frames) = self.frames(session, segment) {
                 let mut messages = frames.messages().peekable();
                 while let Some((message, seq)) = messages.next() {
-                    events.passed(sub, message, seq, begins);
+                    events.passed(subscription, message, seq, begins);
                     if each_has_id || left == 0 && messages.peek().is_none() {
                         events.write_id(&mut out);
                     }
@@ -64,12 +66,18 @@ impl Core {
             }
             self.pass_whole(index, segment);
             let session = self.sessions.get(index);
-            let whole = session.and_then(|session| session.sub(sub)).filter(|sub| {
-                // Its beginning was sent to the end.
-                begins && matches!(sub.phase, Phase::Live | Phase::Due | Phase::Parked)
-            });
-            if let Some(sub) = whole {
-                events.began(segment.sub(), sub.position());
+            let whole = session
+                .and_then(|session| session.subscription(subscription))
+                .filter(|subscription| {
+                    // Its beginning was sent to the end.
+                    begins
+                        && matches!(
+                            subscription.phase,
+                            Phase::Live | Phase::Due | Phase::Lagging
+                        )
+                });
+            if let Some(subscription) = whole {
+                events.began(segment.subscription(), subscription.position());
             }
         }
         if let Some(session) = self.sessions.get_mut(index) {

@@ -1,4 +1,4 @@
-//! What comes from clients: bytes, frames, and the ends of connections.
+//! Input from clients: bytes, frames and lost connections.
 
 use market::Now;
 use streams::Opcode;
@@ -8,20 +8,20 @@ use super::Core;
 use crate::inbound::{Inbound, InboundEvent};
 use crate::session::Session;
 
-/// What a read that completes no frame costs, in thousandths of a frame: a client that drips bytes
-/// costs a system call for each read, so a hundred a second are enough.
+/// Cost of a read that completes no frame, in thousandths of a frame. A client that drips bytes
+/// costs a system call per read, so a hundred frames' worth per second suffice.
 const DRIP: u32 = 100;
 
 impl Core {
-    /// Returns whether anything may be received from a session. When not, [`Core::take_readable`]
-    /// names it once that changes.
+    /// Returns whether the session may be read. If not, [`Core::take_readable`] returns it once it
+    /// may.
     #[must_use]
     pub fn may_receive(&self, index: usize) -> bool {
         let session = self.sessions.get(index);
         session.is_some_and(Session::may_receive)
     }
 
-    /// Takes bytes that a client sent.
+    /// Takes bytes from a client.
     pub fn received(&mut self, index: usize, bytes: &[u8], now: Now) {
         self.now = now;
         self.metrics.bytes_in.add(bytes.len() as u64);
@@ -32,9 +32,9 @@ impl Core {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        session.heard = true;
+        session.has_received = true;
         if session.is_events {
-            // It has asked already; anything else that it sends is ignored.
+            // Its request has been made; any other input is ignored.
             self.spend(index, DRIP);
             return;
         }
@@ -45,18 +45,18 @@ impl Core {
         }
     }
 
-    /// Reads what a session's client sent while it could not be read from.
+    /// Parses input that was held back while the session could not be read.
     pub fn resume(&mut self, index: usize, now: Now) {
         self.now = now;
         self.read_frames(index);
     }
 
-    /// The connection has ended.
+    /// Notes that the connection has ended.
     pub fn lost(&mut self, index: usize) {
         self.lose(index);
     }
 
-    /// Reading or writing the connection failed.
+    /// Notes that reading or writing the connection failed.
     pub fn failed(&mut self, index: usize) {
         if let Some(session) = self.sessions.get_mut(index) {
             session.failed = true;
@@ -64,12 +64,12 @@ impl Core {
         self.lose(index);
     }
 
-    /// The socket is full.
+    /// Notes that the socket is full.
     pub fn block(&mut self, index: usize) {
         self.sessions.block(index);
     }
 
-    /// The socket has room again.
+    /// Notes that the socket has room again.
     pub fn writable(&mut self, index: usize) {
         if self.sessions.unblock(index) {
             self.sessions.mark_to_send(index);
@@ -77,8 +77,8 @@ impl Core {
         }
     }
 
-    /// Takes thousandths of a frame from what a client may send; closes its session where that is
-    /// too much. Returns whether it was not.
+    /// Charges a client's rate limit, in thousandths of a frame. Closes the session and returns
+    /// false if that exceeds it.
     fn spend(&mut self, index: usize, thousandths: u32) -> bool {
         let now = self.millis();
         let (rate, burst) = (self.settings.inbound_rate, self.settings.burst());
@@ -89,12 +89,12 @@ impl Core {
         if !may && !session.is_ending() {
             self.metrics.rate_limited.inc();
             let reason = "more messages than allowed";
-            self.close_deaf(index, close::RATE_EXCEEDED, reason);
+            self.close_ignoring_input(index, close::RATE_EXCEEDED, reason);
         }
         may
     }
 
-    /// Reads frames, up to a request that waits for its publishers; returns how many.
+    /// Parses frames up to a request that has to wait for publishers. Returns their number.
     fn read_frames(&mut self, index: usize) -> usize {
         let mut frames = 0;
         while let Some(session) = self.sessions.get_mut(index) {
@@ -113,7 +113,7 @@ impl Core {
                 Ok(None) => break,
                 Err(violation) => {
                     let code = violation.close_code();
-                    self.close_deaf(index, code, &violation.to_string());
+                    self.close_ignoring_input(index, code, &violation.to_string());
                     break;
                 }
             }
@@ -128,14 +128,14 @@ impl Core {
         };
         if session.is_ending() {
             if matches!(event, InboundEvent::Close(_)) {
-                self.closed_as_well(index);
+                self.client_closed(index);
             }
             return;
         }
         if let InboundEvent::Close(code) = event {
             return self.close_for_client(index, code);
         }
-        // Every frame counts: a pong costs as much to read as a ping.
+        // Every frame counts: a pong costs as much to parse as a ping.
         if !self.spend(index, 1000) {
             return;
         }

@@ -1,39 +1,41 @@
-//! What lagging clients cost: which frames are kept for them, and what becomes of those that need
-//! more.
+//! The lag policy: which frames are kept for lagging clients, and what happens to those that need
+//! evicted ones.
 
 use wire::close;
 use wire::control::Policy;
 
 use super::Core;
-use crate::session::{Past, Phase, Sub};
+use crate::session::{Phase, ReplayPhase, Subscription};
 
 impl Core {
-    /// A subscription needs frames that are no longer held: it is caught up, or its session
-    /// disconnected, as its client chose.
-    pub(super) fn fall(&mut self, index: usize, sub_index: usize) {
+    /// Applies the lag policy to a subscription that needs evicted frames: catches it up, or
+    /// disconnects its session.
+    pub(super) fn handle_lag(&mut self, index: usize, subscription_index: usize) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        let Some(sub) = session.sub_mut(sub_index) else {
+        let Some(subscription) = session.subscription_mut(subscription_index) else {
             return;
         };
         self.metrics.cursors_fallen.inc();
-        if sub.policy() == Policy::Disconnect {
+        if subscription.policy() == Policy::Disconnect {
             self.metrics.slow_disconnects.inc();
             self.close(index, close::TOO_SLOW, "too slow for its streams");
             return;
         }
-        let (slot, cursor) = (sub.stream as usize, sub.cursor());
-        sub.phase = Phase::Parked;
-        self.streams.let_go(slot, cursor);
-        // If it asked while its socket is full, what it got would be out of date once there is room.
-        self.ask_later(index, sub_index);
+        let (slot, cursor) = (subscription.stream as usize, subscription.cursor());
+        subscription.phase = Phase::Lagging;
+        self.streams.release(slot, cursor);
+        // Requested while its socket is full, a catch-up would be out of date by the time there is
+        // room.
+        self.ask_later(index, subscription_index);
     }
 
-    /// Empties rings that nobody needs, and parks those who lag too far behind in the others.
+    /// Empties rings that nobody needs, and evicts frames beyond the budget.
     ///
-    /// A subscription whose socket has room is seldom far behind: each pass visits it. So what rings
-    /// hold besides is for sessions whose sockets are full, and each of these is allowed a constant.
+    /// A subscription whose socket has room rarely lags, since every pass visits it. What remains
+    /// in the rings is therefore for sessions with full sockets, and each of those is allowed a
+    /// constant.
     pub(super) fn trim(&mut self) {
         self.streams.empty_unneeded();
         let budget = self
@@ -60,39 +62,42 @@ impl Core {
             .map(|(slot, _)| slot)
             .collect();
         for slot in held {
-            self.park_all_behind(slot);
+            self.evict_before_mark(slot);
         }
     }
 
-    /// Forgets what a stream's ring has before the stream's mark. Subscriptions that lack any of it
-    /// and have a full socket are caught up when there is room; those with room are on the way there,
-    /// so what they lack is kept: a machine that halts for a while is no reason to be given less.
-    fn park_all_behind(&mut self, slot: usize) {
-        // A session that is disconnected for its lag takes streams with it that it was alone in.
+    /// Evicts the frames before a ring's mark. Subscriptions that lack any of them are caught up
+    /// once their sockets have room. Frames are kept for those whose sockets have room already:
+    /// they are only late because the process was stopped for a while.
+    fn evict_before_mark(&mut self, slot: usize) {
+        // Disconnecting a session for its lag may remove its streams.
         let Some(stream) = self.streams.get(slot) else {
             return;
         };
-        let (mark, subs) = (stream.mark(), stream.subs().to_vec());
+        let (mark, subscriptions) = (stream.mark(), stream.subscriptions().to_vec());
         let mut needed = mark;
-        for (number, sub_index) in subs {
-            let (index, sub_index) = (number as usize, usize::from(sub_index));
+        for (number, subscription_index) in subscriptions {
+            let (index, subscription_index) = (number as usize, usize::from(subscription_index));
             let Some(session) = self.sessions.get(index) else {
                 continue;
             };
-            let is_behind = |sub: &&Sub| {
-                let is_live = sub.past() == Past::No && sub.holds_ring();
-                is_live && sub.cursor().frame < mark
+            let is_behind = |subscription: &&Subscription| {
+                let is_live =
+                    subscription.replay() == ReplayPhase::None && subscription.holds_ring();
+                is_live && subscription.cursor().frame < mark
             };
-            let Some(sub) = session.sub(sub_index).filter(is_behind) else {
+            let Some(subscription) = session.subscription(subscription_index).filter(is_behind)
+            else {
                 continue;
             };
             if !session.blocked {
-                // Also while its request waits for other streams, or its beginning is being sent.
-                needed = needed.min(sub.cursor().frame);
-            } else if sub.phase == Phase::Live {
-                self.fall(index, sub_index);
+                // Also while its request waits for other streams, or while its backlog is being
+                // sent.
+                needed = needed.min(subscription.cursor().frame);
+            } else if subscription.phase == Phase::Live {
+                self.handle_lag(index, subscription_index);
             }
         }
-        self.streams.release(slot, needed);
+        self.streams.evict_before(slot, needed);
     }
 }

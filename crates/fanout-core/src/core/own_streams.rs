@@ -1,22 +1,21 @@
-//! Requests about streams that a session has: to end them, or to change them.
+//! Requests about streams that a session already has: to end or change them.
 
 use std::sync::Arc;
 
 use market::Epoch;
-use metrics::label;
 use wire::control::{
     self, Answer, ControlError, ErrorCode, Outcome, RequestId, StartKind, StreamError,
     StreamUpdate, Subscribed, Unsubscribed,
 };
 
 use super::Core;
-use super::refusals::{Unmentioned, code_label, more_matches, not_subscribed};
+use super::rejections::{RemainingMatches, more_matches, not_subscribed};
 use super::requests::Joining;
 use super::subscriptions::{Join, stream_key, wire_key};
 use crate::directory::Listing;
-use crate::held_streams::HeldStream;
 use crate::session::{JoiningOp, PendingResult, Session};
 use crate::settings::Settings;
+use crate::subscribed_streams::SubscribedStream;
 
 impl Core {
     pub(super) fn unsubscribe(
@@ -36,7 +35,7 @@ impl Core {
             }
         }
         for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            self.metrics.request_errors[code_label(error.error.code)].inc();
+            self.metrics.request_errors[error.error.code].inc();
         }
         self.answer(index, &Answer::Unsubscribed { id, results });
     }
@@ -49,13 +48,13 @@ impl Core {
     ) -> Vec<Outcome<Unsubscribed>> {
         let (found, rest) = self.own_streams(index, wire_key, room);
         let mut results = Vec::with_capacity(found.len());
-        for (sub, listing) in found {
-            self.leave(index, sub);
+        for (subscription, listing) in found {
+            self.leave(index, subscription);
             let stream = wire_key.of(listing.name().clone());
             results.push(Ok(Unsubscribed { stream }));
         }
         if rest > 0 {
-            let rest = Unmentioned {
+            let rest = RemainingMatches {
                 count: rest,
                 searched_all: true,
             };
@@ -67,9 +66,9 @@ impl Core {
         results
     }
 
-    /// A session's subscriptions that a stream of a request means, each with its instrument; and how
-    /// many more there are. They are looked for among what the session has, so that an empty session
-    /// costs nothing.
+    /// Returns the session's subscriptions that a requested stream refers to, with their
+    /// instruments, and how many more match. Only the session's own subscriptions are searched, so
+    /// this costs an empty session nothing.
     fn own_streams(
         &self,
         index: usize,
@@ -80,17 +79,18 @@ impl Core {
         let mut rest = 0;
         if let Some(name) = wire_key.symbol.name() {
             if let Some(listing) = self.directory.get(name)
-                && let Some(sub) = self.sub_of(index, &stream_key(&listing, wire_key))
+                && let Some(subscription) =
+                    self.subscription_of(index, &stream_key(&listing, wire_key))
             {
-                found.push((sub, listing));
+                found.push((subscription, listing));
             }
             return (found, rest);
         }
         let Some(session) = self.sessions.get(index) else {
             return (found, rest);
         };
-        for (sub_index, sub) in session.subs() {
-            let Some(stream) = self.streams.get(sub.stream as usize) else {
+        for (subscription_index, subscription) in session.subscriptions() {
+            let Some(stream) = self.streams.get(subscription.stream as usize) else {
                 continue;
             };
             let listing = &stream.listing;
@@ -103,7 +103,7 @@ impl Core {
                 rest += 1;
             } else {
                 *room -= 1;
-                found.push((sub_index, Arc::clone(listing)));
+                found.push((subscription_index, Arc::clone(listing)));
             }
         }
         found.sort_by(|(_, one), (_, other)| one.name().cmp(other.name()));
@@ -126,8 +126,8 @@ impl Core {
         self.ask_for(index, joining);
     }
 
-    /// Changes the streams that one `update` names. A stream whose view changes stays as it was
-    /// until its publisher has let the session into the other view.
+    /// Changes the streams of one `update`. A stream whose view changes keeps its old view until
+    /// its publisher has joined the session to the new one.
     fn change_streams(&mut self, index: usize, update: &StreamUpdate, joining: &mut Joining) {
         let changed = update.to.of(&update.key);
         let Some(session) = self.sessions.get(index) else {
@@ -141,11 +141,11 @@ impl Core {
         if found.is_empty() && rest == 0 {
             return joining.fail(update.key.refuse(not_subscribed()));
         }
-        for (sub_index, listing) in found {
-            self.change_stream(index, sub_index, &listing, update, joining);
+        for (subscription_index, listing) in found {
+            self.change_stream(index, subscription_index, &listing, update, joining);
         }
         if rest > 0 {
-            let rest = Unmentioned {
+            let rest = RemainingMatches {
                 count: rest,
                 searched_all: true,
             };
@@ -156,7 +156,7 @@ impl Core {
     fn change_stream(
         &mut self,
         index: usize,
-        sub_index: usize,
+        subscription_index: usize,
         listing: &Arc<Listing>,
         update: &StreamUpdate,
         joining: &mut Joining,
@@ -165,24 +165,26 @@ impl Core {
         let to = update.to.of(&from);
         let (from_key, to_key) = (stream_key(listing, &from), stream_key(listing, &to));
         let session = self.sessions.get_mut(index);
-        let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) else {
+        let Some(subscription) =
+            session.and_then(|session| session.subscription_mut(subscription_index))
+        else {
             return;
         };
-        let policy = update.to.policy.unwrap_or(sub.policy());
+        let policy = update.to.policy.unwrap_or(subscription.policy());
         if from_key == to_key {
-            sub.set_policy(policy);
-            let latest = self.streams.get(sub.stream as usize);
-            let latest = latest.map_or(Epoch::NONE, HeldStream::epoch);
+            subscription.set_policy(policy);
+            let latest = self.streams.get(subscription.stream as usize);
+            let latest = latest.map_or(Epoch::NONE, SubscribedStream::epoch);
             let done = Ok(Subscribed {
                 stream: to,
                 policy,
                 instrument: listing.id(),
                 view: to_key.params.view(),
-                // Between two epochs it is about to enter the stream's.
-                epoch: if sub.epoch == Epoch::NONE {
+                // Between two epochs, it is about to enter the stream's.
+                epoch: if subscription.epoch == Epoch::NONE {
                     latest
                 } else {
-                    sub.epoch
+                    subscription.epoch
                 },
                 exponents: listing.exponents(),
                 start: StartKind::Resumed,
@@ -194,18 +196,18 @@ impl Core {
             let message = "this session has a stream with these parameters already";
             return joining.refuse(&to, ErrorCode::AlreadySubscribed, message);
         }
-        let replaces = u16::try_from(sub_index).ok();
+        let replaces = u16::try_from(subscription_index).ok();
         if joining.joins.iter().any(|join| join.replaces == replaces) {
             let message = "the request changes this stream twice";
             return joining.refuse(&to, ErrorCode::BadRequest, message);
         }
-        // While its view changes a stream has two numbers.
+        // While its view changes, a stream has two indices.
         let numbered = self.sessions.get(index).map_or(0, Session::streams);
         if numbered + joining.joins.len() >= Settings::MOST_STREAMS {
             let message = "this session has no number left for the changed stream; end another one";
             return joining.refuse(&to, ErrorCode::TooManyStreams, message);
         }
-        // A grouped stream that changes its step is counted already.
+        // A grouped stream that changes its step has already been counted.
         if from_key.params.group.is_none()
             && let Some(message) = self.group_too_many(index, &to_key, joining)
         {
@@ -228,22 +230,22 @@ impl Core {
         joining.request.results.push(PendingResult::Waiting(to));
     }
 
-    /// Ends a subscription that its publisher cannot serve any more, and tells its client.
-    pub(super) fn end_subscription(&mut self, index: usize, sub_index: usize) {
+    /// Ends a subscription that its publisher can no longer serve, and notifies the client.
+    pub(super) fn end_subscription(&mut self, index: usize, subscription_index: usize) {
         let Some(session) = self.sessions.get(index) else {
             return;
         };
         let Some(stream) = session
-            .sub(sub_index)
-            .and_then(|sub| self.streams.get(sub.stream as usize))
+            .subscription(subscription_index)
+            .and_then(|subscription| self.streams.get(subscription.stream as usize))
         else {
             return;
         };
         let key = wire_key(&stream.listing, &stream.key);
         let message = "this node can no longer make the stream: the scale of the instrument's prices has changed; subscribe again";
         let error = key.refuse(ControlError::new(ErrorCode::StreamEnded, message));
-        self.metrics.request_errors[label::ErrorCode::StreamEnded].inc();
-        self.leave(index, sub_index);
+        self.metrics.request_errors[ErrorCode::StreamEnded].inc();
+        self.leave(index, subscription_index);
         let results = vec![Err(error)];
         self.answer(index, &Answer::Unsubscribed { id: None, results });
     }

@@ -1,4 +1,4 @@
-//! Sending: each session that has something to send is visited once a pass.
+//! Planning and accounting for sends. A pass visits each session with something to send once.
 
 use std::ops::Range;
 
@@ -6,89 +6,87 @@ use market::{Monotonic, Now, Seq};
 use streams::{Cursor, Frames};
 
 use super::Core;
-use super::subscriptions::{channel_label, encoding_label};
 use crate::session::{Phase, Session};
 use crate::sessions::number;
 
-/// Sends of one batch.
+/// Sends per batch.
 pub(super) const SENDS: usize = 64;
-/// Several streams' frames for one session are copied together up to this size and sent at once:
+/// Size up to which one session's frames from several streams are copied together and sent at once:
 /// a system call costs about as much as copying 64 KiB.
 const GATHER: usize = 64 * 1024;
-/// Bytes that one session is sent a visit; then others have their turn. Its streams are visited
-/// until they make up `GATHER`, and each brings at most this much and at least one frame.
+/// Bytes sent to one session per visit, so that others get their turn. Streams are added until they
+/// make up `GATHER`; each adds at most this much, but at least one frame.
 const VISIT: usize = 128 * 1024;
-/// Bytes gathered for a batch of sessions: those of a few busy ones, or of a whole batch of the
-/// usual kind.
+/// Bytes gathered per batch: a few busy sessions, or a whole batch of ordinary ones.
 const ARENA: usize = 64 * 1024;
 
-/// Where a run begins.
+/// Start of a run.
 pub(super) const FIRST: Cursor = Cursor {
     frame: 0,
     seq: Seq::NONE,
 };
 
-/// Sends that are made together; its memory is used again.
+/// Sends to make together. Reuses its memory.
 #[derive(Default)]
 pub struct Batch {
     plans: Vec<Plan>,
     segments: Vec<Segment>,
     spare: Vec<Segment>,
-    /// Frames of several streams that go to one session.
+    /// Gathered frames of sessions that are sent several streams.
     arena: Vec<u8>,
 }
 
-/// What one session is sent.
+/// The next send to one session.
 pub(super) struct Plan {
     session: u32,
     source: Source,
     len: usize,
-    /// Its segments, in `Batch::segments`.
+    /// Range in `Batch::segments`.
     segments: Range<usize>,
-    /// When the first of them was published.
+    /// When its first message was published.
     created: Monotonic,
 }
 
-/// Where the bytes are.
+/// Where the bytes of a send are.
 enum Source {
-    /// In what the session has outgoing of its own.
+    /// In the session's own outgoing bytes.
     Own,
     /// In its only segment.
     Segment,
-    /// In the arena, from here on.
+    /// In the arena, from this offset on.
     Arena(usize),
 }
 
-/// Frames of one subscription: those from its cursor on that have this length.
+/// The frames of one subscription that follow its cursor, up to this length.
 pub(super) struct Segment {
-    sub: u16,
+    subscription: u16,
     len: usize,
 }
 
-/// How far a send went.
+/// Outcome of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// So many bytes went.
+    /// Bytes were written.
     Bytes {
-        /// How many.
+        /// Number of bytes written.
         bytes: usize,
-        /// Whether more can go before the socket is writable; where not all bytes went, it cannot.
+        /// Whether the socket takes more now; it does not if fewer bytes were written than planned.
         has_room: bool,
     },
     /// The connection has ended.
     Lost,
-    /// Sending failed.
+    /// Writing failed.
     Failed,
 }
 
 impl Segment {
-    pub(super) const fn sub(&self) -> usize {
-        self.sub as usize
+    pub(super) const fn subscription(&self) -> usize {
+        self.subscription as usize
     }
 }
 
 impl Plan {
-    /// Nothing yet, for this session.
+    /// Creates an empty plan for a session.
     pub(super) fn of(index: usize) -> Self {
         Self {
             session: number(index),
@@ -99,37 +97,37 @@ impl Plan {
         }
     }
 
-    /// When the first of it was published.
+    /// Returns when its first message was published.
     pub(super) const fn created(&self) -> Monotonic {
         self.created
     }
 }
 
 impl Batch {
-    /// How many sends it has.
+    /// Returns the number of sends.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.plans.len()
     }
 
-    /// Returns whether it has none.
+    /// Returns whether there are no sends.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.plans.is_empty()
     }
 
-    /// The session that a send is for.
+    /// Returns the session that a send is for.
     #[must_use]
     pub fn session(&self, send: usize) -> Option<usize> {
         self.plans.get(send).map(|plan| plan.session as usize)
     }
 
-    /// Memory for the segments of a session whose messages become its own.
+    /// Returns memory for the segments of an SSE session.
     pub(super) fn take_segments(&mut self) -> Vec<Segment> {
         std::mem::take(&mut self.spare)
     }
 
-    /// The same memory, to be used again.
+    /// Returns that memory, to be reused.
     pub(super) fn give_segments(&mut self, mut segments: Vec<Segment>) {
         segments.clear();
         self.spare = segments;
@@ -147,16 +145,15 @@ impl Batch {
 }
 
 impl Core {
-    /// How many sessions have something to send: a pass visits so many.
+    /// Returns the number of sessions with something to send.
     #[must_use]
     pub fn sendable(&self) -> usize {
         self.sessions.sendable()
     }
 
-    /// Plans sends until the batch is full, visiting at most so many sessions. Returns how many were
-    /// visited. What is delivered between two batches reaches the sessions that are yet to be
-    /// visited, so that a message waits for half a pass and not for the rest of one and half of the
-    /// next.
+    /// Plans sends until the batch is full, visiting at most `most` sessions, and returns the
+    /// number visited. Deliveries taken between two batches reach the sessions not visited yet, so
+    /// a message waits half a pass on average.
     pub fn fill(&mut self, batch: &mut Batch, most: usize, now: Now) -> usize {
         self.now = now;
         batch.clear();
@@ -171,7 +168,7 @@ impl Core {
         visited
     }
 
-    /// The bytes of one of a batch's sends.
+    /// Returns the bytes of a send.
     #[must_use]
     pub fn bytes<'a>(&'a self, batch: &'a Batch, send: usize) -> &'a [u8] {
         let plan = &batch.plans[send];
@@ -191,7 +188,7 @@ impl Core {
         }
     }
 
-    /// Notes how far one of a batch's sends went, which began at that time.
+    /// Records the outcome of a send that started at `began`.
     pub fn sent(&mut self, batch: &Batch, send: usize, sent: Sent, began: Monotonic) {
         let plan = &batch.plans[send];
         let index = plan.session as usize;
@@ -210,17 +207,16 @@ impl Core {
         }
     }
 
-    /// All sessions that had something to send have been visited, or as many as there were when the
-    /// pass began.
+    /// Ends a pass: every session that had something to send when it started has been visited.
     pub fn end_pass(&mut self, now: Now) {
         self.now = now;
         self.trim();
-        if !self.followed.is_empty() {
+        if !self.traced.is_empty() {
             self.report_passages();
         }
     }
 
-    /// Plans what a session is sent next, if anything.
+    /// Plans the next send to a session, if there is anything.
     fn plan(&mut self, index: usize, batch: &mut Batch) {
         let Some(session) = self.sessions.get(index) else {
             return;
@@ -267,8 +263,8 @@ impl Core {
         batch.plans.push(plan);
     }
 
-    /// Takes subscriptions that have something to send until they make up a visit; then has those
-    /// that lag or are to begin ask their publishers.
+    /// Adds segments of ready subscriptions until they make up a visit, and then requests due
+    /// backlogs.
     pub(super) fn plan_streams(
         &mut self,
         index: usize,
@@ -281,22 +277,25 @@ impl Core {
             let Some(session) = self.sessions.get_mut(index) else {
                 return;
             };
-            let Some(sub_index) = session.pop_ready() else {
+            let Some(subscription_index) = session.pop_ready() else {
                 break;
             };
-            let Some(sub) = session.sub(sub_index) else {
+            let Some(subscription) = session.subscription(subscription_index) else {
                 continue;
             };
-            let Some(stream) = self.streams.get(sub.stream as usize) else {
+            let Some(stream) = self.streams.get(subscription.stream as usize) else {
                 continue;
             };
             let most = visit - plan.len;
-            let frames = match sub.phase {
-                Phase::Starting | Phase::Leading | Phase::Paging | Phase::Replaying => session
-                    .start_of(sub_index)
+            let frames = match subscription.phase {
+                Phase::Starting
+                | Phase::StartingInPart
+                | Phase::CatchingUpInPart
+                | Phase::Replaying => session
+                    .backlog_of(subscription_index)
                     .and_then(|start| start.run.frames_from(start.cursor, most)),
-                Phase::Live if stream.has_fallen(sub.cursor()) => {
-                    self.fall(index, sub_index);
+                Phase::Live if stream.has_evicted(subscription.cursor()) => {
+                    self.handle_lag(index, subscription_index);
                     let session = self.sessions.get(index);
                     if session.is_none_or(Session::is_ending) {
                         segments.truncate(begin);
@@ -304,14 +303,15 @@ impl Core {
                     }
                     continue;
                 }
-                Phase::Live => stream.frames_from(sub.cursor(), most),
-                Phase::Replayed => {
-                    self.ask_for_page(index, sub_index);
+                Phase::Live => stream.frames_from(subscription.cursor(), most),
+                Phase::ReplayPageSent => {
+                    self.ask_for_page(index, subscription_index);
                     continue;
                 }
                 _ => continue,
             };
-            let (Some(frames), Ok(sub)) = (frames, u16::try_from(sub_index)) else {
+            let (Some(frames), Ok(subscription)) = (frames, u16::try_from(subscription_index))
+            else {
                 continue;
             };
             if plan.len == 0 {
@@ -319,31 +319,31 @@ impl Core {
             }
             let len = frames.bytes().len();
             plan.len += len;
-            segments.push(Segment { sub, len });
+            segments.push(Segment { subscription, len });
         }
         let session = self.sessions.get(index);
-        if session.is_some_and(|session| !session.has_no_beginnings()) {
-            self.ask_for_beginnings(index);
+        if session.is_some_and(|session| !session.has_no_backlog()) {
+            self.request_backlogs(index);
         }
     }
 
-    /// The frames of a segment.
+    /// Returns the frames of a segment.
     pub(super) fn frames<'a>(
         &'a self,
         session: &'a Session,
         segment: &Segment,
     ) -> Option<Frames<'a>> {
-        let index = usize::from(segment.sub);
-        let sub = session.sub(index)?;
-        if sub.phase.has_beginning() {
-            let start = session.start_of(index)?;
+        let index = usize::from(segment.subscription);
+        let subscription = session.subscription(index)?;
+        if subscription.phase.has_backlog() {
+            let start = session.backlog_of(index)?;
             return start.run.frames_from(start.cursor, segment.len);
         }
-        let stream = self.streams.get(sub.stream as usize)?;
-        stream.frames_from(sub.cursor(), segment.len)
+        let stream = self.streams.get(subscription.stream as usize)?;
+        stream.frames_from(subscription.cursor(), segment.len)
     }
 
-    /// So many bytes of a plan went.
+    /// Records that `sent` bytes of a plan were written.
     fn note_sent(&mut self, plan: &Plan, segments: &[Segment], sent: usize, has_room: bool) {
         let index = plan.session as usize;
         let Some(session) = self.sessions.get_mut(index) else {
@@ -351,7 +351,7 @@ impl Core {
         };
         session.bytes_out += sent as u64;
         self.metrics.sends.inc();
-        self.metrics.bytes_out[encoding_label(session.encoding)].add(sent as u64);
+        self.metrics.bytes_out[session.encoding].add(sent as u64);
         if segments.is_empty() {
             self.sent_own(index, sent);
         }
@@ -373,12 +373,12 @@ impl Core {
         };
         if session.has_ready() || session.outgoing.is_some() {
             self.sessions.mark_to_send(index);
-        } else if !session.has_no_beginnings() {
-            self.ask_for_beginnings(index);
+        } else if !session.has_no_backlog() {
+            self.request_backlogs(index);
         }
     }
 
-    /// Bytes of what a session has outgoing went.
+    /// Records that bytes of a session's own were written.
     fn sent_own(&mut self, index: usize, sent: usize) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
@@ -391,20 +391,20 @@ impl Core {
         }
         session.outgoing = None;
         if session.is_ending() {
-            // The client sees the end of the stream after the close frame, and closes.
+            // The client sees the end of the stream after the close frame, and closes its side.
             self.out.finished.push(index);
             self.sessions.mark_to_end(index);
         }
         self.sessions.mark_to_read(index);
     }
 
-    /// Moves a subscription over all of a segment.
+    /// Advances a subscription past a whole segment.
     pub(super) fn pass_whole(&mut self, index: usize, segment: &Segment) {
         self.pass(index, segment, segment.len);
     }
 
-    /// Moves a subscription over the bytes that went. Where its last frame went in part, the rest
-    /// becomes the session's own.
+    /// Advances a subscription past the bytes written. The rest of a partly written frame becomes
+    /// the session's own.
     fn pass(&mut self, index: usize, segment: &Segment, part: usize) {
         let Self {
             sessions, streams, ..
@@ -412,13 +412,13 @@ impl Core {
         let Some(session) = sessions.get_mut(index) else {
             return;
         };
-        let sub_index = usize::from(segment.sub);
-        let Some(sub) = session.sub(sub_index) else {
+        let subscription_index = usize::from(segment.subscription);
+        let Some(subscription) = session.subscription(subscription_index) else {
             return;
         };
-        let slot = sub.stream as usize;
-        let starts = sub.phase.has_beginning();
-        let mut cursor = sub.cursor();
+        let slot = subscription.stream as usize;
+        let starts = subscription.phase.has_backlog();
+        let mut cursor = subscription.cursor();
         let Some(stream) = streams.get(slot) else {
             return;
         };
@@ -435,7 +435,7 @@ impl Core {
         let mut has_more = false;
         let mut reached_end = false;
         if starts {
-            if let Some(start) = session.start_of_mut(sub_index) {
+            if let Some(start) = session.backlog_of_mut(subscription_index) {
                 let run = std::sync::Arc::clone(&start.run);
                 pass(
                     run.frames_from(start.cursor, segment.len),
@@ -444,42 +444,40 @@ impl Core {
                 has_more = run.frames_from(start.cursor, 0).is_some();
             }
             if !has_more {
-                session.forget_start(sub_index);
-                has_more = session.has_begun(sub_index, !stream.is_at_end(cursor));
+                session.forget_backlog(subscription_index);
+                has_more = session.has_begun(subscription_index, !stream.is_at_end(cursor));
             }
         } else {
             pass(stream.frames_from(cursor, segment.len), &mut cursor);
             has_more = !stream.is_at_end(cursor);
-            if let Some(sub) = session.sub_mut(sub_index) {
-                if let Some(epoch) = stream.epoch_entered(sub.cursor().frame, cursor.frame) {
-                    sub.epoch = epoch;
+            if let Some(subscription) = session.subscription_mut(subscription_index) {
+                if let Some(epoch) = stream.epoch_entered(subscription.cursor().frame, cursor.frame)
+                {
+                    subscription.epoch = epoch;
                 }
-                sub.set_cursor(cursor);
+                subscription.set_cursor(cursor);
             }
             reached_end = !has_more;
         }
         session.messages_out += frames_passed;
         session.outgoing = outgoing;
         if has_more {
-            session.mark_ready(sub_index);
+            session.mark_ready(subscription_index);
         }
-        let (channel, encoding) = (
-            channel_label(stream.key.channel),
-            encoding_label(stream.encoding),
-        );
+        let (channel, encoding) = (stream.key.channel, stream.encoding);
         if reached_end {
             streams.reached_end(slot);
         }
         self.metrics.messages_out[channel][encoding].add(frames_passed);
     }
 
-    /// Nothing of a plan went.
+    /// Records that nothing of a plan was written.
     fn not_sent(&mut self, index: usize, segments: &[Segment], has_room: bool) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
         for segment in segments {
-            session.mark_ready(usize::from(segment.sub));
+            session.mark_ready(usize::from(segment.subscription));
         }
         if has_room {
             self.sessions.mark_to_send(index);
@@ -490,24 +488,24 @@ impl Core {
 }
 
 impl Session {
-    /// A subscription has been sent all of what it began with, or was caught up with. Returns whether
-    /// it has more to send now; one that is to ask for more does so before others.
-    fn has_begun(&mut self, sub_index: usize, is_behind: bool) -> bool {
-        let Some(sub) = self.sub_mut(sub_index) else {
+    /// Notes that a subscription has been sent its whole backlog. Returns whether it has more to
+    /// send now; one with further pages to request goes first.
+    fn has_begun(&mut self, subscription_index: usize, is_behind: bool) -> bool {
+        let Some(subscription) = self.subscription_mut(subscription_index) else {
             return false;
         };
-        sub.phase = match sub.phase {
-            Phase::Leading => Phase::Due,
-            Phase::Paging => Phase::Parked,
-            Phase::Replaying => Phase::Replayed,
+        subscription.phase = match subscription.phase {
+            Phase::StartingInPart => Phase::Due,
+            Phase::CatchingUpInPart => Phase::Lagging,
+            Phase::Replaying => Phase::ReplayPageSent,
             _ => Phase::Live,
         };
-        match sub.phase {
+        match subscription.phase {
             Phase::Live => is_behind,
-            Phase::Replayed => true,
+            Phase::ReplayPageSent => true,
             _ => {
-                if let Ok(sub) = u16::try_from(sub_index) {
-                    self.beginnings_mut().ask_next(sub);
+                if let Ok(subscription) = u16::try_from(subscription_index) {
+                    self.backlogs_mut().ask_next(subscription);
                 }
                 false
             }

@@ -1,4 +1,4 @@
-//! Subscriptions that are sent the past before they are live.
+//! Subscriptions that replay the past before they go live.
 
 use market::{Channel, Now, Position};
 use wire::Speed;
@@ -7,181 +7,193 @@ use wire::control::{ControlError, Earliest, ErrorCode, StreamKey};
 use super::Core;
 use super::pump::FIRST;
 use crate::message::{
-    Ask, Handover, NoReplay, NotJoined, ReplayOrder, ReplayPage, SubscriberId, Then,
+    Ask, Handover, JoinError, NextPage, ReplayCommand, ReplayError, ReplayPage, SubscriptionId,
 };
-use crate::session::{Past, Phase};
+use crate::session::{Phase, ReplayPhase};
 
 impl Core {
-    /// A replay has ended without its last page.
-    pub fn replay_ended(&mut self, subscriber: SubscriberId, now: Now) {
+    /// Notes that a replay ended without its last page.
+    pub fn replay_ended(&mut self, id: SubscriptionId, now: Now) {
         self.now = now;
-        if self.is_current(subscriber) {
-            self.break_off(subscriber.session, subscriber.sub);
+        if self.is_current(id) {
+            self.break_off(id.session, id.subscription);
         }
     }
 
-    /// The last page has gone out: asks for the next one.
-    pub(super) fn ask_for_page(&mut self, index: usize, sub_index: usize) {
-        let Some(subscriber) = self.subscriber(index, sub_index) else {
+    /// Requests the next page once the last one has been sent.
+    pub(super) fn ask_for_page(&mut self, index: usize, subscription_index: usize) {
+        let Some(id) = self.subscription_id(index, subscription_index) else {
             return;
         };
         let session = self.sessions.get_mut(index);
-        if let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) {
-            sub.phase = Phase::Awaiting;
-            self.out.orders.push((subscriber, ReplayOrder::Page));
+        if let Some(subscription) =
+            session.and_then(|session| session.subscription_mut(subscription_index))
+        {
+            subscription.phase = Phase::ReplayPageRequested;
+            self.out.replay_commands.push((id, ReplayCommand::Page));
         }
     }
 
-    /// The next page came.
-    pub(super) fn replayed(&mut self, subscriber: SubscriberId, page: ReplayPage) {
-        if !self.is_current(subscriber) {
+    /// Handles the next page of a replay.
+    pub(super) fn replayed(&mut self, id: SubscriptionId, page: ReplayPage) {
+        if !self.is_current(id) {
             return;
         }
-        let SubscriberId {
+        let SubscriptionId {
             session: index,
-            sub: sub_index,
+            subscription: subscription_index,
             ..
-        } = subscriber;
+        } = id;
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        let Some(sub) = session.sub_mut(sub_index) else {
+        let Some(subscription) = session.subscription_mut(subscription_index) else {
             return;
         };
-        if sub.past() == Past::Before {
-            sub.set_position(page.position);
+        if subscription.replay() == ReplayPhase::BeforeLive {
+            subscription.set_position(page.position);
         }
         let has_run = page.run.is_some();
         if let Some(run) = page.run {
-            sub.phase = Phase::Replaying;
-            session.begin_with(sub_index, run, FIRST);
+            subscription.phase = Phase::Replaying;
+            session.set_backlog(subscription_index, run, FIRST);
         }
-        match page.then {
-            Then::More => {}
-            Then::Live { anew } => self.ask_for_handover(subscriber, anew),
-            Then::Done => {
-                if let Some(sub) = session.sub_mut(sub_index) {
-                    sub.set_past(Past::No);
-                    sub.phase = if has_run {
+        match page.next {
+            NextPage::More => {}
+            NextPage::Live { restarts } => self.ask_for_handover(id, restarts),
+            NextPage::Done => {
+                if let Some(subscription) = session.subscription_mut(subscription_index) {
+                    subscription.set_replay(ReplayPhase::None);
+                    subscription.phase = if has_run {
                         Phase::Starting
                     } else {
                         Phase::Live
                     };
-                    self.out.left_replays.push(subscriber);
+                    self.out.left_replays.push(id);
                 }
             }
-            Then::Broken => return self.give_up(subscriber, page.position),
+            NextPage::Broken => return self.give_up(id, page.position),
         }
-        self.go_on(index, sub_index);
+        self.go_on(index, subscription_index);
     }
 
-    fn go_on(&mut self, index: usize, sub_index: usize) {
+    fn go_on(&mut self, index: usize, subscription_index: usize) {
         if let Some(session) = self.sessions.get_mut(index) {
-            session.mark_ready(sub_index);
+            session.mark_ready(subscription_index);
             self.sessions.mark_to_send(index);
         }
     }
 
-    fn ask_for_handover(&mut self, subscriber: SubscriberId, anew: bool) {
-        let session = self.sessions.get(subscriber.session);
-        let Some(sub) = session.and_then(|session| session.sub(subscriber.sub)) else {
+    fn ask_for_handover(&mut self, id: SubscriptionId, restarts: bool) {
+        let session = self.sessions.get(id.session);
+        let Some(subscription) = session.and_then(|session| session.subscription(id.subscription))
+        else {
             return;
         };
-        let (slot, epoch) = (sub.stream as usize, (!anew).then_some(sub.epoch));
-        self.command(slot, Ask::Handover { subscriber, epoch });
+        let (slot, epoch) = (
+            subscription.stream as usize,
+            (!restarts).then_some(subscription.epoch),
+        );
+        self.command(slot, Ask::Handover { id, epoch });
     }
 
-    /// From here on the subscription holds its live stream, after what it is still to be sent.
-    pub(super) fn handed_over(&mut self, subscriber: SubscriberId, handover: Option<Handover>) {
-        if !self.is_current(subscriber) {
+    /// From here on the subscription holds its live stream, to be sent after the replay.
+    pub(super) fn handed_over(&mut self, id: SubscriptionId, handover: Option<Handover>) {
+        if !self.is_current(id) {
             return;
         }
         let Some(handover) = handover else {
-            // The stream is no longer made, so neither is this subscription.
-            return self.end_subscription(subscriber.session, subscriber.sub);
+            // The stream no longer exists.
+            return self.end_subscription(id.session, id.subscription);
         };
-        let session = self.sessions.get_mut(subscriber.session);
-        let Some(sub) = session.and_then(|session| session.sub_mut(subscriber.sub)) else {
+        let session = self.sessions.get_mut(id.session);
+        let Some(subscription) =
+            session.and_then(|session| session.subscription_mut(id.subscription))
+        else {
             return;
         };
-        sub.set_past(Past::Held);
-        sub.epoch = handover.position.epoch;
+        subscription.set_replay(ReplayPhase::HoldsLive);
+        subscription.epoch = handover.position.epoch;
         if let Some(cursor) = self
             .streams
-            .hold(sub.stream as usize, handover.position.seq)
+            .hold(subscription.stream as usize, handover.position.seq)
         {
-            sub.set_cursor(cursor);
+            subscription.set_cursor(cursor);
         }
         self.out
-            .orders
-            .push((subscriber, ReplayOrder::Live(handover)));
+            .replay_commands
+            .push((id, ReplayCommand::Live(handover)));
     }
 
-    /// The rest of the past cannot be read: the subscription, which is at `position`, is caught up
-    /// like one that lagged, and its client gets a `Lag`.
-    fn give_up(&mut self, subscriber: SubscriberId, position: Position) {
-        let SubscriberId {
+    /// Ends a replay that cannot be read any further: the subscription, now at `position`, is
+    /// caught up like a lagging one, and its client gets a `Lag`.
+    fn give_up(&mut self, id: SubscriptionId, position: Position) {
+        let SubscriptionId {
             session: index,
-            sub: sub_index,
+            subscription: subscription_index,
             ..
-        } = subscriber;
+        } = id;
         let session = self.sessions.get_mut(index);
-        let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) else {
+        let Some(subscription) =
+            session.and_then(|session| session.subscription_mut(subscription_index))
+        else {
             return;
         };
-        let (slot, cursor) = (sub.stream as usize, sub.cursor());
-        if sub.set_past(Past::No) == Past::Held {
-            self.streams.let_go(slot, cursor);
+        let (slot, cursor) = (subscription.stream as usize, subscription.cursor());
+        if subscription.set_replay(ReplayPhase::None) == ReplayPhase::HoldsLive {
+            self.streams.release(slot, cursor);
         }
-        sub.set_position(position);
-        self.out.left_replays.push(subscriber);
-        self.park(index, sub_index);
+        subscription.set_position(position);
+        self.out.left_replays.push(id);
+        self.catch_up_later(index, subscription_index);
     }
 
-    /// The replay ended without reporting how.
-    fn break_off(&mut self, index: usize, sub_index: usize) {
+    /// Ends a replay that ended without a reason.
+    fn break_off(&mut self, index: usize, subscription_index: usize) {
         let session = self.sessions.get_mut(index);
-        let Some(sub) = session.and_then(|session| session.sub_mut(sub_index)) else {
+        let Some(subscription) =
+            session.and_then(|session| session.subscription_mut(subscription_index))
+        else {
             return;
         };
-        match sub.set_past(Past::No) {
-            Past::No => {}
-            Past::Held => {
-                // What it lacks is not known: the live stream's next message shows it the gap.
-                let has_beginning = sub.phase == Phase::Replaying;
-                sub.phase = if has_beginning {
+        match subscription.set_replay(ReplayPhase::None) {
+            ReplayPhase::None => {}
+            ReplayPhase::HoldsLive => {
+                // How much it lacks is unknown; the next live message shows the client the gap.
+                let has_backlog = subscription.phase == Phase::Replaying;
+                subscription.phase = if has_backlog {
                     Phase::Starting
                 } else {
                     Phase::Live
                 };
-                self.go_on(index, sub_index);
+                self.go_on(index, subscription_index);
             }
-            Past::Before => self.park(index, sub_index),
+            ReplayPhase::BeforeLive => self.catch_up_later(index, subscription_index),
         }
     }
 
-    /// Has a subscription caught up once it has been sent what it holds.
-    fn park(&mut self, index: usize, sub_index: usize) {
+    /// Catches up a subscription after it has been sent what it holds.
+    fn catch_up_later(&mut self, index: usize, subscription_index: usize) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        let holds_page = session.start_of(sub_index).is_some();
-        let Some(sub) = session.sub_mut(sub_index) else {
+        let holds_page = session.backlog_of(subscription_index).is_some();
+        let Some(subscription) = session.subscription_mut(subscription_index) else {
             return;
         };
         if holds_page {
-            // The rest of its last page, after which it asks.
-            sub.phase = Phase::Paging;
-            self.go_on(index, sub_index);
+            // It requests the catch-up after the rest of its last page.
+            subscription.phase = Phase::CatchingUpInPart;
+            self.go_on(index, subscription_index);
         } else {
-            sub.phase = Phase::Parked;
-            self.ask_later(index, sub_index);
-            self.ask_for_beginnings(index);
+            subscription.phase = Phase::Lagging;
+            self.ask_later(index, subscription_index);
+            self.request_backlogs(index);
         }
     }
 }
 
-/// Why a stream cannot begin in the past, if so.
+/// Returns why a stream cannot start in the past, if so.
 pub(super) fn unsupported(key: &StreamKey) -> Option<String> {
     let what = match key.channel {
         Channel::Ticker | Channel::Bars => format!("of the channel {}", key.channel.name()),
@@ -193,14 +205,14 @@ pub(super) fn unsupported(key: &StreamKey) -> Option<String> {
     ))
 }
 
-/// The answer to a client whose stream cannot begin in the past.
-pub(super) fn refusal(why: NotJoined) -> ControlError {
+/// Returns the error for a replay that was rejected.
+pub(super) fn refusal(why: JoinError) -> ControlError {
     match why {
-        NotJoined::Busy => ControlError::new(
+        JoinError::Busy => ControlError::new(
             ErrorCode::Busy,
             "this node replays as many streams as it may; try again later, or another node",
         ),
-        NotJoined::NoReplay(NoReplay::TooEarly(earliest)) => {
+        JoinError::Replay(ReplayError::TooEarly(earliest)) => {
             let place = earliest.map_or_else(
                 || "nothing that it could begin with is there".to_owned(),
                 |Earliest { time, seq }| {
@@ -210,7 +222,7 @@ pub(super) fn refusal(why: NotJoined) -> ControlError {
             let message = format!("start lies before what the log still has; {place}");
             ControlError::too_early(message, earliest)
         }
-        NotJoined::NoReplay(NoReplay::Unreadable) => ControlError::new(
+        JoinError::Replay(ReplayError::Unreadable) => ControlError::new(
             ErrorCode::NotReady,
             "the log cannot be read at the moment; try again soon",
         ),

@@ -1,8 +1,8 @@
-//! Clients' requests, and the answers to them.
+//! Clients' requests and their answers.
 //!
-//! One request costs a shard a few milliseconds at most, whatever the directory holds: it examines
-//! [`EXAMINED`] names, and has as many results as `limits.streams_per_request` allows besides the
-//! streams that it names itself.
+//! A request costs a shard a few milliseconds at most, whatever the size of the directory: it
+//! examines up to [`EXAMINED`] names, and has up to `limits.streams_per_request` results in
+//! addition to the streams it names.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use wire::control::{
 };
 
 use super::Core;
-use super::refusals::{Unmentioned, code_label, more_matches, unknown};
+use super::rejections::{RemainingMatches, more_matches, unknown};
 use super::subscriptions::{Join, stream_key};
 use crate::directory::{Listing, ScanBudget, Scanned};
 use crate::events::MOST_STREAMS;
 use crate::session::{JoiningOp, PendingRequest, PendingResult, Session};
 
-/// What the wildcards of one request may examine together, in pieces of text that are compared with
-/// names: about 1 to 3 ms.
+/// What the wildcards of one request may examine in total, in comparisons with a name: about 1 to 3
+/// ms.
 const EXAMINED: ScanBudget = ScanBudget::new(64 * 1024);
 
-/// A request to join streams, while its streams are looked up.
+/// A request to join streams, while they are looked up.
 pub(super) struct Joining {
     pub(super) request: PendingRequest,
     pub(super) joins: Vec<Join>,
     budget: ScanBudget,
-    /// How many more results wildcards may have.
+    /// Results that wildcards may still add.
     pub(super) room: usize,
-    /// How many more streams that the session has already wildcards may mention.
+    /// Streams the session already has that wildcards may still mention.
     mentions: usize,
-    /// How many grouped streams the session has and joins, once they have been counted.
+    /// Grouped streams that the session has and joins, once counted.
     grouped: Option<usize>,
 }
 
@@ -53,7 +53,7 @@ impl Core {
                 self.answer(index, &Answer::Pong { id, time });
             }
             Err(Refusal { id, error }) => {
-                self.metrics.request_errors[code_label(error.code)].inc();
+                self.metrics.request_errors[error.code].inc();
                 self.answer(index, &Answer::Error { id, error });
             }
         }
@@ -63,7 +63,7 @@ impl Core {
         let mut text = Vec::with_capacity(512);
         answer.write(&mut text);
         if let Some(session) = self.sessions.get_mut(index) {
-            session.idle_looks = 0;
+            session.idle_checks = 0;
             session.say(Opcode::Text, &text);
             self.metrics.answers_out.inc();
             self.sessions.mark_to_send(index);
@@ -124,14 +124,14 @@ impl Core {
         }
     }
 
-    /// Asks publishers for the streams of a request; it is answered when all have answered.
+    /// Asks the publishers for a request's streams; it is answered when all of them have answered.
     pub(super) fn ask_for(&mut self, index: usize, joining: Joining) {
         let Joining {
             mut request, joins, ..
         } = joining;
         for result in &request.results {
             if let PendingResult::Done(Err(error)) = result {
-                self.metrics.request_errors[code_label(error.error.code)].inc();
+                self.metrics.request_errors[error.error.code].inc();
             }
         }
         request.waiting = joins.len();
@@ -148,7 +148,7 @@ impl Core {
         }
         let of = joins.len();
         for (at, join) in joins.into_iter().enumerate() {
-            // A client of events comes back with its position in each of its streams.
+            // A returning SSE client states its position in each stream.
             let session = self.sessions.get(index);
             let events = session.and_then(|session| session.events.as_ref());
             let resume = join.resume.or_else(|| events?.resume(&join.key));
@@ -156,7 +156,7 @@ impl Core {
         }
     }
 
-    /// Looks up one stream of a `subscribe`; a wildcard becomes one result for each instrument.
+    /// Looks up one stream of a `subscribe`; a wildcard yields one result per instrument.
     fn resolve(&self, index: usize, stream: &StreamRequest, joining: &mut Joining) {
         let Some(session) = self.sessions.get(index) else {
             return;
@@ -185,7 +185,8 @@ impl Core {
             .scan(wildcard, None, &session.grant, &mut budget, |listing| {
                 matches += 1;
                 if self.has_or_joins(index, &stream_key(listing, key), joining) {
-                    // Results of their own, so that a repeated request makes progress.
+                    // These results have their own limit, so that a repeated request makes
+                    // progress.
                     if joining.mentions > 0 {
                         joining.mentions -= 1;
                         named += 1;
@@ -201,7 +202,7 @@ impl Core {
                 ControlFlow::Continue(())
             });
         joining.budget = budget;
-        let rest = Unmentioned {
+        let rest = RemainingMatches {
             count: rest,
             searched_all: scanned == Scanned::All,
         };
@@ -222,10 +223,11 @@ impl Core {
 
     /// Returns whether a session has a stream, or its request joins it.
     pub(super) fn has_or_joins(&self, index: usize, key: &StreamKey, joining: &Joining) -> bool {
-        joining.joins.iter().any(|join| join.key == *key) || self.sub_of(index, key).is_some()
+        joining.joins.iter().any(|join| join.key == *key)
+            || self.subscription_of(index, key).is_some()
     }
 
-    /// How many more streams a session may have, beyond those that a request joins.
+    /// Returns how many streams a session may add, beyond those its request joins.
     fn room_for(&self, index: usize, joining: &Joining) -> usize {
         let Some(session) = self.sessions.get(index) else {
             return 0;
@@ -257,7 +259,7 @@ impl Core {
         }
     }
 
-    /// Has one instrument's stream joined, or says why not.
+    /// Joins the stream of one instrument, or adds the error.
     fn resolve_one(
         &self,
         index: usize,
@@ -299,7 +301,7 @@ impl Core {
         joining.request.results.push(waiting);
     }
 
-    /// Counts a stream that is grouped. Returns what to answer if its session has as many as it may.
+    /// Counts a grouped stream. Returns an error if the session has as many as it may.
     pub(super) fn group_too_many(
         &self,
         index: usize,
@@ -308,8 +310,13 @@ impl Core {
     ) -> Option<String> {
         key.params.group?;
         let count = || {
-            let subs = self.sessions.get(index).into_iter().flat_map(Session::subs);
-            let streams = subs.filter_map(|(_, sub)| self.streams.get(sub.stream as usize));
+            let subscriptions = self
+                .sessions
+                .get(index)
+                .into_iter()
+                .flat_map(Session::subscriptions);
+            let streams = subscriptions
+                .filter_map(|(_, subscription)| self.streams.get(subscription.stream as usize));
             streams
                 .filter(|stream| stream.key.params.group.is_some())
                 .count()
@@ -323,7 +330,7 @@ impl Core {
         None
     }
 
-    /// Answers the pending request, all of whose results are there, and lets its streams begin.
+    /// Answers the pending request, which has all its results, and starts its streams.
     pub(super) fn answer_request(&mut self, index: usize) {
         let session = self.sessions.get_mut(index);
         let Some(request) = session.and_then(|session| session.request.take()) else {
@@ -341,7 +348,7 @@ impl Core {
         };
         self.answer(index, &answer);
         self.release(index);
-        // Requests that came after it may be read now.
+        // Later requests may be read now.
         self.sessions.mark_to_read(index);
     }
 }

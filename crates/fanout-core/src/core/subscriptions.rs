@@ -1,9 +1,8 @@
-//! How subscriptions come and go.
+//! Starting and ending subscriptions.
 
 use std::sync::Arc;
 
 use market::{Channel, Position, Seq};
-use metrics::label;
 use streams::{Cursor, StreamKey};
 use wire::control::{self, Pace, Policy, Start};
 use wire::{Depth, Encoding, ViewParams};
@@ -11,37 +10,37 @@ use wire::{Depth, Encoding, ViewParams};
 use super::Core;
 use crate::Listing;
 use crate::message::Ask;
-use crate::session::{Beginnings, Joining, Past, Phase, Sub, Weight};
+use crate::session::{Backlogs, Joining, Phase, ReplayPhase, Subscription, Weight};
 use crate::sessions::number;
 
-/// Levels a side up to which a book is a small beginning: with 16 bytes each in SBE, 320 bytes.
+/// Levels per side up to which a book is a small backlog: at 16 bytes per level in SBE, 320 bytes.
 const SMALL_DEPTH: usize = 10;
 
-/// A stream that its publisher is to be asked for.
+/// A stream to be joined.
 pub(super) struct Join {
     pub(super) key: StreamKey,
     pub(super) listing: Arc<Listing>,
     pub(super) publisher: usize,
     pub(super) policy: Policy,
     pub(super) resume: Option<Position>,
-    /// Where in the past it begins, and how fast that is sent.
+    /// Start and speed of a replay.
     pub(super) replay: Option<(Start, Option<Pace>)>,
-    /// Which result of the pending request its outcome will be.
+    /// Index of its result in the pending request.
     pub(super) result: usize,
-    /// The subscription of the same session that ends when this one may begin.
+    /// The subscription of the same session that ends when this one starts.
     pub(super) replaces: Option<u16>,
 }
 
-/// How much a subscription's beginning, or what catches it up, may bring.
-pub(super) fn weight_of(key: &StreamKey, sub: &Sub) -> Weight {
-    let catches_up = matches!(sub.phase, Phase::Parked | Phase::Fallen);
-    weight(key, catches_up, sub.resumes())
+/// Returns the expected size of a subscription's initial state or catch-up.
+pub(super) fn weight_of(key: &StreamKey, subscription: &Subscription) -> Weight {
+    let catches_up = matches!(subscription.phase, Phase::Lagging | Phase::CatchUpRequested);
+    weight(key, catches_up, subscription.resumes())
 }
 
 fn weight(key: &StreamKey, catches_up: bool, resumes: bool) -> Weight {
     let is_small = match key.channel {
         Channel::Book => is_shallow(key.params.depth) && (catches_up || !resumes),
-        // The latest one catches up; a resume brings each that was missed.
+        // A catch-up is the latest quote; a resume sends each one that was missed.
         Channel::Bbo => catches_up || !resumes,
         Channel::Trades => !catches_up && !resumes,
         Channel::Bars => false,
@@ -59,9 +58,9 @@ fn is_shallow(depth: Depth) -> bool {
 }
 
 impl Core {
-    /// Begins a subscription; its publisher's answer becomes the given result of the pending request.
-    /// `at` is its place among all `of` that the request joins: one of many asks for what it begins
-    /// with later, unless that is small and it is one of the first.
+    /// Adds a subscription and asks its publisher to join it. `at` is its index among the `of`
+    /// streams that the request joins: one of many requests its initial state later, unless that is
+    /// small and it is among the first.
     pub(super) fn join(
         &mut self,
         index: usize,
@@ -84,44 +83,41 @@ impl Core {
         else {
             return;
         };
-        let place = number(stream.subs().len());
+        let place = number(stream.subscriptions().len());
         let cursor = stream.cursor_at_end(Seq::NONE);
-        let mut sub = Sub::new(number(slot), place, cursor, policy);
+        let mut subscription = Subscription::new(number(slot), place, cursor, policy);
         if replay.is_some() {
-            sub.set_past(Past::Before);
+            subscription.set_replay(ReplayPhase::BeforeLive);
         }
         let is_small = weight(&key, false, resume.is_some()) == Weight::Small;
-        let is_only = of == 1 && session.has_no_beginnings();
-        let is_soon = is_only || is_small && at < Beginnings::SMALL_AT_ONCE;
+        let is_only = of == 1 && session.has_no_backlog();
+        let is_soon = is_only || is_small && at < Backlogs::SMALL_AT_ONCE;
         let later = !is_soon;
-        // A session has at most as many as can be numbered: see `Settings::MOST_STREAMS`.
-        let Some((sub, _)) = session.insert(sub) else {
+        // A session has at most `Settings::MOST_STREAMS` subscriptions.
+        let Some((subscription, _)) = session.insert(subscription) else {
             return;
         };
         if let Some(events) = &mut session.events {
-            events.joined(usize::from(sub), &key, resume);
+            events.joined(usize::from(subscription), &key, resume);
         }
         if let Some(request) = session.request.as_mut() {
             request.joining.push(Joining {
-                sub,
+                subscription,
                 result,
                 replaces,
                 resume,
             });
         }
-        self.streams.add_sub(slot, (number(index), sub));
-        self.metrics.subscriptions[channel_label(key.channel)].inc();
-        let Some(subscriber) = self.subscriber(index, usize::from(sub)) else {
+        self.streams
+            .add_subscription(slot, (number(index), subscription));
+        self.metrics.subscriptions[key.channel].inc();
+        let Some(id) = self.subscription_id(index, usize::from(subscription)) else {
             return;
         };
         let ask = match replay {
-            Some((start, pace)) => Ask::Replay {
-                subscriber,
-                start,
-                pace,
-            },
+            Some((start, pace)) => Ask::Replay { id, start, pace },
             None => Ask::Join {
-                subscriber,
+                id,
                 resume,
                 moves: replaces.is_some(),
                 later,
@@ -130,55 +126,58 @@ impl Core {
         self.command(slot, ask);
     }
 
-    /// Ends a subscription; the last one of its stream ends the stream in this shard.
-    pub(super) fn leave(&mut self, index: usize, sub_index: usize) {
-        let Some(subscriber) = self.subscriber(index, sub_index) else {
+    /// Ends a subscription, and the stream if this was its last one.
+    pub(super) fn leave(&mut self, index: usize, subscription_index: usize) {
+        let Some(id) = self.subscription_id(index, subscription_index) else {
             return;
         };
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        let Some(sub) = session.sub(sub_index) else {
+        let Some(subscription) = session.subscription(subscription_index) else {
             return;
         };
-        let (slot, place) = (sub.stream as usize, sub.place as usize);
-        let held_at: Option<Cursor> = sub.holds_ring().then(|| sub.cursor());
-        let waits_for = self.streams.get(slot).filter(|_| sub.phase.has_asked());
-        let waits_for = waits_for.map(|stream| weight_of(&stream.key, sub));
-        if sub.past() != Past::No {
-            self.out.left_replays.push(subscriber);
+        let (slot, place) = (subscription.stream as usize, subscription.place as usize);
+        let held_at: Option<Cursor> = subscription.holds_ring().then(|| subscription.cursor());
+        let waits_for = self
+            .streams
+            .get(slot)
+            .filter(|_| subscription.phase.has_asked());
+        let waits_for = waits_for.map(|stream| weight_of(&stream.key, subscription));
+        if subscription.replay() != ReplayPhase::None {
+            self.out.left_replays.push(id);
         }
-        session.remove(sub_index);
+        session.remove(subscription_index);
         if let Some(weight) = waits_for {
-            session.beginnings_mut().answered(weight);
-            session.drop_beginnings();
+            session.backlogs_mut().answered(weight);
+            session.free_backlogs();
         }
         if let Some(events) = &mut session.events {
-            events.left(sub_index);
+            events.left(subscription_index);
         }
         if let Some(cursor) = held_at {
-            self.streams.let_go(slot, cursor);
+            self.streams.release(slot, cursor);
         }
-        if let Some((moved, moved_sub)) = self.streams.remove_sub(slot, place)
+        if let Some((moved, moved_subscription)) = self.streams.remove_subscription(slot, place)
             && let Some(session) = self.sessions.get_mut(moved as usize)
-            && let Some(sub) = session.sub_mut(usize::from(moved_sub))
+            && let Some(subscription) = session.subscription_mut(usize::from(moved_subscription))
         {
-            sub.place = number(place);
+            subscription.place = number(place);
         }
         if let Some(stream) = self.streams.get(slot) {
-            self.metrics.subscriptions[channel_label(stream.key.channel)].dec();
-            if stream.subs().is_empty() {
+            self.metrics.subscriptions[stream.key.channel].dec();
+            if stream.subscriptions().is_empty() {
                 self.command(slot, Ask::Leave);
                 self.streams.remove(slot);
             }
         }
         if waits_for.is_some() {
-            self.ask_for_beginnings(index);
+            self.request_backlogs(index);
         }
     }
 }
 
-/// The stream that a client means; depth and the like are of books only.
+/// Converts a stream as clients name it. Only books have a depth, a speed and a group.
 pub(super) fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamKey {
     let params = match key.channel {
         market::Channel::Book => key.params(),
@@ -195,7 +194,7 @@ pub(super) fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamK
     }
 }
 
-/// A stream as clients name it.
+/// Converts a stream into the form that clients use.
 pub(super) fn wire_key(listing: &Listing, key: &StreamKey) -> control::StreamKey {
     let ViewParams {
         depth,
@@ -210,24 +209,5 @@ pub(super) fn wire_key(listing: &Listing, key: &StreamKey) -> control::StreamKey
         group,
         interval: interval.unwrap_or(own.interval),
         ..own
-    }
-}
-
-pub(super) const fn channel_label(channel: Channel) -> label::Channel {
-    match channel {
-        Channel::Book => label::Channel::Book,
-        Channel::Bbo => label::Channel::Bbo,
-        Channel::Trades => label::Channel::Trades,
-        Channel::Ticker => label::Channel::Ticker,
-        Channel::Bars => label::Channel::Bars,
-        Channel::Status => label::Channel::Status,
-    }
-}
-
-pub(super) const fn encoding_label(encoding: Encoding) -> label::Encoding {
-    match encoding {
-        Encoding::Sbe => label::Encoding::Sbe,
-        Encoding::Json => label::Encoding::Json,
-        Encoding::Packed => label::Encoding::Packed,
     }
 }

@@ -1,4 +1,4 @@
-//! Pings, deadlines, and sessions that are of no use.
+//! Pings, deadlines, token expiry and idle sessions.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use crate::session::Ping;
 use crate::sessions::number;
 use crate::wheel::Wheel;
 
-/// How exact pings and deadlines are.
+/// Resolution of pings and deadlines.
 pub(super) const TICK: Duration = Duration::from_millis(250);
-/// How late the owner may be: more means that the process was stopped or its machine paused. Nobody
-/// was read from meanwhile, so nobody is closed for it.
+/// Lateness beyond which the process must have been stopped. Nothing was read meanwhile, so nobody
+/// is closed for it.
 const MOST_LATE: Duration = Duration::from_millis(500);
-/// How often a session without streams is sent something. Streams publish where they are every few
-/// seconds; so whoever receives nothing from a node for some seconds more, a client or a balancer,
-/// knows that the node hangs or is gone.
+/// Interval at which a session without streams is sent something. Streams send heartbeats every few
+/// seconds, so a client or balancer that receives nothing for several seconds knows that the node
+/// hangs or is gone.
 const QUIET: Duration = Duration::from_secs(4);
-/// The longest wait for an expiry: a wall clock may be set, so that the expiry comes earlier.
+/// Longest wait for an expiry: a wall clock that is set may bring the expiry forward.
 const EXPIRY_LOOK: Duration = Duration::from_secs(60);
 
-/// When sessions are to be checked.
+/// When sessions have to be checked.
 ///
-/// It counts the time in which its owner ran. While a process is stopped no socket is read, so a
-/// client's pong may lie there: time that passed meanwhile says nothing about the client.
+/// Only time during which the owner ran is counted. While a process is stopped no socket is read
+/// and a pong may be waiting there, so that time says nothing about the client.
 pub(super) struct Timers {
     wheel: Wheel<Check>,
-    /// When the clock was last looked at.
+    /// When the clock was last read.
     seen: Monotonic,
     /// How long the owner has run.
     ran: Duration,
 }
 
-/// A session that is to be checked.
+/// A check of a session.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Check {
     session: u32,
@@ -43,12 +43,12 @@ pub(super) struct Check {
     what: What,
 }
 
-/// What it is checked for.
+/// What a session is checked for.
 #[derive(Debug, Clone, Copy)]
 enum What {
-    /// Whether it lives.
+    /// Whether it responds.
     Life,
-    /// Whether it has streams, and was sent anything.
+    /// Whether it has streams and was sent anything.
     Quiet,
     /// Whether its token has expired.
     Expiry,
@@ -63,24 +63,24 @@ impl Timers {
         }
     }
 
-    /// When something may be due next.
+    /// Returns when something may be due next.
     pub(super) fn next_due(&self) -> Option<Monotonic> {
         let ticks = self.wheel.next()?;
         Some(self.seen + (TICK * ticks - self.since_tick()))
     }
 
-    /// The tick at which something is due that long from now.
+    /// Returns the tick at which something is due `after` from now.
     pub(super) fn tick_after(&self, after: Duration, now: Monotonic) -> u64 {
         let span = self.since_tick() + self.ran_since(now) + after;
         self.wheel.now() + u64::from(ticks(span).max(1))
     }
 
-    /// The last tick that was looked at.
+    /// Returns the last tick processed.
     pub(super) const fn tick(&self) -> u64 {
         self.wheel.now()
     }
 
-    /// The checks that are due by now; those that are added meanwhile are due later.
+    /// Returns the checks that are due; any added meanwhile are due later.
     fn due(&mut self, now: Monotonic) -> Vec<Check> {
         self.ran += self.ran_since(now);
         self.seen = now;
@@ -99,8 +99,8 @@ impl Timers {
             .add(u32::try_from(ticks).unwrap_or(u32::MAX), check);
     }
 
-    /// How long the owner has run since the clock was last looked at: as long as it had nothing to do
-    /// here, and no later than it may be. While nothing is scheduled no time counts.
+    /// Returns how long the owner has run since the clock was last read: until the next check is
+    /// due, plus the lateness allowed. While nothing is scheduled no time counts.
     fn ran_since(&self, now: Monotonic) -> Duration {
         let most = self
             .next_due()
@@ -108,14 +108,14 @@ impl Timers {
         now.since(self.seen).min(most)
     }
 
-    /// How much of the tick at hand had passed when the clock was last looked at.
+    /// Returns how much of the current tick had passed when the clock was last read.
     fn since_tick(&self) -> Duration {
         let into = self.ran.as_nanos() % TICK.as_nanos();
         Duration::from_nanos(u64::try_from(into).unwrap_or(0))
     }
 }
 
-/// A span in ticks, rounded up.
+/// Converts a duration to ticks, rounding up.
 fn ticks(span: Duration) -> u32 {
     u32::try_from(span.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u32::MAX)
 }
@@ -141,7 +141,7 @@ impl Core {
         }
     }
 
-    /// Looks after a closing session once its time is up.
+    /// Schedules the time at which a closing session is dropped.
     pub(super) fn schedule_cut(&mut self, index: usize, after: Duration) {
         if let Some(session) = self.sessions.get(index) {
             let check = Check {
@@ -153,8 +153,8 @@ impl Core {
         }
     }
 
-    /// Checks each session whose time has come, once.
-    pub(super) fn look_after_due(&mut self) {
+    /// Runs each check that is due, once.
+    pub(super) fn run_due_checks(&mut self) {
         for check in self.timers.due(self.now.monotonic) {
             let Some(session) = self.sessions.find(check.session, check.token) else {
                 continue;
@@ -172,8 +172,8 @@ impl Core {
         }
     }
 
-    /// Leaves a session alone that showed life since the last look; else sends it a ping, and closes
-    /// it when that brings no sign of life either.
+    /// Checks that a session responds: pings it if nothing has been received since the last check,
+    /// and closes it if an earlier ping brought no response.
     fn look_after(&mut self, check: Check) {
         let index = check.session as usize;
         let tick = self.timers.tick();
@@ -187,7 +187,7 @@ impl Core {
             return;
         }
         if session.is_events {
-            // A comment gets no answer; the owner's socket notices when it is not acknowledged.
+            // Nobody answers an SSE comment; the socket itself notices if it is not acknowledged.
             if session.outgoing.is_none() {
                 self.ping(index);
             }
@@ -195,8 +195,8 @@ impl Core {
                 .add(self.settings.ping_interval, self.now.monotonic, check);
             return;
         }
-        let heard = std::mem::replace(&mut session.heard, false);
-        if heard {
+        let has_received = std::mem::replace(&mut session.has_received, false);
+        if has_received {
             session.ping = Ping::None;
             self.timers
                 .add(self.settings.ping_interval, self.now.monotonic, check);
@@ -219,32 +219,32 @@ impl Core {
         }
     }
 
-    /// Pings a session that has no streams, and closes it when that goes on for too long: it holds a
-    /// place that another client could use.
+    /// Pings a session that has no streams, and closes it when it stays idle for too long: it
+    /// occupies a place that another client could use.
     fn break_silence(&mut self, check: Check) {
         let index = check.session as usize;
         let most = self.settings.idle_session_timeout;
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        let is_idle = session.request.is_none() && session.subs().next().is_none();
-        session.idle_looks = if is_idle {
-            session.idle_looks.saturating_add(1)
+        let is_idle = session.request.is_none() && session.subscriptions().next().is_none();
+        session.idle_checks = if is_idle {
+            session.idle_checks.saturating_add(1)
         } else {
             0
         };
-        if is_idle && QUIET * u32::from(session.idle_looks) >= most && !most.is_zero() {
+        if is_idle && QUIET * u32::from(session.idle_checks) >= most && !most.is_zero() {
             self.close(index, close::IDLE, "no stream for too long");
             return;
         }
-        // A socket that takes nothing would only have more to take.
+        // A full socket would only hold more.
         if is_idle && !session.blocked && session.outgoing.is_none() {
             self.ping(index);
         }
         self.timers.add(QUIET, self.now.monotonic, check);
     }
 
-    /// Closes a session whose token has expired, or looks again when it will have.
+    /// Closes a session whose token has expired, or schedules the next check.
     fn look_at_expiry(&mut self, check: Check, expires: u64) {
         let now = self.now.wall.0 / 1_000_000_000;
         let left = Duration::from_secs(expires.saturating_sub(now));

@@ -127,13 +127,13 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
 
 /// `at` is where the stream stands.
 fn compare(client: &Client, now: &Client, at: Position) -> Checked {
-    let begun = |mine: Option<Position>| mine.filter(|mine| mine.seq != Seq::NONE);
+    let started = |mine: Option<Position>| mine.filter(|mine| mine.seq != Seq::NONE);
     // Where an epoch of trades or bars begins without a message, followers are still in the one before.
     let epoch = |client: &Client| client.mine.map(|mine| mine.epoch);
     let is_behind = epoch(client) != epoch(now) || epoch(now) != Some(at.epoch);
     let channels = [Channel::Trades, Channel::Bars];
     if !channels.contains(&client.key.channel) || !is_behind {
-        prop_assert_eq!(begun(client.mine), begun(now.mine), "{:?}", client.key);
+        prop_assert_eq!(started(client.mine), started(now.mine), "{:?}", client.key);
     }
     prop_assert_eq!(client.holds(), now.holds());
     Ok(())

@@ -1,7 +1,7 @@
 //! From which partition an instrument is read.
 
-use market::{Channel, Monotonic, Nanos, Seq, State};
-use streams::{Handle, Scope, Unwanted};
+use market::{Channel, Handle, Monotonic, Nanos, PartitionIndex, Scope, Seq, State};
+use streams::Unwanted;
 use wire::{Depth, Encoding};
 
 use crate::client::Checked;
@@ -40,8 +40,8 @@ fn of_two_partitions_the_first_by_topic_and_number_wins() -> Checked {
     let refused = refusal(&mut node, &of(A, 1, 6, delta(Some((1, 2)), &[(3, 3)], &[])));
     assert_eq!(refused, Some(Unwanted::OtherPartition { channel: "book" }));
     node.publisher.refused(
-        streams::At {
-            partition: 1,
+        market::At {
+            partition: PartitionIndex(1),
             seq: Seq(7),
             log_time: Nanos(0),
         },
@@ -225,7 +225,7 @@ fn an_instrument_whose_partition_is_gone_moves_to_the_next_that_brings_it() -> C
     let elsewhere = of(A, 1, 7, delta(Some((1, 2)), &[(5, 5)], &[]));
     let refused = Some(Unwanted::OtherPartition { channel: "book" });
     assert_eq!(refusal(&mut node, &elsewhere), refused);
-    node.publisher.close(0);
+    node.publisher.close(PartitionIndex(0));
     node.read(&of(A, 1, 8, whole(Some(1), &[(2, 2)], &[(9, 1)])));
     node.read(&of(A, 1, 9, trade("2")));
     node.check()?;
@@ -244,7 +244,7 @@ fn an_instrument_whose_partition_is_gone_moves_to_the_next_that_brings_it() -> C
 fn a_partition_that_brings_records_again_is_not_gone() {
     let mut node = Node::new(settings());
     node.read(&of(A, 0, 3, whole(Some(1), &[(1, 1)], &[(9, 1)])));
-    node.publisher.close(0);
+    node.publisher.close(PartitionIndex(0));
     let again = of(A, 0, 4, delta(Some((1, 2)), &[(2, 2)], &[]));
     assert_eq!(refusal(&mut node, &again), None);
     let refused = refusal(&mut node, &of(A, 1, 5, delta(Some((2, 3)), &[(5, 5)], &[])));

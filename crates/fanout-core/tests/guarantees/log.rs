@@ -1,10 +1,10 @@
 //! What stands in Kafka: the records of a few instruments in a few partitions.
 
 use market::{
-    Definition, Event, Exponents, InstrumentName, Level, Link, Nanos, Now, Seq, SnapshotOrigin,
-    State, Trade,
+    At, Definition, Event, Exponents, Handle, InstrumentName, Level, Link, Nanos, Now,
+    PartitionIdentity, PartitionIndex, Scope, Seq, SnapshotOrigin, State, Trade,
 };
-use streams::{At, Handle, PartitionIdentity, Publisher, Scope, Unwanted};
+use streams::{Publisher, Unwanted};
 use wire::OwnedTrade;
 
 pub(crate) const NAMES: [&str; 4] = ["V:A", "V:B", "W:C", "W:D"];
@@ -55,7 +55,7 @@ pub(crate) enum Said {
 impl Record {
     pub(crate) fn at(&self) -> At {
         At {
-            partition: self.partition,
+            partition: PartitionIndex(self.partition),
             seq: Seq(self.offset),
             log_time: log_time(self.offset),
         }

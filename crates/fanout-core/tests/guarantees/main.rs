@@ -2,6 +2,15 @@
 //! letter.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a case or a scenario reads best in one piece"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test may read files and clocks, and run programs"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -18,7 +27,7 @@ mod node;
 mod script;
 mod venue;
 
-mod beginnings;
+mod backlogs;
 mod catching_up;
 mod following;
 mod homes;

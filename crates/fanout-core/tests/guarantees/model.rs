@@ -1,7 +1,6 @@
 //! What a publisher has to know of an instrument's book, worked out as plainly as can be.
 
-use market::{Link, Side, SnapshotOrigin};
-use streams::Scope;
+use market::{Link, Scope, Side, SnapshotOrigin};
 
 use crate::client::PlainBook;
 use crate::log::{Record, Said};

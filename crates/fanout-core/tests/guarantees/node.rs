@@ -7,7 +7,9 @@ use std::time::Duration;
 use fanout_core::{
     Ask, Batch, Command, Core, Delivery, Directory, Grant, Listing, Opening, Port, Sent,
 };
-use market::{Channel, Exponents, InstrumentName, Monotonic, Nanos, Now, Position, Seq};
+use market::{
+    Channel, Exponents, InstrumentName, Monotonic, Nanos, Now, PartitionIndex, Position, Seq,
+};
 use metrics::ShardMetrics;
 use proptest::prelude::*;
 use streams::{Publisher, ResumeFailure, Settings, Start, StreamKey};
@@ -210,7 +212,7 @@ fn instrument_of(key: &StreamKey) -> usize {
         .unwrap()
 }
 
-fn start_of(subscribed: &Subscribed) -> Start {
+fn backlog_of(subscribed: &Subscribed) -> Start {
     match (subscribed.start, subscribed.reason) {
         (StartKind::Resumed, None) => Start::Resumed,
         (StartKind::Snapshot, None) => Start::Snapshot(None),
@@ -283,7 +285,11 @@ impl Node {
             listings.push(directory.list(&name, exponents));
         }
         for (partition, (turns, start)) in (0..).zip(starts) {
-            publisher.open(partition, identity(partition, *turns), Seq(*start));
+            publisher.open(
+                PartitionIndex(partition),
+                identity(partition, *turns),
+                Seq(*start),
+            );
         }
         let shards = (0..2).map(|index| Shard::new(index, &directory, present(now)));
         let shards: Vec<_> = shards.collect();
@@ -377,7 +383,8 @@ impl Node {
                     }
                 }
                 let identity = identity(*partition, *turns);
-                self.publisher.reopen(*partition, identity, Seq(0), now);
+                self.publisher
+                    .reopen(PartitionIndex(*partition), identity, Seq(0), now);
             }
         }
     }
@@ -390,7 +397,8 @@ impl Node {
             }
         }
         let now = self.present();
-        self.publisher.lost(partition, Seq(next), now);
+        self.publisher
+            .lost(PartitionIndex(partition), Seq(next), now);
     }
 
     /// Lets somebody in; its index.
@@ -468,9 +476,9 @@ impl Node {
             .get(&key)
             .filter(|_| key.channel != Channel::Status)
             .map(|index| &self.seats[*index].client.applied);
-        let begun = self.seats[seat].client.applied.len();
+        let started = self.seats[seat].client.applied.len();
         self.seats[seat].same_from = witness.map(|applied| match start {
-            Start::Snapshot(_) => (begun, applied.len()),
+            Start::Snapshot(_) => (started, applied.len()),
             Start::Resumed => {
                 let from = resume.unwrap();
                 let behind = applied
@@ -661,8 +669,8 @@ impl Node {
                 continue;
             };
             let shard = connection.shard;
-            let has_fallen = self.shards[shard].metrics.cursors_fallen.get() > fallen[shard];
-            if has_fallen && (connection.was_blocked || lags_and_epoch(seat) != before) {
+            let has_evicted = self.shards[shard].metrics.cursors_fallen.get() > fallen[shard];
+            if has_evicted && (connection.was_blocked || lags_and_epoch(seat) != before) {
                 seat.same_from = None;
             }
         }
@@ -902,7 +910,7 @@ impl Node {
                     continue;
                 }
             };
-            let start = start_of(&subscribed);
+            let start = backlog_of(&subscribed);
             if let Some(becomes) = becomes {
                 seat.same_from = None;
                 seat.client.key = becomes;
@@ -1041,7 +1049,7 @@ impl Node {
     }
 
     fn about(&self, key: StreamKey) -> market::State {
-        let handle = streams::Handle(u32::try_from(instrument_of(&key)).unwrap());
+        let handle = market::Handle(u32::try_from(instrument_of(&key)).unwrap());
         self.publisher.about(handle).unwrap().state
     }
 
@@ -1083,7 +1091,7 @@ fn lags_and_epoch(seat: &Seat) -> (usize, Option<market::Epoch>) {
 /// What a shard asks of its publisher.
 fn commands_of(core: &mut Core) -> Vec<Command> {
     let outputs = core.outputs();
-    assert!(outputs.orders.is_empty() && outputs.left_replays.is_empty());
+    assert!(outputs.replay_commands.is_empty() && outputs.left_replays.is_empty());
     let commands = outputs.commands.drain(..);
     let commands = commands.map(|(publisher, command)| {
         assert_eq!(publisher, 0);

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use market::{Channel, Exponents, Monotonic, Nanos, Now, Position, Seq};
+use market::{Channel, Exponents, Handle, Monotonic, Nanos, Now, PartitionIndex, Position, Seq};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use streams::{
-    Checkpoint, CheckpointError, Handle, NotRestored, Publisher, Run, Runs, Start, StreamKey,
-    WatchId,
+    Checkpoint, CheckpointError, NotRestored, Publisher, Run, Runs, Start, StreamKey, WatchId,
 };
 use wire::{BarInterval, Depth, Encoding, Speed};
 
@@ -31,7 +30,12 @@ fn read(publisher: &mut Publisher, entries: &[Entry], turns: &mut [u32]) {
                 turns: turn,
             } => {
                 turns[*partition as usize] = *turn;
-                publisher.reopen(*partition, identity(*partition, *turn), Seq(0), NOW);
+                publisher.reopen(
+                    PartitionIndex(*partition),
+                    identity(*partition, *turn),
+                    Seq(0),
+                    NOW,
+                );
             }
         }
     }
@@ -45,7 +49,11 @@ fn publisher(turns: &[u32]) -> Publisher {
             .unwrap();
     }
     for (partition, turns) in (0..).zip(turns) {
-        publisher.open(partition, identity(partition, *turns), Seq(0));
+        publisher.open(
+            PartitionIndex(partition),
+            identity(partition, *turns),
+            Seq(0),
+        );
     }
     publisher
 }
@@ -62,7 +70,7 @@ fn restored(whole: &Publisher, turns: &[u32]) -> Publisher {
         let read = Checkpoint::decode(&bytes).unwrap();
         assert_eq!(read, checkpoint);
         for partition in 0..PARTITIONS {
-            match restored.restore(partition, handle, &read, NOW) {
+            match restored.restore(PartitionIndex(partition), handle, &read, NOW) {
                 Ok(()) | Err(NotRestored::OtherPartition) => {}
                 Err(other) => panic!("{other}"),
             }
@@ -73,7 +81,7 @@ fn restored(whole: &Publisher, turns: &[u32]) -> Publisher {
 
 /// Watches every kind of stream; what each begins with.
 fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)> {
-    let mut begun = Vec::new();
+    let mut started = Vec::new();
     for instrument in 0..NAMES.len() {
         let streams = [
             (Channel::Book, Depth::Full),
@@ -91,10 +99,10 @@ fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)
         for key in streams.into_iter().chain(bars) {
             let watch = publisher.watch(key, Encoding::Sbe, NOW.monotonic).unwrap();
             let joined = publisher.join(watch, None, NOW).unwrap();
-            begun.push((watch, joined.position, joined.run));
+            started.push((watch, joined.position, joined.run));
         }
     }
-    begun
+    started
 }
 
 fn output(publisher: &mut Publisher) -> Arc<Runs> {
@@ -197,10 +205,10 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(2)));
     // A topic that was made anew.
     let mut other = publisher(&turns);
-    let mut anew = identity(0, 0);
-    anew.topic_id = [8; 16];
-    other.open(0, anew, Seq(0));
-    let refused = other.restore(0, Handle(0), &checkpoint, NOW);
+    let mut recreated = identity(0, 0);
+    recreated.topic_id = [8; 16];
+    other.open(PartitionIndex(0), recreated, Seq(0));
+    let refused = other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW);
     assert_eq!(refused, Err(NotRestored::OtherPartition));
     // Another scale in the configuration; but a scale that the log told stands.
     let finer = Exponents {
@@ -211,11 +219,14 @@ fn what_does_not_fit_is_refused() {
     other
         .add_instrument(&name(A), finer, NOW.monotonic)
         .unwrap();
-    other.open(0, identity(0, 0), Seq(0));
-    let refused = other.restore(0, Handle(0), &checkpoint, NOW);
+    other.open(PartitionIndex(0), identity(0, 0), Seq(0));
+    let refused = other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW);
     assert_eq!(refused, Err(NotRestored::OtherScale));
     read(&mut whole, &[at(4, definition(-2, 5))], &mut turns);
     let checkpoint = whole.checkpoint(Handle(0), |_| Seq::NONE).unwrap();
-    assert_eq!(other.restore(0, Handle(0), &checkpoint, NOW), Ok(()));
+    assert_eq!(
+        other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW),
+        Ok(())
+    );
     assert_eq!(other.exponents(Handle(0)), whole.exponents(Handle(0)));
 }

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use market::{
-    Aggressor, Definition, Exponents, Level, Link, Price, Side, Size, SnapshotOrigin, State,
+    Aggressor, Definition, Exponents, Level, Link, Price, Scope, Side, Size, SnapshotOrigin, State,
 };
 use proptest::prelude::*;
-use streams::Scope;
 use wire::OwnedTrade;
 
 use crate::client::PlainBook;

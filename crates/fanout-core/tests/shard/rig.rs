@@ -8,10 +8,11 @@ use fanout_core::{
     Ask, Batch, Command, Core, Delivery, Directory, Ended, Grant, Opening, Port, Sent, Settings,
 };
 use market::{
-    Channel, Event, Exponents, InstrumentName, Level, Monotonic, Nanos, Now, Seq, SnapshotOrigin,
+    At, Channel, Event, Exponents, Handle, InstrumentName, Level, Monotonic, Nanos, Now,
+    PartitionIdentity, PartitionIndex, Seq, SnapshotOrigin,
 };
 use metrics::ShardMetrics;
-use streams::{At, Handle, PartitionIdentity, Publisher};
+use streams::Publisher;
 use wire::control::Answer;
 use wire::{Encoding, GoAwayReason};
 
@@ -117,7 +118,7 @@ impl Rig {
             partition: 0,
             turns: 0,
         };
-        publisher.open(0, identity, Seq(0));
+        publisher.open(PartitionIndex(0), identity, Seq(0));
         let mut port = Port::new(1);
         port.open();
         let mut rig = Self {
@@ -185,7 +186,7 @@ impl Rig {
 
     fn event(&mut self, instrument: usize, event: &Event<'_>) {
         let at = At {
-            partition: 0,
+            partition: PartitionIndex(0),
             seq: Seq(self.next_offset),
             log_time: self.now.wall,
         };
@@ -319,17 +320,11 @@ impl Rig {
         self.port
             .hand_over(&mut self.publisher, self.now.monotonic, None, &mut deliver);
         for (_, command) in &commands {
-            if let Ask::CatchUp { subscriber, .. } = command.ask
+            if let Ask::CatchUp { id, .. } = command.ask
                 && self.unmakeable
             {
                 let caught_up = None;
-                deliver(
-                    0,
-                    Delivery::CaughtUp {
-                        subscriber,
-                        caught_up,
-                    },
-                );
+                deliver(0, Delivery::CaughtUp { id, caught_up });
                 continue;
             }
             self.port
@@ -432,7 +427,7 @@ impl Rig {
     fn take_outputs(&mut self) {
         let outputs = self.core.outputs();
         outputs.finished.clear();
-        outputs.orders.clear();
+        outputs.replay_commands.clear();
         outputs.left_replays.clear();
         let ended: Vec<_> = outputs.ended.drain(..).collect();
         for ended in ended {

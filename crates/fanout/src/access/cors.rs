@@ -10,7 +10,7 @@ use super::Access;
 impl Access {
     /// Tells a browser whether the page that asks may read the answer; `preflight` is its question
     /// before the request.
-    pub fn tell_origin(&self, request: &HeaderMap, answer: &mut HeaderMap, preflight: bool) {
+    pub fn allow_origin(&self, request: &HeaderMap, answer: &mut HeaderMap, preflight: bool) {
         let text = HeaderValue::from_static;
         if self.origins.is_empty() {
             answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, text("*"));
@@ -43,11 +43,11 @@ mod tests {
     use super::super::{Mode, OriginPattern};
     use super::*;
 
-    fn told(access: &Access, origin: &'static str) -> HeaderMap {
+    fn allowed(access: &Access, origin: &'static str) -> HeaderMap {
         let mut request = HeaderMap::new();
         request.insert(ORIGIN, HeaderValue::from_static(origin));
         let mut answer = HeaderMap::new();
-        access.tell_origin(&request, &mut answer, false);
+        access.allow_origin(&request, &mut answer, false);
         answer
     }
 
@@ -55,15 +55,15 @@ mod tests {
     fn only_pages_that_may_connect_may_read() {
         let origins = vec![OriginPattern::parse("https://*.example").unwrap()];
         let access = Access::new(Mode::None, Some("token".into()), origins);
-        let answer = told(&access, "https://a.example");
+        let answer = allowed(&access, "https://a.example");
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
-        assert!(told(&access, "https://b.other").is_empty());
+        assert!(allowed(&access, "https://b.other").is_empty());
     }
 
     #[test]
     fn where_all_pages_may_connect_none_sends_cookies() {
-        let answer = told(&Access::default(), "https://a.example");
+        let answer = allowed(&Access::default(), "https://a.example");
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         assert!(!answer.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
     }

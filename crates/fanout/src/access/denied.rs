@@ -46,26 +46,13 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// For programs.
+    /// The stable code, which is also the metric's label.
     #[must_use]
     pub const fn code(self) -> &'static str {
-        match self {
-            Self::Missing => "missing_token",
-            Self::Malformed => "malformed_token",
-            Self::Algorithm => "bad_algorithm",
-            Self::UnknownKey => "unknown_key",
-            Self::Signature => "bad_signature",
-            Self::Issuer => "wrong_issuer",
-            Self::Audience => "wrong_audience",
-            Self::Expired => "expired",
-            Self::NotYet => "not_yet_valid",
-            Self::Claims => "bad_claims",
-            Self::Origin => "wrong_origin",
-            Self::Connections => "too_many_connections",
-        }
+        self.label().name()
     }
 
-    /// As what it is counted.
+    /// The label that it is counted under.
     #[must_use]
     pub const fn label(self) -> AuthRefusal {
         match self {

@@ -7,10 +7,10 @@ use tokio::net::TcpStream;
 
 use crate::addresses::{Counted, TooMany};
 use crate::connection::Connection;
+use crate::permits::Permit;
 use crate::proxy;
-use crate::seats::Seat;
 use crate::settings::Settings;
-use crate::shard::{Guest, Shard, Slot};
+use crate::shard::{ClientInfo, Shard, Slot};
 use crate::tls::Tls;
 
 /// Who is at the other end of a connection.
@@ -67,9 +67,9 @@ impl Arrival {
 
 impl Caller {
     /// What its session's socket is kept with.
-    pub(super) fn guest(self, seat: Seat, tls: Option<Box<Tls>>) -> Guest {
-        Guest {
-            seat,
+    pub(super) fn client(self, permit: Permit, tls: Option<Box<Tls>>) -> ClientInfo {
+        ClientInfo {
+            permit,
             peer: self.peer,
             tls,
             _counted: self.counted,
@@ -106,7 +106,7 @@ pub(super) async fn arrive(
 ) -> Result<(Connection, Caller), Turned> {
     if is_balancer {
         match proxy::read(&mut io).await {
-            Ok(told) => caller.peer = told.unwrap_or(caller.peer),
+            Ok(address) => caller.peer = address.unwrap_or(caller.peer),
             Err(error) => {
                 tracing::debug!(%error, balancer = %caller.peer, "no PROXY header");
                 return Err(Turned::Away(HandshakeRefusal::Proxy));

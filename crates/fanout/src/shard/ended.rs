@@ -1,15 +1,15 @@
-//! One line of the log for each session that ends.
+//! The log line of a session that has ended.
 
 use fanout_core::{ClosedBy, Ended, TokenBucket};
 
-use super::sockets::Guest;
+use super::sockets::ClientInfo;
 
-/// Lines a second and shard in the long run, and at once: a fleet that moves 20,000 sessions leaves
-/// a log that can still be read. What is left out is counted in the next line.
+/// Lines per second and shard, sustained and in a burst: a fleet that moves 20,000 sessions should
+/// leave a readable log. The next line counts those left out.
 const LINES: u32 = 20;
 const LINES_AT_ONCE: u32 = 100;
 
-/// Logs the ends of sessions, and bounds how many.
+/// Logs ended sessions, within a rate limit.
 pub(super) struct EndLog {
     bucket: TokenBucket,
     left_out: u64,
@@ -23,17 +23,17 @@ impl EndLog {
         }
     }
 
-    /// Logs what a session was. Its token is neither known here nor logged.
-    pub(super) fn log(&mut self, ended: &Ended, guest: &Guest, millis: u32) {
+    /// Logs a session's summary. The client's token is neither known here nor logged.
+    pub(super) fn log(&mut self, ended: &Ended, client: &ClientInfo, millis: u32) {
         if !self.bucket.take(LINES, LINES_AT_ONCE, millis) {
             self.left_out += 1;
             return;
         }
         tracing::info!(
-            peer = %guest.peer,
-            subject = guest.seat.grant().subject(),
+            peer = %client.peer,
+            subject = client.permit.grant().subject(),
             encoding = ended.encoding.subprotocol(),
-            tls = guest.tls.is_some(),
+            tls = client.tls.is_some(),
             seconds = ended.lasted.as_secs_f64(),
             messages = ended.messages,
             bytes = ended.bytes,

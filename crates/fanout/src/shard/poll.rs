@@ -4,21 +4,21 @@ use std::time::Duration;
 use mio::{Events, Poll, Registry};
 use tokio::io::unix::AsyncFd;
 
-/// Events that are taken at once.
+/// Events taken at once.
 const EVENTS: usize = 1024;
 
-/// The poll that all sockets of a shard are on.
+/// The poll that all sockets of a shard are registered with.
 pub(super) struct SocketPoll {
     poll: Poll,
-    /// The poll as something that the runtime waits for.
+    /// The poll itself, as something the runtime can wait for.
     ready: AsyncFd<Registry>,
     events: Events,
 }
 
-/// What a socket is ready for.
+/// A readiness event of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ready {
-    /// The place of its session.
+    /// Index of its session.
     pub(super) session: usize,
     pub(super) readable: bool,
     pub(super) writable: bool,
@@ -33,14 +33,14 @@ impl SocketPoll {
         })
     }
 
-    /// Waits until there may be an event; [`SocketPoll::take`] is to follow. Cancel-safe.
+    /// Waits until there may be an event; call [`SocketPoll::take`] next. Cancel-safe.
     pub(super) async fn ready(&self) -> io::Result<()> {
-        // An event that comes from now on makes it ready again.
+        // Any later event makes it ready again.
         self.ready.readable().await?.clear_ready();
         Ok(())
     }
 
-    /// Takes events as far as there are any; never waits.
+    /// Takes all available events without waiting.
     pub(super) fn take(&mut self, mut take: impl FnMut(Ready)) -> io::Result<()> {
         let Self { poll, events, .. } = self;
         loop {
@@ -59,7 +59,7 @@ impl SocketPoll {
     }
 }
 
-/// The poll as something that the runtime waits for.
+/// Wraps the poll as something the runtime can wait for.
 #[expect(unsafe_code, reason = "see the SAFETY comment")]
 fn watch(registry: Registry) -> io::Result<AsyncFd<Registry>> {
     // SAFETY: a registry owns its descriptor, always gives the same one, and keeps it open as long

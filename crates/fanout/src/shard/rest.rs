@@ -1,16 +1,16 @@
-//! When a shard that always has more to send rests.
+//! Rests of a shard that always has more to send.
 
 use std::time::{Duration, Instant};
 
-/// A send costs about the same up to this size, so messages that wait for each other cost less. Of a
-/// larger one most is copying, which waiting does not save.
+/// Up to this size a send costs about the same, so gathering messages saves sends. A larger send is
+/// mostly copying, which waiting does not save.
 const SMALL: u64 = 4096;
-/// Timers are this coarse: shorter rests are put together.
+/// Resolution of timers; shorter rests are accumulated.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// At least as often a shard reads what its clients say.
+/// Longest rest, so that a shard reads its clients often enough.
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// What was sent for a while.
+/// What was sent in one turn.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sent {
     pub(super) sends: u64,
@@ -19,23 +19,22 @@ pub(super) struct Sent {
 
 /// Keeps a shard from filling its core with small sends.
 ///
-/// A shard that has more to send whenever it has visited all sessions would go on at once, with as
-/// many sends as the core can make, each of which is the smaller. While it rests messages gather:
-/// the same messages take fewer sends, and whoever else is to run on the core can. It rests a share
-/// of the time that it works. Time in which it had nothing to do counts as rest, so that one that
-/// is not busy all the time never lets anything wait.
+/// A shard that has more to send whenever it has visited all sessions would continue at once,
+/// making ever smaller sends. While it rests, messages gather: the same messages take fewer sends,
+/// and other threads can use the core. It rests for a share of the time that it works. Idle time
+/// counts as rest, so a shard that is not always busy never delays anything.
 #[derive(Debug)]
 pub(super) struct Rest {
-    /// The share of the time that is work, in percent.
+    /// Share of the time spent working, in percent.
     busy_percent: u32,
-    /// How long it is to rest.
+    /// Rest still owed.
     owed: Duration,
-    /// When it last began to work, or to rest.
+    /// Start of the current period of work or rest.
     since: Instant,
 }
 
 impl Rest {
-    /// At rest, and rested.
+    /// Creates a shard at rest that owes none.
     pub(super) const fn new(busy_percent: u32, now: Instant) -> Self {
         Self {
             busy_percent,
@@ -44,13 +43,13 @@ impl Rest {
         }
     }
 
-    /// It works from now on.
+    /// Ends a rest.
     pub(super) fn end(&mut self, now: Instant) {
         self.owed = self.owed.saturating_sub(self.so_far(now));
         self.since = now;
     }
 
-    /// It works no more, and has sent this since it began.
+    /// Ends a period of work that sent this much.
     pub(super) fn begin(&mut self, now: Instant, sent: Sent) {
         let worked = self.so_far(now);
         self.since = now;
@@ -61,12 +60,12 @@ impl Rest {
         }
     }
 
-    /// How long it is to rest though it has more to send, if at all.
+    /// Returns how long to rest although there is more to send, if at all.
     pub(super) fn due(&self) -> Option<Duration> {
         (self.owed >= SHORTEST).then_some(self.owed)
     }
 
-    /// How long it has worked, or rested.
+    /// Returns the length of the current period so far.
     pub(super) fn so_far(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
@@ -88,7 +87,7 @@ mod tests {
 
     const TURNS: u32 = 10_000;
 
-    /// How long a shard rests that works again and again for such a time.
+    /// Returns the rest of a shard that works in periods of this length.
     fn rested(percent: u32, turn: Duration, sent: Sent) -> Duration {
         let mut now = Instant::now();
         let mut rest = Rest::new(percent, now);

@@ -1,4 +1,4 @@
-//! The system calls that send: many sockets at once where the system can, else one by one.
+//! The system calls that send: many sockets at once where the system can, otherwise one by one.
 
 mod uring;
 
@@ -7,19 +7,19 @@ use std::net::TcpStream;
 
 use uring::Uring;
 
-/// Sockets that are sent to at once.
+/// Sockets sent to at once.
 pub(super) const BATCH: usize = 64;
-/// Below so many, single calls are as fast.
+/// Below this number, single calls are as fast.
 const LEAST: usize = 2;
 
 /// Sends to non-blocking sockets.
 pub(super) struct Sender {
-    /// None where the system has no io_uring or does not allow it.
+    /// `None` if the system has no io_uring or does not allow it.
     uring: Option<Uring>,
 }
 
 impl Sender {
-    /// With io_uring, where that is wanted and to be had.
+    /// Creates a sender that uses io_uring if wanted and available.
     pub(super) fn new(batched: bool) -> Self {
         let uring = batched.then(Uring::new).and_then(|made| {
             made.inspect_err(|error| {
@@ -30,8 +30,8 @@ impl Sender {
         Self { uring }
     }
 
-    /// Sends the bytes of each of `count` sends, to its socket if it has one; reports of each how many
-    /// went, or why none.
+    /// Makes `count` sends, each to its socket if it has one, and reports the number of bytes sent
+    /// or the error of each.
     pub(super) fn send<'a>(
         &mut self,
         count: usize,
@@ -78,8 +78,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// A batch says and does what single calls would: the bytes that it says went are those
-        /// that arrive, a full socket would block, and one that is closed is an error of its own.
+        /// A batch behaves like single calls: the bytes it reports are those that arrive, a full
+        /// socket would block, and a closed one has an error of its own.
         #[test]
         fn a_batch_is_its_single_sends(
             sizes in prop::collection::vec(prop_oneof![1_usize..200, 60_000_usize..300_000], 1..20),

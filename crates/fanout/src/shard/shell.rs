@@ -1,53 +1,53 @@
-//! What surrounds the core: the sockets, the ways to publishers and replays, and the clock.
+//! The shell around the core: sockets, links to publishers and replays, and clocks.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriberId};
+use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriptionId};
 use market::{Monotonic, Now};
 use metrics::ShardMetrics;
 use mio::Registry;
 
-use super::Common;
+use super::ShardContext;
 use super::ended::EndLog;
 use super::poll::Ready;
 use super::rest;
 use super::sender::Sender;
-use super::sockets::{Guest, Socket, Sockets};
+use super::sockets::{ClientInfo, Socket, Sockets};
 use crate::clock;
-use crate::history::{Asker, ReplayLine};
-use crate::link::{CommandLine, Posted, PublisherLink};
+use crate::history::{Asker, ReplayQueue};
+use crate::link::{CommandQueue, PostedCommand, PublisherLink};
 use crate::settings::Settings;
 
-/// Reads of one socket before others have their turn.
+/// Reads of one socket before others get their turn.
 const READS_A_VISIT: usize = 4;
-/// Bytes read at once: as many as a request may have.
+/// Bytes per read: the size of the largest request.
 const READ: usize = 4096;
 
-/// A core and its surroundings: it carries bytes, commands and deliveries between them, reads the
-/// clocks, and decides nothing.
+/// A core and its surroundings. It moves bytes, commands and deliveries between them and reads the
+/// clocks, but decides nothing.
 pub(super) struct Shell {
     core: Core,
     sockets: Sockets,
-    publishers: Vec<CommandLine>,
-    /// Of subscriptions that are sent the past.
-    replays: HashMap<SubscriberId, ReplayLine>,
-    common: Arc<Common>,
-    /// Those that the core has.
+    publishers: Vec<CommandQueue>,
+    /// Replays of subscriptions, by their IDs.
+    replays: HashMap<SubscriptionId, ReplayQueue>,
+    common: Arc<ShardContext>,
+    /// The settings last passed to the core.
     settings: Arc<Settings>,
     metrics: Arc<ShardMetrics>,
     index: usize,
     log: EndLog,
     sender: Sender,
-    /// Taken out while a pass is under way.
+    /// Taken out during a pass.
     batch: Option<Box<Batch>>,
     results: Vec<io::Result<usize>>,
-    /// Which of a batch's sends are made together, and which are encrypted one by one.
+    /// Sends of a batch that are made together, and those that are encrypted one by one.
     plain: Vec<usize>,
     encrypted: Vec<usize>,
-    /// What is received is read into here, so that a session that waits has no buffer.
+    /// Read buffer shared by all sessions, so that a waiting session has none.
     received: Box<[u8]>,
     readable: Vec<u32>,
     /// Sent in this turn.
@@ -57,7 +57,7 @@ pub(super) struct Shell {
 impl Shell {
     pub(super) fn new(
         index: usize,
-        common: Arc<Common>,
+        common: Arc<ShardContext>,
         metrics: Arc<ShardMetrics>,
         publishers: Vec<PublisherLink>,
         registry: Registry,
@@ -74,7 +74,7 @@ impl Shell {
         Self {
             core,
             sockets: Sockets::new(registry),
-            publishers: publishers.into_iter().map(CommandLine::new).collect(),
+            publishers: publishers.into_iter().map(CommandQueue::new).collect(),
             replays: HashMap::new(),
             common,
             sender: Sender::new(settings.batched_sends),
@@ -102,11 +102,11 @@ impl Shell {
         io: TcpStream,
         read_ahead: &[u8],
         opening: Opening,
-        guest: Guest,
+        client: ClientInfo,
     ) -> io::Result<()> {
         let now = clock::now();
         let index = self.core.open(opening, now);
-        if let Err(error) = self.sockets.insert(index, io, guest) {
+        if let Err(error) = self.sockets.insert(index, io, client) {
             self.core.lost(index);
             self.core.remove_ended();
             self.carry_out();
@@ -115,18 +115,18 @@ impl Shell {
         if !read_ahead.is_empty() {
             self.core.received(index, read_ahead, now);
         }
-        // No event reports what came between the last read of the handshake and now.
+        // No event reports what arrived between the last read of the handshake and now.
         self.sockets.list(index, true);
         self.carry_out();
         Ok(())
     }
 
-    /// Takes a delivery in; sends nothing yet.
+    /// Passes a delivery to the core. Sends nothing yet.
     pub(super) fn deliver(&mut self, delivery: Delivery) {
         self.core.deliver(delivery, clock::now());
     }
 
-    /// A socket is ready for something.
+    /// Notes that a socket is ready.
     pub(super) fn ready(&mut self, ready: Ready) {
         let index = ready.session;
         if ready.writable && self.flush(index) {
@@ -137,11 +137,11 @@ impl Shell {
         }
     }
 
-    /// Receives, sends, and forgets sessions that have ended: each session once. Returns whether
-    /// there is more to do.
+    /// Receives, sends, and removes sessions that have ended, visiting each session once. Returns
+    /// whether there is more to do.
     pub(super) fn turn(&mut self, take_in: impl FnMut(&mut Self)) -> bool {
         let mut more = self.read_pass();
-        // After what lay in the sockets: a client that has answered is not closed for its silence.
+        // Read the sockets first: a client that has responded is not closed for its silence.
         let now = clock::now();
         if self.core.next_due().is_some_and(|due| due <= now.monotonic) {
             self.core.advance(now);
@@ -153,7 +153,8 @@ impl Shell {
         more || self.sockets.has_listed()
     }
 
-    /// Applies new settings, and sends what publishers could not take before; several times a second.
+    /// Applies new settings and retries commands that publishers could not take, several times a
+    /// second.
     pub(super) fn tick(&mut self) {
         let settings = self.common.live.get();
         if !Arc::ptr_eq(&settings, &self.settings) {
@@ -167,9 +168,9 @@ impl Shell {
         }
     }
 
-    /// Sends all sessions away.
-    pub(super) fn drain(&mut self, life: super::Life) {
-        if let super::Life::Stopping {
+    /// Starts to drain all sessions.
+    pub(super) fn drain(&mut self, life: super::Lifecycle) {
+        if let super::Lifecycle::Stopping {
             reason,
             delay,
             spread,
@@ -180,11 +181,11 @@ impl Shell {
         }
     }
 
-    /// Does what the core left to be done.
+    /// Does what the core asks for.
     fn carry_out(&mut self) {
         let Outputs {
             commands,
-            orders,
+            replay_commands,
             left_replays,
             finished,
             ended,
@@ -192,32 +193,32 @@ impl Shell {
         } = self.core.outputs();
         for (publisher, command) in commands.drain(..) {
             let replay = match command.ask {
-                Ask::Replay { subscriber, .. } => {
-                    let (line, orders) = ReplayLine::new();
-                    self.replays.insert(subscriber, line);
-                    let socket = self.sockets.get(subscriber.session);
+                Ask::Replay { id, .. } => {
+                    let (queue, commands) = ReplayQueue::new();
+                    self.replays.insert(id, queue);
+                    let socket = self.sockets.get(id.session);
                     let asker = Asker {
                         // Sessions of other shards may have the same token.
-                        session: Some((self.index as u64) << 48 | subscriber.token >> 16),
-                        address: socket.map(|socket| socket.guest.peer.ip()),
+                        session: Some((self.index as u64) << 48 | id.token >> 16),
+                        address: socket.map(|socket| socket.client.peer.ip()),
                     };
-                    Some((orders, asker))
+                    Some((commands, asker))
                 }
                 _ => None,
             };
-            if let Some(line) = self.publishers.get_mut(publisher) {
-                line.send(Posted { command, replay });
+            if let Some(queue) = self.publishers.get_mut(publisher) {
+                queue.send(PostedCommand { command, replay });
             }
         }
         let mut broken = Vec::new();
-        for (subscriber, order) in orders.drain(..) {
-            let line = self.replays.get(&subscriber);
-            if !line.is_some_and(|line| line.send(order)) {
-                broken.push(subscriber);
+        for (id, command) in replay_commands.drain(..) {
+            let queue = self.replays.get(&id);
+            if !queue.is_some_and(|queue| queue.send(command)) {
+                broken.push(id);
             }
         }
-        for subscriber in left_replays.drain(..) {
-            self.replays.remove(&subscriber);
+        for id in left_replays.drain(..) {
+            self.replays.remove(&id);
         }
         for (marks, passage) in passages.drain(..) {
             marks.tracer.passed(passage);
@@ -231,21 +232,21 @@ impl Shell {
             }
         }
         for ended in ended.drain(..) {
-            if let Some(guest) = self.sockets.remove(ended.session) {
-                self.log.log(&ended, &guest, millis(clock::now()));
+            if let Some(client) = self.sockets.remove(ended.session) {
+                self.log.log(&ended, &client, millis(clock::now()));
                 self.common.balance.leave(self.index);
             }
         }
         for index in blocked {
             self.core.block(index);
         }
-        for subscriber in broken {
-            self.replays.remove(&subscriber);
-            self.core.replay_ended(subscriber, clock::now());
+        for id in broken {
+            self.replays.remove(&id);
+            self.core.replay_ended(id, clock::now());
         }
     }
 
-    /// Reads of every socket that may have something to read. Returns whether there may be more.
+    /// Reads every socket that may have data. Returns whether there may be more.
     fn read_pass(&mut self) -> bool {
         self.list_readable();
         let now = clock::now();
@@ -260,7 +261,7 @@ impl Shell {
         self.sockets.has_listed()
     }
 
-    /// Lists the sockets of sessions that the core says may be read from again.
+    /// Lists the sockets of sessions that may be read again.
     fn list_readable(&mut self) {
         self.core.take_readable(&mut self.readable);
         for index in self.readable.drain(..) {
@@ -278,7 +279,7 @@ impl Shell {
             }
             let received = socket.receive(&mut self.received);
             if socket.holds_records() {
-                // TLS itself has something to send, such as the answer to new keys.
+                // TLS has something of its own to send, such as the answer to a key update.
                 self.flush(index);
             }
             match received {
@@ -297,7 +298,7 @@ impl Shell {
         self.sockets.list(index, false);
     }
 
-    /// Has a session's socket take what its TLS holds. Returns whether it took all.
+    /// Flushes the session's TLS records. Returns whether the socket took all of them.
     fn flush(&mut self, index: usize) -> bool {
         let Some(socket) = self.sockets.get_mut(index) else {
             return false;
@@ -318,7 +319,7 @@ impl Shell {
         }
     }
 
-    /// A session's connection is of no more use.
+    /// Notes that a session's connection is unusable.
     fn end(&mut self, index: usize, error: &io::Error) {
         if is_end(error) {
             self.core.lost(index);
@@ -350,7 +351,8 @@ impl Shell {
         self.core.sendable() > 0
     }
 
-    /// Makes a batch's sends, and tells the core how far they went. Returns what time it is then.
+    /// Makes the sends of a batch and reports their outcomes to the core. Returns the time
+    /// afterwards.
     fn send(&mut self, batch: &Batch, now: Now) -> Now {
         if batch.is_empty() {
             return now;
@@ -408,15 +410,15 @@ impl Shell {
         end
     }
 
-    /// Makes the sends of sessions with TLS: each encrypts the same bytes with keys of its own, so
-    /// there is nothing to be made together.
+    /// Makes the sends of sessions with TLS. Each encrypts the bytes with its own keys, so these
+    /// cannot be made together.
     fn send_encrypted(&mut self, batch: &Batch, mut now: Now) -> Now {
         for send in self.encrypted.drain(..) {
             let Some(socket) = batch.session(send).and_then(|it| self.sockets.get_mut(it)) else {
                 continue;
             };
-            let Socket { io, guest, .. } = socket;
-            let Some(tls) = &mut guest.tls else {
+            let Socket { io, client, .. } = socket;
+            let Some(tls) = &mut client.tls else {
                 continue;
             };
             let sent = match tls.send(io, self.core.bytes(batch, send)) {
@@ -442,7 +444,7 @@ impl Shell {
     }
 }
 
-/// Tells the core how far a send went, and counts it.
+/// Reports the outcome of a send to the core and counts it.
 fn note(
     core: &mut Core,
     counts: &mut rest::Sent,
@@ -473,7 +475,7 @@ fn not_sent(error: &io::Error) -> Sent {
     }
 }
 
-/// Returns whether the client has gone, which is no failure of the socket.
+/// Returns whether the client has disconnected, which is no failure of the socket.
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof};
     matches!(
@@ -482,7 +484,7 @@ fn is_end(error: &io::Error) -> bool {
     )
 }
 
-/// Milliseconds of monotonic time, modulo 2^32.
+/// Returns monotonic milliseconds modulo 2^32.
 #[expect(clippy::cast_possible_truncation, reason = "a modulus")]
 const fn millis(now: Now) -> u32 {
     (now.monotonic.0 / 1_000_000) as u32

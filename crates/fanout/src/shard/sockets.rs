@@ -1,8 +1,8 @@
 //! The sockets of a shard's sessions, all on one poll.
 //!
-//! A session has no task of its own, and no buffer while nothing of a frame has come: what an idle
-//! client costs is its session and its entry here. The poll is edge-triggered, so a socket is read
-//! until it would block, and what is not read at once is remembered.
+//! A session has no task of its own, and no buffer between frames: an idle client costs its session
+//! and its entry here. The poll is edge-triggered, so a socket is read until it would block, and
+//! unfinished reads are remembered.
 
 use std::io::{self, Read as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -12,38 +12,38 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use crate::addresses::Counted;
-use crate::seats::Seat;
+use crate::permits::Permit;
 use crate::tls::Tls;
 
-/// The sockets of all sessions, by the places that the core gave these.
+/// The sockets of all sessions, by session index.
 pub(super) struct Sockets {
     registry: Registry,
     table: Vec<Option<Socket>>,
-    /// Sessions whose sockets may have something to read, each once.
+    /// Sessions whose sockets may have data to read, each once.
     to_read: Vec<u32>,
 }
 
 /// A session's socket.
 pub(super) struct Socket {
     pub(super) io: TcpStream,
-    /// It may have something to read.
+    /// Whether it may have data to read.
     pub(super) readable: bool,
-    /// Whether it is in the list of sockets to be read from.
+    /// Whether it is in the list of sockets to read.
     listed: bool,
-    /// Its sending half ends once its TLS holds nothing more.
+    /// Whether its sending half ends once TLS holds nothing more.
     ends: bool,
-    /// Its bytes go through [`Guest::tls`].
+    /// Whether its bytes go through [`ClientInfo::tls`].
     pub(super) is_tls: bool,
-    pub(super) guest: Box<Guest>,
+    pub(super) client: Box<ClientInfo>,
 }
 
-/// What is rarely needed of a connection: when it opens and when it ends.
-pub(crate) struct Guest {
-    pub(crate) seat: Seat,
-    /// The client's address, as the balancer reports it where there is one.
+/// Rarely used details of a connection, needed when it opens and when it ends.
+pub(crate) struct ClientInfo {
+    pub(crate) permit: Permit,
+    /// The client's address, as reported by the balancer if there is one.
     pub(crate) peer: SocketAddr,
     pub(crate) tls: Option<Box<Tls>>,
-    /// Its connection counts for its address as long as it lives.
+    /// Counts the connection for its address as long as it lives.
     pub(crate) _counted: Option<Counted>,
 }
 
@@ -58,15 +58,20 @@ impl Sockets {
         }
     }
 
-    /// Takes a socket to the place of its session.
-    pub(super) fn insert(&mut self, index: usize, io: TcpStream, guest: Guest) -> io::Result<()> {
+    /// Stores the socket of a session.
+    pub(super) fn insert(
+        &mut self,
+        index: usize,
+        io: TcpStream,
+        client: ClientInfo,
+    ) -> io::Result<()> {
         self.registry.register(
             &mut SourceFd(&io.as_raw_fd()),
             Token(index),
             Interest::READABLE | Interest::WRITABLE,
         )?;
         if self.table.len() <= index {
-            // Closely: a list that doubles is on average a third larger than it has to be.
+            // Grows slowly: a list that doubles is a third larger than necessary on average.
             let more = index + 1 - self.table.len();
             if self.table.capacity() <= index {
                 self.table.reserve_exact(more.max(self.table.len() / 4));
@@ -78,8 +83,8 @@ impl Sockets {
             readable: false,
             listed: false,
             ends: false,
-            is_tls: guest.tls.is_some(),
-            guest: Box::new(guest),
+            is_tls: client.tls.is_some(),
+            client: Box::new(client),
         });
         Ok(())
     }
@@ -92,13 +97,13 @@ impl Sockets {
         self.table.get_mut(index)?.as_mut()
     }
 
-    /// Closes a socket; returns what was known of its connection.
-    pub(super) fn remove(&mut self, index: usize) -> Option<Box<Guest>> {
+    /// Closes a socket and returns the details of its connection.
+    pub(super) fn remove(&mut self, index: usize) -> Option<Box<ClientInfo>> {
         let socket = self.table.get_mut(index)?.take()?;
-        Some(socket.guest)
+        Some(socket.client)
     }
 
-    /// The socket may have something to read, or its session may be read from again.
+    /// Lists a socket that may have data, or whose session may be read again.
     pub(super) fn list(&mut self, index: usize, readable: bool) {
         let Some(socket) = self.table.get_mut(index).and_then(Option::as_mut) else {
             return;
@@ -110,7 +115,7 @@ impl Sockets {
         }
     }
 
-    /// Takes the list of sockets that may have something to read.
+    /// Takes the list of sockets to read.
     pub(super) fn take_listed(&mut self) -> Vec<u32> {
         for index in &self.to_read {
             let socket = self.table.get_mut(*index as usize);
@@ -121,7 +126,7 @@ impl Sockets {
         std::mem::take(&mut self.to_read)
     }
 
-    /// Gives the list's memory back, to be used again.
+    /// Returns the list's memory, to be reused.
     pub(super) fn give_list(&mut self, mut list: Vec<u32>) {
         list.clear();
         if self.to_read.is_empty() {
@@ -129,30 +134,30 @@ impl Sockets {
         }
     }
 
-    /// Returns whether a socket may have something to read.
+    /// Returns whether any socket may have data.
     pub(super) const fn has_listed(&self) -> bool {
         !self.to_read.is_empty()
     }
 }
 
 impl Socket {
-    /// Returns whether its TLS holds what the socket has not taken.
+    /// Returns whether TLS holds records that the socket has not taken.
     pub(super) fn holds_records(&self) -> bool {
-        let tls = self.guest.tls.as_ref().filter(|_| self.is_tls);
+        let tls = self.client.tls.as_ref().filter(|_| self.is_tls);
         tls.is_some_and(|tls| tls.holds_records())
     }
 
-    /// Receives what there is; 0 is the end.
+    /// Receives available bytes; 0 means the end of the stream.
     pub(super) fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match &mut self.guest.tls {
+        match &mut self.client.tls {
             Some(tls) if self.is_tls => tls.receive(&self.io, into),
             _ => self.io.read(into),
         }
     }
 
-    /// Has the socket take what its TLS holds. Returns whether it took all.
+    /// Flushes TLS records. Returns whether the socket took all of them.
     pub(super) fn flush(&mut self) -> io::Result<bool> {
-        let Some(tls) = &mut self.guest.tls else {
+        let Some(tls) = &mut self.client.tls else {
             return Ok(true);
         };
         let flushed = tls.flush(&self.io)?;
@@ -162,12 +167,12 @@ impl Socket {
         Ok(flushed)
     }
 
-    /// Signals that nothing comes any more, once everything has gone. Returns whether it has.
+    /// Shuts down the sending half once everything has been sent. Returns whether it has.
     pub(super) fn end_sending(&mut self) -> bool {
-        if let Some(tls) = &mut self.guest.tls {
+        if let Some(tls) = &mut self.client.tls {
             tls.send_end();
             if !matches!(tls.flush(&self.io), Ok(true)) {
-                // Its socket is full: it ends when it has room.
+                // The socket is full; its sending half ends once it has room.
                 self.ends = true;
                 return false;
             }

@@ -1,12 +1,13 @@
 use std::time::{Duration, Instant};
 
-use market::{Nanos, Seq};
+use market::{At, Nanos, Seq};
+use metrics::label::DecodeOutcome;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::partitions::{Partitions, State};
 use super::{Consumer, KafkaConsumer};
-use crate::{At, Decoder, Outcome, RawRecord, Sink};
+use crate::{Decoder, RawRecord, Sink};
 
 /// Whether everything that had arrived was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +119,7 @@ fn take<S: Sink>(
     let millis = message.timestamp().to_millis().unwrap_or(0);
     let at = At {
         partition: index,
-        offset: Seq(offset),
+        seq: Seq(offset),
         log_time: Nanos::from_millis(u64::try_from(millis).unwrap_or(0)),
     };
     let record = RawRecord {
@@ -133,9 +134,9 @@ fn take<S: Sink>(
                 for instrument in decoded.also() {
                     sink.event(at, *instrument, event);
                 }
-                Outcome::Event
+                DecodeOutcome::Event
             }
-            None => Outcome::Nothing,
+            None => DecodeOutcome::Nothing,
         },
         Err(error) => {
             sink.refused(at, &error);

@@ -1,16 +1,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use market::{Nanos, Seq};
+use market::{Nanos, PartitionIdentity, PartitionIndex, Seq};
+use metrics::label::DecodeOutcome;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::Watermark;
 use crate::order::{Beginning, Opening, Reached, Span};
 use crate::topic_id::TopicId;
-use crate::{
-    Outcome, PartitionAbout, PartitionIndex, PartitionProgress, Progress, Reset, Sink, Source,
-};
+use crate::{OpenedPartition, PartitionProgress, Progress, Reset, Sink, Source};
 
 /// The partitions of one consumer, and how far each has been read.
 ///
@@ -39,9 +38,7 @@ pub(super) enum State {
 /// A partition that is being read, or was.
 pub(super) struct Partition {
     pub(super) source: Arc<Source>,
-    topic: Arc<str>,
-    number: i32,
-    topic_id: TopicId,
+    identity: PartitionIdentity,
     end: Seq,
     reached: Arc<Reached>,
     pub(super) state: State,
@@ -84,21 +81,24 @@ impl Partitions {
                 high_watermark: span.end.0,
                 bytes: 0,
                 last_log_time: Nanos::default(),
-                outcomes: [0; Outcome::COUNT],
+                outcomes: [0; DecodeOutcome::ALL.len()],
                 caught_up: false,
                 gone: false,
             });
             self.partitions.push(Partition {
                 source,
-                topic,
-                number: partition,
-                topic_id: span.topic_id,
+                identity: PartitionIdentity {
+                    topic,
+                    topic_id: span.topic_id,
+                    partition,
+                    turns: 0,
+                },
                 end: span.end,
                 reached,
                 state: State::Read,
                 fetched_to_end: false,
             });
-            sink.opened(index, &self.about(index, span));
+            sink.opened(index, &self.opened(index, span));
             self.note_position(index, sink);
         }
         added
@@ -117,7 +117,7 @@ impl Partitions {
         partition.state = State::Read;
         partition.reached = reached;
         self.progress.partitions[index.0 as usize].gone = false;
-        if partition.topic_id == span.topic_id && span.topic_id != TopicId::default() {
+        if partition.identity.topic_id == span.topic_id && span.topic_id != TopicId::default() {
             // It was hidden for a while, and is still the same.
             partition.reached.set(position);
         } else {
@@ -146,7 +146,9 @@ impl Partitions {
     /// Reads no records of these topics.
     pub(super) fn hold(&mut self, topics: &[String]) {
         for partition in &mut self.partitions {
-            let changed = topics.iter().any(|topic| **topic == *partition.topic);
+            let changed = topics
+                .iter()
+                .any(|topic| **topic == *partition.identity.topic);
             if changed && partition.state == State::Read {
                 partition.state = State::Held;
             }
@@ -192,8 +194,10 @@ impl Partitions {
         let mut all = TopicPartitionList::with_capacity(self.partitions.len());
         for (partition, progress) in self.partitions.iter().zip(&self.progress.partitions) {
             if partition.state != State::Closed {
-                let position = Seq(progress.position);
-                add(&mut all, &partition.topic, partition.number, position);
+                let PartitionIdentity {
+                    topic, partition, ..
+                } = &partition.identity;
+                add(&mut all, topic, *partition, Seq(progress.position));
             }
         }
         all
@@ -275,14 +279,15 @@ impl Partitions {
     fn restart<S: Sink>(&mut self, index: PartitionIndex, span: Span, cause: Reset, sink: &mut S) {
         let partition = &mut self.partitions[index.0 as usize];
         let progress = &mut self.progress.partitions[index.0 as usize];
-        partition.topic_id = span.topic_id;
+        partition.identity.topic_id = span.topic_id;
+        partition.identity.turns += u32::from(cause == Reset::OffsetsWentBack);
         partition.end = span.end;
         partition.fetched_to_end = false;
         partition.reached.set(span.start);
         progress.position = span.start.0;
         progress.high_watermark = span.end.0.max(span.start.0);
         progress.caught_up = false;
-        sink.reset(index, &self.about(index, span), cause);
+        sink.reset(index, &self.opened(index, span), cause);
         self.note_position(index, sink);
     }
 
@@ -290,12 +295,9 @@ impl Partitions {
         Seq(self.progress.partitions[index.0 as usize].position)
     }
 
-    fn about(&self, index: PartitionIndex, span: Span) -> PartitionAbout {
-        let partition = &self.partitions[index.0 as usize];
-        PartitionAbout {
-            topic: partition.topic.clone(),
-            partition: partition.number,
-            topic_id: span.topic_id,
+    fn opened(&self, index: PartitionIndex, span: Span) -> OpenedPartition {
+        OpenedPartition {
+            identity: self.partitions[index.0 as usize].identity.clone(),
             start_offset: span.start,
             end_offset: span.end,
         }

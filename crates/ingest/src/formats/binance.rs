@@ -5,12 +5,12 @@ mod fields;
 mod stream;
 mod symbol;
 
-use market::{Aggressor, Nanos, SnapshotOrigin, Trade};
+use market::{Aggressor, Nanos, Scope, SnapshotOrigin, Trade};
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::reading::{About, Reading, Said, link};
-use crate::{ErrorKind, RawRecord, Resolve, Resolved, Scope, levels};
+use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels};
 use fields::Fields;
 use stream::Stream;
 

@@ -2,12 +2,12 @@
 
 mod v2;
 
-use market::{Exponents, Link};
+use market::{Exponents, Link, Scope};
 
 use crate::json::{Document, Fault, Place};
 use crate::reading::{About, Reading, Said, link};
 use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
 /// The beginnings of topics that nothing here is made of.
 const OTHER_TOPICS: [&str; 13] = [

@@ -1,14 +1,14 @@
 //! Coinbase's own JSON: the channels `level2` and `matches` of its Exchange, and `l2_data` and
 //! `market_trades` of Advanced Trade.
 
-use market::{Exponents, Level, Nanos, SnapshotOrigin, Trade};
+use market::{Exponents, Level, Nanos, Scope, SnapshotOrigin, Trade};
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::levels::MAX_LEVELS;
 use crate::reading::{About, Out, Reading, Said, is_snapshot};
 use crate::trades::{self, TradeList};
-use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
 /// Messages of Exchange that nothing here is made of.
 const OTHER_TYPES: [&str; 10] = [

@@ -1,11 +1,11 @@
 //! What cryptofeed's Kafka backend writes: whole books, changes, trades, and kinds of data that
 //! nothing here is made of. Numbers are strings or bare, as its user chose.
 
-use market::{Nanos, SnapshotOrigin, Trade, decimal};
+use market::{Nanos, Scope, SnapshotOrigin, Trade, decimal};
 
 use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
 use crate::reading::{About, Reading, Said};
-use crate::{ErrorKind, RawRecord, Resolve, Resolved, Scope, levels, trades};
+use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, trades};
 
 /// The beginnings of the topics of data that nothing here is made of.
 const OTHER_TOPICS: [&str; 8] = [

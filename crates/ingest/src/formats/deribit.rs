@@ -1,6 +1,6 @@
 //! Deribit's own JSON: the notifications of its JSON-RPC over WebSockets.
 
-use market::{Exponents, Level, Link, Nanos};
+use market::{Exponents, Level, Link, Nanos, Scope};
 use memchr::memchr_iter;
 use simd_json::tape::Node;
 
@@ -8,7 +8,7 @@ use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::levels::MAX_LEVELS;
 use crate::reading::{About, Reading, Said, link};
 use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
 /// The beginnings of channels that nothing here is made of.
 const OTHER_CHANNELS: [&str; 13] = [

@@ -2,14 +2,14 @@
 
 mod arrays;
 
-use market::{Check, ChecksumRule, Decimals, Exponents, SnapshotOrigin, VenueChecksum};
+use market::{Check, ChecksumRule, Decimals, Exponents, Scope, SnapshotOrigin, VenueChecksum};
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Place};
 use crate::levels::LevelNames;
 use crate::reading::{About, Reading, Said, is_snapshot};
 use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
 /// Channels of v2 that nothing here is made of.
 const OTHER_CHANNELS: [&str; 5] = ["heartbeat", "status", "ticker", "ohlc", "instrument"];

@@ -12,13 +12,13 @@ mod tree;
 
 pub use mapping::{Kind, Mapping, MappingConfig, MappingMistake, Otherwise, SymbolFrom, TimeUnit};
 
-use market::{Exponents, Link, Nanos, SnapshotOrigin};
+use market::{Exponents, Link, Nanos, Scope, SnapshotOrigin};
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::reading::{About, Reading, Said, link};
-use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 use tree::Found;
 
 /// Each mapping has its own.

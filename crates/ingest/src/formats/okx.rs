@@ -1,13 +1,13 @@
 //! OKX's own JSON, of its WebSockets v5.
 
-use market::{Check, ChecksumRule, Exponents, Link, SnapshotOrigin, VenueChecksum};
+use market::{Check, ChecksumRule, Exponents, Link, Scope, SnapshotOrigin, VenueChecksum};
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place};
 use crate::reading::{About, Reading, Said, is_snapshot, link};
 use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, Scope, levels, times};
+use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
 /// Channels of changes of books. `books5` and `bbo-tbt` send the best levels whole, time and
 /// again; beside a stream of changes they would make the book that deep only, so they say nothing.

@@ -1,13 +1,15 @@
 //! Our own JSON: one object a record, keyed by the instrument's name.
 
-use market::{Definition, Exponents, NameError, Nanos, SnapshotOrigin, State, Trade, decimal};
+use market::{
+    Definition, Exponents, NameError, Nanos, Scope, SnapshotOrigin, State, Trade, decimal,
+};
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
 use crate::reading::{About, Reading, Said, link};
 use crate::trades::{self, MAX_TRADES};
-use crate::{ErrorKind, RawRecord, Resolve, Resolved, Scope, levels};
+use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels};
 
 /// What lists of levels stand under.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];

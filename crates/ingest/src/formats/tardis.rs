@@ -1,12 +1,12 @@
 //! What Tardis makes of any venue's messages: its normalised `book_change`, `trade` and
 //! `disconnect`.
 
-use market::{Aggressor, Check, Level, Nanos, SnapshotOrigin, Trade};
+use market::{Aggressor, Check, Level, Nanos, Scope, SnapshotOrigin, Trade};
 
 use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::levels::LevelNames;
 use crate::reading::{About, Reading, Said};
-use crate::{ErrorKind, RawRecord, Resolve, Resolved, Scope, levels, times, trades};
+use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, times, trades};
 
 /// Types that nothing here is made of. `book_snapshot` has the best levels whole, time and again:
 /// beside the changes they would make the book that deep only.

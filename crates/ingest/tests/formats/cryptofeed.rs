@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ingest::{Decoder, ErrorKind, Format, Handle, IngestConfig, RawRecord, Source};
+use ingest::{Decoder, ErrorKind, Format, IngestConfig, RawRecord, Source};
 use market::decimal::DecimalError;
 use market::{
-    Aggressor, Book, BookBuilder, Changes, DeltaOutcome, Event, Nanos, Seq, SnapshotOrigin,
+    Aggressor, Book, BookBuilder, Changes, DeltaOutcome, Event, Handle, Nanos, Seq, SnapshotOrigin,
     SnapshotOutcome,
 };
 use serde_json::value::RawValue;

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use ingest::{Handle, Refusal, Resolve, Resolved};
-use market::{Exponents, InstrumentName};
+use ingest::{Refusal, Resolve, Resolved};
+use market::{Exponents, Handle, InstrumentName};
 
 /// Instruments as a node would know them: every name becomes one, unless they are listed.
 #[derive(Default)]

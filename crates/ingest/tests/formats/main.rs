@@ -1,5 +1,9 @@
 //! What records of each format say, on real captures and on bad input.
 #![allow(
+    clippy::too_many_lines,
+    reason = "a case or a scenario reads best in one piece"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use ingest::{DecodeError, Decoder, Format, Handle, IngestConfig, RawRecord, Refusal, Resolve};
+use ingest::{DecodeError, Decoder, Format, IngestConfig, RawRecord, Refusal, Resolve};
 use ingest::{Resolved, Source};
-use market::{Aggressor, Event, Exponents, InstrumentName, Level, SnapshotOrigin, decimal};
+use market::{Aggressor, Event, Exponents, Handle, InstrumentName, Level, SnapshotOrigin, decimal};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-use ingest::{IngestConfig, PartitionAbout, Reset};
+use ingest::{IngestConfig, OpenedPartition, Reset};
 use market::Seq;
 
 use crate::producing::Producing;
@@ -6,11 +6,11 @@ use crate::reader::{Heard, Reader, Told, config};
 use crate::shared_broker;
 
 /// The identity that a topic had when it was opened, and how it was begun anew, if it was.
-fn beginnings(heard: &Heard, topic: &str, partition: i32) -> Vec<(PartitionAbout, Option<Reset>)> {
+fn beginnings(heard: &Heard, topic: &str, partition: i32) -> Vec<(OpenedPartition, Option<Reset>)> {
     let told = heard.told(topic, partition).iter();
     told.filter_map(|told| match told {
-        Told::Opened(about) => Some((about.clone(), None)),
-        Told::Reset(about, cause) => Some((about.clone(), Some(*cause))),
+        Told::Opened(opened) => Some((opened.clone(), None)),
+        Told::Reset(opened, cause) => Some((opened.clone(), Some(*cause))),
         _ => None,
     })
     .collect()
@@ -51,7 +51,7 @@ fn check_recreated(topic: &str, before: i64, after: i64) {
         let [(old, None), (new, Some(Reset::TopicRecreated))] = &begun[..] else {
             panic!("{begun:?}");
         };
-        assert_ne!(old.topic_id, new.topic_id);
+        assert_ne!(old.identity.topic_id, new.identity.topic_id);
         assert_eq!(new.start_offset, Seq(0));
         let before_it = reader.until("told", |heard| {
             let told = heard.told(topic, partition).iter();
@@ -157,10 +157,10 @@ fn records_that_were_deleted_before_they_were_read_are_told() {
         .iter()
         .position(|told| matches!(told, Told::Reset(..)))
         .unwrap();
-    let Told::Reset(about, Reset::Retention { lost_from, lost_to }) = &told[at] else {
+    let Told::Reset(opened, Reset::Retention { lost_from, lost_to }) = &told[at] else {
         panic!("{:?}", told[at]);
     };
-    assert_eq!((about.start_offset, *lost_to), (Seq(400), Seq(400)));
+    assert_eq!((opened.start_offset, *lost_to), (Seq(400), Seq(400)));
     assert!(lost_from.0 < 400);
     let numbers = |told: &[Told]| {
         let numbers = told.iter().filter_map(|told| match told {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ingest::{BrokerTrouble, IngestConfig, Start, Topics};
+use ingest::{IngestConfig, Start, Topics};
+use metrics::label::BrokerError;
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
@@ -20,7 +21,7 @@ fn the_mock_is_read_too() {
     reader.expect("mocked", 0, 0, 0..100);
     let opened = reader.until("opened", |heard| heard.told("mocked", 0).first().cloned());
     // The mock has no controller to ask.
-    assert!(matches!(opened, Told::Opened(about) if about.topic_id != [0; 16]));
+    assert!(matches!(opened, Told::Opened(opened) if opened.identity.topic_id != [0; 16]));
     producing.numbers("mocked", 1, 0..100);
     reader.expect("mocked", 1, 0, 0..100);
     producing.numbers("mocked", 0, 100..200);
@@ -61,7 +62,7 @@ fn a_topic_that_may_not_be_read_is_counted_as_such() {
     mock.request_errors(RDKafkaApiKey::Fetch, &[denied, denied]);
     let reader = Reader::start(&config(&mock.bootstrap_servers(), "mocked"));
     reader.until("denied", |heard| {
-        (heard.troubles[BrokerTrouble::Authorization as usize] > 0).then_some(())
+        (heard.troubles[BrokerError::Authorization as usize] > 0).then_some(())
     });
 }
 
@@ -72,7 +73,7 @@ fn a_broker_that_is_away_is_counted_as_such() {
     mock.broker_down(1).unwrap();
     let reader = Reader::start(&config(&mock.bootstrap_servers(), "mocked"));
     reader.until("unreachable", |heard| {
-        (heard.troubles[BrokerTrouble::Transport as usize] > 0).then_some(())
+        (heard.troubles[BrokerError::Transport as usize] > 0).then_some(())
     });
 }
 

@@ -6,10 +6,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ingest::{
-    At, DecodeError, Format, FormatOptions, Handle, IngestConfig, Outcome, PartitionAbout,
-    PartitionIndex, Progress, Refusal, Reset, Resolve, Resolved, Sink, Stop, TopicRule,
+    DecodeError, Format, FormatOptions, IngestConfig, OpenedPartition, Progress, Refusal, Reset,
+    Resolve, Resolved, Sink, Stop, TopicRule,
 };
-use market::Event;
+use market::{At, Event, Handle, PartitionIndex};
+use metrics::label::{BrokerError, DecodeOutcome};
 
 use crate::instruments::Instruments;
 
@@ -19,11 +20,11 @@ const LONG: Duration = Duration::from_secs(120);
 /// What a sink is told, with the partition by its topic and number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
-    Opened(PartitionAbout),
+    Opened(OpenedPartition),
     /// A record at an offset says a number.
     Number(i64, i64),
-    Refused(i64, Outcome),
-    Reset(PartitionAbout, Reset),
+    Refused(i64, DecodeOutcome),
+    Reset(OpenedPartition, Reset),
     CaughtUp,
 }
 
@@ -37,7 +38,7 @@ pub(crate) struct Heard {
     /// Partitions that no longer exist, as they were closed.
     pub(crate) closed: Vec<(String, i32)>,
     pub(crate) topics: Option<ingest::Topics>,
-    pub(crate) troubles: [u64; ingest::BrokerTrouble::COUNT],
+    pub(crate) troubles: [u64; BrokerError::ALL.len()],
 }
 
 impl Heard {
@@ -209,10 +210,12 @@ impl Resolve for Listener {
 }
 
 impl Sink for Listener {
-    fn opened(&mut self, partition: PartitionIndex, about: &PartitionAbout) {
-        assert_eq!(partition.0 as usize, self.names.len());
-        self.names.push((about.topic.to_string(), about.partition));
-        self.tell(partition, Told::Opened(about.clone()));
+    fn opened(&mut self, index: PartitionIndex, partition: &OpenedPartition) {
+        assert_eq!(index.0 as usize, self.names.len());
+        let identity = &partition.identity;
+        self.names
+            .push((identity.topic.to_string(), identity.partition));
+        self.tell(index, Told::Opened(partition.clone()));
     }
 
     fn event(&mut self, at: At, _: Handle, event: Event<'_>) {
@@ -221,16 +224,16 @@ impl Sink for Listener {
             panic!("{event:?}");
         };
         let number = trades[0].price.0;
-        self.tell(at.partition, Told::Number(at.offset.0, number));
+        self.tell(at.partition, Told::Number(at.seq.0, number));
     }
 
     fn refused(&mut self, at: At, error: &DecodeError) {
         let outcome = error.kind.outcome();
-        self.tell(at.partition, Told::Refused(at.offset.0, outcome));
+        self.tell(at.partition, Told::Refused(at.seq.0, outcome));
     }
 
-    fn reset(&mut self, partition: PartitionIndex, about: &PartitionAbout, cause: Reset) {
-        self.tell(partition, Told::Reset(about.clone(), cause));
+    fn reset(&mut self, index: PartitionIndex, partition: &OpenedPartition, cause: Reset) {
+        self.tell(index, Told::Reset(partition.clone(), cause));
     }
 
     fn closed(&mut self, partition: PartitionIndex) {

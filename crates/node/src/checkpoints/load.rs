@@ -26,7 +26,7 @@ pub(crate) struct Loaded {
     checkpoints: Mutex<ByPartition>,
 }
 
-type ByPartition = HashMap<(Box<str>, i32), Vec<Arc<Checkpoint>>>;
+type ByPartition = HashMap<(Arc<str>, i32), Vec<Arc<Checkpoint>>>;
 
 impl Loaded {
     fn of(checkpoints: Vec<Checkpoint>) -> Self {

@@ -1,17 +1,18 @@
-use ingest::PartitionAbout;
-use market::{Now, Seq};
+use ingest::OpenedPartition;
+use market::{Handle, Now, PartitionIndex, Seq};
 use metrics::label::CheckpointRefusal;
-use streams::{Checkpoint, Handle, NotRestored, PartitionIdentity, Publisher, SavedHome};
+use streams::{Checkpoint, NotRestored, Publisher, SavedHome};
 
 /// Takes over what a checkpoint has of a partition that is being opened. `Ok(false)` when it has
 /// nothing of it.
 pub(crate) fn restore(
     publisher: &mut Publisher,
-    (index, identity, about): (u32, &PartitionIdentity, &PartitionAbout),
+    (index, partition): (PartitionIndex, &OpenedPartition),
     handle: Handle,
     checkpoint: &Checkpoint,
     now: Now,
 ) -> Result<bool, CheckpointRefusal> {
+    let identity = &partition.identity;
     let of_it =
         |home: &&SavedHome| home.topic == identity.topic && home.partition == identity.partition;
     let mut homes = checkpoint.homes().filter(of_it).peekable();
@@ -24,7 +25,8 @@ pub(crate) fn restore(
         }
         // What stands between the checkpoint and where reading begins would be missing; and a log
         // that ends before has another future.
-        if Seq(home.read_to.0 + 1) < about.start_offset || home.read_to >= about.end_offset {
+        if Seq(home.read_to.0 + 1) < partition.start_offset || home.read_to >= partition.end_offset
+        {
             return Err(CheckpointRefusal::OffsetGone);
         }
     }

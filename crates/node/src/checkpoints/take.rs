@@ -3,8 +3,8 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use ingest::Progress;
-use market::{Monotonic, Seq};
-use streams::{Handle, PartitionIdentity, Publisher};
+use market::{Handle, Monotonic, PartitionIdentity, PartitionIndex, Seq};
+use streams::Publisher;
 
 use super::writer::Job;
 use super::{TRADES, key_of, mark_of};
@@ -78,8 +78,8 @@ impl Taker {
             let Some(handle) = self.next(publisher, identities, now) else {
                 break;
             };
-            let read_to = |partition: u32| {
-                let at = progress.partitions.get(partition as usize);
+            let read_to = |partition: PartitionIndex| {
+                let at = progress.partitions.get(partition.0 as usize);
                 at.map_or(Seq::NONE, |at| Seq(at.position - 1))
             };
             let Some(checkpoint) = publisher.checkpoint(handle, read_to) else {

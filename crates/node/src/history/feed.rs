@@ -1,12 +1,12 @@
 use ingest::{DecodeError, PastSink, Refusal, Resolve, Resolved};
-use market::{Event, InstrumentName, Nanos, Seq};
-use streams::{Replay, Scope};
+use market::{Event, Handle, InstrumentName, Nanos, Seq};
+use streams::Replay;
 
 use crate::clock::now;
 use crate::instruments::Instruments;
 
 /// The one instrument of a replay.
-const WANTED: ingest::Handle = ingest::Handle(0);
+const WANTED: Handle = Handle(0);
 
 /// Gives a replay the records of its instrument.
 pub(super) struct Feed<'a> {
@@ -59,14 +59,14 @@ impl Resolve for Feed<'_> {
         }
     }
 
-    fn find(&mut self, venue: &str, symbol: &str) -> Option<ingest::Handle> {
+    fn find(&mut self, venue: &str, symbol: &str) -> Option<Handle> {
         let is_it = self.names.mean(self.instruments, venue, symbol);
         is_it.then_some(WANTED)
     }
 }
 
 impl PastSink for Feed<'_> {
-    fn event(&mut self, seq: Seq, log_time: Nanos, _: ingest::Handle, event: &Event<'_>) {
+    fn event(&mut self, seq: Seq, log_time: Nanos, _: Handle, event: &Event<'_>) {
         self.replay.event(seq, log_time, event, now());
     }
 
@@ -74,11 +74,6 @@ impl PastSink for Feed<'_> {
         if error.instrument != Some(WANTED) {
             return;
         }
-        let scope = match error.scope {
-            ingest::Scope::Book => Scope::Book,
-            ingest::Scope::Trades => Scope::Trades,
-            ingest::Scope::Unknown => Scope::Unknown,
-        };
-        self.replay.refused(seq, log_time, scope, now());
+        self.replay.refused(seq, log_time, error.scope, now());
     }
 }

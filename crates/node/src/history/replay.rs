@@ -1,7 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use fanout::{Handover, NoReplay, ReplayOrder, Then, Wanted};
+use fanout::{Handover, NextPage, ReplayCommand, ReplayError, Wanted};
 use ingest::{Next, PastError};
 use market::{Nanos, Seq};
 use metrics::label::ReplayRefusal;
@@ -81,8 +81,8 @@ fn replay<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
         Err(End::Left) => {}
         Err(End::No(why)) => {
             common.tally.refuse(match why {
-                NoReplay::TooEarly(_) => ReplayRefusal::TooEarly,
-                NoReplay::Unreadable => ReplayRefusal::Failed,
+                ReplayError::TooEarly(_) => ReplayRefusal::TooEarly,
+                ReplayError::Unreadable => ReplayRefusal::Failed,
             });
             // Who is told so may ask again at once.
             drop(active);
@@ -92,7 +92,7 @@ fn replay<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
             tracing::warn!(instrument = %origin.name, ?end, "a replay cannot begin");
             common.tally.refuse(ReplayRefusal::Failed);
             drop(active);
-            wanted.receiver.refuse(NoReplay::Unreadable);
+            wanted.receiver.refuse(ReplayError::Unreadable);
         }
     }
 }
@@ -106,7 +106,7 @@ fn find(common: &Common, wanted: &Wanted) -> Result<Found, End> {
             return found;
         }
     }
-    Err(End::No(NoReplay::TooEarly(None)))
+    Err(End::No(ReplayError::TooEarly(None)))
 }
 
 impl<'a> Running<'a> {
@@ -117,7 +117,7 @@ impl<'a> Running<'a> {
         mut found: Found,
     ) -> Result<(), End> {
         let joined = found.replay.begin(now());
-        let joined = joined.map_err(|_| End::No(NoReplay::Unreadable))?;
+        let joined = joined.map_err(|_| End::No(ReplayError::Unreadable))?;
         wanted.receiver.begin(joined);
         let mut running = Self {
             common,
@@ -132,10 +132,10 @@ impl<'a> Running<'a> {
         };
         let ran = running.run();
         if matches!(ran, Err(End::Past(_) | End::TooLong)) {
-            running.send(Then::More)?;
+            running.send(NextPage::More)?;
             running.wait_for_asking()?;
             let position = running.found.replay.position();
-            wanted.receiver.page(None, position, Then::Broken);
+            wanted.receiver.page(None, position, NextPage::Broken);
         }
         ran
     }
@@ -143,7 +143,7 @@ impl<'a> Running<'a> {
     fn run(&mut self) -> Result<(), End> {
         loop {
             match self.gather()? {
-                Gathered::Page => self.send(Then::More)?,
+                Gathered::Page => self.send(NextPage::More)?,
                 Gathered::End if self.handover.is_none() => self.meet()?,
                 Gathered::End => {}
                 Gathered::Reached => return self.finish(),
@@ -276,8 +276,8 @@ impl<'a> Running<'a> {
 
     /// The log ends here: the session is to hold its live stream.
     fn meet(&mut self) -> Result<(), End> {
-        self.send(Then::Live {
-            anew: self.found.anew,
+        self.send(NextPage::Live {
+            restarts: self.found.restarts,
         })?;
         while self.handover.is_none() {
             self.wait_for_order()?;
@@ -287,7 +287,7 @@ impl<'a> Running<'a> {
 
     /// Sends the last of it, and that the stream is live.
     fn finish(&mut self) -> Result<(), End> {
-        self.send(Then::More)?;
+        self.send(NextPage::More)?;
         let Some(handover) = self.handover.take() else {
             return Ok(());
         };
@@ -297,7 +297,7 @@ impl<'a> Running<'a> {
         let (receiver, replay) = (&self.wanted.receiver, &mut self.found.replay);
         let Some(start) = handover.start else {
             let complete = replay.complete(handover.position, now());
-            receiver.page(complete, handover.position, Then::Done);
+            receiver.page(complete, handover.position, NextPage::Done);
             return Ok(());
         };
         let stands = replay.position();
@@ -305,19 +305,21 @@ impl<'a> Running<'a> {
         if complete.is_some() {
             self.asked = false;
         }
-        receiver.page(complete, stands, Then::More);
+        receiver.page(complete, stands, NextPage::More);
         self.wait_for_asking()?;
         let position = handover.position;
-        self.wanted.receiver.page(Some(start), position, Then::Done);
+        self.wanted
+            .receiver
+            .page(Some(start), position, NextPage::Done);
         Ok(())
     }
 
     /// Sends what was gathered, once the page before has gone out. Without anything to send, what
     /// comes behind it is told alone.
-    fn send(&mut self, then: Then) -> Result<(), End> {
+    fn send(&mut self, next: NextPage) -> Result<(), End> {
         if self.found.replay.pending() > 0 {
             self.wait_for_asking()?;
-        } else if then == Then::More {
+        } else if next == NextPage::More {
             return Ok(());
         }
         let run = self.found.replay.take(monotonic());
@@ -325,7 +327,7 @@ impl<'a> Running<'a> {
             self.asked = false;
         }
         let position = self.found.replay.position();
-        self.wanted.receiver.page(run, position, then);
+        self.wanted.receiver.page(run, position, next);
         Ok(())
     }
 
@@ -340,26 +342,26 @@ impl<'a> Running<'a> {
     ///
     /// One that does not is not told: the end of its replay is what it finds once it has taken the page.
     fn wait_for_order(&mut self) -> Result<(), End> {
-        let order = self
+        let command = self
             .wanted
             .receiver
-            .order(self.common.settings.stall_timeout)?;
-        self.obey(order.ok_or(End::Stalled)?);
+            .command(self.common.settings.stall_timeout)?;
+        self.obey(command.ok_or(End::Stalled)?);
         Ok(())
     }
 
     /// Takes an order, where one comes within that time.
     fn hear(&mut self, wait: Duration) -> Result<(), End> {
-        if let Some(order) = self.wanted.receiver.order(wait)? {
-            self.obey(order);
+        if let Some(command) = self.wanted.receiver.command(wait)? {
+            self.obey(command);
         }
         Ok(())
     }
 
-    fn obey(&mut self, order: ReplayOrder) {
-        match order {
-            ReplayOrder::Page => self.asked = true,
-            ReplayOrder::Live(handover) => self.handover = Some(handover),
+    fn obey(&mut self, command: ReplayCommand) {
+        match command {
+            ReplayCommand::Page => self.asked = true,
+            ReplayCommand::Live(handover) => self.handover = Some(handover),
         }
     }
 }

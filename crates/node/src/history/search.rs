@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanout::{NoReplay, Wanted};
+use fanout::{ReplayError, Wanted};
 use ingest::{Next, Past, PastError};
 use market::{Channel, Nanos, Seq};
 use streams::{Foundation, Replay};
@@ -31,7 +31,7 @@ pub(super) enum End {
     /// The session has left.
     Left,
     /// The start cannot be had.
-    No(NoReplay),
+    No(ReplayError),
     /// The log cannot be read.
     Past(PastError),
     /// The client does not read what it was sent.
@@ -46,7 +46,7 @@ pub(super) struct Found {
     pub(super) replay: Replay,
     pub(super) names: Names,
     /// The state of a book that nobody could find in the log: the live stream has to tell it.
-    pub(super) anew: bool,
+    pub(super) restarts: bool,
     /// The last record that was read.
     pub(super) read_to: Seq,
     /// The offset behind the log's end, as it was told last.
@@ -136,7 +136,7 @@ impl Search<'_> {
                 past: self.past,
                 replay: look.replay,
                 names: self.names,
-                anew: unknown,
+                restarts: unknown,
                 read_to: look.read_to,
                 end: self.end,
                 at_end: self.at_end,
@@ -208,14 +208,14 @@ impl Search<'_> {
     /// That the log begins later than the start, and where.
     fn nothing_so_old(&mut self) -> Result<End, End> {
         if self.first >= self.end {
-            return Ok(End::No(NoReplay::TooEarly(None)));
+            return Ok(End::No(ReplayError::TooEarly(None)));
         }
         let mut time = self.log_time_at(self.first)?;
         let seq = self.lasting_first()?;
         if seq > self.first {
             time = self.log_time_at(seq)?;
         }
-        Ok(End::No(NoReplay::TooEarly(Some(Earliest { time, seq }))))
+        Ok(End::No(ReplayError::TooEarly(Some(Earliest { time, seq }))))
     }
 
     /// Where the log still begins when a client comes back to start there. One that has lost records
@@ -241,14 +241,16 @@ impl Search<'_> {
                     self.take(&mut look);
                     last = Some((seq, log_time));
                 }
-                Ok(None) => return End::No(NoReplay::TooEarly(None)),
+                Ok(None) => return End::No(ReplayError::TooEarly(None)),
                 Err(end) => return end,
             }
         }
-        End::No(NoReplay::TooEarly(last.map(|(seq, log_time)| Earliest {
-            // A start by time begins with the first record of its millisecond.
-            time: Nanos(log_time.0.saturating_add(1_000_000)),
-            seq,
+        End::No(ReplayError::TooEarly(last.map(|(seq, log_time)| {
+            Earliest {
+                // A start by time begins with the first record of its millisecond.
+                time: Nanos(log_time.0.saturating_add(1_000_000)),
+                seq,
+            }
         })))
     }
 
@@ -274,7 +276,7 @@ impl Search<'_> {
         let wanted = self.wanted;
         let (settings, encoding) = (&self.common.streams, wanted.encoding);
         let replay = Replay::new(&wanted.origin, encoding, settings, from, monotonic())
-            .map_err(|_| End::No(NoReplay::Unreadable))?;
+            .map_err(|_| End::No(ReplayError::Unreadable))?;
         let mut look = Look {
             replay,
             read_to: Seq(from.0 - 1),
@@ -328,7 +330,7 @@ impl Search<'_> {
                 Next::Nothing => self.check_left()?,
             }
         }
-        Err(End::No(NoReplay::Unreadable))
+        Err(End::No(ReplayError::Unreadable))
     }
 
     /// When the record at an offset, or the next one, came into the log.
@@ -339,9 +341,9 @@ impl Search<'_> {
     }
 
     fn check_left(&self) -> Result<(), End> {
-        match self.wanted.receiver.order(Duration::ZERO) {
+        match self.wanted.receiver.command(Duration::ZERO) {
             Ok(_) => Ok(()),
-            Err(fanout::Left) => Err(End::Left),
+            Err(fanout::SessionGone) => Err(End::Left),
         }
     }
 }
@@ -352,8 +354,8 @@ impl From<PastError> for End {
     }
 }
 
-impl From<fanout::Left> for End {
-    fn from(_: fanout::Left) -> Self {
+impl From<fanout::SessionGone> for End {
+    fn from(_: fanout::SessionGone) -> Self {
         Self::Left
     }
 }

@@ -60,8 +60,9 @@ impl Hearing {
 
 #[cfg(test)]
 mod tests {
-    use ingest::{Outcome, PartitionProgress};
+    use ingest::PartitionProgress;
     use market::Nanos;
+    use metrics::label::DecodeOutcome;
 
     use super::*;
 
@@ -76,7 +77,7 @@ mod tests {
                 high_watermark: 100 + behind,
                 bytes: 0,
                 last_log_time: Nanos(0),
-                outcomes: [0; Outcome::COUNT],
+                outcomes: [0; DecodeOutcome::ALL.len()],
                 caught_up: true,
                 gone: false,
             }],

@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 
-use market::InstrumentName;
-use streams::Handle;
+use market::{Handle, InstrumentName};
 
 /// Finds instruments by what records call them: their own names, or aliases of these.
 #[derive(Debug, Default)]

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use fanout::{Mark, PublisherPort};
-use market::{InstrumentName, Nanos};
-use streams::{At, PartitionIdentity};
+use market::{At, InstrumentName, Nanos, PartitionIdentity, PartitionIndex};
 
 use super::Spans;
 use super::sampler::Sampler;
@@ -37,8 +36,8 @@ impl Follower {
     }
 
     /// A partition is read from here on.
-    pub(crate) fn opened(&mut self, index: u32, partition: &PartitionIdentity) {
-        let slot = index as usize;
+    pub(crate) fn opened(&mut self, index: PartitionIndex, partition: &PartitionIdentity) {
+        let slot = index.0 as usize;
         if self.samplers.len() <= slot {
             self.samplers.resize(slot + 1, None);
         }
@@ -47,7 +46,7 @@ impl Follower {
 
     /// The name of a record's trace, if it is followed.
     pub(crate) fn sample(&self, at: At) -> Option<u128> {
-        let sampler = self.samplers.get(at.partition as usize)?.as_ref()?;
+        let sampler = self.samplers.get(at.partition.0 as usize)?.as_ref()?;
         if self.batch.len() >= A_BATCH {
             return None;
         }

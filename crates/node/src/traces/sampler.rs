@@ -1,5 +1,4 @@
-use market::Seq;
-use streams::PartitionIdentity;
+use market::{PartitionIdentity, Seq};
 
 /// Says which records of a partition are followed.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,6 @@
 //! What is told of a followed record. The names of its stages are those of `tapecast_stage_seconds`.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fanout::Passage;
@@ -15,7 +16,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 pub(super) struct Record {
     pub(super) trace: u128,
     pub(super) span: u64,
-    pub(super) topic: Box<str>,
+    pub(super) topic: Arc<str>,
     pub(super) partition: i32,
     pub(super) offset: i64,
     pub(super) instrument: InstrumentName,

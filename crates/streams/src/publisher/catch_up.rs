@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use market::{Channel, Epoch, Nanos, Now, Position, Seq};
+use market::{Channel, Epoch, Handle, Nanos, Now, Position, Seq};
 use wire::{Head, Lag, LagKind, View, sbe};
 
 use super::Publisher;
@@ -11,7 +11,7 @@ use super::resume::{net_change, write_net};
 use super::start::{broken, restate, write_bars, write_start, write_whole_book};
 use super::writer::Writer;
 use crate::place::Place;
-use crate::{Handle, MessageLog, Run, StreamKey, WatchId};
+use crate::{MessageLog, Run, StreamKey, WatchId};
 
 /// Trades are given to a slow subscriber one by one, so many bytes at a time and one message at
 /// least, so that whoever waits for a slow socket waits with a constant. As much as the largest frame.

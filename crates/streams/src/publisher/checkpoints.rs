@@ -1,12 +1,13 @@
 //! Instruments that are kept outside, and taken over again.
 
-use market::{DuplicateLevel, InstrumentName, Now, Seq, State};
+use market::{
+    DuplicateLevel, Handle, InstrumentName, Now, PartitionIdentity, PartitionIndex, Seq, State,
+};
 
 use super::Publisher;
 use super::home::Home;
 use super::instrument::Instrument;
 use crate::checkpoint::{BookPart, Checkpoint, SavedHome, SavedPlace, StatusPart, TradesPart};
-use crate::{Handle, PartitionIdentity};
 
 /// Why a checkpoint is not taken over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +33,11 @@ impl Publisher {
     /// Copies what is known of an instrument; none while nothing has been read of it. `read_to` says
     /// how far the partition of an index has been read.
     #[must_use]
-    pub fn checkpoint(&self, handle: Handle, read_to: impl Fn(u32) -> Seq) -> Option<Checkpoint> {
+    pub fn checkpoint(
+        &self,
+        handle: Handle,
+        read_to: impl Fn(PartitionIndex) -> Seq,
+    ) -> Option<Checkpoint> {
         let instrument = self.instruments.get(handle.0 as usize)?;
         let checkpoint = instrument.checkpoint(&read_to);
         let is_read = checkpoint.homes().next().is_some();
@@ -45,7 +50,7 @@ impl Publisher {
     /// The instrument has to be known; nothing of it has been read yet.
     pub fn restore(
         &mut self,
-        index: u32,
+        index: PartitionIndex,
         handle: Handle,
         checkpoint: &Checkpoint,
         now: Now,
@@ -54,7 +59,7 @@ impl Publisher {
         let partition = self
             .partitions
             .get(index)
-            .ok_or(NotRestored::NotOpened(index))?;
+            .ok_or(NotRestored::NotOpened(index.0))?;
         let instrument = self
             .instruments
             .get_mut(handle.0 as usize)
@@ -69,7 +74,7 @@ impl Publisher {
 }
 
 impl Instrument {
-    fn checkpoint(&self, read_to: &impl Fn(u32) -> Seq) -> Checkpoint {
+    fn checkpoint(&self, read_to: &impl Fn(PartitionIndex) -> Seq) -> Checkpoint {
         let book = self.book.home.as_ref().map(|home| BookPart {
             home: home.saved(read_to),
             last: SavedPlace::of(&self.book.last),
@@ -110,7 +115,7 @@ impl Instrument {
 
     fn restore(
         &mut self,
-        index: u32,
+        index: PartitionIndex,
         partition: &PartitionIdentity,
         checkpoint: &Checkpoint,
         now: Now,

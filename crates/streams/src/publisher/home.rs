@@ -1,8 +1,6 @@
-use market::{Epoch, Exponents, Nanos, Seq};
+use market::{At, Epoch, Exponents, Nanos, PartitionIdentity, PartitionIndex, Seq};
 
-use crate::PartitionIdentity;
 use crate::checkpoint::SavedHome;
-use crate::place::At;
 
 /// How long a source partition is silent before another one that brings the instrument may replace it, by
 /// the timestamps of their records: longer than a producer takes to restart.
@@ -18,7 +16,7 @@ const LEAST_RECORDS: u32 = 16;
 /// and number wins; of two that bring them one after the other, the later one.
 #[derive(Debug)]
 pub(super) struct Home {
-    index: u32,
+    index: PartitionIndex,
     identity: PartitionIdentity,
     /// The last record that came from there; none since it was begun, or begun anew.
     heard: Seq,
@@ -31,7 +29,7 @@ pub(super) struct Home {
 }
 
 impl Home {
-    pub(super) fn new(index: u32, identity: &PartitionIdentity) -> Self {
+    pub(super) fn new(index: PartitionIndex, identity: &PartitionIdentity) -> Self {
         Self {
             index,
             identity: identity.clone(),
@@ -44,7 +42,7 @@ impl Home {
 
     /// One of which all records up to `heard` have been taken, the last of them at that time.
     pub(super) fn heard(
-        index: u32,
+        index: PartitionIndex,
         identity: &PartitionIdentity,
         heard: Seq,
         heard_at: Nanos,
@@ -56,7 +54,7 @@ impl Home {
         }
     }
 
-    pub(super) fn saved(&self, read_to: &impl Fn(u32) -> Seq) -> SavedHome {
+    pub(super) fn saved(&self, read_to: &impl Fn(PartitionIndex) -> Seq) -> SavedHome {
         SavedHome::of(
             &self.identity,
             self.heard,
@@ -68,8 +66,8 @@ impl Home {
         &self.identity
     }
 
-    pub(super) const fn is(&self, index: u32) -> bool {
-        self.index == index
+    pub(super) const fn is(&self, index: PartitionIndex) -> bool {
+        self.index.0 == index.0
     }
 
     /// The epoch of what is read from here.

@@ -1,8 +1,9 @@
-use market::{Definition, Epoch, Exponents, InstrumentId, InstrumentName, Price, Seq, Size, State};
+use market::{
+    Definition, Epoch, Exponents, Handle, InstrumentId, InstrumentName, Price, Seq, Size, State,
+};
 use wire::{Head, View, sbe};
 
 use super::outbox::Text;
-use crate::Handle;
 use crate::place::Place;
 
 /// What an instrument is called and how its numbers are to be read.

@@ -1,6 +1,6 @@
 use market::{
-    Bbo, Channel, Definition, Epoch, Event, Exponents, InstrumentName, Monotonic, Nanos, Price,
-    Reason, Seq, Size, State,
+    At, Bbo, Channel, Definition, Epoch, Event, Exponents, Handle, InstrumentName, Monotonic,
+    Nanos, PartitionIdentity, PartitionIndex, Price, Reason, Scope, Seq, Size, State,
 };
 use wire::{Head, LagKind, Status, View, ViewParams, sbe};
 
@@ -13,9 +13,9 @@ use super::status_feed::StatusFeed;
 use super::trade_feed::TradeFeed;
 use super::{About, Ledger};
 use crate::pace::Resting;
-use crate::place::{At, Place, Scope};
+use crate::place::Place;
 use crate::view::BookView;
-use crate::{Handle, PartitionIdentity, Settings, WatchId};
+use crate::{Settings, WatchId};
 
 /// One instrument: what it is, its book, its trades and its state.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl Instrument {
     }
 
     /// A partition no longer exists.
-    pub(super) fn give_up(&mut self, index: u32) {
+    pub(super) fn give_up(&mut self, index: PartitionIndex) {
         for channel in [Channel::Book, Channel::Trades, Channel::Status] {
             if let Some(home) = self.home_mut(channel).filter(|home| home.is(index)) {
                 home.give_up();
@@ -183,12 +183,12 @@ impl Instrument {
     }
 
     /// Whether the channel is read from this partition.
-    fn lives_in(&self, channel: Channel, index: u32) -> bool {
+    fn lives_in(&self, channel: Channel, index: PartitionIndex) -> bool {
         self.home(channel).is_some_and(|home| home.is(index))
     }
 
     /// Whether anything of it is read from this partition.
-    pub(super) fn reads(&self, index: u32) -> bool {
+    pub(super) fn reads(&self, index: PartitionIndex) -> bool {
         [Channel::Book, Channel::Trades, Channel::Status]
             .into_iter()
             .any(|channel| self.lives_in(channel, index))
@@ -265,7 +265,7 @@ impl Instrument {
     pub(super) fn move_home(
         &mut self,
         channel: Channel,
-        index: u32,
+        index: PartitionIndex,
         partition: &PartitionIdentity,
         base: Place,
         desk: &mut Desk,
@@ -408,7 +408,7 @@ impl Instrument {
     /// The log of a partition begins anew.
     pub(super) fn restart(
         &mut self,
-        index: u32,
+        index: PartitionIndex,
         partition: &PartitionIdentity,
         base: Place,
         desk: &mut Desk,
@@ -434,7 +434,7 @@ impl Instrument {
     }
 
     /// Kafka deleted records of a partition before they were read; the next one follows on `base`.
-    pub(super) fn lose(&mut self, index: u32, base: Place, desk: &mut Desk) {
+    pub(super) fn lose(&mut self, index: PartitionIndex, base: Place, desk: &mut Desk) {
         self.ledger.own_gaps += 1;
         if self.lives_in(Channel::Book, index) {
             let effect = self.book.lose_records(&self.identity, base.now, desk);

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use market::{Exponents, Now, Position, Seq};
+use market::{Exponents, Handle, Now, Position, Seq};
 use wire::View;
 
 use super::Publisher;
 use super::resume::write_missed;
 use super::start::write_start;
 use super::writer::Writer;
-use crate::{Handle, Run, WatchId};
+use crate::{Run, WatchId};
 
 /// What a new subscriber of a stream begins with.
 #[derive(Debug, Clone)]

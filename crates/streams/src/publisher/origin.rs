@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use market::{Channel, Exponents, InstrumentName, Now, Position, Price, Size};
+use market::{
+    Channel, Exponents, Handle, InstrumentName, Now, PartitionIdentity, Position, Price, Size,
+};
 use wire::{Head, ReplayComplete, View, sbe};
 
 use super::writer::Writer;
 use super::{Publisher, Refused};
-use crate::{Handle, PartitionIdentity, Run, StreamKey, WatchId};
+use crate::{Run, StreamKey, WatchId};
 
 /// Where a stream comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

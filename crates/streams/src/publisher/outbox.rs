@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use market::{Epoch, Monotonic, Seq};
+use market::{Epoch, Handle, Monotonic, Seq};
 use slab::Slab;
 use wire::packed::Packer;
 use wire::{Encoding, Head, json, sbe};
@@ -9,7 +9,7 @@ use wire::{Encoding, Head, json, sbe};
 use super::heartbeat::Stands;
 use super::looks::Looks;
 use super::waiting::{Chain, Waiting};
-use crate::{Handle, Opcode, Run, RunBuilder, Runs, StreamKey, WatchId};
+use crate::{Opcode, Run, RunBuilder, Runs, StreamKey, WatchId};
 
 /// Memory that is kept from one batch to the next, in bytes, of each kind: what all but the largest
 /// need.

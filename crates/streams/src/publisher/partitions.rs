@@ -1,8 +1,6 @@
-use market::{Channel, Seq};
+use market::{At, Channel, PartitionIdentity, PartitionIndex, Seq};
 
 use super::instrument::Instrument;
-use crate::PartitionIdentity;
-use crate::place::At;
 
 /// The partitions that are read, by the index that ingest gave them.
 #[derive(Debug, Default)]
@@ -38,8 +36,8 @@ pub enum Unwanted {
 }
 
 impl Partitions {
-    pub(super) fn open(&mut self, index: u32, identity: PartitionIdentity, start: Seq) {
-        let slot = index as usize;
+    pub(super) fn open(&mut self, index: PartitionIndex, identity: PartitionIdentity, start: Seq) {
+        let slot = index.0 as usize;
         if self.open.len() <= slot {
             self.open.resize_with(slot + 1, || None);
         }
@@ -50,16 +48,16 @@ impl Partitions {
     }
 
     /// What stands before `next` is never read; returns what that follows on.
-    pub(super) fn pass(&mut self, index: u32, next: Seq) -> Seq {
+    pub(super) fn pass(&mut self, index: PartitionIndex, next: Seq) -> Seq {
         let base = Seq(next.0 - 1);
-        if let Some(Some(partition)) = self.open.get_mut(index as usize) {
+        if let Some(Some(partition)) = self.open.get_mut(index.0 as usize) {
             partition.base = base;
         }
         base
     }
 
-    pub(super) fn get(&self, index: u32) -> Option<&Partition> {
-        self.open.get(index as usize)?.as_ref()
+    pub(super) fn get(&self, index: PartitionIndex) -> Option<&Partition> {
+        self.open.get(index.0 as usize)?.as_ref()
     }
 
     /// Whether the instrument's channel may be read from this partition: none when it is its home
@@ -77,7 +75,7 @@ impl Partitions {
         channel: Channel,
     ) -> Result<Option<(&Partition, Seq)>, Unwanted> {
         let here = self.get(at.partition);
-        let here = here.ok_or(Unwanted::NotOpened(at.partition))?;
+        let here = here.ok_or(Unwanted::NotOpened(at.partition.0))?;
         let Some(home) = instrument.home_mut(channel) else {
             return Ok(Some((here, here.base)));
         };

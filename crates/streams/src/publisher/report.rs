@@ -1,8 +1,10 @@
-use market::{Channel, Epoch, Exponents, InstrumentId, InstrumentName, Price, Reason, Size, State};
+use market::{
+    Channel, Epoch, Exponents, InstrumentId, InstrumentName, PartitionIdentity, Price, Reason,
+    Size, State,
+};
 
 use super::instrument::Instrument;
 use super::{Ledger, Publisher};
-use crate::PartitionIdentity;
 use crate::place::Place;
 
 /// All that there is to know of an instrument besides its books and messages.

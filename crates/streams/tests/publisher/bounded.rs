@@ -1,7 +1,10 @@
 //! What whoever watches can make a publisher hold and do.
 
-use market::{Channel, Event, Exponents, Level, Link, Monotonic, Nanos, Now, Seq, SnapshotOrigin};
-use streams::{At, Handle, Publisher, Refused, Run, Settings, StreamKey, ViewsOf, WatchId};
+use market::{
+    At, Channel, Event, Exponents, Handle, Level, Link, Monotonic, Nanos, Now, PartitionIndex, Seq,
+    SnapshotOrigin,
+};
+use streams::{Publisher, Refused, Run, Settings, StreamKey, ViewsOf, WatchId};
 use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
 
 use crate::{identity, name, view_key};
@@ -36,7 +39,7 @@ impl Deep {
         let handle = publisher
             .add_instrument(&name(0), Exponents::default(), NOW.monotonic)
             .unwrap();
-        publisher.open(0, identity(), Seq(0));
+        publisher.open(PartitionIndex(0), identity(), Seq(0));
         let mut deep = Self {
             publisher,
             handle,
@@ -59,7 +62,7 @@ impl Deep {
 
     fn event(&mut self, event: &Event<'_>) {
         let at = At {
-            partition: 0,
+            partition: PartitionIndex(0),
             seq: Seq(self.seq),
             log_time: NOW.wall,
         };

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use market::{Channel, Event, Exponents, Level, Monotonic, Nanos, Now, Seq, SnapshotOrigin, State};
+use market::{
+    At, Channel, Event, Exponents, Handle, Level, Monotonic, Nanos, Now, PartitionIdentity,
+    PartitionIndex, Seq, SnapshotOrigin, State,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use streams::{At, Handle, PartitionIdentity, Publisher, Settings, StreamKey, WatchId};
+use streams::{Publisher, Settings, StreamKey, WatchId};
 use wire::sbe::{self, Body, Message};
 use wire::{Depth, Encoding, Speed, ViewParams};
 
@@ -74,7 +77,7 @@ impl Driven {
             partition: 0,
             turns: 0,
         };
-        driven.publisher.open(0, identity, Seq(0));
+        driven.publisher.open(PartitionIndex(0), identity, Seq(0));
         for instrument in 0..INSTRUMENTS {
             let added =
                 driven
@@ -135,7 +138,7 @@ impl Driven {
     /// A record changes the best bid of an instrument.
     fn record(&mut self, instrument: usize, whole: bool) {
         let at = At {
-            partition: 0,
+            partition: PartitionIndex(0),
             seq: Seq(self.offset),
             log_time: Nanos(0),
         };

@@ -7,8 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
-use market::{Channel, InstrumentName};
-use streams::{PartitionIdentity, StreamKey};
+use market::{Channel, InstrumentName, PartitionIdentity};
+use streams::StreamKey;
 use wire::ViewParams;
 
 mod bounded;

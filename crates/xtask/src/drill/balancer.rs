@@ -18,7 +18,14 @@ pub(super) enum Balancer {
 }
 
 impl Balancer {
-    pub(super) const BOTH: [Self; 2] = [Self::Haproxy, Self::Nginx];
+    pub(super) fn parse(name: &str) -> Result<&'static [Self], String> {
+        match name {
+            "haproxy" => Ok(&[Self::Haproxy]),
+            "nginx" => Ok(&[Self::Nginx]),
+            "both" => Ok(&[Self::Haproxy, Self::Nginx]),
+            _ => Err("the balancers are haproxy, nginx and both".to_owned()),
+        }
+    }
 
     pub(super) const fn name(self) -> &'static str {
         match self {

@@ -1,9 +1,10 @@
 //! What is done, and how much of it.
 
+use clap::ValueEnum;
 use std::time::Duration;
 
 /// Something that is done to a fleet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Ordeal {
     /// Nothing, to compare with.
     Steady,

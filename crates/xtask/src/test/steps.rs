@@ -4,7 +4,7 @@ use super::outcome::{Outcome, Tally};
 use super::subject::Subject;
 use super::{deny, operations, web};
 use crate::tools::{self, Tool, Tools};
-use crate::{arrows, command, docs};
+use crate::{arrows, command, docs, sizes};
 use std::process::Command;
 
 /// One check.
@@ -29,10 +29,17 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "arrows",
-        about: "the crates depend on each other in one direction",
+        about: "crates, and the files of each, depend on each other in one direction",
         slow: false,
         needs: &[],
         run: arrows,
+    },
+    Step {
+        name: "sizes",
+        about: "a long file says why it is long",
+        slow: false,
+        needs: &[],
+        run: sizes,
     },
     Step {
         name: "clippy",
@@ -123,6 +130,11 @@ fn fmt(_: &Subject) -> anyhow::Result<Outcome> {
 
 fn arrows(_: &Subject) -> anyhow::Result<Outcome> {
     arrows::check()?;
+    Ok(Outcome::ok())
+}
+
+fn sizes(_: &Subject) -> anyhow::Result<Outcome> {
+    sizes::check()?;
     Ok(Outcome::ok())
 }
 

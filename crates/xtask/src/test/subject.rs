@@ -1,7 +1,7 @@
 //! What is tested.
 
-use crate::workspace::{self, Member};
-use crate::{command, release};
+use crate::members::{self, Member};
+use crate::{command, release, workspace};
 use std::path::PathBuf;
 
 /// The workspace, and the binary that those steps start which look at it from outside.
@@ -17,7 +17,7 @@ impl Subject {
     /// one does not.
     pub(super) fn new(is_release: bool) -> anyhow::Result<Self> {
         Ok(Self {
-            members: workspace::members()?,
+            members: members::members()?,
             is_release,
         })
     }

@@ -15,10 +15,10 @@ use io_uring::{IoUring, opcode, types::Fd};
 
 use super::BATCH;
 
-/// Times that a batch is handed to the kernel again after it was interrupted or short of memory.
+/// Attempts to submit a batch that was interrupted or short of memory.
 const ATTEMPTS: usize = 10_000;
 
-/// A queue of sends that is empty between two calls of [`Uring::send`].
+/// A queue of sends, empty between two calls of [`Uring::send`].
 pub(super) struct Uring {
     ring: IoUring,
 }
@@ -31,7 +31,7 @@ impl Uring {
         })
     }
 
-    /// Sends each of `count` buffers, at most [`BATCH`]; returns when all have been.
+    /// Makes `count` sends, at most [`BATCH`], and returns when all of them have completed.
     pub(super) fn send<'a>(
         &mut self,
         count: usize,
@@ -60,19 +60,19 @@ impl Uring {
             pushed += 1;
             results.push(Err(io::ErrorKind::Interrupted.into()));
         }
-        // What found no place in the queue was not sent, and may be again.
+        // What did not fit in the queue was not sent, and may be retried.
         results.extend((results.len()..count).map(|_| Err(io::ErrorKind::Interrupted.into())));
         self.complete(pushed, results);
     }
 
-    /// Has the kernel do what was pushed, and waits for all of it.
+    /// Submits everything pushed and waits for all of it.
     fn complete(&mut self, mut pending: usize, results: &mut [io::Result<usize>]) {
         for _ in 0..ATTEMPTS {
             if pending == 0 {
                 return;
             }
-            // With MSG_DONTWAIT every send completes while it is submitted. An error here is of the
-            // call, not of a send: interrupted, or no memory for a moment.
+            // With MSG_DONTWAIT every send completes while it is submitted. An error here concerns
+            // the call, not a send: it was interrupted or short of memory.
             let _again = self.ring.submit_and_wait(pending);
             for entry in self.ring.completion() {
                 pending -= 1;
@@ -85,7 +85,7 @@ impl Uring {
             }
         }
         if pending > 0 {
-            // The kernel may still read memory that this call's caller is about to reuse.
+            // The kernel may still be reading memory that the caller is about to reuse.
             std::process::abort();
         }
     }

@@ -6,13 +6,13 @@
 //! than another, not that none is missing; a whole book, which comes when a connection begins, is
 //! the only mark of a gap.
 
-use market::{Exponents, Level, Nanos, Size, SnapshotOrigin};
+use market::{Exponents, Level, Nanos, Scope, Size, SnapshotOrigin};
 
 use crate::json::{Document, Fault, Field, Place, Texts};
 use crate::levels::MAX_LEVELS;
 use crate::reading::{Reading, Said};
 use crate::trades::TradeList;
-use crate::{ErrorKind, Resolve, Scope, levels, times};
+use crate::{ErrorKind, Resolve, levels, times};
 
 /// The channel of books. Beside it, `orderBook_200` tells of the same book.
 pub(super) const BOOK: &str = "orderBookL2_25";

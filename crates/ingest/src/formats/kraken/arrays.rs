@@ -1,12 +1,12 @@
 //! The arrays of Kraken's WebSockets v1: `[id, what it says, channel, pair]`.
 
-use market::{Exponents, Level, Nanos, Trade};
+use market::{Exponents, Level, Nanos, Scope, Trade};
 
 use super::Sequence;
 use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
 use crate::reading::{Reading, Said};
 use crate::trades::{self, MAX_TRADES};
-use crate::{ErrorKind, Resolve, Scope, levels, times};
+use crate::{ErrorKind, Resolve, levels, times};
 
 /// Channels that nothing here is made of, without their depth or interval.
 const OTHER_CHANNELS: [&str; 3] = ["spread", "ticker", "ohlc"];

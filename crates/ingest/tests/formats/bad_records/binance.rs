@@ -1,6 +1,7 @@
 //! Bad records of the format `binance`.
 
-use ingest::{ErrorKind, Format, Scope};
+use ingest::{ErrorKind, Format};
+use market::Scope;
 
 use super::{Check, UNSIGNED, malformed, missing, wrong};
 

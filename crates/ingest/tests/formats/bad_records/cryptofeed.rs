@@ -1,6 +1,7 @@
 //! Bad records of the format `cryptofeed`.
 
-use ingest::{ErrorKind, Format, Scope};
+use ingest::{ErrorKind, Format};
+use market::Scope;
 
 use super::{Check, NUMBER, malformed, missing, wrong};
 

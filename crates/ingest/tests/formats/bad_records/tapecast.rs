@@ -1,6 +1,7 @@
 //! Bad records of the format `tapecast`.
 
-use ingest::{ErrorKind, Format, Scope};
+use ingest::{ErrorKind, Format};
+use market::Scope;
 use market::decimal::DecimalError;
 
 use super::{Check, NUMBER, UNSIGNED, malformed, missing, wrong};

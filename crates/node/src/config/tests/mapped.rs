@@ -1,7 +1,7 @@
 //! Mappings of the configuration: the documented example reads as documented, and what is wrong is told.
 
-use ingest::{Decoder, Handle, IngestConfig, RawRecord, Resolve, Resolved};
-use market::{Event, Exponents};
+use ingest::{Decoder, IngestConfig, RawRecord, Resolve, Resolved};
+use market::{Event, Exponents, Handle};
 
 use super::*;
 

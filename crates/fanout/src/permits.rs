@@ -4,37 +4,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanout_core::Grant;
 
-/// How many sessions a node has, and may have; and how many those have that may have so many only.
+/// Limits the sessions of a node, and those of each subject that has a limit of its own.
 #[derive(Debug)]
-pub struct Seats {
+pub struct Permits {
     taken: AtomicUsize,
     most: AtomicUsize,
-    /// Whether anybody is let in.
+    /// Whether new sessions are accepted.
     open: AtomicBool,
-    /// Sessions by subject, of subjects that have any; so at most as many as there are seats.
+    /// Sessions per subject, for subjects that have any; bounded by the number of permits.
     subjects: Mutex<HashMap<Box<str>, u32>>,
 }
 
-/// One session's seat; free again when dropped.
+/// Permission to have one session; returned when dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    seats: Arc<Seats>,
+pub(crate) struct Permit {
+    permits: Arc<Permits>,
     grant: Arc<Grant>,
 }
 
-/// Why there is no seat.
+/// Why a permit is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoSeat {
-    /// The node has nothing right to show yet, or any more.
+pub(crate) enum NoPermit {
+    /// The node is not ready, or no longer.
     NotReady,
     /// The node has as many sessions as it may.
     Node,
-    /// The subject has.
+    /// The subject has as many sessions as it may.
     Subject,
 }
 
-impl Seats {
-    /// So many seats, all free.
+impl Permits {
+    /// Creates a number of permits.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -45,25 +45,25 @@ impl Seats {
         }
     }
 
-    /// How many are taken.
+    /// Returns the number of permits in use.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// From now on there are so many; who has one keeps it.
+    /// Changes the number of permits; existing sessions keep theirs.
     pub fn set_most(&self, most: usize) {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// From now on somebody is let in, or nobody; who has a seat keeps it.
-    pub fn let_in(&self, open: bool) {
+    /// Sets whether new sessions are accepted; existing ones are unaffected.
+    pub fn set_accepting(&self, open: bool) {
         self.open.store(open, Ordering::Relaxed);
     }
 
-    pub(crate) fn take(self: &Arc<Self>, grant: &Arc<Grant>) -> Result<Seat, NoSeat> {
+    pub(crate) fn take(self: &Arc<Self>, grant: &Arc<Grant>) -> Result<Permit, NoPermit> {
         if !self.open.load(Ordering::Relaxed) {
-            return Err(NoSeat::NotReady);
+            return Err(NoPermit::NotReady);
         }
         let most = self.most.load(Ordering::Relaxed);
         let took = self
@@ -72,7 +72,7 @@ impl Seats {
                 (taken < most).then_some(taken + 1)
             });
         if took.is_err() {
-            return Err(NoSeat::Node);
+            return Err(NoPermit::Node);
         }
         if let Some(most) = grant.max_connections() {
             let mut subjects = self.subjects();
@@ -83,41 +83,41 @@ impl Seats {
                     subjects.remove(grant.subject());
                 }
                 self.taken.fetch_sub(1, Ordering::Relaxed);
-                return Err(NoSeat::Subject);
+                return Err(NoPermit::Subject);
             }
             *has += 1;
         }
-        Ok(Seat {
-            seats: Arc::clone(self),
+        Ok(Permit {
+            permits: Arc::clone(self),
             grant: Arc::clone(grant),
         })
     }
 
-    /// A panic elsewhere leaves the counts whole, since each change is one step.
+    /// A panic elsewhere leaves the counts consistent, since each change is one step.
     fn subjects(&self) -> MutexGuard<'_, HashMap<Box<str>, u32>> {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seat {
-    /// What its client is entitled to.
+impl Permit {
+    /// Returns what its client is entitled to.
     pub(crate) fn grant(&self) -> &Grant {
         &self.grant
     }
 
-    /// The same, shared.
+    /// Returns the shared grant.
     pub(crate) const fn shared_grant(&self) -> &Arc<Grant> {
         &self.grant
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.seats.taken.fetch_sub(1, Ordering::Relaxed);
+        self.permits.taken.fetch_sub(1, Ordering::Relaxed);
         if self.grant.max_connections().is_none() {
             return;
         }
-        let mut subjects = self.seats.subjects();
+        let mut subjects = self.permits.subjects();
         if let Some(has) = subjects.get_mut(self.grant.subject()) {
             *has -= 1;
             if *has == 0 {
@@ -134,31 +134,31 @@ mod tests {
 
     #[test]
     fn a_node_that_is_not_ready_takes_nobody_and_keeps_whom_it_has() {
-        let seats = Arc::new(Seats::new(2));
+        let permits = Arc::new(Permits::new(2));
         let anybody = Arc::default();
-        let first = seats.take(&anybody).unwrap();
-        seats.let_in(false);
-        assert_eq!(seats.take(&anybody).unwrap_err(), NoSeat::NotReady);
-        assert_eq!(seats.taken(), 1);
-        seats.let_in(true);
-        let _second = seats.take(&anybody).unwrap();
+        let first = permits.take(&anybody).unwrap();
+        permits.set_accepting(false);
+        assert_eq!(permits.take(&anybody).unwrap_err(), NoPermit::NotReady);
+        assert_eq!(permits.taken(), 1);
+        permits.set_accepting(true);
+        let _second = permits.take(&anybody).unwrap();
         drop(first);
-        assert_eq!(seats.taken(), 1);
+        assert_eq!(permits.taken(), 1);
     }
 
     #[test]
     fn a_full_node_takes_nobody_until_a_seat_is_free() {
-        let seats = Arc::new(Seats::new(1));
+        let permits = Arc::new(Permits::new(1));
         let anybody = Arc::default();
-        let seat = seats.take(&anybody).unwrap();
-        assert_eq!(seats.take(&anybody).unwrap_err(), NoSeat::Node);
-        drop(seat);
-        assert!(seats.take(&anybody).is_ok());
+        let permit = permits.take(&anybody).unwrap();
+        assert_eq!(permits.take(&anybody).unwrap_err(), NoPermit::Node);
+        drop(permit);
+        assert!(permits.take(&anybody).is_ok());
     }
 
     #[test]
     fn a_subject_has_as_many_seats_as_it_may_and_takes_none_of_others() {
-        let seats = Arc::new(Seats::new(10));
+        let permits = Arc::new(Permits::new(10));
         let grant = |subject: &str, most| {
             let rights = Rights {
                 max_connections: Some(most),
@@ -167,14 +167,14 @@ mod tests {
             Arc::new(Grant::new(subject, rights, None).unwrap())
         };
         let (one, two, none) = (grant("a", 1), grant("b", 2), grant("c", 0));
-        let first = seats.take(&one).unwrap();
-        let others = [seats.take(&two).unwrap(), seats.take(&two).unwrap()];
+        let first = permits.take(&one).unwrap();
+        let others = [permits.take(&two).unwrap(), permits.take(&two).unwrap()];
         for full in [&one, &two, &none] {
-            assert_eq!(seats.take(full).unwrap_err(), NoSeat::Subject);
+            assert_eq!(permits.take(full).unwrap_err(), NoPermit::Subject);
         }
-        assert_eq!(seats.taken(), 3);
+        assert_eq!(permits.taken(), 3);
         drop((first, others));
-        assert_eq!((seats.taken(), seats.subjects().len()), (0, 0));
-        assert!(seats.take(&one).is_ok());
+        assert_eq!((permits.taken(), permits.subjects().len()), (0, 0));
+        assert!(permits.take(&one).is_ok());
     }
 }

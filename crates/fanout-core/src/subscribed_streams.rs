@@ -9,63 +9,66 @@ use wire::Encoding;
 use crate::Listing;
 use crate::growth::push_closely;
 
-/// Bytes that a stream's ring keeps while the shard's rings together are over their budget.
+/// Bytes that a ring keeps while the shard's rings together exceed their budget.
 const SCARCE_RUN_BYTES: usize = 64 * 1024;
 
-/// A stream that a shard has subscriptions of, in one encoding.
+/// A stream that the shard has subscriptions of, in one encoding.
 ///
 /// Invariants:
-/// - `behind` of the `holders` have not been sent all of the ring; when none is left, it is emptied.
-/// - `subs` has each subscription once, at the place that its [`Sub`](crate::session::Sub) knows.
-pub(crate) struct HeldStream {
+/// - `behind` of the `holders` have not been sent the whole ring; when none is left, the ring is
+///   emptied.
+/// - `subscriptions` holds each subscription once, at the place its
+///   [`Subscription`](crate::session::Subscription) records.
+pub(crate) struct SubscribedStream {
     pub(crate) key: StreamKey,
     pub(crate) encoding: Encoding,
     pub(crate) publisher: usize,
     pub(crate) generation: u64,
     pub(crate) listing: Arc<Listing>,
     ring: Ring,
-    /// The epoch of the last run, and the numbers of the first frame of the run that began it and of
-    /// the frame after that run: a subscription that has come there is in the epoch, and one that has
-    /// been sent a part of the run may be in either.
+    /// Epoch of the last run, number of the first frame of the run that started it, and number of
+    /// the frame after that run. A subscription past the latter is in the epoch; one in between may
+    /// be in either.
     epoch: Epoch,
     epoch_begins: u64,
     epoch_from: u64,
-    /// What sessions with room have been sent once all have been visited.
+    /// End of the ring when it was last marked; sessions with room have been sent everything before
+    /// it after a full pass.
     mark: u64,
-    /// Sessions and their subscriptions.
-    subs: Vec<(u32, u16)>,
-    /// Subscriptions that the ring is of use to.
+    /// Session index and subscription index.
+    subscriptions: Vec<(u32, u16)>,
+    /// Subscriptions that keep frames in the ring.
     holders: usize,
     behind: usize,
 }
 
-/// All streams that a shard has subscriptions of, with their rings.
+/// All streams that the shard has subscriptions of, with their rings.
 ///
-/// Invariant: `ring_bytes` is the sum of what all rings hold.
+/// Invariant: `ring_bytes` is the sum of the bytes in all rings.
 #[derive(Default)]
-pub(crate) struct HeldStreams {
-    slab: Slab<HeldStream>,
+pub(crate) struct SubscribedStreams {
+    slab: Slab<SubscribedStream>,
     by_key: HashMap<(StreamKey, Encoding), usize>,
-    /// Streams that were given a run, or whose last holder that was behind caught up, since their
-    /// rings were last looked at.
+    /// Streams that received a run, or whose last lagging holder caught up, since
+    /// [`empty_unneeded`](Self::empty_unneeded).
     touched: Vec<usize>,
     ring_bytes: usize,
     spare: Chunks,
     generations: u64,
 }
 
-impl HeldStreams {
-    pub(crate) fn get(&self, slot: usize) -> Option<&HeldStream> {
+impl SubscribedStreams {
+    pub(crate) fn get(&self, slot: usize) -> Option<&SubscribedStream> {
         self.slab.get(slot)
     }
 
-    /// The stream in a slot, if it is the one of that generation.
-    pub(crate) fn find(&self, slot: usize, generation: u64) -> Option<&HeldStream> {
+    /// Returns the stream in a slot if it has this generation.
+    pub(crate) fn find(&self, slot: usize, generation: u64) -> Option<&SubscribedStream> {
         let stream = self.slab.get(slot);
         stream.filter(|stream| stream.generation == generation)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &HeldStream)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &SubscribedStream)> {
         self.slab.iter()
     }
 
@@ -73,17 +76,17 @@ impl HeldStreams {
         self.slab.len()
     }
 
-    /// Bytes that all rings hold.
+    /// Returns the bytes in all rings.
     pub(crate) const fn ring_bytes(&self) -> usize {
         self.ring_bytes
     }
 
-    /// The slot of a stream, if there is one.
+    /// Returns the slot of a stream.
     pub(crate) fn slot_of(&self, key: StreamKey, encoding: Encoding) -> Option<usize> {
         self.by_key.get(&(key, encoding)).copied()
     }
 
-    /// The slot of a stream, which is made if there is none.
+    /// Returns the slot of a stream, adding the stream if necessary.
     pub(crate) fn slot_for(
         &mut self,
         key: StreamKey,
@@ -95,7 +98,7 @@ impl HeldStreams {
             return *slot;
         }
         self.generations += 1;
-        let slot = self.slab.insert(HeldStream {
+        let slot = self.slab.insert(SubscribedStream {
             key,
             encoding,
             publisher,
@@ -106,7 +109,7 @@ impl HeldStreams {
             epoch_begins: 0,
             epoch_from: 0,
             mark: 0,
-            subs: Vec::new(),
+            subscriptions: Vec::new(),
             holders: 0,
             behind: 0,
         });
@@ -114,42 +117,43 @@ impl HeldStreams {
         slot
     }
 
-    /// Adds a subscription to a stream; returns its place there.
-    pub(crate) fn add_sub(&mut self, slot: usize, sub: (u32, u16)) {
+    /// Adds a subscription to a stream.
+    pub(crate) fn add_subscription(&mut self, slot: usize, subscription: (u32, u16)) {
         if let Some(stream) = self.slab.get_mut(slot) {
-            push_closely(&mut stream.subs, sub);
+            push_closely(&mut stream.subscriptions, subscription);
         }
     }
 
-    /// Takes a subscription out of its place; returns the one that has the place now.
-    pub(crate) fn remove_sub(&mut self, slot: usize, place: usize) -> Option<(u32, u16)> {
+    /// Removes the subscription at a place; returns the one that moved there.
+    pub(crate) fn remove_subscription(&mut self, slot: usize, place: usize) -> Option<(u32, u16)> {
         let stream = self.slab.get_mut(slot)?;
-        if place < stream.subs.len() {
-            stream.subs.swap_remove(place);
+        if place < stream.subscriptions.len() {
+            stream.subscriptions.swap_remove(place);
         }
-        stream.subs.get(place).copied()
+        stream.subscriptions.get(place).copied()
     }
 
-    /// Removes a stream that has no subscription.
-    pub(crate) fn remove(&mut self, slot: usize) -> Option<HeldStream> {
+    /// Removes a stream without subscriptions.
+    pub(crate) fn remove(&mut self, slot: usize) -> Option<SubscribedStream> {
         let stream = self.slab.try_remove(slot)?;
         self.ring_bytes -= stream.ring.bytes();
         self.by_key.remove(&(stream.key, stream.encoding));
         Some(stream)
     }
 
-    /// Takes a stream's next run into its ring, of which all holders now lack at least this run.
-    /// Returns the stream, unless nobody holds its ring.
+    /// Appends a run to a stream's ring, so that every holder lacks at least this run. Returns the
+    /// stream, or `None` if nobody holds its ring.
     pub(crate) fn push(
         &mut self,
         (slot, generation): (usize, u64),
         run: &StreamRun<'_>,
         (run_bytes, ring_budget): (usize, usize),
-    ) -> Option<&HeldStream> {
+    ) -> Option<&SubscribedStream> {
         let stream = self.slab.get_mut(slot);
         let stream = stream.filter(|it| it.generation == generation && it.holders > 0)?;
         let before = stream.ring.bytes();
-        // While all rings together are large, each keeps only what a client in step needs.
+        // While the rings together are over budget, each keeps only what a client without lag
+        // needs.
         let bound = if self.ring_bytes < ring_budget {
             run_bytes
         } else {
@@ -168,16 +172,16 @@ impl HeldStreams {
         Some(stream)
     }
 
-    /// A subscription holds the ring from now on. Returns its cursor, after everything so far, where
-    /// its receiver has `seq`.
+    /// Adds a holder of the ring. Returns its cursor at the end of the ring, for a client that has
+    /// `seq`.
     pub(crate) fn hold(&mut self, slot: usize, seq: Seq) -> Option<Cursor> {
         let stream = self.slab.get_mut(slot)?;
         stream.holders += 1;
         Some(stream.ring.cursor_at_end(seq))
     }
 
-    /// A subscription that held the ring at `cursor` no longer does.
-    pub(crate) fn let_go(&mut self, slot: usize, cursor: Cursor) {
+    /// Removes a holder of the ring whose cursor was `cursor`.
+    pub(crate) fn release(&mut self, slot: usize, cursor: Cursor) {
         if let Some(stream) = self.slab.get_mut(slot) {
             stream.holders -= 1;
             stream.behind -= usize::from(!stream.ring.is_at_end(cursor));
@@ -185,7 +189,7 @@ impl HeldStreams {
         }
     }
 
-    /// A subscription that lacked some of the ring has been sent all of it.
+    /// Notes that a holder that lacked frames has been sent the whole ring.
     pub(crate) fn reached_end(&mut self, slot: usize) {
         if let Some(stream) = self.slab.get_mut(slot) {
             stream.behind -= 1;
@@ -207,15 +211,15 @@ impl HeldStreams {
         }
     }
 
-    /// Marks where all rings end now.
+    /// Marks the current ends of all rings.
     pub(crate) fn mark_ends(&mut self) {
         for (_, stream) in &mut self.slab {
             stream.mark = stream.ring.seal();
         }
     }
 
-    /// Forgets what a stream's ring has before a frame.
-    pub(crate) fn release(&mut self, slot: usize, before: u64) {
+    /// Evicts the frames of a ring before a frame number.
+    pub(crate) fn evict_before(&mut self, slot: usize, before: u64) {
         if let Some(stream) = self.slab.get_mut(slot) {
             let held = stream.ring.bytes();
             stream.ring.release(before, &mut self.spare);
@@ -224,49 +228,49 @@ impl HeldStreams {
     }
 }
 
-impl HeldStream {
-    /// All of its subscriptions, as sessions and their subscriptions.
-    pub(crate) fn subs(&self) -> &[(u32, u16)] {
-        &self.subs
+impl SubscribedStream {
+    /// Returns its subscriptions as pairs of session index and subscription index.
+    pub(crate) fn subscriptions(&self) -> &[(u32, u16)] {
+        &self.subscriptions
     }
 
-    /// The epoch of its last run.
+    /// Returns the epoch of the last run.
     pub(crate) const fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// Where its ring was marked last.
+    /// Returns the end of the ring when it was last marked.
     pub(crate) const fn mark(&self) -> u64 {
         self.mark
     }
 
-    /// Returns whether its ring holds anything.
+    /// Returns whether the ring holds any frame.
     pub(crate) const fn holds_any(&self) -> bool {
         self.ring.bytes() > 0
     }
 
-    /// The frames from a cursor on, at most so many bytes but at least one frame.
+    /// Returns the frames from a cursor on: up to `most` bytes, but at least one frame.
     pub(crate) fn frames_from(&self, cursor: Cursor, most: usize) -> Option<Frames<'_>> {
         self.ring.frames_from(cursor, most)
     }
 
-    /// Returns whether what a cursor needs next is no longer held.
-    pub(crate) const fn has_fallen(&self, cursor: Cursor) -> bool {
+    /// Returns whether the next frame of a cursor has been evicted.
+    pub(crate) const fn has_evicted(&self, cursor: Cursor) -> bool {
         self.ring.has_fallen(cursor)
     }
 
-    /// Returns whether there is nothing to send at a cursor.
+    /// Returns whether a cursor is at the end of the ring.
     pub(crate) const fn is_at_end(&self, cursor: Cursor) -> bool {
         self.ring.is_at_end(cursor)
     }
 
-    /// A cursor after everything so far, for a receiver that has `seq`.
+    /// Returns a cursor at the end of the ring, for a client that has `seq`.
     pub(crate) const fn cursor_at_end(&self, seq: Seq) -> Cursor {
         self.ring.cursor_at_end(seq)
     }
 
-    /// The epoch that a cursor enters by moving from one frame to another, if it is a new one;
-    /// [`Epoch::NONE`] while that is unknown, so that nothing relies on the receiver's position.
+    /// Returns the epoch that a cursor enters by moving between two frames, if any. Returns
+    /// [`Epoch::NONE`] while that is ambiguous, so that nothing relies on the client's position.
     pub(crate) fn epoch_entered(&self, from: u64, to: u64) -> Option<Epoch> {
         if from >= self.epoch_from || to <= self.epoch_begins {
             return None;

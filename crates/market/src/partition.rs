@@ -1,25 +1,32 @@
-use market::{Epoch, Exponents};
+use std::sync::Arc;
 
-/// What names a partition of a topic, the same on every node.
+use crate::{Epoch, Exponents};
+
+/// A partition's index in the thread that reads it: dense, in the order of opening, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct PartitionIndex(pub u32);
+
+/// The identity of a topic's partition, the same on every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionIdentity {
     /// The topic's name.
-    pub topic: Box<str>,
-    /// The topic's UUID; all zero where the broker does not say.
+    pub topic: Arc<str>,
+    /// The topic's UUID; all zeros if the broker does not report one.
     pub topic_id: [u8; 16],
-    /// The partition's number.
+    /// The partition's number in its topic.
     pub partition: i32,
-    /// How often this node has seen the offsets of this very topic go back. Nodes that started
-    /// later have another count; their epochs then differ, and a client that moves between them
-    /// is given a snapshot: never wrong, only less cheap.
+    /// How often this node has seen the offsets of this topic go back. Nodes that started later
+    /// have a different count, so their epochs differ, and a client that moves between them gets a
+    /// snapshot: correct, but more expensive.
     pub turns: u32,
 }
 
 impl PartitionIdentity {
-    /// The epoch of an instrument's streams that are read from here.
+    /// The epoch of streams that are read from this partition.
     ///
     /// FNV-1a (32 bits) over the topic's identity, the partition, the turns and the exponents:
-    /// whatever makes two sequence numbers incomparable.
+    /// everything that makes two sequence numbers incomparable.
     #[must_use]
     pub fn epoch(&self, exponents: Exponents) -> Epoch {
         let mut hash = 0x811c_9dc5_u32;
@@ -37,7 +44,7 @@ impl PartitionIdentity {
         Epoch(hash)
     }
 
-    /// Whether this partition comes before another in the order that all nodes agree on.
+    /// Returns whether this partition precedes another in the order that all nodes agree on.
     #[must_use]
     pub fn comes_before(&self, other: &Self) -> bool {
         (&self.topic, self.partition) < (&other.topic, other.partition)

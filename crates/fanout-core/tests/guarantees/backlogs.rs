@@ -244,7 +244,7 @@ impl Crowd {
         for connection in &self.node.connections {
             if let Some(session) = connection.session {
                 let core = &self.node.shards[connection.shard].core;
-                prop_assert!(core.beginning_bytes(session) < HELD);
+                prop_assert!(core.backlog_bytes(session) < HELD);
             }
         }
         Ok(())
@@ -270,7 +270,7 @@ impl Crowd {
                 continue;
             };
             let core = &self.node.shards[connection.shard].core;
-            prop_assert_eq!(core.beginning_bytes(session), 0);
+            prop_assert_eq!(core.backlog_bytes(session), 0);
         }
         for client in 0..CLIENTS {
             for seat in self.first[client]..self.first[client] + STREAMS {
@@ -384,7 +384,7 @@ fn a_client_that_does_not_read_holds_one_beginning_at_a_time() -> Checked {
             node.trickle(connection, 9_000)?;
             node.pump()?;
             let session = node.connections[connection].session.unwrap();
-            most = most.max(node.shards[1].core.beginning_bytes(session));
+            most = most.max(node.shards[1].core.backlog_bytes(session));
             reads += 1;
             assert!(reads < 10_000);
             // The book goes on meanwhile.
@@ -433,14 +433,14 @@ fn many_small_beginnings_are_bounded_like_a_large_one() -> Checked {
     for _ in 0..1_000 {
         node.pump()?;
         let session = node.connections[connection].session.unwrap();
-        most = most.max(node.shards[0].core.beginning_bytes(session));
+        most = most.max(node.shards[0].core.backlog_bytes(session));
         node.trickle(connection, 1_000)?;
     }
     // Sixteen may be asked for at once, of at most 2 KiB each.
     assert!(most > 0 && most <= HELD + 16 * 2 * 1024, "{most}");
     node.connections[connection].held = None;
     node.check()?;
-    let begun = |seat: &usize| node.seats[*seat].client.mine.is_some();
-    assert!(seats.iter().all(begun));
+    let started = |seat: &usize| node.seats[*seat].client.mine.is_some();
+    assert!(seats.iter().all(started));
     Ok(())
 }
