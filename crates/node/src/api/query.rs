@@ -1,4 +1,7 @@
+use std::borrow::Cow;
+
 use market::{Channel, InstrumentName};
+use percent_encoding::percent_decode_str;
 use wire::control::{Policy, Symbol};
 use wire::{BarInterval, Depth, PriceStep, Speed};
 
@@ -76,25 +79,21 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> Result<String, ApiError
         let may_be = "UTF-8, with % and two hex digits for bytes that a URL cannot hold";
         ApiError::wrong("bad_request", "url", text, may_be)
     };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        match byte {
-            b'%' => {
-                let (digits, behind) = rest.split_at_checked(2).ok_or_else(wrong)?;
-                let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
-                if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                    return Err(wrong());
-                }
-                bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
-                rest = behind;
-            }
-            b'+' if plus_is_space => bytes.push(b' '),
-            _ => bytes.push(*byte),
-        }
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    // What is no escape would be left as it is.
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(wrong());
     }
-    String::from_utf8(bytes).map_err(|_| wrong())
+    let text = if plus_is_space {
+        text.replace('+', " ")
+    } else {
+        text.to_owned()
+    };
+    let decoded = percent_decode_str(&text).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| wrong())
 }
 
 pub(super) fn name(text: &str) -> Result<InstrumentName, ApiError> {

@@ -2,6 +2,7 @@ use client::Event;
 use client::session::Session;
 use market::decimal::to_string;
 use market::{Exponents, Level, Position};
+use serde::Serialize;
 use serde_json::{Value, json};
 use wire::Head;
 
@@ -28,21 +29,25 @@ pub(super) fn line(event: &Event, whose: Option<Whose<'_>>, session: &Session) -
             levels(book.asks().iter(), kept.exponents()),
         );
     }
-    // The kind and the instrument first: that is what a reader looks for.
-    let mut line = format!("{{\"event\":\"{kind}\"");
-    if let Some(Whose { name, channel }) = whose {
-        // A name has no character that JSON would have to escape.
-        line.push_str(&format!(
-            ",\"symbol\":\"{name}\",\"channel\":\"{}\"",
-            channel.name()
-        ));
-    }
-    let rest = fields.to_string();
-    if rest.len() > 2 {
-        line.push(',');
-    }
-    line.push_str(&rest[1..]);
-    Some(line)
+    let line = Line {
+        event: kind,
+        symbol: whose.map(|whose| whose.name.as_str()),
+        channel: whose.map(|whose| whose.channel.name()),
+        fields,
+    };
+    serde_json::to_string(&line).ok()
+}
+
+/// The kind and the instrument come first: they are what a reader looks for.
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symbol: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'static str>,
+    #[serde(flatten)]
+    fields: Value,
 }
 
 fn fields(event: &Event) -> Option<(&'static str, Value)> {

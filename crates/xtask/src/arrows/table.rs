@@ -240,7 +240,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("market", &["builder.rs", "saved.rs"]),
-    ("node", &["admin/readiness.rs", "threads.rs"]),
     (
         "streams",
         &[
@@ -268,7 +267,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "run.rs",
         ],
     ),
-    ("tapecast", &["publish/sink.rs", "publish/topics.rs"]),
     (
         "wire",
         &[
