@@ -62,6 +62,7 @@ impl Socket {
         let stream = TcpStream::connect(address).expect("the node listens");
         stream
             .set_read_timeout(Some(WITHIN))
+            .and_then(|()| stream.set_write_timeout(Some(WITHIN)))
             .expect("a socket has a time-out");
         let mut socket = Self {
             stream,
@@ -87,6 +88,11 @@ impl Socket {
     pub fn write(&mut self, bytes: &[u8]) {
         // A node that has closed already says why in what can still be read.
         let _closed = self.stream.write_all(bytes);
+    }
+
+    /// Writes bytes as they are; false when the node takes no more.
+    pub fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
     }
 
     /// Sends a frame with a mask, as a client should.

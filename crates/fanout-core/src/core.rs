@@ -83,6 +83,8 @@ pub struct Outputs {
     /// Sessions that will send nothing more; the owner shuts down the sending half of their
     /// connections.
     pub finished: Vec<usize>,
+    /// Sessions closed because their clients broke a rule.
+    pub rule_breakers: Vec<usize>,
     /// Sessions that have ended; the owner closes their connections. Their indices may be reused.
     pub ended: Vec<Ended>,
     /// Traced records that have been sent.
@@ -176,6 +178,13 @@ impl Core {
     pub fn backlog_bytes(&self, session: usize) -> usize {
         let session = self.sessions.get(session);
         session.map_or(0, Session::backlog_bytes)
+    }
+
+    /// Returns the memory taken by a session's own outgoing bytes.
+    #[must_use]
+    pub fn outgoing_bytes(&self, session: usize) -> usize {
+        let session = self.sessions.get(session);
+        session.map_or(0, Session::outgoing_capacity)
     }
 
     /// Returns what the owner has to do.

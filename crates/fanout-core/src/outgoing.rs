@@ -26,6 +26,11 @@ impl Outgoing {
         self.bytes.len() - self.sent
     }
 
+    /// Returns the memory it takes, in bytes.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Returns the number of pending bytes of answers and control frames.
     pub(crate) fn answers(&self) -> usize {
         self.bytes.len() - self.sent.max(self.rest)

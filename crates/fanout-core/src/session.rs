@@ -237,6 +237,13 @@ impl Session {
         self.outgoing.as_ref().map_or(0, |outgoing| outgoing.len())
     }
 
+    /// Returns the memory taken by its own outgoing bytes.
+    pub(crate) fn outgoing_capacity(&self) -> usize {
+        self.outgoing
+            .as_ref()
+            .map_or(0, |outgoing| outgoing.capacity())
+    }
+
     /// Returns whether requests are read: not while one waits for publishers, and not while the
     /// client leaves its answers unread.
     pub(crate) fn takes_requests(&self) -> bool {

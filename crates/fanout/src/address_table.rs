@@ -54,6 +54,11 @@ impl AddressTable {
         Some(entry)
     }
 
+    /// What is remembered of an address, if anything is.
+    pub(crate) fn get(&mut self, block: Block) -> Option<&mut Entry> {
+        self.by_block.get_mut(&block)
+    }
+
     /// Counts one connection of an address less. The address is remembered until there is little
     /// room, or nothing to remember.
     pub(crate) fn leave(&mut self, block: Block, now: impl FnOnce() -> u32) {

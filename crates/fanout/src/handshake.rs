@@ -9,6 +9,7 @@ mod responses;
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::clock::monotonic;
 use crate::connection::Connection;
 use crate::http_rates::HttpAllowance;
 use crate::permits::{NoPermit, Permit};
+use crate::rule_breakers::MOST_COUNTED;
 use crate::settings::Settings;
 use crate::shard::{Shard, Slot};
 use crate::slots::Stage;
@@ -102,16 +104,19 @@ pub(crate) async fn serve(
     arrival: Arrival,
     slot: Slot,
 ) -> bool {
-    let deadline = Instant::now() + settings.handshake_timeout;
     let Arrival { peer, standing } = arrival;
     let (counted, is_balancer) = match standing {
-        Standing::Client(counted) => (counted, false),
+        Standing::Client(counted) => {
+            delay(shard, &settings, peer.ip(), &slot).await;
+            (counted, false)
+        }
         Standing::Balancer => (None, true),
         Standing::TooMany => {
             closing::refuse(&io, TOO_MANY).await;
             return false;
         }
     };
+    let deadline = Instant::now() + settings.handshake_timeout;
     // A connection that says nothing costs a socket and this; what it says next has a box.
     match tokio::time::timeout_at(deadline, io.readable()).await {
         Ok(Ok(())) => {}
@@ -131,6 +136,16 @@ pub(crate) async fn serve(
     .await
 }
 
+/// Lets a connection wait whose address broke rules lately. Nothing of it is read meanwhile.
+async fn delay(shard: &Shard, settings: &Settings, address: IpAddr, slot: &Slot) {
+    let delay = shard.handshake_delay(address, settings);
+    if !delay.is_zero() {
+        slot.mark(Stage::Delayed);
+        tokio::time::sleep(delay).await;
+        slot.mark(Stage::Silent);
+    }
+}
+
 /// Serves a connection that has sent something.
 async fn serve_speaking(
     shard: &Shard,
@@ -141,6 +156,10 @@ async fn serve_speaking(
     deadline: Instant,
     slot: Slot,
 ) -> bool {
+    let mut deadline = deadline;
+    if is_balancer {
+        deadline += settings.handshake_delay * MOST_COUNTED;
+    }
     let arriving = arrive(shard, &settings, io, caller, is_balancer, &slot);
     let arrived = tokio::time::timeout_at(deadline, arriving).await;
     match arrived.unwrap_or(Err(Turned::Away(HandshakeRefusal::Timeout))) {

@@ -29,6 +29,7 @@ mod link;
 mod publisher_port;
 
 mod permits;
+mod rule_breakers;
 
 mod address_table;
 mod addresses;

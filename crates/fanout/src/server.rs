@@ -14,6 +14,7 @@ use crate::handshake::Pages;
 use crate::http_rates::HttpRates;
 use crate::link::Links;
 use crate::permits::Permits;
+use crate::rule_breakers::RuleBreakers;
 use crate::settings::{Live, Settings};
 use crate::shard::{self, Balance, Lifecycle, ShardContext};
 
@@ -92,6 +93,7 @@ impl Fanout {
             permits: Arc::clone(&permits),
             addresses: Arc::new(Addresses::new()),
             http_rates: Arc::new(HttpRates::new()),
+            rule_breakers: RuleBreakers::new(),
             pages,
             balance,
         });

@@ -10,7 +10,7 @@ mod sockets;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ use crate::handshake::Pages;
 use crate::http_rates::HttpRates;
 use crate::link::ShardLinks;
 use crate::permits::Permits;
+use crate::rule_breakers::RuleBreakers;
 use crate::settings::{Live, Settings};
 use poll::SocketPoll;
 use rest::Rest;
@@ -73,6 +74,7 @@ pub(crate) struct ShardContext {
     pub(crate) permits: Arc<Permits>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) http_rates: Arc<HttpRates>,
+    pub(crate) rule_breakers: RuleBreakers,
     pub(crate) pages: Pages,
     pub(crate) balance: Balance,
 }
@@ -223,6 +225,16 @@ impl Shard {
 
     pub(crate) fn addresses(&self) -> &Arc<Addresses> {
         &self.common.addresses
+    }
+
+    /// By how much a handshake from an address is to be delayed, since its clients broke rules lately.
+    pub(crate) fn handshake_delay(&self, address: IpAddr, settings: &Settings) -> Duration {
+        let breakers = &self.common.rule_breakers;
+        let delay = breakers.delay(address, settings.handshake_delay, Instant::now());
+        if !delay.is_zero() {
+            self.metrics.handshakes_delayed.inc();
+        }
+        delay
     }
 
     pub(crate) fn pages(&self) -> &Pages {

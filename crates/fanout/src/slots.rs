@@ -43,6 +43,8 @@ pub struct Slots<H> {
 pub enum Stage {
     /// It has had its last response, or is about to be rejected, and is about to be closed.
     Leaving,
+    /// Its handshake is delayed, since clients at its address broke rules lately.
+    Delayed,
     /// It has been answered and keeps the connection for another request.
     Idle,
     /// It has not sent a whole request head.
@@ -336,8 +338,9 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_being_answered_is_given_up_last() {
-        let mut room = Room::new(4);
+        let mut room = Room::new(5);
         let (leaving, _) = room.come("leaving", 1, 9);
+        let (delayed, _) = room.come("delayed", 5, 9);
         let (idle, _) = room.come("idle", 2, 8);
         room.come("silent", 3, 7);
         let (busy, _) = room.come("busy", 4, 1);
@@ -345,13 +348,14 @@ mod tests {
             (busy, Stage::Busy, 1),
             (idle, Stage::Idle, 8),
             (leaving, Stage::Leaving, 9),
+            (delayed, Stage::Delayed, 9),
         ] {
             room.0.mark(id, stage, at(second));
         }
         let order: Vec<_> = std::iter::from_fn(|| room.0.evict())
             .filter_map(|evicted| evicted.handle)
             .collect();
-        assert_eq!(order, ["leaving", "idle", "silent", "busy"]);
+        assert_eq!(order, ["leaving", "delayed", "idle", "silent", "busy"]);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub use ingest_error::IngestError;
 pub use kept::{Kept, KeptError, read_kept};
 pub use kind::ErrorKind;
 pub use order::Topics;
-pub use past::{Next, Past, PastError, PastSink};
+pub use past::{Next, Past, PastError, PastReaders, PastSink};
 pub use progress::{PartitionProgress, Progress};
 pub use resolve::{Refusal, Resolve, Resolved};
 pub use sink::{OpenedPartition, Reset, Sink};

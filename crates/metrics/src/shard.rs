@@ -22,6 +22,8 @@ pub struct ShardMetrics {
     pub sessions_closed: By<CloseReason, Counter>,
     /// Connections that did not become sessions.
     pub handshakes_refused: By<HandshakeRefusal, Counter>,
+    /// Connections that waited since clients at their address broke rules lately.
+    pub handshakes_delayed: Counter,
     /// Requests, of sessions and of `/v1`, that were not let in.
     pub auth_refused: By<AuthRefusal, Counter>,
 

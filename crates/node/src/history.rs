@@ -1,5 +1,5 @@
-//! Replays of the past: each reads one stream's partition with a client of its own, on a thread of
-//! its own, so that the live streams are not touched by it.
+//! Replays of the past: each reads one stream's partition on a thread of its own, so that the live streams are
+//! not touched by it, with Kafka clients that all replays share.
 //!
 //! In reading order: [`settings`]; [`tally`], which counts; [`search`], which finds where to begin to
 //! read; [`feed`], which takes what is read; [`replay`], which sends it.
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use fanout::{History, Wanted};
-use ingest::IngestConfig;
+use ingest::{IngestConfig, PastReaders};
 use metrics::HistoryMetrics;
 use metrics::label::{ReplayRefusal, ThreadKind};
 
@@ -33,7 +33,7 @@ pub(crate) struct Replays {
 /// What all replays share.
 struct Common {
     settings: HistorySettings,
-    ingest: IngestConfig,
+    readers: Arc<PastReaders>,
     streams: streams::Settings,
     instruments: Arc<Instruments>,
     tally: Tally,
@@ -53,11 +53,12 @@ impl Replays {
             per_session: settings.per_session,
             per_address: settings.per_address,
         };
+        let readers = PastReaders::new(ingest, settings.readers, settings.queue_bytes);
         Self {
             threads,
             common: Arc::new(Common {
                 settings,
-                ingest,
+                readers: Arc::new(readers),
                 streams,
                 instruments,
                 tally: Tally::new(metrics, bounds),

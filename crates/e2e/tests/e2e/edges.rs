@@ -161,6 +161,16 @@ fn a_wrong_frame_gets_the_right_close_code() {
         socket.write(&bytes);
         assert_eq!(socket.close_code(), Some(code), "{what}");
     }
+    // Text is checked as it comes, not when its last fragment has come.
+    let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
+    socket.write(&frame(0x01, &[b'"', 0xff, b'"'], true));
+    socket.send(9, b"still there?");
+    let frame_of_node = socket.frame().expect("a close frame");
+    assert_eq!(
+        (frame_of_node.opcode, e2e::socket::code(&frame_of_node)),
+        (8, Some(1007)),
+        "bad utf-8 in a first fragment"
+    );
     // All fragments together count.
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
     socket.write(&frame(0x01, &[b' '; 3000], true));
@@ -234,7 +244,12 @@ fn a_handshake_that_is_wrong_or_too_much_is_refused() {
     let address = node.public();
     let plain = format!("GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let right = handshake(address, "");
-    for (what, request, status) in [
+    let line = |name: &str| {
+        let line = right.lines().find(|line| line.starts_with(name));
+        format!("{}\r\n", line.unwrap())
+    };
+    let twice = |name: &str| right.replace(&line(name), &line(name).repeat(2));
+    let wrong = [
         ("no upgrade", plain, 426),
         (
             "version 12",
@@ -253,20 +268,32 @@ fn a_handshake_that_is_wrong_or_too_much_is_refused() {
             400,
         ),
         (
-            "two hosts",
-            right.replace("Upgrade: websocket", "Host: b\r\nUpgrade: websocket"),
+            "a key of 10 bytes",
+            right.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ=="),
             400,
         ),
+        ("two keys", twice("Sec-WebSocket-Key"), 400),
+        ("two versions", twice("Sec-WebSocket-Version"), 400),
+        ("no host", right.replace(&line("Host"), ""), 400),
+        ("two hosts", twice("Host"), 400),
         (
             "no such subprotocol",
             handshake(address, "Sec-WebSocket-Protocol: soap\r\n"),
             400,
         ),
         ("no http", "hello\r\n\r\n".to_owned(), 400),
-    ] {
-        let answer = http::ask(address, &request).map(|answer| answer.status);
-        assert_eq!(answer, Some(status), "{what}");
-    }
+    ];
+    let not_so: Vec<_> = wrong
+        .into_iter()
+        .filter_map(|(what, request, status)| {
+            let answer = http::ask(address, &request).map(|answer| answer.status);
+            (answer != Some(status)).then_some((what, answer))
+        })
+        .collect();
+    assert!(
+        not_so.is_empty(),
+        "not rejected as they should be: {not_so:?}"
+    );
     let _seated = Socket::connect(address, SUBPROTOCOL_JSON);
     let answer = http::ask(address, &right).map(|answer| answer.status);
     assert_eq!(answer, Some(503), "one session more than may be");

@@ -114,12 +114,15 @@ impl Core {
     }
 
     pub(super) fn joining(&self, id: Option<RequestId>, op: JoiningOp, streams: usize) -> Joining {
+        // Each stream that the request names has a result as well, and the answer is to stay below 64 KiB.
+        let most = self.settings.streams_per_request;
+        let room = most.saturating_sub(streams / 2).max(most / 4).max(1);
         Joining {
             request: PendingRequest::new(id, op, streams),
             joins: Vec::new(),
             budget: EXAMINED,
-            room: self.settings.streams_per_request,
-            mentions: self.settings.streams_per_request / 4,
+            room,
+            mentions: room / 4,
             grouped: None,
         }
     }

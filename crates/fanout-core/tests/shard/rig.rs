@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanout_core::{
-    Ask, Batch, Command, Core, Delivery, Directory, Ended, Grant, Opening, Port, Sent, Settings,
+    Ask, Batch, Command, Core, Delivery, Directory, Ended, EventStart, Events, Grant, LastEventId,
+    Opening, Port, Sent, Settings,
 };
 use market::{
     At, Channel, Event, Exponents, Handle, InstrumentName, Level, Monotonic, Nanos, Now,
@@ -13,7 +14,7 @@ use market::{
 };
 use metrics::ShardMetrics;
 use streams::Publisher;
-use wire::control::Answer;
+use wire::control::{Answer, StreamRequest};
 use wire::{Encoding, GoAwayReason};
 
 /// What a client does with what it is sent.
@@ -31,6 +32,8 @@ pub(crate) enum Manner {
 pub(crate) struct Peer {
     pub(crate) session: usize,
     pub(crate) manner: Manner,
+    /// Whether it is sent events in place of frames.
+    is_events: bool,
     /// Bytes that were received and make no whole frame yet.
     received: Vec<u8>,
     /// How many more bytes a deaf client's socket takes.
@@ -56,6 +59,7 @@ pub(crate) struct Rig {
     pub(crate) now: Now,
     pub(crate) peers: Vec<Peer>,
     pub(crate) ended: Vec<Ended>,
+    pub(crate) rule_breakers: Vec<usize>,
     /// The publisher can no longer make what is asked to be caught up.
     unmakeable: bool,
     handles: Vec<Handle>,
@@ -130,6 +134,7 @@ impl Rig {
             now,
             peers: Vec::new(),
             ended: Vec::new(),
+            rule_breakers: Vec::new(),
             unmakeable: false,
             handles: Vec::new(),
             next_offset: 0,
@@ -207,15 +212,44 @@ impl Rig {
         encoding: Encoding,
         grant: Arc<Grant>,
     ) -> usize {
-        let opening = Opening {
-            encoding,
-            grant,
-            events: None,
+        self.open(
+            manner,
+            Opening {
+                encoding,
+                grant,
+                events: None,
+            },
+        )
+    }
+
+    /// A client connects that wants these streams as events; its number.
+    pub(crate) fn connect_for_events(
+        &mut self,
+        manner: Manner,
+        streams: Vec<StreamRequest>,
+    ) -> usize {
+        let asked = Events {
+            streams,
+            last: LastEventId::default(),
         };
+        let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        self.open(
+            manner,
+            Opening {
+                encoding: Encoding::Json,
+                grant: Arc::default(),
+                events: Some(EventStart { asked, head }),
+            },
+        )
+    }
+
+    fn open(&mut self, manner: Manner, opening: Opening) -> usize {
+        let is_events = opening.events.is_some();
         let session = self.core.open(opening, self.now);
         self.peers.push(Peer {
             session,
             manner,
+            is_events,
             received: Vec::new(),
             room: 0,
             to_node: VecDeque::new(),
@@ -381,8 +415,10 @@ impl Rig {
             _ => bytes.len(),
         };
         one.bytes += taken;
-        one.received.extend_from_slice(&bytes[..taken]);
-        self.read_frames(peer);
+        if !one.is_events {
+            one.received.extend_from_slice(&bytes[..taken]);
+            self.read_frames(peer);
+        }
         taken
     }
 
@@ -429,6 +465,7 @@ impl Rig {
         outputs.finished.clear();
         outputs.replay_commands.clear();
         outputs.left_replays.clear();
+        self.rule_breakers.append(&mut outputs.rule_breakers);
         let ended: Vec<_> = outputs.ended.drain(..).collect();
         for ended in ended {
             if let Some(peer) = self.peer_of(ended.session) {

@@ -117,6 +117,7 @@ pub(super) async fn arrive(
             Ok(counted) => caller.counted = counted,
             Err(TooMuch) => return Err(Turned::TooMany(io)),
         }
+        super::delay(shard, settings, caller.peer.ip(), slot).await;
     }
     let Some(identity) = &settings.tls else {
         return Ok((Connection::plain(io), caller));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fanout_core::{Ask, Batch, Core, Delivery, Opening, Outputs, Sent, SubscriptionId};
 use market::{Monotonic, Now};
@@ -150,6 +151,8 @@ impl Shell {
         more |= self.send_pass(take_in);
         self.core.remove_ended();
         self.carry_out();
+        // Those whose answers have gone: their next requests wait in the node, for which no socket wakes it.
+        self.list_readable();
         more || self.sockets.has_listed()
     }
 
@@ -188,6 +191,7 @@ impl Shell {
             replay_commands,
             left_replays,
             finished,
+            rule_breakers,
             ended,
             passages,
         } = self.core.outputs();
@@ -229,6 +233,12 @@ impl Shell {
                 && !socket.end_sending()
             {
                 blocked.push(index);
+            }
+        }
+        for index in rule_breakers.drain(..) {
+            if let Some(socket) = self.sockets.get(index) {
+                let breakers = &self.common.rule_breakers;
+                breakers.closed(socket.client.peer.ip(), Instant::now());
             }
         }
         for ended in ended.drain(..) {

@@ -445,6 +445,12 @@ fn sessions(shards: &[Arc<ShardMetrics>], out: &mut Scrape) {
         |s| &s.handshakes_refused,
     );
     out.sum(
+        "tapecast_handshakes_delayed_total",
+        "Connections that had to wait, since clients at their address were closed for breaking a rule.",
+        shards,
+        |s| &s.handshakes_delayed,
+    );
+    out.sum(
         "tapecast_auth_refused_total",
         "Requests for a session or to `/v1` that were not let in, by the code that they were told.",
         shards,

@@ -31,6 +31,7 @@ pub(super) fn reply(
     Reply {
         format,
         tag: tag(&fetched),
+        next: None,
         body: Box::new(move || match format {
             Format::Json => write(&fetched),
             Format::Messages(_) => raw(&fetched),

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 
+use hyper::Uri;
 use market::{Channel, InstrumentName};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use wire::control::{Policy, Symbol};
 use wire::{BarInterval, Depth, PriceStep, Speed};
 
@@ -10,6 +11,12 @@ use super::error::ApiError;
 const DEPTHS: &str = "1, 5, 10, 25, 50, 100, 500, 1000 or full";
 const GROUPS: &str = "a price step above zero, as in 0.5";
 const SYMBOLS: &str = "VENUE:SYMBOL, or a text with *";
+/// All but what RFC 3986, section 2.3, has unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The parameters behind a path's `?`, in their order, decoded.
 #[derive(Debug, Default)]
@@ -96,6 +103,25 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> Result<String, ApiError
     decoded.map(Cow::into_owned).map_err(|_| wrong())
 }
 
+/// What a URL asks for, the same however it is written: so that one body serves all who ask for it.
+pub(super) fn canonical(uri: &Uri) -> (String, Vec<(String, String)>) {
+    let text = |text: &str, plus| decode(text, plus).unwrap_or_else(|_| text.to_owned());
+    let parts = uri.query().unwrap_or_default().split('&');
+    let parts = parts.filter(|part| !part.is_empty());
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        (text(name, true), text(value, true))
+    };
+    let mut pairs: Vec<_> = parts.map(pair).collect();
+    pairs.sort_unstable();
+    (text(uri.path(), false), pairs)
+}
+
+/// The opposite of [`decode`].
+pub(super) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
 pub(super) fn name(text: &str) -> Result<InstrumentName, ApiError> {
     InstrumentName::parse(text).map_err(|_| ApiError::no_symbol(text))
 }
@@ -165,6 +191,9 @@ mod tests {
         ] {
             assert_eq!(decode(text, false).unwrap(), "BINANCE:BTC-USDT");
         }
+        for text in ["BINANCE:BTC-USDT", "A:*", "a b&c=d%+é"] {
+            assert_eq!(decode(&encode(text), true).unwrap(), text);
+        }
         assert_eq!(decode("a+b", true).unwrap(), "a b");
         assert_eq!(decode("a+b", false).unwrap(), "a+b");
         for text in ["%", "%4", "%zz", "%+1", "%ff"] {
@@ -174,6 +203,20 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_same_in_other_words_is_the_same() {
+        let of = |text: &str| canonical(&text.parse().unwrap());
+        let one = of("/v1/books/A:B?depth=full&group=5");
+        for other in [
+            "/v1/books/A%3aB?group=5&depth=full",
+            "/v1/books/A%3AB?&dep%74h=f%75ll&&group=%35",
+        ] {
+            assert_eq!(of(other), one);
+        }
+        assert_ne!(of("/v1/books/A:B?depth=full&group=6"), one);
+        assert_eq!(of("/v1/books/A:B"), of("/v1/books/%41:B?"));
     }
 
     #[test]

@@ -9,14 +9,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
-    VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LINK,
+    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
 
 use super::accept::{self, Coding, Format};
 use super::error::ApiError;
+use super::query;
 
 /// Below so many bytes a body is as small as its head, and is not compressed.
 const COMPRESSED_FROM: usize = 1024;
@@ -29,6 +30,8 @@ pub(super) struct Reply {
     pub(super) format: Format,
     /// Names the content: the same name, the same content.
     pub(super) tag: String,
+    /// Where the next page is, relative to this one.
+    pub(super) next: Option<String>,
     pub(super) body: Box<dyn FnOnce() -> Vec<u8> + Send>,
 }
 
@@ -42,6 +45,7 @@ impl Reply {
         Self {
             format,
             tag: format!("{hash:x}"),
+            next: None,
             body: Box::new(move || body),
         }
     }
@@ -58,7 +62,7 @@ impl Reply {
 #[derive(Default)]
 pub(super) struct Shelf(Mutex<HashMap<Place, Kept>>);
 
-type Place = (String, Format, Coding);
+type Place = ((String, Vec<(String, String)>), Format, Coding);
 
 struct Kept {
     tag: String,
@@ -68,6 +72,16 @@ struct Kept {
 impl Shelf {
     /// The response to a request whose answer is known.
     pub(super) fn respond(&self, request: &Parts, reply: Reply) -> Response<Body> {
+        let next = reply.next.as_ref();
+        let next = next.and_then(|next| format!("<{next}>; rel=\"next\"").parse().ok());
+        let mut response = self.represent(request, reply);
+        if let Some(next) = next {
+            response.headers_mut().insert(LINK, next);
+        }
+        response
+    }
+
+    fn represent(&self, request: &Parts, reply: Reply) -> Response<Body> {
         // One of the same name says the same, and may be compressed otherwise: so it is weak.
         let tag = format!("W/\"{}\"", reply.tag);
         if has(&request.headers, &tag) {
@@ -77,8 +91,7 @@ impl Shelf {
             return response;
         }
         let coding = accept::coding(&request.headers);
-        let path = request.uri.path_and_query().map(ToString::to_string);
-        let place = (path.unwrap_or_default(), reply.format, coding);
+        let place = (query::canonical(&request.uri), reply.format, coding);
         let format = reply.format;
         let (body, coding) = match self.find(&place, &tag) {
             Some(body) => (body, coding),

@@ -50,6 +50,7 @@ pub(super) fn settings(
             run_bytes_per_slow: streams.run_bytes_per_slow_session,
         },
         handshake_timeout: limits.handshake_timeout,
+        handshake_delay: limits.handshake_delay,
         handshakes: limits.handshakes,
         send_buffer: Some(session.send_buffer_bytes),
         receive_buffer: Some(session.receive_buffer_bytes),

@@ -7,7 +7,7 @@ use crate::history::HistorySettings;
 
 section! {
     History in "history":
-    // Each has a thread, a client of Kafka with its threads, and a few MiB.
+    // Each has a thread, its instrument's book, a page, and some records.
     /// Streams that are sent the past at a time; further ones are refused with `busy`. With 0 nobody begins
     /// in the past.
     fixed replays: usize = integer(0, 1024), default "16";
@@ -32,9 +32,11 @@ section! {
     /// Messages of the past that a session is sent at a time; the next ones are made when these have gone
     /// out.
     fixed page_bytes: usize = size(KIB, 16 * MIB), default "64KiB";
+    // Each costs some 10 MiB and four threads. Two keep one that reads far back from holding up the others.
+    /// Kafka clients that all replays share, taking turns. They exist while there are replays.
+    fixed readers: usize = integer(1, 64), default "2";
     // A few pages ahead; brokers answer a fetch within milliseconds.
-    /// Records that wait in the Kafka client of a replay, plus one fetch of the same size (64 KiB to 1
-    /// MiB).
+    /// Records that wait in each of these clients, plus one fetch of the same size (64 KiB to 1 MiB).
     fixed queue_bytes: usize = size(KIB, GIB), default "256KiB";
 }
 
@@ -48,6 +50,7 @@ pub(super) fn read(reader: &mut Reader) -> HistorySettings {
         longest: history.longest,
         look_back: history.look_back,
         page_bytes: history.page_bytes,
+        readers: history.readers,
         queue_bytes: history.queue_bytes,
     }
 }

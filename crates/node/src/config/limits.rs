@@ -37,9 +37,10 @@ section! {
     // and one of the numbers means none.
     /// Streams that a session may have; further ones are refused with `too_many_streams`.
     live streams_per_session: usize = integer(1, MOST_STREAMS), default "1024";
-    // Its answer has 64 KiB in JSON.
-    /// Streams that the wildcards and lists of one request may subscribe to, change or end; the last result
-    /// says how many are left. Repeat the request to reach them.
+    // Its answer has less than 64 KiB in JSON.
+    /// Streams that the wildcards and lists of one request may subscribe to, change or end, and one less
+    /// for every two that a `subscribe` names, down to a quarter; the last result says how many are left.
+    /// Repeat the request to reach them.
     live streams_per_request: usize = integer(1, MOST_STREAMS), default "100";
     // Each step that a client invents is a book of its own in the publisher.
     /// Streams with a `group` that a session may have; further ones are rejected with `too_many_views`.
@@ -60,6 +61,12 @@ section! {
     // OWASP's and NATS' figures are 2 to 10 s; a phone's TLS handshake needs about two.
     /// How long a new connection may take to become a session.
     live handshake_timeout: Duration = duration(Duration::from_millis(100), MINUTE), default "5s";
+    // Three times this is less than the second that an honest client at the same address may lose.
+    /// How long a new connection waits for each session of its address, or of its /64 of IPv6, that was
+    /// closed lately because its client broke a rule (1002, 1003, 1007, 1009, 4002): three times as long at
+    /// most. One such close is forgotten each second. `0s` delays nobody. Behind a balancer that does not
+    /// send the PROXY protocol, all clients share one address.
+    live handshake_delay: Duration = duration(Duration::ZERO, Duration::from_millis(300)), default "250ms";
     // A client subscribes at once; a person at a terminal types for a minute.
     /// How long a session may have no stream and send no request before it is closed.
     live idle_session_timeout: Duration = duration(Duration::from_millis(100), DAY), default "1m";

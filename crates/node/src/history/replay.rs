@@ -19,6 +19,8 @@ const END_IS_NEW: Duration = Duration::from_secs(1);
 /// a second attempt is enough, since segments are deleted one at a time; librdkafka's mock broker drops a
 /// batch from a full log with each that comes.
 const MARGINS: [Option<i64>; 5] = [None, None, Some(64), Some(16), Some(4)];
+/// How long a replay that waits keeps the Kafka client: about twice as long as another one needs to go on with it.
+const SOON: Duration = Duration::from_millis(20);
 /// Polls without a record after which it is looked whether what is waited for can still come.
 const POLLS_A_LOOK: u32 = 10;
 
@@ -253,6 +255,9 @@ impl<'a> Running<'a> {
         }
         if self.found.replay.pending() == 0 {
             let left = self.ends.saturating_duration_since(Instant::now());
+            if wait >= SOON && self.found.past.has_client() {
+                self.found.past.rest();
+            }
             self.hear(wait.min(left))?;
         }
         Ok(false)
@@ -266,12 +271,13 @@ impl<'a> Running<'a> {
     }
 
     /// Whether Kafka has deleted what leads to the live stream.
-    fn is_target_gone(&self) -> bool {
+    fn is_target_gone(&mut self) -> bool {
         let Some(handover) = &self.handover else {
             return false;
         };
+        let reached = handover.position.seq;
         let ends = self.found.past.ends();
-        ends.is_ok_and(|(first, _)| first > handover.position.seq)
+        ends.is_ok_and(|(first, _)| first > reached)
     }
 
     /// The log ends here: the session is to hold its live stream.
@@ -342,10 +348,12 @@ impl<'a> Running<'a> {
     ///
     /// One that does not is not told: the end of its replay is what it finds once it has taken the page.
     fn wait_for_order(&mut self) -> Result<(), End> {
-        let command = self
-            .wanted
-            .receiver
-            .command(self.common.settings.stall_timeout)?;
+        let receiver = &self.wanted.receiver;
+        let mut command = receiver.command(SOON)?;
+        if command.is_none() {
+            self.found.past.rest();
+            command = receiver.command(self.common.settings.stall_timeout)?;
+        }
         self.obey(command.ok_or(End::Stalled)?);
         Ok(())
     }

@@ -74,12 +74,7 @@ struct Look {
 /// Reads up to right before the start, in a log of which that part is left out at the beginning.
 pub(super) fn find(common: &Common, wanted: &Wanted, margin: Option<i64>) -> Result<Found, End> {
     let partition = &wanted.origin.partition;
-    let past = Past::open(
-        &common.ingest,
-        &partition.topic,
-        partition.partition,
-        common.settings.queue_bytes,
-    )?;
+    let mut past = Past::open(&common.readers, &partition.topic, partition.partition)?;
     let (first, end) = past.ends()?;
     let left_out = margin.map_or(0, |part| (end.0 - first.0) / part);
     let first = Seq(first.0 + left_out);
@@ -186,7 +181,7 @@ impl Search<'_> {
         if self.first >= self.end {
             return Ok(true);
         }
-        self.past.seek(Seq(self.end.0 - 1))?;
+        self.past.seek(Seq(self.end.0 - 1));
         let last = self.peek()?;
         Ok(last.is_none_or(|(_, log_time)| log_time < time))
     }
@@ -194,7 +189,7 @@ impl Search<'_> {
     /// The first record of that log time or later, in the log of a broker that keeps no times.
     fn scan_for(&mut self, time: Nanos) -> Result<Seq, End> {
         let mut read_to = Seq(self.first.0 - 1);
-        self.past.seek(self.first)?;
+        self.past.seek(self.first);
         while read_to.0 + 1 < self.end.0 {
             match self.next(&mut read_to)? {
                 Some((seq, log_time)) if log_time >= time => return Ok(seq),
@@ -220,7 +215,7 @@ impl Search<'_> {
 
     /// Where the log still begins when a client comes back to start there. One that has lost records
     /// since the search began loses more until then, so a part of it is left out.
-    fn lasting_first(&self) -> Result<Seq, End> {
+    fn lasting_first(&mut self) -> Result<Seq, End> {
         let (first, end) = self.past.ends()?;
         if first <= self.first {
             return Ok(self.first);
@@ -255,7 +250,7 @@ impl Search<'_> {
     }
 
     /// Where to begin to look so far back; the log's beginning where that is not known.
-    fn offset_before(&self, until: Nanos, back: Duration, begin: Seq) -> Seq {
+    fn offset_before(&mut self, until: Nanos, back: Duration, begin: Seq) -> Seq {
         let back = u64::try_from(back.as_nanos()).unwrap_or(u64::MAX);
         let since = Nanos(until.0.saturating_sub(back));
         match self.past.first_since(since) {
@@ -281,7 +276,7 @@ impl Search<'_> {
             replay,
             read_to: Seq(from.0 - 1),
         };
-        self.past.seek(from)?;
+        self.past.seek(from);
         self.at_end = false;
         let mut records = 0;
         while look.read_to.0 + 1 < self.end.0 {
@@ -335,7 +330,7 @@ impl Search<'_> {
 
     /// When the record at an offset, or the next one, came into the log.
     fn log_time_at(&mut self, seq: Seq) -> Result<Nanos, End> {
-        self.past.seek(seq)?;
+        self.past.seek(seq);
         let next = self.peek()?;
         Ok(next.map_or_else(wall_clock, |(_, log_time)| log_time))
     }

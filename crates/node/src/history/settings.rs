@@ -17,6 +17,8 @@ pub(crate) struct HistorySettings {
     pub(crate) look_back: Duration,
     /// Bytes of messages that are sent at a time.
     pub(crate) page_bytes: usize,
-    /// Bytes of records that wait to be replayed.
+    /// Kafka clients that all of them share.
+    pub(crate) readers: usize,
+    /// Bytes of records that wait in each of these clients.
     pub(crate) queue_bytes: usize,
 }
