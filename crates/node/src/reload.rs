@@ -29,10 +29,10 @@ pub(crate) struct Reloader {
     log: Arc<LogHandle>,
     registry: Arc<Registry>,
     /// The values that the node started with or took over since, as they are shown.
-    state: Mutex<State>,
+    running: Mutex<Running>,
 }
 
-struct State {
+struct Running {
     /// The values that take a restart to change.
     started_with: BTreeSet<(String, u64)>,
     /// Certificates and key sets, and when they changed last.
@@ -56,7 +56,7 @@ impl Reloader {
             directory,
             log,
             registry,
-            state: Mutex::new(State {
+            running: Mutex::new(Running {
                 started_with: config.effective.fixed(),
                 files: stamps(&config.files),
             }),
@@ -85,16 +85,16 @@ impl Reloader {
     }
 
     fn try_reload(&self) -> anyhow::Result<Vec<String>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let mut config = Config::load((self.reread)().context("cannot read the configuration")?)?;
         fit_sessions(&mut config);
         self.log.set_filter(&config.log.filter)?;
         self.fanout.reload(config.fanout.clone());
         self.directory.set_lists(config.lists.clone());
-        state.files = stamps(&config.files);
+        running.files = stamps(&config.files);
         self.tell_success(&config);
         let fixed = config.effective.fixed();
-        let changed = fixed.symmetric_difference(&state.started_with);
+        let changed = fixed.symmetric_difference(&running.started_with);
         let mut restart: Vec<String> = changed.map(|(path, _)| path.clone()).collect();
         restart.dedup();
         Ok(restart)
@@ -114,12 +114,12 @@ impl Reloader {
         loop {
             tokio::time::sleep(LOOK).await;
             let changed = {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let files: Vec<_> = state.files.iter().map(|(path, _)| path.clone()).collect();
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                let files: Vec<_> = running.files.iter().map(|(path, _)| path.clone()).collect();
                 let now = stamps(&files);
-                let changed = now != state.files;
+                let changed = now != running.files;
                 // What is wrong is told once, and tried again when it changes again.
-                state.files = now;
+                running.files = now;
                 changed
             };
             if changed {

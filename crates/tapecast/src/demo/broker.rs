@@ -62,7 +62,7 @@ impl DemoBroker {
     }
 
     /// The configuration of a node on this broker; what the person asked for comes before it.
-    pub(super) fn lay_over(&self, sources: Sources) -> Sources {
+    pub(super) fn configure(&self, sources: Sources) -> Sources {
         sources
             .text("of the demo", CONFIG)
             .flag(Flag::Brokers, Some(&self.address()))

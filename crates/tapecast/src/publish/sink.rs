@@ -4,7 +4,7 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
-use super::Stop;
+use super::StopFlag;
 use super::capture::Record;
 use super::sink_error::SinkError;
 use super::topics::Topics;
@@ -54,7 +54,7 @@ impl Sink {
         &mut self,
         record: &Record<'_>,
         keep_time: bool,
-        stop: &Stop,
+        stop: &StopFlag,
     ) -> Result<bool, SinkError> {
         self.topics.ensure(&record.topic)?;
         if self.sent.is_multiple_of(POLL_EVERY) {
@@ -100,7 +100,7 @@ impl Sink {
     }
 
     /// Waits until Kafka has acknowledged everything; an error when it has not.
-    pub(super) fn finish(&self, stop: &Stop) -> Result<(), SinkError> {
+    pub(super) fn finish(&self, stop: &StopFlag) -> Result<(), SinkError> {
         let mut deadline = Instant::now() + DELIVER_WITHIN;
         let mut stopping = false;
         while self.producer.flush(LOOK_EVERY).is_err() {

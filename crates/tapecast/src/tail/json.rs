@@ -6,13 +6,17 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use wire::Head;
 
-use super::watched::Whose;
+use super::watched::StreamName;
 
 /// An event as a JSON object, on one line; `None` for those that only the raw file has.
 ///
 /// A snapshot or a delta is told only once it is verified; a snapshot with all of its levels. Prices and
 /// sizes are decimal texts in units, times are texts of ns, as in `tapecast.json.v1`.
-pub(super) fn line(event: &Event, whose: Option<Whose<'_>>, session: &Session) -> Option<String> {
+pub(super) fn line(
+    event: &Event,
+    whose: Option<StreamName<'_>>,
+    session: &Session,
+) -> Option<String> {
     let (kind, mut fields) = fields(event)?;
     if let Event::Book(update) = event
         && update.is_snapshot()
@@ -29,7 +33,7 @@ pub(super) fn line(event: &Event, whose: Option<Whose<'_>>, session: &Session) -
             levels(book.asks().iter(), kept.exponents()),
         );
     }
-    let line = Line {
+    let line = JsonLine {
         event: kind,
         symbol: whose.map(|whose| whose.name.as_str()),
         channel: whose.map(|whose| whose.channel.name()),
@@ -40,7 +44,7 @@ pub(super) fn line(event: &Event, whose: Option<Whose<'_>>, session: &Session) -
 
 /// The kind and the instrument come first: they are what a reader looks for.
 #[derive(Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     event: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     symbol: Option<&'a str>,
