@@ -13,7 +13,7 @@ use super::rejections::{RemainingMatches, more_matches, not_subscribed};
 use super::requests::Joining;
 use super::subscriptions::{Join, stream_key, wire_key};
 use crate::directory::Listing;
-use crate::session::{JoiningOp, PendingResult, Session};
+use crate::session::{JoiningOp, PendingResult, Phase, ReplayPhase, Session};
 use crate::settings::Settings;
 use crate::subscribed_streams::SubscribedStream;
 
@@ -230,11 +230,60 @@ impl Core {
         joining.request.results.push(PendingResult::Waiting(to));
     }
 
-    /// Ends a subscription that its publisher can no longer serve, and notifies the client.
-    pub(super) fn end_subscription(&mut self, index: usize, subscription_index: usize) {
-        let Some(session) = self.sessions.get(index) else {
+    /// Ends the subscriptions to a stream that its publisher can no longer provide. One that its
+    /// publisher has yet to answer, or that still replays the past, is ended by a later answer.
+    pub(super) fn end_stream(&mut self, slot: usize, generation: u64) {
+        let Some(stream) = self.streams.find(slot, generation) else {
             return;
         };
+        for (session, subscription) in stream.subscriptions().to_vec() {
+            let (index, subscription_index) = (session as usize, usize::from(subscription));
+            let session = self.sessions.get(index);
+            let subscription = session.and_then(|it| it.subscription(subscription_index));
+            if subscription.is_some_and(|subscription| {
+                subscription.phase != Phase::Joining
+                    && subscription.replay() != ReplayPhase::BeforeLive
+            }) {
+                self.end_subscription(index, subscription_index);
+            }
+        }
+    }
+
+    /// Ends the subscriptions that were to end once the session's request is answered.
+    pub(super) fn end_marked(&mut self, index: usize) {
+        let is_marked = |session: &Session| {
+            let mut subscriptions = session.subscriptions();
+            let marked = subscriptions.find(|(_, subscription)| subscription.ends());
+            marked.map(|(subscription_index, _)| subscription_index)
+        };
+        while let Some(marked) = self.sessions.get(index).and_then(is_marked) {
+            self.end_subscription(index, marked);
+        }
+    }
+
+    /// Ends a subscription that its publisher can no longer serve, and notifies the client: after the
+    /// answer that starts or replaces the subscription, if one is pending.
+    pub(super) fn end_subscription(&mut self, index: usize, subscription_index: usize) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        let is_pending = session.request.as_ref().is_some_and(|request| {
+            request
+                .joining
+                .iter()
+                .any(|joining| joining.replaces.map(usize::from) == Some(subscription_index))
+        });
+        let is_accepted = session
+            .subscription(subscription_index)
+            .is_some_and(|subscription| {
+                matches!(subscription.phase, Phase::Accepted | Phase::AcceptedDue)
+            });
+        if is_pending || is_accepted {
+            if let Some(subscription) = session.subscription_mut(subscription_index) {
+                subscription.set_ends();
+            }
+            return;
+        }
         let Some(stream) = session
             .subscription(subscription_index)
             .and_then(|subscription| self.streams.get(subscription.stream as usize))

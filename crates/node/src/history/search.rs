@@ -38,6 +38,8 @@ pub(super) enum Stopped {
     Stalled,
     /// It has taken as long as a replay may.
     TooLong,
+    /// The instrument's prices are of a scale that the stream's step does not fit.
+    Unfit,
 }
 
 /// A replay that stands right before its start.
