@@ -36,7 +36,7 @@ use wire::Encoding;
 use accept::Format;
 use error::ApiError;
 use query::Query;
-use reply::{Reply, Shelf};
+use reply::{Reply, ResponseCache};
 use reports::About;
 
 pub(crate) use thread::ApiThread;
@@ -60,14 +60,14 @@ const PATHS: &str = "/v1/instruments, /v1/instruments/{symbol}, /v1/books/{symbo
 /// Answers questions about what the node has.
 pub(crate) struct Api {
     fetcher: Fetcher,
-    shelf: Shelf,
+    shelf: ResponseCache,
 }
 
 impl Api {
     pub(crate) fn new(fetcher: Fetcher) -> Self {
         Self {
             fetcher,
-            shelf: Shelf::default(),
+            shelf: ResponseCache::default(),
         }
     }
 

@@ -221,7 +221,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("market", &["builder.rs", "saved.rs"]),
-    ("node", &["admin/readiness.rs", "threads.rs"]),
     (
         "streams",
         &[
@@ -249,7 +248,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "run.rs",
         ],
     ),
-    ("tapecast", &["publish/sink.rs", "publish/topics.rs"]),
     (
         "wire",
         &[
