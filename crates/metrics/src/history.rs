@@ -8,6 +8,8 @@ families! {
     pub struct HistoryMetrics {
         /// Replays in progress.
         pub active: Gauge = "tapecast_replays_active",
+        /// Kafka clients that all replays share.
+        pub clients: Gauge = "tapecast_replay_clients",
         /// Replays started.
         pub started: Counter = "tapecast_replays_started_total",
         /// Replays that reached their live streams.

@@ -196,17 +196,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "fanout",
-        &[
-            "handshake.rs",
-            "handshake/arrival.rs",
-            "link.rs",
-            "publisher_port.rs",
-            "shard.rs",
-            "shard/accept.rs",
-        ],
-    ),
-    (
         "ingest",
         &[
             "client.rs",
@@ -232,7 +221,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("market", &["builder.rs", "saved.rs"]),
-    ("node", &["admin/readiness.rs", "threads.rs"]),
     (
         "streams",
         &[
@@ -260,7 +248,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "run.rs",
         ],
     ),
-    ("tapecast", &["publish/sink.rs", "publish/topics.rs"]),
     (
         "wire",
         &[
