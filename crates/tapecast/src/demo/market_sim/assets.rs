@@ -42,7 +42,7 @@ const MARKET_MOVES: f64 = 0.45;
 /// Values revert to their start within hours, so that a demo left running stays plausible.
 const REVERSION_SECONDS: f64 = 6.0 * 3600.0;
 /// Volatility regimes last about a minute.
-const MOOD_SECONDS: f64 = 60.0;
+const VOLATILITY_SECONDS: f64 = 60.0;
 /// Spread of the volatility: the standard deviation of its logarithm.
 const VOLATILITY_SPREAD: f64 = 0.55;
 
@@ -108,7 +108,7 @@ impl Assets {
 
 impl Walk {
     fn step(&mut self, moves: f64, chance: &mut Chance) {
-        let back = STEP_SECONDS / MOOD_SECONDS;
+        let back = STEP_SECONDS / VOLATILITY_SECONDS;
         self.log_volatility +=
             -back * self.log_volatility + VOLATILITY_SPREAD * (2.0 * back).sqrt() * chance.normal();
         // With this offset, the mean of the squared steps does not depend on the spread of the volatility.
