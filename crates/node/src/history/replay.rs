@@ -60,6 +60,7 @@ pub(super) fn run<'a>(
 ) -> Result<(), String> {
     // Unwind-safe: the replay is dropped, and the receiver consists of cells, which stay consistent.
     let ran = catch_unwind(AssertUnwindSafe(|| replay(context, wanted, active)));
+    context.read(0);
     ran.map_err(|panic| {
         context.tally.refuse(ReplayRefusal::Failed);
         wanted.receiver.break_off(context.settings.stall_timeout);
@@ -158,7 +159,7 @@ impl<'a> Running<'a> {
         let mut records = 0;
         let gathered = self.read(&mut records);
         if records > 0 {
-            self.context.tally.read(records);
+            self.context.read(records);
         }
         gathered
     }

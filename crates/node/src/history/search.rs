@@ -300,7 +300,7 @@ impl Search<'_> {
                 self.check_left()?;
             }
         }
-        self.context.tally.read(records);
+        self.context.read(records);
         Ok(look)
     }
 
