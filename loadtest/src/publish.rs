@@ -24,7 +24,7 @@ mod zipf;
 pub(crate) use feed::Made;
 #[cfg(test)]
 pub(crate) use in_process::Serving;
-pub(crate) use load::EXPONENTS;
+
 pub(crate) use zipf::Zipf;
 
 use std::net::SocketAddr;

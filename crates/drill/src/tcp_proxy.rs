@@ -1,4 +1,4 @@
-//! The cable between a node and Kafka, which can be cut.
+//! A TCP proxy between a node and Kafka that can drop everything.
 
 use anyhow::Context;
 use std::io::{Read, Write};
@@ -8,81 +8,80 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How often a listener with nobody to let in looks whether it is over.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often an idle listener checks whether the proxy was dropped.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Forwards connections to a port on this machine.
+/// Forwards connections from one local port to another.
 ///
-/// While it is cut it is as a network that loses every packet: nothing comes through, and nobody is
-/// told. Connections that lived through a cut are of no use afterwards, as where a firewall has
-/// forgotten them.
+/// While cut, it behaves like a network that loses every packet: nothing arrives and no connection
+/// is closed. Connections that were open during a cut are useless afterwards, as behind a firewall
+/// that has forgotten them.
 #[derive(Debug)]
-pub(super) struct Cable {
-    state: Arc<State>,
+pub(crate) struct TcpProxy {
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Shared {
     is_cut: AtomicBool,
-    is_over: AtomicBool,
+    is_closed: AtomicBool,
     sockets: Mutex<Vec<TcpStream>>,
 }
 
-impl Cable {
-    /// From one port to the other.
-    pub(super) fn lay(from: u16, to: u16) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, from)).context("no cable")?;
+impl TcpProxy {
+    pub(crate) fn start(from: u16, to: u16) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, from)).context("cannot listen")?;
         listener.set_nonblocking(true)?;
-        let state = Arc::new(State::default());
-        let its = Arc::clone(&state);
+        let shared = Arc::new(Shared::default());
+        let its = Arc::clone(&shared);
         thread::spawn(move || {
-            while !its.is_over.load(Ordering::SeqCst) {
+            while !its.is_closed.load(Ordering::SeqCst) {
                 match listener.accept() {
-                    // Who connects while it is cut is held like all others.
-                    Ok((near, _)) => its.join(near, to).unwrap_or_default(),
-                    Err(_) => thread::sleep(LOOK_EVERY),
+                    // Accepted even while cut: its bytes are dropped like all others.
+                    Ok((near, _)) => its.connect(near, to).unwrap_or_default(),
+                    Err(_) => thread::sleep(POLL_INTERVAL),
                 }
             }
         });
-        Ok(Self { state })
+        Ok(Self { shared })
     }
 
-    pub(super) fn cut(&self) {
-        self.state.is_cut.store(true, Ordering::SeqCst);
+    pub(crate) fn cut(&self) {
+        self.shared.is_cut.store(true, Ordering::SeqCst);
     }
 
-    pub(super) fn mend(&self) {
-        // Who connects meanwhile waits: nothing of theirs was lost.
-        let mut sockets = self.state.sockets();
+    pub(crate) fn restore(&self) {
+        // Under the lock, so that a new connection is either closed here or starts after the cut.
+        let mut sockets = self.shared.sockets();
         close(&mut sockets);
-        self.state.is_cut.store(false, Ordering::SeqCst);
+        self.shared.is_cut.store(false, Ordering::SeqCst);
     }
 }
 
-impl Drop for Cable {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
-        self.state.is_over.store(true, Ordering::SeqCst);
-        close(&mut self.state.sockets());
+        self.shared.is_closed.store(true, Ordering::SeqCst);
+        close(&mut self.shared.sockets());
     }
 }
 
 fn close(sockets: &mut Vec<TcpStream>) {
     for socket in sockets.drain(..) {
-        // One that is closed already is what is wanted.
+        // Fails if it is closed already, which is what is wanted.
         let _closed = socket.shutdown(Shutdown::Both);
     }
 }
 
-impl State {
-    fn join(self: &Arc<Self>, near: TcpStream, to: u16) -> std::io::Result<()> {
+impl Shared {
+    fn connect(self: &Arc<Self>, near: TcpStream, to: u16) -> std::io::Result<()> {
         near.set_nonblocking(false)?;
         let far = TcpStream::connect((Ipv4Addr::LOCALHOST, to))?;
         near.set_nodelay(true)?;
         far.set_nodelay(true)?;
         self.sockets().extend([near.try_clone()?, far.try_clone()?]);
         for (from, to) in [(near.try_clone()?, far.try_clone()?), (far, near)] {
-            let state = Arc::clone(self);
-            thread::spawn(move || state.forward(from, to));
+            let shared = Arc::clone(self);
+            thread::spawn(move || shared.forward(from, to));
         }
         Ok(())
     }
@@ -90,7 +89,6 @@ impl State {
     fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
         let mut bytes = [0; 16 << 10];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
-            // What is sent while it is cut is lost, and the connection with it.
             if !self.is_cut.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).is_err() {
                 break;
             }
@@ -100,7 +98,7 @@ impl State {
         }
     }
 
-    /// A panic elsewhere leaves the list whole.
+    /// A panic elsewhere leaves the list intact.
     fn sockets(&self) -> MutexGuard<'_, Vec<TcpStream>> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_comes_through_a_cable_that_is_cut_until_somebody_connects_anew() {
+    fn a_cut_drops_everything_and_new_connections_work_after_it() {
         let port = testkit::kafka::ports::free;
         let (from, to) = (port().unwrap(), port().unwrap());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, to)).unwrap();
@@ -127,7 +125,7 @@ mod tests {
                 });
             }
         });
-        let cable = Cable::lay(from, to).unwrap();
+        let proxy = TcpProxy::start(from, to).unwrap();
         let echo = |socket: &mut TcpStream| {
             let mut byte = [0];
             socket.write_all(&[7]).unwrap();
@@ -136,17 +134,17 @@ mod tests {
         let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, from)).unwrap();
         let mut socket = connect();
         assert_eq!(echo(&mut socket).unwrap(), 7);
-        cable.cut();
+        proxy.cut();
         socket
             .set_read_timeout(Some(Duration::from_millis(50)))
             .unwrap();
         let silent = echo(&mut socket).unwrap_err();
         assert_eq!(silent.kind(), std::io::ErrorKind::WouldBlock);
-        cable.mend();
+        proxy.restore();
         socket.set_read_timeout(None).unwrap();
         assert!(
             socket.read_exact(&mut [0]).is_err(),
-            "it is of no use any more"
+            "it was open during the cut"
         );
         assert_eq!(echo(&mut connect()).unwrap(), 7);
     }
