@@ -24,6 +24,7 @@ mod report;
 mod result;
 mod subscribe;
 mod usage;
+mod websocket;
 
 use std::process::ExitCode;
 

@@ -238,16 +238,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "source.rs",
         ],
     ),
-    (
-        "loadtest",
-        &[
-            "peers/dialect.rs",
-            "peers/dialect/centrifugo.rs",
-            "peers/dialect/nats.rs",
-            "peers/dialect/tapecast.rs",
-            "peers/driver.rs",
-        ],
-    ),
     ("market", &["builder.rs", "saved.rs"]),
     ("node", &["admin/readiness.rs", "threads.rs"]),
     (

@@ -1,14 +1,14 @@
 use super::{PublishArgs, Zipf};
 
-/// Whom updates are of.
+/// InstrumentChoice updates are of.
 #[derive(Debug)]
-pub(super) struct Whom {
+pub(super) struct InstrumentChoice {
     zipf: Zipf,
     /// So many have updates in turn; by chance where there is none.
     turn: Option<u64>,
 }
 
-impl Whom {
+impl InstrumentChoice {
     pub(super) fn of(args: &PublishArgs) -> Self {
         Self {
             zipf: Zipf::new(args.active(), args.zipf),
@@ -16,7 +16,7 @@ impl Whom {
         }
     }
 
-    /// Whom the update of that number is of.
+    /// InstrumentChoice the update of that number is of.
     pub(super) fn choose(&self, number: u64, random: &mut fastrand::Rng) -> usize {
         match self.turn {
             Some(all) => usize::try_from(number % all).unwrap_or(0),

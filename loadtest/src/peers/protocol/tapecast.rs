@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use anyhow::{Context as _, ensure};
 use wire::SUBPROTOCOL_SBE;
 
-use crate::peers::driver::Tally;
-use crate::peers::frames::TEXT;
-use crate::peers::handshake::Talk;
+use crate::peers::conversation::Conversation;
+use crate::peers::tally::Tally;
 use crate::subscribe::EVENT_TIME_OFFSET;
+use crate::websocket::frames::TEXT;
 
 /// What is subscribed to. Its messages are all of one template; where a stream begins, and what
 /// tells of its state, is no delivery.
@@ -22,8 +22,8 @@ fn symbol(topic: u16) -> String {
     format!("LOAD:I{:05}", u32::from(topic) + 1)
 }
 
-pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(stream, "/ws", Some(SUBPROTOCOL_SBE))?;
+pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conversation> {
+    let mut conversation = Conversation::open(stream, "/ws", Some(SUBPROTOCOL_SBE))?;
     let streams: Vec<String> = wants
         .iter()
         .map(|topic| format!(r#"{{"channel":"{CHANNEL}","symbol":"{}"}}"#, symbol(*topic)))
@@ -32,14 +32,14 @@ pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> 
         r#"{{"op":"subscribe","id":1,"streams":[{}]}}"#,
         streams.join(",")
     );
-    talk.send(TEXT, request.as_bytes())?;
-    let answer = talk.until(|opcode, _| opcode == TEXT)?;
+    conversation.send(TEXT, request.as_bytes())?;
+    let answer = conversation.until(|opcode, _| opcode == TEXT)?;
     let answer = String::from_utf8_lossy(&answer);
     ensure!(
         answer.contains(r#""op":"subscribed""#) && !answer.contains(r#""ok":false"#),
         "it did not subscribe: {answer}"
     );
-    Ok(talk)
+    Ok(conversation)
 }
 
 /// Counts each best bid and offer in a WebSocket message.

@@ -19,7 +19,7 @@ const SKIPPED: u8 = 3;
 
 /// A stream of a client, and the last message of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct StreamPosition {
     instrument: u64,
     view: u32,
     channel: u8,
@@ -30,7 +30,7 @@ pub(super) struct Place {
 
 /// What a message says of its stream's sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct MessagePosition {
     instrument: u64,
     view: u32,
     channel: u8,
@@ -43,7 +43,7 @@ pub(super) struct Step {
     is_part: bool,
 }
 
-impl Place {
+impl StreamPosition {
     /// The stream begins, with whatever comes first.
     pub(super) fn begin(subscribed: &Subscribed) -> Self {
         Self {
@@ -63,28 +63,30 @@ impl Place {
         })
     }
 
-    pub(super) const fn is_of(&self, step: &Step) -> bool {
-        self.instrument == step.instrument && self.view == step.view && self.channel == step.channel
+    pub(super) const fn is_of(&self, message: &MessagePosition) -> bool {
+        self.instrument == message.instrument
+            && self.view == message.view
+            && self.channel == message.channel
     }
 
-    /// Takes a step of this stream; `false` when it does not follow on.
-    pub(super) fn follow(&mut self, step: &Step) -> bool {
-        if step.is_part {
+    /// Takes a message of this stream; `false` when it does not follow on.
+    pub(super) fn follow(&mut self, message: &MessagePosition) -> bool {
+        if message.is_part {
             return true;
         }
-        let mine = self.seq.filter(|_| self.epoch == step.epoch);
-        self.epoch = step.epoch;
+        let mine = self.seq.filter(|_| self.epoch == message.epoch);
+        self.epoch = message.epoch;
         // What begins anew, and what is had already, does not lead back.
-        self.seq = Some(mine.map_or(step.seq, |mine| mine.max(step.seq)));
-        mine.is_none_or(|mine| step.prev_seq <= mine)
+        self.seq = Some(mine.map_or(message.seq, |mine| mine.max(message.seq)));
+        mine.is_none_or(|mine| message.prev_seq <= mine)
     }
 }
 
-impl Step {
+impl MessagePosition {
     /// `None` of messages that move no stream.
     pub(super) fn of(payload: &[u8]) -> Option<Self> {
         let template = *payload.get(TEMPLATE)?;
-        let mut step = Self {
+        let mut message = Self {
             instrument: u64::from_le_bytes(at(payload, INSTRUMENT)?),
             view: u32::from_le_bytes(at(payload, VIEW)?),
             epoch: u32::from_le_bytes(at(payload, EPOCH)?),
@@ -94,12 +96,12 @@ impl Step {
             ends_snapshot: false,
             is_part: false,
         };
-        step.channel = match template {
+        message.channel = match template {
             2 => {
                 let chunk = u16::from_le_bytes(at(payload, CHUNK)?);
                 let chunks = u16::from_le_bytes(at(payload, CHUNKS)?);
-                step.ends_snapshot = chunk.saturating_add(1) == chunks;
-                step.is_part = !step.ends_snapshot;
+                message.ends_snapshot = chunk.saturating_add(1) == chunks;
+                message.is_part = !message.ends_snapshot;
                 code(Channel::Book)
             }
             3 => code(Channel::Book),
@@ -108,12 +110,12 @@ impl Step {
             8 => *payload.get(CHANNEL)?,
             10 if *payload.get(KIND)? == SKIPPED => {
                 // It says itself what does not come.
-                step.seq = i64::from_le_bytes(at(payload, TO_SEQ)?);
+                message.seq = i64::from_le_bytes(at(payload, TO_SEQ)?);
                 *payload.get(CHANNEL)?
             }
             _ => return None,
         };
-        Some(step)
+        Some(message)
     }
 }
 
@@ -153,8 +155,8 @@ mod tests {
         }
     }
 
-    fn place(channel: Channel) -> Place {
-        Place {
+    fn position(channel: Channel) -> StreamPosition {
+        StreamPosition {
             instrument: 77,
             view: 9,
             channel: code(channel),
@@ -163,49 +165,49 @@ mod tests {
         }
     }
 
-    fn step(write: impl FnOnce(&mut Vec<u8>)) -> Step {
+    fn message(write: impl FnOnce(&mut Vec<u8>)) -> MessagePosition {
         let mut bytes = Vec::new();
         write(&mut bytes);
-        Step::of(&bytes).unwrap()
+        MessagePosition::of(&bytes).unwrap()
     }
 
-    fn bbo(prev_seq: i64, seq: i64) -> Step {
-        step(|out| sbe::bbo(out, &head(prev_seq, seq), &Bbo::default()))
+    fn bbo(prev_seq: i64, seq: i64) -> MessagePosition {
+        message(|out| sbe::bbo(out, &head(prev_seq, seq), &Bbo::default()))
     }
 
     #[test]
     fn a_step_that_leaves_something_out_is_seen() {
-        let mut place = place(Channel::Bbo);
-        assert!(place.is_of(&bbo(-1, 10)));
-        assert!(place.follow(&bbo(-1, 10)));
-        assert!(place.follow(&bbo(10, 12)));
-        assert!(place.follow(&bbo(10, 11)), "had already");
-        assert_eq!(place.resume().unwrap().seq, Seq(12));
-        assert!(!place.follow(&bbo(13, 14)));
+        let mut position = position(Channel::Bbo);
+        assert!(position.is_of(&bbo(-1, 10)));
+        assert!(position.follow(&bbo(-1, 10)));
+        assert!(position.follow(&bbo(10, 12)));
+        assert!(position.follow(&bbo(10, 11)), "had already");
+        assert_eq!(position.resume().unwrap().seq, Seq(12));
+        assert!(!position.follow(&bbo(13, 14)));
     }
 
     #[test]
     fn a_book_stands_where_it_is_whole() {
         let level = [Level::new(1, 1)];
         let chunk = |chunk: u16| {
-            step(|out| {
+            message(|out| {
                 let (bids, asks) = (level.iter().copied(), [].into_iter());
                 sbe::book_snapshot(out, &head(-1, 10), 0, chunk, 2, bids, asks).unwrap();
             })
         };
-        let mut place = place(Channel::Book);
-        assert!(place.follow(&chunk(0)));
-        assert_eq!(place.resume(), None);
+        let mut position = position(Channel::Book);
+        assert!(position.follow(&chunk(0)));
+        assert_eq!(position.resume(), None);
         assert!(!chunk(0).ends_snapshot);
         assert!(chunk(1).ends_snapshot);
-        assert!(place.follow(&chunk(1)));
-        assert_eq!(place.resume().unwrap().epoch, Epoch(5));
+        assert!(position.follow(&chunk(1)));
+        assert_eq!(position.resume().unwrap().epoch, Epoch(5));
     }
 
     #[test]
     fn what_a_node_says_that_it_skips_is_no_break() {
-        let mut place = place(Channel::Trades);
-        place.seq = Some(10);
+        let mut position = position(Channel::Trades);
+        position.seq = Some(10);
         let lag = Lag {
             channel: Channel::Trades,
             kind: LagKind::Skipped,
@@ -215,8 +217,8 @@ mod tests {
             bytes: 300,
             age: 1,
         };
-        assert!(place.follow(&step(|out| sbe::lag(out, &head(10, 10), &lag))));
-        let trades = step(|out| sbe::trades(out, &head(50, 51), [].into_iter()).unwrap());
-        assert!(place.follow(&trades));
+        assert!(position.follow(&message(|out| sbe::lag(out, &head(10, 10), &lag))));
+        let trades = message(|out| sbe::trades(out, &head(50, 51), [].into_iter()).unwrap());
+        assert!(position.follow(&trades));
     }
 }

@@ -16,13 +16,13 @@ const SELDOM: Duration = Duration::from_millis(100);
 
 /// What a server is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::peers) enum Order {
+pub(in crate::peers) enum Command {
     /// Publish, with so many ns between two messages.
     Start(u64),
     Stop,
 }
 
-impl Order {
+impl Command {
     pub(super) fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace();
         match (words.next()?, words.next()) {
@@ -36,11 +36,11 @@ impl Order {
     }
 }
 
-/// Takes the order that waits, if one does: what starts or stops a pace. Whether there may be more.
-pub(super) fn take_order(orders: &mut Receiver<Order>, pace: &mut Option<Pace>) -> bool {
-    match orders.try_recv() {
-        Ok(Order::Start(period)) => *pace = Some(Pace::new(period)),
-        Ok(Order::Stop) => *pace = None,
+/// Takes the command that waits, if one does: what starts or stops a pacer. Whether there may be more.
+pub(super) fn take_command(commands: &mut Receiver<Command>, pacer: &mut Option<Pacer>) -> bool {
+    match commands.try_recv() {
+        Ok(Command::Start(period)) => *pacer = Some(Pacer::new(period)),
+        Ok(Command::Stop) => *pacer = None,
         Err(TryRecvError::Empty) => {}
         Err(TryRecvError::Disconnected) => return false,
     }
@@ -95,7 +95,7 @@ impl Source {
 /// When to publish. A message's time is when it is due: what a server that is busy makes late is
 /// late, or whoever publishes from the thread that sends would seem the faster the slower it is.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Pacer {
     period: u64,
     begun: Instant,
     /// The same, in ns since 1970.
@@ -103,7 +103,7 @@ pub(super) struct Pace {
     done: u64,
 }
 
-impl Pace {
+impl Pacer {
     pub(super) fn new(period: u64) -> Self {
         Self {
             period,
@@ -149,24 +149,24 @@ mod tests {
 
     #[test]
     fn what_is_due_is_what_is_not_done_and_not_too_old() {
-        let mut pace = Pace::new(1_000_000);
-        assert_eq!(pace.due(999_999), 0);
-        assert_eq!(pace.due(5_000_000), 5);
-        pace.done += 5;
-        assert_eq!(pace.due(5_900_000), 0);
-        assert_eq!(pace.due(10_000_000_000), 1_001, "a second and one");
+        let mut pacer = Pacer::new(1_000_000);
+        assert_eq!(pacer.due(999_999), 0);
+        assert_eq!(pacer.due(5_000_000), 5);
+        pacer.done += 5;
+        assert_eq!(pacer.due(5_900_000), 0);
+        assert_eq!(pacer.due(10_000_000_000), 1_001, "a second and one");
     }
 
     #[test]
     fn a_message_has_the_time_when_it_was_due() {
-        let mut pace = Pace::new(1_000_000);
-        pace.begun = Instant::now()
+        let mut pacer = Pacer::new(1_000_000);
+        pacer.begun = Instant::now()
             .checked_sub(Duration::from_millis(3))
             .unwrap();
-        pace.begun_time = 7;
+        pacer.begun_time = 7;
         let mut times = Vec::new();
         let mut source = Source::new(&[0, 0], 8).unwrap();
-        pace.turn(&mut source, |_, message| {
+        pacer.turn(&mut source, |_, message| {
             times.push(u64::from_le_bytes(message.try_into().unwrap()));
         });
         assert_eq!(times[..3], [1_000_007, 2_000_007, 3_000_007]);
@@ -174,10 +174,10 @@ mod tests {
 
     #[test]
     fn orders_are_read_and_others_passed_over() {
-        assert_eq!(Order::parse("start 25000"), Some(Order::Start(25_000)));
-        assert_eq!(Order::parse("stop"), Some(Order::Stop));
+        assert_eq!(Command::parse("start 25000"), Some(Command::Start(25_000)));
+        assert_eq!(Command::parse("stop"), Some(Command::Stop));
         for wrong in ["", "start", "start 0", "start x", "begin 1"] {
-            assert_eq!(Order::parse(wrong), None, "{wrong}");
+            assert_eq!(Command::parse(wrong), None, "{wrong}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who is told how far it is, and may hold it up.
-pub(super) trait Course {
+pub(super) trait Coordinator {
     /// All are live. Whether to measure now: until then clients go on reading.
     fn may_measure(&mut self) -> anyhow::Result<bool>;
     /// Whether so long a measurement is long enough.
@@ -25,28 +25,37 @@ pub(super) trait Course {
     fn measured(&mut self) -> anyhow::Result<()>;
 }
 
-pub(super) fn run(args: &SubscribeArgs, course: &mut dyn Course) -> anyhow::Result<Tally> {
+pub(super) fn run(
+    args: &SubscribeArgs,
+    coordinator: &mut dyn Coordinator,
+) -> anyhow::Result<Tally> {
     let mut choice = Choice::new(args)?;
     let verifiers = Verifiers::start(args, &mut choice)?;
     let mut swarm = Swarm::new(args, choice, Tally::new()?)?;
     let joined = join(&mut swarm, verifiers.as_ref(), "connecting", args)?;
     swarm.tally().clock.all_live_ms = joined.as_secs_f64() * 1e3;
-    while !course.may_measure()? {
+    while !coordinator.may_measure()? {
         swarm.turn()?;
     }
 
     let worked = process_time();
     let all = Duration::from_secs(args.seconds);
     let before = args.storm.map_or(all, Duration::from_secs).min(all);
-    let mut seconds = measure(&mut swarm, verifiers.as_ref(), before, args, course)?;
+    let mut seconds = measure(&mut swarm, verifiers.as_ref(), before, args, coordinator)?;
     if args.storm.is_some() {
         swarm.cut();
         let back = join(&mut swarm, verifiers.as_ref(), "coming back", args)?;
         swarm.tally().clock.all_back_ms = Some(back.as_secs_f64() * 1e3);
-        seconds += measure(&mut swarm, verifiers.as_ref(), all - before, args, course)?;
+        seconds += measure(
+            &mut swarm,
+            verifiers.as_ref(),
+            all - before,
+            args,
+            coordinator,
+        )?;
     }
     let core = process_time().saturating_sub(worked).as_secs_f64() / seconds;
-    course.measured()?;
+    coordinator.measured()?;
 
     let clock = &mut swarm.tally().clock;
     (clock.seconds, clock.core) = (seconds, core);
@@ -87,12 +96,12 @@ fn measure(
     verifiers: Option<&Verifiers>,
     length: Duration,
     args: &SubscribeArgs,
-    course: &mut dyn Course,
+    coordinator: &mut dyn Coordinator,
 ) -> anyhow::Result<f64> {
     let mut progress = Progress::quiet_where(args.is_quiet(), "measuring", length.as_secs());
     let start = Instant::now();
     set_measuring(swarm, verifiers, true);
-    while !course.is_over(start.elapsed(), length, swarm.tally()) {
+    while !coordinator.is_over(start.elapsed(), length, swarm.tally()) {
         swarm.turn()?;
         let frames = swarm.tally().counts.frames;
         let note = format_args!("s, {frames} messages");

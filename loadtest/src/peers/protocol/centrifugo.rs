@@ -5,9 +5,9 @@ use std::net::TcpStream;
 
 use anyhow::{Context as _, ensure};
 
-use crate::peers::driver::Tally;
-use crate::peers::frames::{self, BINARY};
-use crate::peers::handshake::Talk;
+use crate::peers::conversation::Conversation;
+use crate::peers::tally::Tally;
+use crate::websocket::frames::{self, BINARY};
 
 const LEN: u64 = 2;
 const fn field(number: u64, wire: u64) -> u64 {
@@ -24,8 +24,9 @@ const SUBSCRIBE: u8 = 5 << 3 | 2;
 const CHANNEL: u8 = 1 << 3 | 2;
 const ID: u8 = 1 << 3;
 
-pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(stream, "/connection/websocket", Some("centrifuge-protobuf"))?;
+pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conversation> {
+    let mut conversation =
+        Conversation::open(stream, "/connection/websocket", Some("centrifuge-protobuf"))?;
     let mut commands = Vec::new();
     append(&mut commands, &[ID, 1, CONNECT, 0])?;
     for (index, topic) in wants.iter().enumerate() {
@@ -37,10 +38,10 @@ pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> 
         command.extend_from_slice(name.as_bytes());
         append(&mut commands, &command)?;
     }
-    talk.send(BINARY, &commands)?;
+    conversation.send(BINARY, &commands)?;
     let mut answered = 0;
     while answered < wants.len() + 1 {
-        let (_, payload) = talk.next()?;
+        let (_, payload) = conversation.next()?;
         let mut replies = payload.as_slice();
         while !replies.is_empty() {
             let reply = bytes(&mut replies)?;
@@ -57,7 +58,7 @@ pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> 
             }
         }
     }
-    Ok(talk)
+    Ok(conversation)
 }
 
 fn append(commands: &mut Vec<u8>, command: &[u8]) -> anyhow::Result<()> {

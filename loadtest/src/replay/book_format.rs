@@ -14,7 +14,7 @@ const DATE: &str = "2024-08-08T23:54:15.208000Z";
 
 /// A way in which a format writes books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum BookFormat {
     Tapecast,
     Binance,
     Bybit,
@@ -29,7 +29,7 @@ pub(super) enum Dialect {
     Tardis,
 }
 
-impl Dialect {
+impl BookFormat {
     /// Ours first: the others are held against it.
     pub(super) const ALL: [Self; 12] = [
         Self::Tapecast,
@@ -314,7 +314,7 @@ mod tests {
     use ingest::{Decoder, IngestConfig, RawRecord};
     use market::{Event, Exponents, Price, Size};
 
-    use super::super::desk::Desk;
+    use super::super::resolver::Resolver;
     use super::*;
 
     fn step(instrument: usize, seq: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Step {
@@ -344,18 +344,18 @@ mod tests {
             step(0, 2, &[(61_837 * one, 0), (61_836 * one + tick, 7)], &[]),
             step(1, 2, &[], &[(3 * tick, 5 * one)]),
         ];
-        for dialect in Dialect::ALL {
+        for book_format in BookFormat::ALL {
             let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
-            let mut desk = Desk::new();
+            let mut resolver = Resolver::new();
             let mut checksums = Checksums::new(Decimals { price: 2, size: 8 });
             for step in &steps {
-                let value = dialect.write(step, &mut checksums);
+                let value = book_format.write(step, &mut checksums);
                 let record = RawRecord {
-                    source: &dialect.source(step.instrument).unwrap(),
+                    source: &book_format.source(step.instrument).unwrap(),
                     key: None,
                     payload: Some(value.as_bytes()),
                 };
-                let decoded = decoder.decode(&record, &mut desk);
+                let decoded = decoder.decode(&record, &mut resolver);
                 let decoded = decoded.unwrap_or_else(|error| panic!("{value}: {error:?}"));
                 let (handle, event) = decoded.event().unwrap();
                 let (is_whole, bids, asks) = match event {

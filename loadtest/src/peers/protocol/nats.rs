@@ -6,29 +6,29 @@ use std::net::TcpStream;
 use anyhow::{Context as _, bail, ensure};
 
 use super::Partial;
-use crate::peers::driver::Tally;
-use crate::peers::frames::{self, BINARY, Head};
-use crate::peers::handshake::Talk;
+use crate::peers::conversation::Conversation;
+use crate::peers::tally::Tally;
+use crate::websocket::frames::{self, BINARY, Head};
 
 /// The longest line of the server; its `INFO` is a few hundred bytes.
 const MAX_LINE: usize = 64 * 1024;
 
-pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(stream, "/", None)?;
-    talk.until(|_, bytes| bytes.starts_with(b"INFO"))?;
+pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conversation> {
+    let mut conversation = Conversation::open(stream, "/", None)?;
+    conversation.until(|_, bytes| bytes.starts_with(b"INFO"))?;
     let mut hello = String::from("CONNECT {\"verbose\":false,\"pedantic\":false}\r\n");
     for topic in wants {
         hello.push_str(&format!("SUB {topic} {topic}\r\n"));
     }
     hello.push_str("PING\r\n");
-    talk.send(BINARY, hello.as_bytes())?;
-    let answer = talk.until(|_, bytes| !bytes.starts_with(b"PING"))?;
+    conversation.send(BINARY, hello.as_bytes())?;
+    let answer = conversation.until(|_, bytes| !bytes.starts_with(b"PING"))?;
     ensure!(
         answer.starts_with(b"PONG"),
         "it did not subscribe: {}",
         String::from_utf8_lossy(&answer)
     );
-    Ok(talk)
+    Ok(conversation)
 }
 
 /// Takes frames in pieces, since one of them may hold more than any buffer.

@@ -10,14 +10,14 @@ const REST: Duration = Duration::from_millis(100);
 
 /// When what is due.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Pacer {
     rate: Rate,
     start: Instant,
     /// The same time, in nanoseconds since 1970.
     start_time: u64,
 }
 
-impl Pace {
+impl Pacer {
     pub(super) fn new(rate: Rate) -> Self {
         Self {
             rate,
@@ -75,22 +75,22 @@ mod tests {
 
     #[test]
     fn what_is_due_is_the_rate_times_the_time() {
-        let pace = Pace::new(Rate::PerSecond(1_000.0));
+        let pacer = Pacer::new(Rate::PerSecond(1_000.0));
         let second = Duration::from_secs(1);
-        assert_eq!(pace.due(second, 0, 4_096), 1_000);
-        assert_eq!(pace.due(second, 0, 100), 100, "the rest comes later");
-        assert_eq!(pace.due(second, 1_000, 100), 1_000);
-        assert_eq!(pace.time(999) - pace.start_time, 1_000_000_000);
-        assert_eq!(Pace::new(Rate::Max).due(second, 7, 100), 107);
+        assert_eq!(pacer.due(second, 0, 4_096), 1_000);
+        assert_eq!(pacer.due(second, 0, 100), 100, "the rest comes later");
+        assert_eq!(pacer.due(second, 1_000, 100), 1_000);
+        assert_eq!(pacer.time(999) - pacer.start_time, 1_000_000_000);
+        assert_eq!(Pacer::new(Rate::Max).due(second, 7, 100), 107);
     }
 
     #[test]
     fn a_rest_lasts_until_the_next_is_due_but_never_busily() {
         let second = Duration::from_secs(1);
-        let rest = |rate: f64, made| Pace::new(Rate::PerSecond(rate)).rest(second, made);
+        let rest = |rate: f64, made| Pacer::new(Rate::PerSecond(rate)).rest(second, made);
         assert_eq!(rest(20.0, 20), Duration::from_millis(50));
         assert_eq!(rest(20_000.0, 20_000), EVERY);
         assert_eq!(rest(0.1, 0), REST);
-        assert_eq!(Pace::new(Rate::Max).rest(second, 0), Duration::ZERO);
+        assert_eq!(Pacer::new(Rate::Max).rest(second, 0), Duration::ZERO);
     }
 }

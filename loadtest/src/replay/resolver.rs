@@ -5,7 +5,7 @@ use market::{Exponents, Handle, InstrumentName, Monotonic};
 use streams::{Publisher, Settings};
 
 /// A publisher, and how its instruments are found by name.
-pub(super) struct Desk {
+pub(super) struct Resolver {
     pub(super) publisher: Publisher,
     /// Symbols by venue, so that a look-up allocates nothing.
     venues: HashMap<String, HashMap<String, Resolved>>,
@@ -13,7 +13,7 @@ pub(super) struct Desk {
     pub(super) names: Vec<InstrumentName>,
 }
 
-impl Desk {
+impl Resolver {
     pub(super) fn new() -> Self {
         Self {
             publisher: Publisher::new(Settings::default()),
@@ -37,7 +37,7 @@ impl Desk {
     }
 }
 
-impl Resolve for Desk {
+impl Resolve for Resolver {
     fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
         let known = self.venues.get(venue).and_then(|known| known.get(symbol));
         if let Some(resolved) = known {

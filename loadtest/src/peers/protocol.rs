@@ -9,10 +9,10 @@ use std::net::TcpStream;
 
 use anyhow::ensure;
 
-use super::driver::Tally;
-use super::frames::{self, BINARY, CLOSE, PING, PONG, TEXT};
-use super::handshake::Talk;
-use super::peer::Speaks;
+use super::conversation::Conversation;
+use super::peer::Protocol;
+use super::tally::Tally;
+use crate::websocket::frames::{self, BINARY, CLOSE, PING, PONG, TEXT};
 
 /// What a client has of messages that are not whole yet, beside the bytes that nobody took.
 #[derive(Debug, Default)]
@@ -25,39 +25,39 @@ pub(super) struct Partial {
 
 /// Connects and subscribes, and waits until the server has said that it is so.
 pub(super) fn connect(
-    speaks: Speaks,
+    protocol: Protocol,
     stream: TcpStream,
     wants: &[u16],
 ) -> anyhow::Result<(TcpStream, Vec<u8>)> {
-    let talk = match speaks {
-        Speaks::Plain => plain(stream, wants),
-        Speaks::Tapecast => tapecast::connect(stream, wants),
-        Speaks::Nats => nats::connect(stream, wants),
-        Speaks::Centrifugo => centrifugo::connect(stream, wants),
-        Speaks::Socketio => socketio::connect(stream, wants),
+    let conversation = match protocol {
+        Protocol::Plain => plain(stream, wants),
+        Protocol::Tapecast => tapecast::connect(stream, wants),
+        Protocol::Nats => nats::connect(stream, wants),
+        Protocol::Centrifugo => centrifugo::connect(stream, wants),
+        Protocol::Socketio => socketio::connect(stream, wants),
     };
-    talk?.into_parts()
+    conversation?.into_parts()
 }
 
 /// Counts the messages in what was read; returns how many bytes are done with.
 #[inline]
 pub(super) fn take(
-    speaks: Speaks,
+    protocol: Protocol,
     bytes: &[u8],
     partial: &mut Partial,
     tally: &mut Tally,
     replies: &mut Vec<u8>,
 ) -> anyhow::Result<usize> {
-    if speaks == Speaks::Nats {
+    if protocol == Protocol::Nats {
         return nats::take(bytes, partial, tally, replies);
     }
     let mut wrong = None;
     let used = frames::each(bytes, |opcode, payload| {
-        let taken = match (opcode, speaks) {
-            (BINARY, Speaks::Plain | Speaks::Socketio) => tally.message(payload),
-            (BINARY, Speaks::Tapecast) => tapecast::take(payload, tally),
-            (BINARY, Speaks::Centrifugo) => centrifugo::take(payload, tally, replies),
-            (TEXT, Speaks::Socketio) => {
+        let taken = match (opcode, protocol) {
+            (BINARY, Protocol::Plain | Protocol::Socketio) => tally.message(payload),
+            (BINARY, Protocol::Tapecast) => tapecast::take(payload, tally),
+            (BINARY, Protocol::Centrifugo) => centrifugo::take(payload, tally, replies),
+            (TEXT, Protocol::Socketio) => {
                 socketio::answer(payload, replies);
                 Ok(())
             }
@@ -79,14 +79,14 @@ fn control(opcode: u8, payload: &[u8], replies: &mut Vec<u8>) -> anyhow::Result<
     Ok(())
 }
 
-fn plain(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Talk> {
-    let mut talk = Talk::open(stream, "/", None)?;
-    talk.send(TEXT, format!(r#"{{"subscribe":{wants:?}}}"#).as_bytes())?;
-    let (opcode, answer) = talk.next()?;
+fn plain(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conversation> {
+    let mut conversation = Conversation::open(stream, "/", None)?;
+    conversation.send(TEXT, format!(r#"{{"subscribe":{wants:?}}}"#).as_bytes())?;
+    let (opcode, answer) = conversation.next()?;
     ensure!(
         opcode == TEXT && answer.starts_with(br#"{"subscribed":"#),
         "it did not subscribe: {}",
         String::from_utf8_lossy(&answer)
     );
-    Ok(talk)
+    Ok(conversation)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::frames::{self, Head};
+use crate::websocket::frames::{self, Head};
+use crate::websocket::handshake;
 
 /// How long a server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -15,13 +16,13 @@ const MAX_ANSWER: usize = 1 << 20;
 
 /// A connection on which client and server take turns.
 #[derive(Debug)]
-pub(super) struct Talk {
+pub(super) struct Conversation {
     stream: TcpStream,
     /// What was read, and not yet taken.
     read: Vec<u8>,
 }
 
-impl Talk {
+impl Conversation {
     /// Has a new connection become a WebSocket.
     pub(super) fn open(
         stream: TcpStream,
@@ -31,33 +32,20 @@ impl Talk {
         let addr = stream.peer_addr()?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let mut talk = Self {
+        let mut conversation = Self {
             stream,
             read: Vec::new(),
         };
-        let subprotocol = subprotocol
-            .map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"))
-            .unwrap_or_default();
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {addr}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             {subprotocol}\r\n"
-        );
-        talk.stream.write_all(request.as_bytes())?;
+        let request = handshake::request(&addr.to_string(), path, subprotocol);
+        conversation.stream.write_all(request.as_bytes())?;
         let end = loop {
-            if let Some(at) = talk.read.windows(4).position(|four| four == b"\r\n\r\n") {
-                break at + 4;
+            if let Some(end) = handshake::accepted(&conversation.read)? {
+                break end;
             }
-            talk.fill()?;
+            conversation.fill()?;
         };
-        let head: Vec<u8> = talk.read.drain(..end).collect();
-        let head = String::from_utf8_lossy(&head);
-        let status = head.lines().next().unwrap_or_default();
-        ensure!(
-            status.contains(" 101"),
-            "the handshake is refused: {status}"
-        );
-        Ok(talk)
+        conversation.read.drain(..end);
+        Ok(conversation)
     }
 
     pub(super) fn send(&mut self, opcode: u8, payload: &[u8]) -> anyhow::Result<()> {
