@@ -1,7 +1,7 @@
 //! A client's WebSocket: tungstenite over TCP or TLS.
 //!
-//! Not tokio-tungstenite: it registers two wakers for each message, and costs 40 % of the CPU time that the whole
-//! client needs without it (`cargo bench -p client`).
+//! Not tokio-tungstenite: it registers two wakers for each message, which costs a third of the CPU time that the whole
+//! client needs otherwise (`cargo bench -p client`).
 
 mod connector;
 mod transport;
@@ -21,7 +21,7 @@ use tungstenite::{Error, Message, Utf8Bytes, WebSocket};
 use crate::event::Disconnect;
 use transport::Transport;
 
-/// How the node broke RFC 6455, or exceeded the client's limit on messages.
+/// How the node broke RFC 6455, or exceeded [`Config::max_message`](crate::Config::max_message).
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct WebSocketError(Box<Error>);
@@ -36,7 +36,7 @@ impl fmt::Debug for WebSocketError {
 #[derive(Debug)]
 pub(crate) struct Socket {
     socket: WebSocket<Transport>,
-    /// Whether something was sent that the transport may not have taken yet.
+    /// Whether something was sent that the transport may not have accepted yet.
     unflushed: bool,
 }
 
@@ -80,7 +80,7 @@ impl Socket {
         }
     }
 
-    /// Writes what has been sent and is not written yet.
+    /// Writes whatever has been sent but not written.
     #[inline]
     pub(crate) fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         if !self.unflushed {
@@ -92,14 +92,14 @@ impl Socket {
         flushed
     }
 
-    /// Ends the connection, with a close frame if the transport takes one at once. A close of the node is answered
-    /// with its own code.
+    /// Ends the connection, with a close frame if the transport accepts one at once. A close frame of the node is
+    /// answered with its own code.
     pub(crate) fn close(mut self, code: u16) {
         let close = CloseFrame {
             code: code.into(),
             reason: Utf8Bytes::default(),
         };
-        // The connection is over, whatever becomes of this.
+        // The connection is over, whether this succeeds or not.
         if self.socket.close(Some(close)).is_ok() {
             self.socket.get_mut().shut_down();
         }

@@ -48,7 +48,7 @@ impl Guest {
                 ..Config::default()
             });
         if let Some(pem) = authorities {
-            builder = builder.authorities(pem);
+            builder = builder.root_certificates(pem);
         }
         Ok(Self {
             number,
@@ -200,7 +200,7 @@ fn cause_of(cause: &Disconnect) -> String {
     match cause {
         Disconnect::Io(error) => error.kind().to_string(),
         Disconnect::Closed { code, .. } => format!("closed with {code}"),
-        Disconnect::Mute(_) => "silent".to_owned(),
+        Disconnect::Silent(_) => "silent".to_owned(),
         Disconnect::ConnectTimeout(_) => "no connection in time".to_owned(),
         Disconnect::Unanswered(_) => "no answer in time".to_owned(),
         Disconnect::GoAway => "told to go".to_owned(),

@@ -13,11 +13,11 @@ use wire::Encoding;
 use super::transport::Transport;
 use super::{Socket, WebSocketError};
 use crate::Endpoint;
-use crate::authorities::Authorities;
 use crate::event::Disconnect;
+use crate::root_certificates::RootCertificates;
 use crate::token::TokenSource;
 
-/// How much a read takes at most: about a hundred deltas. All of it is resident in each connection.
+/// The most that one read takes: about a hundred deltas. All of it is resident in each connection.
 const READ_BUFFER: usize = 16 * 1024;
 
 /// Why a handshake failed.
@@ -40,7 +40,7 @@ pub(crate) struct Connector {
     pub(crate) max_message: usize,
     pub(crate) token: Option<TokenSource>,
     /// Certificate authorities to trust; needed for `wss` only.
-    pub(crate) authorities: Option<Authorities>,
+    pub(crate) root_certificates: Option<RootCertificates>,
 }
 
 impl Connector {
@@ -48,9 +48,9 @@ impl Connector {
     pub(crate) async fn connect(self, endpoint: Endpoint) -> Result<Socket, Disconnect> {
         let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
         stream.set_nodelay(true)?;
-        let transport = match &self.authorities {
-            Some(authorities) if endpoint.is_tls() => {
-                Transport::new(authorities.connect(endpoint.host(), stream).await?)
+        let transport = match &self.root_certificates {
+            Some(root_certificates) if endpoint.is_tls() => {
+                Transport::new(root_certificates.connect(endpoint.host(), stream).await?)
             }
             _ => Transport::new(stream),
         };

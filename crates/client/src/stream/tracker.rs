@@ -1,70 +1,57 @@
-use market::{Channel, Epoch, Exponents, Position, Seq};
+use market::{Channel, Epoch, Exponents, Position, Seq, Step};
 use wire::control::{StartKind, Subscribed};
 use wire::sbe::{Body, BookDelta, BookSnapshot, Message};
 use wire::{Head, Lag, LagKind, Status};
 
 use super::assembly::{Assembled, Assembly};
-use super::{Fault, KeptBook, Missing, Taken, Wrong};
+use super::{Checksums, Effect, Fault, LocalBook, Missing};
 use crate::event::{GapCause, ResyncReason};
 
-/// Follows one stream.
+/// Tracks one stream: its position, and for `book` the book.
 ///
 /// Invariants:
-/// - `mine` moves only forward within an epoch, and only by messages that follow on, or by what a node
+/// - `position` moves only forward within an epoch, and only by messages that follow on, or by what a node
 ///   says it cannot send.
-/// - A kept book is [`Trust::Live`](super::Trust::Live) only while it equals what was published as of its position.
+/// - A local book is [`Trust::Live`](super::Trust::Live) only while it equals what was published as of its position.
 #[derive(Debug)]
-pub(crate) struct Follower {
+pub(crate) struct Tracker {
     channel: Channel,
-    /// The last message that was applied; `None` until something begins the stream.
-    mine: Option<Position>,
-    /// Whether the stream was ever open: what comes between two times is missed.
+    /// Epoch and `seq` of the last message applied; `None` until a message begins the stream.
+    position: Option<Position>,
+    /// Whether the node has accepted the stream before: what was published in between is missed.
     was_open: bool,
-    /// Whether the node has told that the stream is not to be trusted at the moment.
+    /// Whether the node has said that the stream cannot be trusted at the moment.
     broken: bool,
-    /// Whether the node shows that it has not come as far as this client has.
+    /// Whether the node has not read as far as this client.
     ahead: bool,
-    /// How far the announced catch-up reaches: a message that is whole in itself may follow on that.
+    /// How far an announced catch-up reaches: a self-contained message may follow on that.
     covered: Option<Seq>,
-    /// What is not whole, since when.
+    /// What is wrong with the stream, and since when.
     fault: Option<Fault>,
     exponents: Exponents,
-    /// The scale of an epoch that has not begun.
+    /// The exponents of an epoch that has not begun.
     announced: Option<(Epoch, Exponents)>,
-    /// Of the channel `book` only.
-    kept: Option<Box<Kept>>,
+    /// For the channel `book` only.
+    local: Option<Box<Local>>,
 }
 
 #[derive(Debug)]
-struct Kept {
-    book: KeptBook,
+struct Local {
+    book: LocalBook,
     assembly: Assembly,
 }
 
-/// Where a message stands, seen from mine.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// In another numbering, or in the first.
-    Begin,
-    /// I have it.
-    Held,
-    /// It follows on.
-    Next,
-    /// Something between is missing.
-    Gap,
-}
-
-impl Follower {
+impl Tracker {
     pub(crate) fn new(channel: Channel) -> Self {
-        let kept = (channel == Channel::Book).then(|| {
-            Box::new(Kept {
-                book: KeptBook::new(),
+        let local = (channel == Channel::Book).then(|| {
+            Box::new(Local {
+                book: LocalBook::new(),
                 assembly: Assembly::default(),
             })
         });
         Self {
             channel,
-            mine: None,
+            position: None,
             was_open: false,
             broken: false,
             ahead: false,
@@ -72,104 +59,108 @@ impl Follower {
             fault: None,
             exponents: Exponents::default(),
             announced: None,
-            kept,
+            local,
         }
     }
 
-    /// The kept book, of the channel `book`.
-    pub(crate) fn book(&self) -> Option<&KeptBook> {
-        self.kept.as_deref().map(|kept| &kept.book)
+    /// The local book; `None` for channels other than `book`.
+    pub(crate) fn book(&self) -> Option<&LocalBook> {
+        self.local.as_deref().map(|local| &local.book)
     }
 
-    /// Whether the node has not come as far as this client has: what it sends is had already.
+    /// Returns whether the node has not read as far as this client, so that what it sends is known already.
     ///
-    /// It passes when the node only lags behind another one. It does not when the log was made anew and
-    /// nobody could tell: then the same numbers say something else.
-    pub(crate) const fn is_ahead(&self) -> bool {
+    /// That passes if the node merely lags behind another one. It does not if the log was recreated and nobody
+    /// could tell: then the same numbers mean something else.
+    pub(crate) const fn is_ahead_of_node(&self) -> bool {
         self.ahead
     }
 
-    /// The scale of what was told last.
+    /// The exponents of the latest data.
     pub(crate) fn exponents(&self) -> Exponents {
-        self.kept
+        self.local
             .as_ref()
-            .map_or(self.exponents, |kept| kept.book.exponents())
+            .map_or(self.exponents, |local| local.book.exponents())
     }
 
-    /// From where the stream can go on without a loss.
-    pub(crate) fn resumable(&self) -> Option<Position> {
-        match &self.kept {
-            Some(kept) => kept.book.resumable(),
-            None => self.mine,
+    /// The position to resume from without a loss.
+    pub(crate) fn resume_position(&self) -> Option<Position> {
+        match &self.local {
+            Some(local) => local.book.resume_position(),
+            None => self.position,
         }
     }
 
-    /// Where the stream stands, or stood when it was last followed.
-    pub(crate) fn stands(&self) -> Option<Position> {
-        self.mine.or_else(|| self.resumable())
+    /// The position of the stream, or its last one while it is not followed.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.position.or_else(|| self.resume_position())
     }
 
-    /// The node accepted the subscription, with `asked` as the position to resume from. What was missed for
-    /// good, if anything was, comes back.
-    pub(crate) fn open(&mut self, told: &Subscribed, asked: Option<Position>) -> Option<Missing> {
+    /// Begins to follow the stream, which the node has accepted with `requested` as the position to resume from.
+    /// Returns what has been missed for good, if anything.
+    pub(crate) fn open(
+        &mut self,
+        subscribed: &Subscribed,
+        requested: Option<Position>,
+    ) -> Option<Missing> {
         self.covered = None;
         let again = std::mem::replace(&mut self.was_open, true);
-        if let (StartKind::Resumed, Some(_)) = (told.start, asked) {
-            self.mine = asked;
-            self.announce(told.epoch, told.exponents);
-            if let Some(kept) = &mut self.kept {
-                kept.book.catch_on();
+        if let (StartKind::Resumed, Some(_)) = (subscribed.start, requested) {
+            self.position = requested;
+            self.announce(subscribed.epoch, subscribed.exponents);
+            if let Some(local) = &mut self.local {
+                local.book.mark_live();
             }
             return None;
         }
-        let from = self.stands();
-        if again && (asked.is_some() || self.fault.is_none()) {
-            self.fail(ResyncReason::NotResumed(told.reason));
+        let from = self.position();
+        if again && (requested.is_some() || self.fault.is_none()) {
+            self.fail(ResyncReason::NotResumed(subscribed.reason));
         }
-        self.mine = None;
+        self.position = None;
         self.broken = false;
-        self.announce(told.epoch, told.exponents);
-        // A book and a best bid and offer are whole again with their first message; trades are not.
+        self.announce(subscribed.epoch, subscribed.exponents);
+        // A book or a best bid and offer is complete again with its first message; trades are not.
         let loses = self.channel == Channel::Trades && again;
         loses.then_some(Missing { from, to: None })
     }
 
-    /// The stream is not followed any more: what comes since is missed, and an unfinished snapshot void.
+    /// Stops following the stream: what is published from now on is missed, and an incomplete snapshot is void.
     pub(crate) fn stop(&mut self) {
         self.covered = None;
         self.ahead = false;
-        if let Some(kept) = &mut self.kept {
-            kept.assembly.drop_partial();
-            kept.book.fall_behind();
+        if let Some(local) = &mut self.local {
+            local.assembly.discard();
+            local.book.mark_behind();
         }
     }
 
-    /// Something is wrong since here; the latest reason stands, and the earliest position.
+    /// Records a fault: the reason of the latest one counts, and the position of the earliest.
     pub(crate) fn fail(&mut self, reason: ResyncReason) {
         let from = match self.fault {
             Some(fault) => fault.from,
-            None => self.stands(),
+            None => self.position(),
         };
         self.fault = Some(Fault { from, reason });
     }
 
-    /// The scale of an epoch.
+    /// Sets the exponents of an epoch.
     pub(crate) fn announce(&mut self, epoch: Epoch, exponents: Exponents) {
-        if self.mine.is_none_or(|mine| mine.epoch == epoch) {
+        if self.position.is_none_or(|it| it.epoch == epoch) {
             self.exponents = exponents;
         } else {
             self.announced = Some((epoch, exponents));
         }
     }
 
-    /// Takes one message of this stream.
-    pub(crate) fn take(&mut self, message: &Message<'_>) -> Taken {
+    /// Applies one message of the stream.
+    pub(crate) fn apply(&mut self, message: &Message<'_>) -> Effect {
         let head = &message.head;
         if let Body::BookSnapshot(chunk) = &message.body {
             return self.snapshot(head, chunk);
         }
-        if let Some(kept) = &mut self.kept {
-            kept.assembly.drop_partial();
+        if let Some(local) = &mut self.local {
+            local.assembly.discard();
         }
         match &message.body {
             Body::BookDelta(delta) => self.delta(head, delta),
@@ -183,243 +174,238 @@ impl Follower {
         }
     }
 
-    /// `whole`: the message does not build on the ones before it.
+    /// Applies the one rule of every stream; `None` if the message begins an epoch. A `self_contained` message does
+    /// not build on those before it.
     #[inline]
-    fn place(&self, head: &Head, whole: bool) -> Place {
-        let Some(mine) = self.mine.filter(|mine| mine.epoch == head.epoch) else {
-            return Place::Begin;
-        };
-        let reach = match self.covered {
-            Some(covered) if whole => covered.max(mine.seq),
-            _ => mine.seq,
-        };
-        if head.prev_seq > reach {
-            Place::Gap
-        } else if head.seq <= mine.seq {
-            Place::Held
-        } else {
-            Place::Next
+    fn judge(&self, head: &Head, self_contained: bool) -> Option<Step> {
+        let position = self.position.filter(|it| it.epoch == head.epoch)?;
+        let step = position.judge(head.prev_seq, head.seq);
+        let reaches = |covered| self_contained && head.prev_seq <= covered;
+        if step == Step::Gap && self.covered.is_some_and(reaches) {
+            return Some(Step::Apply);
         }
+        Some(step)
     }
 
     #[inline]
-    fn delta(&mut self, head: &Head, delta: &BookDelta<'_>) -> Taken {
-        let place = self.place(head, false);
-        let Some(kept) = &mut self.kept else {
+    fn delta(&mut self, head: &Head, delta: &BookDelta<'_>) -> Effect {
+        let step = self.judge(head, false);
+        let Some(local) = &mut self.local else {
             return self.gap(head.prev_seq);
         };
-        match place {
+        match step {
             // Only a snapshot begins a book.
-            Place::Begin | Place::Gap => self.gap(head.prev_seq),
-            Place::Held => self.held(head, Some(delta.checksum)),
-            Place::Next => match kept.book.apply(position(head), delta) {
+            None | Some(Step::Gap) => self.gap(head.prev_seq),
+            Some(Step::Stale) => self.duplicate(head, Some(delta.checksum)),
+            Some(Step::Apply) => match local.book.apply(position_of(head), delta) {
                 Ok(()) => self.applied(head),
-                Err(wrong) => self.wrong(wrong),
+                Err(checksums) => self.mismatch(checksums),
             },
         }
     }
 
-    fn snapshot(&mut self, head: &Head, chunk: &BookSnapshot<'_>) -> Taken {
-        let place = self.place(head, true);
+    fn snapshot(&mut self, head: &Head, chunk: &BookSnapshot<'_>) -> Effect {
+        let step = self.judge(head, true);
         let exponents = self.exponents_of(head.epoch);
-        let Some(kept) = &mut self.kept else {
+        let Some(local) = &mut self.local else {
             return self.gap(head.prev_seq);
         };
-        if matches!(place, Place::Held | Place::Gap) {
-            kept.assembly.drop_partial();
-            return match place {
-                Place::Gap => self.gap(head.prev_seq),
-                _ => self.held(head, Some(chunk.checksum)),
-            };
+        match step {
+            Some(Step::Gap) => return self.gap(head.prev_seq),
+            Some(Step::Stale) => {
+                local.assembly.discard();
+                return self.duplicate(head, Some(chunk.checksum));
+            }
+            None | Some(Step::Apply) => {}
         }
-        match kept.assembly.add(position(head), chunk) {
-            Assembled::Partial => Taken::Partial,
+        match local.assembly.add(position_of(head), chunk) {
+            Assembled::Incomplete => Effect::Incomplete,
             Assembled::Broken => self.gap(head.seq),
-            Assembled::Whole => {
-                let levels = kept.assembly.levels();
-                let replaced = kept
-                    .book
-                    .replace(position(head), exponents, levels, chunk.checksum);
-                kept.assembly.release();
+            Assembled::Complete => {
+                let levels = local.assembly.levels();
+                let replaced =
+                    local
+                        .book
+                        .replace(position_of(head), exponents, levels, chunk.checksum);
+                local.assembly.release();
                 match replaced {
                     Ok(()) => self.applied(head),
-                    Err(wrong) => self.wrong(wrong),
+                    Err(checksums) => self.mismatch(checksums),
                 }
             }
         }
     }
 
     /// A message of a channel that has no book.
-    fn plain(&mut self, head: &Head, whole: bool) -> Taken {
-        match self.place(head, whole) {
-            Place::Held => self.held(head, None),
-            Place::Gap => self.gap(head.prev_seq),
-            Place::Begin | Place::Next => self.applied(head),
+    fn plain(&mut self, head: &Head, self_contained: bool) -> Effect {
+        match self.judge(head, self_contained) {
+            Some(Step::Stale) => self.duplicate(head, None),
+            Some(Step::Gap) => self.gap(head.prev_seq),
+            None | Some(Step::Apply) => self.applied(head),
         }
     }
 
-    /// A closed bar moves nothing: the running bar of the same record comes behind it.
-    fn closed_bar(&mut self, head: &Head) -> Taken {
-        match self.place(head, true) {
-            Place::Held => self.held(head, None),
-            Place::Gap => self.gap(head.prev_seq),
-            Place::Begin | Place::Next => Taken::Applied(None),
+    /// A closed bar moves nothing: the running bar of the same record comes next.
+    fn closed_bar(&mut self, head: &Head) -> Effect {
+        match self.judge(head, true) {
+            Some(Step::Stale) => self.duplicate(head, None),
+            Some(Step::Gap) => self.gap(head.prev_seq),
+            None | Some(Step::Apply) => Effect::Applied(None),
         }
     }
 
-    fn status(&mut self, head: &Head, status: Status) -> Taken {
-        let place = self.place(head, self.channel == Channel::Status);
-        let restated = self.mine == Some(position(head));
-        match place {
-            Place::Gap => return self.gap(head.prev_seq),
-            Place::Held if !restated => return Taken::Held,
+    fn status(&mut self, head: &Head, status: Status) -> Effect {
+        let step = self.judge(head, self.channel == Channel::Status);
+        let is_restated = self.position == Some(position_of(head));
+        match step {
+            Some(Step::Gap) => return self.gap(head.prev_seq),
+            Some(Step::Stale) if !is_restated => return Effect::Duplicate,
             _ => {}
         }
         if self.channel == Channel::Status {
             self.advance(head);
-            return Taken::Applied(self.fault.take());
+            return Effect::Applied(self.fault.take());
         }
-        let before = self.mine;
+        let before = self.position;
         if status.state.is_broken() {
             self.fail(ResyncReason::Upstream(status.reason));
         }
         self.broken = status.state.is_broken();
-        // A book's new epoch begins with its snapshot: the status is believed, and moves nothing.
-        let begins = place == Place::Begin && self.kept.is_none();
-        if begins || place == Place::Next {
+        let follows_on = step == Some(Step::Apply);
+        // A book's epoch begins with its snapshot: a status before that is believed, and moves nothing.
+        let begins = step.is_none() && self.local.is_none();
+        if begins || follows_on {
             self.advance(head);
         }
-        if let Some(kept) = &mut self.kept {
-            kept.book.pass(self.mine, status.state.is_broken());
+        if let Some(local) = &mut self.local {
+            local.book.advance(self.position, status.state.is_broken());
         }
-        // Levels and best prices are whole again with the next message; trades between may be lost.
-        if place == Place::Next && self.channel == Channel::Trades && status.state.is_broken() {
+        // A book or a best bid and offer is complete again with the next message; trades in between may be lost.
+        if follows_on && self.channel == Channel::Trades && status.state.is_broken() {
             let missing = Missing {
                 from: before,
                 to: Some(head.seq),
             };
-            return Taken::Lost(missing, GapCause::Upstream(status.reason));
+            return Effect::Lost(missing, GapCause::Upstream(status.reason));
         }
-        Taken::Noted
+        Effect::Noted
     }
 
-    fn heartbeat(&mut self, head: &Head) -> Taken {
-        let told = head.seq.max(head.prev_seq);
-        match self.mine.filter(|mine| mine.epoch == head.epoch) {
-            Some(mine) if told > mine.seq => self.gap(told),
+    fn heartbeat(&mut self, head: &Head) -> Effect {
+        let last = head.seq.max(head.prev_seq);
+        match self.position.filter(|it| it.epoch == head.epoch) {
+            Some(position) if last > position.seq => self.gap(last),
             Some(_) => {
-                self.meet(head);
-                Taken::Noted
+                self.compare_with_node(head);
+                Effect::Noted
             }
-            // The snapshot that is spoken of was missed, unless the node has none to send.
-            None if self.kept.is_some() => {
-                if self.broken || told == Seq::NONE {
-                    return Taken::Noted;
+            // The snapshot before it was missed, unless the node has none to send.
+            None if self.local.is_some() => {
+                if self.broken || last == Seq::NONE {
+                    return Effect::Noted;
                 }
-                self.gap(told)
+                self.gap(last)
             }
             None => {
                 self.advance(head);
-                Taken::Noted
+                Effect::Noted
             }
         }
     }
 
-    /// From here on the stream is live: nothing changes but the place.
-    fn replay_complete(&mut self, head: &Head) -> Taken {
-        match self.place(head, false) {
-            Place::Gap => return self.gap(head.prev_seq),
-            Place::Next => {
+    /// The stream is live from here on; nothing changes but its position.
+    fn replay_complete(&mut self, head: &Head) -> Effect {
+        match self.judge(head, false) {
+            Some(Step::Gap) => return self.gap(head.prev_seq),
+            Some(Step::Apply) => {
                 self.advance(head);
-                if let Some(kept) = &mut self.kept {
-                    kept.book.pass(self.mine, false);
+                if let Some(local) = &mut self.local {
+                    local.book.advance(self.position, false);
                 }
             }
-            Place::Begin if self.mine.is_none() && self.kept.is_none() => self.advance(head),
-            Place::Begin | Place::Held => {}
+            None if self.position.is_none() && self.local.is_none() => self.advance(head),
+            None | Some(Step::Stale) => {}
         }
-        Taken::Noted
+        Effect::Noted
     }
 
-    fn lag(&mut self, head: &Head, lag: &Lag) -> Taken {
-        let Some(mine) = self.mine.filter(|mine| mine.epoch == head.epoch) else {
+    fn lag(&mut self, head: &Head, lag: &Lag) -> Effect {
+        let Some(position) = self.position.filter(|it| it.epoch == head.epoch) else {
             return match lag.kind {
                 LagKind::Skipped => self.gap(lag.to_seq),
-                LagKind::Conflated | LagKind::Snapshot => Taken::Noted,
+                LagKind::Conflated | LagKind::Snapshot => Effect::Noted,
             };
         };
-        let before = head.prev_seq.max(lag.from_seq);
-        if before > mine.seq {
-            return self.gap(before);
+        let from = head.prev_seq.max(lag.from_seq);
+        if from > position.seq {
+            return self.gap(from);
         }
         if lag.kind != LagKind::Skipped {
             self.covered = Some(lag.to_seq);
-            return Taken::Noted;
+            return Effect::Noted;
         }
-        if self.kept.is_some() {
-            // A book cannot go on behind a hole.
+        if self.local.is_some() {
+            // A book cannot continue after a hole.
             return self.gap(lag.to_seq);
         }
-        self.mine = Some(Position {
-            seq: lag.to_seq.max(mine.seq),
-            ..mine
+        self.position = Some(Position {
+            seq: lag.to_seq.max(position.seq),
+            ..position
         });
         let missing = Missing {
-            from: Some(mine),
+            from: Some(position),
             to: Some(lag.to_seq),
         };
-        Taken::Lost(missing, GapCause::Skipped)
+        Effect::Lost(missing, GapCause::Skipped)
     }
 
-    /// The message was had already; where it is the very one that this client stands at, the book has to be
-    /// what it says.
+    /// A message that has been applied already. If it is the last one that was, the book has to have its checksum.
     #[cold]
-    fn held(&mut self, head: &Head, checksum: Option<u32>) -> Taken {
-        let stands = self.mine == Some(position(head));
-        if let (true, Some(told), Some(kept)) = (stands, checksum, &mut self.kept)
-            && let Err(wrong) = kept.book.confirm(told)
+    fn duplicate(&mut self, head: &Head, checksum: Option<u32>) -> Effect {
+        let is_last = self.position == Some(position_of(head));
+        if let (true, Some(checksum), Some(local)) = (is_last, checksum, &mut self.local)
+            && let Err(checksums) = local.book.confirm(checksum)
         {
-            return self.wrong(wrong);
+            return self.mismatch(checksums);
         }
-        self.meet(head);
-        Taken::Held
+        self.compare_with_node(head);
+        Effect::Duplicate
     }
 
-    /// The node shows how far it has come, and that is not further than this client.
-    fn meet(&mut self, head: &Head) {
-        self.ahead = self.mine.is_some_and(|mine| head.seq < mine.seq);
-        if let Some(kept) = &mut self.kept {
+    /// Notes how far the node has read, which is not beyond this client.
+    fn compare_with_node(&mut self, head: &Head) {
+        self.ahead = self.position.is_some_and(|it| head.seq < it.seq);
+        if let Some(local) = &mut self.local {
             if self.ahead {
-                kept.book.fall_behind();
+                local.book.mark_behind();
             } else {
-                kept.book.catch_on();
+                local.book.mark_live();
             }
         }
     }
 
-    /// The message made the stream whole as of itself.
+    /// A message that makes the stream complete as of itself.
     #[inline]
-    fn applied(&mut self, head: &Head) -> Taken {
+    fn applied(&mut self, head: &Head) -> Effect {
         self.advance(head);
         self.broken = false;
         self.ahead = false;
-        Taken::Applied(self.fault.take())
+        Effect::Applied(self.fault.take())
     }
 
     #[inline]
     fn advance(&mut self, head: &Head) {
         self.covered = None;
-        let changes = self.mine.is_some_and(|mine| mine.epoch != head.epoch);
-        if changes {
+        if self.position.is_some_and(|it| it.epoch != head.epoch) {
             self.exponents = self.exponents_of(head.epoch);
             if self.fault.is_none() {
                 self.fault = Some(Fault {
-                    from: self.mine,
+                    from: self.position,
                     reason: ResyncReason::EpochChanged,
                 });
             }
         }
-        self.mine = Some(position(head));
+        self.position = Some(position_of(head));
     }
 
     fn exponents_of(&self, epoch: Epoch) -> Exponents {
@@ -429,27 +415,27 @@ impl Follower {
         }
     }
 
-    /// Up to `to` something is missing.
+    /// Something up to `to` is missing.
     #[cold]
-    fn gap(&mut self, to: Seq) -> Taken {
-        let from = self.stands();
+    fn gap(&mut self, to: Seq) -> Effect {
+        let from = self.position();
         self.fail(ResyncReason::Gap);
         self.stop();
-        Taken::Gap(Missing { from, to: Some(to) })
+        Effect::Gap(Missing { from, to: Some(to) })
     }
 
     /// The book is wrong, and nothing can be built on it.
     #[cold]
-    fn wrong(&mut self, wrong: Wrong) -> Taken {
+    fn mismatch(&mut self, checksums: Checksums) -> Effect {
         self.fail(ResyncReason::Checksum);
         self.stop();
-        self.mine = None;
-        Taken::Wrong(wrong)
+        self.position = None;
+        Effect::Mismatch(checksums)
     }
 }
 
 #[inline]
-const fn position(head: &Head) -> Position {
+const fn position_of(head: &Head) -> Position {
     Position {
         epoch: head.epoch,
         seq: head.seq,

@@ -1,4 +1,4 @@
-use client::KeptBook;
+use client::LocalBook;
 use market::decimal::to_string;
 use market::{Level, Side};
 
@@ -8,7 +8,7 @@ use super::line::{Line, Style};
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /// The best levels of both sides, bids left and asks right, with bars as long as their sizes.
-pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<Line> {
+pub(super) fn ladder(kept: &LocalBook, rows: usize, width: usize) -> Vec<Line> {
     let exponents = kept.exponents();
     let sides = Side::BOTH.map(|side| {
         let levels: Vec<Level> = kept.book().side(side).top(rows).collect();
