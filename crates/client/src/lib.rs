@@ -45,6 +45,7 @@ mod root_certificates;
 mod stats;
 mod subscription;
 mod token;
+mod websocket_error;
 
 pub mod event;
 
@@ -67,7 +68,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use event::Event;
 pub use payload::Payload;
 pub use root_certificates::RootCertificatesError;
-pub use socket::{HandshakeError, WebSocketError};
 pub use stats::{Stats, StreamStats};
 pub use stream::{LocalBook, Trust};
 pub use subscription::{Change, SubscribeError, Subscription, SubscriptionId, UpdateError};
+pub use websocket_error::{HandshakeError, WebSocketError};

@@ -6,11 +6,8 @@
 mod connector;
 mod transport;
 
-pub use connector::HandshakeError;
-
 pub(crate) use connector::Connector;
 
-use std::fmt;
 use std::io::ErrorKind;
 use std::task::{Context, Poll};
 
@@ -20,17 +17,6 @@ use tungstenite::{Error, Message, Utf8Bytes, WebSocket};
 
 use crate::event::Disconnect;
 use transport::Transport;
-
-/// How the node broke RFC 6455, or exceeded [`Config::max_message`](crate::Config::max_message).
-#[derive(thiserror::Error)]
-#[error(transparent)]
-pub struct WebSocketError(Box<Error>);
-
-impl fmt::Debug for WebSocketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// An open WebSocket.
 #[derive(Debug)]
@@ -120,7 +106,7 @@ impl From<Error> for Disconnect {
             Error::ConnectionClosed
             | Error::AlreadyClosed
             | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Ended,
-            error => Self::WebSocket(WebSocketError(Box::new(error))),
+            error => Self::WebSocket(error.into()),
         }
     }
 }

@@ -5,10 +5,8 @@
 //! - A client that is slow or silent costs one of [`CONNECTIONS`] for a bounded time, and never keeps
 //!   another one waiting: when all are taken, the oldest silent one is closed for the newcomer.
 //!
-//! In reading order: [`readiness`], which the publishers tell how far they are; [`routes`] and [`status`], what is
-//! answered; and the listener below.
+//! In reading order: [`routes`] and [`status`], what is answered; and the listener below.
 
-mod readiness;
 mod routes;
 mod status;
 
@@ -30,8 +28,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::logging::Recent;
-
-pub(crate) use readiness::{PublisherReadiness, Readiness};
+use crate::readiness::Readiness;
 
 /// Connections at a time: a few scrapers, probes and people.
 const CONNECTIONS: usize = 64;

@@ -18,7 +18,7 @@ use ingest::{IngestConfig, PastReaders};
 use metrics::HistoryMetrics;
 use metrics::label::{ReplayRefusal, ThreadKind};
 
-use crate::config::Instruments;
+use crate::instruments::Instruments;
 use crate::threads::Threads;
 
 pub(crate) use settings::HistorySettings;
@@ -26,12 +26,12 @@ use tally::{Bounds, Tally};
 
 /// Begins replays, as many at a time as may be.
 pub(crate) struct Replays {
-    common: Arc<Common>,
+    context: Arc<ReplayContext>,
     threads: Threads,
 }
 
 /// What all replays share.
-struct Common {
+struct ReplayContext {
     settings: HistorySettings,
     readers: Arc<PastReaders>,
     streams: streams::Settings,
@@ -56,7 +56,7 @@ impl Replays {
         let readers = PastReaders::new(ingest, settings.readers, settings.queue_bytes);
         Self {
             threads,
-            common: Arc::new(Common {
+            context: Arc::new(ReplayContext {
                 settings,
                 readers: Arc::new(readers),
                 streams,
@@ -67,26 +67,32 @@ impl Replays {
     }
 }
 
+impl ReplayContext {
+    fn read(&self, records: u64) {
+        self.tally.read(records, self.readers.clients());
+    }
+}
+
 impl History for Replays {
     fn begin(&self, wanted: Box<Wanted>) -> Result<(), Box<Wanted>> {
-        let common = Arc::clone(&self.common);
+        let context = Arc::clone(&self.context);
         let asker = wanted.asker;
-        if !common.tally.begin(&asker) {
+        if !context.tally.begin(&asker) {
             return Err(wanted);
         }
         // A thread that cannot be started would take the session's way with it.
         let (give, taken) = sync_channel::<Box<Wanted>>(1);
         let spawned = self.threads.spawn(ThreadKind::Replay, "replay", move || {
-            let active = common.tally.active(asker);
+            let active = context.tally.active(asker);
             match taken.recv() {
-                Ok(wanted) => replay::run(&common, &wanted, active),
+                Ok(wanted) => replay::run(&context, &wanted, active),
                 Err(_) => Ok(()),
             }
         });
         if let Err(error) = spawned {
             tracing::warn!(%error, "cannot start a replay's thread");
-            self.common.tally.refuse(ReplayRefusal::Failed);
-            self.common.tally.end(&asker);
+            self.context.tally.refuse(ReplayRefusal::Failed);
+            self.context.tally.end(&asker);
             return Err(wanted);
         }
         give.send(wanted).map_err(|unsent| unsent.0)

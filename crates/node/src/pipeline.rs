@@ -1,12 +1,12 @@
 //! What stands between a consumer and its publisher: one of each a thread.
 //!
-//! In reading order: [`known`], which finds instruments by what records call them; [`counts`],
-//! which shows what was counted; [`hearing`], which knows whether Kafka is there; and the pipeline
+//! In reading order: [`instrument_index`], which finds instruments by what records call them; [`counts`],
+//! which shows what was counted; [`kafka_contact`], which knows whether Kafka is there; and the pipeline
 //! itself.
 
 mod counts;
-mod hearing;
-mod known;
+mod instrument_index;
+mod kafka_contact;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,15 +19,15 @@ use market::{
 use metrics::PublisherMetrics;
 use streams::{Publisher, Settings, Unwanted};
 
-use crate::admin::PublisherReadiness;
 use crate::checkpoints::{self, Loaded, Taker};
 use crate::clock::{monotonic, now, wall_clock};
-use crate::config::{Instrument, Instruments};
-use crate::traces::Follower;
+use crate::instruments::{Instrument, Instruments};
+use crate::readiness::PublisherReadiness;
+use crate::traces::RecordTracer;
 
 pub(crate) use counts::IngestCounts;
-use hearing::Hearing;
-use known::Known;
+use instrument_index::InstrumentIndex;
+use kafka_contact::KafkaContact;
 
 /// How often totals are shown, and whether Kafka answers is looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -46,11 +46,11 @@ pub(crate) struct Pipeline {
     port: PublisherPort,
     directory: Arc<Directory>,
     instruments: Arc<Instruments>,
-    known: Known,
+    known: InstrumentIndex,
     /// By partition index: what was opened there.
     partitions: Vec<Option<PartitionIdentity>>,
     readiness: PublisherReadiness,
-    hearing: Hearing,
+    kafka_contact: KafkaContact,
     cut_off: bool,
     metrics: Arc<PublisherMetrics>,
     ingest: IngestCounts,
@@ -64,7 +64,7 @@ pub(crate) struct Pipeline {
     /// What is known of instruments from before, until it has caught up.
     loaded: Arc<Loaded>,
     taker: Option<Taker>,
-    follower: Option<Follower>,
+    tracer: Option<RecordTracer>,
 }
 
 impl Pipeline {
@@ -89,10 +89,10 @@ impl Pipeline {
             port,
             directory,
             instruments,
-            known: Known::default(),
+            known: InstrumentIndex::default(),
             partitions: Vec::new(),
             readiness,
-            hearing: Hearing::new(lost_after),
+            kafka_contact: KafkaContact::new(lost_after),
             cut_off: false,
             metrics,
             ingest,
@@ -103,14 +103,14 @@ impl Pipeline {
             is_open: false,
             loaded: Arc::default(),
             taker: None,
-            follower: None,
+            tracer: None,
         }
     }
 
     /// Has some records followed.
-    pub(crate) fn follow(&mut self, follower: Follower) {
-        follower.listen_to(&mut self.port);
-        self.follower = Some(follower);
+    pub(crate) fn set_tracer(&mut self, tracer: RecordTracer) {
+        tracer.listen_to(&mut self.port);
+        self.tracer = Some(tracer);
     }
 
     /// Takes over what was known of instruments, and says what is known now.
@@ -187,8 +187,8 @@ impl Pipeline {
     }
 
     fn remember(&mut self, partition: PartitionIndex, identity: PartitionIdentity) {
-        if let Some(follower) = &mut self.follower {
-            follower.opened(partition, &identity);
+        if let Some(tracer) = &mut self.tracer {
+            tracer.opened(partition, &identity);
         }
         let slot = partition.0 as usize;
         if self.partitions.len() <= slot {
@@ -223,17 +223,17 @@ impl Pipeline {
     /// Follows a record that was taken, if it is one of those. What is read while the node catches up
     /// would show how old it is and nothing else.
     fn trace(&mut self, at: At, handle: Handle, received: Nanos) {
-        let Some(follower) = self.follower.as_mut().filter(|_| self.is_open) else {
+        let Some(tracer) = self.tracer.as_mut().filter(|_| self.is_open) else {
             return;
         };
-        let Some(trace) = follower.sample(at) else {
+        let Some(trace) = tracer.sample(at) else {
             return;
         };
         let partition = self.partitions.get(at.partition.0 as usize);
         if let Some(partition) = partition.and_then(Option::as_ref)
             && let Some(about) = self.publisher.about(handle)
         {
-            follower.follow(trace, at, partition, about.name, received, &mut self.port);
+            tracer.follow(trace, at, partition, about.name, received, &mut self.port);
         }
     }
 
@@ -249,8 +249,10 @@ impl Pipeline {
         if progress.discovered {
             self.readiness.listed();
         }
-        let was_cut_off =
-            std::mem::replace(&mut self.cut_off, self.hearing.is_cut_off(progress, at));
+        let was_cut_off = std::mem::replace(
+            &mut self.cut_off,
+            self.kafka_contact.is_cut_off(progress, at),
+        );
         if self.cut_off && !was_cut_off {
             tracing::warn!(
                 "nothing is heard from kafka; new sessions are refused until it is caught up with again"
@@ -407,10 +409,10 @@ impl Sink for Pipeline {
             }
         }
         self.port.advance(&mut self.publisher, now);
-        if let Some(follower) = &mut self.follower
-            && follower.is_following()
+        if let Some(tracer) = &mut self.tracer
+            && tracer.is_tracing()
         {
-            follower.published(self.port.handed_over());
+            tracer.published(self.port.handed_over());
         }
         if self.is_open
             && let Some(taker) = &mut self.taker

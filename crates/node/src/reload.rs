@@ -3,6 +3,7 @@
 //! What may change while sessions live is taken over whole or not at all: a configuration with a
 //! mistake changes nothing. What needs a restart is named.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -28,11 +29,12 @@ pub(crate) struct Reloader {
     log: Arc<LogHandle>,
     registry: Arc<Registry>,
     /// The values that the node started with or took over since, as they are shown.
-    state: Mutex<State>,
+    running: Mutex<Running>,
 }
 
-struct State {
-    started_with: Vec<(String, String)>,
+struct Running {
+    /// The values that take a restart to change.
+    started_with: BTreeSet<(String, u64)>,
     /// Certificates and key sets, and when they changed last.
     files: Vec<(PathBuf, Option<Stamp>)>,
 }
@@ -54,8 +56,8 @@ impl Reloader {
             directory,
             log,
             registry,
-            state: Mutex::new(State {
-                started_with: config.effective.values(),
+            running: Mutex::new(Running {
+                started_with: config.effective.fixed(),
                 files: stamps(&config.files),
             }),
         };
@@ -83,29 +85,17 @@ impl Reloader {
     }
 
     fn try_reload(&self) -> anyhow::Result<Vec<String>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let mut config = Config::load((self.reread)().context("cannot read the configuration")?)?;
         fit_sessions(&mut config);
         self.log.set_filter(&config.log.filter)?;
         self.fanout.reload(config.fanout.clone());
         self.directory.set_lists(config.lists.clone());
-        state.files = stamps(&config.files);
+        running.files = stamps(&config.files);
         self.tell_success(&config);
-        let values = config.effective.values();
-        let is_live = |path: &str| LIVE.iter().any(|live| path.starts_with(live));
-        let mut restart: Vec<String> = values
-            .iter()
-            .filter(|value| !state.started_with.contains(value))
-            .chain(
-                state
-                    .started_with
-                    .iter()
-                    .filter(|value| !values.contains(value)),
-            )
-            .map(|(path, _)| path.clone())
-            .filter(|path| !is_live(path) || FIXED.contains(&path.as_str()))
-            .collect();
-        restart.sort();
+        let fixed = config.effective.fixed();
+        let changed = fixed.symmetric_difference(&running.started_with);
+        let mut restart: Vec<String> = changed.map(|(path, _)| path.clone()).collect();
         restart.dedup();
         Ok(restart)
     }
@@ -124,12 +114,12 @@ impl Reloader {
         loop {
             tokio::time::sleep(LOOK).await;
             let changed = {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let files: Vec<_> = state.files.iter().map(|(path, _)| path.clone()).collect();
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                let files: Vec<_> = running.files.iter().map(|(path, _)| path.clone()).collect();
                 let now = stamps(&files);
-                let changed = now != state.files;
+                let changed = now != running.files;
                 // What is wrong is told once, and tried again when it changes again.
-                state.files = now;
+                running.files = now;
                 changed
             };
             if changed {
@@ -138,23 +128,6 @@ impl Reloader {
         }
     }
 }
-
-/// Keys that are taken over, by what they begin with; and those among them that are not.
-const LIVE: &[&str] = &[
-    "public.",
-    "limits.",
-    "session.",
-    "tls.",
-    "auth.",
-    "lists",
-    "log.level",
-];
-const FIXED: &[&str] = &[
-    "public.listen",
-    "limits.book_levels_per_side",
-    "session.heartbeat_interval",
-    "session.receive_buffer_bytes",
-];
 
 fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Option<Stamp>)> {
     let stamp = |path: &PathBuf| {

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use wire::GoAwayReason;
 
-use crate::admin::{self, AdminState, Readiness};
+use crate::admin::{self, AdminState};
 use crate::api::{Api, ApiThread};
 use crate::checkpoints::{self, Job, Loaded, Taker, Writer};
 use crate::clock::monotonic;
@@ -27,6 +27,7 @@ use crate::config::{Config, Sources, fit_sessions};
 use crate::history::Replays;
 use crate::logging::{self, LogHandle, Recent};
 use crate::pipeline::{IngestCounts, Pipeline};
+use crate::readiness::Readiness;
 use crate::reload::{Reloader, Reread};
 use crate::threads::Threads;
 use crate::traces::Exporter;
@@ -43,7 +44,7 @@ const BUILD: BuildInfo = BuildInfo {
 type Publishers = Vec<JoinHandle<()>>;
 
 /// Why a node ends.
-enum End {
+enum StopCause {
     /// It was told to.
     Asked(GoAwayReason),
     /// It cannot go on.
@@ -125,10 +126,10 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let hangup = Arc::clone(&reloader);
     let hangup = tokio::spawn(async move { reload_on_hangup(&hangup).await });
     let end = tokio::select! {
-        signal = stop_signal() => signal.map_or_else(End::Failed, |()| End::Asked(GoAwayReason::Shutdown)),
-        () = drained.notified() => End::Asked(GoAwayReason::Drain),
-        failure = threads.wait_for_failure() => End::Failed(failure.into()),
-        ended = &mut serving => End::Failed(match ended {
+        signal = stop_signal() => signal.map_or_else(StopCause::Failed, |()| StopCause::Asked(GoAwayReason::Shutdown)),
+        () = drained.notified() => StopCause::Asked(GoAwayReason::Drain),
+        failure = threads.wait_for_failure() => StopCause::Failed(failure.into()),
+        ended = &mut serving => StopCause::Failed(match ended {
             Ok(()) => anyhow::anyhow!("the admin listener has ended"),
             Err(error) => anyhow::anyhow!("the admin listener has ended: {error}"),
         }),
@@ -137,8 +138,8 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     watching.abort();
     hangup.abort();
     let reason = match &end {
-        End::Asked(reason) => *reason,
-        End::Failed(_) => GoAwayReason::Shutdown,
+        StopCause::Asked(reason) => *reason,
+        StopCause::Failed(_) => GoAwayReason::Shutdown,
     };
     tracing::info!(sessions = fanout.sessions(), "stopping");
     tokio::spawn(exit_when_told_again());
@@ -163,9 +164,9 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
         let _served = tokio::time::timeout(Duration::from_secs(1), serving).await;
     }
     match (end, threads.failure()) {
-        (End::Failed(error), _) => Err(error),
-        (End::Asked(_), Some(failure)) => Err(failure.into()),
-        (End::Asked(_), None) => Ok(()),
+        (StopCause::Failed(error), _) => Err(error),
+        (StopCause::Asked(_), Some(failure)) => Err(failure.into()),
+        (StopCause::Asked(_), None) => Ok(()),
     }
 }
 
@@ -253,7 +254,7 @@ fn start(
         let taker = taker.map(|(jobs, every)| Taker::new(every, jobs.clone(), monotonic()));
         pipeline.keep(Arc::clone(&loaded), taker);
         if let Some(exporter) = exporter {
-            pipeline.follow(exporter.follower());
+            pipeline.set_tracer(exporter.tracer());
         }
         if names_instruments {
             pipeline.list_named();

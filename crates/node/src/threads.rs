@@ -4,6 +4,8 @@
 //! serve without ends the node: `/healthz` and `/readyz` fail at once, and the process drains and exits with
 //! 1, so that whoever started it starts it again. The end of any other is counted and logged.
 
+pub(crate) mod failure;
+
 use std::any::Any;
 use std::fmt::Display;
 use std::io;
@@ -16,7 +18,9 @@ use metrics::Registry;
 use metrics::label::ThreadKind;
 use tokio::sync::watch;
 
-use crate::admin::Readiness;
+use crate::readiness::Readiness;
+
+use failure::ThreadFailure;
 
 /// Starts threads and notices their ends.
 #[derive(Clone)]
@@ -31,16 +35,6 @@ struct Shared {
     failure: watch::Sender<Option<ThreadFailure>>,
     /// Counters have one writer; threads that end take turns.
     counting: Mutex<()>,
-}
-
-/// The end of a thread that should not have ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("thread {thread} has ended: {cause}")]
-pub(crate) struct ThreadFailure {
-    /// The thread's name.
-    pub(crate) thread: String,
-    /// Its error, or the message of its panic.
-    pub(crate) cause: String,
 }
 
 impl Threads {

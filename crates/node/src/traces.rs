@@ -3,11 +3,11 @@
 //! Which records is a function of the topic, the partition and the offset, and so is the name of a
 //! record's trace: where two nodes read it, their spans stand in one trace.
 //!
-//! In reading order: [`settings`]; [`sampler`], which says who is followed; [`follower`], which does on
+//! In reading order: [`settings`]; [`sampler`], which says who is followed; [`record_tracer`], which does on
 //! a publisher's thread; [`span`], what is told; [`exporter`], the thread that tells it.
 
 mod exporter;
-mod follower;
+mod record_tracer;
 mod sampler;
 mod settings;
 mod span;
@@ -20,7 +20,7 @@ use fanout::{Passage, Tracer};
 use opentelemetry_sdk::trace::SpanData;
 
 pub(crate) use exporter::Exporter;
-pub(crate) use follower::Follower;
+pub(crate) use record_tracer::RecordTracer;
 pub(crate) use settings::TraceSettings;
 
 /// The way to the exporter; it never waits.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use node::{Config, Log, LogFormat, Mistakes, Sources, log_filter};
+use node::{Config, ConfigErrors, Flag, Log, LogFormat, Sources, log_filter};
 
 use crate::{demo, publish, tail};
 
@@ -83,7 +83,7 @@ pub(crate) fn main() -> ExitCode {
 
 /// A wrong configuration is bad usage, wherever it was found.
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let is_usage = error.is::<Mistakes>() || error.is::<Unreadable>();
+    let is_usage = error.is::<ConfigErrors>() || error.is::<Unreadable>();
     if is_usage { BAD_USAGE } else { FAILED }
 }
 
@@ -130,9 +130,9 @@ impl Overrides {
     fn sources(&self, file: Option<&Path>) -> Result<Sources, Unreadable> {
         let mut sources = Sources::default()
             .environment(std::env::vars_os())
-            .flag("public.listen", self.listen.as_deref())
-            .flag("admin.listen", self.admin.as_deref())
-            .flag("log.level", self.log.as_deref());
+            .flag(Flag::Listen, self.listen.as_deref())
+            .flag(Flag::Admin, self.admin.as_deref())
+            .flag(Flag::Log, self.log.as_deref());
         if let Some(path) = file {
             sources = sources.file(path).map_err(|error| Unreadable {
                 path: path.to_owned(),
@@ -181,11 +181,11 @@ mod tests {
 
     #[test]
     fn a_wrong_configuration_is_bad_usage_and_anything_else_a_failure() {
-        let mistakes = Mistakes {
+        let errors = ConfigErrors {
             file: None,
             list: Vec::new(),
         };
-        let wrapped = anyhow::Error::new(mistakes).context("cannot start");
+        let wrapped = anyhow::Error::new(errors).context("cannot start");
         assert_eq!(exit_code(&wrapped), BAD_USAGE);
         let path = Path::new("/nowhere/tapecast.toml");
         let overrides = Overrides {

@@ -55,7 +55,7 @@ fn rate(text: &str) -> Result<f64, String> {
 /// Runs the demo until a signal ends it.
 pub(crate) fn run(args: DemoArgs, sources: Sources) -> anyhow::Result<()> {
     let broker = DemoBroker::start()?;
-    let sources = broker.lay_over(sources);
+    let sources = broker.configure(sources);
     let (mut config, log) = node::prepare(sources.clone())?;
     listeners::settle(&mut config)?;
     let publisher = DemoPublisher::start(&broker, args.seed, args.rate)?;

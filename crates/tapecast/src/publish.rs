@@ -7,15 +7,16 @@
 //! - A record's value is what stands in the file, byte for byte.
 //!
 //! Modules in reading order: [`args`] what is asked for, [`job`] the loop, [`capture`] files and
-//! the kinds of their lines, [`pace`] when a record is due, [`sink`] the producer with
+//! the kinds of their lines, [`schedule`] when a record is due, [`sink`] the producer with
 //! [`topics`], [`report`] what the person at the terminal sees.
 
 mod args;
 mod capture;
 mod job;
-mod pace;
 mod report;
+mod schedule;
 mod sink;
+mod sink_error;
 mod topics;
 
 pub(crate) use args::PublishArgs;
@@ -35,7 +36,7 @@ pub(crate) fn run(args: PublishArgs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let stop = Stop::default();
+        let stop = StopFlag::default();
         let told = stop.clone();
         let mut job = tokio::task::spawn_blocking(move || job::run(&args, &told));
         let done = tokio::select! {
@@ -49,9 +50,9 @@ pub(crate) fn run(args: PublishArgs) -> anyhow::Result<()> {
 
 /// Tells the publishing thread that no more shall be sent.
 #[derive(Debug, Clone, Default)]
-struct Stop(Arc<AtomicBool>);
+struct StopFlag(Arc<AtomicBool>);
 
-impl Stop {
+impl StopFlag {
     fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

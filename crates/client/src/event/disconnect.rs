@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use wire::control::{AnswerError, ControlError};
 
-use crate::socket::{HandshakeError, WebSocketError};
+use crate::{HandshakeError, WebSocketError};
 
 /// Why a connection ended, or could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use super::{AdminState, status};
-use crate::threads::ThreadFailure;
+use crate::threads::failure::ThreadFailure;
 
 /// Partitions that an answer names; it always has their number.
 const NAMED_PARTITIONS: usize = 100;

@@ -60,16 +60,16 @@ impl Reply {
 
 /// Bodies as they were sent, for those who ask for the same before it changes.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<HashMap<Place, Kept>>);
+pub(super) struct ResponseCache(Mutex<HashMap<CacheKey, CachedBody>>);
 
-type Place = ((String, Vec<(String, String)>), Format, Coding);
+type CacheKey = ((String, Vec<(String, String)>), Format, Coding);
 
-struct Kept {
+struct CachedBody {
     tag: String,
     body: Bytes,
 }
 
-impl Shelf {
+impl ResponseCache {
     /// The response to a request whose answer is known.
     pub(super) fn respond(&self, request: &Parts, reply: Reply) -> Response<Body> {
         let next = reply.next.as_ref();
@@ -91,9 +91,9 @@ impl Shelf {
             return response;
         }
         let coding = accept::coding(&request.headers);
-        let place = (query::canonical(&request.uri), reply.format, coding);
+        let key = (query::canonical(&request.uri), reply.format, coding);
         let format = reply.format;
-        let (body, coding) = match self.find(&place, &tag) {
+        let (body, coding) = match self.find(&key, &tag) {
             Some(body) => (body, coding),
             None => {
                 let body = (reply.body)();
@@ -104,8 +104,8 @@ impl Shelf {
                 };
                 let (body, coding) = compress(body, coding);
                 // What was too small to be compressed would be kept under another name.
-                if coding == place.2 {
-                    self.keep(place, tag.clone(), &body);
+                if coding == key.2 {
+                    self.insert(key, tag.clone(), &body);
                 }
                 (body, coding)
             }
@@ -121,13 +121,13 @@ impl Shelf {
         response
     }
 
-    fn find(&self, place: &Place, tag: &str) -> Option<Bytes> {
+    fn find(&self, key: &CacheKey, tag: &str) -> Option<Bytes> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.get(place).filter(|kept| kept.tag == tag)?;
+        let kept = kept.get(key).filter(|kept| kept.tag == tag)?;
         Some(kept.body.clone())
     }
 
-    fn keep(&self, place: Place, tag: String, body: &Bytes) {
+    fn insert(&self, key: CacheKey, tag: String, body: &Bytes) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: usize = kept.values().map(|kept| kept.body.len()).sum();
         if kept.len() >= KEPT || bytes + body.len() > KEPT_BYTES {
@@ -136,7 +136,7 @@ impl Shelf {
         }
         if body.len() <= KEPT_BYTES {
             let body = body.clone();
-            kept.insert(place, Kept { tag, body });
+            kept.insert(key, CachedBody { tag, body });
         }
     }
 }

@@ -3,7 +3,7 @@ use market::{Event, Handle, InstrumentName, Nanos, Seq};
 use streams::Replay;
 
 use crate::clock::now;
-use crate::config::Instruments;
+use crate::instruments::Instruments;
 
 /// The one instrument of a replay.
 const WANTED: Handle = Handle(0);

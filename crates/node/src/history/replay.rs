@@ -6,9 +6,9 @@ use ingest::{Next, PastError};
 use market::{Nanos, Seq};
 use metrics::label::ReplayRefusal;
 
-use super::Common;
+use super::ReplayContext;
 use super::feed::Feed;
-use super::search::{self, End, Found, POLL};
+use super::search::{self, Found, POLL, Stopped};
 use super::tally::Active;
 use crate::clock::{monotonic, now};
 use crate::threads;
@@ -26,7 +26,7 @@ const POLLS_A_LOOK: u32 = 10;
 
 /// One replay, from its start to its live stream.
 struct Running<'a> {
-    common: &'a Common,
+    context: &'a ReplayContext,
     wanted: &'a Wanted,
     active: Option<Active<'a>>,
     found: Found,
@@ -54,35 +54,36 @@ enum Gathered {
 /// Replays until the stream is live, or its session has left. A panic is an error, and the session is caught
 /// up like one that lagged: it waits for pages that would never come.
 pub(super) fn run<'a>(
-    common: &'a Common,
+    context: &'a ReplayContext,
     wanted: &'a Wanted,
     active: Active<'a>,
 ) -> Result<(), String> {
     // The replay is dropped with what it held; the receiver is made of cells, which are whole.
-    let ran = catch_unwind(AssertUnwindSafe(|| replay(common, wanted, active)));
+    let ran = catch_unwind(AssertUnwindSafe(|| replay(context, wanted, active)));
+    context.read(0);
     ran.map_err(|panic| {
-        common.tally.refuse(ReplayRefusal::Failed);
-        wanted.receiver.break_off(common.settings.stall_timeout);
+        context.tally.refuse(ReplayRefusal::Failed);
+        wanted.receiver.break_off(context.settings.stall_timeout);
         format!("panicked: {}", threads::message(&*panic))
     })
 }
 
-fn replay<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
+fn replay<'a>(context: &'a ReplayContext, wanted: &'a Wanted, active: Active<'a>) {
     let origin = &wanted.origin;
-    match find(common, wanted) {
-        Ok(found) => match Running::begin(common, wanted, active, found) {
-            Ok(()) => common.tally.complete(),
-            Err(End::Left) => {}
-            Err(End::Stalled) => common.tally.refuse(ReplayRefusal::Stalled),
-            Err(End::TooLong) => common.tally.refuse(ReplayRefusal::TooLong),
+    match find(context, wanted) {
+        Ok(found) => match Running::begin(context, wanted, active, found) {
+            Ok(()) => context.tally.complete(),
+            Err(Stopped::Left) => {}
+            Err(Stopped::Stalled) => context.tally.refuse(ReplayRefusal::Stalled),
+            Err(Stopped::TooLong) => context.tally.refuse(ReplayRefusal::TooLong),
             Err(end) => {
                 tracing::warn!(instrument = %origin.name, ?end, "a replay broke off");
-                common.tally.refuse(ReplayRefusal::Failed);
+                context.tally.refuse(ReplayRefusal::Failed);
             }
         },
-        Err(End::Left) => {}
-        Err(End::No(why)) => {
-            common.tally.refuse(match why {
+        Err(Stopped::Left) => {}
+        Err(Stopped::No(why)) => {
+            context.tally.refuse(match why {
                 ReplayError::TooEarly(_) => ReplayRefusal::TooEarly,
                 ReplayError::Unreadable => ReplayRefusal::Failed,
             });
@@ -92,7 +93,7 @@ fn replay<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
         }
         Err(end) => {
             tracing::warn!(instrument = %origin.name, ?end, "a replay cannot begin");
-            common.tally.refuse(ReplayRefusal::Failed);
+            context.tally.refuse(ReplayRefusal::Failed);
             drop(active);
             wanted.receiver.refuse(ReplayError::Unreadable);
         }
@@ -101,28 +102,28 @@ fn replay<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
 
 /// Looks for the start. Where the log loses its beginning faster than it is read from there, the search
 /// begins further and further from it; what lies before is as good as gone.
-fn find(common: &Common, wanted: &Wanted) -> Result<Found, End> {
+fn find(context: &ReplayContext, wanted: &Wanted) -> Result<Found, Stopped> {
     for margin in MARGINS {
-        let found = search::find(common, wanted, margin);
-        if !matches!(found, Err(End::Past(PastError::Gone))) {
+        let found = search::find(context, wanted, margin);
+        if !matches!(found, Err(Stopped::Past(PastError::Gone))) {
             return found;
         }
     }
-    Err(End::No(ReplayError::TooEarly(None)))
+    Err(Stopped::No(ReplayError::TooEarly(None)))
 }
 
 impl<'a> Running<'a> {
     fn begin(
-        common: &'a Common,
+        context: &'a ReplayContext,
         wanted: &'a Wanted,
         active: Active<'a>,
         mut found: Found,
-    ) -> Result<(), End> {
+    ) -> Result<(), Stopped> {
         let joined = found.replay.begin(now());
-        let joined = joined.map_err(|_| End::No(ReplayError::Unreadable))?;
+        let joined = joined.map_err(|_| Stopped::No(ReplayError::Unreadable))?;
         wanted.receiver.begin(joined);
         let mut running = Self {
-            common,
+            context,
             wanted,
             active: Some(active),
             found,
@@ -130,10 +131,10 @@ impl<'a> Running<'a> {
             handover: None,
             looked: Instant::now(),
             began: None,
-            ends: Instant::now() + common.settings.longest,
+            ends: Instant::now() + context.settings.longest,
         };
         let ran = running.run();
-        if matches!(ran, Err(End::Past(_) | End::TooLong)) {
+        if matches!(ran, Err(Stopped::Past(_) | Stopped::TooLong)) {
             running.send(NextPage::More)?;
             running.wait_for_asking()?;
             let position = running.found.replay.position();
@@ -142,7 +143,7 @@ impl<'a> Running<'a> {
         ran
     }
 
-    fn run(&mut self) -> Result<(), End> {
+    fn run(&mut self) -> Result<(), Stopped> {
         loop {
             match self.gather()? {
                 Gathered::Page => self.send(NextPage::More)?,
@@ -154,25 +155,25 @@ impl<'a> Running<'a> {
     }
 
     /// Reads until there is a page to send.
-    fn gather(&mut self) -> Result<Gathered, End> {
+    fn gather(&mut self) -> Result<Gathered, Stopped> {
         let mut records = 0;
         let gathered = self.read(&mut records);
         if records > 0 {
-            self.common.tally.read(records);
+            self.context.read(records);
         }
         gathered
     }
 
-    fn read(&mut self, records: &mut u64) -> Result<Gathered, End> {
+    fn read(&mut self, records: &mut u64) -> Result<Gathered, Stopped> {
         let mut polls = 0;
         loop {
             if self.has_reached() {
                 return Ok(Gathered::Reached);
             }
             if Instant::now() >= self.ends {
-                return Err(End::TooLong);
+                return Err(Stopped::TooLong);
             }
-            if self.found.replay.pending() >= self.common.settings.page_bytes {
+            if self.found.replay.pending() >= self.context.settings.page_bytes {
                 return Ok(Gathered::Page);
             }
             if self.handover.is_none() && std::mem::take(&mut self.found.at_end) {
@@ -220,7 +221,7 @@ impl<'a> Running<'a> {
         past.take(&mut Feed {
             replay,
             names,
-            instruments: &self.common.instruments,
+            instruments: &self.context.instruments,
         });
     }
 
@@ -240,7 +241,7 @@ impl<'a> Running<'a> {
     }
 
     /// Whether a record's time has come; waits for it, unless there is something to be sent before.
-    fn is_due(&mut self, log_time: Nanos) -> Result<bool, End> {
+    fn is_due(&mut self, log_time: Nanos) -> Result<bool, Stopped> {
         let Some(pace) = self.wanted.pace else {
             return Ok(true);
         };
@@ -281,7 +282,7 @@ impl<'a> Running<'a> {
     }
 
     /// The log ends here: the session is to hold its live stream.
-    fn meet(&mut self) -> Result<(), End> {
+    fn meet(&mut self) -> Result<(), Stopped> {
         self.send(NextPage::Live {
             restarts: self.found.restarts,
         })?;
@@ -292,7 +293,7 @@ impl<'a> Running<'a> {
     }
 
     /// Sends the last of it, and that the stream is live.
-    fn finish(&mut self) -> Result<(), End> {
+    fn finish(&mut self) -> Result<(), Stopped> {
         self.send(NextPage::More)?;
         let Some(handover) = self.handover.take() else {
             return Ok(());
@@ -322,7 +323,7 @@ impl<'a> Running<'a> {
 
     /// Sends what was gathered, once the page before has gone out. Without anything to send, what
     /// comes behind it is told alone.
-    fn send(&mut self, next: NextPage) -> Result<(), End> {
+    fn send(&mut self, next: NextPage) -> Result<(), Stopped> {
         if self.found.replay.pending() > 0 {
             self.wait_for_asking()?;
         } else if next == NextPage::More {
@@ -337,7 +338,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    fn wait_for_asking(&mut self) -> Result<(), End> {
+    fn wait_for_asking(&mut self) -> Result<(), Stopped> {
         while !self.asked {
             self.wait_for_order()?;
         }
@@ -347,19 +348,19 @@ impl<'a> Running<'a> {
     /// Waits for the session, which takes a page as soon as its socket has room.
     ///
     /// One that does not is not told: the end of its replay is what it finds once it has taken the page.
-    fn wait_for_order(&mut self) -> Result<(), End> {
+    fn wait_for_order(&mut self) -> Result<(), Stopped> {
         let receiver = &self.wanted.receiver;
         let mut command = receiver.command(SOON)?;
         if command.is_none() {
             self.found.past.rest();
-            command = receiver.command(self.common.settings.stall_timeout)?;
+            command = receiver.command(self.context.settings.stall_timeout)?;
         }
-        self.obey(command.ok_or(End::Stalled)?);
+        self.obey(command.ok_or(Stopped::Stalled)?);
         Ok(())
     }
 
     /// Takes an order, where one comes within that time.
-    fn hear(&mut self, wait: Duration) -> Result<(), End> {
+    fn hear(&mut self, wait: Duration) -> Result<(), Stopped> {
         if let Some(command) = self.wanted.receiver.command(wait)? {
             self.obey(command);
         }

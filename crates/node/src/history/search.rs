@@ -8,7 +8,7 @@ use market::{Channel, Nanos, Seq};
 use streams::{Foundation, Replay};
 use wire::control::{Earliest, Start};
 
-use super::Common;
+use super::ReplayContext;
 use super::feed::{Feed, Names};
 use crate::clock::{monotonic, wall_clock};
 
@@ -27,7 +27,7 @@ const LEFT_OUT: i64 = 8;
 
 /// Why a search or a replay ends early.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum Stopped {
     /// The session has left.
     Left,
     /// The start cannot be had.
@@ -56,7 +56,7 @@ pub(super) struct Found {
 }
 
 struct Search<'a> {
-    common: &'a Common,
+    context: &'a ReplayContext,
     wanted: &'a Wanted,
     past: Past,
     names: Names,
@@ -72,14 +72,18 @@ struct Look {
 }
 
 /// Reads up to right before the start, in a log of which that part is left out at the beginning.
-pub(super) fn find(common: &Common, wanted: &Wanted, margin: Option<i64>) -> Result<Found, End> {
+pub(super) fn find(
+    context: &ReplayContext,
+    wanted: &Wanted,
+    margin: Option<i64>,
+) -> Result<Found, Stopped> {
     let partition = &wanted.origin.partition;
-    let mut past = Past::open(&common.readers, &partition.topic, partition.partition)?;
+    let mut past = Past::open(&context.readers, &partition.topic, partition.partition)?;
     let (first, end) = past.ends()?;
     let left_out = margin.map_or(0, |part| (end.0 - first.0) / part);
     let first = Seq(first.0 + left_out);
     let search = Search {
-        common,
+        context,
         wanted,
         past,
         names: Names::of(wanted.origin.name.clone()),
@@ -91,14 +95,14 @@ pub(super) fn find(common: &Common, wanted: &Wanted, margin: Option<i64>) -> Res
 }
 
 impl Search<'_> {
-    fn find(mut self) -> Result<Found, End> {
+    fn find(mut self) -> Result<Found, Stopped> {
         let begin = self.boundary()?;
         let until = if begin < self.end {
             self.log_time_at(begin)?
         } else {
             wall_clock()
         };
-        let mut back = self.common.settings.look_back;
+        let mut back = self.context.settings.look_back;
         let mut looked_from = None;
         let mut more_looks = MORE_LOOKS;
         loop {
@@ -144,7 +148,7 @@ impl Search<'_> {
     }
 
     /// The first record that is sent, or where it would be.
-    fn boundary(&mut self) -> Result<Seq, End> {
+    fn boundary(&mut self) -> Result<Seq, Stopped> {
         let trades = !self.needs_state();
         let begin = match self.wanted.start {
             Start::Seq(seq) if trades => {
@@ -177,7 +181,7 @@ impl Search<'_> {
 
     /// Whether the last record came before that time. A broker that keeps no times, as librdkafka's
     /// mock, says of every time that nothing came since.
-    fn ends_before(&mut self, time: Nanos) -> Result<bool, End> {
+    fn ends_before(&mut self, time: Nanos) -> Result<bool, Stopped> {
         if self.first >= self.end {
             return Ok(true);
         }
@@ -187,7 +191,7 @@ impl Search<'_> {
     }
 
     /// The first record of that log time or later, in the log of a broker that keeps no times.
-    fn scan_for(&mut self, time: Nanos) -> Result<Seq, End> {
+    fn scan_for(&mut self, time: Nanos) -> Result<Seq, Stopped> {
         let mut read_to = Seq(self.first.0 - 1);
         self.past.seek(self.first);
         while read_to.0 + 1 < self.end.0 {
@@ -201,21 +205,24 @@ impl Search<'_> {
     }
 
     /// That the log begins later than the start, and where.
-    fn nothing_so_old(&mut self) -> Result<End, End> {
+    fn nothing_so_old(&mut self) -> Result<Stopped, Stopped> {
         if self.first >= self.end {
-            return Ok(End::No(ReplayError::TooEarly(None)));
+            return Ok(Stopped::No(ReplayError::TooEarly(None)));
         }
         let mut time = self.log_time_at(self.first)?;
         let seq = self.lasting_first()?;
         if seq > self.first {
             time = self.log_time_at(seq)?;
         }
-        Ok(End::No(ReplayError::TooEarly(Some(Earliest { time, seq }))))
+        Ok(Stopped::No(ReplayError::TooEarly(Some(Earliest {
+            time,
+            seq,
+        }))))
     }
 
     /// Where the log still begins when a client comes back to start there. One that has lost records
     /// since the search began loses more until then, so a part of it is left out.
-    fn lasting_first(&mut self) -> Result<Seq, End> {
+    fn lasting_first(&mut self) -> Result<Seq, Stopped> {
         let (first, end) = self.past.ends()?;
         if first <= self.first {
             return Ok(self.first);
@@ -224,7 +231,7 @@ impl Search<'_> {
     }
 
     /// That no state is known at the start, and where the first one is.
-    fn too_early(&mut self, mut look: Look) -> End {
+    fn too_early(&mut self, mut look: Look) -> Stopped {
         let mut last = None;
         let least = match self.lasting_first() {
             Ok(least) => least,
@@ -236,11 +243,11 @@ impl Search<'_> {
                     self.take(&mut look);
                     last = Some((seq, log_time));
                 }
-                Ok(None) => return End::No(ReplayError::TooEarly(None)),
+                Ok(None) => return Stopped::No(ReplayError::TooEarly(None)),
                 Err(end) => return end,
             }
         }
-        End::No(ReplayError::TooEarly(last.map(|(seq, log_time)| {
+        Stopped::No(ReplayError::TooEarly(last.map(|(seq, log_time)| {
             Earliest {
                 // A start by time begins with the first record of its millisecond.
                 time: Nanos(log_time.0.saturating_add(1_000_000)),
@@ -267,11 +274,11 @@ impl Search<'_> {
     }
 
     /// Reads from `from` up to right before `begin`.
-    fn look(&mut self, from: Seq, begin: Seq) -> Result<Look, End> {
+    fn look(&mut self, from: Seq, begin: Seq) -> Result<Look, Stopped> {
         let wanted = self.wanted;
-        let (settings, encoding) = (&self.common.streams, wanted.encoding);
+        let (settings, encoding) = (&self.context.streams, wanted.encoding);
         let replay = Replay::new(&wanted.origin, encoding, settings, from, monotonic())
-            .map_err(|_| End::No(ReplayError::Unreadable))?;
+            .map_err(|_| Stopped::No(ReplayError::Unreadable))?;
         let mut look = Look {
             replay,
             read_to: Seq(from.0 - 1),
@@ -293,7 +300,7 @@ impl Search<'_> {
                 self.check_left()?;
             }
         }
-        self.common.tally.read(records);
+        self.context.read(records);
         Ok(look)
     }
 
@@ -301,11 +308,11 @@ impl Search<'_> {
         self.past.take(&mut Feed {
             replay: &mut look.replay,
             names: &mut self.names,
-            instruments: &self.common.instruments,
+            instruments: &self.context.instruments,
         });
     }
 
-    fn next(&mut self, read_to: &mut Seq) -> Result<Option<(Seq, Nanos)>, End> {
+    fn next(&mut self, read_to: &mut Seq) -> Result<Option<(Seq, Nanos)>, Stopped> {
         let next = self.peek()?;
         if let Some((seq, _)) = next {
             *read_to = seq;
@@ -314,7 +321,7 @@ impl Search<'_> {
     }
 
     /// The next record; none at the end.
-    fn peek(&mut self) -> Result<Option<(Seq, Nanos)>, End> {
+    fn peek(&mut self) -> Result<Option<(Seq, Nanos)>, Stopped> {
         for _ in 0..PATIENCE {
             match self.past.next(POLL)? {
                 Next::Record { seq, log_time } => return Ok(Some((seq, log_time))),
@@ -325,31 +332,31 @@ impl Search<'_> {
                 Next::Nothing => self.check_left()?,
             }
         }
-        Err(End::No(ReplayError::Unreadable))
+        Err(Stopped::No(ReplayError::Unreadable))
     }
 
     /// When the record at an offset, or the next one, came into the log.
-    fn log_time_at(&mut self, seq: Seq) -> Result<Nanos, End> {
+    fn log_time_at(&mut self, seq: Seq) -> Result<Nanos, Stopped> {
         self.past.seek(seq);
         let next = self.peek()?;
         Ok(next.map_or_else(wall_clock, |(_, log_time)| log_time))
     }
 
-    fn check_left(&self) -> Result<(), End> {
+    fn check_left(&self) -> Result<(), Stopped> {
         match self.wanted.receiver.command(Duration::ZERO) {
             Ok(_) => Ok(()),
-            Err(fanout::SessionGone) => Err(End::Left),
+            Err(fanout::SessionGone) => Err(Stopped::Left),
         }
     }
 }
 
-impl From<PastError> for End {
+impl From<PastError> for Stopped {
     fn from(error: PastError) -> Self {
         Self::Past(error)
     }
 }
 
-impl From<fanout::SessionGone> for End {
+impl From<fanout::SessionGone> for Stopped {
     fn from(_: fanout::SessionGone) -> Self {
         Self::Left
     }

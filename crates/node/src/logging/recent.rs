@@ -43,7 +43,7 @@ impl<S: Subscriber> Layer<S> for Recent {
         if level > Level::WARN {
             return;
         }
-        let mut line = Line(String::new());
+        let mut line = EventText(String::new());
         event.record(&mut line);
         let mut kept = self.kept();
         if kept.len() == KEPT {
@@ -58,9 +58,9 @@ impl<S: Subscriber> Layer<S> for Recent {
 }
 
 /// The message first, then the fields.
-struct Line(String);
+struct EventText(String);
 
-impl Visit for Line {
+impl Visit for EventText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if self.0.len() > LONGEST {
             return;

@@ -16,7 +16,7 @@ fn node(brokers: &str) -> Config {
     );
     match Config::load(Sources::default().text("test.toml", text)) {
         Ok(config) => config,
-        Err(mistakes) => panic!("{mistakes}"),
+        Err(errors) => panic!("{errors}"),
     }
 }
 

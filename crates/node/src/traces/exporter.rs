@@ -14,7 +14,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
-use super::{Follower, Spans, TraceSettings};
+use super::{RecordTracer, Spans, TraceSettings};
 use crate::threads::Threads;
 
 /// Spans that wait for the collector: about 2 MiB of them, the traces of some hundred records.
@@ -92,8 +92,8 @@ impl Exporter {
     }
 
     /// For one publisher.
-    pub(crate) fn follower(&self) -> Follower {
-        Follower::new(self.spans.clone(), self.one_in)
+    pub(crate) fn tracer(&self) -> RecordTracer {
+        RecordTracer::new(self.spans.clone(), self.one_in)
     }
 
     /// Once all publishers and shards have ended: tells what is left, for a moment.

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use node::Sources;
+use node::{Flag, Sources};
 
 /// Where the market's records are, before the moment of the start. The mock broker knows no UUIDs
 /// of topics, so the name is what tells one demo's log from the next one's: a client that comes
@@ -62,9 +62,9 @@ impl DemoBroker {
     }
 
     /// The configuration of a node on this broker; what the person asked for comes before it.
-    pub(super) fn lay_over(&self, sources: Sources) -> Sources {
+    pub(super) fn configure(&self, sources: Sources) -> Sources {
         sources
             .text("of the demo", CONFIG)
-            .flag("kafka.brokers", Some(&self.address()))
+            .flag(Flag::Brokers, Some(&self.address()))
     }
 }

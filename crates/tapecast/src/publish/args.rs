@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::pace::Speed;
+use super::schedule::Speed;
 
 /// What a file may be, below the options of `--help`. The table of docs/formats.md has the same.
 const KINDS: &str = "\

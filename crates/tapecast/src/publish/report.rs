@@ -16,7 +16,7 @@ pub(super) struct Report {
     topics: HashMap<String, Sent>,
     total: Sent,
     left_out: u64,
-    line: Option<Line>,
+    line: Option<StatusLine>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,7 +27,7 @@ struct Sent {
 
 /// The moving line, for a person only.
 #[derive(Debug)]
-struct Line {
+struct StatusLine {
     shown: Instant,
     /// How much had been sent then.
     records: u64,
@@ -43,7 +43,7 @@ impl Report {
             topics: HashMap::new(),
             total: Sent::default(),
             left_out: 0,
-            line: io::stderr().is_terminal().then_some(Line {
+            line: io::stderr().is_terminal().then_some(StatusLine {
                 shown: now,
                 records: 0,
                 first: None,

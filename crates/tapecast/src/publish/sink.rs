@@ -4,13 +4,12 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
-use super::Stop;
+use super::StopFlag;
 use super::capture::Record;
+use super::sink_error::SinkError;
 use super::topics::Topics;
 use node::Deliveries;
 
-/// How long a broker may take to answer a question before it is held for absent.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long a record may wait for its acknowledgement. A broker that restarts is back in seconds,
 /// a slow one in a minute.
 const DELIVER_WITHIN: Duration = Duration::from_secs(120);
@@ -35,34 +34,6 @@ pub(super) struct Sink {
     sent: u64,
 }
 
-/// Why Kafka does not have all records.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SinkError {
-    #[error("cannot make a producer: {0}")]
-    Config(KafkaError),
-    #[error("cannot start a runtime: {0}")]
-    Runtime(std::io::Error),
-    #[error("no broker answers: {0}")]
-    NoBroker(KafkaError),
-    #[error("cannot ask the broker to create a topic: {0}")]
-    Broker(KafkaError),
-    #[error("topic {topic} is not there and cannot be created: {code}")]
-    Topic {
-        topic: String,
-        code: RDKafkaErrorCode,
-    },
-    #[error("a record for topic {topic} is refused: {source}")]
-    Refused { topic: String, source: KafkaError },
-    #[error("{failed} records were not delivered, the first of them to topic {topic}: {source}")]
-    Failed {
-        failed: u64,
-        topic: String,
-        source: KafkaError,
-    },
-    #[error("{records} records were not acknowledged in time")]
-    Unacknowledged { records: i32 },
-}
-
 impl Sink {
     /// Connects, and learns which topics there are.
     pub(super) fn connect(brokers: &str) -> Result<Self, SinkError> {
@@ -83,7 +54,7 @@ impl Sink {
         &mut self,
         record: &Record<'_>,
         keep_time: bool,
-        stop: &Stop,
+        stop: &StopFlag,
     ) -> Result<bool, SinkError> {
         self.topics.ensure(&record.topic)?;
         if self.sent.is_multiple_of(POLL_EVERY) {
@@ -129,7 +100,7 @@ impl Sink {
     }
 
     /// Waits until Kafka has acknowledged everything; an error when it has not.
-    pub(super) fn finish(&self, stop: &Stop) -> Result<(), SinkError> {
+    pub(super) fn finish(&self, stop: &StopFlag) -> Result<(), SinkError> {
         let mut deadline = Instant::now() + DELIVER_WITHIN;
         let mut stopping = false;
         while self.producer.flush(LOOK_EVERY).is_err() {

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -6,7 +7,10 @@ use rdkafka::client::{Client, DefaultClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Runtime;
 
-use super::sink::{ANSWER_WITHIN, SinkError};
+use super::sink_error::SinkError;
+
+/// How long a broker may take to answer before it counts as unreachable.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 use node::Deliveries;
 
 /// The topics that exist; those that do not are created before the first record goes there.

@@ -13,7 +13,7 @@ use super::raw::Raw;
 use super::screen::{Screen, Whole};
 use super::terminal::Terminal;
 use super::verdict::Verdict;
-use super::watched::{Phase, Stream, Watched, Whose, is_data};
+use super::watched::{Phase, Stream, StreamName, Watched, is_data};
 use super::{json, plain};
 use node::clock::wall_clock;
 
@@ -214,7 +214,7 @@ impl Tail {
     fn tell(&mut self, event: &Event) -> anyhow::Result<()> {
         let whose = event
             .subscription()
-            .and_then(|id| Whose::find(&self.watched, id));
+            .and_then(|id| StreamName::find(&self.watched, id));
         match &mut self.view {
             View::Screen(screen, _) => {
                 if let Some(notice) = Notice::of(event) {

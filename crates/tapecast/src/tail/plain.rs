@@ -4,7 +4,7 @@ use market::{Bbo, Exponents, Level, Nanos};
 
 use super::latency::{millis, time_of_day};
 use super::notice::Notice;
-use super::watched::{Watched, Whose};
+use super::watched::{StreamName, Watched};
 
 /// One instrument's figures, in a line.
 pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: u64) -> String {
@@ -28,8 +28,8 @@ pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: 
 }
 
 /// Something that deserves a line of its own.
-pub(super) fn notice(now: Nanos, whose: Option<Whose<'_>>, notice: &Notice) -> String {
-    let Some(Whose { name, channel }) = whose else {
+pub(super) fn notice(now: Nanos, whose: Option<StreamName<'_>>, notice: &Notice) -> String {
+    let Some(StreamName { name, channel }) = whose else {
         return format!("{} - {}", time_of_day(now), notice.text);
     };
     format!(

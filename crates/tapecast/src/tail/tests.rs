@@ -17,7 +17,7 @@ use super::plain;
 use super::screen::{Screen, Whole, plain_text};
 use super::terminal::Extent;
 use super::verdict::Verdict;
-use super::watched::{Stream, Watched, Whose, is_data};
+use super::watched::{Stream, StreamName, Watched, is_data};
 
 const NAME: &str = "BINANCE:BTC-USDT";
 const DEPTH: Depth = Depth::D10;
@@ -251,14 +251,14 @@ impl Fed {
     fn tell(&mut self, event: &Event) {
         let whose = event
             .subscription()
-            .and_then(|id| Whose::find(&self.watched, id));
+            .and_then(|id| StreamName::find(&self.watched, id));
         self.lines.extend(json::line(event, whose, &self.session));
     }
 
     fn screen(&self, columns: usize, rows: usize) -> Vec<String> {
         let mut screen = Screen::default();
         for notice in &self.notices {
-            let whose = Whose::find(&self.watched, SubscriptionId(0));
+            let whose = StreamName::find(&self.watched, SubscriptionId(0));
             screen.note(NOW, whose, notice.clone());
         }
         let whole = Whole {

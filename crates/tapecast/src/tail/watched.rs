@@ -31,12 +31,12 @@ pub(super) struct Watched {
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Whose<'a> {
+pub(super) struct StreamName<'a> {
     pub(super) name: &'a InstrumentName,
     pub(super) channel: Channel,
 }
 
-impl<'a> Whose<'a> {
+impl<'a> StreamName<'a> {
     pub(super) fn find(watched: &'a [Watched], id: SubscriptionId) -> Option<Self> {
         watched.iter().find_map(|one| {
             let stream = one.streams.iter().find(|stream| stream.id == id)?;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{LineError, Record};
 
 #[derive(Deserialize)]
-struct Line<'a> {
+struct BackendLine<'a> {
     #[serde(borrow)]
     topic: Cow<'a, str>,
     #[serde(borrow)]
@@ -26,11 +26,11 @@ struct Head<'a> {
 }
 
 pub(super) fn is_one(line: &[u8]) -> bool {
-    serde_json::from_slice::<Line<'_>>(line).is_ok()
+    serde_json::from_slice::<BackendLine<'_>>(line).is_ok()
 }
 
 pub(super) fn parse(line: &[u8]) -> Result<Record<'_>, LineError> {
-    let line: Line<'_> = serde_json::from_slice(line)?;
+    let line: BackendLine<'_> = serde_json::from_slice(line)?;
     Ok(Record {
         topic: line.topic,
         key: line.key,

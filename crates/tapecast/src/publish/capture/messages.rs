@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::{LineError, Record, session, symbol};
 
 #[derive(Deserialize)]
-struct Line<'a> {
+struct VenueMessage<'a> {
     #[serde(borrow)]
     exchange: Option<Cow<'a, str>>,
     #[serde(borrow, alias = "localTimestamp")]
@@ -36,11 +36,11 @@ impl Topic {
 }
 
 pub(super) fn is_one(line: &[u8]) -> bool {
-    serde_json::from_slice::<Line<'_>>(line).is_ok()
+    serde_json::from_slice::<VenueMessage<'_>>(line).is_ok()
 }
 
 pub(super) fn parse<'a>(line: &'a [u8], topic: &'a Topic) -> Result<Record<'a>, LineError> {
-    let line: Line<'_> = serde_json::from_slice(line)?;
+    let line: VenueMessage<'_> = serde_json::from_slice(line)?;
     let value = line.message.get().as_bytes();
     let topic = match (&topic.asked, line.exchange) {
         (Some(asked), _) => Cow::Borrowed(asked.as_str()),

@@ -15,7 +15,7 @@ use super::{LineError, Record, symbol};
 
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]
-enum Line<'a> {
+enum SessionLine<'a> {
     Received {
         time: Nanos,
         message: &'a [u8],
@@ -59,18 +59,18 @@ pub(super) fn is_one(line: &[u8]) -> bool {
 
 /// Whether a line is no record, and no mistake either.
 pub(super) fn is_beside(line: &[u8]) -> bool {
-    matches!(split(line), Ok(Line::Beside))
+    matches!(split(line), Ok(SessionLine::Beside))
 }
 
 pub(super) fn parse<'a>(line: &'a [u8], topic: &'a str) -> Result<Record<'a>, LineError> {
     let (time, key, value) = match split(line)? {
-        Line::Received { time, message } => (time, symbol::of(message), message),
-        Line::Fetched {
+        SessionLine::Received { time, message } => (time, symbol::of(message), message),
+        SessionLine::Fetched {
             time,
             symbol,
             message,
         } => (time, Some(Cow::Owned(symbol)), message),
-        Line::Beside => return Err(LineError::NoSession),
+        SessionLine::Beside => return Err(LineError::NoSession),
     };
     Ok(Record {
         topic: Cow::Borrowed(topic),
@@ -81,12 +81,12 @@ pub(super) fn parse<'a>(line: &'a [u8], topic: &'a str) -> Result<Record<'a>, Li
     })
 }
 
-fn split(line: &[u8]) -> Result<Line<'_>, LineError> {
+fn split(line: &[u8]) -> Result<SessionLine<'_>, LineError> {
     if let Some((time, message)) = received(line) {
-        return Ok(Line::Received { time, message });
+        return Ok(SessionLine::Received { time, message });
     }
     if line.starts_with(b"configuration: ") {
-        return Ok(Line::Beside);
+        return Ok(SessionLine::Beside);
     }
     let space = line.iter().position(|byte| *byte == b' ');
     let (url, rest) = line.split_at(space.ok_or(LineError::NoSession)?);
@@ -95,16 +95,16 @@ fn split(line: &[u8]) -> Result<Line<'_>, LineError> {
         return Err(LineError::NoSession);
     }
     if rest.starts_with(b" <-> ") || rest.starts_with(b" <- ") {
-        return Ok(Line::Beside);
+        return Ok(SessionLine::Beside);
     }
     let answer = rest.strip_prefix(b" -> ").and_then(received);
     let (time, message) = answer.ok_or(LineError::NoSession)?;
-    let fetched = book_of(url).map(|symbol| Line::Fetched {
+    let fetched = book_of(url).map(|symbol| SessionLine::Fetched {
         time,
         symbol,
         message,
     });
-    Ok(fetched.unwrap_or(Line::Beside))
+    Ok(fetched.unwrap_or(SessionLine::Beside))
 }
 
 /// `<seconds>: <JSON>`.

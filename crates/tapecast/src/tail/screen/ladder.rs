@@ -2,13 +2,13 @@ use client::LocalBook;
 use market::decimal::to_string;
 use market::{Level, Side};
 
-use super::line::{Line, Style};
+use super::styled_line::{Style, StyledLine};
 
 /// The eighths of a block, from the left.
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /// The best levels of both sides, bids left and asks right, with bars as long as their sizes.
-pub(super) fn ladder(kept: &LocalBook, rows: usize, width: usize) -> Vec<Line> {
+pub(super) fn ladder(kept: &LocalBook, rows: usize, width: usize) -> Vec<StyledLine> {
     let exponents = kept.exponents();
     let sides = Side::BOTH.map(|side| {
         let levels: Vec<Level> = kept.book().side(side).top(rows).collect();
@@ -34,7 +34,7 @@ pub(super) fn ladder(kept: &LocalBook, rows: usize, width: usize) -> Vec<Line> {
                 let part = part_of(level.size.0, largest.unwrap_or(1), bar);
                 Some((part, &sizes[side][row], &prices[side][row]))
             };
-            let mut line = Line::default();
+            let mut line = StyledLine::default();
             line = match cell(0) {
                 Some((part, text, at)) => line
                     .with(Style::Bid, format!(" {} ", right_bar(part, bar)))

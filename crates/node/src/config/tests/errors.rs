@@ -1,12 +1,12 @@
 use super::*;
 
-/// Checks the whole list of mistakes, in their order.
+/// Checks the whole list of errors, in their order.
 #[track_caller]
 fn check(sources: Sources, expected: &[&str]) {
-    let Err(mistakes) = Config::load(sources) else {
-        panic!("no mistake was found");
+    let Err(errors) = Config::load(sources) else {
+        panic!("no error was found");
     };
-    let found: Vec<String> = mistakes.list.iter().map(ToString::to_string).collect();
+    let found: Vec<String> = errors.list.iter().map(ToString::to_string).collect();
     assert_eq!(found, expected);
 }
 
@@ -29,7 +29,7 @@ fn an_empty_configuration_lacks_brokers_and_topics() {
 }
 
 #[test]
-fn all_mistakes_are_reported_together() {
+fn all_errors_are_reported_together() {
     let text = r#"
 public.listen = "localhost:8080"
 admin.listen = 9464
@@ -72,7 +72,7 @@ background = "black"
 }
 
 #[test]
-fn a_mistake_of_the_environment_or_a_flag_says_where_it_is() {
+fn an_error_of_the_environment_or_a_flag_says_where_it_is() {
     let variables = [
         ("TAPECAST_KAFKA__THREADS", "two"),
         ("TAPECAST_SESSION__PING_INTERVALL", "5s"),
@@ -81,7 +81,7 @@ fn a_mistake_of_the_environment_or_a_flag_says_where_it_is() {
     ];
     let sources = sources(LEAST)
         .environment(environment(&variables))
-        .flag("public.listen", Some("8080"));
+        .flag(Flag::Listen, Some("8080"));
     check(
         sources,
         &[
@@ -95,7 +95,7 @@ fn a_mistake_of_the_environment_or_a_flag_says_where_it_is() {
 }
 
 #[test]
-fn a_variable_that_sets_no_key_is_a_mistake() {
+fn a_variable_that_sets_no_key_is_an_error() {
     let variables = [
         ("TAPECAST_KAFKA_BROKERS", "a:1"),
         ("TAPECAST_KAFKA_PROPERTIES_SASL_PASSWORD", "hunter2"),
@@ -134,7 +134,7 @@ fn an_unknown_key_is_told_what_was_probably_meant() {
 }
 
 #[test]
-fn a_section_of_the_wrong_shape_is_one_mistake() {
+fn a_section_of_the_wrong_shape_is_one_error() {
     check(
         sources("session = 5\ntopics = \"all\"\n[kafka]\nbrokers = \"a:1\"\nproperties = 1\n"),
         &[
@@ -155,14 +155,14 @@ fn a_section_of_the_wrong_shape_is_one_mistake() {
 
 #[test]
 fn a_file_that_is_no_toml_is_told_by_its_lines() {
-    let Err(mistakes) = Config::load(sources("[kafka]\nbrokers = \nthreads = = 1\n")) else {
-        panic!("no mistake was found");
+    let Err(errors) = Config::load(sources("[kafka]\nbrokers = \nthreads = = 1\n")) else {
+        panic!("no error was found");
     };
-    let lines: Vec<_> = mistakes.list.iter().map(|m| m.origin.clone()).collect();
+    let lines: Vec<_> = errors.list.iter().map(|m| m.origin.clone()).collect();
     assert_eq!(lines, [Origin::Line(2), Origin::Line(3)]);
-    let text = mistakes.to_string();
+    let text = errors.to_string();
     assert!(
-        text.starts_with("2 mistakes in the configuration (test.toml)\n  line 2: "),
+        text.starts_with("2 errors in the configuration (test.toml)\n  line 2: "),
         "{text}"
     );
 }
@@ -212,7 +212,7 @@ fn venue_and_symbol_are_for_formats_that_have_none() {
 }
 
 #[test]
-fn a_rule_that_is_never_reached_is_a_mistake() {
+fn a_rule_that_is_never_reached_is_an_error() {
     check_lines(
         "[[instruments.rules]]\nmatch = \"A:*\"\n[[instruments.rules]]\nmatch = \"A:X\"\n\
          [[instruments.rules]]\nmatch = \"A:*\"\n",

@@ -4,12 +4,12 @@ use market::{Handle, InstrumentName};
 
 /// Finds instruments by what records call them: their own names, or aliases of these.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct InstrumentIndex {
     /// By venue, then by symbol, so that looking up two texts needs no third.
     handles: HashMap<Box<str>, HashMap<Box<str>, Handle>>,
 }
 
-impl Known {
+impl InstrumentIndex {
     pub(super) fn find(&self, venue: &str, symbol: &str) -> Option<Handle> {
         self.handles.get(venue)?.get(symbol).copied()
     }

@@ -4,7 +4,7 @@ use super::value::{Node, Origin};
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct ConfigError {
     /// The path of the key, such as `topics[0].pattern`; empty when the file is
     /// no TOML, or a variable has a name that means no key.
     pub key: String,
@@ -18,14 +18,14 @@ pub struct Mistake {
 
 /// All that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes {
+pub struct ConfigErrors {
     /// The file, when there is one.
     pub file: Option<String>,
     /// At least one.
-    pub list: Vec<Mistake>,
+    pub list: Vec<ConfigError>,
 }
 
-impl Mistake {
+impl ConfigError {
     pub(super) fn syntax(line: usize, message: String) -> Self {
         Self {
             key: String::new(),
@@ -89,7 +89,7 @@ pub(super) fn is_secret(key: &str) -> bool {
     key == "kafka.properties" || MARKS.iter().any(|mark| key.contains(mark))
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             _ if self.key.is_empty() => write!(f, "{}: {}", self.origin, self.expected),
@@ -103,19 +103,19 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.list.len();
-        let noun = if count == 1 { "mistake" } else { "mistakes" };
+        let noun = if count == 1 { "error" } else { "errors" };
         write!(f, "{count} {noun} in the configuration")?;
         if let Some(file) = &self.file {
             write!(f, " ({file})")?;
         }
-        for mistake in &self.list {
-            write!(f, "\n  {mistake}")?;
+        for error in &self.list {
+            write!(f, "\n  {error}")?;
         }
         Ok(())
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for ConfigErrors {}

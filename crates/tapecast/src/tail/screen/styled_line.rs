@@ -28,9 +28,9 @@ impl Style {
 
 /// A line of a screen, in pieces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Line(Vec<(Style, String)>);
+pub(super) struct StyledLine(Vec<(Style, String)>);
 
-impl Line {
+impl StyledLine {
     pub(super) fn with(mut self, style: Style, text: String) -> Self {
         self.0.push((style, text));
         self

@@ -12,7 +12,7 @@ use super::span::{self, Record};
 const A_BATCH: usize = 64;
 
 /// Follows records through one publisher.
-pub(crate) struct Follower {
+pub(crate) struct RecordTracer {
     spans: Spans,
     one_in: u64,
     /// By partition index.
@@ -20,7 +20,7 @@ pub(crate) struct Follower {
     batch: Vec<Record>,
 }
 
-impl Follower {
+impl RecordTracer {
     pub(super) const fn new(spans: Spans, one_in: u64) -> Self {
         Self {
             spans,
@@ -91,7 +91,7 @@ impl Follower {
     }
 
     /// Whether anything of the batch at hand is followed.
-    pub(crate) const fn is_following(&self) -> bool {
+    pub(crate) const fn is_tracing(&self) -> bool {
         !self.batch.is_empty()
     }
 }

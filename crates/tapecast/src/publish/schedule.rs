@@ -31,12 +31,12 @@ impl FromStr for Speed {
 ///
 /// A clock that went back while recording makes a record due at once, never late.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Schedule {
     speed: Speed,
     start: Option<(Nanos, Instant)>,
 }
 
-impl Pace {
+impl Schedule {
     pub(super) const fn new(speed: Speed) -> Self {
         Self { speed, start: None }
     }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn records_are_due_at_their_distance_divided_by_the_speed() {
-        let mut pace = Pace::new(Speed::Times(10.0));
+        let mut pace = Schedule::new(Speed::Times(10.0));
         let start = Instant::now();
         assert_eq!(pace.wait(Nanos(5 * SECOND), start), Duration::ZERO);
         assert_eq!(pace.wait(Nanos(15 * SECOND), start), Duration::from_secs(1));
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_back_delays_nothing() {
-        let mut pace = Pace::new(Speed::Times(1.0));
+        let mut pace = Schedule::new(Speed::Times(1.0));
         let start = Instant::now();
         pace.wait(Nanos(5 * SECOND), start);
         assert_eq!(pace.wait(Nanos(SECOND), start), Duration::ZERO);
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn each_file_has_a_start_of_its_own() {
-        let mut pace = Pace::new(Speed::Times(1.0));
+        let mut pace = Schedule::new(Speed::Times(1.0));
         let start = Instant::now();
         pace.wait(Nanos(SECOND), start);
         pace.restart();
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn at_full_speed_nothing_waits() {
-        let mut pace = Pace::new(Speed::Max);
+        let mut pace = Schedule::new(Speed::Max);
         let now = Instant::now();
         pace.wait(Nanos(0), now);
         assert_eq!(pace.wait(Nanos(u64::MAX), now), Duration::ZERO);

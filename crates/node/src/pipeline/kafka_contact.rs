@@ -11,24 +11,24 @@ const SETTLES: Duration = Duration::from_secs(2);
 /// A broker answers a fetch within milliseconds, also when there is nothing to be read. So silence
 /// is a sign by itself, however quiet the market is.
 #[derive(Debug)]
-pub(super) struct Hearing {
+pub(super) struct KafkaContact {
     lost_after: Duration,
-    state: State,
+    contact: Contact,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Heard,
+enum Contact {
+    Connected,
     Lost,
-    /// Heard again since then.
-    Returning(Instant),
+    /// Connected again since then.
+    CatchingUp(Instant),
 }
 
-impl Hearing {
+impl KafkaContact {
     pub(super) const fn new(lost_after: Duration) -> Self {
         Self {
             lost_after,
-            state: State::Heard,
+            contact: Contact::Connected,
         }
     }
 
@@ -39,22 +39,22 @@ impl Hearing {
             .is_some_and(|heard| now.saturating_duration_since(heard) > self.lost_after);
         // Who reads nothing has nothing to hear.
         if is_silent && progress.partitions.iter().any(|one| !one.gone) {
-            self.state = State::Lost;
+            self.contact = Contact::Lost;
             return true;
         }
-        if self.state == State::Lost {
-            self.state = State::Returning(now);
+        if self.contact == Contact::Lost {
+            self.contact = Contact::CatchingUp(now);
         }
-        if let State::Returning(since) = self.state
+        if let Contact::CatchingUp(since) = self.contact
             && now.saturating_duration_since(since) >= SETTLES
             && progress
                 .partitions
                 .iter()
                 .all(|one| one.gone || one.lag() == 0)
         {
-            self.state = State::Heard;
+            self.contact = Contact::Connected;
         }
-        self.state != State::Heard
+        self.contact != Contact::Connected
     }
 }
 
@@ -89,31 +89,31 @@ mod tests {
     #[test]
     fn a_quiet_market_is_no_silence_of_kafka() {
         let start = Instant::now();
-        let mut hearing = Hearing::new(LOST);
+        let mut kafka_contact = KafkaContact::new(LOST);
         for seconds in 0..100 {
             let now = start + Duration::from_secs(seconds);
-            assert!(!hearing.is_cut_off(&progress(now, 0), now));
+            assert!(!kafka_contact.is_cut_off(&progress(now, 0), now));
         }
-        assert!(!hearing.is_cut_off(&Progress::default(), start));
+        assert!(!kafka_contact.is_cut_off(&Progress::default(), start));
     }
 
     #[test]
     fn who_was_cut_off_is_ready_when_what_was_missed_has_been_read() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut hearing = Hearing::new(LOST);
+        let mut kafka_contact = KafkaContact::new(LOST);
         let heard = progress(start, 0);
-        assert!(!hearing.is_cut_off(&heard, at(5)));
-        assert!(hearing.is_cut_off(&heard, at(6)));
+        assert!(!kafka_contact.is_cut_off(&heard, at(5)));
+        assert!(kafka_contact.is_cut_off(&heard, at(6)));
         assert!(
-            hearing.is_cut_off(&progress(at(20), 0), at(20)),
+            kafka_contact.is_cut_off(&progress(at(20), 0), at(20)),
             "heard, and no more"
         );
         assert!(
-            hearing.is_cut_off(&progress(at(23), 7), at(23)),
+            kafka_contact.is_cut_off(&progress(at(23), 7), at(23)),
             "there is more to be read"
         );
-        assert!(!hearing.is_cut_off(&progress(at(24), 0), at(24)));
+        assert!(!kafka_contact.is_cut_off(&progress(at(24), 0), at(24)));
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
         let start = Instant::now();
         let mut nothing = progress(start, 0);
         nothing.partitions.clear();
-        let mut hearing = Hearing::new(LOST);
-        assert!(!hearing.is_cut_off(&nothing, start + LOST * 2));
+        let mut kafka_contact = KafkaContact::new(LOST);
+        assert!(!kafka_contact.is_cut_off(&nothing, start + LOST * 2));
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ingest::Topics;
 
-use crate::threads::ThreadFailure;
+use crate::threads::failure::ThreadFailure;
 
 /// A publisher that has not turned for so long is stuck: it turns at least every 100 ms when there
 /// is nothing to do, and its largest batch takes milliseconds.
