@@ -212,15 +212,6 @@ pub struct StreamError {
     pub error: ControlError,
 }
 
-impl StreamError {
-    /// The stream, if it could be parsed.
-    #[must_use]
-    pub fn key(&self) -> Option<super::StreamKey> {
-        let fields = super::fields::Fields::read(&self.stream, "stream").ok()?;
-        super::parse::key(&fields).ok()
-    }
-}
-
 /// A request that could not be parsed at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]

@@ -22,7 +22,23 @@ const STREAMS: &str = "an array of at least one stream";
 /// The fields that identify a stream.
 const KEY: [&str; 6] = ["channel", "symbol", "depth", "speed", "group", "interval"];
 
-pub(super) fn request(text: &str) -> Result<Request, Refusal> {
+impl Request {
+    /// Parses a request.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        request(text)
+    }
+}
+
+impl StreamError {
+    /// The stream, if it could be parsed.
+    #[must_use]
+    pub fn key(&self) -> Option<StreamKey> {
+        let fields = Fields::read(&self.stream, "stream").ok()?;
+        key(&fields).ok()
+    }
+}
+
+fn request(text: &str) -> Result<Request, Refusal> {
     let fields = Fields::read(text, "the message").map_err(|error| Refusal { id: None, error })?;
     let id = id(&fields).map_err(|error| Refusal { id: None, error })?;
     operation(&fields, id.clone()).map_err(|error| Refusal { id, error })

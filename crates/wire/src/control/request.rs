@@ -1,5 +1,4 @@
-use super::parse;
-use super::{Refusal, RequestId, StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol};
+use super::{RequestId, StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol};
 use crate::text::quote;
 
 /// A request of a client. A malformed stream is an error in its place; it does not affect the others.
@@ -43,11 +42,6 @@ pub enum Request {
 }
 
 impl Request {
-    /// Parses a request.
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
-        parse::request(text)
-    }
-
     /// Subscribes to streams.
     pub fn subscribe(
         id: impl Into<RequestId>,

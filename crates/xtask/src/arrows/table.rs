@@ -240,16 +240,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "run.rs",
         ],
     ),
-    (
-        "wire",
-        &[
-            "control/error.rs",
-            "control/fields.rs",
-            "control/parse.rs",
-            "control/request.rs",
-            "control/stream.rs",
-        ],
-    ),
 ];
 
 #[cfg(test)]
