@@ -197,14 +197,6 @@ pub(super) const ARROWS: &[Arrows] = &[
 /// Files that are on a circle today, by crate. The list may only shrink.
 pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     (
-        "client",
-        &[
-            "event/disconnect.rs",
-            "socket/handshake.rs",
-            "socket/stream.rs",
-        ],
-    ),
-    (
         "ingest",
         &[
             "client.rs",
@@ -245,16 +237,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "publisher/ticker_feed.rs",
             "publisher/trade_feed.rs",
             "run.rs",
-        ],
-    ),
-    (
-        "wire",
-        &[
-            "control/error.rs",
-            "control/fields.rs",
-            "control/parse.rs",
-            "control/request.rs",
-            "control/stream.rs",
         ],
     ),
 ];

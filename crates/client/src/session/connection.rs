@@ -3,16 +3,16 @@ use std::time::{Duration, Instant};
 use crate::event::Disconnect;
 use crate::{Config, Endpoint};
 
-/// How often a standing connection is looked after.
+/// How often an open connection is checked.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The connection's life.
+/// The life of the connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connection {
     phase: Phase,
-    /// Failures in a row.
+    /// Consecutive failures.
     attempt: u32,
-    /// When to leave a node that stops.
+    /// When to leave a node that is about to stop.
     leave: Option<Instant>,
 }
 
@@ -44,13 +44,13 @@ pub(super) enum Due {
     Fail(Disconnect),
     /// It is time to leave the node.
     Leave,
-    /// Look after everything; and send a ping, when nothing has been heard for a while.
+    /// Check everything, and send a ping if nothing has been received for a while.
     Tick {
         ping: bool,
     },
 }
 
-impl Link {
+impl Connection {
     pub(super) const fn new(now: Instant) -> Self {
         Self {
             phase: Phase::Waiting { until: now },
@@ -67,7 +67,7 @@ impl Link {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Whether there is a connection, or an attempt at one.
+    /// Returns whether there is a connection, or an attempt at one.
     pub(super) const fn is_active(&self) -> bool {
         matches!(self.phase, Phase::Up { .. } | Phase::Connecting { .. })
     }
@@ -93,8 +93,8 @@ impl Link {
         self.phase = Phase::Waiting { until };
     }
 
-    /// The attempt succeeded; returns whom it was made at.
-    pub(super) fn stand(&mut self, now: Instant) -> Option<Endpoint> {
+    /// The attempt succeeded. Returns the node.
+    pub(super) fn connected(&mut self, now: Instant) -> Option<Endpoint> {
         let Phase::Connecting { endpoint, .. } = &self.phase else {
             return None;
         };
@@ -108,10 +108,10 @@ impl Link {
         Some(endpoint)
     }
 
-    /// Counts a failure; a connection that stood for long enough ends the row before it.
-    pub(super) fn next_attempt(&mut self, now: Instant, settled: Duration) -> u32 {
+    /// Counts a failure. A connection that lasted long enough ends the series before it.
+    pub(super) fn next_attempt(&mut self, now: Instant, stable_after: Duration) -> u32 {
         if let Phase::Up { since, .. } = self.phase
-            && now.saturating_duration_since(since) >= settled
+            && now.saturating_duration_since(since) >= stable_after
         {
             self.attempt = 0;
         }
@@ -127,7 +127,7 @@ impl Link {
         }
     }
 
-    /// The node goes; this client leaves it then. The first word stands.
+    /// The node is going to stop; the client leaves it at that time. Returns false if that was known already.
     pub(super) fn leave_at(&mut self, at: Instant) -> bool {
         let first = self.is_up() && self.leave.is_none();
         if first {
@@ -166,7 +166,7 @@ impl Link {
                 *tick = now + TICK;
                 let silent = now.saturating_duration_since(*heard);
                 if silent >= config.liveness {
-                    return Due::Fail(Disconnect::Mute(silent));
+                    return Due::Fail(Disconnect::Silent(silent));
                 }
                 let ping = !*pinged && silent >= config.liveness / 2;
                 *pinged |= ping;

@@ -1,35 +1,35 @@
 use market::{Book, Exponents, Level, Position, Side};
 use wire::sbe::{BookDelta, Levels};
 
-use super::Wrong;
+use super::Checksums;
 
-/// A book that a client keeps, and how far it can be relied on.
+/// The client's copy of a book, and how far it can be trusted.
 #[derive(Debug)]
-pub struct KeptBook {
+pub struct LocalBook {
     book: Book,
     exponents: Exponents,
     position: Option<Position>,
     trust: Trust,
 }
 
-/// How far a kept book can be relied on.
+/// How far a local book can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trust {
-    /// Nothing has come yet.
+    /// No snapshot has arrived yet.
     Empty,
-    /// Proven to be what the node published as of its position, and followed.
+    /// Verified to be what the node published as of its position, and kept up to date.
     Live,
-    /// Proven as of its position, and not followed at the moment: what came since is on its way, or the node
-    /// has not come as far as this client.
+    /// Verified as of its position, but not being updated: newer messages are on their way, or the node has not
+    /// read as far as this client.
     Behind,
-    /// The node said that its own book is not to be trusted from its position on.
+    /// The node has said that its own book cannot be trusted after this position.
     Broken,
-    /// It is not what the node says it is.
+    /// Its checksum is not the one that the node published.
     Wrong,
 }
 
 impl Trust {
-    /// A word for people and programs.
+    /// The name, for display and for programs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Trust {
     }
 }
 
-impl KeptBook {
+impl LocalBook {
     pub(super) const fn new() -> Self {
         Self {
             book: Book::new(),
@@ -52,53 +52,53 @@ impl KeptBook {
         }
     }
 
-    /// The levels. Only a [`Trust::Live`] book is the market's.
+    /// The levels. Only those of a [`Trust::Live`] book are current.
     #[must_use]
     pub const fn book(&self) -> &Book {
         &self.book
     }
 
-    /// The scale of the levels held.
+    /// The exponents of the levels.
     #[must_use]
     pub const fn exponents(&self) -> Exponents {
         self.exponents
     }
 
-    /// What the levels held include; `None` before the first snapshot.
+    /// Epoch and `seq` of the last message that the levels include; `None` before the first snapshot.
     #[must_use]
     pub const fn position(&self) -> Option<Position> {
         self.position
     }
 
-    /// How far it can be relied on.
+    /// How far the book can be trusted.
     #[must_use]
     pub const fn trust(&self) -> Trust {
         self.trust
     }
 
-    /// Whether it is proven and followed.
+    /// Returns whether the book is verified and up to date.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.trust == Trust::Live
     }
 
-    /// Where the levels held can be resumed from: they were right there, whatever came since.
-    pub(super) fn resumable(&self) -> Option<Position> {
+    /// The position to resume from: the levels were right there, whatever was published since.
+    pub(super) fn resume_position(&self) -> Option<Position> {
         match self.trust {
             Trust::Live | Trust::Behind | Trust::Broken => self.position,
             Trust::Empty | Trust::Wrong => None,
         }
     }
 
-    /// Applies a delta and checks the book against what the delta says it is then.
+    /// Applies a delta and verifies the book against its checksum.
     #[inline]
-    pub(super) fn apply(&mut self, to: Position, delta: &BookDelta<'_>) -> Result<(), Wrong> {
-        let sane = self.set_all(Side::Bid, delta.bids) & self.set_all(Side::Ask, delta.asks);
+    pub(super) fn apply(&mut self, to: Position, delta: &BookDelta<'_>) -> Result<(), Checksums> {
+        let valid = self.set_all(Side::Bid, delta.bids) & self.set_all(Side::Ask, delta.asks);
         let computed = self.book.checksum();
-        if !sane || computed != delta.checksum {
+        if !valid || computed != delta.checksum {
             self.trust = Trust::Wrong;
-            return Err(Wrong {
-                told: delta.checksum,
+            return Err(Checksums {
+                received: delta.checksum,
                 computed,
             });
         }
@@ -107,43 +107,43 @@ impl KeptBook {
         Ok(())
     }
 
-    /// The node tells the checksum of this very book.
-    pub(super) fn confirm(&mut self, told: u32) -> Result<(), Wrong> {
+    /// Verifies the book against the checksum of the message that it stands at.
+    pub(super) fn confirm(&mut self, received: u32) -> Result<(), Checksums> {
         let computed = self.book.checksum();
-        if computed == told || !matches!(self.trust, Trust::Live | Trust::Behind) {
+        if computed == received || !matches!(self.trust, Trust::Live | Trust::Behind) {
             return Ok(());
         }
         self.trust = Trust::Wrong;
-        Err(Wrong { told, computed })
+        Err(Checksums { received, computed })
     }
 
-    /// Sets the levels; whether all of them may be levels.
+    /// Sets the levels. Returns whether all of them are valid.
     #[inline]
     fn set_all(&mut self, side: Side, levels: Levels<'_>) -> bool {
-        let mut sane = true;
+        let mut valid = true;
         for level in levels {
-            sane &= level.size.0 >= 0;
+            valid &= level.size.0 >= 0;
             self.book.set(side, level);
         }
-        sane
+        valid
     }
 
-    /// Becomes that book, or stays as it is when the levels are not what the checksum says.
+    /// Replaces the book, unless the levels do not have that checksum.
     pub(super) fn replace(
         &mut self,
         to: Position,
         exponents: Exponents,
         (bids, asks): (&[Level], &[Level]),
         checksum: u32,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), Checksums> {
         let mut book = Book::new();
         let filled = book.fill(bids, asks).is_ok();
-        let sane = bids.iter().chain(asks).all(|level| level.size.0 > 0);
+        let valid = bids.iter().chain(asks).all(|level| level.size.0 > 0);
         let computed = book.checksum();
-        if !filled || !sane || computed != checksum {
+        if !filled || !valid || computed != checksum {
             self.trust = Trust::Wrong;
-            return Err(Wrong {
-                told: checksum,
+            return Err(Checksums {
+                received: checksum,
                 computed,
             });
         }
@@ -156,8 +156,8 @@ impl KeptBook {
         Ok(())
     }
 
-    /// A record changed nothing of the book; or the node's own book is not to be trusted from there on.
-    pub(super) fn pass(&mut self, to: Option<Position>, breaks: bool) {
+    /// Moves past a record that did not change the book; after it, the node may not trust its own book.
+    pub(super) fn advance(&mut self, to: Option<Position>, breaks: bool) {
         if matches!(self.trust, Trust::Empty | Trust::Wrong) {
             return;
         }
@@ -167,15 +167,15 @@ impl KeptBook {
         }
     }
 
-    /// The stream is not followed any more.
-    pub(super) fn fall_behind(&mut self) {
+    /// The stream is no longer followed.
+    pub(super) fn mark_behind(&mut self) {
         if self.trust == Trust::Live {
             self.trust = Trust::Behind;
         }
     }
 
-    /// The stream goes on exactly where the book stands.
-    pub(super) fn catch_on(&mut self) {
+    /// The stream continues exactly where the book is.
+    pub(super) fn mark_live(&mut self) {
         if self.trust == Trust::Behind {
             self.trust = Trust::Live;
         }

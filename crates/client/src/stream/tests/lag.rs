@@ -9,9 +9,9 @@ fn a_conflated_catch_up_is_one_delta() {
     pair.origin.set(&[(100, 0), (98, 3)], &[(101, 8)]);
     pair.origin.set(&[(98, 0)], &[(103, 1)]);
     let lag = pair.origin.lag(LagKind::Conflated, from);
-    assert_eq!(pair.take(&lag), Taken::Noted);
+    assert_eq!(pair.take(&lag), Effect::Noted);
     let net = pair.origin.net_since(from);
-    assert_eq!(pair.take(&net), Taken::Applied(None));
+    assert_eq!(pair.take(&net), Effect::Applied(None));
     pair.check_right();
 }
 
@@ -21,13 +21,13 @@ fn an_announced_snapshot_is_applied_whatever_it_follows_on_and_another_is_a_gap(
     let from = pair.origin.seq;
     pair.origin.set(&[(100, 0)], &[]);
     let lag = pair.origin.lag(LagKind::Snapshot, from);
-    assert_eq!(pair.take(&lag), Taken::Noted);
+    assert_eq!(pair.take(&lag), Effect::Noted);
     let whole = pair.origin.snapshot(1).concat();
-    assert_eq!(pair.take(&whole), Taken::Applied(None));
+    assert_eq!(pair.take(&whole), Effect::Applied(None));
     pair.check_right();
     pair.origin.set(&[(99, 0)], &[]);
     let whole = pair.origin.snapshot(1000).concat();
-    assert!(matches!(pair.take(&whole), Taken::Gap(_)));
+    assert!(matches!(pair.take(&whole), Effect::Gap(_)));
 }
 
 #[test]
@@ -37,10 +37,10 @@ fn an_announced_bbo_is_applied_whatever_it_follows_on() {
     pair.origin.bbo();
     pair.origin.bbo();
     let lag = pair.origin.lag(LagKind::Conflated, from);
-    assert_eq!(pair.take(&lag), Taken::Noted);
+    assert_eq!(pair.take(&lag), Effect::Noted);
     let last = pair.origin.last_bbo();
-    assert_eq!(pair.take(&last), Taken::Applied(None));
-    assert_eq!(pair.follower.stands(), Some(pair.origin.position()));
+    assert_eq!(pair.take(&last), Effect::Applied(None));
+    assert_eq!(pair.tracker.position(), Some(pair.origin.position()));
 }
 
 #[test]
@@ -53,9 +53,9 @@ fn skipped_trades_are_a_gap_and_the_stream_goes_on_behind_it() {
         from: Some(from),
         to: Some(pair.origin.seq),
     };
-    assert_eq!(pair.take(&lag), Taken::Lost(missing, GapCause::Skipped));
+    assert_eq!(pair.take(&lag), Effect::Lost(missing, GapCause::Skipped));
     let trade = pair.origin.trade(2);
-    assert_eq!(pair.take(&trade), Taken::Applied(None));
+    assert_eq!(pair.take(&trade), Effect::Applied(None));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_book_cannot_go_on_behind_something_skipped() {
     let from = pair.origin.seq;
     pair.origin.set(&[(98, 1)], &[]);
     let lag = pair.origin.lag(LagKind::Skipped, from);
-    assert!(matches!(pair.take(&lag), Taken::Gap(_)));
+    assert!(matches!(pair.take(&lag), Effect::Gap(_)));
 }
 
 #[test]
@@ -73,14 +73,14 @@ fn a_book_that_is_ahead_of_its_node_is_not_called_live_until_the_node_is_there()
     let first = pair.origin.set(&[(98, 1)], &[]);
     let second = pair.origin.set(&[(97, 1)], &[]);
     pair.take(&[first.clone(), second.clone()].concat());
-    pair.follower.stop();
-    let asked = pair.follower.resumable();
+    pair.tracker.stop();
+    let asked = pair.tracker.resume_position();
     pair.start(StartKind::Resumed, None, asked);
-    assert_eq!(pair.take(&first), Taken::Held);
-    assert!(pair.follower.is_ahead());
+    assert_eq!(pair.take(&first), Effect::Duplicate);
+    assert!(pair.tracker.is_ahead_of_node());
     assert_eq!(pair.trust(), Trust::Behind);
-    assert_eq!(pair.take(&second), Taken::Held);
-    assert!(!pair.follower.is_ahead());
+    assert_eq!(pair.take(&second), Effect::Duplicate);
+    assert!(!pair.tracker.is_ahead_of_node());
     pair.check_right();
 }
 
@@ -90,10 +90,10 @@ fn a_heartbeat_shows_how_far_a_node_is() {
     let early = pair.origin.heartbeat();
     let delta = pair.origin.set(&[(98, 1)], &[]);
     pair.take(&delta);
-    assert_eq!(pair.take(&early), Taken::Noted);
+    assert_eq!(pair.take(&early), Effect::Noted);
     assert_eq!(pair.trust(), Trust::Behind);
     let now = pair.origin.heartbeat();
-    assert_eq!(pair.take(&now), Taken::Noted);
+    assert_eq!(pair.take(&now), Effect::Noted);
     pair.check_right();
 }
 
@@ -103,6 +103,6 @@ fn a_message_that_is_told_again_has_to_say_the_same() {
     let mut delta = pair.origin.set(&[(98, 1)], &[]);
     pair.take(&delta);
     delta[64] ^= 1; // the checksum
-    assert!(matches!(pair.take(&delta), Taken::Wrong(_)));
+    assert!(matches!(pair.take(&delta), Effect::Mismatch(_)));
     assert_eq!(pair.trust(), Trust::Wrong);
 }

@@ -2,40 +2,40 @@ use market::{Position, Seq};
 
 use crate::event::{GapCause, ResyncReason};
 
-/// What a message meant to its stream.
+/// What a message did to its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It was had already.
-    Held,
-    /// A chunk of a snapshot that is not whole yet.
-    Partial,
-    /// It says something, and nothing moves.
+pub(crate) enum Effect {
+    /// Nothing: it has been applied already.
+    Duplicate,
+    /// Nothing yet: it is a chunk of an incomplete snapshot.
+    Incomplete,
+    /// It carries news for the caller, and no data.
     Noted,
     /// The stream moved on; with the fault that this ends.
     Applied(Option<Fault>),
-    /// The stream moved on behind something that never comes.
+    /// The stream moved on past something that will never come.
     Lost(Missing, GapCause),
     /// Something is missing; the stream has to be resumed.
     Gap(Missing),
-    /// The book is wrong; the stream has to begin anew.
-    Wrong(Wrong),
+    /// The book is wrong; the stream has to restart.
+    Mismatch(Checksums),
 }
 
-/// What is missing: what comes behind `from` up to `to`.
+/// What is missing: everything after `from` up to and including `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Missing {
     pub(crate) from: Option<Position>,
     pub(crate) to: Option<Seq>,
 }
 
-/// What the message says of the book, and what the book is.
+/// The checksum in the message, and that of the local book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) told: u32,
+pub(crate) struct Checksums {
+    pub(crate) received: u32,
     pub(crate) computed: u32,
 }
 
-/// Since when, and why, a stream is not whole.
+/// Why a stream is not complete, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) from: Option<Position>,

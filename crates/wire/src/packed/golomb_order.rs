@@ -1,19 +1,19 @@
 use super::codes::bit_length;
 
-/// Finds the order of the Exp-Golomb code that makes a message's numbers shortest.
+/// Finds the order of the Exp-Golomb code that makes the numbers of a message shortest.
 ///
-/// Any order can be read; this one only saves bytes. It is a pure function of the numbers, so that
+/// A reader accepts any order; this one merely saves bytes. It is a pure function of the numbers, so
 /// every node writes the same.
-pub(super) struct Order {
-    /// How many numbers have so many bits.
+pub(super) struct GolombOrder {
+    /// The count of numbers by their significant bits.
     lengths: [u32; 65 + 4],
     count: u32,
 }
 
-/// The largest order that is told: 6 bits.
+/// The largest order that can be written, in 6 bits.
 const MAX_ORDER: usize = 63;
 
-impl Order {
+impl GolombOrder {
     pub(super) const fn new() -> Self {
         Self {
             lengths: [0; 65 + 4],
@@ -27,9 +27,9 @@ impl Order {
         self.count += 1;
     }
 
-    /// Goes up from 0 for as long as one more saves bits. With one more every number costs a bit,
-    /// and those that are longer than the order lose from their prefix: in half bits on average
-    /// 4, 2, 3 where they are 1, 2, 3 bits longer, and 4 where they are longer still.
+    /// Goes up from 0 as long as the next order saves bits. It costs every number a bit,
+    /// and shortens the prefix of those that are longer than the order: on average, in half bits, by
+    /// 4, 2, 3 if they are 1, 2, 3 bits longer, and by 4 if they are longer still.
     pub(super) fn best(&self) -> u32 {
         let mut longer = self.count;
         for length in &self.lengths[..4] {
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn the_order_follows_the_numbers() {
         let best = |values: &[u64]| {
-            let mut order = Order::new();
+            let mut order = GolombOrder::new();
             values.iter().for_each(|value| order.add(*value));
             order.best()
         };

@@ -10,61 +10,61 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// Whom a client believes when a node says who it is.
+/// The certificate authorities that a client trusts.
 #[derive(Clone)]
-pub(crate) struct Authorities(TlsConnector);
+pub(crate) struct RootCertificates(TlsConnector);
 
-/// Why there is nobody to believe.
+/// Why TLS could not be set up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuthoritiesError {
-    /// The text is no PEM with certificates.
-    #[error("the authorities are no PEM with certificates: {0}")]
+pub enum RootCertificatesError {
+    /// The text is not PEM with certificates.
+    #[error("root certificates are not valid PEM: {0}")]
     Pem(String),
-    /// There is no certificate that can be used.
-    #[error("there is no authority to believe; name a file of certificates")]
-    Nobody,
-    /// TLS cannot be set up.
+    /// There is no usable certificate.
+    #[error("no root certificates; name a file that has some")]
+    Empty,
+    /// The TLS library failed.
     #[error("tls: {0}")]
     Tls(String),
 }
 
-impl Authorities {
-    /// Believes the certificates of a PEM text.
-    pub(crate) fn of_pem(pem: &[u8]) -> Result<Self, AuthoritiesError> {
+impl RootCertificates {
+    /// Trusts the certificates of a PEM text.
+    pub(crate) fn of_pem(pem: &[u8]) -> Result<Self, RootCertificatesError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate =
-                certificate.map_err(|error| AuthoritiesError::Pem(error.to_string()))?;
+                certificate.map_err(|error| RootCertificatesError::Pem(error.to_string()))?;
             roots
                 .add(certificate)
-                .map_err(|error| AuthoritiesError::Pem(error.to_string()))?;
+                .map_err(|error| RootCertificatesError::Pem(error.to_string()))?;
         }
         Self::of(roots)
     }
 
-    /// Believes whom the system believes.
-    pub(crate) fn of_system() -> Result<Self, AuthoritiesError> {
+    /// Trusts the authorities of the operating system.
+    pub(crate) fn of_system() -> Result<Self, RootCertificatesError> {
         let mut roots = RootCertStore::empty();
-        // Some of them may be of forms that are not known; the others do.
+        // Certificates that rustls cannot parse are skipped.
         let _counts =
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         Self::of(roots)
     }
 
-    fn of(roots: RootCertStore) -> Result<Self, AuthoritiesError> {
+    fn of(roots: RootCertStore) -> Result<Self, RootCertificatesError> {
         if roots.is_empty() {
-            return Err(AuthoritiesError::Nobody);
+            return Err(RootCertificatesError::Empty);
         }
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| AuthoritiesError::Tls(error.to_string()))?
+            .map_err(|error| RootCertificatesError::Tls(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config).into()))
     }
 
-    /// Makes TLS of a connection to a host.
+    /// Completes a TLS handshake with a host.
     pub(crate) async fn connect(
         &self,
         host: &str,
@@ -76,9 +76,9 @@ impl Authorities {
     }
 }
 
-impl fmt::Debug for Authorities {
+impl fmt::Debug for RootCertificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Authorities")
+        f.write_str("RootCertificates")
     }
 }
 
@@ -89,17 +89,17 @@ mod tests {
     #[test]
     fn without_a_certificate_nobody_is_believed() {
         assert_eq!(
-            Authorities::of_pem(b"").unwrap_err(),
-            AuthoritiesError::Nobody
+            RootCertificates::of_pem(b"").unwrap_err(),
+            RootCertificatesError::Empty
         );
         assert_eq!(
-            Authorities::of_pem(b"hello").unwrap_err(),
-            AuthoritiesError::Nobody
+            RootCertificates::of_pem(b"hello").unwrap_err(),
+            RootCertificatesError::Empty
         );
         let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert!(matches!(
-            Authorities::of_pem(broken),
-            Err(AuthoritiesError::Pem(_))
+            RootCertificates::of_pem(broken),
+            Err(RootCertificatesError::Pem(_))
         ));
     }
 }
