@@ -14,13 +14,12 @@ use super::query::Query;
 use super::reply::Reply;
 use super::reports::PAGE_BYTES;
 
-/// The parameters of trades.
 pub(super) const PARAMETERS: &[&str] = &["limit"];
 const LIMIT: usize = 100;
-/// As many as a page of any venue has.
+/// No venue's pages have more.
 const MOST: usize = 1000;
 
-/// `/v1/trades/{symbol}`: the latest trades, the newest last.
+/// `/v1/trades/{symbol}`: the latest trades, newest last.
 pub(super) async fn trades(
     fetcher: &Fetcher,
     grant: &Grant,
@@ -32,7 +31,7 @@ pub(super) async fn trades(
         .check(&StreamKey::new(Channel::Trades, name.clone()))
         .map_err(|why| ApiError::not_entitled(&why))?;
     let limit = query.count("limit", LIMIT, MOST)?;
-    // A message has one trade at least, so as many messages are enough.
+    // A message has at least one trade, so `limit` messages are enough.
     let fetched = fetcher
         .trades(&name, format.encoding(), limit)
         .await
@@ -94,7 +93,7 @@ fn tell(head: &Head, trade: &Trade<'_>, exponents: Exponents) -> Value {
     })
 }
 
-/// In (prevSeq, seq] trades may be missing.
+/// Trades in (prevSeq, seq] may be missing.
 fn gap(head: &Head, status: Status) -> Value {
     json!({
         "prevSeq": head.prev_seq.0,
