@@ -10,12 +10,17 @@ use wire::control::{
 
 use super::Core;
 use super::rejections::{RemainingMatches, more_matches, not_subscribed};
-use super::requests::Joining;
-use super::subscriptions::{Join, stream_key, wire_key};
+use super::requests::{EXAMINED, Joining};
+use super::subscriptions::{Join, params_of, stream_key, wire_key};
+use crate::directory::ScanBudget;
 use crate::listing::Listing;
 use crate::session::{PendingOp, PendingResult, Phase, ReplayPhase, Session};
 use crate::settings::Settings;
 use crate::subscribed_streams::SubscribedStream;
+
+/// Subscriptions of another channel or with other parameters that cost as much as a comparison with a
+/// name.
+const OTHERS_A_COMPARISON: usize = 16;
 
 impl Core {
     pub(super) fn unsubscribe(
@@ -26,11 +31,12 @@ impl Core {
     ) {
         let mut results = Vec::with_capacity(streams.len());
         let mut room = self.settings.streams_per_request;
+        let mut budget = EXAMINED;
         for stream in streams {
             match stream {
                 Err(error) => results.push(Err(error)),
                 Ok(wire_key) => {
-                    results.extend(self.end_streams(index, &wire_key, &mut room));
+                    results.extend(self.end_streams(index, &wire_key, &mut room, &mut budget));
                 }
             }
         }
@@ -45,19 +51,16 @@ impl Core {
         index: usize,
         wire_key: &control::StreamKey,
         room: &mut usize,
+        budget: &mut ScanBudget,
     ) -> Vec<Outcome<Unsubscribed>> {
-        let (found, rest) = self.own_streams(index, wire_key, room);
+        let (found, rest) = self.own_streams(index, wire_key, room, budget);
         let mut results = Vec::with_capacity(found.len());
         for (subscription, listing) in found {
             self.leave(index, subscription);
             let stream = wire_key.of(listing.name().clone());
             results.push(Ok(Unsubscribed { stream }));
         }
-        if rest > 0 {
-            let rest = RemainingMatches {
-                count: rest,
-                searched_all: true,
-            };
+        if rest.is_any() {
             results.push(Err(wire_key.refuse(more_matches(&rest))));
         }
         if results.is_empty() {
@@ -67,16 +70,20 @@ impl Core {
     }
 
     /// Returns the session's subscriptions that a requested stream refers to, with their
-    /// instruments, and how many more match. Only the session's own subscriptions are searched, so
-    /// this costs an empty session nothing.
+    /// instruments, and what else matches. Only the session's own subscriptions are searched, within
+    /// the budget.
     fn own_streams(
         &self,
         index: usize,
         wire_key: &control::StreamKey,
         room: &mut usize,
-    ) -> (Vec<(usize, Arc<Listing>)>, u64) {
+        budget: &mut ScanBudget,
+    ) -> (Vec<(usize, Arc<Listing>)>, RemainingMatches) {
         let mut found = Vec::new();
-        let mut rest = 0;
+        let mut rest = RemainingMatches {
+            count: 0,
+            searched_all: true,
+        };
         if let Some(name) = wire_key.symbol.name() {
             if let Some(listing) = self.directory.get(name)
                 && let Some(subscription) =
@@ -89,18 +96,27 @@ impl Core {
         let Some(session) = self.sessions.get(index) else {
             return (found, rest);
         };
+        let params = params_of(wire_key);
+        let pieces = self.directory.pieces(&wire_key.symbol);
+        let is_spent = budget.spend(session.streams() / OTHERS_A_COMPARISON);
         for (subscription_index, subscription) in session.subscriptions() {
             let Some(stream) = self.streams.get(subscription.stream as usize) else {
                 continue;
             };
+            if (stream.key.channel, stream.key.params) != (wire_key.channel, params) {
+                continue;
+            }
+            if is_spent || budget.is_spent() {
+                rest.searched_all = false;
+                break;
+            }
+            budget.spend(pieces);
             let listing = &stream.listing;
-            if stream.key != stream_key(listing, wire_key)
-                || !self.directory.matches(&wire_key.symbol, listing.name())
-            {
+            if !self.directory.matches(&wire_key.symbol, listing.name()) {
                 continue;
             }
             if *room == 0 {
-                rest += 1;
+                rest.count += 1;
             } else {
                 *room -= 1;
                 found.push((subscription_index, Arc::clone(listing)));
@@ -137,18 +153,15 @@ impl Core {
             let error = ControlError::new(ErrorCode::NotEntitled, denied.to_string());
             return joining.fail(update.key.refuse(error));
         }
-        let (found, rest) = self.own_streams(index, &update.key, &mut joining.room);
-        if found.is_empty() && rest == 0 {
+        let (found, rest) =
+            self.own_streams(index, &update.key, &mut joining.room, &mut joining.budget);
+        if found.is_empty() && !rest.is_any() {
             return joining.fail(update.key.refuse(not_subscribed()));
         }
         for (subscription_index, listing) in found {
             self.change_stream(index, subscription_index, &listing, update, joining);
         }
-        if rest > 0 {
-            let rest = RemainingMatches {
-                count: rest,
-                searched_all: true,
-            };
+        if rest.is_any() {
             joining.fail(update.key.refuse(more_matches(&rest)));
         }
     }
@@ -217,7 +230,7 @@ impl Core {
             let message = "nothing of the channel has been read yet";
             return joining.refuse(&to, ErrorCode::NotReady, message);
         };
-        joining.joins.push(Join {
+        joining.push(Join {
             key: to_key,
             listing: Arc::clone(listing),
             publisher,
