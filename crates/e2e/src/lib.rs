@@ -25,6 +25,7 @@ pub mod broker;
 pub mod captures;
 pub mod clocks;
 pub mod collector;
+pub mod ends;
 pub mod http;
 pub mod issuer;
 pub mod kafka;

@@ -2,9 +2,11 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::wait;
 
 /// No answer of a node takes longer.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -125,29 +127,21 @@ impl Socket {
 
     /// The next control answer, passing over data.
     pub fn answer(&mut self) -> Value {
-        let deadline = Instant::now() + WITHIN;
-        while Instant::now() < deadline {
+        wait::until_read(WITHIN, "an answer", || {
             let frame = self.frame().expect("the node answers");
             assert!(frame.opcode != CLOSE, "closed with {:?}", code(&frame));
             let json = frame.json().filter(|_| frame.opcode == TEXT);
-            if let Some(answer) = json.filter(|json| json.get("op").is_some()) {
-                return answer;
-            }
-        }
-        panic!("no answer within {WITHIN:?}");
+            json.filter(|json| json.get("op").is_some())
+        })
     }
 
     /// Reads to the end, and tells the close code; `None` when the node gave none.
     pub fn close_code(&mut self) -> Option<u16> {
-        let deadline = Instant::now() + WITHIN;
-        while Instant::now() < deadline {
-            match self.frame() {
-                Some(frame) if frame.opcode == CLOSE => return code(&frame),
-                Some(_) => {}
-                None => return None,
-            }
-        }
-        panic!("not closed within {WITHIN:?}");
+        wait::until_read(WITHIN, "a close", || match self.frame() {
+            Some(frame) if frame.opcode == CLOSE => Some(code(&frame)),
+            Some(_) => None,
+            None => Some(None),
+        })
     }
 
     /// Reads more; false at the end.

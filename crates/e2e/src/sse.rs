@@ -2,9 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::wait;
 
 /// No answer of a node takes longer.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -92,14 +94,12 @@ impl EventSource {
 
     /// The next data message of a stream that moves it, passing over what does not.
     pub fn message(&mut self, of: impl Fn(&Value) -> bool) -> Option<Value> {
-        let deadline = Instant::now() + WITHIN;
-        loop {
-            assert!(Instant::now() < deadline, "nothing but heartbeats");
-            let event = self.event()?;
-            if event.kind == "message" && of(&event.data) {
-                return Some(event.data);
-            }
-        }
+        wait::until_read(WITHIN, "a message", || {
+            let Some(event) = self.event() else {
+                return Some(None);
+            };
+            (event.kind == "message" && of(&event.data)).then_some(Some(event.data))
+        })
     }
 
     /// The answer to the request, which is the first event.

@@ -78,6 +78,16 @@ impl<S: Saw> Watcher<S> {
 
     /// Waits until what was seen is enough.
     pub fn wait(&self, within: Duration, what: &str, enough: impl Fn(&S) -> bool) {
+        self.wait_explained(within, enough, |_| what.to_owned());
+    }
+
+    /// Likewise; `missing` says what it waited for in vain.
+    pub fn wait_explained(
+        &self,
+        within: Duration,
+        enough: impl Fn(&S) -> bool,
+        missing: impl Fn(&S) -> String,
+    ) {
         let deadline = Instant::now() + within;
         let mut saw = self
             .shared
@@ -86,7 +96,11 @@ impl<S: Saw> Watcher<S> {
             .unwrap_or_else(PoisonError::into_inner);
         while !enough(&saw) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited {within:?} in vain for {what}");
+            assert!(
+                !left.is_zero(),
+                "waited {within:?} in vain for {}",
+                missing(&saw)
+            );
             let woken = self.shared.more.wait_timeout(saw, left.min(LOOK_EVERY));
             saw = woken.unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -8,7 +8,8 @@ use e2e::broker::Turn;
 use e2e::kafka::{Kafka, Record};
 use e2e::publish::Publish;
 use e2e::tape::assert_same;
-use e2e::{Node, Settings, Tape, Watcher, broker, captures, wait};
+use e2e::{Node, Settings, Tape, Watcher, broker, captures, ends, wait};
+use serde_json::json;
 
 const WITHIN: Duration = Duration::from_secs(60);
 const NAME: &str = "BINANCE:BTCUSDT";
@@ -76,11 +77,23 @@ fn a_node_that_starts_from_checkpoints_says_what_one_says_that_has_read_everythi
     assert!(read < 4_000.0, "it has read {read} records of 9,000");
     let (mut at_whole, mut at_other) = (watch(&whole), watch(&other));
     publish(&brokers, topic, &file, 9_000, 12_000);
-    let ends = |tape: &Tape| [0, 1, 2].map(|stream| tape.last_seq(stream));
-    at_whole.wait(WITHIN, "the rest", |tape| tape.last_seq(2) > 11_900);
-    std::thread::sleep(Duration::from_millis(300));
-    let last = at_whole.look(|tape| ends(tape));
-    at_other.wait(WITHIN, "the rest", |tape| ends(tape) == last);
+    wait::until(WITHIN, "the node to have read everything", || {
+        (whole.metric("tapecast_records_total", &[topic]) > 11_999.0).then_some(())
+    });
+    let streams = ["book", "bbo", "trades"];
+    let ends = ends::of(
+        &whole,
+        &streams.map(|channel| json!({"channel": channel, "symbol": NAME})),
+    );
+    assert!(ends[2] > 11_900, "{ends:?}");
+    for (who, watcher) in [("one", &at_whole), ("the other", &at_other)] {
+        let reached = |tape: &Tape| [0, 1, 2].map(|stream| tape.last_seq(stream));
+        watcher.wait_explained(
+            WITHIN,
+            |tape| reached(tape) == ends,
+            |tape| format!("{who} to reach {ends:?}, not {:?}", reached(tape)),
+        );
+    }
     at_whole.stop();
     at_other.stop();
     at_whole.look(|whole| {

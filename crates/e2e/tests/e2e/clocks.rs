@@ -148,7 +148,8 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
         .topics(topic, "tapecast", "")
         .instrument(BUSY, "")
         .more("[session]\nping_interval = \"250ms\"\npong_timeout = \"1s\"");
-    let node = Node::start(&settings);
+    let clocks = Clocks::new();
+    let node = Node::start_with_clocks(&settings, &clocks);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| Watcher::start(&[node.url()], &[Subscription::book(BUSY)], Tape::default()))
         .collect();
@@ -164,8 +165,8 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
     };
     pinged_again();
     node.pause();
-    // As long as two time-outs and an interval, and more: no client that is silent for so long is kept.
-    std::thread::sleep(Duration::from_secs(4));
+    // More than two time-outs and an interval: a client that is silent for so long is closed.
+    clocks.advance_monotonic(4);
     node.unpause();
     pinged_again();
     let closed = node.metric("tapecast_heartbeat_failures_total", &[]);

@@ -9,7 +9,7 @@ use e2e::kafka::Kafka;
 use e2e::publish::Publish;
 use e2e::socket::Socket;
 use e2e::tape::assert_same;
-use e2e::{Node, Settings, Tape, Watcher, binary, broker, captures, wait};
+use e2e::{Node, Settings, Tape, Watcher, binary, broker, captures, ends, wait};
 use market::{Nanos, Seq};
 use serde_json::{Value, json};
 use wire::Depth;
@@ -131,11 +131,29 @@ fn a_replay_says_what_was_said_live_and_joins_without_a_gap() {
     }
     assert!(rest.is_sending(), "they joined while records kept coming");
     rest.finish();
-    let ends = |tape: &Tape| [0, 1, 2, 3].map(|stream| tape.last_seq(stream));
-    std::thread::sleep(Duration::from_millis(300));
-    let last = live.look(|tape| ends(tape));
-    for (how, replay) in &replays {
-        replay.wait(WITHIN, how, |tape| ends(tape) == last);
+    wait::until(WITHIN, "the node to have read everything", || {
+        let read = node.metric("tapecast_records_total", &[scene.topic]);
+        (read >= f64::from(u32::try_from(scene.lines).unwrap())).then_some(())
+    });
+    let ends = ends::of(
+        &node,
+        &[
+            json!({"channel": "book", "symbol": NAME}),
+            json!({"channel": "book", "symbol": NAME, "depth": 10}),
+            json!({"channel": "bbo", "symbol": NAME}),
+            json!({"channel": "trades", "symbol": NAME}),
+        ],
+    );
+    for (who, watcher) in [("live", &live)]
+        .into_iter()
+        .chain(replays.iter().map(|(how, replay)| (*how, replay)))
+    {
+        let reached = |tape: &Tape| [0, 1, 2, 3].map(|stream| tape.last_seq(stream));
+        watcher.wait_explained(
+            WITHIN,
+            |tape| reached(tape) == ends,
+            |tape| format!("{who} to reach {ends:?}, not {:?}", reached(tape)),
+        );
     }
     live.stop();
     for (how, replay) in &mut replays {

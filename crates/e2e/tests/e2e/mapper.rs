@@ -2,7 +2,7 @@
 //! what the mappers make.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use client::{Client, Event, Subscription};
 use e2e::kafka::{Kafka, Record};
@@ -429,10 +429,17 @@ fn every_case_of_tardis_mappers_reaches_a_client_as_the_mappers_say() {
         );
     }
     let all = plan.wanted.len() + plan.seeds.len();
-    let deadline = Instant::now() + WITHIN;
-    while watcher.look(|seen| seen.got.len() < all) && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    watcher.wait_explained(
+        WITHIN,
+        |seen| seen.got.len() >= all,
+        |seen| {
+            let planned = plan.wanted.keys().chain(&plan.seeds);
+            let missing: Vec<_> = planned
+                .filter(|place| !seen.got.contains_key(*place))
+                .collect();
+            format!("messages of {missing:?}")
+        },
+    );
     watcher.stop();
     watcher.look(|seen| verdict(&plan, seen));
 }
