@@ -158,7 +158,7 @@ fn read_all(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn silent_connections_keep_nobody_out_and_end_no_session() {
+fn silent_connections_block_no_client_and_end_no_session() {
     let door = Door::open(Settings::default());
     let mut session = door.check_honest_client_gets_in(LOCAL);
     let _silent = door.crowd(LOCAL, b"");
@@ -174,7 +174,7 @@ fn silent_connections_keep_nobody_out_and_end_no_session() {
 }
 
 #[test]
-fn connections_that_are_kept_after_a_response_keep_nobody_out() {
+fn connections_kept_open_after_a_response_block_no_client() {
     let door = Door::open(Settings::default());
     let request = b"GET /small HTTP/1.1\r\nHost: node\r\n\r\n";
     let mut kept = door.crowd(LOCAL, request);
@@ -201,7 +201,7 @@ fn a_rejected_request_is_answered_and_its_connection_is_closed() {
 }
 
 #[test]
-fn an_address_with_too_many_connections_keeps_no_other_one_out() {
+fn an_address_with_too_many_connections_blocks_no_other() {
     let door = Door::open(Settings {
         connections_per_address: Some(1),
         ..Settings::default()
@@ -220,7 +220,7 @@ fn an_address_with_too_many_connections_keeps_no_other_one_out() {
 }
 
 #[test]
-fn responses_that_nobody_reads_keep_nobody_out() {
+fn unread_responses_block_no_client() {
     let door = Door::open(Settings::default());
     // Two in one write: the second one waits in the node.
     let request = "GET /large HTTP/1.1\r\nHost: node\r\n\r\n".repeat(2);
@@ -277,7 +277,7 @@ fn a_client_that_sends_more_than_is_read_still_gets_its_rejection() {
 }
 
 #[test]
-fn a_handshake_that_is_not_as_rfc_6455_has_it_is_rejected_with_a_reason() {
+fn a_handshake_that_violates_rfc_6455_is_rejected_with_a_reason() {
     let door = Door::open(Settings::default());
     let right = right();
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

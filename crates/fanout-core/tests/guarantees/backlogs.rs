@@ -301,7 +301,7 @@ proptest! {
     })]
 
     #[test]
-    fn many_subscriptions_of_one_session_end_where_the_others_are_without_a_silent_gap(
+    fn many_subscriptions_in_one_session_converge_without_a_silent_gap(
         steps in vec(step(), 1..150),
         is_hindered: bool,
     ) {
@@ -315,7 +315,7 @@ proptest! {
 
 /// Its session has room, and its request waits for the other streams.
 #[test]
-fn a_subscription_that_waits_for_the_answer_is_not_behind() -> Checked {
+fn a_subscription_waiting_for_its_answer_is_not_lagging() -> Checked {
     let mut crowd = Crowd::new(true)?;
     let (client, trades) = (1, 4);
     crowd.step(&Step::Act(Act::Whole {
@@ -362,7 +362,7 @@ fn deep(levels: i64) -> Result<Node, TestCaseError> {
 /// Every view of the deep book at every speed, in one request, by a client that reads nothing for a
 /// while and then a little at a time.
 #[test]
-fn a_client_that_does_not_read_holds_one_beginning_at_a_time() -> Checked {
+fn a_client_that_does_not_read_is_sent_one_initial_state_at_a_time() -> Checked {
     for encoding in Encoding::ALL {
         let mut node = deep(4_000)?;
         let connection = node.connect(1, encoding);
@@ -404,7 +404,7 @@ fn a_client_that_does_not_read_holds_one_beginning_at_a_time() -> Checked {
 /// More than a hundred shallow books in one request, each a small beginning, by a client that reads
 /// nothing for a while.
 #[test]
-fn many_small_beginnings_are_bounded_like_a_large_one() -> Checked {
+fn many_small_initial_states_are_bounded_like_one_large_one() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     let long = 100_000_000_000_000_007;

@@ -148,7 +148,7 @@ proptest! {
     })]
 
     #[test]
-    fn whoever_falls_behind_or_resumes_ends_where_the_others_are(
+    fn lagging_and_resuming_clients_converge_with_all_others(
         acts in proptest::collection::vec(act(), 1..60),
         instrument in 0usize..4,
     ) {
@@ -179,7 +179,7 @@ fn wake(node: &mut Node, seat: usize) -> Checked {
 }
 
 #[test]
-fn a_lag_tells_its_range_and_what_is_in_it() -> Checked {
+fn a_lag_notice_reports_the_range_and_size_of_the_lag() -> Checked {
     let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
     for number in 100..160 {
         let size = i64::try_from(number).unwrap();
@@ -201,7 +201,7 @@ fn a_lag_tells_its_range_and_what_is_in_it() -> Checked {
 }
 
 #[test]
-fn skipped_trades_are_told_and_the_last_are_given() -> Checked {
+fn skipped_trades_are_reported_and_the_latest_are_sent() -> Checked {
     let (mut node, seat) = slow(Channel::Trades, Encoding::Sbe)?;
     let id = "x".repeat(200);
     for offset in 2..100 {
@@ -224,7 +224,7 @@ fn skipped_trades_are_told_and_the_last_are_given() -> Checked {
 }
 
 #[test]
-fn who_falls_behind_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_reaches() -> Checked {
+fn a_client_lagging_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_reaches() -> Checked {
     let mut node = Node::new(Settings {
         log_bytes: 1 << 20,
         log_budget: 16 << 20,
@@ -252,7 +252,7 @@ fn who_falls_behind_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_re
 }
 
 #[test]
-fn who_subscribed_before_the_first_trade_and_fell_behind_has_lost_none() -> Checked {
+fn a_client_that_subscribed_before_the_first_trade_and_lagged_loses_none() -> Checked {
     let mut node = Node::new(Settings {
         log_bytes: 1 << 20,
         log_budget: 16 << 20,
@@ -274,7 +274,7 @@ fn who_subscribed_before_the_first_trade_and_fell_behind_has_lost_none() -> Chec
 }
 
 #[test]
-fn who_subscribed_before_the_first_trade_is_told_of_an_epoch_that_it_missed() -> Checked {
+fn a_client_that_subscribed_before_the_first_trade_learns_of_an_epoch_it_missed() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     node.read(&at(0, whole(Some(100), &[(1, 1)], &[(9, 1)])));
@@ -300,7 +300,7 @@ fn who_subscribed_before_the_first_trade_is_told_of_an_epoch_that_it_missed() ->
 
 /// An epoch that a client has come into, by reading on or by being caught up, is the one it has.
 #[test]
-fn who_lags_in_an_epoch_that_it_read_the_beginning_of_is_given_the_net_change() -> Checked {
+fn a_client_that_lags_after_reading_the_start_of_an_epoch_gets_the_net_change() -> Checked {
     for sleeps_through_the_beginning in [false, true] {
         let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
         let lag = |node: &mut Node, first: i64| -> Checked {
@@ -339,7 +339,8 @@ fn who_lags_in_an_epoch_that_it_read_the_beginning_of_is_given_the_net_change() 
 /// The prices' scale changes and changes back, so that the same epoch comes again. A client that was
 /// sent no more than the definition in between is still where it was.
 #[test]
-fn who_was_sent_a_part_of_what_began_an_epoch_is_not_taken_to_be_in_the_one_before() -> Checked {
+fn a_client_that_read_part_of_the_start_of_an_epoch_is_not_taken_to_be_in_the_preceding_one()
+-> Checked {
     let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
     node.seats[seat].slow = false;
     node.flush()?;
@@ -361,7 +362,7 @@ fn who_was_sent_a_part_of_what_began_an_epoch_is_not_taken_to_be_in_the_one_befo
 }
 
 #[test]
-fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
+fn a_client_that_misses_a_change_of_scale_is_sent_the_new_one() -> Checked {
     for encoding in Encoding::ALL {
         for channel in [Channel::Book, Channel::Bbo, Channel::Trades] {
             let (mut node, seat) = slow(channel, encoding)?;
@@ -388,7 +389,7 @@ fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
 }
 
 #[test]
-fn who_is_ahead_is_given_nothing() -> Checked {
+fn a_client_that_is_ahead_is_sent_nothing() -> Checked {
     let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
     node.flush()?;
     let mut from = node.seats[seat].client.mine.unwrap();

@@ -158,7 +158,7 @@ proptest! {
     })]
 
     #[test]
-    fn whoever_follows_the_rules_has_what_the_publisher_has(
+    fn a_client_that_follows_the_protocol_has_what_the_publisher_has(
         steps in proptest::collection::vec(step(), 1..120),
         is_hindered: bool,
     ) {

@@ -58,7 +58,7 @@ fn of_two_partitions_the_first_by_topic_and_number_wins() -> Checked {
 }
 
 #[test]
-fn a_record_that_comes_again_is_refused() -> Checked {
+fn a_repeated_record_is_rejected() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     assert_eq!(
@@ -108,7 +108,7 @@ fn states_and_definitions_claim_no_book() -> Checked {
 }
 
 #[test]
-fn a_state_never_stands_before_the_one_before() -> Checked {
+fn the_position_of_a_status_never_goes_back() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     node.read(&at(7, trade("1")));
@@ -122,7 +122,7 @@ fn a_state_never_stands_before_the_one_before() -> Checked {
 }
 
 #[test]
-fn an_instrument_may_move_when_its_topic_is_made_anew() -> Checked {
+fn an_instrument_may_move_when_its_topic_is_recreated() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     node.read(&of(A, 0, 3, whole(Some(1), &[(1, 1)], &[(9, 1)])));
@@ -148,7 +148,7 @@ fn an_instrument_may_move_when_its_topic_is_made_anew() -> Checked {
 }
 
 #[test]
-fn trades_alone_keep_a_state_too() -> Checked {
+fn an_instrument_with_trades_only_has_a_status_too() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     node.read(&at(0, trade("1")));
@@ -184,7 +184,7 @@ fn trades_alone_keep_a_state_too() -> Checked {
 }
 
 #[test]
-fn a_name_twice_is_one_instrument() {
+fn a_name_added_twice_is_one_instrument() {
     let mut publisher = streams::Publisher::new(settings());
     let name = crate::node::name(A);
     let scale = market::Exponents {
@@ -217,7 +217,7 @@ fn a_name_twice_is_one_instrument() {
 
 /// The topic was deleted, and its producers write to another one that comes after it by name.
 #[test]
-fn an_instrument_whose_partition_is_gone_moves_to_the_next_that_brings_it() -> Checked {
+fn an_instrument_whose_partition_is_gone_moves_to_the_next_that_carries_it() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     node.read(&of(A, 0, 3, whole(Some(1), &[(1, 1)], &[(9, 1)])));
@@ -241,7 +241,7 @@ fn an_instrument_whose_partition_is_gone_moves_to_the_next_that_brings_it() -> C
 
 /// A partition that was hidden for a while and comes back is not given up.
 #[test]
-fn a_partition_that_brings_records_again_is_not_gone() {
+fn a_partition_that_delivers_records_again_is_not_gone() {
     let mut node = Node::new(settings());
     node.read(&of(A, 0, 3, whole(Some(1), &[(1, 1)], &[(9, 1)])));
     node.publisher.close(PartitionIndex(0));
@@ -253,7 +253,7 @@ fn a_partition_that_brings_records_again_is_not_gone() {
 
 /// The topic got more partitions, or its producers another topic, and the old one is still there.
 #[test]
-fn an_instrument_that_goes_on_elsewhere_moves_once_its_partition_has_been_silent_for_a_minute()
+fn an_instrument_that_continues_elsewhere_moves_once_its_partition_has_been_silent_for_a_minute()
 -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
@@ -282,7 +282,7 @@ fn an_instrument_that_goes_on_elsewhere_moves_once_its_partition_has_been_silent
 
 /// Where it ends does not depend on which of two partitions is read first.
 #[test]
-fn the_partition_that_an_instrument_ends_with_is_that_of_the_log() {
+fn the_log_alone_decides_which_partition_an_instrument_ends_with() {
     let whole = || whole(Some(1), &[(1, 1)], &[(9, 1)]);
     // In the first log both go on; in the second 0 ends long before 1; in the third 1 before 0.
     for (zero, one, ends_with) in [(0..400, 0..400, 0), (0..40, 0..400, 1), (0..400, 0..40, 0)] {

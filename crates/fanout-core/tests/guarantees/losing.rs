@@ -26,7 +26,7 @@ fn nodes() -> Result<(Node, Node), proptest::test_runner::TestCaseError> {
 }
 
 #[test]
-fn a_loss_is_told_where_the_streams_stand() -> Checked {
+fn a_loss_is_reported_at_the_position_of_each_stream() -> Checked {
     let (node, _) = nodes()?;
     for channel in [Channel::Book, Channel::Bbo] {
         let client = node.witness(A, channel);
@@ -45,7 +45,7 @@ fn a_loss_is_told_where_the_streams_stand() -> Checked {
 }
 
 #[test]
-fn nothing_leads_over_a_loss() -> Checked {
+fn no_chain_of_messages_crosses_a_loss() -> Checked {
     let (mut lossy, mut other) = nodes()?;
     // Another node has read what this one lost.
     other.read(&at(5, delta(Some((2, 3)), &[(3, 3)], &[])));
@@ -68,7 +68,7 @@ fn nothing_leads_over_a_loss() -> Checked {
 }
 
 #[test]
-fn who_was_away_during_a_loss_is_told_of_it() -> Checked {
+fn a_client_that_was_away_during_a_loss_learns_of_it() -> Checked {
     let (mut lossy, mut other) = nodes()?;
     let come = other.join(key(A, Channel::Book, Depth::Full), Encoding::Sbe)?;
     let come = other.seats[come].client.clone();
@@ -80,7 +80,7 @@ fn who_was_away_during_a_loss_is_told_of_it() -> Checked {
 }
 
 #[test]
-fn who_is_slow_during_a_loss_is_told_of_it() -> Checked {
+fn a_client_that_lags_during_a_loss_learns_of_it() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     let seats = [Channel::Book, Channel::Bbo, Channel::Status].map(|channel| {

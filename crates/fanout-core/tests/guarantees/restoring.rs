@@ -111,7 +111,7 @@ fn output(publisher: &mut Publisher) -> Arc<Runs> {
 
 proptest! {
     #[test]
-    fn who_goes_on_from_checkpoints_says_what_one_says_that_has_read_everything(
+    fn a_publisher_restored_from_checkpoints_publishes_what_one_that_read_everything_does(
         acts in vec(act(), 1..100),
         orderly in any::<bool>(),
         (cut, back) in (0.0f64..1.0, 0usize..30),
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_anybody_wrote_are_an_error_at_most(
+    fn arbitrary_bytes_cause_an_error_at_most(
         bytes in vec(any::<u8>(), 0..200),
         (place, value) in (any::<prop::sample::Index>(), any::<u8>()),
     ) {
@@ -169,7 +169,7 @@ fn script() -> Vec<Entry> {
 }
 
 #[test]
-fn nobody_resumes_from_before_a_checkpoint() {
+fn no_client_resumes_from_before_a_checkpoint() {
     let mut turns = [0; PARTITIONS as usize];
     let mut whole = publisher(&turns);
     read(&mut whole, &script(), &mut turns);
@@ -194,7 +194,7 @@ fn nobody_resumes_from_before_a_checkpoint() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn a_checkpoint_that_does_not_match_is_rejected() {
     let mut turns = [0; PARTITIONS as usize];
     let mut whole = publisher(&turns);
     read(&mut whole, &script(), &mut turns);

@@ -32,7 +32,7 @@ fn resume(
 }
 
 #[test]
-fn where_a_node_begins_to_read_is_no_place_of_a_book() -> Checked {
+fn the_offset_where_a_node_starts_to_read_is_no_position_of_a_book() -> Checked {
     let mut early = Node::new(settings());
     early.watch_all()?;
     early.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
@@ -55,7 +55,7 @@ fn where_a_node_begins_to_read_is_no_place_of_a_book() -> Checked {
 }
 
 #[test]
-fn a_node_without_a_book_resumes_nobody() -> Checked {
+fn a_node_without_a_snapshot_resumes_no_client() -> Checked {
     let mut early = Node::new(settings());
     let mut late = Node::starting_at(settings(), &[(0, 2), (0, 0), (0, 0), (0, 0)]);
     for node in [&mut early, &mut late] {
@@ -79,7 +79,7 @@ fn a_node_without_a_book_resumes_nobody() -> Checked {
 }
 
 #[test]
-fn who_stands_between_two_messages_of_a_book_is_not_resumed() -> Checked {
+fn a_position_between_two_messages_of_a_book_cannot_be_resumed() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
@@ -137,7 +137,7 @@ fn paced() -> Result<(Node, Node, usize), proptest::test_runner::TestCaseError> 
 }
 
 #[test]
-fn who_is_ahead_of_what_a_resting_view_told_makes_it_speak() -> Checked {
+fn a_client_ahead_of_a_throttled_view_makes_it_publish() -> Checked {
     let (first, mut second, seat) = paced()?;
     let come = second.seat(first.seats[seat].client.clone());
     let from = second.seats[come].client.mine;
@@ -150,7 +150,7 @@ fn who_is_ahead_of_what_a_resting_view_told_makes_it_speak() -> Checked {
 }
 
 #[test]
-fn who_is_ahead_of_all_that_was_read_begins_a_view_with_a_speed_anew() -> Checked {
+fn a_client_ahead_of_everything_read_restarts_a_throttled_view() -> Checked {
     let (mut first, mut second, seat) = paced()?;
     first.read(&at(3, delta(Some((3, 4)), &[(4, 4)], &[])));
     first.speak();
@@ -165,7 +165,7 @@ fn who_is_ahead_of_all_that_was_read_begins_a_view_with_a_speed_anew() -> Checke
 }
 
 #[test]
-fn trades_are_resumed_from_any_place() -> Checked {
+fn trades_can_be_resumed_from_any_position() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     for offset in [2, 4, 8] {
@@ -193,7 +193,7 @@ fn trades_are_resumed_from_any_place() -> Checked {
 }
 
 #[test]
-fn who_watches_a_state_is_told_at_once_when_the_log_is_not_heard_and_when_it_is_again() -> Checked {
+fn a_status_subscriber_learns_at_once_that_kafka_is_silent_and_that_it_is_back() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     node.read(&at(3, whole(None, &[(1, 1)], &[(9, 1)])));
@@ -219,7 +219,7 @@ fn who_watches_a_state_is_told_at_once_when_the_log_is_not_heard_and_when_it_is_
 }
 
 #[test]
-fn a_resumed_state_is_that_of_now() -> Checked {
+fn a_resumed_status_is_the_current_one() -> Checked {
     let mut node = Node::new(settings());
     node.watch_all()?;
     node.read(&at(3, whole(None, &[(1, 1)], &[(9, 1)])));
@@ -236,7 +236,7 @@ fn a_resumed_state_is_that_of_now() -> Checked {
 }
 
 #[test]
-fn who_subscribed_before_the_first_record_resumes_before_it_as_well() -> Checked {
+fn a_client_that_subscribed_before_the_first_record_can_resume_before_it() -> Checked {
     let mut node = Node::new(settings());
     for channel in Channel::ALL {
         let params = match channel {

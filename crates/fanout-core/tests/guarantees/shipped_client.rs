@@ -318,7 +318,7 @@ proptest! {
     })]
 
     #[test]
-    fn a_client_that_is_cut_off_drained_stopped_and_slow_has_every_book_in_the_end(
+    fn a_client_that_is_cut_off_drained_stopped_and_lagging_ends_with_every_book(
         steps in vec(step(), 1..120),
         seed: u64,
     ) {

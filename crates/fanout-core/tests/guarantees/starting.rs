@@ -9,7 +9,7 @@ use crate::node::{Node, key, settings};
 use crate::script::{A, at, definition, trade, whole};
 
 #[test]
-fn a_start_tells_the_state_of_now() -> Checked {
+fn a_subscription_starts_with_the_current_status() -> Checked {
     let mut node = Node::new(settings());
     let trades = key(A, Channel::Trades, Depth::Full);
     node.read(&at(0, trade("1")));
@@ -34,7 +34,7 @@ fn a_start_tells_the_state_of_now() -> Checked {
 }
 
 #[test]
-fn who_hears_of_no_trade_before_its_node_is_gone_misses_none_at_another() -> Checked {
+fn a_client_that_saw_no_trade_before_losing_its_node_misses_none_at_another() -> Checked {
     let (mut first, mut second) = (Node::new(settings()), Node::new(settings()));
     for node in [&mut first, &mut second] {
         node.watch_all()?;

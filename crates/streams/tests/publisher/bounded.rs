@@ -98,7 +98,7 @@ fn grouped(step: u64) -> ViewParams {
 }
 
 #[test]
-fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
+fn the_views_of_one_session_are_bounded_and_block_no_other() {
     let settings = Settings::default();
     let mut deep = Deep::new(settings, 5_000);
     let before = deep.publisher.memory();
@@ -152,7 +152,7 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
 }
 
 #[test]
-fn a_view_of_all_levels_holds_what_it_has_not_told() {
+fn a_view_of_all_levels_holds_only_what_it_has_not_published() {
     let mut deep = Deep::new(Settings::default(), 20_000);
     for speed in [Speed::Ms10, Speed::Ms100, Speed::Ms250, Speed::S1] {
         let params = ViewParams {
@@ -199,7 +199,7 @@ fn grouped_views_of_many_books_share_one_bound() {
 }
 
 #[test]
-fn a_fetch_makes_no_view_and_says_what_a_subscriber_is_told() {
+fn a_fetch_creates_no_view_and_returns_what_a_subscriber_is_sent() {
     let mut deep = Deep::new(Settings::default(), 3_000);
     for params in [
         ViewParams {
@@ -237,7 +237,7 @@ fn a_fetch_makes_no_view_and_says_what_a_subscriber_is_told() {
 }
 
 #[test]
-fn what_is_done_for_one_is_counted_before_the_next() {
+fn work_for_one_request_is_counted_before_the_next() {
     let mut deep = Deep::new(Settings::default(), 5_000);
     let begin = deep.publisher.work();
     let watch = deep.watch(grouped(3)).unwrap();

@@ -280,7 +280,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn what_is_due_is_done_in_time_and_nothing_asks_for_a_call_in_vain(steps in vec(step(), 1..80)) {
+    fn due_work_is_done_in_time_and_no_call_is_requested_in_vain(steps in vec(step(), 1..80)) {
         let mut driven = Driven::new(Settings::default());
         for step in steps {
             match step {
@@ -318,7 +318,7 @@ fn minute(set: impl Fn(u64) -> u64) -> (Vec<Sent>, usize) {
 }
 
 #[test]
-fn a_wall_clock_that_is_set_changes_no_message_and_no_moment() {
+fn setting_the_wall_clock_changes_no_message_and_no_timing() {
     let (expected, memory) = minute(|wall| wall);
     let kinds = expected.iter().flat_map(|sent| &sent.messages);
     let heartbeats = kinds.filter(|bytes| {
@@ -340,7 +340,7 @@ fn a_wall_clock_that_is_set_changes_no_message_and_no_moment() {
 }
 
 #[test]
-fn a_publisher_that_was_stopped_for_ten_minutes_sends_each_stream_one_message_and_goes_on() {
+fn a_publisher_paused_for_ten_minutes_sends_each_stream_one_message_and_continues() {
     let mut driven = Driven::new(Settings::default());
     driven.record(0, false);
     driven.pass(Duration::from_millis(10));
@@ -363,7 +363,7 @@ fn a_publisher_that_was_stopped_for_ten_minutes_sends_each_stream_one_message_an
 }
 
 #[test]
-fn a_clock_that_halts_makes_nothing_due_twice() {
+fn a_stopped_clock_makes_nothing_due_twice() {
     let mut driven = Driven::new(Settings::default());
     driven.pass(Duration::from_secs(7));
     let sent = driven.sent.len();
@@ -374,7 +374,7 @@ fn a_clock_that_halts_makes_nothing_due_twice() {
 }
 
 #[test]
-fn a_time_before_the_last_one_counts_as_the_last_one() {
+fn a_time_before_the_latest_one_counts_as_the_latest() {
     let mut driven = Driven::new(Settings::default());
     driven.pass(Duration::from_secs(7));
     let due = driven.publisher.next_due();

@@ -58,7 +58,7 @@ fn heartbeats(publisher: &mut Publisher, now: Monotonic) -> Vec<WatchId> {
 }
 
 #[test]
-fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
+fn heartbeats_of_many_streams_are_sent_a_few_at_a_time_and_each_once() {
     let interval = settings().heartbeat_after;
     let mut publisher = publisher();
     let mut now = Monotonic(0);
@@ -93,7 +93,7 @@ fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
 }
 
 #[test]
-fn heartbeats_that_are_late_come_at_once() {
+fn late_heartbeats_are_sent_at_once() {
     let interval = settings().heartbeat_after;
     let mut publisher = publisher();
     // Each was looked at when it was not quiet yet, and again an interval and a half later.
