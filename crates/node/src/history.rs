@@ -1,8 +1,8 @@
-//! Replays of the past: each reads one stream's partition on a thread of its own, so that the live streams are
-//! not touched by it, with Kafka clients that all replays share.
+//! Replays: each reads one stream's partition on its own thread, so that live streams are not affected, with
+//! Kafka clients that all replays share.
 //!
-//! In reading order: [`settings`]; [`tally`], which counts; [`search`], which finds where to begin to
-//! read; [`feed`], which takes what is read; [`replay`], which sends it.
+//! Modules in reading order: [`settings`]; [`tally`] counts and limits replays; [`search`] finds where to start
+//! reading; [`feed`] takes the records; [`replay`] sends the messages.
 
 mod feed;
 mod replay;
@@ -24,7 +24,7 @@ use crate::threads::Threads;
 pub(crate) use settings::HistorySettings;
 use tally::{Bounds, Tally};
 
-/// Begins replays, as many at a time as may be.
+/// Starts replays, up to their limits.
 pub(crate) struct Replays {
     context: Arc<ReplayContext>,
     threads: Threads,
@@ -80,7 +80,7 @@ impl History for Replays {
         if !context.tally.begin(&asker) {
             return Err(wanted);
         }
-        // A thread that cannot be started would take the session's way with it.
+        // `wanted` is sent after the spawn, so that it is not lost if there is no thread.
         let (give, taken) = sync_channel::<Box<Wanted>>(1);
         let spawned = self.threads.spawn(ThreadKind::Replay, "replay", move || {
             let active = context.tally.active(asker);
@@ -90,7 +90,7 @@ impl History for Replays {
             }
         });
         if let Err(error) = spawned {
-            tracing::warn!(%error, "cannot start a replay's thread");
+            tracing::warn!(%error, "cannot start the thread of a replay");
             self.context.tally.refuse(ReplayRefusal::Failed);
             self.context.tally.end(&asker);
             return Err(wanted);

@@ -5,39 +5,37 @@ use ingest::Refusal;
 use market::{Exponents, InstrumentName};
 use wire::control::Symbol;
 
-/// What is configured of instruments.
+/// The configured instruments.
 ///
-/// An instrument is configured by the first rule that matches its name, alone: what that rule does
-/// not say comes from `[instruments]`, not from later rules. So the outcome for one instrument can
-/// be read off one place.
+/// Only the first rule that matches an instrument applies; what it does not set comes from `[instruments]`, not
+/// from later rules. So the configuration of an instrument can be read in one place.
 pub(crate) struct Instruments {
-    /// How many instruments the node may have.
+    /// Maximum number of instruments of the node.
     pub(crate) max: usize,
-    /// Whether instruments that no rule matches are refused.
+    /// Whether instruments that match no rule are rejected.
     pub(crate) refuse_unknown: bool,
-    /// Where no rule matches.
+    /// The exponents of instruments that match no rule.
     pub(crate) default: Exponents,
-    /// An instrument without records for so long is stale; `None` is never.
+    /// Silence after which an instrument is stale; `None` is never.
     pub(crate) stale_after: Option<Duration>,
     pub(crate) rules: Vec<Rule>,
     /// Instruments by `VENUE:ALIAS`.
     pub(crate) aliases: HashMap<String, InstrumentName>,
 }
 
-/// What is configured of one instrument.
+/// The configuration of one instrument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instrument {
-    /// Its name, after aliases.
+    /// Its name, with aliases resolved.
     pub(crate) name: InstrumentName,
-    /// Its fixed-point scale.
     pub(crate) exponents: Exponents,
-    /// The mantissa of its smallest step of prices, as far as configured.
+    /// Mantissa of the price step, if configured.
     pub(crate) tick_size: Option<i64>,
-    /// The mantissa of its smallest step of sizes, as far as configured.
+    /// Mantissa of the size step, if configured.
     pub(crate) lot_size: Option<i64>,
 }
 
-/// What is configured of the instruments that match.
+/// The configuration of all instruments that match.
 pub(crate) struct Rule {
     pub(crate) matching: Symbol,
     pub(crate) exponents: Exponents,
@@ -46,9 +44,9 @@ pub(crate) struct Rule {
 }
 
 impl Instruments {
-    /// The instrument that a venue's records call `symbol`.
+    /// The instrument whose name or alias in a venue's records is `symbol`.
     ///
-    /// A look-up among all rules: for the first time that a name is seen.
+    /// Searches all rules, so this is for the first time a name is seen.
     pub(crate) fn find(&self, venue: &str, symbol: &str) -> Result<Instrument, Refusal> {
         let name = match self.aliases.get(&format!("{venue}:{symbol}")) {
             Some(name) => name.clone(),
@@ -72,7 +70,7 @@ impl Instruments {
         }
     }
 
-    /// The instruments that a rule names one by one, which exist before their first record.
+    /// The instruments that have a rule of their own; they exist before their first record.
     pub(crate) fn named(&self) -> impl Iterator<Item = Instrument> {
         let names = self.rules.iter();
         names.filter_map(|rule| {

@@ -7,23 +7,22 @@ use ingest::Topics;
 
 use crate::threads::failure::ThreadFailure;
 
-/// A publisher that has not turned for so long is stuck: it turns at least every 100 ms when there
-/// is nothing to do, and its largest batch takes milliseconds.
+/// Time without a turn after which a publisher is stuck: an idle one turns every 100 ms, and the largest batch
+/// takes milliseconds.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
-/// Whether clients should be sent here, and whether the node is alive.
+/// Whether the node is ready for clients, and whether it is alive.
 ///
-/// A node becomes ready when every publisher has listed its partitions and caught up with all of
-/// them. It then stays so until it drains: partitions that appear later are caught up with while
-/// the others are served, since a new topic would otherwise take every node of the fleet out of the
-/// load balancer at once. It is not ready again while it hears nothing from Kafka, since what it has
-/// grows old, and nobody can say how old; while there is no topic to read; and once a thread has ended that
-/// it cannot serve without.
+/// A node becomes ready once every publisher has listed its partitions and caught up with all of them, and stays
+/// ready until it drains. Partitions that appear later are caught up with while the others are served: a new
+/// topic must not take every node of the fleet out of the load balancer at once. The node is not ready while it
+/// has lost contact with Kafka, since its data then has an unknown age; while there is no topic to read; and
+/// after an essential thread has ended.
 pub(crate) struct Readiness {
     since: Instant,
     progress: Mutex<Progress>,
     draining: AtomicBool,
-    /// Is told whether the node is ready, each time that it may have changed.
+    /// Called with the readiness whenever it may have changed.
     gate: OnceLock<Gate>,
 }
 
@@ -32,41 +31,39 @@ type Gate = Box<dyn Fn(bool) + Send + Sync>;
 #[derive(Default)]
 struct Progress {
     was_ready: bool,
-    /// Publishers that have not listed their partitions yet.
+    /// Number of publishers that have not listed their partitions yet.
     starting: usize,
     behind: BTreeSet<TopicPartition>,
-    /// Publishers that hear nothing from Kafka, or have not caught up since.
+    /// Number of publishers without contact to Kafka, or that have not caught up since.
     cut_off: usize,
-    /// How many topics there are, as the last publisher was told.
+    /// Number of topics, from the last publisher that got them.
     topics: Option<Topics>,
-    /// Threads that the node cannot serve without, and that have ended.
+    /// Essential threads that have ended.
     failed: Vec<ThreadFailure>,
     pulses: Vec<Arc<AtomicU64>>,
 }
 
 type TopicPartition = (Arc<str>, i32);
 
-/// What is told to whoever asks whether the node is ready.
+/// The readiness and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// Whether clients should be sent here.
     pub(crate) ready: bool,
-    /// Whether the node is stopping.
     pub(crate) draining: bool,
-    /// Publishers that have not listed their partitions yet.
+    /// Number of publishers that have not listed their partitions yet.
     pub(crate) starting: usize,
-    /// Partitions that are not caught up with.
+    /// Partitions that have not been caught up with.
     pub(crate) behind: Vec<TopicPartition>,
-    /// Publishers that hear nothing from Kafka, or have not caught up since.
+    /// Number of publishers without contact to Kafka, or that have not caught up since.
     pub(crate) cut_off: usize,
-    /// How many topics the brokers list, and how many of them are read; `None` before one has answered.
+    /// Topics listed by the brokers, and those read; `None` before the first response.
     pub(crate) topics: Option<Topics>,
-    /// Threads that the node cannot serve without, and that have ended.
+    /// Essential threads that have ended.
     pub(crate) failed: Vec<ThreadFailure>,
 }
 
 impl Report {
-    /// Why the node is not ready, for people; nothing while it is.
+    /// Why the node is not ready, for people; empty while it is.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.draining {
@@ -98,7 +95,7 @@ impl Report {
     }
 }
 
-/// One publisher's share of the readiness.
+/// What one publisher contributes to the readiness.
 pub(crate) struct PublisherReadiness {
     readiness: Arc<Readiness>,
     pulse: Arc<AtomicU64>,
@@ -108,8 +105,8 @@ pub(crate) struct PublisherReadiness {
 }
 
 impl Readiness {
-    /// Of a node whose publishers are to be added, each by [`Readiness::publisher`], before anybody
-    /// asks.
+    /// The readiness of a node without publishers; they are added by [`Readiness::publisher`] before the first
+    /// report.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             since: Instant::now(),
@@ -119,8 +116,7 @@ impl Readiness {
         })
     }
 
-    /// From now on, sessions are let in while the node is ready, and only then. Only the first call
-    /// counts.
+    /// Sets what to call with the readiness. Only the first call has an effect.
     pub(crate) fn govern(&self, gate: Gate) {
         let progress = self.progress();
         gate(progress.is_ready());
@@ -128,7 +124,7 @@ impl Readiness {
         let _first = self.gate.set(gate);
     }
 
-    /// Adds a publisher, which is not ready.
+    /// Adds a publisher that is not ready.
     pub(crate) fn publisher(self: &Arc<Self>) -> PublisherReadiness {
         let pulse = Arc::new(AtomicU64::new(self.millis(Instant::now())));
         let mut progress = self.progress();
@@ -144,7 +140,7 @@ impl Readiness {
         }
     }
 
-    /// The node stops: it is not ready from now on. Tells whether that is new.
+    /// Marks the node as draining. Returns false if it was already.
     pub(crate) fn drain(&self) -> bool {
         !self.draining.swap(true, Ordering::SeqCst)
     }
@@ -163,12 +159,12 @@ impl Readiness {
         }
     }
 
-    /// A thread that the node cannot serve without has ended: it is not ready any more.
+    /// Records the end of an essential thread: the node is not ready anymore.
     pub(crate) fn thread_failed(&self, failure: ThreadFailure) {
         self.change(|progress| progress.failed.push(failure));
     }
 
-    /// The numbers of publishers that do not turn any more.
+    /// The numbers of publishers that are stuck.
     pub(crate) fn stuck(&self, now: Instant) -> Vec<usize> {
         let now = self.millis(now);
         let allowed = u64::try_from(STUCK_AFTER.as_millis()).unwrap_or(u64::MAX);
@@ -190,7 +186,7 @@ impl Readiness {
         }
     }
 
-    /// A panic elsewhere leaves it whole, since each change is made of single calls.
+    /// A panic elsewhere leaves it consistent, since changes are single calls.
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,28 +202,28 @@ impl Progress {
         self.was_ready && self.cut_off == 0 && self.failed.is_empty() && !self.has_no_topics()
     }
 
-    /// Returns whether the brokers have answered, and nothing that they have is to be read.
+    /// Returns whether the brokers have responded and none of their topics is read.
     const fn has_no_topics(&self) -> bool {
         matches!(self.topics, Some(Topics { matched: 0, .. }))
     }
 }
 
 impl PublisherReadiness {
-    /// A partition will be read that may have records already.
+    /// A partition was opened and may already have records.
     pub(crate) fn opened(&self, topic: &Arc<str>, partition: i32) {
         self.readiness.change(|progress| {
             progress.behind.insert((Arc::clone(topic), partition));
         });
     }
 
-    /// What stood in the partition when it was opened has been read, or it is gone.
+    /// The records a partition had when it was opened have been read, or it no longer exists.
     pub(crate) fn caught_up(&self, topic: &Arc<str>, partition: i32) {
         self.readiness.change(|progress| {
             progress.behind.remove(&(Arc::clone(topic), partition));
         });
     }
 
-    /// The partitions that exist at the start were all opened. Only the first call says anything.
+    /// All partitions that existed at startup have been opened. Only the first call has an effect.
     pub(crate) fn listed(&mut self) {
         if !self.listed {
             self.listed = true;
@@ -235,7 +231,7 @@ impl PublisherReadiness {
         }
     }
 
-    /// How many topics there are now.
+    /// Reports the current number of topics.
     pub(crate) fn topics(&mut self, topics: Topics) {
         if self.topics != Some(topics) {
             self.topics = Some(topics);
@@ -244,7 +240,7 @@ impl PublisherReadiness {
         }
     }
 
-    /// Whether it hears nothing from Kafka, or has not caught up since.
+    /// Reports whether contact with Kafka is lost, or the publisher has not caught up since.
     pub(crate) fn cut_off(&mut self, cut_off: bool) {
         if self.cut_off != cut_off {
             self.cut_off = cut_off;
@@ -258,7 +254,7 @@ impl PublisherReadiness {
         }
     }
 
-    /// The publisher is alive.
+    /// Reports that the publisher is alive.
     pub(crate) fn turned(&self, now: Instant) {
         self.pulse
             .store(self.readiness.millis(now), Ordering::Relaxed);

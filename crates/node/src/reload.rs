@@ -1,7 +1,7 @@
-//! A new configuration for a node that runs.
+//! Reloads the configuration of a running node.
 //!
-//! What may change while sessions live is taken over whole or not at all: a configuration with a
-//! mistake changes nothing. What needs a restart is named.
+//! A reload applies everything that may change while sessions live, or nothing: a configuration with an error
+//! changes nothing. Keys that need a restart are reported.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,27 +15,26 @@ use metrics::Registry;
 use crate::config::{Config, Sources, fit_sessions};
 use crate::logging::LogHandle;
 
-/// How often certificates and key sets are looked at.
+/// How often certificates and key sets are checked for changes.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Reads the sources of the configuration again.
 pub type Reread = Box<dyn Fn() -> anyhow::Result<Sources> + Send + Sync>;
 
-/// What a configuration is reloaded with.
+/// Applies a configuration to the parts of a node.
 pub(crate) struct Reloader {
     reread: Reread,
     fanout: Arc<Fanout>,
     directory: Arc<Directory>,
     log: Arc<LogHandle>,
     registry: Arc<Registry>,
-    /// The values that the node started with or took over since, as they are shown.
     running: Mutex<Running>,
 }
 
 struct Running {
-    /// The values that take a restart to change.
+    /// The values at startup of keys that need a restart.
     started_with: BTreeSet<(String, u64)>,
-    /// Certificates and key sets, and when they changed last.
+    /// Certificates and key sets, with their last modification.
     files: Vec<(PathBuf, Option<Stamp>)>,
 }
 
@@ -61,11 +60,11 @@ impl Reloader {
                 files: stamps(&config.files),
             }),
         };
-        reloader.tell_success(config);
+        reloader.report_success(config);
         reloader
     }
 
-    /// Takes the configuration over as it stands now; the keys whose change needs a restart.
+    /// Applies the current configuration; returns the changed keys that need a restart.
     pub(crate) fn reload(&self) -> anyhow::Result<Vec<String>> {
         let result = self.try_reload();
         let node = self.registry.node();
@@ -78,7 +77,7 @@ impl Reloader {
             ),
             Err(error) => tracing::error!(
                 error = format!("{error:#}"),
-                "configuration not reloaded; the one before stays in force"
+                "configuration not reloaded; the previous one stays in effect"
             ),
         }
         result
@@ -92,7 +91,7 @@ impl Reloader {
         self.fanout.reload(config.fanout.clone());
         self.directory.set_lists(config.lists.clone());
         running.files = stamps(&config.files);
-        self.tell_success(&config);
+        self.report_success(&config);
         let fixed = config.effective.fixed();
         let changed = fixed.symmetric_difference(&running.started_with);
         let mut restart: Vec<String> = changed.map(|(path, _)| path.clone()).collect();
@@ -100,7 +99,7 @@ impl Reloader {
         Ok(restart)
     }
 
-    fn tell_success(&self, config: &Config) {
+    fn report_success(&self, config: &Config) {
         let node = self.registry.node();
         node.reload_successful.set(1);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -109,7 +108,7 @@ impl Reloader {
         node.tls_expires.set(expires.unwrap_or(0));
     }
 
-    /// Reloads whenever a certificate or a key set changes; never ends.
+    /// Reloads whenever a certificate or a key set changes; never returns.
     pub(crate) async fn watch_files(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -118,12 +117,12 @@ impl Reloader {
                 let files: Vec<_> = running.files.iter().map(|(path, _)| path.clone()).collect();
                 let now = stamps(&files);
                 let changed = now != running.files;
-                // What is wrong is told once, and tried again when it changes again.
+                // Updated even if the reload fails: it is retried at the next change.
                 running.files = now;
                 changed
             };
             if changed {
-                let _told = self.reload();
+                let _logged = self.reload();
             }
         }
     }

@@ -31,15 +31,15 @@ pub(super) enum AuthMode {
 
 section! {
     Auth in "auth":
-    /// What clients have to show at the handshake and to `/v1`: nothing, a key of `[[auth.keys]]`, or a
-    /// token that `[auth.jwt]` is for.
+    /// What clients must send in the handshake and to `/v1`: nothing, a key of `[[auth.keys]]`, or a token
+    /// as in `[auth.jwt]`.
     live mode: AuthMode = choice(&[
         ("none", AuthMode::None),
         ("keys", AuthMode::Keys),
         ("jwt", AuthMode::Jwt),
     ]), default "none";
-    /// A cookie that may have the key or token, for pages; needs `public.origins`, since browsers send
-    /// cookies for every page.
+    /// A cookie that may contain the key or token, for pages; requires `public.origins`, since browsers
+    /// send cookies for every page.
     live cookie: Box<str> = parsed(
         "the name of a cookie: letters, digits, '_', '-' and '.'",
         cookie,
@@ -48,40 +48,40 @@ section! {
 
 section! {
     Jwt in "auth.jwt":
-    /// By which tokens may be signed. Only keys of the kind that goes with it are used with an algorithm.
+    /// The allowed signature algorithms. An algorithm is used only with keys of its own kind.
     live algorithms: Vec<Algorithm> = checked_texts(ALGORITHMS, algorithms), absent "required by `jwt`";
-    /// The `iss` of tokens.
-    live issuer: String = filled("a text"), absent "required by `jwt`";
-    /// What has to be among the `aud` of tokens.
-    live audience: String = filled("a text"), absent "required by `jwt`";
-    /// The issuer's public keys, or secrets that are shared with it, each with a `kid`. It is read again
-    /// when it changes.
+    /// The required `iss` of tokens.
+    live issuer: String = filled("a string"), absent "required by `jwt`";
+    /// The value required in the `aud` of tokens.
+    live audience: String = filled("a string"), absent "required by `jwt`";
+    /// The issuer's public keys, or secrets shared with it, each with a `kid`. The file is reloaded when it
+    /// changes.
     live keys: String = text("a file with a JSON Web Key Set (RFC 7517)"), absent "required by `jwt`";
     // Machines that run NTP differ by far less.
-    /// How far the issuer's clock may differ, in whole seconds, for `exp` and `nbf`.
+    /// How far the issuer's clock may be off, in whole seconds, for `exp` and `nbf`.
     live leeway: Duration = duration(Duration::ZERO, Duration::from_secs(300)), default "5s";
-    /// The claim that has what the token is for; a token without it is for everything.
-    live claim: String = filled("a text"), default "tapecast";
+    /// The claim with the token's entitlements; a token without it is entitled to everything.
+    live claim: String = filled("a string"), default "tapecast";
 }
 
 section! {
     StaticKey in "auth.keys[]":
-    /// The SHA-256 of a key, as `sha256sum` tells it of the key without a line's end. A key should be 32
+    /// The SHA-256 of a key, as `sha256sum` prints it for the key without a newline. A key should be 32
     /// random bytes or more.
     live sha256: KeyDigest = parsed("64 hexadecimal digits", KeyDigest::parse), required;
-    /// Who has the key, for logs and `max_connections`.
+    /// The owner of the key, for logs and `max_connections`.
     live subject: String = filled("1 to 256 bytes"), required;
-    /// The instruments that it is for.
+    /// The instruments that it grants.
     live instruments: Box<[Symbol]> = checked_texts(
-        r#"a list of VENUE:SYMBOL, or texts with '*', such as ["BINANCE:*"]"#,
+        r#"a list of VENUE:SYMBOL, or patterns with '*', such as ["BINANCE:*"]"#,
         |texts| Rights::instruments_of(texts).map_err(|error| error.to_string()),
     ), absent "all";
-    /// The channels that it is for.
+    /// The channels that it grants.
     live channels: Box<[Channel]> = checked_texts(
         r#"a list of channels, such as ["book", "trades"]"#,
         |texts| Rights::channels_of(texts).map_err(|error| error.to_string()),
     ), absent "all";
-    /// The most levels a side of a book; below full, streams with a `group` are rejected too, since they
+    /// The most levels per side of a book; below full, streams with a `group` are rejected too, since they
     /// sum deeper levels.
     live max_depth: Depth = parsed(
         r#""1", "5", "10", "25", "50", "100", "500", "1000" or "full""#,
@@ -89,7 +89,7 @@ section! {
     ), absent "full";
     /// The most streams of a session.
     live max_streams: u32 = integer(0, MOST_STREAMS), absent "`limits.streams_per_session`";
-    /// The most sessions of the subject on this node; further ones are refused with HTTP 429.
+    /// The most sessions of the subject on this node; further ones are rejected with HTTP 429.
     live max_connections: u32 = integer(0, 1_000_000), absent "not limited";
 }
 

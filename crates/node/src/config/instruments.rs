@@ -16,35 +16,35 @@ section! {
     /// What happens to instruments that no rule matches.
     fixed unknown: bool = choice(&[("accept", false), ("refuse", true)]), default "accept";
     // Twice the instruments of the largest aggregators; at 300 bytes each without a book, 60 MB.
-    /// How many instruments the node may have; records of further ones are refused and counted.
+    /// The most instruments of a node; records of further ones are rejected and counted.
     fixed max: usize = integer(1, 1_000_000), default "200000";
     // Eight decimals, what most venues quote at the most.
-    /// A price is an integer times ten to this, where no rule says otherwise.
+    /// A price is an integer times ten to this power, unless a rule overrides it.
     fixed price_exponent: i8 = integer(-18, 9), default "-8";
-    /// A size is an integer times ten to this, where no rule says otherwise.
+    /// A size is an integer times ten to this power, unless a rule overrides it.
     fixed size_exponent: i8 = integer(-18, 9), default "-8";
     // Liquid books change every second; quiet ones are quiet for minutes, and STALE harms nobody.
-    /// An instrument without records for so long is `STALE`.
+    /// An instrument without records for this long is `STALE`.
     fixed stale_after: Option<Duration> = duration_or_off(SECOND, DAY), default "30s";
 }
 
 section! {
     RuleTable in "instruments.rules[]":
-    /// Which instruments the rule is for. The first rule that matches counts, alone.
+    /// The instruments of this rule. Only the first rule that matches applies.
     fixed matching as "match": Symbol = checked(
         r#"VENUE:SYMBOL, or a text with '*' for any characters, such as "HUOBI:*""#,
         |text| Symbol::parse(text).map_err(|error| error.to_string()),
     ), required;
-    /// A price is an integer times ten to this. A change begins a new epoch.
+    /// A price is an integer times ten to this power. Changing it starts a new epoch.
     fixed price_exponent: i8 = integer(-18, 9), absent "`instruments.price_exponent`";
-    /// A size is an integer times ten to this. A change begins a new epoch.
+    /// A size is an integer times ten to this power. Changing it starts a new epoch.
     fixed size_exponent: i8 = integer(-18, 9), absent "`instruments.size_exponent`";
-    /// The venue's own symbols that mean this instrument; only where `match` is one instrument.
+    /// The venue's own symbols for this instrument; only if `match` is a single instrument.
     fixed aliases: Vec<String> = texts(r#"a list of symbols, such as ["BTCUSDT"]"#), absent "none";
-    /// The smallest step of prices, which clients are told.
-    fixed tick_size: String = decimal(), absent "not told";
-    /// The smallest step of sizes, which clients are told.
-    fixed lot_size: String = decimal(), absent "not told";
+    /// The smallest price step, sent to clients.
+    fixed tick_size: String = decimal(), absent "none";
+    /// The smallest size step, sent to clients.
+    fixed lot_size: String = decimal(), absent "none";
 }
 
 pub(super) fn read(reader: &mut Reader) -> Instruments {

@@ -13,35 +13,35 @@ use super::unit::parse_duration;
 
 section! {
     Kafka in "kafka":
-    /// The brokers to ask for all others.
+    /// The brokers to connect to first; they report the others.
     fixed brokers: String = parsed(
         r#"HOST:PORT, or several with commas, such as "kafka:9092""#,
         brokers,
     ), required;
     // All that is held: without a checkpoint, that alone is sure to hold every book's last whole one.
-    /// Where each partition is begun: at its first record, or at the first one that is at most this old.
+    /// Where reading starts in each partition: at its first record, or at the first one that is at most
+    /// this old.
     fixed start: Start = parsed(
         r#""earliest", or a duration to look back of at most "31d""#,
         start,
     ), default "earliest";
     // One core decodes and publishes 300,000 records a second, more than most feeds have at their peak.
-    /// Threads that read and publish; partitions are divided over them.
+    /// Threads that read and publish; they share the partitions.
     fixed threads: usize = integer(1, 64), default "1";
-    /// Whether brokers are asked for the UUIDs of topics, by which a topic that was made anew is noticed;
-    /// `none` is for brokers before Kafka 2.8.
+    /// Whether to ask brokers for topic UUIDs, by which a recreated topic is detected; `none` is for
+    /// brokers before Kafka 2.8.
     fixed topic_ids: bool = choice(&[("ask", true), ("none", false)]), default "ask";
     // Markets are listed a few times a day; metadata of a thousand topics is 100 kB.
-    /// How often new topics and partitions are looked for.
+    /// How often to look for new topics and partitions.
     fixed discovery_interval: Duration = duration(Duration::from_millis(100), HOUR), default "5s";
     // A broker answers each fetch within 10 ms, and a leader is elected anew in a second or two.
-    /// When no broker has said anything for so long, the node is not ready, and lets no new sessions in
-    /// until it has caught up again; those that it has stay. Longer than `fetch.wait.max.ms`, where that is
-    /// set.
+    /// After no response from any broker for this long, the node is not ready and accepts no new sessions
+    /// until it has caught up; existing ones stay. Must be longer than `fetch.wait.max.ms`, if that is set.
     fixed lost_after: Duration = duration(SECOND, HOUR), default "5s";
     // A whole book of 100,000 levels of 20 bytes a side.
-    /// Larger records are refused and counted.
+    /// Larger records are rejected and counted.
     fixed max_record_bytes: usize = size(KIB, 32 * MIB), default "4MiB";
-    /// More properties of librdkafka by name, such as those of TLS and SASL. Passwords, secrets and private
+    /// Other librdkafka properties by name, such as those of TLS and SASL. Passwords, secrets and private
     /// keys are never shown.
     fixed properties: BTreeMap<String, String> = open(), open "none";
 }

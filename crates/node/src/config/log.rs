@@ -12,7 +12,7 @@ section! {
     LogTable in "log":
     /// What is logged to standard error.
     live level: String = checked(LEVELS, log_filter), default "info";
-    /// How it is logged: for eyes, or one JSON object a line.
+    /// The log's format: text, or one JSON object per line.
     fixed format: LogFormat =
         choice(&[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]), default "pretty";
 }

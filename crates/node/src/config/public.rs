@@ -11,14 +11,14 @@ section! {
     /// Where clients connect: the page, `/ws` and `/v1`.
     fixed listen: SocketAddr = address(), default "127.0.0.1:8080";
     // None, since what has no cookies of its own has nothing that another page could misuse.
-    /// The pages whose scripts may connect, by the `Origin` that browsers send; others are refused with
-    /// HTTP 403. What sends no `Origin` is no browser.
+    /// The pages whose scripts may connect, by the `Origin` that browsers send; others are rejected with
+    /// HTTP 403. Clients that send no `Origin` are not browsers.
     live origins: Vec<OriginPattern> = checked_texts(
         r#"a list of origins, such as ["https://app.example", "https://*.example.com"]"#,
         |texts| each(texts, OriginPattern::parse),
     ), absent "all";
-    /// Balancers that begin each connection with a header of the PROXY protocol, version 2, and have to;
-    /// limits and logs then see the client's address.
+    /// Balancers that must start each connection with a header of the PROXY protocol, version 2; limits and
+    /// logs then use the client's address.
     live trusted_proxies: Vec<Network> = checked_texts(
         r#"a list of IP addresses and networks, such as ["10.0.0.0/8"]"#,
         |texts| each(texts, Network::parse),

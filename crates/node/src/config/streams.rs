@@ -4,10 +4,10 @@ use super::section::section;
 section! {
     Streams in "streams":
     // At 24 bytes a change, about 170,000 changes: a minute of the busiest book, an hour of most.
-    /// The log of recent changes of each book, which clients resume from and catch up by; the logs of
-    /// trades and of the best bid and offer have a quarter of it each.
+    /// The log of recent deltas of each book, from which clients resume and catch up; the logs of trades
+    /// and of the best bid and offer have a quarter of it each.
     fixed log_bytes_per_instrument: usize = size(4 * KIB, GIB), default "4MiB";
-    /// All logs of a publisher together; when they have more, each is cut to its share.
+    /// All logs of a publisher together; beyond that, each is cut to its share.
     fixed log_bytes: usize = size(MIB, 64 * GIB), default "128MiB";
     // A trading page has a handful of steps, in two or three speeds.
     /// Distinct grouped streams of one book, however many sessions share each; further ones are rejected
@@ -18,16 +18,17 @@ section! {
     /// `too_many_views`.
     fixed grouped_view_bytes: usize = size(MIB, 64 * GIB), default "64MiB";
     // The slowest client's distance: some seconds of the busiest book at the pace of a replay.
-    /// Recent frames of each watched stream in each shard; a client that is further behind is caught up by
-    /// a net change or a snapshot.
+    /// Recent frames of each subscribed stream in each shard; a client that is further behind is caught up
+    /// by a net change or a snapshot.
     fixed run_bytes_per_stream: usize = size(4 * KIB, GIB), default "8MiB";
-    /// Recent frames of all streams of a shard; beyond, each stream keeps 64 KiB.
+    /// Recent frames of all streams of a shard; beyond that, each stream keeps 64 KiB.
     fixed run_bytes_per_shard: usize = size(MIB, 64 * GIB), default "256MiB";
     // A burst of a second at the pace of the busiest market, for clients that pause.
-    /// What a shard keeps of its recent frames for all clients whose sockets are full; those who lack what
-    /// goes beyond are caught up, when there is room, by a net change or a snapshot. A client that reads is
-    /// never caught up for this.
+    /// Recent frames that a shard keeps for all clients whose sockets are full. Clients that need more are
+    /// caught up by a net change or a snapshot once their socket has room. A client that keeps reading is
+    /// not affected.
     fixed run_bytes_for_slow: usize = size(64 * KIB, 64 * GIB), default "1MiB";
-    /// What a shard keeps besides for each client whose socket is full: so a slow one costs a constant.
+    /// What a shard keeps in addition for each client whose socket is full, so that a lagging client costs
+    /// a constant.
     fixed run_bytes_per_slow_session: usize = size(KIB, GIB), default "32KiB";
 }

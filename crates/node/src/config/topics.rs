@@ -22,22 +22,22 @@ const FORMATS: [(&str, Format); Format::ALL.len()] = {
 
 section! {
     Topic in "topics[]":
-    /// Matches whole names of topics; a topic is read as the first item says that matches it. A group named
-    /// `symbol` gives the symbol of records that name none.
+    /// Matches whole topic names; the first item that matches a topic applies. A group named `symbol`
+    /// provides the symbol of records that contain none.
     fixed pattern: Regex = checked(PATTERN, pattern), required;
-    /// How records of such topics read.
+    /// The format of the topics' records.
     fixed format: Format = choice(&FORMATS), required;
     /// For a venue's own format and for `mapped`: the venue of the instruments.
     fixed venue: String = parsed(
         r#"1 to 32 of A-Z, 0-9, '_', '-' and '.', such as "BINANCE""#,
         |text| InstrumentName::new(text, "ANY").is_ok().then(|| text.to_owned()),
     ), absent "the format's own, such as `BINANCE`";
-    /// For a venue's own format and for `mapped`: the symbol of records that name none.
+    /// For a venue's own format and for `mapped`: the symbol of records that contain none.
     fixed symbol: String = parsed(
         r#"a symbol without white space, ':' and '*', such as "BTC-USDT""#,
         |text| InstrumentName::new("ANY", text).is_ok().then(|| text.to_owned()),
     ), absent "the pattern's group `symbol`";
-    /// For the format `mapped`, which needs it: how records read.
+    /// Required by the format `mapped`: the name of the mapping.
     fixed mapping: String = text("the `name` of one of `[[mappings]]`"), absent "none";
 }
 

@@ -7,16 +7,16 @@ use crate::traces::TraceSettings;
 
 section! {
     Traces in "traces":
-    /// An OpenTelemetry collector that takes OTLP over HTTP, at `/v1/traces` below this;
+    /// An OpenTelemetry collector that accepts OTLP over HTTP, at `/v1/traces` below this;
     /// `OTEL_EXPORTER_OTLP_HEADERS` adds headers.
     fixed endpoint: String = parsed(
         "a URL by http without a path, such as \"http://127.0.0.1:4318\"",
         collector,
-    ), absent "none: nothing is followed";
+    ), absent "none: nothing is traced";
     // At 100,000 records a second that is ten a second, which is plenty to look at.
-    /// One record of so many is followed from Kafka to the sockets; every node follows the same ones.
+    /// One record in this many is traced from Kafka to the sockets; every node traces the same ones.
     fixed one_in: u64 = integer(1, 1_000_000_000), default "10000";
-    /// What the node calls its service (`service.name`).
+    /// The node's `service.name`.
     fixed service: String = filled("a name"), default "tapecast";
 }
 

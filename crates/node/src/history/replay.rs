@@ -13,15 +13,15 @@ use super::tally::Active;
 use crate::clock::{monotonic, now};
 use crate::threads;
 
-/// How long what was told of the log's end is good enough.
+/// How long a known end of the log stays good enough.
 const END_IS_NEW: Duration = Duration::from_secs(1);
-/// How much of a log is left out at its beginning, one attempt after the other: 1 of so many parts. On Kafka
-/// a second attempt is enough, since segments are deleted one at a time; librdkafka's mock broker drops a
-/// batch from a full log with each that comes.
+/// The fraction of the log to leave out at its start (1/n), attempt by attempt. On Kafka a second attempt is
+/// enough, since segments are deleted one at a time; librdkafka's mock broker drops one batch of a full log for
+/// each new one.
 const MARGINS: [Option<i64>; 5] = [None, None, Some(64), Some(16), Some(4)];
-/// How long a replay that waits keeps the Kafka client: about twice as long as another one needs to go on with it.
+/// How long a waiting replay keeps the Kafka client: about twice what another one takes to switch to it.
 const SOON: Duration = Duration::from_millis(20);
-/// Polls without a record after which it is looked whether what is waited for can still come.
+/// Polls without a record after which the replay checks whether the awaited record can still come.
 const POLLS_A_LOOK: u32 = 10;
 
 /// One replay, from its start to its live stream.
@@ -30,35 +30,35 @@ struct Running<'a> {
     wanted: &'a Wanted,
     active: Option<Active<'a>>,
     found: Found,
-    /// The session can be sent a page.
+    /// The session has room for a page.
     asked: bool,
     handover: Option<Handover>,
-    /// When the log's end was told last.
+    /// When the log's end was last queried.
     looked: Instant,
     /// When the first record was sent, and its log time.
     began: Option<(Instant, Nanos)>,
-    /// When it has taken as long as it may.
+    /// The deadline of the whole replay.
     ends: Instant,
 }
 
 /// Why gathering messages stops.
 enum Gathered {
-    /// There is a page to be sent.
+    /// A page is complete.
     Page,
-    /// There is nothing more in the log at the moment.
+    /// The end of the log, for now.
     End,
-    /// The stream is where the live one was handed over.
+    /// The position at which the live stream was handed over.
     Reached,
 }
 
-/// Replays until the stream is live, or its session has left. A panic is an error, and the session is caught
-/// up like one that lagged: it waits for pages that would never come.
+/// Replays until the stream is live or its session is gone. After a panic, the session, which would wait for
+/// pages forever, catches up like one that lagged.
 pub(super) fn run<'a>(
     context: &'a ReplayContext,
     wanted: &'a Wanted,
     active: Active<'a>,
 ) -> Result<(), String> {
-    // The replay is dropped with what it held; the receiver is made of cells, which are whole.
+    // Unwind-safe: the replay is dropped, and the receiver consists of cells, which stay consistent.
     let ran = catch_unwind(AssertUnwindSafe(|| replay(context, wanted, active)));
     context.read(0);
     ran.map_err(|panic| {
@@ -77,7 +77,7 @@ fn replay<'a>(context: &'a ReplayContext, wanted: &'a Wanted, active: Active<'a>
             Err(Stopped::Stalled) => context.tally.refuse(ReplayRefusal::Stalled),
             Err(Stopped::TooLong) => context.tally.refuse(ReplayRefusal::TooLong),
             Err(end) => {
-                tracing::warn!(instrument = %origin.name, ?end, "a replay broke off");
+                tracing::warn!(instrument = %origin.name, ?end, "a replay failed");
                 context.tally.refuse(ReplayRefusal::Failed);
             }
         },
@@ -87,12 +87,12 @@ fn replay<'a>(context: &'a ReplayContext, wanted: &'a Wanted, active: Active<'a>
                 ReplayError::TooEarly(_) => ReplayRefusal::TooEarly,
                 ReplayError::Unreadable => ReplayRefusal::Failed,
             });
-            // Who is told so may ask again at once.
+            // The client may retry at once, so free the slot first.
             drop(active);
             wanted.receiver.refuse(why);
         }
         Err(end) => {
-            tracing::warn!(instrument = %origin.name, ?end, "a replay cannot begin");
+            tracing::warn!(instrument = %origin.name, ?end, "cannot start a replay");
             context.tally.refuse(ReplayRefusal::Failed);
             drop(active);
             wanted.receiver.refuse(ReplayError::Unreadable);
@@ -100,8 +100,8 @@ fn replay<'a>(context: &'a ReplayContext, wanted: &'a Wanted, active: Active<'a>
     }
 }
 
-/// Looks for the start. Where the log loses its beginning faster than it is read from there, the search
-/// begins further and further from it; what lies before is as good as gone.
+/// Finds the start. If the start of the log is deleted faster than it is read, the search leaves out more of it
+/// with each attempt.
 fn find(context: &ReplayContext, wanted: &Wanted) -> Result<Found, Stopped> {
     for margin in MARGINS {
         let found = search::find(context, wanted, margin);
@@ -154,7 +154,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Reads until there is a page to send.
+    /// Reads until a page is complete.
     fn gather(&mut self) -> Result<Gathered, Stopped> {
         let mut records = 0;
         let gathered = self.read(&mut records);
@@ -179,7 +179,7 @@ impl<'a> Running<'a> {
             if self.handover.is_none() && std::mem::take(&mut self.found.at_end) {
                 return Ok(Gathered::End);
             }
-            // What there is goes out before more is waited for.
+            // Send what there is before waiting for more.
             let has_some = self.found.replay.pending() > 0;
             let wait = if has_some { Duration::ZERO } else { POLL };
             match self.found.past.next(wait)? {
@@ -225,8 +225,8 @@ impl<'a> Running<'a> {
         });
     }
 
-    /// Whether nothing is left of what the log had a second ago: where records come all the time,
-    /// a client never sees its end.
+    /// Returns whether everything the log had a second ago has been read: with steady traffic, a client never
+    /// reaches the end itself.
     fn is_near_end(&mut self) -> bool {
         if self.handover.is_some() || self.found.read_to.0 + 1 < self.found.end.0 {
             return false;
@@ -240,7 +240,7 @@ impl<'a> Running<'a> {
         self.found.read_to.0 + 1 >= self.found.end.0
     }
 
-    /// Whether a record's time has come; waits for it, unless there is something to be sent before.
+    /// Waits until a record is due. Returns false if there is something to send before.
     fn is_due(&mut self, log_time: Nanos) -> Result<bool, Stopped> {
         let Some(pace) = self.wanted.pace else {
             return Ok(true);
@@ -264,14 +264,14 @@ impl<'a> Running<'a> {
         Ok(false)
     }
 
-    /// Whether all has been read that stands before where the live stream was handed over.
+    /// Returns whether everything before the handover to the live stream has been read.
     fn has_reached(&self) -> bool {
         self.handover.as_ref().is_some_and(|handover| {
             handover.start.is_some() || self.found.read_to >= handover.position.seq
         })
     }
 
-    /// Whether Kafka has deleted what leads to the live stream.
+    /// Returns whether Kafka has deleted records between here and the live stream.
     fn is_target_gone(&mut self) -> bool {
         let Some(handover) = &self.handover else {
             return false;
@@ -281,7 +281,7 @@ impl<'a> Running<'a> {
         ends.is_ok_and(|(first, _)| first > reached)
     }
 
-    /// The log ends here: the session is to hold its live stream.
+    /// At the end of the log: asks the session to hold its live stream.
     fn meet(&mut self) -> Result<(), Stopped> {
         self.send(NextPage::Live {
             restarts: self.found.restarts,
@@ -292,14 +292,14 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Sends the last of it, and that the stream is live.
+    /// Sends the last page, after which the stream is live.
     fn finish(&mut self) -> Result<(), Stopped> {
         self.send(NextPage::More)?;
         let Some(handover) = self.handover.take() else {
             return Ok(());
         };
         self.wait_for_asking()?;
-        // Who is told that it is complete may ask for the next one at once.
+        // The client may start the next replay at once, so free the slot first.
         self.active = None;
         let (receiver, replay) = (&self.wanted.receiver, &mut self.found.replay);
         let Some(start) = handover.start else {
@@ -321,8 +321,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Sends what was gathered, once the page before has gone out. Without anything to send, what
-    /// comes behind it is told alone.
+    /// Sends the gathered messages once the session has room. Without any, sends only what follows them.
     fn send(&mut self, next: NextPage) -> Result<(), Stopped> {
         if self.found.replay.pending() > 0 {
             self.wait_for_asking()?;
@@ -345,9 +344,9 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Waits for the session, which takes a page as soon as its socket has room.
+    /// Waits for the session, which asks for a page as soon as its socket has room.
     ///
-    /// One that does not is not told: the end of its replay is what it finds once it has taken the page.
+    /// A session that stalls learns about the end of its replay when it asks for the next page.
     fn wait_for_order(&mut self) -> Result<(), Stopped> {
         let receiver = &self.wanted.receiver;
         let mut command = receiver.command(SOON)?;
@@ -359,7 +358,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Takes an order, where one comes within that time.
+    /// Waits that long for a command.
     fn hear(&mut self, wait: Duration) -> Result<(), Stopped> {
         if let Some(command) = self.wanted.receiver.command(wait)? {
             self.obey(command);

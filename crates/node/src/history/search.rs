@@ -1,4 +1,4 @@
-//! Where to begin to read, so that the state at the start is known.
+//! Where to start reading so that the state at the requested start is known.
 
 use std::time::Duration;
 
@@ -12,46 +12,46 @@ use super::ReplayContext;
 use super::feed::{Feed, Names};
 use crate::clock::{monotonic, wall_clock};
 
-/// How long a log is waited for at a time.
+/// How long one poll of a log waits.
 pub(super) const POLL: Duration = Duration::from_millis(100);
-/// How often a log that has records is asked for the next one before it is given up: 30 s in all.
+/// Polls without a record before a log that has more is given up: 30 s in total.
 const PATIENCE: u32 = 300;
-/// Records after which it is looked whether the session has left.
+/// Records between two checks whether the session is gone.
 const RECORDS_A_LOOK: u64 = 1024;
-/// How often it is looked twice as far back for what the first message followed on, once the state
-/// is known: the rest of a quiet log is not read for one number.
+/// How often the search doubles its distance for the predecessor of the first message once the state is known:
+/// it does not read the rest of a quiet log for one number.
 const MORE_LOOKS: u32 = 3;
 
-/// The part of a log that is left out where its beginning moves: 1 of so many.
+/// The fraction of a log to leave out if its start moves (1/n).
 const LEFT_OUT: i64 = 8;
 
 /// Why a search or a replay ends early.
 #[derive(Debug)]
 pub(super) enum Stopped {
-    /// The session has left.
+    /// The session is gone.
     Left,
-    /// The start cannot be had.
+    /// The requested start is not available.
     No(ReplayError),
     /// The log cannot be read.
     Past(PastError),
-    /// The client does not read what it was sent.
+    /// The client does not read.
     Stalled,
-    /// It has taken as long as a replay may.
+    /// The replay has reached its deadline.
     TooLong,
 }
 
-/// A replay that stands right before its start.
+/// A replay positioned right before its start.
 pub(super) struct Found {
     pub(super) past: Past,
     pub(super) replay: Replay,
     pub(super) names: Names,
-    /// The state of a book that nobody could find in the log: the live stream has to tell it.
+    /// The state of the book is not in the log: only the live stream has it.
     pub(super) restarts: bool,
-    /// The last record that was read.
+    /// The last record read.
     pub(super) read_to: Seq,
-    /// The offset behind the log's end, as it was told last.
+    /// The end offset of the log when it was last queried.
     pub(super) end: Seq,
-    /// The client has said that there is no more; it says that once.
+    /// The Kafka client has reported the end of the partition, which it does once.
     pub(super) at_end: bool,
 }
 
@@ -65,13 +65,13 @@ struct Search<'a> {
     at_end: bool,
 }
 
-/// What one look found.
+/// The result of reading one stretch of the log.
 struct Look {
     replay: Replay,
     read_to: Seq,
 }
 
-/// Reads up to right before the start, in a log of which that part is left out at the beginning.
+/// Reads up to right before the start, leaving out that fraction at the start of the log.
 pub(super) fn find(
     context: &ReplayContext,
     wanted: &Wanted,
@@ -147,7 +147,7 @@ impl Search<'_> {
         !matches!(self.wanted.origin.key.channel, Channel::Trades)
     }
 
-    /// The first record that is sent, or where it would be.
+    /// The offset of the first record to send.
     fn boundary(&mut self) -> Result<Seq, Stopped> {
         let trades = !self.needs_state();
         let begin = match self.wanted.start {
@@ -157,7 +157,7 @@ impl Search<'_> {
                 }
                 seq
             }
-            // Its own message is part of the state.
+            // The message at that position is part of the state.
             Start::Seq(seq) => Seq(seq.0.saturating_add(1)),
             Start::Time(time) => {
                 let found = match self.past.first_since(time) {
@@ -165,7 +165,7 @@ impl Search<'_> {
                     Ok(None) if self.ends_before(time)? => self.end,
                     Ok(None) => self.scan_for(time)?,
                     Err(error) => {
-                        tracing::debug!(%error, "no offsets by time; reads the log for it");
+                        tracing::debug!(%error, "no offsets by time; reading the log instead");
                         self.scan_for(time)?
                     }
                 };
@@ -179,8 +179,8 @@ impl Search<'_> {
         Ok(begin.clamp(self.first, self.end))
     }
 
-    /// Whether the last record came before that time. A broker that keeps no times, as librdkafka's
-    /// mock, says of every time that nothing came since.
+    /// Returns whether the last record precedes that time. A broker without an index of times, such as
+    /// librdkafka's mock, claims so of every time.
     fn ends_before(&mut self, time: Nanos) -> Result<bool, Stopped> {
         if self.first >= self.end {
             return Ok(true);
@@ -190,7 +190,7 @@ impl Search<'_> {
         Ok(last.is_none_or(|(_, log_time)| log_time < time))
     }
 
-    /// The first record of that log time or later, in the log of a broker that keeps no times.
+    /// The first record at or after that log time, for brokers without an index of times.
     fn scan_for(&mut self, time: Nanos) -> Result<Seq, Stopped> {
         let mut read_to = Seq(self.first.0 - 1);
         self.past.seek(self.first);
@@ -204,7 +204,7 @@ impl Search<'_> {
         Ok(self.end)
     }
 
-    /// That the log begins later than the start, and where.
+    /// The log starts after the requested position; reports where.
     fn nothing_so_old(&mut self) -> Result<Stopped, Stopped> {
         if self.first >= self.end {
             return Ok(Stopped::No(ReplayError::TooEarly(None)));
@@ -220,8 +220,8 @@ impl Search<'_> {
         }))))
     }
 
-    /// Where the log still begins when a client comes back to start there. One that has lost records
-    /// since the search began loses more until then, so a part of it is left out.
+    /// Where the log will still start when the client retries from there. A log that lost records during the
+    /// search will lose more until then, so a part of it is left out.
     fn lasting_first(&mut self) -> Result<Seq, Stopped> {
         let (first, end) = self.past.ends()?;
         if first <= self.first {
@@ -230,7 +230,7 @@ impl Search<'_> {
         Ok(Seq(first.0 + (end.0 - first.0) / LEFT_OUT))
     }
 
-    /// That no state is known at the start, and where the first one is.
+    /// No state is known at the requested start; reports where the first one is.
     fn too_early(&mut self, mut look: Look) -> Stopped {
         let mut last = None;
         let least = match self.lasting_first() {
@@ -249,25 +249,25 @@ impl Search<'_> {
         }
         Stopped::No(ReplayError::TooEarly(last.map(|(seq, log_time)| {
             Earliest {
-                // A start by time begins with the first record of its millisecond.
+                // A start by time means the first record of that millisecond.
                 time: Nanos(log_time.0.saturating_add(1_000_000)),
                 seq,
             }
         })))
     }
 
-    /// Where to begin to look so far back; the log's beginning where that is not known.
+    /// Where to start looking that far back; the start of the log if that is unknown.
     fn offset_before(&mut self, until: Nanos, back: Duration, begin: Seq) -> Seq {
         let back = u64::try_from(back.as_nanos()).unwrap_or(u64::MAX);
         let since = Nanos(until.0.saturating_sub(back));
         match self.past.first_since(since) {
             Ok(Some(found)) => found.clamp(self.first, begin),
-            // A broker that keeps no times says so of the oldest one too.
+            // A broker without an index of times says so of the oldest record too.
             Ok(None) if since == Nanos(0) => self.first,
             Ok(None) => begin,
-            // Another that keeps none.
+            // Another kind of broker without an index of times.
             Err(error) => {
-                tracing::debug!(%error, "no offsets by time; looks from the log's beginning");
+                tracing::debug!(%error, "no offsets by time; searching from the start of the log");
                 self.first
             }
         }
@@ -320,7 +320,7 @@ impl Search<'_> {
         Ok(next)
     }
 
-    /// The next record; none at the end.
+    /// The next record; `None` at the end.
     fn peek(&mut self) -> Result<Option<(Seq, Nanos)>, Stopped> {
         for _ in 0..PATIENCE {
             match self.past.next(POLL)? {
@@ -335,7 +335,7 @@ impl Search<'_> {
         Err(Stopped::No(ReplayError::Unreadable))
     }
 
-    /// When the record at an offset, or the next one, came into the log.
+    /// The log time of the record at an offset, or of the next one.
     fn log_time_at(&mut self, seq: Seq) -> Result<Nanos, Stopped> {
         self.past.seek(seq);
         let next = self.peek()?;

@@ -2,10 +2,10 @@ use std::collections::HashMap;
 
 use market::{Handle, InstrumentName};
 
-/// Finds instruments by what records call them: their own names, or aliases of these.
+/// Finds instruments by the names in records: their own or aliases.
 #[derive(Debug, Default)]
 pub(super) struct InstrumentIndex {
-    /// By venue, then by symbol, so that looking up two texts needs no third.
+    /// By venue, then by symbol, so that a lookup does not allocate.
     handles: HashMap<Box<str>, HashMap<Box<str>, Handle>>,
 }
 

@@ -2,14 +2,14 @@ use std::time::{Duration, Instant};
 
 use ingest::Progress;
 
-/// How long after it was heard again Kafka's ends are not believed: they are told each second, and
-/// the first may be from before.
+/// Time after contact is restored during which partition ends are not trusted: they are updated every second,
+/// and the first may be outdated.
 const SETTLES: Duration = Duration::from_secs(2);
 
-/// Whether Kafka is heard, and what it told while it was not has been read.
+/// Whether brokers respond, and whether what was missed without contact has been read.
 ///
-/// A broker answers a fetch within milliseconds, also when there is nothing to be read. So silence
-/// is a sign by itself, however quiet the market is.
+/// A broker responds to a fetch within milliseconds even if there is nothing to read. So silence means lost
+/// contact, however quiet the market is.
 #[derive(Debug)]
 pub(super) struct KafkaContact {
     lost_after: Duration,
@@ -32,12 +32,12 @@ impl KafkaContact {
         }
     }
 
-    /// Whether the publisher is cut off from Kafka, or has not caught up since.
+    /// Returns whether contact is lost, or the publisher has not caught up since.
     pub(super) fn is_cut_off(&mut self, progress: &Progress, now: Instant) -> bool {
         let is_silent = progress
             .heard
             .is_some_and(|heard| now.saturating_duration_since(heard) > self.lost_after);
-        // Who reads nothing has nothing to hear.
+        // Without partitions there is nothing to fetch.
         if is_silent && progress.partitions.iter().any(|one| !one.gone) {
             self.contact = Contact::Lost;
             return true;

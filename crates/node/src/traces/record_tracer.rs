@@ -7,11 +7,11 @@ use super::Spans;
 use super::sampler::Sampler;
 use super::span::{self, Record};
 
-/// Records of one batch that are followed; further ones are not. Batches are of thousands of records
-/// at the most, so this is where somebody asks for nearly all.
+/// Records traced per batch. Batches have thousands of records at most, so this only limits configurations that
+/// trace nearly all of them.
 const A_BATCH: usize = 64;
 
-/// Follows records through one publisher.
+/// Traces records through one publisher.
 pub(crate) struct RecordTracer {
     spans: Spans,
     one_in: u64,
@@ -30,12 +30,12 @@ impl RecordTracer {
         }
     }
 
-    /// Has the port tell of what becomes of records.
+    /// Makes the port report what becomes of traced records.
     pub(crate) fn listen_to(&self, port: &mut PublisherPort) {
         port.set_tracer(Arc::new(self.spans.clone()));
     }
 
-    /// A partition is read from here on.
+    /// Starts sampling a partition.
     pub(crate) fn opened(&mut self, index: PartitionIndex, partition: &PartitionIdentity) {
         let slot = index.0 as usize;
         if self.samplers.len() <= slot {
@@ -44,7 +44,7 @@ impl RecordTracer {
         self.samplers[slot] = Some(Sampler::new(partition, self.one_in));
     }
 
-    /// The name of a record's trace, if it is followed.
+    /// The trace id of a record, if it is sampled.
     pub(crate) fn sample(&self, at: At) -> Option<u128> {
         let sampler = self.samplers.get(at.partition.0 as usize)?.as_ref()?;
         if self.batch.len() >= A_BATCH {
@@ -53,7 +53,7 @@ impl RecordTracer {
         sampler.sample(at.seq)
     }
 
-    /// Follows a record of the batch at hand.
+    /// Traces a record of the current batch.
     pub(crate) fn follow(
         &mut self,
         trace: u128,
@@ -81,7 +81,7 @@ impl RecordTracer {
         self.batch.push(record);
     }
 
-    /// The batch has been handed over.
+    /// Ends the batch, which was handed over at that time.
     pub(crate) fn published(&mut self, at: Nanos) {
         for record in self.batch.drain(..) {
             for span in span::of_record(&record, at) {
@@ -90,7 +90,7 @@ impl RecordTracer {
         }
     }
 
-    /// Whether anything of the batch at hand is followed.
+    /// Returns whether a record of the current batch is traced.
     pub(crate) const fn is_tracing(&self) -> bool {
         !self.batch.is_empty()
     }

@@ -11,9 +11,9 @@ use super::report::Report;
 use super::schedule::Schedule;
 use super::sink::Sink;
 
-/// Sends all files, and returns when Kafka has acknowledged what was sent.
+/// Sends all files, and returns once Kafka has acknowledged them.
 pub(super) fn run(args: &PublishArgs, stop: &StopFlag) -> anyhow::Result<()> {
-    // A file that is no capture is found out before anything is sent.
+    // Opens all files first, so that an invalid one fails before anything is sent.
     for file in &args.files {
         Capture::open(file, args.topic.as_deref())?;
     }
@@ -40,11 +40,11 @@ struct Job<'a> {
     report: Report,
 }
 
-/// What of a file is to be sent.
+/// The part of a file to send.
 struct Part {
     capture: Capture,
     limit: Option<u64>,
-    /// How many lines were taken.
+    /// Number of lines read.
     lines: u64,
     /// When the last record was due.
     last: Nanos,
@@ -66,7 +66,7 @@ impl Part {
         self.limit.is_some_and(|limit| self.lines >= limit)
     }
 
-    /// When the next record is due; none at the end.
+    /// When the next record is due; `None` at the end.
     fn due(&mut self) -> Result<Option<Nanos>, CaptureError> {
         if self.is_at_limit() {
             return Ok(None);
@@ -107,8 +107,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Sends all files together, each record when it was received. A record without a time goes
-    /// right behind the one before it in its file.
+    /// Interleaves all files by receive time. A record without a time follows the one before it in its file.
     fn send_merged(&mut self) -> anyhow::Result<()> {
         let open = |path: &PathBuf| Part::open(path, self.args);
         let mut parts: Vec<_> = self.args.files.iter().map(open).collect::<Result<_, _>>()?;
@@ -133,7 +132,7 @@ impl Job<'_> {
         }
     }
 
-    /// Sends the next record of a file; false at its end, or when a stop was asked for.
+    /// Sends the next record of a file. Returns false at its end, or if a stop was requested.
     fn send_next(&mut self, part: &mut Part) -> anyhow::Result<bool> {
         if part.is_at_limit() {
             return Ok(false);
@@ -150,7 +149,7 @@ impl Job<'_> {
         }
     }
 
-    /// Sends a record when it is due; false when a stop was asked for before.
+    /// Sends a record when it is due. Returns false if a stop was requested before.
     fn send(&mut self, record: &Record<'_>) -> anyhow::Result<bool> {
         let mut now = Instant::now();
         if let Some(time) = record.time {

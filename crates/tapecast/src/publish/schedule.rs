@@ -3,12 +3,12 @@ use std::time::{Duration, Instant};
 
 use market::Nanos;
 
-/// How fast records follow on each other.
+/// Speed of publishing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Speed {
-    /// So many times as fast as they were recorded.
+    /// A multiple of the recorded speed.
     Times(f64),
-    /// As fast as Kafka takes them.
+    /// As fast as Kafka accepts records.
     Max,
 }
 
@@ -27,9 +27,9 @@ impl FromStr for Speed {
     }
 }
 
-/// Says when a record is due: its distance from the first one, divided by the speed.
+/// Computes when a record is due: its time after the first record, divided by the speed.
 ///
-/// A clock that went back while recording makes a record due at once, never late.
+/// If the recording clock went back, a record is due at once.
 #[derive(Debug)]
 pub(super) struct Schedule {
     speed: Speed,
@@ -41,19 +41,19 @@ impl Schedule {
         Self { speed, start: None }
     }
 
-    /// The next record begins anew: it is due at once, and those behind it count from it.
+    /// Restarts the schedule: the next record is due at once, and later ones relative to it.
     pub(super) fn restart(&mut self) {
         self.start = None;
     }
 
-    /// How long to wait for a record of that time.
+    /// Time left until a record of that time is due.
     pub(super) fn wait(&mut self, recorded: Nanos, now: Instant) -> Duration {
         let Speed::Times(times) = self.speed else {
             return Duration::ZERO;
         };
         let (first, started) = *self.start.get_or_insert((recorded, now));
         let distance = Duration::from_nanos(recorded.since(first)).as_secs_f64() / times;
-        // Beyond what a duration holds nobody waits until the end anyway.
+        // Saturates: nobody waits longer than a duration can hold.
         let due = Duration::try_from_secs_f64(distance).unwrap_or(Duration::MAX);
         due.saturating_sub(now.saturating_duration_since(started))
     }

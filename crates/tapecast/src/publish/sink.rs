@@ -10,24 +10,23 @@ use super::sink_error::SinkError;
 use super::topics::Topics;
 use node::Deliveries;
 
-/// How long a record may wait for its acknowledgement. A broker that restarts is back in seconds,
-/// a slow one in a minute.
+/// Time for a record to be acknowledged. A restarting broker is back within seconds, a slow one within a minute.
 const DELIVER_WITHIN: Duration = Duration::from_secs(120);
-/// How long a person waits after Ctrl-C for what is under way.
+/// Time to wait for outstanding records after Ctrl-C.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// What the producer holds at most: 64 MiB, and with records of 600 bytes as many as that is.
+/// Limits of the producer's queue: 64 MiB, which are 100,000 records of 600 bytes.
 const MAX_QUEUED_KBYTES: &str = "65536";
 const MAX_QUEUED_RECORDS: &str = "100000";
-/// The largest record; the broker's own limit (1 MiB by default) is usually lower.
+/// Maximum size of a record; the broker's limit (1 MiB by default) is usually lower.
 const MAX_RECORD_BYTES: &str = "16777216";
-/// How long records are collected for a request: little against the pace of any feed.
+/// How long records are batched for a request: short compared with any feed.
 const LINGER_MS: &str = "2";
-/// How often acknowledgements are taken while sending; far below the bound of the queue.
+/// Records between two polls for acknowledgements; far below the limit of the queue.
 const POLL_EVERY: u64 = 1_000;
-/// How long to wait for room in the queue before looking at errors and Ctrl-C again.
+/// How long to wait for room in the queue before checking for errors and Ctrl-C.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The producer: keeps the order, delivers exactly once, holds a bounded number of records.
+/// A producer that keeps the order, delivers exactly once, and queues a bounded number of records.
 pub(super) struct Sink {
     producer: BaseProducer<Deliveries>,
     topics: Topics,
@@ -35,7 +34,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Connects, and learns which topics there are.
+    /// Connects and lists the topics.
     pub(super) fn connect(brokers: &str) -> Result<Self, SinkError> {
         let config = config(brokers);
         let producer: BaseProducer<Deliveries> = config
@@ -49,7 +48,7 @@ impl Sink {
         })
     }
 
-    /// Takes a record, waiting for room; false when a stop was asked for meanwhile.
+    /// Queues a record, waiting for room. Returns false if a stop was requested meanwhile.
     pub(super) fn send(
         &mut self,
         record: &Record<'_>,
@@ -83,9 +82,9 @@ impl Sink {
         }
     }
 
-    /// Waits for a while, or not quite as long, and takes acknowledgements meanwhile.
+    /// Waits at most that long, and processes acknowledgements meanwhile.
     pub(super) fn wait(&self, time: Duration) -> Result<(), SinkError> {
-        // Below the producer's resolution its poll would spin.
+        // The producer polls in milliseconds: a shorter wait would spin.
         if time < Duration::from_millis(1) {
             std::thread::sleep(time);
         } else {
@@ -94,12 +93,12 @@ impl Sink {
         self.check()
     }
 
-    /// How many records Kafka has acknowledged.
+    /// Number of acknowledged records.
     pub(super) fn acknowledged(&self) -> u64 {
         self.producer.context().acknowledged()
     }
 
-    /// Waits until Kafka has acknowledged everything; an error when it has not.
+    /// Waits until Kafka has acknowledged everything; fails if it does not.
     pub(super) fn finish(&self, stop: &StopFlag) -> Result<(), SinkError> {
         let mut deadline = Instant::now() + DELIVER_WITHIN;
         let mut stopping = false;
@@ -117,7 +116,7 @@ impl Sink {
         self.check()
     }
 
-    /// An error when a record was not delivered; none behind it shall be then.
+    /// Fails if a record was not delivered; drops the queued ones, which must not be delivered then.
     fn check(&self) -> Result<(), SinkError> {
         let deliveries = self.producer.context();
         if deliveries.failed() == 0 {
@@ -125,8 +124,8 @@ impl Sink {
         }
         self.producer
             .purge(PurgeConfig::default().queue().inflight());
-        // The purged records are told as failed too, and counted.
-        let _told = self.producer.flush(LOOK_EVERY);
+        // Purged records are reported as failed too, and counted.
+        let _purged = self.producer.flush(LOOK_EVERY);
         deliveries.first_failure().map_or(Ok(()), |first| {
             Err(SinkError::Failed {
                 failed: deliveries.failed(),
@@ -149,7 +148,7 @@ fn config(brokers: &str) -> ClientConfig {
         .set("queue.buffering.max.kbytes", MAX_QUEUED_KBYTES)
         .set("queue.buffering.max.messages", MAX_QUEUED_RECORDS)
         .set("queue.buffering.max.ms", LINGER_MS)
-        // The partition that Java's clients would choose for a key.
+        // The same partition for a key as Java clients choose.
         .set("partitioner", "murmur2_random");
     config
 }

@@ -1,24 +1,24 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// Why Kafka does not have all records.
+/// Why not all records are in Kafka.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SinkError {
-    #[error("cannot make a producer: {0}")]
+    #[error("cannot create a producer: {0}")]
     Config(KafkaError),
     #[error("cannot start a runtime: {0}")]
     Runtime(std::io::Error),
-    #[error("no broker answers: {0}")]
+    #[error("no broker responds: {0}")]
     NoBroker(KafkaError),
     #[error("cannot ask the broker to create a topic: {0}")]
     Broker(KafkaError),
-    #[error("topic {topic} is not there and cannot be created: {code}")]
+    #[error("topic {topic} does not exist and cannot be created: {code}")]
     Topic {
         topic: String,
         code: RDKafkaErrorCode,
     },
-    #[error("a record for topic {topic} is refused: {source}")]
+    #[error("a record for topic {topic} was rejected: {source}")]
     Refused { topic: String, source: KafkaError },
-    #[error("{failed} records were not delivered, the first of them to topic {topic}: {source}")]
+    #[error("{failed} records were not delivered; the first one, to topic {topic}: {source}")]
     Failed {
         failed: u64,
         topic: String,

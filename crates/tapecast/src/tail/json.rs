@@ -8,10 +8,10 @@ use wire::Head;
 
 use super::watched::StreamName;
 
-/// An event as a JSON object, on one line; `None` for those that only the raw file has.
+/// An event as a JSON object on one line; `None` for events that only go to the raw file.
 ///
-/// A snapshot or a delta is told only once it is verified; a snapshot with all of its levels. Prices and
-/// sizes are decimal texts in units, times are texts of ns, as in `tapecast.json.v1`.
+/// Snapshots and deltas are only printed once they are verified, snapshots with all levels. Prices, sizes and times
+/// are texts, as in `tapecast.json.v1`.
 pub(super) fn line(
     event: &Event,
     whose: Option<StreamName<'_>>,
@@ -127,7 +127,7 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
             "checksum_mismatch",
             with_head(
                 &wrong.head,
-                json!({ "told": wrong.told, "computed": wrong.computed }),
+                json!({ "told": wrong.received, "computed": wrong.computed }),
             ),
         ),
         Event::Undecodable { error } => ("undecodable", json!({ "error": error.to_string() })),
@@ -237,7 +237,7 @@ fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
     })
 }
 
-/// Where a message stands and when it was made, with what it says.
+/// The position and times of a message, with its body.
 fn with_head(head: &Head, body: Value) -> Value {
     let mut whole = json!({
         "epoch": head.epoch.0,

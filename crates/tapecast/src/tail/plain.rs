@@ -6,7 +6,7 @@ use super::latency::{millis, time_of_day};
 use super::notice::Notice;
 use super::watched::{StreamName, Watched};
 
-/// One instrument's figures, in a line.
+/// The figures of one instrument on one line.
 pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: u64) -> String {
     let stats = one.stats();
     let (state, _) = one.state(session);
@@ -27,7 +27,7 @@ pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: 
     )
 }
 
-/// Something that deserves a line of its own.
+/// A notice on one line.
 pub(super) fn notice(now: Nanos, whose: Option<StreamName<'_>>, notice: &Notice) -> String {
     let Some(StreamName { name, channel }) = whose else {
         return format!("{} - {}", time_of_day(now), notice.text);
@@ -40,7 +40,7 @@ pub(super) fn notice(now: Nanos, whose: Option<StreamName<'_>>, notice: &Notice)
     )
 }
 
-/// Best bid and offer as `size@price`, from the book or from the channel `bbo`.
+/// The best bid and offer as `size@price`, from the book or the channel `bbo`.
 fn best(one: &Watched, session: &Session) -> (String, String) {
     let kept = one.book().and_then(|id| session.book(id));
     let (bbo, exponents) = match kept {

@@ -1,4 +1,4 @@
-//! The full screen: a panel for each instrument, and what happened last below.
+//! The full screen: a panel for each instrument, with the latest notices below.
 
 mod ladder;
 mod panel;

@@ -1,4 +1,4 @@
-//! What cryptofeed's Kafka backend sends: `{"topic","key","partition","value"}`.
+//! Output of cryptofeed's Kafka backend: `{"topic","key","partition","value"}`.
 
 use std::borrow::Cow;
 
@@ -40,8 +40,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Record<'_>, LineError> {
     })
 }
 
-/// When a message was received, in seconds since 1970. It serves the pace only, so what has none
-/// is sent all the same, right behind the one before.
+/// When a message was received, in seconds since 1970. Only used for the schedule: a record without one is sent
+/// right after the one before it.
 fn received(value: &RawValue) -> Option<Nanos> {
     let head: Head<'_> = serde_json::from_str(value.get()).ok()?;
     let text = head.receipt_timestamp.get().trim_matches('"');

@@ -1,5 +1,5 @@
-//! A venue's messages with what a recorder says beside them, as JSON: what tardis-machine replays
-//! (`{"localTimestamp","message"}`), and the cases of its mappers (`{"exchange","message",…}`).
+//! A venue's messages in JSON envelopes: those of tardis-machine (`{"localTimestamp","message"}`), and the test
+//! cases of its mappers (`{"exchange","message",…}`).
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -19,7 +19,7 @@ struct VenueMessage<'a> {
     message: &'a RawValue,
 }
 
-/// Where records go: what somebody asks for, else what the line names, else the file.
+/// The topic: as requested, else from the line, else from the file.
 #[derive(Debug)]
 pub(super) struct Topic {
     asked: Option<String>,

@@ -1,4 +1,4 @@
-use client::KeptBook;
+use client::LocalBook;
 use client::session::Session;
 use market::Aggressor;
 use market::decimal::to_string;
@@ -8,14 +8,14 @@ use super::styled_line::{Style, StyledLine};
 use crate::tail::latency::{millis, time_of_day};
 use crate::tail::watched::{Printed, Watched};
 
-/// What a panel has besides levels and trades: title, two lines of figures, an empty line.
+/// Lines of a panel besides levels and trades: title, two lines of figures, an empty line.
 const FRAME: usize = 4;
-/// The most trades below a ladder.
+/// Maximum trades below a ladder.
 const TRADES: usize = 4;
-/// The most levels of a side.
+/// Maximum levels per side.
 const LEVELS: usize = 25;
 
-/// One instrument, in so many columns and at most so many rows.
+/// The panel of one instrument.
 pub(super) fn panel(
     one: &Watched,
     session: &Session,
@@ -60,8 +60,8 @@ pub(super) fn panel(
     lines
 }
 
-/// Name, state and place; the spread where there is one.
-fn title(one: &Watched, session: &Session, kept: Option<&KeptBook>, width: usize) -> StyledLine {
+/// Name, state and sequence number, and the spread if there is one.
+fn title(one: &Watched, session: &Session, kept: Option<&LocalBook>, width: usize) -> StyledLine {
     let (state, well) = one.state(session);
     let style = if well { Style::Good } else { Style::Bad };
     let left = StyledLine::default()
@@ -91,7 +91,7 @@ fn trade(trade: &Printed) -> StyledLine {
         .with(Style::Plain, format!("× {}", trade.size))
 }
 
-/// Two lines: what proves the book, and what went wrong.
+/// Two lines: verification and faults.
 fn figures(one: &Watched, reconnects: u64) -> [StyledLine; 2] {
     let stats = one.stats();
     let label = |text: &str| format!(" {text} ");
@@ -108,7 +108,7 @@ fn figures(one: &Watched, reconnects: u64) -> [StyledLine; 2] {
     let proof = match (stats.mismatches, stats.verified) {
         (0, 0) => proof,
         (0, _) => proof.with(Style::Good, "  checksum ok".to_owned()),
-        (wrong, _) => proof.with(Style::Bad, format!("  checksum wrong {wrong} times")),
+        (wrong, _) => proof.with(Style::Bad, format!("  {wrong} checksum mismatches")),
     };
     let proof = proof
         .with(Style::Dim, label("  latency p50"))

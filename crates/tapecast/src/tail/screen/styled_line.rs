@@ -1,4 +1,4 @@
-/// How a piece of a line looks.
+/// Style of a piece of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     Plain,
@@ -12,7 +12,7 @@ pub(super) enum Style {
 }
 
 impl Style {
-    /// The 16 colours that every terminal has, so that its owner's theme holds.
+    /// The escape sequence; uses the 16 basic colours, which follow the terminal's theme.
     const fn code(self) -> &'static str {
         match self {
             Self::Plain => "0",
@@ -26,7 +26,7 @@ impl Style {
     }
 }
 
-/// A line of a screen, in pieces.
+/// A line of the screen, in styled pieces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct StyledLine(Vec<(Style, String)>);
 
@@ -41,18 +41,18 @@ impl StyledLine {
         self
     }
 
-    /// How many columns it has. Every character that is used here has one.
+    /// Its width in columns. Every character used here has one.
     pub(super) fn width(&self) -> usize {
         self.0.iter().map(|(_, text)| text.chars().count()).sum()
     }
 
-    /// At least so wide.
+    /// Pads it to at least this width.
     pub(super) fn padded(self, width: usize) -> Self {
         let missing = width.saturating_sub(self.width());
         self.with(Style::Plain, " ".repeat(missing))
     }
 
-    /// At most so wide, with its colours.
+    /// Cuts it to this width; with colours.
     pub(super) fn render(&self, columns: usize) -> String {
         let mut out = String::new();
         let mut left = columns;
@@ -72,7 +72,7 @@ impl StyledLine {
     }
 }
 
-/// A line as it reads, without its colours.
+/// The text of a line without its colours.
 #[cfg(test)]
 pub(in crate::tail) fn plain(rendered: &str) -> String {
     let mut out = String::new();
