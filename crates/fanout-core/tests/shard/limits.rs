@@ -131,7 +131,7 @@ fn every_frame_counts_and_little_is_read_after_the_close() {
             "{opcode}"
         );
         assert_eq!(rig.metrics.rate_limited.get(), 1);
-        // It goes on as if nothing had been said: 64 KiB are thrown away unread, then it is cut.
+        // The client sends on regardless: 64 KiB are discarded unread, then the connection is cut.
         let flood = client_frame(0x81, &[b'a'; 4000]);
         for _ in 0..100 {
             rig.send_raw(peer, &flood);
@@ -155,7 +155,7 @@ fn a_client_that_drips_single_bytes_is_closed() {
     }
     rig.settle();
     assert_eq!(rig.peers[peer].closed_with, Some(close::RATE_EXCEEDED));
-    // At ten messages a second, each in two pieces, nobody is.
+    // A client with ten messages a second, each in two pieces, is not.
     let peer = rig.connect(Manner::Silent);
     for _ in 0..600 {
         let text = client_frame(0x81, br#"{"op":"ping"}"#);
@@ -244,7 +244,7 @@ fn a_lagging_client_of_many_deep_books_is_caught_up_one_book_at_a_time() {
     }
     assert_eq!(caught_up(&rig), 0);
     assert!(rig.core.ring_bytes() <= 1024 * 100);
-    // Room for a few: those are asked for, and no more than may be held.
+    // Room for a few: those are requested, and no more than may be held.
     rig.make_room(peer, 4 * 1024);
     rig.settle();
     assert!((1..60).contains(&caught_up(&rig)), "{}", caught_up(&rig));

@@ -78,14 +78,14 @@ fn a_client_that_does_not_answer_is_closed_after_the_timeout_and_not_before() {
     let mut rig = Rig::new(Settings::default(), 1, 5);
     let peer = rig.connect(Manner::Silent);
     rig.ask(peer, &subscribe(0, ""));
-    // Two pings' intervals at the most, since it was heard once, and the time to answer.
-    let begin = rig.now.monotonic;
+    // Two ping intervals at most, since it was received from once, and the time to answer.
+    let start = rig.now.monotonic;
     while rig.peers[peer].closed_with.is_none() {
         rig.pass(Duration::from_millis(250));
-        assert!(rig.now.monotonic.since(begin) < SECOND * 60);
+        assert!(rig.now.monotonic.since(start) < SECOND * 60);
     }
     assert_eq!(rig.peers[peer].closed_with, Some(close::HEARTBEAT));
-    assert!(rig.now.monotonic.since(begin) >= SECOND * 30);
+    assert!(rig.now.monotonic.since(start) >= SECOND * 30);
     // It does not close as well: the connection is cut.
     rig.pass(SECOND * 11);
     assert_eq!(rig.core.sessions(), 0);
@@ -135,7 +135,7 @@ fn nothing_waits_for_a_wall_clock_that_was_set_by_hours() {
             rig.change(0, 100 + round);
             rig.pass(Duration::from_millis(100));
         }
-        // A throttled view publishes in each of its intervals, heartbeats and pings go on.
+        // A throttled view publishes in each of its intervals, and heartbeats and pings continue.
         assert!(rig.peers[throttled].messages >= messages + 99);
         let quiet = rig.peers[1].messages;
         rig.pass(SECOND * 30);

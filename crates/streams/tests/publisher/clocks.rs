@@ -48,7 +48,7 @@ struct Driven {
     settings: Settings,
     handles: Vec<Handle>,
     /// When each instrument last had a record.
-    heard: Vec<Monotonic>,
+    last_record: Vec<Monotonic>,
     streams: Vec<Stream>,
     now: Monotonic,
     /// What the wall clock shows, ahead of the monotonic one.
@@ -64,7 +64,7 @@ impl Driven {
             publisher: Publisher::new(settings),
             settings,
             handles: Vec::new(),
-            heard: vec![start; INSTRUMENTS],
+            last_record: vec![start; INSTRUMENTS],
             streams: Vec::new(),
             now: start,
             wall: 50 * YEAR,
@@ -136,7 +136,7 @@ impl Driven {
     }
 
     /// A record changes the best bid of an instrument.
-    fn record(&mut self, instrument: usize, whole: bool) {
+    fn record(&mut self, instrument: usize, is_snapshot: bool) {
         let at = At {
             partition: PartitionIndex(0),
             seq: Seq(self.offset),
@@ -144,7 +144,7 @@ impl Driven {
         };
         let (bids, asks) = ([Level::new(1, 1 + self.offset)], [Level::new(9, 1)]);
         self.offset += 1;
-        let event = if whole {
+        let event = if is_snapshot {
             Event::Snapshot {
                 seq: None,
                 origin: SnapshotOrigin::InBand,
@@ -165,7 +165,7 @@ impl Driven {
         self.publisher
             .event(at, self.handles[instrument], &event, now)
             .unwrap();
-        self.heard[instrument] = self.now;
+        self.last_record[instrument] = self.now;
         for stream in &mut self.streams {
             stream.pending |= stream.instrument == instrument && stream.interval.is_some();
         }
@@ -244,8 +244,8 @@ impl Driven {
             }
         }
         let stale_after = self.settings.stale_after.unwrap();
-        for (handle, heard) in self.handles.iter().zip(&self.heard) {
-            let quiet = self.now.since(*heard);
+        for (handle, last_record) in self.handles.iter().zip(&self.last_record) {
+            let quiet = self.now.since(*last_record);
             match self.publisher.about(*handle).unwrap().state {
                 State::Live => assert!(quiet <= late(stale_after), "{quiet:?}"),
                 State::Stale => assert!(quiet >= stale_after, "{quiet:?}"),
@@ -261,7 +261,7 @@ enum Step {
     Toggle(usize),
     /// Time passes, in microseconds.
     Pass(u64),
-    /// Nobody is called for so many milliseconds.
+    /// Lets this many milliseconds pass without a call.
     Leap(u64),
     /// Somebody sets the wall clock.
     Set(u64),
