@@ -15,7 +15,7 @@ const WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
 #[must_use]
 pub fn of<const N: usize>(node: &Node, streams: &[Value; N]) -> [i64; N] {
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
-    socket.request(&json!({"op": "subscribe", "streams": streams}).to_string());
+    socket.request(&json!({"op": "subscribe", "streams": streams.as_slice()}).to_string());
     let answer = socket.answer();
     let views = std::array::from_fn::<_, N, _>(|index| {
         let result = &answer["results"][index];

@@ -1,4 +1,4 @@
-//! A WebSocket client with bad manners: it writes whatever bytes it is told, and reads when it is told.
+//! A WebSocket client that sends any bytes, and reads only when the test does.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -41,7 +41,7 @@ impl Frame {
     }
 }
 
-/// The head of a handshake that is right, with other header lines beside.
+/// A valid handshake with additional header lines.
 #[must_use]
 pub fn handshake(address: SocketAddr, more: &str) -> String {
     format!(
@@ -87,7 +87,7 @@ impl Socket {
 
     /// Writes bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) {
-        // A node that has closed already says why in what can still be read.
+        // If the node has closed already, what can still be read has the reason.
         let _closed = self.stream.write_all(bytes);
     }
 
@@ -124,7 +124,7 @@ impl Socket {
         }
     }
 
-    /// The next control answer, passing over data.
+    /// The next control answer; skips data.
     pub fn answer(&mut self) -> Value {
         wait::until_read(WITHIN, "an answer", || {
             let frame = self.frame().expect("the node answers");
@@ -134,7 +134,7 @@ impl Socket {
         })
     }
 
-    /// Reads to the end, and tells the close code; `None` when the node gave none.
+    /// Reads to the end and returns the close code; `None` if the node sent none.
     pub fn close_code(&mut self) -> Option<u16> {
         wait::until_read(WITHIN, "a close", || match self.frame() {
             Some(frame) if frame.opcode == CLOSE => Some(code(&frame)),
@@ -153,7 +153,7 @@ impl Socket {
                 true
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                panic!("the node says nothing for {WITHIN:?}")
+                panic!("the node sent nothing for {WITHIN:?}")
             }
             Err(_) => false,
         }
@@ -162,7 +162,7 @@ impl Socket {
     fn take(&mut self) -> Option<Frame> {
         let head = self.unread.get(..2)?;
         let opcode = head[0] & 0x0f;
-        assert!(head[0] & 0xf0 == 0x80, "a node sends whole frames");
+        assert!(head[0] & 0xf0 == 0x80, "a node fragments no message");
         assert!(head[1] & 0x80 == 0, "a node never masks");
         let (begin, length) = match head[1] {
             126 => {
