@@ -1,4 +1,4 @@
-//! Who may connect, and what for.
+//! Who may connect, with which rights.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::limits::MOST_STREAMS;
 use super::reader::Reader;
 use super::section::{Section as _, section};
 
-/// A key set has at most 64 keys of some hundred bytes.
+/// A key set has at most 64 keys of a few hundred bytes each.
 const MAX_KEY_FILE: u64 = 256 * 1024;
 const ALGORITHMS: &str = "a list of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
 
@@ -31,15 +31,15 @@ pub(super) enum AuthMode {
 
 section! {
     Auth in "auth":
-    /// What clients have to show at the handshake and to `/v1`: nothing, a key of `[[auth.keys]]`, or a
-    /// token that `[auth.jwt]` is for.
+    /// Credentials required at the handshake and for `/v1`: none, a key of `[[auth.keys]]`, or a token checked by
+    /// `[auth.jwt]`.
     live mode: AuthMode = choice(&[
         ("none", AuthMode::None),
         ("keys", AuthMode::Keys),
         ("jwt", AuthMode::Jwt),
     ]), default "none";
-    /// A cookie that may have the key or token, for pages; needs `public.origins`, since browsers send
-    /// cookies for every page.
+    /// A cookie that may contain the key or token, for pages; needs `public.origins`, since browsers send cookies
+    /// for every page.
     live cookie: Box<str> = parsed(
         "the name of a cookie: letters, digits, '_', '-' and '.'",
         cookie,
@@ -48,52 +48,51 @@ section! {
 
 section! {
     Jwt in "auth.jwt":
-    /// By which tokens may be signed. Only keys of the kind that goes with it are used with an algorithm.
+    /// Accepted signature algorithms. Each is only used with keys of its kind.
     live algorithms: Vec<Algorithm> = checked_texts(ALGORITHMS, algorithms), absent "required by `jwt`";
-    /// The `iss` of tokens.
+    /// The required `iss`.
     live issuer: String = filled("a text"), absent "required by `jwt`";
-    /// What has to be among the `aud` of tokens.
+    /// Required in `aud`.
     live audience: String = filled("a text"), absent "required by `jwt`";
-    /// The issuer's public keys, or secrets that are shared with it, each with a `kid`. It is read again
-    /// when it changes.
+    /// The issuer's public keys, or secrets shared with it, each with a `kid`. Reloaded when it changes.
     live keys: String = text("a file with a JSON Web Key Set (RFC 7517)"), absent "required by `jwt`";
     // Machines that run NTP differ by far less.
-    /// How far the issuer's clock may differ, in whole seconds, for `exp` and `nbf`.
+    /// Tolerance for the issuer's clock, in whole seconds, for `exp` and `nbf`.
     live leeway: Duration = duration(Duration::ZERO, Duration::from_secs(300)), default "5s";
-    /// The claim that has what the token is for; a token without it is for everything.
+    /// The claim with the rights of the token; a token without it has all rights.
     live claim: String = filled("a text"), default "tapecast";
 }
 
 section! {
     StaticKey in "auth.keys[]":
-    /// The SHA-256 of a key, as `sha256sum` tells it of the key without a line's end. A key should be 32
-    /// random bytes or more.
+    /// The SHA-256 of a key, as `sha256sum` prints it for the key without a line end. A key should be at least 32
+    /// random bytes.
     live sha256: KeyDigest = parsed("64 hexadecimal digits", KeyDigest::parse), required;
-    /// Who has the key, for logs and `max_connections`.
+    /// The owner of the key, for logs and `max_connections`.
     live subject: String = filled("1 to 256 bytes"), required;
-    /// The instruments that it is for.
+    /// The instruments it covers.
     live instruments: Box<[Symbol]> = checked_texts(
         r#"a list of VENUE:SYMBOL, or texts with '*', such as ["BINANCE:*"]"#,
         |texts| Rights::instruments_of(texts).map_err(|error| error.to_string()),
     ), absent "all";
-    /// The channels that it is for.
+    /// The channels it covers.
     live channels: Box<[Channel]> = checked_texts(
         r#"a list of channels, such as ["book", "trades"]"#,
         |texts| Rights::channels_of(texts).map_err(|error| error.to_string()),
     ), absent "all";
-    /// The most levels a side of a book; below full, streams with a `group` are rejected too, since they
-    /// sum deeper levels.
+    /// Maximum levels per side of a book; below full, streams with a `group` are rejected too, since they sum
+    /// deeper levels.
     live max_depth: Depth = parsed(
         r#""1", "5", "10", "25", "50", "100", "500", "1000" or "full""#,
         |text| Rights::depth_of(text).ok(),
     ), absent "full";
-    /// The most streams of a session.
+    /// Maximum streams of a session.
     live max_streams: u32 = integer(0, MOST_STREAMS), absent "`limits.streams_per_session`";
-    /// The most sessions of the subject on this node; further ones are refused with HTTP 429.
+    /// Maximum sessions of the subject on this node; further ones are rejected with HTTP 429.
     live max_connections: u32 = integer(0, 1_000_000), absent "not limited";
 }
 
-/// The rules; the files that they are in are added to those that are watched.
+/// Reads the rules; adds their files to the watched ones.
 pub(super) fn read(
     reader: &mut Reader,
     origins: Vec<OriginPattern>,
@@ -115,7 +114,7 @@ pub(super) fn read(
             Mode::None
         }
         AuthMode::Keys => Mode::Keys(StaticKeys::new(keys)),
-        // Without all that it needs there is an error already.
+        // Missing settings have been reported already.
         AuthMode::Jwt => jwt.map_or(Mode::None, Mode::Jwt),
         AuthMode::None => Mode::None,
     };

@@ -7,17 +7,16 @@ use crate::checkpoints::CheckpointSettings;
 
 section! {
     Checkpoints in "checkpoints":
-    /// A compacted topic with what is known of every instrument; a node that starts takes it over, and
-    /// reads on from there.
+    /// A compacted topic with the state of every instrument; a starting node restores it and reads on from there.
     fixed topic: String = parsed(
         "1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', such as \"tapecast-checkpoints\"",
         topic,
     ), absent "none: no checkpoints";
-    // A start then catches up with a minute of the market, a second of work.
-    /// How often this node writes each instrument's checkpoint, spread over the time; two nodes of a fleet
-    /// are enough.
+    // With 1m, a starting node catches up with a minute of the market, which takes a second.
+    /// Interval of each instrument's checkpoints from this node, spread over time; two nodes of a fleet are
+    /// enough.
     fixed write_every: Option<Duration> = duration_or_off(SECOND, DAY), default "off";
-    /// Whether a node that writes makes the topic where it is missing, as far as the broker lets it.
+    /// Whether a writing node creates the topic if it is missing and the broker allows it.
     fixed create: bool = choice(&[("missing", true), ("never", false)]), default "missing";
 }
 
@@ -30,7 +29,7 @@ pub(super) fn read(reader: &mut Reader) -> CheckpointSettings {
     }
 }
 
-/// A name that Kafka allows.
+/// Parses a valid topic name.
 fn topic(text: &str) -> Option<String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let fits = (1..=249).contains(&text.len()) && text.chars().all(is_allowed);

@@ -10,20 +10,20 @@ use super::streams::Streams;
 
 section! {
     Fanout in "fanout":
-    /// Threads that send; connections are divided over them.
+    /// Threads that send; connections are divided among them.
     fixed shards: usize = cores(), default "cores";
-    /// How long what is published may wait for more to go along, in whole milliseconds: fewer sends for
-    /// later messages. With 0 an idle shard sends at once, and batches grow with the load alone.
+    /// How long a published message may wait for more to go along, in whole milliseconds: fewer sends for later
+    /// messages. With 0, an idle shard sends at once, and batches only grow with the load.
     fixed flush_delay: Duration = duration(Duration::ZERO, Duration::from_millis(100)), default "0s";
-    /// How much of the time a shard works that has more to send all the time, in percent, while its sends
-    /// are below 4 KiB: meanwhile messages gather, so they take fewer sends. With 100 it never rests.
+    /// Share of the time, in percent, that a shard works which always has more to send, as long as its sends are
+    /// below 4 KiB; messages gather during the rest and need fewer sends. With 100 it never pauses.
     fixed busy_percent: u32 = integer(10, 100), default "90";
-    /// How shards send: many sessions with one system call by io_uring, where the system has it, or each
-    /// with its own.
+    /// How shards send: many sessions with one system call by io_uring, if the system has it, or each with its
+    /// own.
     fixed send: bool = choice(&[("batched", true), ("single", false)]), default "batched";
 }
 
-/// What the fan-out is given; `access` and the certificate are read by [`super::auth`] and [`super::tls`].
+/// Settings of the fan-out; `access` and `tls` come from [`super::auth`] and [`super::tls`].
 pub(super) fn settings(
     (public, limits, session, streams, fanout): (&Public, &Limits, &Session, &Streams, &Fanout),
     access: ::fanout::Access,

@@ -8,35 +8,35 @@ use crate::history::HistorySettings;
 section! {
     History in "history":
     // Each has a thread, its instrument's book, a page, and some records.
-    /// Streams that are sent the past at a time; further ones are refused with `busy`. With 0 nobody begins
-    /// in the past.
+    /// Concurrent replays, which send the past of a stream; further ones are rejected with `busy`. 0 disables
+    /// replays.
     fixed replays: usize = integer(0, 1024), default "16";
     // Book, bbo, trades and status of one instrument.
-    /// How many of them one session may have; further ones are refused with `busy`.
+    /// Concurrent replays of a session; further ones are rejected with `busy`.
     fixed replays_per_session: usize = integer(1, 1024), default "4";
-    // Half of all, so that nobody holds them all.
-    /// How many one address may have, or one /64 of IPv6; further ones are refused with `busy`.
+    // Half of all, so that no address can hold them all.
+    /// Concurrent replays of an address, or of a /64 of IPv6; further ones are rejected with `busy`.
     fixed replays_per_address: usize = integer(1, 1024), default "8";
-    /// When a client has not read a page of its replay for this long, the replay ends, and the stream goes
-    /// on like that of a lagging client once it reads.
+    /// If a client has not read a page of its replay for this long, the replay ends, and the stream continues
+    /// like that of a lagging client once it reads.
     fixed stall_timeout: Duration = duration(SECOND, HOUR), default "1m";
-    // A session of a stock exchange at the pace at which it happened.
-    /// How long a replay may take, whatever its `pace`; then the stream goes on live, like that of a
-    /// lagging client.
+    // A session of a stock exchange in real time.
+    /// Maximum duration of a replay, whatever its `pace`; then the stream continues live, like that of a lagging
+    /// client.
     fixed longest: Duration = duration(SECOND, LOOKBACK), default "8h";
-    // Most feeds tell a whole book every minute or so; twice as far is looked until there is one.
-    /// How far before its start a replay looks for the last whole book; twice as far each time there is
+    // Most feeds send a snapshot every minute or so.
+    /// How far before its start a replay first looks for a snapshot; the distance doubles as long as there is
     /// none.
     fixed look_back: Duration = duration(Duration::from_millis(100), LOOKBACK), default "1m";
     // As much as one visit of a session sends.
-    /// Messages of the past that a session is sent at a time; the next ones are made when these have gone
-    /// out.
+    /// Messages of a replay that a session is sent at a time; the next ones are encoded once these have been
+    /// sent.
     fixed page_bytes: usize = size(KIB, 16 * MIB), default "64KiB";
     // Each costs some 10 MiB and four threads. Two keep one that reads far back from holding up the others.
-    /// Kafka clients that all replays share, taking turns. They exist while there are replays.
+    /// Kafka clients that all replays share, taking turns. They only exist while there are replays.
     fixed readers: usize = integer(1, 64), default "2";
     // A few pages ahead; brokers answer a fetch within milliseconds.
-    /// Records that wait in each of these clients, plus one fetch of the same size (64 KiB to 1 MiB).
+    /// Records queued in each of these clients, plus one fetch of the same size (64 KiB to 1 MiB).
     fixed queue_bytes: usize = size(KIB, GIB), default "256KiB";
 }
 

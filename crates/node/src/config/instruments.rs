@@ -13,38 +13,38 @@ use crate::instruments::{Instruments, Rule};
 
 section! {
     InstrumentsTable in "instruments":
-    /// What happens to instruments that no rule matches.
+    /// What to do with instruments that match no rule.
     fixed unknown: bool = choice(&[("accept", false), ("refuse", true)]), default "accept";
     // Twice the instruments of the largest aggregators; at 300 bytes each without a book, 60 MB.
-    /// How many instruments the node may have; records of further ones are refused and counted.
+    /// Maximum number of instruments; records of further ones are rejected and counted.
     fixed max: usize = integer(1, 1_000_000), default "200000";
-    // Eight decimals, what most venues quote at the most.
-    /// A price is an integer times ten to this, where no rule says otherwise.
+    // Eight decimals: the most that most venues quote.
+    /// Prices are integers times ten to this power, unless a rule says otherwise.
     fixed price_exponent: i8 = integer(-18, 9), default "-8";
-    /// A size is an integer times ten to this, where no rule says otherwise.
+    /// Sizes are integers times ten to this power, unless a rule says otherwise.
     fixed size_exponent: i8 = integer(-18, 9), default "-8";
-    // Liquid books change every second; quiet ones are quiet for minutes, and STALE harms nobody.
-    /// An instrument without records for so long is `STALE`.
+    // Liquid books change every second; others are quiet for minutes, and STALE does no harm.
+    /// An instrument without records for this long is `STALE`.
     fixed stale_after: Option<Duration> = duration_or_off(SECOND, DAY), default "30s";
 }
 
 section! {
     RuleTable in "instruments.rules[]":
-    /// Which instruments the rule is for. The first rule that matches counts, alone.
+    /// Instruments the rule applies to. Only the first rule that matches an instrument applies.
     fixed matching as "match": Symbol = checked(
         r#"VENUE:SYMBOL, or a text with '*' for any characters, such as "HUOBI:*""#,
         |text| Symbol::parse(text).map_err(|error| error.to_string()),
     ), required;
-    /// A price is an integer times ten to this. A change begins a new epoch.
+    /// Prices are integers times ten to this power. Changing it starts a new epoch.
     fixed price_exponent: i8 = integer(-18, 9), absent "`instruments.price_exponent`";
-    /// A size is an integer times ten to this. A change begins a new epoch.
+    /// Sizes are integers times ten to this power. Changing it starts a new epoch.
     fixed size_exponent: i8 = integer(-18, 9), absent "`instruments.size_exponent`";
-    /// The venue's own symbols that mean this instrument; only where `match` is one instrument.
+    /// The venue's own symbols for this instrument; only if `match` is a single instrument.
     fixed aliases: Vec<String> = texts(r#"a list of symbols, such as ["BTCUSDT"]"#), absent "none";
-    /// The smallest step of prices, which clients are told.
-    fixed tick_size: String = decimal(), absent "not told";
-    /// The smallest step of sizes, which clients are told.
-    fixed lot_size: String = decimal(), absent "not told";
+    /// The price step, sent to clients.
+    fixed tick_size: String = decimal(), absent "not sent";
+    /// The size step, sent to clients.
+    fixed lot_size: String = decimal(), absent "not sent";
 }
 
 pub(super) fn read(reader: &mut Reader) -> Instruments {
@@ -59,7 +59,7 @@ pub(super) fn read(reader: &mut Reader) -> Instruments {
     };
     for at in 0..RuleTable::count(reader) {
         let rule = rules.read(reader, at);
-        // A wrong one keeps its place, so that the numbers of later ones are right.
+        // An invalid rule keeps its place, so that errors have the right numbers.
         rules.list.push(rule);
     }
     rules.check_aliases(reader);
@@ -73,7 +73,7 @@ pub(super) fn read(reader: &mut Reader) -> Instruments {
     }
 }
 
-/// The rules read so far.
+/// Rules read so far.
 struct Rules {
     default: Exponents,
     list: Vec<Option<Rule>>,
@@ -122,7 +122,7 @@ impl Rules {
         })
     }
 
-    /// The rule that applies to all that another one matches.
+    /// The earlier rule that matches everything this one does.
     fn position_of(&self, matching: &Symbol) -> Option<usize> {
         self.list.iter().position(|rule| {
             rule.as_ref().is_some_and(|rule| {
@@ -153,7 +153,7 @@ impl Rules {
         }
     }
 
-    /// A name that means two instruments would mean neither.
+    /// Rejects a rule for a name that is an alias of another instrument.
     fn check_aliases(&self, reader: &mut Reader) {
         for (at, rule) in self.list.iter().enumerate() {
             let name = rule.as_ref().and_then(|rule| rule.matching.name());
@@ -166,7 +166,7 @@ impl Rules {
     }
 }
 
-/// The mantissa of a smallest step.
+/// Parses the mantissa of a step.
 fn step(
     reader: &mut Reader,
     table: &RuleTable,

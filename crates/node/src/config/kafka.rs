@@ -13,40 +13,39 @@ use super::unit::parse_duration;
 
 section! {
     Kafka in "kafka":
-    /// The brokers to ask for all others.
+    /// Bootstrap servers.
     fixed brokers: String = parsed(
         r#"HOST:PORT, or several with commas, such as "kafka:9092""#,
         brokers,
     ), required;
-    // All that is held: without a checkpoint, that alone is sure to hold every book's last whole one.
-    /// Where each partition is begun: at its first record, or at the first one that is at most this old.
+    // Everything retained: without checkpoints, only that is sure to contain a snapshot of every book.
+    /// Where to start reading each partition: at its first record, or at the first one that is at most this old.
     fixed start: Start = parsed(
         r#""earliest", or a duration to look back of at most "31d""#,
         start,
     ), default "earliest";
     // One core decodes and publishes 300,000 records a second, more than most feeds have at their peak.
-    /// Threads that read and publish; partitions are divided over them.
+    /// Threads that read and publish; partitions are divided among them.
     fixed threads: usize = integer(1, 64), default "1";
-    /// Whether brokers are asked for the UUIDs of topics, by which a topic that was made anew is noticed;
-    /// `none` is for brokers before Kafka 2.8.
+    /// Whether to ask brokers for the UUIDs of topics, by which a recreated topic is detected; `none` is for
+    /// brokers before Kafka 2.8.
     fixed topic_ids: bool = choice(&[("ask", true), ("none", false)]), default "ask";
     // Markets are listed a few times a day; metadata of a thousand topics is 100 kB.
-    /// How often new topics and partitions are looked for.
+    /// How often to look for new topics and partitions.
     fixed discovery_interval: Duration = duration(Duration::from_millis(100), HOUR), default "5s";
-    // A broker answers each fetch within 10 ms, and a leader is elected anew in a second or two.
-    /// When no broker has said anything for so long, the node is not ready, and lets no new sessions in
-    /// until it has caught up again; those that it has stay. Longer than `fetch.wait.max.ms`, where that is
-    /// set.
+    // A broker answers each fetch within 10 ms, and a new leader is elected within a second or two.
+    /// If no broker has responded for this long, the node is not ready and rejects new sessions until it has
+    /// caught up again; existing sessions stay. Must be longer than `fetch.wait.max.ms`, if that is set.
     fixed lost_after: Duration = duration(SECOND, HOUR), default "5s";
-    // A whole book of 100,000 levels of 20 bytes a side.
-    /// Larger records are refused and counted.
+    // A snapshot with 100,000 levels a side, of 20 bytes each.
+    /// Larger records are rejected and counted.
     fixed max_record_bytes: usize = size(KIB, 32 * MIB), default "4MiB";
-    /// More properties of librdkafka by name, such as those of TLS and SASL. Passwords, secrets and private
-    /// keys are never shown.
+    /// Further properties of librdkafka, such as those of TLS and SASL. Passwords, secrets and private keys are
+    /// never shown.
     fixed properties: BTreeMap<String, String> = open(), open "none";
 }
 
-/// What is read, from where, and how; and how long Kafka may say nothing.
+/// Settings of ingest, and the silence after which contact with Kafka is lost.
 pub(super) fn read(reader: &mut Reader) -> (IngestConfig, Duration) {
     let kafka = Kafka::read(reader);
     let config = IngestConfig {
@@ -65,11 +64,11 @@ pub(super) fn read(reader: &mut Reader) -> (IngestConfig, Duration) {
     (config, kafka.lost_after)
 }
 
-/// What ingest itself finds wrong, under the names that it has here.
+/// Reports errors found by ingest, under the names of keys.
 fn check(reader: &mut Reader, config: &IngestConfig) {
     for found in config.mistakes() {
         let key = match found.key.as_str() {
-            // Of topics that are wrong or not there, more has been said already.
+            // Missing and invalid topics have been reported already.
             "topics" => continue,
             "discovery" => "kafka.discovery_interval".to_owned(),
             key if key.starts_with("topics") => key.replace(".options.", "."),

@@ -1,4 +1,4 @@
-//! Lists of instruments that clients may name.
+//! Lists of instruments that clients may subscribe to.
 
 use ::fanout::Lists;
 use wire::control::Symbol;
@@ -9,12 +9,12 @@ use super::section::{Section as _, section};
 
 section! {
     List in "lists[]":
-    /// What clients call the list: `list:NAME` in the place of a symbol.
+    /// Clients use `list:NAME` in place of a symbol.
     live name: String = checked(
         r#"1 to 64 of a-z, A-Z, 0-9, '_', '-' and '.', such as "majors""#,
         name,
     ), required;
-    /// The instruments that it means.
+    /// The instruments in the list.
     live instruments: Vec<Symbol> = checked_texts(
         r#"a list of VENUE:SYMBOL and texts with '*', such as ["BINANCE:*"]"#,
         |texts| texts.iter().map(instrument).collect(),
@@ -44,7 +44,7 @@ fn name(text: &str) -> Result<String, String> {
 
 fn instrument(text: &String) -> Result<Symbol, String> {
     match Symbol::parse(text) {
-        Ok(Symbol::List(_)) => Err(format!("{text:?}: a list holds no lists")),
+        Ok(Symbol::List(_)) => Err(format!("{text:?}: a list cannot contain lists")),
         Ok(symbol) => Ok(symbol),
         Err(error) => Err(format!("{text:?}: {error}")),
     }

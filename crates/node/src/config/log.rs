@@ -10,9 +10,9 @@ const LEVELS: &str =
 
 section! {
     LogTable in "log":
-    /// What is logged to standard error.
+    /// Log levels; the log goes to standard error.
     live level: String = checked(LEVELS, log_filter), default "info";
-    /// How it is logged: for eyes, or one JSON object a line.
+    /// For people, or one JSON object per line.
     fixed format: LogFormat =
         choice(&[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]), default "pretty";
 }
@@ -25,7 +25,11 @@ pub(super) fn read(reader: &mut Reader) -> Log {
     }
 }
 
-/// Checks a text of levels. The filter's own parser takes a misspelt level for the name of a target.
+/// Checks log levels. The parser of the filter itself would take a misspelt level for a target.
+///
+/// # Errors
+///
+/// Returns the allowed levels.
 pub fn log_filter(text: &str) -> Result<String, String> {
     let is_level =
         |level: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&level);

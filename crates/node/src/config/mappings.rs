@@ -6,18 +6,17 @@ use super::kind::{choice, text, texts};
 use super::reader::Reader;
 use super::section::{Section as _, section};
 
-/// What a pointer of a mapping may be.
 const POINTER: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several have spaces between"##;
 
 section! {
     MappingTable in "mappings[]":
-    /// What `topics[].mapping` names it by.
+    /// The name for `topics[].mapping`.
     fixed name: String = text("a text"), required;
-    /// Where in the record the message is; other pointers lead on from there, those that begin with `#`
-    /// from the record.
+    /// Where the message is in the record; other pointers are relative to it, or to the record if they start with
+    /// `#`.
     fixed envelope: String = text(r#"a JSON pointer into the record, such as "/data""#), absent "the whole record";
-    /// Where the symbol comes from: a field, the key of the record, or the topic, by the group `symbol` of
-    /// its pattern or its `symbol`.
+    /// Source of the symbol: a field of the value, the record's key, or the topic (the group `symbol` of its
+    /// pattern, or its `symbol`).
     fixed symbol_from: SymbolFrom = choice(&[
         ("value", SymbolFrom::Value),
         ("key", SymbolFrom::Key),
@@ -25,17 +24,17 @@ section! {
     ]), absent "`value`";
     /// Where the symbol is, if it comes from the value.
     fixed symbol: String = text(POINTER), absent "none";
-    /// What tells messages apart.
+    /// The field that tells types of messages apart.
     fixed kind as "type": String = text(POINTER), absent "none";
-    /// The words at `type` of a whole book; numbers, `true`, `false` and `null` are words too.
+    /// Words at `type` of a snapshot; numbers, `true`, `false` and `null` are words too.
     fixed snapshot: Vec<String> = texts(r#"a list of texts, such as ["snapshot"]"#), absent "none";
-    /// The words of a change of a book.
+    /// Words of a delta.
     fixed delta: Vec<String> = texts(r#"a list of texts, such as ["update"]"#), absent "none";
-    /// The words of trades.
+    /// Words of trades.
     fixed trade: Vec<String> = texts(r#"a list of texts, such as ["trade"]"#), absent "none";
-    /// The words of what is not of interest.
+    /// Words of messages to ignore.
     fixed nothing: Vec<String> = texts(r#"a list of texts, such as ["ticker"]"#), absent "none";
-    /// What a message is that has none of these words.
+    /// What a message with any other word, or none, is.
     fixed otherwise: Otherwise = choice(&[
         ("refuse", Otherwise::Refuse),
         ("snapshot", Otherwise::Is(MappedKind::Snapshot)),
@@ -43,12 +42,12 @@ section! {
         ("trade", Otherwise::Is(MappedKind::Trades)),
         ("nothing", Otherwise::Is(MappedKind::Nothing)),
     ]), absent "`refuse`";
-    /// Whether whole books come in the stream, or were fetched beside it, so that changes of before them
-    /// come too.
+    /// Whether snapshots are part of the stream, or were fetched separately, so that older deltas may follow
+    /// them.
     fixed snapshots: bool = choice(&[("in_band", false), ("fetched", true)]), absent "`in_band`";
-    /// When it happened.
+    /// The event time.
     fixed time: String = text(POINTER), absent "none";
-    /// What times are told in: since 1970, with decimals or without, or as `2026-08-01T00:00:03.816Z`.
+    /// The unit of times: since 1970, with or without decimals, or a date like `2026-08-01T00:00:03.816Z`.
     fixed time_unit: TimeUnit = choice(&[
         ("s", TimeUnit::Seconds),
         ("ms", TimeUnit::Millis),
@@ -56,48 +55,48 @@ section! {
         ("ns", TimeUnit::Nanos),
         ("date", TimeUnit::Date),
     ]), absent "`ms`";
-    /// The number of a whole book or a change; without `prev_seq` and `first_seq` each change has the next
-    /// one.
+    /// The sequence number of a snapshot or delta; without `prev_seq` and `first_seq`, deltas are numbered
+    /// consecutively.
     fixed seq: String = text(POINTER), absent "none";
-    /// The number that a change builds on.
+    /// The sequence number that a delta follows.
     fixed prev_seq: String = text(POINTER), absent "none";
-    /// The first number of a change that has several; it builds on the one before.
+    /// The first sequence number of a delta that covers several; it follows the number before.
     fixed first_seq: String = text(POINTER), absent "none";
-    /// The bids: a list of lists or of objects, or an object of sizes by price.
+    /// The bids: a list of lists or objects, or an object of sizes by price.
     fixed bids: String = text(POINTER), absent "none";
     /// The asks.
     fixed asks: String = text(POINTER), absent "none";
-    /// Both sides in one list, in place of `bids` and `asks`.
+    /// Both sides in one list, instead of `bids` and `asks`.
     fixed levels: String = text(POINTER), absent "none";
-    /// The price in a level.
+    /// The price of a level.
     fixed level_price: String = text(r#"one step into a level, such as "/0" or "/price""#), absent "`/0`";
-    /// The size in a level; 0 deletes it.
+    /// The size of a level; 0 deletes it.
     fixed level_size: String = text(r#"one step into a level, such as "/1" or "/size""#), absent "`/1`";
-    /// The side in a level of `levels`.
+    /// The side of a level of `levels`.
     fixed level_side: String = text(r#"one step into a level, such as "/side""#), absent "none";
-    /// The words at `level_side` of a bid.
+    /// Words at `level_side` of a bid.
     fixed bid: Vec<String> = texts(r#"a list of texts, such as ["bid"]"#), absent "none";
-    /// The words of an ask.
+    /// Words of an ask.
     fixed ask: Vec<String> = texts(r#"a list of texts, such as ["ask"]"#), absent "none";
-    /// A list of trades; the pointers below lead on from each.
+    /// The list of trades; the pointers below are relative to each.
     fixed trades: String = text(POINTER), absent "the message is one";
     /// The price of a trade.
     fixed trade_price: String = text(POINTER), absent "none";
-    /// Its size.
+    /// The size of a trade.
     fixed trade_size: String = text(POINTER), absent "none";
-    /// Who took.
+    /// The aggressor's side.
     fixed trade_side: String = text(POINTER), absent "unknown";
-    /// Its identifier.
+    /// The trade's identifier.
     fixed trade_id: String = text(POINTER), absent "none";
-    /// When it happened; of several, the last counts.
+    /// The trade's time; of several, the last one counts.
     fixed trade_time: String = text(POINTER), absent "`time`";
-    /// The words at `trade_side` for a taker who bought.
+    /// Words at `trade_side` of a buyer.
     fixed buy: Vec<String> = texts(r#"a list of texts, such as ["buy"]"#), absent "none";
-    /// The words for a taker who sold.
+    /// Words of a seller.
     fixed sell: Vec<String> = texts(r#"a list of texts, such as ["sell"]"#), absent "none";
 }
 
-/// The mappings of the configuration, by their names.
+/// The mappings by name; `None` if one is invalid.
 pub(super) struct Mappings(Vec<(String, Option<Arc<Mapping>>)>);
 
 impl Mappings {
@@ -124,7 +123,7 @@ impl Mappings {
         mappings
     }
 
-    /// The mapping of that name; of one that is wrong, nothing, and more has been said already.
+    /// The mapping of that name; `None` if it is invalid, which has been reported.
     pub(super) fn find(&self, name: &str) -> Result<Option<Arc<Mapping>>, String> {
         let known = self.0.iter().find(|(known, _)| known == name);
         match known {

@@ -7,18 +7,18 @@ use super::section::section;
 
 section! {
     Public in "public":
-    // Loopback: a node is reachable from elsewhere only when somebody says so.
-    /// Where clients connect: the page, `/ws` and `/v1`.
+    // Loopback: a node is only reachable from elsewhere if configured to be.
+    /// Address for clients: the page, `/ws` and `/v1`.
     fixed listen: SocketAddr = address(), default "127.0.0.1:8080";
-    // None, since what has no cookies of its own has nothing that another page could misuse.
-    /// The pages whose scripts may connect, by the `Origin` that browsers send; others are refused with
-    /// HTTP 403. What sends no `Origin` is no browser.
+    // All, since without cookies there is nothing that another page could misuse.
+    /// Origins whose pages may connect; a browser with any other `Origin` is rejected with HTTP 403. Clients
+    /// without an `Origin` header are not browsers and are not affected.
     live origins: Vec<OriginPattern> = checked_texts(
         r#"a list of origins, such as ["https://app.example", "https://*.example.com"]"#,
         |texts| each(texts, OriginPattern::parse),
     ), absent "all";
-    /// Balancers that begin each connection with a header of the PROXY protocol, version 2, and have to;
-    /// limits and logs then see the client's address.
+    /// Load balancers that start each connection with a PROXY protocol header, version 2, which is then required
+    /// of them; limits and logs use the client's address.
     live trusted_proxies: Vec<Network> = checked_texts(
         r#"a list of IP addresses and networks, such as ["10.0.0.0/8"]"#,
         |texts| each(texts, Network::parse),
@@ -28,12 +28,12 @@ section! {
 section! {
     Admin in "admin":
     // 9464 is the usual port of Prometheus exporters inside a program.
-    /// Where operators connect: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /drain` and `POST
-    /// /reload`. It has no authentication.
+    /// Address for operators: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /drain` and `POST /reload`. It
+    /// has no authentication.
     fixed listen: SocketAddr = address(), default "127.0.0.1:9464";
 }
 
-/// Reads every text of a list, or says which one is wrong.
+/// Parses all texts of a list, or reports the invalid one.
 fn each<T, E: std::fmt::Display>(
     texts: &[String],
     parse: fn(&str) -> Result<T, E>,

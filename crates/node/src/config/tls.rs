@@ -9,21 +9,20 @@ use super::kind::{choice, text};
 use super::reader::Reader;
 use super::section::{Section as _, section};
 
-/// A chain of certificates has some kilobytes.
+/// A certificate chain has a few kilobytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
 section! {
     Tls in "tls":
-    /// Whether the public listener speaks TLS (1.2 and 1.3), and then nothing else.
+    /// Whether the public listener uses TLS (1.2 and 1.3), and nothing else.
     live mode: bool = choice(&[("off", false), ("on", true)]), default "off";
-    /// The certificate, followed by those that it is signed by. It is read again when it changes; sessions
-    /// stay.
+    /// The certificate, followed by its intermediates. Reloaded when it changes; sessions stay.
     live certificate: String = text("a PEM file"), absent "required by `on`";
     /// Its private key.
     live key: String = text("a PEM file"), absent "required by `on`";
 }
 
-/// The certificate, where TLS is on; its files are added to those that are watched.
+/// Reads the certificate if TLS is on; adds its files to the watched ones.
 pub(super) fn read(reader: &mut Reader, files: &mut Vec<PathBuf>) -> Option<TlsIdentity> {
     let tls = Tls::read(reader);
     if !tls.mode {

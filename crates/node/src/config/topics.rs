@@ -22,26 +22,26 @@ const FORMATS: [(&str, Format); Format::ALL.len()] = {
 
 section! {
     Topic in "topics[]":
-    /// Matches whole names of topics; a topic is read as the first item says that matches it. A group named
-    /// `symbol` gives the symbol of records that name none.
+    /// Matches whole topic names; the first item that matches a topic applies. A group named `symbol` is the
+    /// symbol of records without one.
     fixed pattern: Regex = checked(PATTERN, pattern), required;
-    /// How records of such topics read.
+    /// The format of the records.
     fixed format: Format = choice(&FORMATS), required;
-    /// For a venue's own format and for `mapped`: the venue of the instruments.
+    /// For venues' own formats and `mapped`: the venue of the instruments.
     fixed venue: String = parsed(
         r#"1 to 32 of A-Z, 0-9, '_', '-' and '.', such as "BINANCE""#,
         |text| InstrumentName::new(text, "ANY").is_ok().then(|| text.to_owned()),
     ), absent "the format's own, such as `BINANCE`";
-    /// For a venue's own format and for `mapped`: the symbol of records that name none.
+    /// For venues' own formats and `mapped`: the symbol of records without one.
     fixed symbol: String = parsed(
         r#"a symbol without white space, ':' and '*', such as "BTC-USDT""#,
         |text| InstrumentName::new("ANY", text).is_ok().then(|| text.to_owned()),
     ), absent "the pattern's group `symbol`";
-    /// For the format `mapped`, which needs it: how records read.
+    /// Required by the format `mapped`: how to read its records.
     fixed mapping: String = text("the `name` of one of `[[mappings]]`"), absent "none";
 }
 
-/// The rules, as far as each of them is right.
+/// The rules; empty if one of them is invalid.
 pub(super) fn read(reader: &mut Reader) -> Vec<TopicRule> {
     let mappings = Mappings::read(reader);
     let count = Topic::count(reader);
@@ -50,7 +50,6 @@ pub(super) fn read(reader: &mut Reader) -> Vec<TopicRule> {
         reader.error(Topic::list(), expected);
     }
     let rules: Vec<_> = (0..count).map(|at| rule(reader, &mappings, at)).collect();
-    // Their numbers are of use only when all are there.
     rules.into_iter().collect::<Option<_>>().unwrap_or_default()
 }
 
@@ -67,7 +66,7 @@ fn rule(reader: &mut Reader, mappings: &Mappings, at: usize) -> Option<TopicRule
         }
     }
     let mapping = match topic.mapping.as_deref().map(|name| mappings.find(name)) {
-        // The mapping is wrong, and its errors are reported.
+        // The mapping is invalid, which has been reported.
         Some(Ok(None)) if topic.format == Some(Format::Mapped) => return None,
         Some(Ok(mapping)) => mapping,
         Some(Err(expected)) => {
@@ -87,10 +86,10 @@ fn rule(reader: &mut Reader, mappings: &Mappings, at: usize) -> Option<TopicRule
     })
 }
 
-/// Anchored at both ends, so that alternatives are tried until one covers the whole name.
+/// Anchors the pattern at both ends, so that alternatives are tried until one matches the whole name.
 fn pattern(text: &str) -> Result<Regex, String> {
     let explain = |error: regex::Error| {
-        // The error draws the place over several lines; the last one says what is wrong.
+        // The error has several lines; the last one says what is wrong.
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default().trim();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
