@@ -6,7 +6,7 @@
 use market::Monotonic;
 
 use super::Core;
-use super::pump::{Batch, Plan, Segment};
+use super::batch::{Batch, Plan, Segment};
 use crate::session::{Phase, Session};
 use crate::sse::write_data;
 

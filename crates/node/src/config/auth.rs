@@ -31,15 +31,15 @@ pub(super) enum AuthMode {
 
 section! {
     Auth in "auth":
-    /// Credentials required at the handshake and for `/v1`: none, a key of `[[auth.keys]]`, or a token checked by
-    /// `[auth.jwt]`.
+    /// What clients must send in the handshake and to `/v1`: nothing, a key of `[[auth.keys]]`, or a token
+    /// as in `[auth.jwt]`.
     live mode: AuthMode = choice(&[
         ("none", AuthMode::None),
         ("keys", AuthMode::Keys),
         ("jwt", AuthMode::Jwt),
     ]), default "none";
-    /// A cookie that may contain the key or token, for pages; needs `public.origins`, since browsers send cookies
-    /// for every page.
+    /// A cookie that may contain the key or token, for pages; requires `public.origins`, since browsers
+    /// send cookies for every page.
     live cookie: Box<str> = parsed(
         "the name of a cookie: letters, digits, '_', '-' and '.'",
         cookie,
@@ -48,47 +48,48 @@ section! {
 
 section! {
     Jwt in "auth.jwt":
-    /// Accepted signature algorithms. Each is only used with keys of its kind.
+    /// The allowed signature algorithms. An algorithm is used only with keys of its own kind.
     live algorithms: Vec<Algorithm> = checked_texts(ALGORITHMS, algorithms), absent "required by `jwt`";
-    /// The required `iss`.
-    live issuer: String = filled("a text"), absent "required by `jwt`";
-    /// Required in `aud`.
-    live audience: String = filled("a text"), absent "required by `jwt`";
-    /// The issuer's public keys, or secrets shared with it, each with a `kid`. Reloaded when it changes.
+    /// The required `iss` of tokens.
+    live issuer: String = filled("a string"), absent "required by `jwt`";
+    /// The value required in the `aud` of tokens.
+    live audience: String = filled("a string"), absent "required by `jwt`";
+    /// The issuer's public keys, or secrets shared with it, each with a `kid`. The file is reloaded when it
+    /// changes.
     live keys: String = text("a file with a JSON Web Key Set (RFC 7517)"), absent "required by `jwt`";
     // Machines that run NTP differ by far less.
-    /// Tolerance for the issuer's clock, in whole seconds, for `exp` and `nbf`.
+    /// How far the issuer's clock may be off, in whole seconds, for `exp` and `nbf`.
     live leeway: Duration = duration(Duration::ZERO, Duration::from_secs(300)), default "5s";
-    /// The claim with the rights of the token; a token without it has all rights.
-    live claim: String = filled("a text"), default "tapecast";
+    /// The claim with the token's entitlements; a token without it is entitled to everything.
+    live claim: String = filled("a string"), default "tapecast";
 }
 
 section! {
     StaticKey in "auth.keys[]":
-    /// The SHA-256 of a key, as `sha256sum` prints it for the key without a line end. A key should be at least 32
-    /// random bytes.
+    /// The SHA-256 of a key, as `sha256sum` prints it for the key without a newline. A key should be 32
+    /// random bytes or more.
     live sha256: KeyDigest = parsed("64 hexadecimal digits", KeyDigest::parse), required;
     /// The owner of the key, for logs and `max_connections`.
     live subject: String = filled("1 to 256 bytes"), required;
-    /// The instruments it covers.
+    /// The instruments that it grants.
     live instruments: Box<[Symbol]> = checked_texts(
-        r#"a list of VENUE:SYMBOL, or texts with '*', such as ["BINANCE:*"]"#,
+        r#"a list of VENUE:SYMBOL, or patterns with '*', such as ["BINANCE:*"]"#,
         |texts| Rights::instruments_of(texts).map_err(|error| error.to_string()),
     ), absent "all";
-    /// The channels it covers.
+    /// The channels that it grants.
     live channels: Box<[Channel]> = checked_texts(
         r#"a list of channels, such as ["book", "trades"]"#,
         |texts| Rights::channels_of(texts).map_err(|error| error.to_string()),
     ), absent "all";
-    /// Maximum levels per side of a book; below full, streams with a `group` are rejected too, since they sum
-    /// deeper levels.
+    /// The most levels per side of a book; below full, streams with a `group` are rejected too, since they
+    /// sum deeper levels.
     live max_depth: Depth = parsed(
         r#""1", "5", "10", "25", "50", "100", "500", "1000" or "full""#,
         |text| Rights::depth_of(text).ok(),
     ), absent "full";
-    /// Maximum streams of a session.
+    /// The most streams of a session.
     live max_streams: u32 = integer(0, MOST_STREAMS), absent "`limits.streams_per_session`";
-    /// Maximum sessions of the subject on this node; further ones are rejected with HTTP 429.
+    /// The most sessions of the subject on this node; further ones are rejected with HTTP 429.
     live max_connections: u32 = integer(0, 1_000_000), absent "not limited";
 }
 

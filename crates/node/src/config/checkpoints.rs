@@ -7,16 +7,17 @@ use crate::checkpoints::CheckpointSettings;
 
 section! {
     Checkpoints in "checkpoints":
-    /// A compacted topic with the state of every instrument; a starting node restores it and reads on from there.
+    /// A compacted topic with the state of every instrument; a starting node restores it, and reads on from
+    /// there.
     fixed topic: String = parsed(
         "1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', such as \"tapecast-checkpoints\"",
         topic,
     ), absent "none: no checkpoints";
     // With 1m, a starting node catches up with a minute of the market, which takes a second.
-    /// Interval of each instrument's checkpoints from this node, spread over time; two nodes of a fleet are
-    /// enough.
+    /// How often this node writes each instrument's checkpoint, spread evenly; two writing nodes per fleet
+    /// are enough.
     fixed write_every: Option<Duration> = duration_or_off(SECOND, DAY), default "off";
-    /// Whether a writing node creates the topic if it is missing and the broker allows it.
+    /// Whether a writing node creates a missing topic, if the broker allows it.
     fixed create: bool = choice(&[("missing", true), ("never", false)]), default "missing";
 }
 

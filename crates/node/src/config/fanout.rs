@@ -10,16 +10,16 @@ use super::streams::Streams;
 
 section! {
     Fanout in "fanout":
-    /// Threads that send; connections are divided among them.
+    /// Threads that send; they share the connections.
     fixed shards: usize = cores(), default "cores";
-    /// How long a published message may wait for more to go along, in whole milliseconds: fewer sends for later
-    /// messages. With 0, an idle shard sends at once, and batches only grow with the load.
+    /// How long messages may wait for others to be sent with them, in whole milliseconds: fewer sends,
+    /// later messages. With 0 an idle shard sends at once, and batches grow with the load alone.
     fixed flush_delay: Duration = duration(Duration::ZERO, Duration::from_millis(100)), default "0s";
-    /// Share of the time, in percent, that a shard works which always has more to send, as long as its sends are
-    /// below 4 KiB; messages gather during the rest and need fewer sends. With 100 it never pauses.
+    /// The percentage of the time that a fully loaded shard works while its sends are below 4 KiB. While it
+    /// rests, messages gather and take fewer sends. With 100 it never rests.
     fixed busy_percent: u32 = integer(10, 100), default "90";
-    /// How shards send: many sessions with one system call by io_uring, if the system has it, or each with its
-    /// own.
+    /// How shards send: many sessions with one io_uring system call, where available, or one system call
+    /// each.
     fixed send: bool = choice(&[("batched", true), ("single", false)]), default "batched";
 }
 

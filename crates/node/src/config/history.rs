@@ -8,35 +8,32 @@ use crate::history::HistorySettings;
 section! {
     History in "history":
     // Each has a thread, its instrument's book, a page, and some records.
-    /// Concurrent replays, which send the past of a stream; further ones are rejected with `busy`. 0 disables
-    /// replays.
+    /// The most replays at a time; further ones are rejected with `busy`. 0 turns replay off.
     fixed replays: usize = integer(0, 1024), default "16";
     // Book, bbo, trades and status of one instrument.
-    /// Concurrent replays of a session; further ones are rejected with `busy`.
+    /// The most replays of one session; further ones are rejected with `busy`.
     fixed replays_per_session: usize = integer(1, 1024), default "4";
     // Half of all, so that no address can hold them all.
-    /// Concurrent replays of an address, or of a /64 of IPv6; further ones are rejected with `busy`.
+    /// The most replays of one address, or one /64 of IPv6; further ones are rejected with `busy`.
     fixed replays_per_address: usize = integer(1, 1024), default "8";
-    /// If a client has not read a page of its replay for this long, the replay ends, and the stream continues
-    /// like that of a lagging client once it reads.
+    /// When a client has not read a page of its replay for this long, the replay ends, and the stream
+    /// continues like that of a lagging client once it reads.
     fixed stall_timeout: Duration = duration(SECOND, HOUR), default "1m";
     // A session of a stock exchange in real time.
-    /// Maximum duration of a replay, whatever its `pace`; then the stream continues live, like that of a lagging
-    /// client.
+    /// How long a replay may take, whatever its `pace`; then the stream continues live, like that of a
+    /// lagging client.
     fixed longest: Duration = duration(SECOND, LOOKBACK), default "8h";
     // Most feeds send a snapshot every minute or so.
-    /// How far before its start a replay first looks for a snapshot; the distance doubles as long as there is
-    /// none.
+    /// How far before its start a replay looks for the last snapshot; doubled each time there is none.
     fixed look_back: Duration = duration(Duration::from_millis(100), LOOKBACK), default "1m";
     // As much as one visit of a session sends.
-    /// Messages of a replay that a session is sent at a time; the next ones are encoded once these have been
-    /// sent.
+    /// Replayed messages that a session is sent at a time; the next page follows when these are sent.
     fixed page_bytes: usize = size(KIB, 16 * MIB), default "64KiB";
     // Each costs some 10 MiB and four threads. Two keep one that reads far back from holding up the others.
-    /// Kafka clients that all replays share, taking turns. They only exist while there are replays.
+    /// Kafka clients that all replays share in turns. They exist only while there are replays.
     fixed readers: usize = integer(1, 64), default "2";
     // A few pages ahead; brokers answer a fetch within milliseconds.
-    /// Records queued in each of these clients, plus one fetch of the same size (64 KiB to 1 MiB).
+    /// Records waiting in each of these clients, plus one fetch of the same size (64 KiB to 1 MiB).
     fixed queue_bytes: usize = size(KIB, GIB), default "256KiB";
 }
 

@@ -13,15 +13,15 @@ use crate::instruments::{Instruments, Rule};
 
 section! {
     InstrumentsTable in "instruments":
-    /// What to do with instruments that match no rule.
+    /// What happens to instruments that no rule matches.
     fixed unknown: bool = choice(&[("accept", false), ("refuse", true)]), default "accept";
     // Twice the instruments of the largest aggregators; at 300 bytes each without a book, 60 MB.
-    /// Maximum number of instruments; records of further ones are rejected and counted.
+    /// The most instruments of a node; records of further ones are rejected and counted.
     fixed max: usize = integer(1, 1_000_000), default "200000";
     // Eight decimals: the most that most venues quote.
-    /// Prices are integers times ten to this power, unless a rule says otherwise.
+    /// A price is an integer times ten to this power, unless a rule overrides it.
     fixed price_exponent: i8 = integer(-18, 9), default "-8";
-    /// Sizes are integers times ten to this power, unless a rule says otherwise.
+    /// A size is an integer times ten to this power, unless a rule overrides it.
     fixed size_exponent: i8 = integer(-18, 9), default "-8";
     // Liquid books change every second; others are quiet for minutes, and STALE does no harm.
     /// An instrument without records for this long is `STALE`.
@@ -30,21 +30,21 @@ section! {
 
 section! {
     RuleTable in "instruments.rules[]":
-    /// Instruments the rule applies to. Only the first rule that matches an instrument applies.
+    /// The instruments of this rule. Only the first rule that matches applies.
     fixed matching as "match": Symbol = checked(
         r#"VENUE:SYMBOL, or a text with '*' for any characters, such as "HUOBI:*""#,
         |text| Symbol::parse(text).map_err(|error| error.to_string()),
     ), required;
-    /// Prices are integers times ten to this power. Changing it starts a new epoch.
+    /// A price is an integer times ten to this power. Changing it starts a new epoch.
     fixed price_exponent: i8 = integer(-18, 9), absent "`instruments.price_exponent`";
-    /// Sizes are integers times ten to this power. Changing it starts a new epoch.
+    /// A size is an integer times ten to this power. Changing it starts a new epoch.
     fixed size_exponent: i8 = integer(-18, 9), absent "`instruments.size_exponent`";
     /// The venue's own symbols for this instrument; only if `match` is a single instrument.
     fixed aliases: Vec<String> = texts(r#"a list of symbols, such as ["BTCUSDT"]"#), absent "none";
-    /// The price step, sent to clients.
-    fixed tick_size: String = decimal(), absent "not sent";
-    /// The size step, sent to clients.
-    fixed lot_size: String = decimal(), absent "not sent";
+    /// The smallest price step, sent to clients.
+    fixed tick_size: String = decimal(), absent "none";
+    /// The smallest size step, sent to clients.
+    fixed lot_size: String = decimal(), absent "none";
 }
 
 pub(super) fn read(reader: &mut Reader) -> Instruments {

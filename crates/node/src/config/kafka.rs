@@ -13,35 +13,36 @@ use super::unit::parse_duration;
 
 section! {
     Kafka in "kafka":
-    /// Bootstrap servers.
+    /// The brokers to connect to first; they report the others.
     fixed brokers: String = parsed(
         r#"HOST:PORT, or several with commas, such as "kafka:9092""#,
         brokers,
     ), required;
     // Everything retained: without checkpoints, only that is sure to contain a snapshot of every book.
-    /// Where to start reading each partition: at its first record, or at the first one that is at most this old.
+    /// Where reading starts in each partition: at its first record, or at the first one that is at most
+    /// this old.
     fixed start: Start = parsed(
         r#""earliest", or a duration to look back of at most "31d""#,
         start,
     ), default "earliest";
     // One core decodes and publishes 300,000 records a second, more than most feeds have at their peak.
-    /// Threads that read and publish; partitions are divided among them.
+    /// Threads that read and publish; they share the partitions.
     fixed threads: usize = integer(1, 64), default "1";
-    /// Whether to ask brokers for the UUIDs of topics, by which a recreated topic is detected; `none` is for
+    /// Whether to ask brokers for topic UUIDs, by which a recreated topic is detected; `none` is for
     /// brokers before Kafka 2.8.
     fixed topic_ids: bool = choice(&[("ask", true), ("none", false)]), default "ask";
     // Markets are listed a few times a day; metadata of a thousand topics is 100 kB.
     /// How often to look for new topics and partitions.
     fixed discovery_interval: Duration = duration(Duration::from_millis(100), HOUR), default "5s";
     // A broker answers each fetch within 10 ms, and a new leader is elected within a second or two.
-    /// If no broker has responded for this long, the node is not ready and rejects new sessions until it has
-    /// caught up again; existing sessions stay. Must be longer than `fetch.wait.max.ms`, if that is set.
+    /// After no response from any broker for this long, the node is not ready and accepts no new sessions
+    /// until it has caught up; existing ones stay. Must be longer than `fetch.wait.max.ms`, if that is set.
     fixed lost_after: Duration = duration(SECOND, HOUR), default "5s";
     // A snapshot with 100,000 levels a side, of 20 bytes each.
     /// Larger records are rejected and counted.
     fixed max_record_bytes: usize = size(KIB, 32 * MIB), default "4MiB";
-    /// Further properties of librdkafka, such as those of TLS and SASL. Passwords, secrets and private keys are
-    /// never shown.
+    /// Other librdkafka properties by name, such as those of TLS and SASL. Passwords, secrets and private
+    /// keys are never shown.
     fixed properties: BTreeMap<String, String> = open(), open "none";
 }
 

@@ -208,7 +208,7 @@ impl<T> Kind<T> {
                 (*expected).into()
             }
             Rule::Decimal(_) => r#"a decimal number above 0, such as "0.01""#.into(),
-            Rule::Open => "texts, integers and booleans by property name".into(),
+            Rule::Open => "strings, integers and booleans by property name".into(),
         };
         match self.word {
             Some((word, _)) => format!("{}, or {rule}", quote(word)),

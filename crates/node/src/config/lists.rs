@@ -9,14 +9,14 @@ use super::section::{Section as _, section};
 
 section! {
     List in "lists[]":
-    /// Clients use `list:NAME` in place of a symbol.
+    /// The name of the list: clients use `list:NAME` as a symbol.
     live name: String = checked(
         r#"1 to 64 of a-z, A-Z, 0-9, '_', '-' and '.', such as "majors""#,
         name,
     ), required;
-    /// The instruments in the list.
+    /// Its instruments.
     live instruments: Vec<Symbol> = checked_texts(
-        r#"a list of VENUE:SYMBOL and texts with '*', such as ["BINANCE:*"]"#,
+        r#"a list of VENUE:SYMBOL and patterns with '*', such as ["BINANCE:*"]"#,
         |texts| texts.iter().map(instrument).collect(),
     ), required;
 }

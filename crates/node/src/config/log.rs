@@ -10,9 +10,9 @@ const LEVELS: &str =
 
 section! {
     LogTable in "log":
-    /// Log levels; the log goes to standard error.
+    /// What is logged to standard error.
     live level: String = checked(LEVELS, log_filter), default "info";
-    /// For people, or one JSON object per line.
+    /// The log's format: text, or one JSON object per line.
     fixed format: LogFormat =
         choice(&[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]), default "pretty";
 }

@@ -6,35 +6,35 @@ use super::kind::{choice, text, texts};
 use super::reader::Reader;
 use super::section::{Section as _, section};
 
-const POINTER: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several have spaces between"##;
+const POINTER: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several are separated by spaces"##;
 
 section! {
     MappingTable in "mappings[]":
     /// The name for `topics[].mapping`.
-    fixed name: String = text("a text"), required;
-    /// Where the message is in the record; other pointers are relative to it, or to the record if they start with
-    /// `#`.
+    fixed name: String = text("a string"), required;
+    /// Where the message is in the record; other pointers are relative to it, and those that start with `#`
+    /// to the record.
     fixed envelope: String = text(r#"a JSON pointer into the record, such as "/data""#), absent "the whole record";
-    /// Source of the symbol: a field of the value, the record's key, or the topic (the group `symbol` of its
+    /// Where the symbol comes from: a field, the record's key, or the topic (the group `symbol` of its
     /// pattern, or its `symbol`).
     fixed symbol_from: SymbolFrom = choice(&[
         ("value", SymbolFrom::Value),
         ("key", SymbolFrom::Key),
         ("topic", SymbolFrom::Topic),
     ]), absent "`value`";
-    /// Where the symbol is, if it comes from the value.
+    /// The symbol, if it comes from the value.
     fixed symbol: String = text(POINTER), absent "none";
-    /// The field that tells types of messages apart.
+    /// The kind of a message.
     fixed kind as "type": String = text(POINTER), absent "none";
-    /// Words at `type` of a snapshot; numbers, `true`, `false` and `null` are words too.
-    fixed snapshot: Vec<String> = texts(r#"a list of texts, such as ["snapshot"]"#), absent "none";
-    /// Words of a delta.
-    fixed delta: Vec<String> = texts(r#"a list of texts, such as ["update"]"#), absent "none";
-    /// Words of trades.
-    fixed trade: Vec<String> = texts(r#"a list of texts, such as ["trade"]"#), absent "none";
-    /// Words of messages to ignore.
-    fixed nothing: Vec<String> = texts(r#"a list of texts, such as ["ticker"]"#), absent "none";
-    /// What a message with any other word, or none, is.
+    /// The words at `type` for a snapshot; numbers, `true`, `false` and `null` are words too.
+    fixed snapshot: Vec<String> = texts(r#"a list of strings, such as ["snapshot"]"#), absent "none";
+    /// The words for a delta.
+    fixed delta: Vec<String> = texts(r#"a list of strings, such as ["update"]"#), absent "none";
+    /// The words for trades.
+    fixed trade: Vec<String> = texts(r#"a list of strings, such as ["trade"]"#), absent "none";
+    /// The words for messages to ignore.
+    fixed nothing: Vec<String> = texts(r#"a list of strings, such as ["ticker"]"#), absent "none";
+    /// What a message with none of these words is.
     fixed otherwise: Otherwise = choice(&[
         ("refuse", Otherwise::Refuse),
         ("snapshot", Otherwise::Is(MappedKind::Snapshot)),
@@ -42,12 +42,12 @@ section! {
         ("trade", Otherwise::Is(MappedKind::Trades)),
         ("nothing", Otherwise::Is(MappedKind::Nothing)),
     ]), absent "`refuse`";
-    /// Whether snapshots are part of the stream, or were fetched separately, so that older deltas may follow
+    /// Whether snapshots are in the stream, or were fetched separately, so that older deltas may follow
     /// them.
     fixed snapshots: bool = choice(&[("in_band", false), ("fetched", true)]), absent "`in_band`";
     /// The event time.
     fixed time: String = text(POINTER), absent "none";
-    /// The unit of times: since 1970, with or without decimals, or a date like `2026-08-01T00:00:03.816Z`.
+    /// The unit of times: since 1970, with decimals or without, or as `2026-08-01T00:00:03.816Z`.
     fixed time_unit: TimeUnit = choice(&[
         ("s", TimeUnit::Seconds),
         ("ms", TimeUnit::Millis),
@@ -55,45 +55,45 @@ section! {
         ("ns", TimeUnit::Nanos),
         ("date", TimeUnit::Date),
     ]), absent "`ms`";
-    /// The sequence number of a snapshot or delta; without `prev_seq` and `first_seq`, deltas are numbered
-    /// consecutively.
+    /// The sequence number of a snapshot or a delta; without `prev_seq` and `first_seq` each delta has the
+    /// next one.
     fixed seq: String = text(POINTER), absent "none";
-    /// The sequence number that a delta follows.
+    /// The sequence number that a delta applies to.
     fixed prev_seq: String = text(POINTER), absent "none";
-    /// The first sequence number of a delta that covers several; it follows the number before.
+    /// The first sequence number of a delta that has several; it applies to the number before that.
     fixed first_seq: String = text(POINTER), absent "none";
-    /// The bids: a list of lists or objects, or an object of sizes by price.
+    /// The bids: a list of lists or of objects, or an object of sizes by price.
     fixed bids: String = text(POINTER), absent "none";
     /// The asks.
     fixed asks: String = text(POINTER), absent "none";
     /// Both sides in one list, instead of `bids` and `asks`.
     fixed levels: String = text(POINTER), absent "none";
-    /// The price of a level.
+    /// The price in a level.
     fixed level_price: String = text(r#"one step into a level, such as "/0" or "/price""#), absent "`/0`";
-    /// The size of a level; 0 deletes it.
+    /// The size in a level; 0 deletes it.
     fixed level_size: String = text(r#"one step into a level, such as "/1" or "/size""#), absent "`/1`";
-    /// The side of a level of `levels`.
+    /// The side in a level of `levels`.
     fixed level_side: String = text(r#"one step into a level, such as "/side""#), absent "none";
-    /// Words at `level_side` of a bid.
-    fixed bid: Vec<String> = texts(r#"a list of texts, such as ["bid"]"#), absent "none";
-    /// Words of an ask.
-    fixed ask: Vec<String> = texts(r#"a list of texts, such as ["ask"]"#), absent "none";
-    /// The list of trades; the pointers below are relative to each.
+    /// The words at `level_side` for a bid.
+    fixed bid: Vec<String> = texts(r#"a list of strings, such as ["bid"]"#), absent "none";
+    /// The words for an ask.
+    fixed ask: Vec<String> = texts(r#"a list of strings, such as ["ask"]"#), absent "none";
+    /// A list of trades; the pointers below are relative to each.
     fixed trades: String = text(POINTER), absent "the message is one";
     /// The price of a trade.
     fixed trade_price: String = text(POINTER), absent "none";
-    /// The size of a trade.
+    /// Its size.
     fixed trade_size: String = text(POINTER), absent "none";
-    /// The aggressor's side.
+    /// The taker's side.
     fixed trade_side: String = text(POINTER), absent "unknown";
-    /// The trade's identifier.
+    /// Its id.
     fixed trade_id: String = text(POINTER), absent "none";
-    /// The trade's time; of several, the last one counts.
+    /// Its event time; of several, the last applies.
     fixed trade_time: String = text(POINTER), absent "`time`";
-    /// Words at `trade_side` of a buyer.
-    fixed buy: Vec<String> = texts(r#"a list of texts, such as ["buy"]"#), absent "none";
-    /// Words of a seller.
-    fixed sell: Vec<String> = texts(r#"a list of texts, such as ["sell"]"#), absent "none";
+    /// The words at `trade_side` for a buyer.
+    fixed buy: Vec<String> = texts(r#"a list of strings, such as ["buy"]"#), absent "none";
+    /// The words for a seller.
+    fixed sell: Vec<String> = texts(r#"a list of strings, such as ["sell"]"#), absent "none";
 }
 
 /// The mappings by name; `None` if one is invalid.

@@ -8,17 +8,17 @@ use super::section::section;
 section! {
     Public in "public":
     // Loopback: a node is only reachable from elsewhere if configured to be.
-    /// Address for clients: the page, `/ws` and `/v1`.
+    /// Where clients connect: the page, `/ws` and `/v1`.
     fixed listen: SocketAddr = address(), default "127.0.0.1:8080";
     // All, since without cookies there is nothing that another page could misuse.
-    /// Origins whose pages may connect; a browser with any other `Origin` is rejected with HTTP 403. Clients
-    /// without an `Origin` header are not browsers and are not affected.
+    /// The pages whose scripts may connect, by the `Origin` that browsers send; others are rejected with
+    /// HTTP 403. Clients that send no `Origin` are not browsers.
     live origins: Vec<OriginPattern> = checked_texts(
         r#"a list of origins, such as ["https://app.example", "https://*.example.com"]"#,
         |texts| each(texts, OriginPattern::parse),
     ), absent "all";
-    /// Load balancers that start each connection with a PROXY protocol header, version 2, which is then required
-    /// of them; limits and logs use the client's address.
+    /// Balancers that must start each connection with a header of the PROXY protocol, version 2; limits and
+    /// logs then use the client's address.
     live trusted_proxies: Vec<Network> = checked_texts(
         r#"a list of IP addresses and networks, such as ["10.0.0.0/8"]"#,
         |texts| each(texts, Network::parse),
@@ -28,8 +28,8 @@ section! {
 section! {
     Admin in "admin":
     // 9464 is the usual port of Prometheus exporters inside a program.
-    /// Address for operators: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /drain` and `POST /reload`. It
-    /// has no authentication.
+    /// Where operators connect: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /drain` and `POST
+    /// /reload`. It has no authentication.
     fixed listen: SocketAddr = address(), default "127.0.0.1:9464";
 }
 

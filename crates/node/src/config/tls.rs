@@ -14,9 +14,9 @@ const MAX_FILE: u64 = 1024 * 1024;
 
 section! {
     Tls in "tls":
-    /// Whether the public listener uses TLS (1.2 and 1.3), and nothing else.
+    /// Whether the public listener requires TLS (1.2 or 1.3).
     live mode: bool = choice(&[("off", false), ("on", true)]), default "off";
-    /// The certificate, followed by its intermediates. Reloaded when it changes; sessions stay.
+    /// The certificate, followed by its chain. It is reloaded when it changes; sessions stay.
     live certificate: String = text("a PEM file"), absent "required by `on`";
     /// Its private key.
     live key: String = text("a PEM file"), absent "required by `on`";

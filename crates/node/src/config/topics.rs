@@ -22,22 +22,22 @@ const FORMATS: [(&str, Format); Format::ALL.len()] = {
 
 section! {
     Topic in "topics[]":
-    /// Matches whole topic names; the first item that matches a topic applies. A group named `symbol` is the
-    /// symbol of records without one.
+    /// Matches whole topic names; the first item that matches a topic applies. A group named `symbol`
+    /// provides the symbol of records that contain none.
     fixed pattern: Regex = checked(PATTERN, pattern), required;
-    /// The format of the records.
+    /// The format of the topics' records.
     fixed format: Format = choice(&FORMATS), required;
-    /// For venues' own formats and `mapped`: the venue of the instruments.
+    /// For a venue's own format and for `mapped`: the venue of the instruments.
     fixed venue: String = parsed(
         r#"1 to 32 of A-Z, 0-9, '_', '-' and '.', such as "BINANCE""#,
         |text| InstrumentName::new(text, "ANY").is_ok().then(|| text.to_owned()),
     ), absent "the format's own, such as `BINANCE`";
-    /// For venues' own formats and `mapped`: the symbol of records without one.
+    /// For a venue's own format and for `mapped`: the symbol of records that contain none.
     fixed symbol: String = parsed(
         r#"a symbol without white space, ':' and '*', such as "BTC-USDT""#,
         |text| InstrumentName::new("ANY", text).is_ok().then(|| text.to_owned()),
     ), absent "the pattern's group `symbol`";
-    /// Required by the format `mapped`: how to read its records.
+    /// Required by the format `mapped`: the name of the mapping.
     fixed mapping: String = text("the `name` of one of `[[mappings]]`"), absent "none";
 }
 

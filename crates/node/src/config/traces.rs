@@ -7,16 +7,16 @@ use crate::traces::TraceSettings;
 
 section! {
     Traces in "traces":
-    /// An OpenTelemetry collector that accepts OTLP over HTTP, at `/v1/traces` below this URL;
+    /// An OpenTelemetry collector that accepts OTLP over HTTP, at `/v1/traces` below this;
     /// `OTEL_EXPORTER_OTLP_HEADERS` adds headers.
     fixed endpoint: String = parsed(
         "an http URL without a path, such as \"http://127.0.0.1:4318\"",
         collector,
     ), absent "none: nothing is traced";
     // Ten per second at 100,000 records a second, which is plenty.
-    /// One record out of this many is traced from Kafka to the sockets; all nodes trace the same ones.
+    /// One record in this many is traced from Kafka to the sockets; every node traces the same ones.
     fixed one_in: u64 = integer(1, 1_000_000_000), default "10000";
-    /// The service name of the node (`service.name`).
+    /// The node's `service.name`.
     fixed service: String = filled("a name"), default "tapecast";
 }
 

@@ -95,7 +95,7 @@ impl Tail {
         if let Some(file) = &args.ca_file {
             let pem =
                 std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            builder = builder.authorities(pem);
+            builder = builder.root_certificates(pem);
         }
         if let Some(file) = args.token_file.clone() {
             // Reports a missing file now, not at the first attempt.

@@ -127,7 +127,7 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
             "checksum_mismatch",
             with_head(
                 &wrong.head,
-                json!({ "told": wrong.told, "computed": wrong.computed }),
+                json!({ "told": wrong.received, "computed": wrong.computed }),
             ),
         ),
         Event::Undecodable { error } => ("undecodable", json!({ "error": error.to_string() })),

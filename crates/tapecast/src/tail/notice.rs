@@ -74,7 +74,7 @@ impl Notice {
             Event::ChecksumMismatch(wrong) => (
                 format!(
                     "checksum mismatch at seq {}: expected {:08x}, computed {:08x}",
-                    wrong.head.seq.0, wrong.told, wrong.computed
+                    wrong.head.seq.0, wrong.received, wrong.computed
                 ),
                 true,
             ),
@@ -92,7 +92,7 @@ fn gap_text(gap: &Gap) -> String {
         .to
         .map_or_else(|| "?".to_owned(), |Seq(to)| to.to_string());
     let becomes = match gap.cause {
-        GapCause::Sequence | GapCause::Mute => "resuming",
+        GapCause::Sequence | GapCause::Silent => "resuming",
         GapCause::Skipped | GapCause::NotResumed(_) => "lost",
         GapCause::Upstream(_) => "lost before it reached the node",
     };

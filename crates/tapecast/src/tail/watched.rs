@@ -202,7 +202,7 @@ impl Watched {
         for stream in &self.streams {
             sum.messages += stream.stats.messages;
             sum.bytes += stream.stats.bytes;
-            sum.held += stream.stats.held;
+            sum.duplicates += stream.stats.duplicates;
             sum.verified += stream.stats.verified;
             sum.mismatches += stream.stats.mismatches;
             sum.gaps += stream.stats.gaps;

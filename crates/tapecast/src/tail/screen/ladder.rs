@@ -1,4 +1,4 @@
-use client::KeptBook;
+use client::LocalBook;
 use market::decimal::to_string;
 use market::{Level, Side};
 
@@ -8,7 +8,7 @@ use super::styled_line::{Style, StyledLine};
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /// The best levels of both sides, bids left and asks right, with bars proportional to their sizes.
-pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<StyledLine> {
+pub(super) fn ladder(kept: &LocalBook, rows: usize, width: usize) -> Vec<StyledLine> {
     let exponents = kept.exponents();
     let sides = Side::BOTH.map(|side| {
         let levels: Vec<Level> = kept.book().side(side).top(rows).collect();

@@ -1,4 +1,4 @@
-use client::KeptBook;
+use client::LocalBook;
 use client::session::Session;
 use market::Aggressor;
 use market::decimal::to_string;
@@ -61,7 +61,7 @@ pub(super) fn panel(
 }
 
 /// Name, state and sequence number, and the spread if there is one.
-fn title(one: &Watched, session: &Session, kept: Option<&KeptBook>, width: usize) -> StyledLine {
+fn title(one: &Watched, session: &Session, kept: Option<&LocalBook>, width: usize) -> StyledLine {
     let (state, well) = one.state(session);
     let style = if well { Style::Good } else { Style::Bad };
     let left = StyledLine::default()
