@@ -36,7 +36,7 @@ impl VerifyingClient {
         let name = kafka_log::name(instrument + 1)?;
         let client = Client::builder()
             .endpoint(&setup.url)
-            .authorities(&*setup.authorities)
+            .root_certificates(&*setup.authorities)
             .subscribe(Subscription::book(name.as_str()))
             .subscribe(Subscription::trades(name.as_str()))
             .subscribe(Subscription::status(name.as_str()))
