@@ -213,11 +213,11 @@ impl Tail {
         {
             one.take(event);
         }
-        self.tell(event)
+        self.show_event(event)
     }
 
     /// Shows an event that is worth a line.
-    fn tell(&mut self, event: &Event) -> anyhow::Result<()> {
+    fn show_event(&mut self, event: &Event) -> anyhow::Result<()> {
         let whose = event
             .subscription()
             .and_then(|id| StreamName::find(&self.watched, id));
