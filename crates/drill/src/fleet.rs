@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::KafkaBroker;
-use testkit::kafka::{Door, ports};
+use testkit::kafka::{Listener, ports};
 
 const NODES: usize = 3;
 const TOPIC: &str = "drill";
@@ -45,21 +45,21 @@ impl Fleet {
     /// Starts everything, and waits until every client is up to date.
     pub(crate) fn start(balancer: Balancer, plan: &Plan, directory: &Path) -> anyhow::Result<Self> {
         let mut free = Ports::default();
-        let mut doors = Vec::new();
+        let mut listeners = Vec::new();
         for _ in 0..NODES {
-            doors.push(Door {
-                listens: free.next()?,
-                told: free.next()?,
+            listeners.push(Listener {
+                port: free.next()?,
+                advertised: free.next()?,
             });
         }
-        let kafka = KafkaBroker::start_with(&doors)?;
+        let kafka = KafkaBroker::start_with(&listeners)?;
         let mut proxies = Vec::new();
         let mut nodes = Vec::new();
         let node = sibling("tapecast")?;
-        for (number, door) in (1..).zip(&doors) {
-            proxies.push(TcpProxy::start(door.told, door.listens)?);
+        for (number, listener) in (1..).zip(&listeners) {
+            proxies.push(TcpProxy::start(listener.advertised, listener.port)?);
             let ports = (free.next()?, free.next()?);
-            let config = config(door.told, plan);
+            let config = config(listener.advertised, plan);
             nodes.push(Node::new(number, &node, directory, ports, &config)?);
         }
         let market = start_market(kafka.bootstrap(), directory)?;

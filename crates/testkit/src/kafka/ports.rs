@@ -4,16 +4,16 @@ use super::KafkaError;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Below the range that systems hand out to outgoing connections (Linux 32768, others 49152). A
-/// port from that range could be taken by a client while the broker restarts, and a client that
-/// reconnects to such a port on its own machine can end up connected to itself.
+/// Below the ephemeral range (from 32768 on Linux, 49152 elsewhere). A client could take a port of
+/// that range while the broker restarts, and a client that reconnects to such a port on the same
+/// machine can end up connected to itself.
 const FROM: u16 = 20_000;
 const TO: u16 = 32_000;
 
-/// A loopback port on which nobody listens now.
+/// A loopback port without a listener.
 ///
-/// The search begins anywhere, so that two tests that look at the same time seldom meet; the caller
-/// tries again when they do.
+/// The search starts at a random port, so that two simultaneous tests seldom find the same one; if
+/// they do, the caller tries again.
 pub fn free() -> Result<u16, KafkaError> {
     let span = u64::from(TO - FROM);
     let start = RandomState::new().hash_one(std::process::id()) % span;
@@ -24,7 +24,7 @@ pub fn free() -> Result<u16, KafkaError> {
         .ok_or(KafkaError::NoPort { from: FROM, to: TO })
 }
 
-/// Whether a broker could listen on this port now.
+/// Returns whether nobody listens on the port.
 pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

@@ -1,18 +1,18 @@
-//! Processes by number: signals, and whether a number still means the process that it meant.
+//! Processes by id: signals, and whether an id still belongs to the same process.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What a process is asked to do.
+/// A signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// End in order.
+    /// End gracefully.
     Term,
-    /// End now.
+    /// End immediately.
     Kill,
 }
 
-/// Sends a signal; a process that is gone already is no error.
+/// Sends a signal. Ignores a process that has ended.
 ///
 /// The shell's built-in `kill` needs neither `unsafe` nor a package.
 pub(super) fn send(pid: u32, signal: Signal) {
@@ -31,10 +31,10 @@ pub(super) fn send(pid: u32, signal: Signal) {
         .status();
 }
 
-/// Whether the process lives and has `word` in its command line.
+/// Returns whether the process runs and has `word` in its command line.
 ///
-/// Numbers are used again, so a number from a file proves nothing by itself. A process that has
-/// ended but is not yet waited for has no command line any more.
+/// Process ids are reused, so an id from a file proves nothing by itself. A zombie has no command
+/// line.
 pub(super) fn has_in_command_line(pid: u32, word: &str) -> bool {
     let proc = Path::new("/proc").join(pid.to_string()).join("cmdline");
     if Path::new("/proc/self/cmdline").exists() {
