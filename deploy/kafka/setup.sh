@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes the topics that nodes read, and says who may do what with them.
+# Creates the topics that nodes read, and their ACLs.
 #
 #     BROKERS=kafka:9092 ./setup.sh [TOPIC…]
 #
-# BIN is where kafka-topics.sh and kafka-acls.sh are; CONFIG a file of properties for them, such as
+# BIN is the directory of kafka-topics.sh and kafka-acls.sh; CONFIG a file of properties for them, such as
 # the administrator's password. Running it again changes nothing.
 set -eu
 
@@ -14,21 +14,21 @@ PARTITIONS=${PARTITIONS:-12}
 REPLICAS=${REPLICAS:-3}
 READER=${READER:-User:tapecast}
 WRITER=${WRITER:-User:collector}
-# Of checkpoints.topic; empty for none.
+# The value of checkpoints.topic; empty for none.
 CHECKPOINTS=${CHECKPOINTS-tapecast-checkpoints}
 [ $# -gt 0 ] || set -- tapecast
 
-# A record that is acknowledged has to be on two brokers; with one replica that cannot be.
+# An acknowledged record has to be on two brokers; with one replica that is impossible.
 MIN_INSYNC=$((REPLICAS > 1 ? 2 : 1))
 
 for topic in "$@"; do
     # retention.ms    how far a starting node can look back. A day, and longer than the longest
-    #                 pause between two whole books of an instrument.
-    # cleanup.policy  deltas must not be compacted: each follows on the one before it.
-    # message.timestamp.type  the producer's time, from which clients see how old a message is.
-    # compression.type  as the producer sent it: brokers need not pack anew. Nodes read none, gzip,
-    #                 snappy and lz4.
-    # max.message.bytes  kafka.max_record_bytes of a node; larger ones would be refused there.
+    #                 pause between two snapshots of an instrument.
+    # cleanup.policy  deltas must not be compacted: each builds on the one before.
+    # message.timestamp.type  the producer's time, which shows clients how old a message is.
+    # compression.type  as the producer sent it: brokers need not recompress. Nodes read none, gzip,
+    #                 snappy, lz4 and zstd.
+    # max.message.bytes  kafka.max_record_bytes of a node; nodes would reject larger ones.
     # segment.ms      retention deletes whole segments; an hour keeps it close to retention.ms.
     "$BIN/kafka-topics.sh" --bootstrap-server "$BROKERS" --command-config "$CONFIG" \
         --create --if-not-exists --topic "$topic" \
@@ -53,8 +53,8 @@ done
 if [ -n "$CHECKPOINTS" ]; then
     # cleanup.policy  the last checkpoint of every instrument is all that is needed.
     # partitions      one: the order among instruments matters.
-    # min.cleanable.dirty.ratio, segment.ms  compacted soon, so that a start reads little more than one of each.
-    # max.message.bytes  a book of 60,000 levels a side, with all that is kept beside it.
+    # min.cleanable.dirty.ratio, segment.ms  compacted soon, so that a start reads little more than one per instrument.
+    # max.message.bytes  a book of 60,000 levels per side, and everything kept with it.
     "$BIN/kafka-topics.sh" --bootstrap-server "$BROKERS" --command-config "$CONFIG" \
         --create --if-not-exists --topic "$CHECKPOINTS" \
         --partitions 1 --replication-factor "$REPLICAS" \

@@ -1,38 +1,38 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hyper::Uri;
+use tungstenite::http::Uri;
 
-/// The ports of `ws://` and `wss://` when the text names none.
+/// The ports of `ws://` and `wss://` URLs without one.
 const DEFAULT_PORT: u16 = 80;
 const DEFAULT_TLS_PORT: u16 = 443;
 
-/// Where a node listens: `ws://host:port/path`, or `wss://` with TLS.
+/// The address of a node: `ws://host:port/path`, or `wss://` for TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     text: Arc<str>,
     host: Arc<str>,
     port: u16,
     tls: bool,
-    target: Arc<str>,
+    uri: Uri,
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// It is not a URL.
-    #[error("is no url; an endpoint looks like ws://host:port/ws")]
+    #[error("is not a url; expected ws://host:port/ws")]
     Url,
     /// The scheme is neither `ws` nor `wss`.
-    #[error("has another scheme than ws:// and wss://")]
+    #[error("has a scheme other than ws:// and wss://")]
     Scheme,
     /// There is no host.
-    #[error("has no host; an endpoint looks like ws://host:port/ws")]
+    #[error("has no host; expected ws://host:port/ws")]
     Host,
 }
 
 impl Endpoint {
-    /// Reads `ws://host[:port][/path]`, or the same with `wss`.
+    /// Parses `ws://host[:port][/path]`, or the same with `wss`.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         let uri: Uri = text.parse().map_err(|_| EndpointError::Url)?;
         let tls = match uri.scheme_str() {
@@ -43,7 +43,7 @@ impl Endpoint {
         };
         let default_port = if tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
         let host = uri.host().unwrap_or_default();
-        // An IPv6 address stands in brackets in a URL only.
+        // IPv6 addresses are in brackets in URLs only.
         let host = host
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
@@ -51,13 +51,12 @@ impl Endpoint {
         if host.is_empty() {
             return Err(EndpointError::Host);
         }
-        let target = uri.path_and_query().map_or("/", |target| target.as_str());
         Ok(Self {
             text: text.into(),
             host: host.into(),
             port: uri.port_u16().unwrap_or(default_port),
             tls,
-            target: target.into(),
+            uri,
         })
     }
 
@@ -67,7 +66,7 @@ impl Endpoint {
         &self.text
     }
 
-    /// Name or address, without brackets.
+    /// The host name or address, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -79,24 +78,14 @@ impl Endpoint {
         self.port
     }
 
-    /// Whether it is spoken to with TLS.
+    /// Returns whether the endpoint uses TLS.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         self.tls
     }
 
-    /// What is asked for in the handshake.
-    pub(crate) fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// What stands in the handshake's `Host`.
-    pub(crate) fn authority(&self) -> String {
-        let Self { host, port, .. } = self;
-        if host.contains(':') {
-            return format!("[{host}]:{port}");
-        }
-        format!("{host}:{port}")
+    pub(crate) const fn uri(&self) -> &Uri {
+        &self.uri
     }
 }
 
@@ -117,25 +106,17 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, host: &str, port: u16, target: &str, authority: &str) {
+    fn check(text: &str, host: &str, port: u16) {
         let endpoint = Endpoint::parse(text).unwrap();
         assert_eq!((endpoint.host(), endpoint.port()), (host, port));
-        assert_eq!(endpoint.target(), target);
-        assert_eq!(endpoint.authority(), authority);
     }
 
     #[test]
     fn an_endpoint_is_split_into_what_a_connection_needs() {
-        check(
-            "ws://127.0.0.1:8080/ws",
-            "127.0.0.1",
-            8080,
-            "/ws",
-            "127.0.0.1:8080",
-        );
-        check("ws://node-1/ws?a=b", "node-1", 80, "/ws?a=b", "node-1:80");
-        check("ws://[::1]:9000", "::1", 9000, "/", "[::1]:9000");
-        check("wss://node-1/ws", "node-1", 443, "/ws", "node-1:443");
+        check("ws://127.0.0.1:8080/ws", "127.0.0.1", 8080);
+        check("ws://node-1/ws?a=b", "node-1", 80);
+        check("ws://[::1]:9000", "::1", 9000);
+        check("wss://node-1/ws", "node-1", 443);
         assert!(Endpoint::parse("wss://x/ws").unwrap().is_tls());
         assert!(!Endpoint::parse("ws://x/ws").unwrap().is_tls());
     }

@@ -10,7 +10,8 @@
 //! a producer for records that no sane one would send, [`captures`] the real data, [`publish`] how it goes
 //! to Kafka, [`node`] and its [`settings`], [`http`] what operators and programs ask, [`events`] what browsers are sent, [`proxy`] a cable to cut,
 //! [`watcher`] a verifying client with what it saw, [`tape`] that as bytes to compare, [`prints`] its trades, and [`socket`] a
-//! client with bad manners; [`issuer`] signs tokens and certificates, and [`collector`] is told of followed records.
+//! client with bad manners; [`issuer`] signs tokens and certificates, [`clocks`] are a node's that are set, and [`collector`] is told
+//! of followed records.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,8 +23,8 @@
 pub mod binary;
 pub mod broker;
 pub mod captures;
+pub mod clocks;
 pub mod collector;
-pub mod events;
 pub mod http;
 pub mod issuer;
 pub mod kafka;
@@ -34,6 +35,7 @@ pub mod proxy;
 pub mod publish;
 pub mod settings;
 pub mod socket;
+pub mod sse;
 pub mod tape;
 pub mod wait;
 pub mod watcher;

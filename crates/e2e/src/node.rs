@@ -2,13 +2,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::clocks::Clocks;
 use crate::{Settings, binary, http, ports, wait};
 
 /// From the start to readiness, on a machine that does other things.
@@ -20,8 +21,6 @@ pub struct Node {
     public: SocketAddr,
     admin: SocketAddr,
     directory: TempDir,
-    /// How many files it may have open, where that is less than usual.
-    files: Option<u32>,
     child: Child,
     log: Arc<Mutex<String>>,
 }
@@ -38,29 +37,38 @@ impl Node {
     /// Starts a node, and waits for nothing.
     #[must_use]
     pub fn launch(settings: &Settings) -> Self {
-        Self::launch_with(settings, None)
+        Self::launch_by(settings, binary::command())
     }
 
     /// Starts a node that may have so many files open, and waits until it is ready.
     #[must_use]
     pub fn start_with_files(settings: &Settings, files: u32) -> Self {
-        let node = Self::launch_with(settings, Some(files));
+        let node = Self::launch_by(settings, binary::command_with_files(files));
         node.wait_ready();
         node
     }
 
-    fn launch_with(settings: &Settings, files: Option<u32>) -> Self {
+    /// Starts a node that has these clocks, and waits until it is ready.
+    #[must_use]
+    pub fn start_with_clocks(settings: &Settings, clocks: &Clocks) -> Self {
+        let mut command = binary::command();
+        clocks.give(&mut command);
+        let node = Self::launch_by(settings, command);
+        node.wait_ready();
+        node
+    }
+
+    fn launch_by(settings: &Settings, command: Command) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let file = directory.path().join("tapecast.toml");
         std::fs::write(&file, settings.to_toml()).expect("a file can be written");
         let (public, admin) = (ports::free(), ports::free());
         let log = Arc::default();
-        let child = spawn(&directory, public, admin, files, &log);
+        let child = spawn(command, &directory, public, admin, &log);
         Self {
             public,
             admin,
             directory,
-            files,
             child,
             log,
         }
@@ -69,7 +77,7 @@ impl Node {
     /// The same node once more, on the same ports.
     pub fn start_again(&mut self) {
         let (public, admin) = (self.public, self.admin);
-        self.child = spawn(&self.directory, public, admin, self.files, &self.log);
+        self.child = spawn(binary::command(), &self.directory, public, admin, &self.log);
     }
 
     /// Gives it another configuration, which it reads when it is told to.
@@ -120,6 +128,12 @@ impl Node {
         self.public
     }
 
+    /// Where operators connect.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// All metrics as text.
     #[must_use]
     pub fn metrics(&self) -> String {
@@ -152,17 +166,34 @@ impl Node {
         self.signal(Signal::TERM);
     }
 
+    /// Stops it with SIGSTOP, as a machine that is suspended does, and returns when it stands.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        wait::until(READY_WITHIN, "the stop of a node", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+            stat.contains(") T ").then_some(())
+        });
+    }
+
+    /// Lets it run on.
+    pub fn unpause(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.expect("a child has an id");
         kill_process(pid, signal).expect("a node can be signalled");
     }
 
+    /// How it ended, if it did.
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be asked")
+    }
+
     /// Waits until it has ended.
     pub fn wait_end(&mut self, within: Duration) -> ExitStatus {
-        wait::until(within, "the end of a node", || {
-            self.child.try_wait().expect("a child can be asked")
-        })
+        wait::until(within, "the end of a node", || self.end())
     }
 }
 
@@ -178,14 +209,13 @@ impl Drop for Node {
 }
 
 fn spawn(
+    mut command: Command,
     directory: &TempDir,
     public: SocketAddr,
     admin: SocketAddr,
-    files: Option<u32>,
     log: &Arc<Mutex<String>>,
 ) -> Child {
-    let mut child = files
-        .map_or_else(binary::command, binary::command_with_files)
+    let mut child = command
         .arg("serve")
         .arg("--config")
         .arg(directory.path().join("tapecast.toml"))

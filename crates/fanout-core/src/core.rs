@@ -1,10 +1,10 @@
 //! The core of one shard.
 
 mod backlogs;
+mod batch;
 mod closing;
 mod deliveries;
 mod drain;
-mod events;
 mod input;
 mod lag;
 mod own_streams;
@@ -12,6 +12,7 @@ mod pump;
 mod rejections;
 mod replays;
 mod requests;
+mod sse;
 mod subscriptions;
 mod timers;
 mod traced;
@@ -25,20 +26,20 @@ use streams::StreamKey;
 use wire::{Encoding, GoAwayReason};
 
 use crate::Directory;
-use crate::events::{EventStart, EventState};
 use crate::grant::Grant;
 use crate::message::{Ask, Command, ReplayCommand, StreamSlot, SubscriptionId};
 use crate::rate::TokenBucket;
 use crate::session::{ClosedBy, Session};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::sse::{SseStart, SseState};
 use crate::subscribed_streams::SubscribedStreams;
 use crate::trace::{Marks, Passage};
 use drain::Drain;
 use timers::Timers;
 use traced::TracedRecord;
 
-pub use pump::{Batch, Sent};
+pub use batch::{Batch, Sent};
 
 /// One shard's decisions: its sessions, their subscriptions, and the subscribed streams.
 ///
@@ -83,6 +84,8 @@ pub struct Outputs {
     /// Sessions that will send nothing more; the owner shuts down the sending half of their
     /// connections.
     pub finished: Vec<usize>,
+    /// Sessions closed because their clients broke a rule.
+    pub rule_breakers: Vec<usize>,
     /// Sessions that have ended; the owner closes their connections. Their indices may be reused.
     pub ended: Vec<Ended>,
     /// Traced records that have been sent.
@@ -96,7 +99,7 @@ pub struct Opening {
     /// What its client is entitled to.
     pub grant: Arc<Grant>,
     /// The request of an SSE client; `None` for a WebSocket.
-    pub events: Option<EventStart>,
+    pub sse: Option<SseStart>,
 }
 
 /// Summary of a session that has ended.
@@ -178,6 +181,13 @@ impl Core {
         session.map_or(0, Session::backlog_bytes)
     }
 
+    /// Returns the memory taken by a session's own outgoing bytes.
+    #[must_use]
+    pub fn outgoing_bytes(&self, session: usize) -> usize {
+        let session = self.sessions.get(session);
+        session.map_or(0, Session::outgoing_capacity)
+    }
+
     /// Returns what the owner has to do.
     pub const fn outputs(&mut self) -> &mut Outputs {
         &mut self.out
@@ -195,13 +205,13 @@ impl Core {
         let Opening {
             encoding,
             grant,
-            events,
+            sse,
         } = opening;
         let bucket = TokenBucket::full(self.settings.burst(), self.millis());
         let expires = grant.expires();
-        let (start, state) = match events {
-            Some(EventStart { asked, head }) => {
-                let state = Box::new(EventState::new(asked.last));
+        let (start, state) = match sse {
+            Some(SseStart { asked, head }) => {
+                let state = Box::new(SseState::new(asked.last));
                 (Some((asked.streams, head)), Some(state))
             }
             None => (None, None),

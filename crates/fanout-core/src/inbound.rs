@@ -279,36 +279,18 @@ fn read_close(payload: &[u8]) -> Result<InboundEvent, Violation> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use testkit::websocket::client_frame as frame;
 
     const MAX: usize = 4096;
-
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut out = vec![first];
-        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(len @ ..126), _) => out.push(0x80 | len),
-            (_, Ok(len)) => {
-                out.push(0x80 | 126);
-                out.extend(len.to_be_bytes());
-            }
-            _ => {
-                out.push(0x80 | 127);
-                out.extend((payload.len() as u64).to_be_bytes());
-            }
-        }
-        let mask = [1, 2, 3, 4];
-        out.extend(mask);
-        out.extend(payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
-        out
-    }
 
     fn read_all(bytes: &[u8]) -> Result<Vec<InboundEvent>, Violation> {
         let mut inbound = Inbound::new(MAX);
         inbound.push(bytes);
-        let mut events = Vec::new();
+        let mut sse = Vec::new();
         while let Some(event) = inbound.read()? {
-            events.push(event);
+            sse.push(event);
         }
-        Ok(events)
+        Ok(sse)
     }
 
     #[track_caller]
@@ -323,13 +305,13 @@ mod tests {
         bytes.extend(frame(0x89, b"hi"));
         bytes.extend(frame(0x80, b"cd"));
         let mut inbound = Inbound::new(MAX);
-        let mut events = Vec::new();
+        let mut sse = Vec::new();
         for byte in bytes {
             inbound.push(&[byte]);
-            events.extend(inbound.read().unwrap());
+            sse.extend(inbound.read().unwrap());
         }
         assert_eq!(
-            events,
+            sse,
             [
                 InboundEvent::Text("{\"op\":\"ping\"}".into()),
                 InboundEvent::Fragment,
@@ -393,8 +375,8 @@ mod tests {
 
     #[test]
     fn a_message_of_the_largest_size_is_read() {
-        let events = read_all(&frame(0x81, &[b'a'; MAX])).unwrap();
-        assert_eq!(events, [InboundEvent::Text("a".repeat(MAX))]);
+        let sse = read_all(&frame(0x81, &[b'a'; MAX])).unwrap();
+        assert_eq!(sse, [InboundEvent::Text("a".repeat(MAX))]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod settings;
 
 mod directory;
 mod grant;
+mod listing;
 mod lists;
 
 mod trace;
@@ -29,12 +30,12 @@ mod message;
 
 mod port;
 
-mod events;
 mod inbound;
 mod outgoing;
 mod rate;
 mod session;
 mod sessions;
+mod sse;
 
 mod growth;
 mod subscribed_streams;
@@ -43,10 +44,10 @@ mod wheel;
 mod core;
 
 pub use core::{Batch, Core, Ended, Opening, Outputs, Sent};
-pub use directory::{Directory, Listing, Page, ScanBudget, Scanned};
-pub use events::{EventStart, Events, LastEventId};
+pub use directory::{Directory, Page, ScanBudget, Scanned};
 pub use grant::{Grant, NotEntitled, Rights, RightsError};
 pub use inbound::{Inbound, InboundEvent, Violation};
+pub use listing::Listing;
 pub use lists::Lists;
 pub use message::{
     Ask, Command, Delivery, Handover, JoinError, NextPage, ReplayCommand, ReplayError, ReplayPage,
@@ -56,4 +57,5 @@ pub use port::Port;
 pub use rate::TokenBucket;
 pub use session::ClosedBy;
 pub use settings::Settings;
+pub use sse::{LastEventId, SseRequest, SseStart};
 pub use trace::{Mark, Marks, Passage, Tracer};

@@ -33,6 +33,12 @@ impl TokenBucket {
         self.level / WHOLE
     }
 
+    /// Refills the bucket and returns the whole tokens in it.
+    pub fn refill(&mut self, rate: u32, burst: u32, now: u32) -> u32 {
+        self.take_part(0, rate, burst, now);
+        self.tokens()
+    }
+
     /// Takes `tokens` tokens, or none. Returns false if there are too few.
     pub fn take_many(&mut self, tokens: u32, rate: u32, burst: u32, now: u32) -> bool {
         self.take_part(tokens.saturating_mul(WHOLE), rate, burst, now)

@@ -1,23 +1,24 @@
 //! One client's session: its subscriptions, and what remains to be sent.
 
 mod backlogs;
+mod pending_request;
 mod subscription;
 
 use std::sync::Arc;
 
-use market::{Monotonic, Position};
+use market::Monotonic;
 use streams::{Cursor, Opcode, Run};
 use wire::Encoding;
-use wire::control::{Outcome, RequestId, StreamKey, Subscribed};
 
 use crate::Grant;
-use crate::events::{self, EventState};
 use crate::inbound::Inbound;
 use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
+use crate::sse::{self, SseState};
 use subscription::NO_SUBSCRIPTION;
 
 pub(crate) use backlogs::{Backlog, Backlogs, Weight};
+pub(crate) use pending_request::{PendingJoin, PendingOp, PendingRequest, PendingResult};
 pub(crate) use subscription::{Phase, ReplayPhase, Subscription};
 
 /// One client's session.
@@ -43,8 +44,8 @@ pub(crate) struct Session {
     pub(crate) gone: bool,
     /// Whether reading or writing its socket failed.
     pub(crate) failed: bool,
-    /// Whether messages are framed as Server-Sent Events; see [`EventState`].
-    pub(crate) is_events: bool,
+    /// Whether messages are framed as Server-Sent Events; see [`SseState`].
+    pub(crate) is_sse: bool,
     /// Consecutive checks that found it without streams.
     pub(crate) idle_checks: u16,
     /// Ends of the ready list, the subscriptions with something to send; it is linked through
@@ -71,7 +72,7 @@ pub(crate) struct Session {
     /// What its client is entitled to.
     pub(crate) grant: Arc<Grant>,
     /// State of an SSE session; `None` for a WebSocket.
-    pub(crate) events: Option<Box<EventState>>,
+    pub(crate) sse: Option<Box<SseState>>,
     pub(crate) opened: Monotonic,
     /// Messages replaced by catch-ups.
     pub(crate) conflated: u32,
@@ -119,61 +120,13 @@ pub enum ClosedBy {
     Nobody,
 }
 
-/// A `subscribe` or `update` request whose streams are being joined.
-pub(crate) struct PendingRequest {
-    pub(crate) id: Option<RequestId>,
-    pub(crate) op: JoiningOp,
-    pub(crate) results: Vec<PendingResult>,
-    pub(crate) joining: Vec<Joining>,
-    pub(crate) waiting: usize,
-}
-
-/// Operation of a pending request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JoiningOp {
-    Subscribe,
-    Update,
-}
-
-/// A subscription that its publisher has been asked to join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Joining {
-    pub(crate) subscription: u16,
-    /// Index of its result.
-    pub(crate) result: usize,
-    /// The subscription that ends when this one starts.
-    pub(crate) replaces: Option<u16>,
-    /// The client's last position, if it resumes.
-    pub(crate) resume: Option<Position>,
-}
-
-/// The result for one stream of a request.
-pub(crate) enum PendingResult {
-    /// Its publisher has not answered yet.
-    Waiting(StreamKey),
-    /// Its publisher has answered.
-    Done(Outcome<Subscribed>),
-}
-
-impl PendingRequest {
-    pub(crate) fn new(id: Option<RequestId>, op: JoiningOp, streams: usize) -> Self {
-        Self {
-            id,
-            op,
-            results: Vec::with_capacity(streams),
-            joining: Vec::new(),
-            waiting: 0,
-        }
-    }
-}
-
 impl Session {
     pub(crate) fn new(
         token: u32,
         encoding: Encoding,
         bucket: TokenBucket,
         grant: Arc<Grant>,
-        events: Option<Box<EventState>>,
+        sse: Option<Box<SseState>>,
         opened: Monotonic,
     ) -> Self {
         Self {
@@ -185,7 +138,7 @@ impl Session {
             ping: Ping::None,
             gone: false,
             failed: false,
-            is_events: events.is_some(),
+            is_sse: sse.is_some(),
             idle_checks: 0,
             first_ready: NO_SUBSCRIPTION,
             last_ready: NO_SUBSCRIPTION,
@@ -200,7 +153,7 @@ impl Session {
             messages_out: 0,
             bytes_out: 0,
             grant,
-            events,
+            sse,
             opened,
             conflated: 0,
         }
@@ -223,9 +176,9 @@ impl Session {
 
     /// Appends a message of the node's own, framed for the session's transport.
     pub(crate) fn say(&mut self, opcode: Opcode, payload: &[u8]) {
-        if self.is_events {
+        if self.is_sse {
             let mut event = Vec::with_capacity(payload.len() + 32);
-            events::write_own(&mut event, opcode, payload);
+            sse::write_own(&mut event, opcode, payload);
             self.outgoing().push_framed(&event);
         } else {
             self.outgoing().push(opcode, payload);
@@ -235,6 +188,13 @@ impl Session {
     /// Returns the number of pending bytes of its own.
     pub(crate) fn outgoing_len(&self) -> usize {
         self.outgoing.as_ref().map_or(0, |outgoing| outgoing.len())
+    }
+
+    /// Returns the memory taken by its own outgoing bytes.
+    pub(crate) fn outgoing_capacity(&self) -> usize {
+        self.outgoing
+            .as_ref()
+            .map_or(0, |outgoing| outgoing.capacity())
     }
 
     /// Returns whether requests are read: not while one waits for publishers, and not while the

@@ -58,6 +58,9 @@ pub struct Settings {
     pub session: fanout_core::Settings,
     /// Time from connecting to the end of the handshake.
     pub handshake_timeout: Duration,
+    /// Delay of a handshake for each remembered rule-breaking close of its address; see
+    /// [`RuleBreakers`](crate::rule_breakers::RuleBreakers).
+    pub handshake_delay: Duration,
     /// Maximum connections of the node that are not sessions yet; the shards share them.
     pub handshakes: usize,
     /// Send buffer of sockets (`SO_SNDBUF`); `None` leaves the system's default.
@@ -103,6 +106,7 @@ impl Default for Settings {
             sessions: 20_000,
             session: fanout_core::Settings::default(),
             handshake_timeout: Duration::from_secs(5),
+            handshake_delay: Duration::from_millis(250),
             handshakes: 2048,
             send_buffer: None,
             receive_buffer: None,

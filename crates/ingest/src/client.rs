@@ -7,7 +7,6 @@ mod trouble;
 
 pub(crate) use properties::mistakes;
 pub(crate) use statistics::Watermark;
-pub use trouble::BrokerTrouble;
 pub(crate) use trouble::Troubles;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

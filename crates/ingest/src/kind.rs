@@ -2,8 +2,7 @@ use std::fmt;
 
 use market::NameError;
 use market::decimal::DecimalError;
-
-use crate::Outcome;
+use metrics::label::DecodeOutcome;
 
 /// What is wrong with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,15 +87,15 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// What it counts as.
     #[must_use]
-    pub const fn outcome(&self) -> Outcome {
+    pub const fn outcome(&self) -> DecodeOutcome {
         match self {
-            Self::Tombstone => Outcome::Tombstone,
-            Self::Empty => Outcome::Empty,
-            Self::TooLarge { .. } => Outcome::TooLarge,
-            Self::MalformedJson { .. } => Outcome::MalformedJson,
-            Self::UnknownKind => Outcome::UnknownKind,
+            Self::Tombstone => DecodeOutcome::Tombstone,
+            Self::Empty => DecodeOutcome::Empty,
+            Self::TooLarge { .. } => DecodeOutcome::TooLarge,
+            Self::MalformedJson { .. } => DecodeOutcome::MalformedJson,
+            Self::UnknownKind => DecodeOutcome::UnknownKind,
             Self::MissingField | Self::RepeatedField | Self::WrongType { .. } => {
-                Outcome::WrongShape
+                DecodeOutcome::WrongShape
             }
             Self::BadValue { .. }
             | Self::BadDecimal(_)
@@ -104,11 +103,11 @@ impl ErrorKind {
             | Self::BadTime
             | Self::BadChecksum { .. }
             | Self::OtherInstrument
-            | Self::TooLong { .. } => Outcome::BadValue,
-            Self::BadSequence { .. } => Outcome::BadSequence,
-            Self::MissingSymbol | Self::BadName(_) => Outcome::BadName,
-            Self::UnknownInstrument | Self::TooManyInstruments => Outcome::UnknownInstrument,
-            Self::TooMany { .. } => Outcome::TooMany,
+            | Self::TooLong { .. } => DecodeOutcome::BadValue,
+            Self::BadSequence { .. } => DecodeOutcome::BadSequence,
+            Self::MissingSymbol | Self::BadName(_) => DecodeOutcome::BadName,
+            Self::UnknownInstrument | Self::TooManyInstruments => DecodeOutcome::UnknownInstrument,
+            Self::TooMany { .. } => DecodeOutcome::TooMany,
         }
     }
 }

@@ -41,7 +41,6 @@ mod sink;
 mod topic_id;
 mod waker;
 
-pub use client::BrokerTrouble;
 pub use config::{BatchLimits, ConfigError, IngestConfig, ResumeAt, Start};
 pub use consumer::{Consumer, start};
 pub use decoder::{Decoded, Decoder, RawRecord};
@@ -54,8 +53,8 @@ pub use ingest_error::IngestError;
 pub use kept::{Kept, KeptError, read_kept};
 pub use kind::ErrorKind;
 pub use order::Topics;
-pub use past::{Next, Past, PastError, PastSink};
-pub use progress::{Outcome, PartitionProgress, Progress};
+pub use past::{Next, Past, PastError, PastReaders, PastSink};
+pub use progress::{PartitionProgress, Progress};
 pub use resolve::{Refusal, Resolve, Resolved};
 pub use sink::{OpenedPartition, Reset, Sink};
 pub use source::{FormatOptions, Source, TopicRule};

@@ -1,25 +1,108 @@
 //! The labels: enums, so that the number of time series is known before a node starts.
 //!
-//! Those that mirror an enum of another crate have its names in its order; this crate knows none
-//! of ours.
+//! An enum of `market` or `wire` is a label itself, under the names that clients see. The others are
+//! defined here, next to the cells that they index.
+
+use std::convert::identity;
+
+use market::{Channel, State};
+use wire::control::{ErrorCode, StartReason};
+use wire::{Encoding, LagKind};
 
 /// A label with a fixed set of values.
 pub trait Label: Copy + 'static {
-    /// What Prometheus calls the label.
+    /// The key of the label in Prometheus.
     const KEY: &'static str;
+    /// All values, in the order of their indices.
+    const ALL: &'static [Self];
     /// A `C` for each value.
     type Cells<C>: AsRef<[C]>;
 
-    /// All values, in the order of their indices.
-    fn all() -> &'static [Self];
-    /// What Prometheus calls the value.
+    /// The value as its enum names it.
     fn name(self) -> &'static str;
-    /// The place in [`Label::all`].
+    /// The position in [`Label::ALL`].
     fn index(self) -> usize;
     /// Makes a `C` for each value.
     fn cells<C>(make: impl FnMut() -> C) -> Self::Cells<C>;
+
+    /// The value in Prometheus: the name in lower case, since the schema's enums have theirs in
+    /// capitals.
+    fn value(self) -> String {
+        self.name().to_ascii_lowercase()
+    }
 }
 
+/// Makes a label of an enum that lists its values in `ALL`.
+macro_rules! implement {
+    ($enum:ident is $key:literal, $name:path, $index:expr) => {
+        impl Label for $enum {
+            const KEY: &'static str = $key;
+            const ALL: &'static [Self] = &$enum::ALL;
+            type Cells<C> = [C; $enum::ALL.len()];
+
+            fn name(self) -> &'static str {
+                $name(self)
+            }
+
+            #[inline]
+            fn index(self) -> usize {
+                $index(self) as usize
+            }
+
+            fn cells<C>(mut make: impl FnMut() -> C) -> Self::Cells<C> {
+                std::array::from_fn(|_| make())
+            }
+        }
+    };
+}
+
+implement!(Channel is "channel", Channel::name, identity);
+implement!(Encoding is "encoding", Encoding::name, identity);
+implement!(State is "state", State::name, identity);
+implement!(LagKind is "kind", LagKind::name, identity);
+// A node never sends `Other`, which stands for the codes of later versions.
+implement!(ErrorCode is "code", ErrorCode::as_str, |code| match code {
+    ErrorCode::Other => ErrorCode::BadRequest,
+    code => code,
+});
+implement!(ResumeOutcome is "outcome", ResumeOutcome::name, ResumeOutcome::index);
+
+/// How a request to resume ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResumeOutcome {
+    /// The stream continued from the client's position.
+    Resumed,
+    /// The stream started with a snapshot instead.
+    Snapshot(StartReason),
+}
+
+impl ResumeOutcome {
+    /// All outcomes.
+    pub const ALL: [Self; 1 + StartReason::ALL.len()] = {
+        let mut all = [Self::Resumed; 1 + StartReason::ALL.len()];
+        let mut at = 0;
+        while at < StartReason::ALL.len() {
+            all[1 + at] = Self::Snapshot(StartReason::ALL[at]);
+            at += 1;
+        }
+        all
+    };
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Resumed => "resumed",
+            Self::Snapshot(reason) => reason.name(),
+        }
+    }
+
+    /// Searched, since a resume is rare and `StartReason::Other`, which is never sent, has no place.
+    fn index(self) -> usize {
+        let known = Self::ALL.iter().position(|known| *known == self);
+        known.unwrap_or_default()
+    }
+}
+
+/// Defines a label. The values are written out, so that renaming a variant renames no metric.
 macro_rules! label {
     (
         $(#[$meta:meta])*
@@ -34,87 +117,30 @@ macro_rules! label {
         impl $name {
             /// All values, in the order of their indices.
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
-        }
 
-        impl Label for $name {
-            const KEY: &'static str = $key;
-            type Cells<C> = [C; [$($text),+].len()];
-
-            fn all() -> &'static [Self] {
-                &Self::ALL
-            }
-
-            fn name(self) -> &'static str {
+            /// The value in metrics and logs.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)+
                 }
             }
-
-            #[inline]
-            fn index(self) -> usize {
-                self as usize
-            }
-
-            fn cells<C>(mut make: impl FnMut() -> C) -> Self::Cells<C> {
-                std::array::from_fn(|_| make())
-            }
         }
+
+        implement!($name is $key, $name::name, identity);
     };
-}
-
-label! {
-    /// What a stream tells of its instrument; mirrors `market::Channel`.
-    Channel is "channel":
-    /// Snapshot and deltas of the book.
-    Book = "book",
-    /// Best bid and offer.
-    Bbo = "bbo",
-    /// Trades.
-    Trades = "trades",
-    /// 24-hour statistics.
-    Ticker = "ticker",
-    /// Open, high, low, close and volume over an interval.
-    Bars = "bars",
-    /// The state of the instrument.
-    Status = "status",
-}
-
-label! {
-    /// How data messages are written; mirrors `wire::Encoding`.
-    Encoding is "encoding":
-    /// Simple Binary Encoding.
-    Sbe = "sbe",
-    /// JSON.
-    Json = "json",
-    /// Varint ticks and lots.
-    Packed = "packed",
-}
-
-label! {
-    /// How far a book can be trusted; mirrors `market::State`.
-    BookState is "state":
-    /// The book is right.
-    Live = "live",
-    /// The book is being rebuilt.
-    Resyncing = "resyncing",
-    /// Nothing has come for longer than configured.
-    Stale = "stale",
-    /// The venue halted trading.
-    Halted = "halted",
-    /// The venue's own sequence broke.
-    UpstreamGap = "upstream_gap",
 }
 
 label! {
     /// Why a session ended.
     CloseReason is "reason":
-    /// The client closed first, with whatever code.
+    /// The client closed the connection, with any code.
     Client = "client",
-    /// The connection was gone without a close frame.
+    /// The connection ended without a close frame.
     Disconnected = "disconnected",
     /// Reading or writing the socket failed.
     Io = "io",
-    /// The client broke RFC 6455 (1002).
+    /// The client violated RFC 6455 (1002).
     Protocol = "protocol",
     /// The client sent a binary message (1003).
     Binary = "binary",
@@ -122,13 +148,13 @@ label! {
     BadText = "bad_text",
     /// The client sent a message that is too large (1009).
     TooLarge = "too_large",
-    /// The node stops (1012).
+    /// The node is stopping (1012).
     Drain = "drain",
-    /// The client fell behind and had chosen to be disconnected then (4000).
+    /// The client lagged and had chosen to be disconnected in that case (4000).
     TooSlow = "too_slow",
     /// The client did not answer a ping in time (4001).
     Heartbeat = "heartbeat",
-    /// The client sent more messages than it may (4002).
+    /// The client exceeded its message rate (4002).
     Rate = "rate",
     /// The client's token expired (4003).
     Expired = "expired",
@@ -139,248 +165,165 @@ label! {
 label! {
     /// Why a connection did not become a session.
     HandshakeRefusal is "reason":
-    /// The node has as many sessions as it may (503).
+    /// The node is at its session limit (503).
     Full = "full",
     /// The node is stopping (503).
     Draining = "draining",
-    /// The node has not caught up with Kafka, or hears nothing of it (503).
+    /// The node has not caught up with Kafka, or has lost it (503).
     NotReady = "not_ready",
-    /// The request is no WebSocket handshake as RFC 6455 wants it (400).
+    /// The request is not a WebSocket handshake as RFC 6455 requires it (400).
     BadRequest = "bad_request",
-    /// The WebSocket version or the upgrade is missing or other than 13 (426).
+    /// The upgrade is missing, or the WebSocket version is not 13 (426).
     Upgrade = "upgrade",
-    /// None of the subprotocols asked for is spoken here (400).
+    /// None of the requested subprotocols is supported (400).
     Subprotocol = "subprotocol",
     /// The handshake took too long.
     Timeout = "timeout",
-    /// The connection broke.
+    /// Reading or writing the socket failed.
     Io = "io",
-    /// It did not show who it is, or may not come in (401, 403, 429).
+    /// The client was not authenticated or authorized (401, 403, 429).
     Denied = "denied",
-    /// Its address has as many connections as it may (429).
+    /// The client's address is at its connection limit (429).
     Address = "address",
-    /// It, or all, came too fast (429).
+    /// Connections arrived too fast, from this address or in total (429).
     Rate = "rate",
-    /// Its TLS handshake failed.
+    /// The TLS handshake failed.
     Tls = "tls",
-    /// A trusted balancer did not say who connects.
+    /// A trusted balancer sent no valid PROXY header.
     Proxy = "proxy",
-    /// It was closed to make room for another connection.
+    /// The connection was closed to make room for another.
     Evicted = "evicted",
     /// Unread responses hold as many bytes as they may (503).
     Bodies = "bodies",
 }
 
 label! {
-    /// Why somebody was not let in; mirrors `fanout::Denied`.
+    /// Why a request was not authorized: the stable codes that clients receive.
     AuthRefusal is "reason":
-    /// There was no token.
+    /// There is no token.
     Missing = "missing_token",
-    /// The token could not be read.
+    /// The token cannot be parsed.
     Malformed = "malformed_token",
-    /// Its algorithm is not allowed, or not with its key.
+    /// The token's algorithm is not allowed, or not with its key.
     Algorithm = "bad_algorithm",
-    /// Its key is not known.
+    /// The token's key is unknown.
     UnknownKey = "unknown_key",
-    /// Its signature does not fit.
+    /// The signature is invalid.
     Signature = "bad_signature",
-    /// It has another issuer.
+    /// The token has another issuer.
     Issuer = "wrong_issuer",
-    /// It is for another audience.
+    /// The token is for another audience.
     Audience = "wrong_audience",
-    /// It has expired.
+    /// The token has expired.
     Expired = "expired",
-    /// It is not valid yet.
+    /// The token is not valid yet.
     NotYet = "not_yet_valid",
-    /// A claim is missing or wrong.
+    /// A claim is missing or invalid.
     Claims = "bad_claims",
-    /// The page is of another origin.
+    /// The page's origin is not allowed.
     Origin = "wrong_origin",
-    /// The subject has as many connections as it may.
+    /// The subject is at its connection limit.
     Connections = "too_many_connections",
 }
 
 label! {
-    /// What became of a request to resume.
-    ResumeOutcome is "outcome":
-    /// The stream went on where the client was.
-    Resumed = "resumed",
-    /// A snapshot: the client's epoch is not the stream's.
-    EpochChanged = "epoch_changed",
-    /// A snapshot: the log does not reach back to the client's seq.
-    LogExceeded = "log_exceeded",
-    /// A snapshot: the client's seq is ahead of this node's.
-    AheadOfLog = "ahead_of_log",
-    /// A snapshot: the client's seq is before what this node has read.
-    BeforeStart = "before_start",
-    /// A snapshot: the stream has no state to go on from.
-    NoState = "no_state",
-}
-
-label! {
-    /// The stable codes of errors in answers to requests.
-    ErrorCode is "code":
-    /// The request is no JSON.
-    BadJson = "bad_json",
-    /// The request lacks a field or has a wrong one.
-    BadRequest = "bad_request",
-    /// There is no such operation.
-    UnknownOp = "unknown_op",
-    /// There is no such channel.
-    UnknownChannel = "unknown_channel",
-    /// The channel is not served.
-    UnsupportedChannel = "unsupported_channel",
-    /// There is no such instrument.
-    UnknownSymbol = "unknown_symbol",
-    /// The depth is none of those offered.
-    BadDepth = "bad_depth",
-    /// The speed is none of those offered.
-    BadSpeed = "bad_speed",
-    /// The speed is not served for that channel.
-    UnsupportedSpeed = "unsupported_speed",
-    /// The price step is no price step.
-    BadGroup = "bad_group",
-    /// The price step is not served.
-    UnsupportedGroup = "unsupported_group",
-    /// The interval is none of those offered.
-    BadInterval = "bad_interval",
-    /// The policy is none of those offered.
-    BadPolicy = "bad_policy",
-    /// The position to resume from is no position.
-    BadResume = "bad_resume",
-    /// The start is not served.
-    UnsupportedStart = "unsupported_start",
-    /// What the start needs is no longer in the log.
-    StartTooEarly = "start_too_early",
-    /// As many streams are replayed as may be.
-    Busy = "busy",
-    /// The session has the stream already.
-    AlreadySubscribed = "already_subscribed",
-    /// The session does not have the stream.
-    NotSubscribed = "not_subscribed",
-    /// The session has as many streams as it may.
-    TooManyStreams = "too_many_streams",
-    /// There are as many grouped streams as there may be.
-    TooManyViews = "too_many_views",
-    /// The node is still catching up.
-    NotReady = "not_ready",
-    /// The client's token is not for the stream.
-    NotEntitled = "not_entitled",
-    /// A wildcard that matches more instruments than one request may concern.
-    MoreMatches = "more_matches",
-    /// A stream that the node can no longer make.
-    StreamEnded = "stream_ended",
-}
-
-label! {
-    /// Why a replay of the past did not begin, or broke off.
+    /// Why a replay was rejected or aborted.
     ReplayRefusal is "reason":
-    /// There are as many as may be.
+    /// The node is at its replay limit.
     Busy = "busy",
-    /// Its session, or its address, has as many as it may.
+    /// The session or its address is at its replay limit.
     TooMany = "too_many",
-    /// What its start needs is no longer in the log.
+    /// The records that it would start from are no longer in the log.
     TooEarly = "too_early",
-    /// The log cannot be read.
+    /// Reading the log failed.
     Failed = "failed",
-    /// Its client did not read.
+    /// The client did not read.
     Stalled = "stalled",
-    /// It took longer than it may.
+    /// The replay exceeded its time limit.
     TooLong = "too_long",
 }
 
 label! {
-    /// Why a checkpoint is not taken over.
+    /// Why a checkpoint was not restored.
     CheckpointRefusal is "reason":
     /// The topic could not be read in time.
     Unread = "unread",
-    /// It is not what was written.
+    /// The checksum does not match.
     Checksum = "checksum",
-    /// It is of another version.
+    /// The version is unknown.
     Version = "version",
-    /// It is no checkpoint.
+    /// The record is not a checkpoint.
     Malformed = "malformed",
-    /// The topic was made anew since.
+    /// The topic was recreated since.
     OtherTopic = "other_topic",
-    /// Records that it does not include are not in the log, or the log ends before it.
+    /// Records after the checkpoint are no longer in the log, or the log ends before it.
     OffsetGone = "offset_gone",
-    /// The configuration says another scale now.
+    /// The configured scale has changed.
     OtherScale = "other_scale",
 }
 
 label! {
-    /// What the decoder made of a Kafka record; mirrors `ingest::Outcome`.
+    /// What decoding a Kafka record led to.
     DecodeOutcome is "outcome":
-    /// It said something.
+    /// An event.
     Event = "event",
-    /// It was understood and says nothing that is published.
+    /// Nothing to publish, though the record was understood.
     Nothing = "nothing",
-    /// It has no value.
+    /// The record has no value.
     Tombstone = "tombstone",
-    /// Its value has no bytes.
+    /// The value has no bytes.
     Empty = "empty",
-    /// Its value is larger than configured.
+    /// The value is larger than configured.
     TooLarge = "too_large",
-    /// Its value is no JSON.
+    /// The value is not JSON.
     MalformedJson = "malformed_json",
-    /// It is JSON of no kind that its format knows.
+    /// The value is JSON of a kind that its format does not know.
     UnknownKind = "unknown_kind",
-    /// A field is missing, stands twice or has the wrong type.
+    /// A field is missing, repeated or of the wrong type.
     WrongShape = "wrong_shape",
-    /// A number, time, side or state is none, or does not fit.
+    /// A number, time, side or state is invalid or out of range.
     BadValue = "bad_value",
-    /// Its sequence numbers contradict each other.
+    /// The sequence numbers contradict each other.
     BadSequence = "bad_sequence",
-    /// It names no instrument, or not by a proper name.
+    /// The instrument's name is missing or invalid.
     BadName = "bad_name",
-    /// It names an instrument that this node does not have.
+    /// The instrument is not one of this node's.
     UnknownInstrument = "unknown_instrument",
-    /// It has more levels or trades than the bound.
+    /// The record has more levels or trades than the bound.
     TooMany = "too_many",
 }
 
 label! {
-    /// What became of what a record says; mirrors the counts of `streams`' publisher.
+    /// What applying an event led to.
     EventOutcome is "outcome":
-    /// A change that the book has.
+    /// A delta was applied.
     Delta = "delta",
-    /// A whole book that was taken over.
+    /// A snapshot was applied.
     Snapshot = "snapshot",
-    /// Trades.
+    /// Trades were published.
     Trades = "trades",
-    /// It was understood and says nothing to publish.
+    /// Nothing to publish.
     Nothing = "nothing",
-    /// The book had it already.
+    /// The book already includes the event.
     Stale = "stale",
-    /// The book waits for a whole book.
+    /// The book is waiting for a snapshot.
     Waiting = "waiting",
-    /// The venue's sequence numbers before it are missing.
+    /// The venue's sequence numbers preceding it are missing.
     Gap = "gap",
     /// It would have crossed the book.
     Crossed = "crossed",
-    /// A whole book that no kept change links to.
+    /// A snapshot that no buffered delta follows on.
     TooOld = "too_old",
-    /// A whole book that names a price twice, or has too many levels.
+    /// A snapshot that repeats a price or has too many levels.
     Unusable = "unusable",
-    /// The record could not be read, and its instrument is in doubt.
+    /// The record could not be read, which puts its instrument in doubt.
     BadRecord = "bad_record",
     /// The instrument is read from another partition.
     OtherPartition = "other_partition",
 }
 
 label! {
-    /// How a subscriber that fell behind caught up; mirrors `wire::LagKind`.
-    CatchUp is "kind":
-    /// By the exact net change.
-    Conflated = "conflated",
-    /// By a snapshot.
-    Snapshot = "snapshot",
-    /// Not: messages that are no longer held were lost, and it was told so.
-    Skipped = "skipped",
-}
-
-label! {
-    /// The threads of a node that may end in the wrong way.
+    /// The threads of a node whose failure is counted.
     ThreadKind is "thread":
     /// Reads Kafka and publishes.
     Publisher = "publisher",
@@ -388,38 +331,38 @@ label! {
     Shard = "shard",
     /// Answers `/v1`.
     Http = "http",
-    /// Looks for topics and partitions.
+    /// Discovers topics and partitions.
     Scout = "scout",
     /// Writes checkpoints.
     Checkpoints = "checkpoints",
     /// Exports traces.
     Traces = "traces",
-    /// Sends one client the past.
+    /// Replays the past to one client.
     Replay = "replay",
 }
 
 label! {
-    /// What went wrong between the node and Kafka; mirrors `ingest::BrokerTrouble`.
+    /// What went wrong between the node and its brokers.
     BrokerError is "kind":
     /// A broker could not be reached, or the connection to it broke.
     Transport = "transport",
-    /// The name of a broker's host could not be resolved.
+    /// A broker's host name could not be resolved.
     Resolve = "resolve",
     /// A broker did not answer in time.
     Timeout = "timeout",
-    /// The broker did not accept who we are.
+    /// A broker rejected the node's credentials.
     Auth = "auth",
-    /// The broker does not allow what is asked for, such as to read a topic.
+    /// The node is not authorized, for example to read a topic.
     Authorization = "authorization",
-    /// The TLS handshake with a broker failed.
+    /// The TLS handshake failed, for example because a certificate is not trusted.
     Tls = "tls",
-    /// The topic or partition is not there.
+    /// The topic or partition does not exist.
     UnknownTopic = "unknown_topic",
-    /// The broker does not support what is asked of it.
+    /// The broker does not support what was requested.
     Unsupported = "unsupported",
-    /// What a broker sent was damaged.
+    /// A broker sent damaged data.
     Corrupt = "corrupt",
-    /// The client cannot go on.
+    /// The client cannot continue.
     Fatal = "fatal",
     /// Anything else.
     Other = "other",

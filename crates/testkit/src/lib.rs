@@ -1,4 +1,4 @@
-//! A real Apache Kafka for tests.
+//! A real Apache Kafka for tests, and WebSocket frames.
 //!
 //! A test that needs a real broker starts one of its own, with its own directory and ports, and may
 //! stop, kill and restart it:
@@ -18,8 +18,9 @@
 //! - It never outlives its owner, even if the owner is killed.
 //! - The jars are downloaded once for the whole project.
 //!
-//! Modules in reading order: [`kafka`].
+//! Modules in reading order: [`kafka`], [`websocket`].
 
 pub mod kafka;
+pub mod websocket;
 
 pub use kafka::{Instance, KafkaBroker, KafkaError};

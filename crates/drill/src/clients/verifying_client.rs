@@ -36,7 +36,7 @@ impl VerifyingClient {
         let name = kafka_log::name(instrument + 1)?;
         let client = Client::builder()
             .endpoint(&setup.url)
-            .authorities(&*setup.authorities)
+            .root_certificates(&*setup.authorities)
             .subscribe(Subscription::book(name.as_str()))
             .subscribe(Subscription::trades(name.as_str()))
             .subscribe(Subscription::status(name.as_str()))
@@ -199,7 +199,7 @@ fn name_of(cause: &Disconnect) -> String {
     match cause {
         Disconnect::Io(error) => error.kind().to_string(),
         Disconnect::Closed { code, .. } => format!("closed with {code}"),
-        Disconnect::Mute(_) => "silent".to_owned(),
+        Disconnect::Silent(_) => "silent".to_owned(),
         Disconnect::ConnectTimeout(_) => "connect timeout".to_owned(),
         Disconnect::Unanswered(_) => "no answer in time".to_owned(),
         Disconnect::GoAway => "GoAway".to_owned(),

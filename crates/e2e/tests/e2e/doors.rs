@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 const WITHIN: Duration = Duration::from_secs(60);
 const NAME: &str = "TEST:DOOR";
 const OTHER: &str = "OTHER:DOOR";
+/// Who has no answer by then is left outside.
+const HONEST_WITHIN: Duration = Duration::from_secs(10);
 
 fn snapshot(name: &str, bid: u64) -> String {
     json!({"type": "snapshot", "symbol": name, "bids": [[bid.to_string(), "1"]], "asks": [["1000000", "2"]]})
@@ -269,6 +271,7 @@ fn a_token_is_for_what_it_says_and_ends_when_it_says() {
         r#"{"op":"subscribe","id":1,"streams":[
         {"channel":"book","symbol":"TEST:DOOR","depth":10},{"channel":"book","symbol":"TEST:DOOR"},
         {"channel":"book","symbol":"TEST:DOOR","depth":25},{"channel":"trades","symbol":"TEST:DOOR"},
+        {"channel":"book","symbol":"TEST:DOOR","depth":10,"group":"1000000"},
         {"channel":"book","symbol":"OTHER:DOOR","depth":10},{"channel":"book","symbol":"OTHER:NONE","depth":10},
         {"channel":"status","symbol":"*"},{"channel":"book","symbol":"TEST:DOOR","depth":5}]}"#,
     );
@@ -288,12 +291,13 @@ fn a_token_is_for_what_it_says_and_ends_when_it_says() {
             denied,
             denied,
             denied,
+            denied,
             "ok",
             "too_many_streams"
         ],
         "{answer}"
     );
-    assert_eq!(results[6]["stream"]["symbol"], json!("TEST:DOOR"));
+    assert_eq!(results[7]["stream"]["symbol"], json!("TEST:DOOR"));
     socket.request(r#"{"op":"list","id":2}"#);
     let list = socket.answer();
     let list = list["instruments"].as_array().unwrap();
@@ -320,16 +324,19 @@ fn a_token_is_for_what_it_says_and_ends_when_it_says() {
     );
 }
 
+/// The PROXY header of a client of 192.0.2.0/24.
+fn proxied(last: u8) -> Vec<u8> {
+    let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    bytes.extend([192, 0, 2, last, 127, 0, 0, 1, 0x30, 0x39, 0x1f, 0x90]);
+    bytes
+}
+
 #[test]
 fn who_is_too_slow_or_too_many_is_kept_out_and_balancers_tell_who_it_is() {
     let more = "[public]\ntrusted_proxies = [\"127.0.0.1\"]\n[limits]\nhandshake_timeout = \"1s\"\nconnections_per_address = 1\n";
     let (_turn, _kafka, settings) = scene("doors-limits", more);
     let node = Node::start(&settings);
-    let header = |last: u8| {
-        let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
-        bytes.extend([192, 0, 2, last, 127, 0, 0, 1, 0x30, 0x39, 0x1f, 0x90]);
-        bytes
-    };
+    let header = proxied;
     let come = |beginning: &[u8], request: &str| {
         let mut stream = TcpStream::connect(node.public()).unwrap();
         stream
@@ -408,7 +415,7 @@ fn a_certificate_is_rotated_under_load_and_nobody_is_dropped() {
         let pem = identity.certificate.clone();
         let streams = [Subscription::book(NAME)];
         Watcher::start_as(&[node.tls_url()], &streams, Tape::default(), |builder| {
-            builder.authorities(pem)
+            builder.root_certificates(pem)
         })
     };
     let clients: Vec<_> = (0..CLIENTS).map(|_| watch(&old)).collect();
@@ -455,10 +462,35 @@ fn a_certificate_is_rotated_under_load_and_nobody_is_dropped() {
     assert_eq!(knock(&node, "").0, 0);
 }
 
+/// Fills a node with connections that begin so, each of which may take a minute, and checks that a client gets in.
+#[track_caller]
+fn check_flood(topic: &str, more: &str, beginning: &[u8], honest: &[u8]) {
+    // More than the connections of one shard that are not sessions.
+    const FLOOD: usize = 300;
+    const FILES: u32 = 600;
+    let more = format!("{more}\nhandshake_timeout = \"1m\"\n[fanout]\nshards = 1\n");
+    let (_turn, _kafka, settings) = scene(topic, &more);
+    let node = Node::start_with_files(&settings, FILES);
+    let knock = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(node.public()).unwrap();
+        stream.set_read_timeout(Some(HONEST_WITHIN)).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    let _flood: Vec<_> = (0..FLOOD).map(|_| knock(beginning)).collect();
+    let mut head = [0; 12];
+    let answered = knock(honest).read_exact(&mut head);
+    let head = String::from_utf8_lossy(&head);
+    assert!(
+        answered.is_ok() && head == "HTTP/1.1 101",
+        "a client waits behind {FLOOD} connections: {answered:?} {head}"
+    );
+}
+
 #[test]
 fn a_flood_of_silent_connections_takes_no_descriptor_that_something_else_needs() {
     const FILES: u32 = 300;
-    let (_turn, mut kafka, settings) = scene("doors-files", "");
+    let (_turn, mut kafka, settings) = scene("doors-files", "[limits]\nhandshake_timeout = \"1m\"");
     let node = Node::start_with_files(&settings, FILES);
     let mut session = Socket::connect(node.public(), "tapecast.json.v1");
     session.request(
@@ -483,4 +515,38 @@ fn a_flood_of_silent_connections_takes_no_descriptor_that_something_else_needs()
     assert!(!node.log().contains("cannot accept"), "{}", node.log());
     drop(silent);
     println!("{open} of {FILES} descriptors open during a flood");
+}
+
+/// A handshake, whatever the address of the node.
+fn right() -> String {
+    handshake(([127, 0, 0, 1], 80).into(), "")
+}
+
+#[test]
+fn silent_connections_keep_nobody_out() {
+    check_flood("doors-silent", "[limits]", b"", right().as_bytes());
+}
+
+#[test]
+fn connections_kept_after_a_rejected_request_keep_nobody_out() {
+    let request = b"GET /nothing HTTP/1.1\r\nHost: node\r\n\r\n";
+    check_flood("doors-kept", "[limits]", request, right().as_bytes());
+}
+
+#[test]
+fn connections_that_their_address_may_not_have_keep_nobody_else_out() {
+    let more = "[public]\ntrusted_proxies = [\"127.0.0.1\"]\n[limits]\nconnections_per_address = 1";
+    let honest = [proxied(8), right().into_bytes()].concat();
+    check_flood("doors-address", more, &proxied(7), &honest);
+}
+
+#[test]
+fn silent_connections_to_the_admin_listener_hold_up_no_probe() {
+    let (_turn, _kafka, settings) = scene("doors-admin", "");
+    let node = Node::start(&settings);
+    let _silent: Vec<_> = (0..512)
+        .map(|_| TcpStream::connect(node.admin_address()).unwrap())
+        .collect();
+    let ready = node.admin("GET", "/readyz").map(|answer| answer.status);
+    assert_eq!(ready, Some(200));
 }

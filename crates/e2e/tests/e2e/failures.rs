@@ -1,9 +1,11 @@
 //! What a node does when a part of it, or of what it reads, is not there.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use e2e::clocks::Clocks;
 use e2e::kafka::{Kafka, Record};
 use e2e::socket::Socket;
 use e2e::{Node, Settings, binary, broker, http, ports, wait};
@@ -20,7 +22,7 @@ fn snapshot(bid: &str) -> Record {
 }
 
 /// Ends with the test.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -68,6 +70,42 @@ fn a_node_that_loses_a_shard_ends_with_1() {
     assert!(log.contains("error: thread shard-"), "{log}");
 }
 
+/// Whatever a thread was for, a node without it is none.
+#[test]
+fn a_node_whose_thread_panics_ends_with_1() {
+    let turn = broker::turn();
+    Kafka::connect(&turn.bootstrap()).create("fail-panic", 1);
+    let settings = Settings::new(&turn.bootstrap()).topics("fail-panic", "tapecast", "");
+    let goes_on: Vec<_> = ["publisher-0", "shard-0", "http"]
+        .into_iter()
+        .filter(|thread| {
+            let clocks = Clocks::new();
+            let mut node = Node::start_with_clocks(&settings, &clocks);
+            clocks.panic(thread);
+            let mut asked = 0;
+            let end = wait::until(WITHIN, "the end of a node or many questions", || {
+                // So that each thread has something to do; nobody may be there to answer.
+                let asking = TcpStream::connect(node.public());
+                let _sent = asking.and_then(|mut stream| {
+                    stream.write_all(b"GET /v1/instruments HTTP/1.1\r\nHost: node\r\n\r\n")
+                });
+                asked += 1;
+                node.end().map(Some).or((asked == 500).then_some(None))
+            });
+            let log = node.log();
+            assert!(
+                log.contains(&format!("thread '{thread}'")),
+                "no panic: {log}"
+            );
+            end.is_none_or(|end| end.code() != Some(1))
+        })
+        .collect();
+    assert!(
+        goes_on.is_empty(),
+        "a node goes on without the threads {goes_on:?}"
+    );
+}
+
 #[test]
 fn a_node_whose_patterns_match_no_topic_is_not_ready_until_one_does() {
     let turn = broker::turn();
@@ -110,21 +148,66 @@ fn instruments_go_on_under_another_topic_name() {
         book()?.contains(r#"["10","1"]"#).then_some(())
     });
     kafka.delete("fail-move-a");
-    wait::until(WITHIN, "the end of the topic", || {
-        node.log()
-            .contains("the partition no longer exists")
-            .then_some(())
-    });
-    kafka.produce("fail-move-b", 0, &[snapshot("12")]);
+    // The node notices the end of the topic after some of them.
     wait::until(WITHIN, "the book of the other topic", || {
+        kafka.produce("fail-move-b", 0, &[snapshot("12")]);
         book()?.contains(r#"["12","1"]"#).then_some(())
     });
-    wait::until(WITHIN, "the end of its series", || {
-        let is_there = node
-            .metrics()
-            .contains(r#"{topic="fail-move-a",partition="#);
-        (!is_there).then_some(())
+}
+
+#[test]
+fn a_topic_that_is_deleted_takes_its_series_with_it() {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    kafka.create_all(&["fail-gone-a", "fail-gone-b"], 1);
+    let settings = Settings::new(&turn.bootstrap()).topics("fail-gone-.*", "tapecast", "");
+    let node = Node::start(&settings);
+    let has_series = |topic: &str| {
+        let series = format!("{{topic=\"{topic}\",partition=");
+        node.metrics().contains(&series)
+    };
+    assert!(has_series("fail-gone-a"));
+    kafka.delete("fail-gone-a");
+    wait::until(Duration::from_secs(20), "the end of its series", || {
+        (!has_series("fail-gone-a")).then_some(())
     });
+    assert!(has_series("fail-gone-b"));
+}
+
+#[test]
+fn a_tail_of_any_channel_ends_after_its_count() {
+    let turn = broker::turn();
+    let mut kafka = Kafka::connect(&turn.bootstrap());
+    let topic = "fail-tail";
+    kafka.create(topic, 1);
+    let trade = json!({"type": "trade", "symbol": NAME, "trades": [{"price": "1", "size": "1", "id": "1"}]});
+    let trade = Record::of(trade.to_string());
+    kafka.produce(topic, 0, std::slice::from_ref(&trade));
+    let settings = Settings::new(&turn.bootstrap()).topics(topic, "tapecast", "");
+    let node = Node::start(&settings);
+    for channel in ["ticker", "bars"] {
+        let mut command = binary::command();
+        command
+            .args([
+                "tail",
+                NAME,
+                "--plain",
+                "--count",
+                "3",
+                "--channel",
+                channel,
+            ])
+            .args(["--interval", "1s", "--url", &node.url()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut tail = Process(command.spawn().unwrap());
+        let what = format!("the end of a tail of 3 messages of {channel}");
+        let end = wait::until(Duration::from_secs(20), &what, || {
+            kafka.produce(topic, 0, std::slice::from_ref(&trade));
+            tail.0.try_wait().unwrap()
+        });
+        assert_eq!(end.code(), Some(0), "{channel}");
+    }
 }
 
 #[test]
@@ -142,6 +225,41 @@ fn a_broker_that_does_not_know_who_we_are_is_counted_as_that() {
         let errors = node.metric("tapecast_broker_errors_total", &[r#"kind="auth""#]);
         (errors > 0.0).then_some(())
     });
+}
+
+#[test]
+fn a_configuration_that_says_what_is_not_meant_is_rejected() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tapecast.toml");
+    let settings = Settings::new("127.0.0.1:1").topics("any", "tapecast", "");
+    let check = |settings: &Settings, variable: &str| {
+        std::fs::write(&file, settings.to_toml()).unwrap();
+        let mut command = binary::command();
+        if !variable.is_empty() {
+            command.env(variable, "127.0.0.1:2");
+        }
+        let ran = command
+            .args(["check-config", "--config"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        ran.status.code()
+    };
+    let too_many = |count: u32| {
+        let more = format!("[limits]\nstreams_per_session = {count}");
+        settings.clone().more(&more)
+    };
+    assert_eq!(check(&settings, ""), Some(0));
+    assert_eq!(check(&settings, "TAPECAST_KAFKA__BROKERS"), Some(0));
+    assert_eq!(check(&too_many(65_535), ""), Some(0));
+    let accepted: Vec<_> = [
+        ("one underscore", check(&settings, "TAPECAST_KAFKA_BROKERS")),
+        ("65,536 streams", check(&too_many(65_536), "")),
+    ]
+    .into_iter()
+    .filter(|(_, code)| *code != Some(64))
+    .collect();
+    assert!(accepted.is_empty(), "accepted: {accepted:?}");
 }
 
 /// The demo's broker drops its oldest records all the time, and knows no offsets by time.

@@ -14,6 +14,7 @@
 mod bad_input;
 mod channels;
 mod checkpoints;
+mod clocks;
 mod cryptofeed;
 mod documents;
 mod doors;
@@ -23,6 +24,7 @@ mod farewell;
 mod fleet;
 mod history;
 mod http;
+mod limits;
 mod mapper;
 mod oracle;
 mod sessions;

@@ -50,7 +50,8 @@ impl Core {
                 continue;
             };
             let weight = weight_of(&stream.key, subscription);
-            if !session.backlogs_mut().ask(weight) {
+            let outgoing = session.outgoing_len();
+            if !session.backlogs_mut().ask(weight, outgoing) {
                 return;
             }
             self.ask_publisher(index, subscription_index, slot, begins);

@@ -31,6 +31,7 @@ impl Core {
             ending.ignores_input = true;
             ending.until = self.timers.tick_after(SHORT_GRACE, self.now.monotonic);
             session.inbound = None;
+            self.out.rule_breakers.push(index);
             self.schedule_cut(index, SHORT_GRACE);
         }
     }

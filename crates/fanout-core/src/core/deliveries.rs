@@ -1,15 +1,15 @@
 //! Deliveries from publishers.
 
 use market::{Now, Position, Seq};
-use metrics::label;
+use metrics::label::ResumeOutcome;
 use streams::{Joined, ResumeFailure, Start, StreamRun};
 use wire::control::{StartKind, StartReason, Subscribed};
 
 use super::Core;
 use super::pump::FIRST;
-use super::rejections::{code_label, refuse};
+use super::rejections::refuse;
 use crate::message::{Delivery, JoinError, RunRoute, SubscriptionId};
-use crate::session::{Joining, PendingResult, Phase, ReplayPhase};
+use crate::session::{PendingJoin, PendingResult, Phase, ReplayPhase};
 
 impl Core {
     /// Takes a delivery. Sends nothing yet.
@@ -72,11 +72,11 @@ impl Core {
             return;
         };
         let joining = &mut request.joining;
-        let is_it = |joining: &Joining| usize::from(joining.subscription) == subscription_index;
+        let is_it = |joining: &PendingJoin| usize::from(joining.subscription) == subscription_index;
         let Some(at) = joining.iter().position(is_it) else {
             return;
         };
-        let Joining {
+        let PendingJoin {
             result,
             replaces,
             resume,
@@ -112,7 +112,7 @@ impl Core {
             Err(why) => Err(refuse(&key, *why)),
         };
         if let Err(error) = &done {
-            self.metrics.request_errors[code_label(error.error.code)].inc();
+            self.metrics.request_errors[error.error.code].inc();
         }
         match outcome {
             Ok(joined) => self.let_in(index, subscription_index, resume, joined),
@@ -178,15 +178,19 @@ impl Core {
             session.set_backlog(subscription_index, run, FIRST);
         }
         if is_snapshot {
-            if let Some(events) = &mut session.events
+            if let Some(sse) = &mut session.sse
                 && let Some(stream) = self.streams.get(slot)
             {
                 // The position it came with no longer counts.
-                events.joined(subscription_index, &stream.key, None);
+                sse.joined(subscription_index, &stream.key, None);
             }
             self.metrics.snapshots.inc();
         }
-        if let Some(outcome) = resume_label(joined.start) {
+        let outcome = match joined.start {
+            Start::Resumed => Some(ResumeOutcome::Resumed),
+            Start::Snapshot(why) => why.map(|why| ResumeOutcome::Snapshot(reason_of(why))),
+        };
+        if let Some(outcome) = outcome {
             self.metrics.resumes[outcome].inc();
         }
     }
@@ -237,20 +241,5 @@ const fn reason_of(why: ResumeFailure) -> StartReason {
         ResumeFailure::LogExceeded => StartReason::LogExceeded,
         ResumeFailure::AheadOfLog => StartReason::AheadOfLog,
         ResumeFailure::NoState => StartReason::NoState,
-    }
-}
-
-const fn resume_label(start: Start) -> Option<label::ResumeOutcome> {
-    match start {
-        Start::Resumed => Some(label::ResumeOutcome::Resumed),
-        Start::Snapshot(None) => None,
-        Start::Snapshot(Some(ResumeFailure::EpochChanged)) => {
-            Some(label::ResumeOutcome::EpochChanged)
-        }
-        Start::Snapshot(Some(ResumeFailure::LogExceeded)) => {
-            Some(label::ResumeOutcome::LogExceeded)
-        }
-        Start::Snapshot(Some(ResumeFailure::AheadOfLog)) => Some(label::ResumeOutcome::AheadOfLog),
-        Start::Snapshot(Some(ResumeFailure::NoState)) => Some(label::ResumeOutcome::NoState),
     }
 }

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use market::Epoch;
-use metrics::label;
 use wire::control::{
     self, Answer, ControlError, ErrorCode, Outcome, RequestId, StartKind, StreamError,
     StreamUpdate, Subscribed, Unsubscribed,
 };
 
 use super::Core;
-use super::rejections::{RemainingMatches, code_label, more_matches, not_subscribed};
+use super::rejections::{RemainingMatches, more_matches, not_subscribed};
 use super::requests::Joining;
 use super::subscriptions::{Join, stream_key, wire_key};
-use crate::directory::Listing;
-use crate::session::{JoiningOp, PendingResult, Session};
+use crate::listing::Listing;
+use crate::session::{PendingOp, PendingResult, Session};
 use crate::settings::Settings;
 use crate::subscribed_streams::SubscribedStream;
 
@@ -36,7 +35,7 @@ impl Core {
             }
         }
         for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            self.metrics.request_errors[code_label(error.error.code)].inc();
+            self.metrics.request_errors[error.error.code].inc();
         }
         self.answer(index, &Answer::Unsubscribed { id, results });
     }
@@ -117,7 +116,7 @@ impl Core {
         id: Option<RequestId>,
         streams: Vec<Result<StreamUpdate, StreamError>>,
     ) {
-        let mut joining = self.joining(id, JoiningOp::Update, streams.len());
+        let mut joining = self.joining(id, PendingOp::Update, streams.len());
         for stream in streams {
             match stream {
                 Err(error) => joining.fail(error),
@@ -245,7 +244,7 @@ impl Core {
         let key = wire_key(&stream.listing, &stream.key);
         let message = "this node can no longer make the stream: the scale of the instrument's prices has changed; subscribe again";
         let error = key.refuse(ControlError::new(ErrorCode::StreamEnded, message));
-        self.metrics.request_errors[label::ErrorCode::StreamEnded].inc();
+        self.metrics.request_errors[ErrorCode::StreamEnded].inc();
         self.leave(index, subscription_index);
         let results = vec![Err(error)];
         self.answer(index, &Answer::Unsubscribed { id: None, results });

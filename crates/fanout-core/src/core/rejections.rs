@@ -1,6 +1,5 @@
 //! Errors for streams that a client cannot have.
 
-use metrics::label;
 use streams::Refused;
 use wire::control::{self, ControlError, ErrorCode, StreamError, Symbol};
 
@@ -65,34 +64,4 @@ pub(super) fn refuse(key: &control::StreamKey, why: JoinError) -> StreamError {
         }
     };
     key.refuse(ControlError::new(code, message))
-}
-
-pub(super) const fn code_label(code: ErrorCode) -> label::ErrorCode {
-    match code {
-        ErrorCode::BadJson => label::ErrorCode::BadJson,
-        ErrorCode::BadRequest | ErrorCode::Other => label::ErrorCode::BadRequest,
-        ErrorCode::UnknownOp => label::ErrorCode::UnknownOp,
-        ErrorCode::UnknownChannel => label::ErrorCode::UnknownChannel,
-        ErrorCode::UnsupportedChannel => label::ErrorCode::UnsupportedChannel,
-        ErrorCode::UnknownSymbol => label::ErrorCode::UnknownSymbol,
-        ErrorCode::BadDepth => label::ErrorCode::BadDepth,
-        ErrorCode::BadSpeed => label::ErrorCode::BadSpeed,
-        ErrorCode::UnsupportedSpeed => label::ErrorCode::UnsupportedSpeed,
-        ErrorCode::BadGroup => label::ErrorCode::BadGroup,
-        ErrorCode::UnsupportedGroup => label::ErrorCode::UnsupportedGroup,
-        ErrorCode::BadInterval => label::ErrorCode::BadInterval,
-        ErrorCode::BadPolicy => label::ErrorCode::BadPolicy,
-        ErrorCode::BadResume => label::ErrorCode::BadResume,
-        ErrorCode::UnsupportedStart => label::ErrorCode::UnsupportedStart,
-        ErrorCode::StartTooEarly => label::ErrorCode::StartTooEarly,
-        ErrorCode::Busy => label::ErrorCode::Busy,
-        ErrorCode::AlreadySubscribed => label::ErrorCode::AlreadySubscribed,
-        ErrorCode::NotSubscribed => label::ErrorCode::NotSubscribed,
-        ErrorCode::TooManyStreams => label::ErrorCode::TooManyStreams,
-        ErrorCode::TooManyViews => label::ErrorCode::TooManyViews,
-        ErrorCode::NotReady => label::ErrorCode::NotReady,
-        ErrorCode::NotEntitled => label::ErrorCode::NotEntitled,
-        ErrorCode::MoreMatches => label::ErrorCode::MoreMatches,
-        ErrorCode::StreamEnded => label::ErrorCode::StreamEnded,
-    }
 }

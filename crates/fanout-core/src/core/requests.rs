@@ -14,11 +14,12 @@ use wire::control::{
 };
 
 use super::Core;
-use super::rejections::{RemainingMatches, code_label, more_matches, unknown};
+use super::rejections::{RemainingMatches, more_matches, unknown};
 use super::subscriptions::{Join, stream_key};
-use crate::directory::{Listing, ScanBudget, Scanned};
-use crate::events::MOST_STREAMS;
-use crate::session::{JoiningOp, PendingRequest, PendingResult, Session};
+use crate::directory::{ScanBudget, Scanned};
+use crate::listing::Listing;
+use crate::session::{PendingOp, PendingRequest, PendingResult, Session};
+use crate::sse::MOST_STREAMS;
 
 /// What the wildcards of one request may examine in total, in comparisons with a name: about 1 to 3
 /// ms.
@@ -53,7 +54,7 @@ impl Core {
                 self.answer(index, &Answer::Pong { id, time });
             }
             Err(Refusal { id, error }) => {
-                self.metrics.request_errors[code_label(error.code)].inc();
+                self.metrics.request_errors[error.code].inc();
                 self.answer(index, &Answer::Error { id, error });
             }
         }
@@ -103,7 +104,7 @@ impl Core {
         id: Option<RequestId>,
         wanted: Vec<Result<StreamRequest, StreamError>>,
     ) {
-        let mut joining = self.joining(id, JoiningOp::Subscribe, wanted.len());
+        let mut joining = self.joining(id, PendingOp::Subscribe, wanted.len());
         for stream in wanted {
             match stream {
                 Err(error) => joining.fail(error),
@@ -113,13 +114,16 @@ impl Core {
         self.ask_for(index, joining);
     }
 
-    pub(super) fn joining(&self, id: Option<RequestId>, op: JoiningOp, streams: usize) -> Joining {
+    pub(super) fn joining(&self, id: Option<RequestId>, op: PendingOp, streams: usize) -> Joining {
+        // Each stream that the request names has a result as well, and the answer is to stay below 64 KiB.
+        let most = self.settings.streams_per_request;
+        let room = most.saturating_sub(streams / 2).max(most / 4).max(1);
         Joining {
             request: PendingRequest::new(id, op, streams),
             joins: Vec::new(),
             budget: EXAMINED,
-            room: self.settings.streams_per_request,
-            mentions: self.settings.streams_per_request / 4,
+            room,
+            mentions: room / 4,
             grouped: None,
         }
     }
@@ -131,7 +135,7 @@ impl Core {
         } = joining;
         for result in &request.results {
             if let PendingResult::Done(Err(error)) = result {
-                self.metrics.request_errors[code_label(error.error.code)].inc();
+                self.metrics.request_errors[error.error.code].inc();
             }
         }
         request.waiting = joins.len();
@@ -150,8 +154,8 @@ impl Core {
         for (at, join) in joins.into_iter().enumerate() {
             // A returning SSE client states its position in each stream.
             let session = self.sessions.get(index);
-            let events = session.and_then(|session| session.events.as_ref());
-            let resume = join.resume.or_else(|| events?.resume(&join.key));
+            let sse = session.and_then(|session| session.sse.as_ref());
+            let resume = join.resume.or_else(|| sse?.resume(&join.key));
             self.join(index, encoding, Join { resume, ..join }, (at, of));
         }
     }
@@ -243,7 +247,7 @@ impl Core {
         let most = session
             .grant
             .most_streams(self.settings.streams_per_session);
-        if session.is_events {
+        if session.is_sse {
             most.min(MOST_STREAMS)
         } else {
             most
@@ -343,8 +347,8 @@ impl Core {
         let (id, results) = (request.id, request.results);
         let results = results.into_iter().filter_map(done).collect();
         let answer = match request.op {
-            JoiningOp::Subscribe => Answer::Subscribed { id, results },
-            JoiningOp::Update => Answer::Updated { id, results },
+            PendingOp::Subscribe => Answer::Subscribed { id, results },
+            PendingOp::Update => Answer::Updated { id, results },
         };
         self.answer(index, &answer);
         self.release(index);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use market::{Channel, Position, Seq};
-use metrics::label;
 use streams::{Cursor, StreamKey};
 use wire::control::{self, Pace, Policy, Start};
 use wire::{Depth, Encoding, ViewParams};
@@ -11,7 +10,7 @@ use wire::{Depth, Encoding, ViewParams};
 use super::Core;
 use crate::Listing;
 use crate::message::Ask;
-use crate::session::{Backlogs, Joining, Phase, ReplayPhase, Subscription, Weight};
+use crate::session::{Backlogs, PendingJoin, Phase, ReplayPhase, Subscription, Weight};
 use crate::sessions::number;
 
 /// Levels per side up to which a book is a small backlog: at 16 bytes per level in SBE, 320 bytes.
@@ -98,11 +97,11 @@ impl Core {
         let Some((subscription, _)) = session.insert(subscription) else {
             return;
         };
-        if let Some(events) = &mut session.events {
-            events.joined(usize::from(subscription), &key, resume);
+        if let Some(sse) = &mut session.sse {
+            sse.joined(usize::from(subscription), &key, resume);
         }
         if let Some(request) = session.request.as_mut() {
-            request.joining.push(Joining {
+            request.joining.push(PendingJoin {
                 subscription,
                 result,
                 replaces,
@@ -111,7 +110,7 @@ impl Core {
         }
         self.streams
             .add_subscription(slot, (number(index), subscription));
-        self.metrics.subscriptions[channel_label(key.channel)].inc();
+        self.metrics.subscriptions[key.channel].inc();
         let Some(id) = self.subscription_id(index, usize::from(subscription)) else {
             return;
         };
@@ -153,8 +152,8 @@ impl Core {
             session.backlogs_mut().answered(weight);
             session.free_backlogs();
         }
-        if let Some(events) = &mut session.events {
-            events.left(subscription_index);
+        if let Some(sse) = &mut session.sse {
+            sse.left(subscription_index);
         }
         if let Some(cursor) = held_at {
             self.streams.release(slot, cursor);
@@ -166,7 +165,7 @@ impl Core {
             subscription.place = number(place);
         }
         if let Some(stream) = self.streams.get(slot) {
-            self.metrics.subscriptions[channel_label(stream.key.channel)].dec();
+            self.metrics.subscriptions[stream.key.channel].dec();
             if stream.subscriptions().is_empty() {
                 self.command(slot, Ask::Leave);
                 self.streams.remove(slot);
@@ -210,24 +209,5 @@ pub(super) fn wire_key(listing: &Listing, key: &StreamKey) -> control::StreamKey
         group,
         interval: interval.unwrap_or(own.interval),
         ..own
-    }
-}
-
-pub(super) const fn channel_label(channel: Channel) -> label::Channel {
-    match channel {
-        Channel::Book => label::Channel::Book,
-        Channel::Bbo => label::Channel::Bbo,
-        Channel::Trades => label::Channel::Trades,
-        Channel::Ticker => label::Channel::Ticker,
-        Channel::Bars => label::Channel::Bars,
-        Channel::Status => label::Channel::Status,
-    }
-}
-
-pub(super) const fn encoding_label(encoding: Encoding) -> label::Encoding {
-    match encoding {
-        Encoding::Sbe => label::Encoding::Sbe,
-        Encoding::Json => label::Encoding::Json,
-        Encoding::Packed => label::Encoding::Packed,
     }
 }

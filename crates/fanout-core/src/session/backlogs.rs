@@ -6,9 +6,9 @@ use streams::{Cursor, Run};
 /// Outstanding requests of a session to its publishers: one that may be large, or sixteen small
 /// ones.
 const MOST_ASKED: u16 = 16;
-/// Bytes of backlog beyond which a session requests no more. The memory of a session that does not
-/// read is bounded by this plus the backlog that crosses it.
-const HELD: usize = 64 * 1024;
+/// Bytes that a session holds, of backlogs and of its own, beyond which it requests no more. The memory
+/// of a session that does not read is bounded by this plus the backlog that crosses it, or by one answer.
+const HELD: usize = 32 * 1024;
 
 /// What a subscription is sent before its stream's runs: its initial state, what catches it up, or
 /// a page of a replay.
@@ -107,9 +107,9 @@ impl Backlogs {
     }
 
     /// Moves the next subscription from due to requested. Returns false if its backlog does not fit
-    /// yet.
-    pub(crate) fn ask(&mut self, weight: Weight) -> bool {
-        let fits = self.bytes() < HELD && self.asked + weight.units() <= MOST_ASKED;
+    /// yet. `outgoing` is the number of bytes that the session has to send of its own.
+    pub(crate) fn ask(&mut self, weight: Weight, outgoing: usize) -> bool {
+        let fits = outgoing + self.bytes() < HELD && self.asked + weight.units() <= MOST_ASKED;
         if fits {
             self.due.pop_front();
             self.asked += weight.units();

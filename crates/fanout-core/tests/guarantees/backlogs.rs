@@ -18,7 +18,7 @@ use crate::venue::{Act, Flaw, PARTITIONS, Scribe, act};
 const STREAMS: usize = 28;
 const CLIENTS: usize = 3;
 /// What a session may hold before it asks for another beginning.
-const HELD: usize = 64 * 1024;
+const HELD: usize = 32 * 1024;
 
 /// The streams of one client.
 fn keys() -> Vec<StreamKey> {

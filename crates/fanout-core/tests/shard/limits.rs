@@ -1,13 +1,16 @@
 //! What one client can make a shard hold and do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fanout_core::{ClosedBy, Settings};
+use market::Channel;
 use metrics::label::CloseReason;
-use wire::close;
-use wire::control::{Answer, ErrorCode};
+use testkit::websocket::client_frame;
+use wire::control::{Answer, ErrorCode, StreamKey, Symbol};
+use wire::{Encoding, close};
 
-use crate::rig::{Manner, Rig, frame};
+use crate::rig::{Manner, Rig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,59 @@ fn a_storm_of_wildcards_has_a_bounded_answer_whatever_the_directory_holds() {
         assert!(bytes < 80 * 1024, "{op}: {bytes}");
         assert!(rig.core.streams() <= 256);
     }
+}
+
+/// What a session holds that is not shared with others.
+fn held(rig: &Rig, peer: usize) -> usize {
+    let session = rig.peers[peer].session;
+    rig.core.outgoing_bytes(session) + rig.core.backlog_bytes(session)
+}
+
+#[test]
+fn one_request_for_all_that_may_be_asked_for_makes_a_session_hold_less_than_64_kib() {
+    let mut rig = Rig::new(Settings::default(), 10_000, 1);
+    let anything = Symbol::Matching("*".into());
+    let streams = vec![StreamKey::new(Channel::Bbo, anything).into(); 128];
+    let sse = rig.connect_for_events(Manner::Deaf, streams);
+    let websocket = rig.connect_as(Manner::Deaf, Encoding::Json, Arc::default());
+    rig.request(websocket, &wildcards("subscribe"));
+    for peer in [sse, websocket] {
+        rig.settle();
+        let mut most = held(&rig, peer);
+        // A client that never reads is sent nothing more, and one that reads slowly holds no more.
+        for step in 0..200 {
+            for instrument in 0..36 {
+                rig.change(instrument, 1_000 + step);
+            }
+            if step >= 20 {
+                rig.make_room(peer, 2_000);
+            }
+            rig.settle();
+            most = most.max(held(&rig, peer));
+        }
+        assert!(most <= 64 * 1024, "{most}");
+        let got = rig.peers[peer].bytes;
+        assert!(got > 200 * 1024, "all of it comes in the end: {got}");
+    }
+}
+
+#[test]
+fn who_breaks_a_rule_is_named_once_and_who_leaves_is_not() {
+    let mut rig = Rig::new(Settings::default(), 1, 1);
+    let flood = rig.connect(Manner::Silent);
+    for _ in 0..=Settings::default().burst() {
+        rig.send(flood, 0xA, b"");
+    }
+    let unmasked = rig.connect(Manner::Silent);
+    rig.send_raw(unmasked, &[0x81, 1, b'x']);
+    let honest = rig.connect(Manner::Alive);
+    rig.send(honest, 0x8, &1000_u16.to_be_bytes());
+    let mut expected = [flood, unmasked].map(|peer| rig.peers[peer].session);
+    rig.settle();
+    rig.pass(Duration::from_secs(5));
+    rig.rule_breakers.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(rig.rule_breakers, expected);
 }
 
 #[test]
@@ -76,7 +132,7 @@ fn every_frame_counts_and_what_comes_after_the_close_is_not_read_for_long() {
         );
         assert_eq!(rig.metrics.rate_limited.get(), 1);
         // It goes on as if nothing had been said: 64 KiB are thrown away unread, then it is cut.
-        let flood = frame(0x81, &[b'a'; 4000]);
+        let flood = client_frame(0x81, &[b'a'; 4000]);
         for _ in 0..100 {
             rig.send_raw(peer, &flood);
         }
@@ -93,7 +149,7 @@ fn every_frame_counts_and_what_comes_after_the_close_is_not_read_for_long() {
 fn a_client_that_drips_single_bytes_is_closed() {
     let mut rig = Rig::new(Settings::default(), 1, 1);
     let peer = rig.connect(Manner::Silent);
-    let bytes = frame(0x81, &[b' '; 4000]);
+    let bytes = client_frame(0x81, &[b' '; 4000]);
     for byte in &bytes {
         rig.send_raw(peer, &[*byte]);
     }
@@ -102,7 +158,7 @@ fn a_client_that_drips_single_bytes_is_closed() {
     // At ten messages a second, each in two pieces, nobody is.
     let peer = rig.connect(Manner::Silent);
     for _ in 0..600 {
-        let text = frame(0x81, br#"{"op":"ping"}"#);
+        let text = client_frame(0x81, br#"{"op":"ping"}"#);
         rig.send_raw(peer, &text[..5]);
         rig.settle();
         rig.send_raw(peer, &text[5..]);

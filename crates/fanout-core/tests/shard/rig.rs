@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanout_core::{
-    Ask, Batch, Command, Core, Delivery, Directory, Ended, Grant, Opening, Port, Sent, Settings,
+    Ask, Batch, Command, Core, Delivery, Directory, Ended, Grant, LastEventId, Opening, Port, Sent,
+    Settings, SseRequest, SseStart,
 };
 use market::{
     At, Channel, Event, Exponents, Handle, InstrumentName, Level, Monotonic, Nanos, Now,
@@ -13,7 +14,8 @@ use market::{
 };
 use metrics::ShardMetrics;
 use streams::Publisher;
-use wire::control::Answer;
+use testkit::websocket::client_frame;
+use wire::control::{Answer, StreamRequest};
 use wire::{Encoding, GoAwayReason};
 
 /// What a client does with what it is sent.
@@ -31,6 +33,8 @@ pub(crate) enum Manner {
 pub(crate) struct Peer {
     pub(crate) session: usize,
     pub(crate) manner: Manner,
+    /// Whether it is sent events in place of frames.
+    is_sse: bool,
     /// Bytes that were received and make no whole frame yet.
     received: Vec<u8>,
     /// How many more bytes a deaf client's socket takes.
@@ -56,6 +60,7 @@ pub(crate) struct Rig {
     pub(crate) now: Now,
     pub(crate) peers: Vec<Peer>,
     pub(crate) ended: Vec<Ended>,
+    pub(crate) rule_breakers: Vec<usize>,
     /// The publisher can no longer make what is asked to be caught up.
     unmakeable: bool,
     handles: Vec<Handle>,
@@ -130,6 +135,7 @@ impl Rig {
             now,
             peers: Vec::new(),
             ended: Vec::new(),
+            rule_breakers: Vec::new(),
             unmakeable: false,
             handles: Vec::new(),
             next_offset: 0,
@@ -207,15 +213,44 @@ impl Rig {
         encoding: Encoding,
         grant: Arc<Grant>,
     ) -> usize {
-        let opening = Opening {
-            encoding,
-            grant,
-            events: None,
+        self.open(
+            manner,
+            Opening {
+                encoding,
+                grant,
+                sse: None,
+            },
+        )
+    }
+
+    /// A client connects that wants these streams as events; its number.
+    pub(crate) fn connect_for_events(
+        &mut self,
+        manner: Manner,
+        streams: Vec<StreamRequest>,
+    ) -> usize {
+        let asked = SseRequest {
+            streams,
+            last: LastEventId::default(),
         };
+        let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        self.open(
+            manner,
+            Opening {
+                encoding: Encoding::Json,
+                grant: Arc::default(),
+                sse: Some(SseStart { asked, head }),
+            },
+        )
+    }
+
+    fn open(&mut self, manner: Manner, opening: Opening) -> usize {
+        let is_sse = opening.sse.is_some();
         let session = self.core.open(opening, self.now);
         self.peers.push(Peer {
             session,
             manner,
+            is_sse,
             received: Vec::new(),
             room: 0,
             to_node: VecDeque::new(),
@@ -230,7 +265,7 @@ impl Rig {
 
     /// A client sends a frame, which lies in its socket until the node reads it.
     pub(crate) fn send(&mut self, peer: usize, opcode: u8, payload: &[u8]) {
-        let frame = frame(0x80 | opcode, payload);
+        let frame = client_frame(0x80 | opcode, payload);
         self.peers[peer].to_node.push_back(frame);
     }
 
@@ -381,8 +416,10 @@ impl Rig {
             _ => bytes.len(),
         };
         one.bytes += taken;
-        one.received.extend_from_slice(&bytes[..taken]);
-        self.read_frames(peer);
+        if !one.is_sse {
+            one.received.extend_from_slice(&bytes[..taken]);
+            self.read_frames(peer);
+        }
         taken
     }
 
@@ -429,6 +466,7 @@ impl Rig {
         outputs.finished.clear();
         outputs.replay_commands.clear();
         outputs.left_replays.clear();
+        self.rule_breakers.append(&mut outputs.rule_breakers);
         let ended: Vec<_> = outputs.ended.drain(..).collect();
         for ended in ended {
             if let Some(peer) = self.peer_of(ended.session) {
@@ -467,26 +505,6 @@ impl Rig {
         self.core
             .drain(GoAwayReason::Shutdown, delay, spread, self.now);
     }
-}
-
-/// A client's frame.
-pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(len @ ..126), _) => out.push(0x80 | len),
-        (_, Ok(len)) => {
-            out.push(0x80 | 126);
-            out.extend(len.to_be_bytes());
-        }
-        _ => {
-            out.push(0x80 | 127);
-            out.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    let mask = [1, 2, 3, 4];
-    out.extend(mask);
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
-    out
 }
 
 /// Takes the first whole frame of a node out of what was received.

@@ -1,12 +1,13 @@
 use std::time::{Duration, Instant};
 
 use market::{At, Nanos, Seq};
+use metrics::label::DecodeOutcome;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::partitions::{Partitions, State};
 use super::{Consumer, KafkaConsumer};
-use crate::{Decoder, Outcome, RawRecord, Sink};
+use crate::{Decoder, RawRecord, Sink};
 
 /// Whether everything that had arrived was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,9 +134,9 @@ fn take<S: Sink>(
                 for instrument in decoded.also() {
                     sink.event(at, *instrument, event);
                 }
-                Outcome::Event
+                DecodeOutcome::Event
             }
-            None => Outcome::Nothing,
+            None => DecodeOutcome::Nothing,
         },
         Err(error) => {
             sink.refused(at, &error);

@@ -2,13 +2,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use market::{Nanos, PartitionIdentity, PartitionIndex, Seq};
+use metrics::label::DecodeOutcome;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::Watermark;
 use crate::order::{Beginning, Opening, Reached, Span};
 use crate::topic_id::TopicId;
-use crate::{OpenedPartition, Outcome, PartitionProgress, Progress, Reset, Sink, Source};
+use crate::{OpenedPartition, PartitionProgress, Progress, Reset, Sink, Source};
 
 /// The partitions of one consumer, and how far each has been read.
 ///
@@ -80,7 +81,7 @@ impl Partitions {
                 high_watermark: span.end.0,
                 bytes: 0,
                 last_log_time: Nanos::default(),
-                outcomes: [0; Outcome::COUNT],
+                outcomes: [0; DecodeOutcome::ALL.len()],
                 caught_up: false,
                 gone: false,
             });

@@ -4,9 +4,10 @@ mod binance;
 mod cryptofeed;
 mod tapecast;
 
-use ingest::{ErrorKind, Format, Outcome, Resolve, Source};
+use ingest::{ErrorKind, Format, Resolve, Source};
 use market::decimal::DecimalError;
 use market::{Handle, NameError, Scope};
+use metrics::label::DecodeOutcome;
 
 use crate::instruments::Instruments;
 use crate::said::{read_with, source};
@@ -167,6 +168,7 @@ fn an_error_names_the_field_what_it_was_and_what_it_may_be() {
 
 #[test]
 fn outcomes_have_distinct_names() {
-    let names: std::collections::BTreeSet<_> = Outcome::ALL.iter().map(|one| one.name()).collect();
-    assert_eq!(names.len(), Outcome::COUNT);
+    let names: std::collections::BTreeSet<_> =
+        DecodeOutcome::ALL.iter().map(|one| one.name()).collect();
+    assert_eq!(names.len(), DecodeOutcome::ALL.len());
 }

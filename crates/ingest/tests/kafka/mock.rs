@@ -1,8 +1,11 @@
 //! The demo's broker is librdkafka's mock, which knows less than a real one.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use ingest::{BrokerTrouble, IngestConfig, Start, Topics};
+use ingest::{IngestConfig, Next, Past, PastReaders, Start, Topics};
+use market::Seq;
+use metrics::label::BrokerError;
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
@@ -61,7 +64,7 @@ fn a_topic_that_may_not_be_read_is_counted_as_such() {
     mock.request_errors(RDKafkaApiKey::Fetch, &[denied, denied]);
     let reader = Reader::start(&config(&mock.bootstrap_servers(), "mocked"));
     reader.until("denied", |heard| {
-        (heard.troubles[BrokerTrouble::Authorization as usize] > 0).then_some(())
+        (heard.troubles[BrokerError::Authorization as usize] > 0).then_some(())
     });
 }
 
@@ -72,7 +75,7 @@ fn a_broker_that_is_away_is_counted_as_such() {
     mock.broker_down(1).unwrap();
     let reader = Reader::start(&config(&mock.bootstrap_servers(), "mocked"));
     reader.until("unreachable", |heard| {
-        (heard.troubles[BrokerTrouble::Transport as usize] > 0).then_some(())
+        (heard.troubles[BrokerError::Transport as usize] > 0).then_some(())
     });
 }
 
@@ -96,4 +99,45 @@ fn a_pattern_that_matches_no_topic_is_told_until_one_appears() {
         let topics = heard.topics?;
         (topics.matched == 1 && topics.listed == 2).then_some(())
     });
+}
+
+#[test]
+fn those_who_read_the_past_with_one_client_each_get_all_records_in_their_order() {
+    let mock = MockCluster::new(1).unwrap();
+    mock.create_topic("mocked", 2, 1).unwrap();
+    let brokers = mock.bootstrap_servers();
+    let producing = Producing::to(&brokers);
+    producing.numbers("mocked", 0, 0..3_000);
+    producing.numbers("mocked", 1, 0..1_000);
+    let readers = Arc::new(PastReaders::new(config(&brokers, "mocked"), 1, 64 * 1024));
+    // Two of them read the same partition at different places.
+    let mut reading: Vec<_> = [(0, 0), (0, 1_500), (1, 200)]
+        .into_iter()
+        .map(|(partition, from)| {
+            let mut past = Past::open(&readers, "mocked", partition).unwrap();
+            past.seek(Seq(from));
+            (past, from, false)
+        })
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while reading.iter().any(|(.., ended)| !ended) {
+        assert!(Instant::now() < deadline, "one of them gets nothing");
+        for (past, expected, ended) in &mut reading {
+            // A page at a time, and then it waits for its client.
+            for _ in 0..500 {
+                match past.next(Duration::from_millis(200)).unwrap() {
+                    Next::Record { seq, .. } => {
+                        assert_eq!(seq, Seq(*expected));
+                        *expected += 1;
+                        past.pass();
+                    }
+                    Next::End => *ended = true,
+                    Next::Nothing => break,
+                }
+            }
+            past.rest();
+        }
+    }
+    let ends: Vec<_> = reading.iter().map(|(_, next, _)| *next).collect();
+    assert_eq!(ends, [3_000, 3_000, 1_000]);
 }

@@ -1,6 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-use ingest::{IngestConfig, Outcome, Start};
+use ingest::{IngestConfig, Start};
+use metrics::label::DecodeOutcome;
 
 use crate::producing::{Producing, trade};
 use crate::reader::{Reader, Told, config};
@@ -61,7 +62,7 @@ fn what_comes_later_is_read_when_it_comes() {
         let progress = heard.progress.get(&("read.later".to_owned(), 0))?;
         (progress.position == 10).then(|| progress.clone())
     });
-    assert_eq!(progress.outcomes[Outcome::Event as usize], 10);
+    assert_eq!(progress.outcomes[DecodeOutcome::Event as usize], 10);
     assert_eq!((progress.records(), progress.lag()), (10, 0));
     assert!(progress.bytes > 10 * 60 && progress.last_log_time.0 > 0);
 }
@@ -90,11 +91,11 @@ fn a_record_that_cannot_be_read_is_told_and_the_partition_goes_on() {
     });
     let expected = [
         Told::Number(0, 0),
-        Told::Refused(1, Outcome::Tombstone),
-        Told::Refused(2, Outcome::Empty),
-        Told::Refused(3, Outcome::TooLarge),
-        Told::Refused(4, Outcome::MalformedJson),
-        Told::Refused(5, Outcome::WrongShape),
+        Told::Refused(1, DecodeOutcome::Tombstone),
+        Told::Refused(2, DecodeOutcome::Empty),
+        Told::Refused(3, DecodeOutcome::TooLarge),
+        Told::Refused(4, DecodeOutcome::MalformedJson),
+        Told::Refused(5, DecodeOutcome::WrongShape),
         Told::Number(6, 6),
         Told::CaughtUp,
     ];

@@ -6,10 +6,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ingest::{
-    DecodeError, Format, FormatOptions, IngestConfig, OpenedPartition, Outcome, Progress, Refusal,
-    Reset, Resolve, Resolved, Sink, Stop, TopicRule,
+    DecodeError, Format, FormatOptions, IngestConfig, OpenedPartition, Progress, Refusal, Reset,
+    Resolve, Resolved, Sink, Stop, TopicRule,
 };
 use market::{At, Event, Handle, PartitionIndex};
+use metrics::label::{BrokerError, DecodeOutcome};
 
 use crate::instruments::Instruments;
 
@@ -22,7 +23,7 @@ pub(crate) enum Told {
     Opened(OpenedPartition),
     /// A record at an offset says a number.
     Number(i64, i64),
-    Refused(i64, Outcome),
+    Refused(i64, DecodeOutcome),
     Reset(OpenedPartition, Reset),
     CaughtUp,
 }
@@ -37,7 +38,7 @@ pub(crate) struct Heard {
     /// Partitions that no longer exist, as they were closed.
     pub(crate) closed: Vec<(String, i32)>,
     pub(crate) topics: Option<ingest::Topics>,
-    pub(crate) troubles: [u64; ingest::BrokerTrouble::COUNT],
+    pub(crate) troubles: [u64; BrokerError::ALL.len()],
 }
 
 impl Heard {

@@ -1,10 +1,10 @@
-//! What there is to know of instruments: what they are, how they are, and what became of their records.
+//! Reports on instruments: definitions, statuses, and the ledger of what became of their records.
 
 use std::sync::Arc;
 
 use fanout::{Directory, Fetcher, Grant, Listing, NotEntitled};
 use market::{Channel, InstrumentName, Nanos, decimal};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use streams::{Ledger, Report, Source};
 use wire::control::Symbol;
 use wire::{Encoding, Head, Status, View, sbe};
@@ -16,24 +16,27 @@ use super::query::{self, Query};
 use super::reply::Reply;
 use crate::clock::wall_clock;
 
-/// The parameters of a list.
 pub(super) const PARAMETERS: &[&str] = &["symbol", "after", "limit"];
-/// As many reports as a publisher makes in half a millisecond.
+/// A publisher makes as many reports in half a millisecond.
 const MOST: usize = 1000;
+/// Bytes of a page, so that a client that does not read it costs little, however many instruments there are.
+const PAGE_BYTES: usize = 56 * 1024;
+/// Instruments that publishers are asked about at once: of some kinds a page holds hardly more.
+const ASKED_AT_ONCE: usize = 128;
 
-/// What of an instrument is asked for.
+/// Kinds of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
-    /// What it is, and where it comes from.
+    /// Its definition and source.
     Instrument,
-    /// How it is.
+    /// Its current state.
     Status,
-    /// What became of its records and messages.
+    /// What became of its records and messages, counted.
     Ledger,
 }
 
 impl About {
-    /// What a list of them is called.
+    /// The field of a list of them.
     const fn list(self) -> &'static str {
         match self {
             Self::Instrument => "instruments",
@@ -42,7 +45,6 @@ impl About {
         }
     }
 
-    /// How it can be told.
     pub(super) const fn formats(self) -> &'static [Format] {
         match self {
             Self::Ledger => &[Format::Json],
@@ -51,13 +53,13 @@ impl About {
     }
 }
 
-/// How many instruments a list may have at most.
+/// The requested maximum of instruments in a list.
 pub(super) fn limit(query: &Query) -> Result<u32, ApiError> {
     let limit = query.count("limit", MOST, MOST)?;
     Ok(u32::try_from(limit).unwrap_or(u32::MAX))
 }
 
-/// A list of instruments by name, as many as a page may have.
+/// One page of a list of instruments, sorted by name.
 pub(super) async fn page(
     fetcher: &Fetcher,
     grant: &Grant,
@@ -69,26 +71,112 @@ pub(super) async fn page(
     let limit = query.count("limit", MOST, MOST)?;
     let after = query.one("after")?;
     let directory = fetcher.directory();
-    let (listings, next) = collect(directory, symbol.as_ref(), after, limit, grant).await;
-    let reports = fetch(fetcher, grant, &listings).await?;
-    if let Format::Messages(_) = format {
-        return Ok(encoded(about, &reports, format));
+    let (listings, more) = collect(directory, symbol.as_ref(), after, limit, grant).await;
+    let mut page = Page::new(about, format);
+    'all: for asked in listings.chunks(ASKED_AT_ONCE) {
+        let reports = fetch(fetcher, grant, asked).await?;
+        for (reports, listing) in reports.iter().zip(asked) {
+            if !page.add(listing.name(), reports) {
+                break 'all;
+            }
+        }
     }
-    let all = reports.iter().zip(&listings);
-    let all: Vec<_> = all
-        .map(|(reports, listing)| tell(about, listing.name(), reports))
-        .collect();
-    let mut page = Map::new();
-    page.insert(about.list().into(), all.into());
-    page.insert(
-        "next".into(),
-        json!(next.as_ref().map(InstrumentName::as_str)),
-    );
-    Ok(Reply::json(&page.into()))
+    let next = page.next(&listings, more);
+    let link = next.as_ref().map(|next| link(query, next));
+    Ok(Reply {
+        next: link,
+        ..page.reply(next)
+    })
 }
 
-/// A full page, or what is left; and the last of it, where there are more. Looks through the directory
-/// bit by bit, so that other requests are answered meanwhile.
+/// A page of a list under construction.
+///
+/// Invariant: it has at most [`PAGE_BYTES`], or one entry.
+struct Page {
+    about: About,
+    format: Format,
+    entries: usize,
+    body: Vec<u8>,
+    /// Like `body` but without the time of the report: identifies the content.
+    undated: Vec<u8>,
+}
+
+impl Page {
+    const fn new(about: About, format: Format) -> Self {
+        Self {
+            about,
+            format,
+            entries: 0,
+            body: Vec::new(),
+            undated: Vec::new(),
+        }
+    }
+
+    /// Adds an instrument. Returns false if it does not fit: it belongs to the next page.
+    fn add(&mut self, name: &InstrumentName, reports: &[Report]) -> bool {
+        let mut entry = Vec::new();
+        match self.format {
+            Format::Messages(_) => encode(self.about, reports, wall_clock(), &mut entry),
+            Format::Json => {
+                let comma = if self.entries > 0 { "," } else { "" };
+                entry = format!("{comma}{}", tell(self.about, name, reports)).into_bytes();
+            }
+        }
+        if self.entries > 0 && self.body.len() + entry.len() > PAGE_BYTES {
+            return false;
+        }
+        self.entries += 1;
+        self.body.append(&mut entry);
+        if matches!(self.format, Format::Messages(_)) {
+            encode(self.about, reports, Nanos(0), &mut self.undated);
+        }
+        true
+    }
+
+    /// The last instrument of the page, if others follow it.
+    fn next(
+        &self,
+        listings: &[Arc<Listing>],
+        more: Option<InstrumentName>,
+    ) -> Option<InstrumentName> {
+        if self.entries == listings.len() {
+            return more;
+        }
+        let last = listings.get(self.entries.checked_sub(1)?)?;
+        Some(last.name().clone())
+    }
+
+    fn reply(self, next: Option<InstrumentName>) -> Reply {
+        let Self {
+            about,
+            format,
+            body,
+            undated,
+            ..
+        } = self;
+        if matches!(format, Format::Messages(_)) {
+            return dated(format, body, undated);
+        }
+        let next = json!(next.as_ref().map(InstrumentName::as_str));
+        let list = about.list();
+        let mut page = format!("{{\"{list}\":[").into_bytes();
+        page.extend(body);
+        page.extend(format!("],\"next\":{next}}}\n").into_bytes());
+        Reply::of(format, page)
+    }
+}
+
+/// The query of the next page, relative to this one's path.
+fn link(query: &Query, next: &InstrumentName) -> String {
+    let mut link = format!("?after={}", query::encode(next.as_str()));
+    for (name, value) in query.all().filter(|(name, _)| *name != "after") {
+        link.push_str(&format!("&{name}={}", query::encode(value)));
+    }
+    link
+}
+
+/// The next instruments, and the last of them if more follow. Scans the directory in steps, so that other
+/// requests are served in between.
 async fn collect(
     directory: &Directory,
     symbol: Option<&Symbol>,
@@ -123,10 +211,10 @@ pub(super) async fn one(
     }
     let listing = fetcher.directory().get(name).ok_or_else(unknown)?;
     let reports = fetch(fetcher, grant, &[listing]).await?;
-    if let Format::Messages(_) = format {
-        return Ok(encoded(about, &reports, format));
-    }
     let reports = reports.first().map(Vec::as_slice).unwrap_or_default();
+    if let Format::Messages(_) = format {
+        return Ok(encoded(about, reports, format));
+    }
     Ok(Reply::json(&tell(about, name, reports)))
 }
 
@@ -149,7 +237,7 @@ async fn fetch(
     }
 }
 
-/// The report of the publisher that makes the book; the other's, where there is one, is of trades.
+/// The report of the book's publisher; a second one, if any, covers trades.
 fn main(reports: &[Report]) -> Option<&Report> {
     let has_book = |report: &&Report| {
         let mut channels = report.channels.iter();
@@ -160,7 +248,7 @@ fn main(reports: &[Report]) -> Option<&Report> {
 
 fn tell(about: About, name: &InstrumentName, reports: &[Report]) -> Value {
     let Some(report) = main(reports) else {
-        // Listed, and its publisher has not made it yet.
+        // Listed, but its publisher has not created it yet.
         return json!({"symbol": name.as_str(), "instrumentId": name.id().0});
     };
     match about {
@@ -175,7 +263,7 @@ fn instrument(report: &Report, reports: &[Report]) -> Value {
     let price = |price: market::Price| decimal::to_string(price.0, exponents.price);
     let size = |size: market::Size| decimal::to_string(size.0, exponents.size);
     let sources = reports.iter().flat_map(|report| &report.channels);
-    // Each channel once: the state is told by the publisher of the book.
+    // Each channel once; the book's publisher reports the state.
     let is_its = |source: &&Source| {
         source.channel != Channel::Status || report.channels.iter().any(|its| its == *source)
     };
@@ -194,7 +282,7 @@ fn instrument(report: &Report, reports: &[Report]) -> Value {
     })
 }
 
-/// Where a channel's messages come from: `seq` is an offset of this partition, in this epoch.
+/// The source of a channel's messages: `seq` is an offset of this partition in this epoch.
 fn lineage(source: &Source) -> Value {
     let partition = source.partition.as_ref();
     let topic_id = partition
@@ -252,19 +340,21 @@ fn ledger(report: &Report, reports: &[Report]) -> Value {
     })
 }
 
-/// The same as messages in SBE. What they say names them, and not when that was.
-fn encoded(about: About, reports: &[Vec<Report>], format: Format) -> Reply {
+/// Writes one instrument as SBE messages.
+fn encoded(about: About, reports: &[Report], format: Format) -> Reply {
     let written = |now| {
         let mut body = Vec::new();
-        for reports in reports {
-            encode(about, reports, now, &mut body);
-        }
+        encode(about, reports, now, &mut body);
         body
     };
-    let body = written(wall_clock());
+    dated(format, written(wall_clock()), written(Nanos(0)))
+}
+
+/// Messages, tagged by their content without the time of the report.
+fn dated(format: Format, body: Vec<u8>, undated: Vec<u8>) -> Reply {
     Reply {
         body: Box::new(move || body),
-        ..Reply::of(format, written(Nanos(0)))
+        ..Reply::of(format, undated)
     }
 }
 
@@ -302,6 +392,85 @@ fn encode(about: About, reports: &[Report], now: Nanos, out: &mut Vec<u8>) {
         venue: report.name.venue(),
         symbol: report.name.symbol(),
     };
-    // A checked name is far shorter than the encoder's bound; nothing is written of what fails.
+    // Cannot fail: a valid name is far shorter than the encoder's limit.
     let _written = sbe::instrument(out, &head, &instrument);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use market::{Epoch, Exponents, PartitionIdentity, Reason, Seq, State};
+    use streams::LastMessage;
+
+    fn report(name: &InstrumentName) -> Report {
+        let source = |channel| Source {
+            channel,
+            partition: Some(PartitionIdentity {
+                topic: "binance-market-data".into(),
+                topic_id: [7; 16],
+                partition: 11,
+                turns: 0,
+            }),
+            epoch: Epoch(u32::MAX),
+            last: LastMessage {
+                seq: Seq(1 << 40),
+                log_time: Nanos(1_723_075_200_125_000_000),
+            },
+        };
+        Report {
+            name: name.clone(),
+            exponents: Exponents::default(),
+            tick_size: None,
+            lot_size: None,
+            state: State::Live,
+            reason: Reason::None,
+            channels: Channel::ALL.map(source).to_vec(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    #[test]
+    fn a_page_has_a_bounded_size_however_many_instruments_are_asked_for_and_names_the_next() {
+        let directory = Directory::new(1);
+        for number in 0..MOST {
+            let name = InstrumentName::parse(&format!("VENUE:COIN{number:04}-USDT")).unwrap();
+            let _listing = directory.list(&name, Exponents::default());
+        }
+        let grant = Grant::default();
+        for about in [About::Instrument, About::Status, About::Ledger] {
+            for format in about.formats() {
+                let (mut after, mut seen, mut pages) = (None::<InstrumentName>, Vec::new(), 0);
+                loop {
+                    let after_name = after.as_ref().map(InstrumentName::as_str);
+                    let found = directory.page(None, after_name, MOST, &grant);
+                    let mut page = Page::new(about, *format);
+                    let listings = &found.listings;
+                    for listing in listings {
+                        if !page.add(listing.name(), &[report(listing.name())]) {
+                            break;
+                        }
+                    }
+                    let names = listings.iter().map(|listing| listing.name().clone());
+                    seen.extend(names.take(page.entries));
+                    let next = page.next(listings, found.next);
+                    let body = (page.reply(next.clone()).body)();
+                    assert!(body.len() <= PAGE_BYTES + 100, "{about:?}: {}", body.len());
+                    pages += 1;
+                    let Some(next) = next else { break };
+                    assert_eq!(Some(&next), seen.last());
+                    after = Some(next);
+                }
+                assert_eq!(seen.len(), MOST, "{about:?} in {pages} pages");
+                assert!(seen.is_sorted_by_key(|name| name.as_str().to_owned()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_link_to_the_next_page_asks_for_the_same() {
+        let query = Query::parse(Some("symbol=A:*&after=A:B&limit=7"), PARAMETERS).unwrap();
+        let next = InstrumentName::parse("A:X").unwrap();
+        assert_eq!(link(&query, &next), "?after=A%3AX&symbol=A%3A%2A&limit=7");
+    }
 }

@@ -1,24 +1,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ingest::{BrokerTrouble, Outcome, Progress};
+use ingest::Progress;
 use market::{Nanos, State};
-use metrics::label::{BookState, BrokerError, CatchUp, DecodeOutcome, Encoding, EventOutcome};
+use metrics::label::{BrokerError, DecodeOutcome, EventOutcome};
 use metrics::{IngestMetrics, PartitionMetrics, PublisherMetrics, TopicMetrics};
 use streams::Publisher;
+use wire::{Encoding, LagKind};
 
-/// Shows what a consumer has counted.
+/// Exports the counters of a consumer.
 pub(crate) struct IngestCounts {
     metrics: Arc<IngestMetrics>,
     topics: HashMap<Arc<str>, Arc<TopicMetrics>>,
     partitions: HashMap<(Arc<str>, i32), Arc<PartitionMetrics>>,
 }
 
-/// What the partitions of one topic have in common.
+/// Totals of one topic.
 #[derive(Default)]
 struct TopicTotals {
     bytes: u64,
-    outcomes: [u64; Outcome::COUNT],
+    outcomes: [u64; DecodeOutcome::ALL.len()],
 }
 
 impl IngestCounts {
@@ -42,8 +43,8 @@ impl IngestCounts {
         self.metrics
             .partitions_assigned
             .set(progress.partitions.iter().filter(|one| !one.gone).count() as u64);
-        for (trouble, count) in BrokerTrouble::ALL.into_iter().zip(progress.troubles) {
-            self.metrics.broker_errors[broker_error(trouble)].set_total(count);
+        for (error, count) in BrokerError::ALL.into_iter().zip(progress.troubles) {
+            self.metrics.broker_errors[error].set_total(count);
         }
         self.metrics.reconnects.set_total(progress.new_clients);
         let mut totals: HashMap<&Arc<str>, TopicTotals> = HashMap::new();
@@ -55,7 +56,7 @@ impl IngestCounts {
             }
             let key = (Arc::clone(&partition.topic), partition.partition);
             if partition.gone {
-                // It has no lag any more; what was read of it stays counted with its topic.
+                // It has no lag anymore; what was read from it still counts for its topic.
                 if self.partitions.remove(&key).is_some() {
                     self.metrics.forget_partition(&key.0, key.1);
                 }
@@ -80,14 +81,14 @@ impl IngestCounts {
                 .entry(Arc::clone(topic))
                 .or_insert_with(|| self.metrics.topic(topic));
             cells.bytes.set_total(total.bytes);
-            for (outcome, count) in Outcome::ALL.into_iter().zip(total.outcomes) {
-                cells.records[outcome_label(outcome)].set_total(count);
+            for (outcome, count) in DecodeOutcome::ALL.into_iter().zip(total.outcomes) {
+                cells.records[outcome].set_total(count);
             }
         }
     }
 }
 
-/// Shows what a publisher has counted.
+/// Exports the counters of a publisher.
 pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, runs: u64) {
     let stats = publisher.stats();
     for (outcome, count) in [
@@ -112,12 +113,12 @@ pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, 
     metrics.heartbeats.set_total(stats.heartbeats);
     metrics.joined.set_total(stats.joined);
     metrics.resumed.set_total(stats.resumed);
-    metrics.catch_ups[CatchUp::Conflated].set_total(stats.conflated);
-    metrics.catch_ups[CatchUp::Snapshot].set_total(stats.snapshotted);
-    metrics.catch_ups[CatchUp::Skipped].set_total(stats.skipped);
+    metrics.catch_ups[LagKind::Conflated].set_total(stats.conflated);
+    metrics.catch_ups[LagKind::Snapshot].set_total(stats.snapshotted);
+    metrics.catch_ups[LagKind::Skipped].set_total(stats.skipped);
     metrics.instruments.set(publisher.instruments() as u64);
     for (state, count) in State::ALL.into_iter().zip(publisher.states()) {
-        metrics.books[state_label(state)].set(count as u64);
+        metrics.books[state].set(count as u64);
     }
     metrics.views.set(publisher.views() as u64);
     metrics.view_bytes.set(publisher.view_bytes() as u64);
@@ -125,62 +126,9 @@ pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, 
     metrics.streams_watched.set(publisher.watched() as u64);
     metrics.log_bytes.set(publisher.memory() as u64);
     metrics.runs.set_total(runs);
-    for encoding in wire::Encoding::ALL {
+    for encoding in Encoding::ALL {
         let encoded = publisher.encoded(encoding);
-        let label = encoding_label(encoding);
-        metrics.encoded_messages[label].set_total(encoded.messages);
-        metrics.encoded_bytes[label].set_total(encoded.bytes);
-    }
-}
-
-const fn broker_error(trouble: BrokerTrouble) -> BrokerError {
-    match trouble {
-        BrokerTrouble::Transport => BrokerError::Transport,
-        BrokerTrouble::Resolve => BrokerError::Resolve,
-        BrokerTrouble::Timeout => BrokerError::Timeout,
-        BrokerTrouble::Auth => BrokerError::Auth,
-        BrokerTrouble::Authorization => BrokerError::Authorization,
-        BrokerTrouble::Tls => BrokerError::Tls,
-        BrokerTrouble::UnknownTopic => BrokerError::UnknownTopic,
-        BrokerTrouble::Unsupported => BrokerError::Unsupported,
-        BrokerTrouble::Corrupt => BrokerError::Corrupt,
-        BrokerTrouble::Fatal => BrokerError::Fatal,
-        BrokerTrouble::Other => BrokerError::Other,
-    }
-}
-
-const fn encoding_label(encoding: wire::Encoding) -> Encoding {
-    match encoding {
-        wire::Encoding::Sbe => Encoding::Sbe,
-        wire::Encoding::Json => Encoding::Json,
-        wire::Encoding::Packed => Encoding::Packed,
-    }
-}
-
-const fn state_label(state: State) -> BookState {
-    match state {
-        State::Live => BookState::Live,
-        State::Resyncing => BookState::Resyncing,
-        State::Stale => BookState::Stale,
-        State::Halted => BookState::Halted,
-        State::UpstreamGap => BookState::UpstreamGap,
-    }
-}
-
-const fn outcome_label(outcome: Outcome) -> DecodeOutcome {
-    match outcome {
-        Outcome::Event => DecodeOutcome::Event,
-        Outcome::Nothing => DecodeOutcome::Nothing,
-        Outcome::Tombstone => DecodeOutcome::Tombstone,
-        Outcome::Empty => DecodeOutcome::Empty,
-        Outcome::TooLarge => DecodeOutcome::TooLarge,
-        Outcome::MalformedJson => DecodeOutcome::MalformedJson,
-        Outcome::UnknownKind => DecodeOutcome::UnknownKind,
-        Outcome::WrongShape => DecodeOutcome::WrongShape,
-        Outcome::BadValue => DecodeOutcome::BadValue,
-        Outcome::BadSequence => DecodeOutcome::BadSequence,
-        Outcome::BadName => DecodeOutcome::BadName,
-        Outcome::UnknownInstrument => DecodeOutcome::UnknownInstrument,
-        Outcome::TooMany => DecodeOutcome::TooMany,
+        metrics.encoded_messages[encoding].set_total(encoded.messages);
+        metrics.encoded_bytes[encoding].set_total(encoded.bytes);
     }
 }

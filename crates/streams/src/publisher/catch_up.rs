@@ -14,8 +14,8 @@ use crate::place::Place;
 use crate::{MessageLog, Run, StreamKey, WatchId};
 
 /// Trades are given to a slow subscriber one by one, so many bytes at a time and one message at
-/// least, so that whoever waits for a slow socket waits with a constant. As much as the largest frame.
-const TRADES_A_PAGE: usize = 64 * 1024;
+/// least, so that whoever waits for a slow socket waits with a constant.
+const TRADES_A_PAGE: usize = 32 * 1024;
 /// What a level adds to a message.
 const LEVEL_BYTES: usize = 16;
 

@@ -39,9 +39,9 @@ pub enum Room {
 }
 
 impl Room {
-    /// Bytes of a page: as many as the largest frame has. A page ends after the message that
-    /// crosses this.
-    const PAGE: usize = 64 * 1024;
+    /// Bytes of a page: with what a session may hold when it asks for one, less than 64 KiB. A page ends after the
+    /// message that crosses this.
+    const PAGE: usize = 32 * 1024;
 
     /// Whether there is room after so many bytes.
     pub(super) const fn is_left(self, bytes: usize) -> bool {

@@ -88,8 +88,8 @@ pub(super) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         name: "metrics",
-        ours: &[],
-        reason: "every crate may count, so metrics depends on no other crate",
+        ours: &["market", "wire"],
+        reason: "its labels are the enums of market and wire; it does not know who counts",
         theirs_not: &[(HTTP, "node decides how metrics are served")],
         is_pure: false,
     },
@@ -191,40 +191,13 @@ pub(super) const ARROWS: &[Arrows] = &[
 /// Files that are on a circle today, by crate. The list may only shrink.
 pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
     (
-        "client",
-        &[
-            "event/disconnect.rs",
-            "socket/handshake.rs",
-            "socket/stream.rs",
-        ],
-    ),
-    (
-        "fanout",
-        &[
-            "handshake.rs",
-            "handshake/arrival.rs",
-            "link.rs",
-            "publisher_port.rs",
-            "shard.rs",
-            "shard/accept.rs",
-        ],
-    ),
-    (
         "ingest",
         &[
             "client.rs",
             "client/properties.rs",
             "config.rs",
             "decoder.rs",
-            "error.rs",
             "formats.rs",
-            "formats/mapped/mapping.rs",
-            "formats/mapped/tree.rs",
-            "json.rs",
-            "json/place.rs",
-            "kind.rs",
-            "levels.rs",
-            "levels/scan.rs",
             "order.rs",
             "progress.rs",
             "reading.rs",
@@ -233,7 +206,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("market", &["builder.rs", "saved.rs"]),
-    ("node", &["admin/readiness.rs", "threads.rs"]),
     (
         "streams",
         &[
@@ -259,17 +231,6 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
             "publisher/ticker_feed.rs",
             "publisher/trade_feed.rs",
             "run.rs",
-        ],
-    ),
-    ("tapecast", &["publish/sink.rs", "publish/topics.rs"]),
-    (
-        "wire",
-        &[
-            "control/error.rs",
-            "control/fields.rs",
-            "control/parse.rs",
-            "control/request.rs",
-            "control/stream.rs",
         ],
     ),
 ];

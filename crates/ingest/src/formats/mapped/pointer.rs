@@ -6,7 +6,7 @@ pub(super) struct Pointer {
 }
 
 /// What a pointer may be.
-pub(super) const EXPECTED: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several have spaces between"##;
+pub(super) const EXPECTED: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several are separated by spaces"##;
 
 impl Pointer {
     pub(super) fn parse(text: &str) -> Option<Self> {

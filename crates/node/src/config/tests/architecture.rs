@@ -2,12 +2,13 @@
 //!
 //! In its tables a file is named relative to `crates/` (`fanout/src/link.rs`). One without a crate
 //! (`shard/accept.rs`) is in `src/` of the crate that was named last in its cell. A name after a file
-//! (`DELIVERIES`) is in that file. A value after a key (`limits.sessions`, 20,000) is its default.
+//! (`DELIVERIES`) is in that file; in the table of decisions, it is defined there. A value after a key
+//! (`limits.sessions`, 20,000) is its default.
 
 use std::path::{Path, PathBuf};
 
-use super::super::key::{Fallback, Key, Kind};
-use super::super::keys::{KEYS, find};
+use super::super::SCHEMA;
+use super::super::key::{AnyKey, Fallback};
 use super::super::unit::{parse_duration, parse_size};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/architecture.md");
@@ -35,15 +36,36 @@ fn each_bound_is_where_the_table_says() {
 }
 
 #[test]
+fn each_decision_is_made_where_the_table_says() {
+    let document = std::fs::read_to_string(DOCUMENT).unwrap();
+    let rows = tables(&document, "## Where is it decided");
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let [decision, place] = row[..] else {
+            wrong.push(format!("{}: not two cells", row.join(" | ")));
+            continue;
+        };
+        let errors = check_definitions(place);
+        wrong.extend(
+            errors
+                .into_iter()
+                .map(|error| format!("{decision}: {error}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(rows.len() > 50, "the table was not found");
+}
+
+#[test]
 fn each_limit_of_the_configuration_is_a_bound() {
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let rows = table(&document, "## Bounds");
-    let limits = KEYS.iter().filter(|key| key.path.starts_with("limits."));
-    for Key { path, .. } in limits {
+    let limits = SCHEMA.paths().filter(|path| path.starts_with("limits."));
+    for path in limits {
         let is_named = rows
             .iter()
             .flatten()
-            .any(|cell| spans(cell).any(|(span, _)| span == *path));
+            .any(|cell| spans(cell).any(|(span, _)| span == path));
         assert!(is_named, "no row names `{path}`");
     }
 }
@@ -89,6 +111,19 @@ fn table<'a>(document: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
         .collect()
 }
 
+/// The rows of all tables of a section, without their heads.
+fn tables<'a>(document: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let start = document.find(heading).unwrap() + heading.len();
+    let section = document[start..].split("\n## ").next().unwrap_or("");
+    let headings = section.match_indices("\n### ");
+    headings
+        .flat_map(|(at, _)| {
+            let heading = section[at + 1..].lines().next().unwrap_or("");
+            table(&section[at..], heading)
+        })
+        .collect()
+}
+
 /// The pieces of a cell between backticks, each with the text after it.
 fn spans(cell: &str) -> impl Iterator<Item = (&str, &str)> {
     let pieces: Vec<&str> = cell.split('`').collect();
@@ -107,6 +142,38 @@ fn check_places(cell: &str) -> Vec<String> {
         wrong.push("names no file".to_owned());
     }
     wrong
+}
+
+/// Returns what is wrong with a cell that names files and what they define.
+fn check_definitions(cell: &str) -> Vec<String> {
+    let mut places = Places::default();
+    let mut wrong = Vec::new();
+    let mut items = 0;
+    for (span, _) in spans(cell) {
+        if let Err(error) = places.check(span) {
+            wrong.push(error);
+        } else if !span.contains('/') && !span.ends_with(".rs") {
+            items += 1;
+            let text = places.file.as_deref().unwrap_or("");
+            let name = span.rsplit("::").next().unwrap_or(span);
+            if !is_defined(name, text) {
+                wrong.push(format!("`{span}` is not defined in that file"));
+            }
+        }
+    }
+    if items == 0 {
+        wrong.push("names no item".to_owned());
+    }
+    wrong
+}
+
+/// Returns whether a source defines an item of that name.
+fn is_defined(name: &str, text: &str) -> bool {
+    let kinds = ["fn", "struct", "enum", "trait", "type", "const", "static"];
+    let words: Vec<&str> = words(text).filter(|word| !word.is_empty()).collect();
+    words
+        .windows(2)
+        .any(|pair| kinds.contains(&pair[0]) && pair[1] == name)
 }
 
 /// The same, where names that are in no file are those of tests.
@@ -219,7 +286,7 @@ fn check_keys(cell: &str) -> Vec<String> {
     };
     let mut wrong = Vec::new();
     for (span, after) in spans(cell).filter(|(span, _)| is_key(span)) {
-        let Some(key) = find(span) else {
+        let Some(key) = SCHEMA.keys().find(|key| key.path() == span) else {
             wrong.push(format!("there is no key `{span}`"));
             continue;
         };
@@ -253,17 +320,14 @@ fn shown_value(after: &str) -> Option<String> {
     Some(number + unit)
 }
 
-fn is_default(key: &Key, shown: &str) -> bool {
-    let Fallback::Value(default) = key.default else {
+fn is_default(key: &dyn AnyKey, shown: &str) -> bool {
+    let Fallback::Default(default) = key.fallback() else {
         return false;
     };
-    match key.kind {
-        Kind::Size(..) => parse_size(default) == parse_size(shown),
-        Kind::Duration(..) | Kind::DurationOrOff(..) => {
-            parse_duration(default) == parse_duration(shown)
-        }
-        _ => default == shown,
-    }
+    let are_same = |size: Option<u64>, other: Option<u64>| size.is_some() && size == other;
+    default == shown
+        || are_same(parse_size(default), parse_size(shown))
+        || parse_duration(default).is_some_and(|span| Some(span) == parse_duration(shown))
 }
 
 #[test]
@@ -301,4 +365,13 @@ fn a_place_that_has_moved_is_found() {
         check_places("`fanout/src/link.rs` `GONE`"),
         ["`GONE` is not in the file that precedes it"]
     );
+    assert_eq!(
+        check_definitions("`market/src/book.rs` `Book`, `Book::set`"),
+        [""; 0]
+    );
+    assert_eq!(
+        check_definitions("`market/src/book.rs` `Ladder`; `market/src/ladder.rs`"),
+        ["`Ladder` is not defined in that file"]
+    );
+    assert_eq!(check_definitions("`market/src/book.rs`"), ["names no item"]);
 }
