@@ -44,12 +44,11 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Starts everything, and waits until every client is up to date.
     pub(crate) fn start(balancer: Balancer, plan: &Plan, directory: &Path) -> anyhow::Result<Self> {
-        let mut free = Ports::default();
         let mut listeners = Vec::new();
         for _ in 0..NODES {
             listeners.push(Listener {
-                port: free.next()?,
-                advertised: free.next()?,
+                port: ports::free()?,
+                advertised: ports::free()?,
             });
         }
         let kafka = KafkaBroker::start_with(&listeners)?;
@@ -58,7 +57,7 @@ impl Fleet {
         let node = sibling("tapecast")?;
         for (number, listener) in (1..).zip(&listeners) {
             proxies.push(TcpProxy::start(listener.advertised, listener.port)?);
-            let ports = (free.next()?, free.next()?);
+            let ports = (ports::free()?, ports::free()?);
             let config = config(listener.advertised, plan);
             nodes.push(Node::new(number, &node, directory, ports, &config)?);
         }
@@ -71,7 +70,7 @@ impl Fleet {
             // A topic that did not exist when a node started is found a little later.
             node.wait_books(INSTRUMENTS)?;
         }
-        let ports = [free.next()?, free.next()?, free.next()?];
+        let ports = [ports::free()?, ports::free()?, ports::free()?];
         let sessions = plan.clients + SPARE_SESSIONS;
         let balancer = balancer.start(directory, ports, sessions, &nodes)?;
 
@@ -159,22 +158,4 @@ fn raise_open_files() {
     };
     // If it fails, connecting reports it.
     let _raised = setrlimit(Resource::Nofile, raised);
-}
-
-/// Free ports, none twice.
-#[derive(Default)]
-struct Ports(Vec<u16>);
-
-impl Ports {
-    fn next(&mut self) -> anyhow::Result<u16> {
-        // Of 12,000 ports the same one seldom comes twice, and never this often.
-        for _ in 0..100 {
-            let port = ports::free()?;
-            if !self.0.contains(&port) {
-                self.0.push(port);
-                return Ok(port);
-            }
-        }
-        anyhow::bail!("no free port")
-    }
 }

@@ -2,6 +2,7 @@
 
 use crate::workspace;
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -103,21 +104,14 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> anyhow::Resu
             return Ok(());
         }
         if start.elapsed() > limit {
-            kill_group(child.id());
-            child.kill()?;
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                kill_process_group(group, Signal::KILL)?;
+            }
             child.wait()?;
             bail!("{shown}: not done after {} s", limit.as_secs());
         }
         thread::sleep(LOOK_EVERY);
     }
-}
-
-/// Through the shell's built-in `kill`, which needs neither `unsafe` nor a dependency.
-fn kill_group(leader: u32) {
-    let group = format!("-{leader}");
-    let _ = Command::new("sh")
-        .args(["-c", "kill -KILL \"$0\" 2>/dev/null", &group])
-        .status();
 }
 
 fn show(command: &Command) -> String {

@@ -109,7 +109,7 @@ pub(crate) fn ensure(needed: impl IntoIterator<Item = Tools>) -> anyhow::Result<
     if missing.is_empty() {
         return Ok(());
     }
-    if is_root() && command::find("apt-get").is_some() {
+    if rustix::process::geteuid().is_root() && command::find("apt-get").is_some() {
         install(&missing)?;
         missing.retain(|tool| !tool.is_there());
     }
@@ -161,8 +161,4 @@ fn has_header(name: &str) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
-}
-
-fn is_root() -> bool {
-    command::output(command::program("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }

@@ -4,10 +4,11 @@
 //! that another process created.
 
 use super::jars::Jars;
-use super::process::{self, Signal};
+use super::process;
 use super::running::Running;
 use super::settings::{self, Listener, Ports};
 use super::{KafkaError, cluster, ports, ready};
+use rustix::process::Signal;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -147,7 +148,7 @@ impl Instance {
     /// Stops the broker gracefully, or kills it if that takes too long.
     pub fn stop(&self) -> Result<(), KafkaError> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        process::send(pid, Signal::Term);
+        process::send(pid, Signal::TERM);
         if self.wait_until_gone(pid).is_ok() {
             return Ok(());
         }
@@ -157,7 +158,7 @@ impl Instance {
     /// Kills the broker with SIGKILL.
     pub fn kill(&self) -> Result<(), KafkaError> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        process::send(pid, Signal::Kill);
+        process::send(pid, Signal::KILL);
         self.wait_until_gone(pid)
     }
 

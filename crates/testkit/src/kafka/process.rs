@@ -1,34 +1,14 @@
 //! Processes by id: signals, and whether an id still belongs to the same process.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
-use std::process::{Command, Stdio};
-
-/// A signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
-    /// End gracefully.
-    Term,
-    /// End immediately.
-    Kill,
-}
+use std::process::Command;
 
 /// Sends a signal. Ignores a process that has ended.
-///
-/// The shell's built-in `kill` needs neither `unsafe` nor a package.
 pub(super) fn send(pid: u32, signal: Signal) {
-    let name = match signal {
-        Signal::Term => "-TERM",
-        Signal::Kill => "-KILL",
-    };
-    let _ = Command::new("sh")
-        .args([
-            "-c",
-            "kill \"$0\" \"$1\" 2>/dev/null",
-            name,
-            &pid.to_string(),
-        ])
-        .stdin(Stdio::null())
-        .status();
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _gone = kill_process(pid, signal);
+    }
 }
 
 /// Returns whether the process runs and has `word` in its command line.
