@@ -1,10 +1,12 @@
 //! HTTP on the public port: the WebSocket handshake, and the pages that the node serves.
 
+mod admission;
 mod arrival;
 mod closing;
 mod exchange;
 mod head;
 mod responses;
+mod websocket;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -16,11 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanout_core::{Grant, SseStart};
-use fastwebsockets::upgrade;
+use fanout_core::SseStart;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,35 +28,25 @@ use metrics::label::HandshakeRefusal;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wire::Encoding;
 
-use crate::access::{BEARER_PROTOCOL, Denied};
+use crate::access::Denied;
 use crate::clock::monotonic;
 use crate::connection::Connection;
 use crate::connection_slot::ConnectionSlot;
 use crate::http_rates::HttpAllowance;
 use crate::pages::{Body, Served};
-use crate::permits::{NoPermit, Permit};
+use crate::permits::Permit;
 use crate::rule_breakers::MOST_COUNTED;
 use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::slots::Stage;
+use admission::{authorize, take_permit};
 use arrival::{Caller, Kind, Rejected, arrive};
 use exchange::Exchange;
-use head::HeadError;
-use responses::{TOO_MANY, busy, in_json, last, refuse, reject, sse_head};
+use responses::{TOO_MANY, busy, in_json, last, reject, sse_head};
+use websocket::{Accepted, accept};
 
 pub(crate) use arrival::Arrival;
-
-/// Encodings in order of preference.
-const ENCODINGS: [Encoding; 3] = [Encoding::Sbe, Encoding::Packed, Encoding::Json];
-
-/// A successful handshake.
-struct Accepted {
-    encoding: Encoding,
-    permit: Permit,
-    upgraded: upgrade::UpgradeFut,
-}
 
 /// An answer that turns the connection into a session.
 #[derive(Default)]
@@ -357,17 +347,6 @@ fn is_data(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 
-/// Why a handshake is rejected, and the response; boxed because it is rare.
-type Refusal = Box<(HandshakeRefusal, Response<Body>)>;
-
-/// Returns what a request is entitled to, or counts its rejection.
-fn authorize(shard: &Shard, request: &Request<Incoming>) -> Result<Arc<Grant>, Denied> {
-    let access = Arc::clone(&shard.settings().access);
-    access
-        .authorize(request.headers())
-        .inspect_err(|denied| shard.metrics().auth_refused[denied.label()].inc())
-}
-
 /// Serves any path but `/ws`. Data requires the same credentials as a session, and finds its
 /// [`Grant`] in the request's extensions; the page and its scripts are open to everybody. SSE
 /// becomes a session instead of a response.
@@ -423,79 +402,4 @@ async fn page(
             with_origin(in_json(why, response))
         }
     }
-}
-
-fn accept(
-    shard: &Shard,
-    request: &mut Request<Incoming>,
-) -> Result<(Response<Body>, Accepted), Refusal> {
-    head::check_handshake(request).map_err(|error| Box::new((error.label(), reject(error))))?;
-    let (encoding, protocol) = choose(request).ok_or_else(|| {
-        let text = "none of the subprotocols asked for is spoken here; tapecast.sbe.v1, tapecast.packed.v1 and tapecast.json.v1 are\n";
-        Box::new((
-            HandshakeRefusal::Subprotocol,
-            refuse(StatusCode::BAD_REQUEST, text),
-        ))
-    })?;
-    let grant = authorize(shard, request)
-        .map_err(|denied| Box::new((HandshakeRefusal::Denied, denied.response())))?;
-    let permit = take_permit(shard, &grant)?;
-    // Everything that it could reject has been checked.
-    let (response, upgraded) = upgrade::upgrade(request)
-        .map_err(|_| Box::new((HeadError::Key.label(), reject(HeadError::Key))))?;
-    let mut response = response.map(|_| Body::default());
-    if let Some(protocol) = protocol {
-        response
-            .headers_mut()
-            .insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
-    }
-    let accepted = Accepted {
-        encoding,
-        permit,
-        upgraded,
-    };
-    Ok((response, accepted))
-}
-
-/// Takes a permit for a new session.
-fn take_permit(shard: &Shard, grant: &Arc<Grant>) -> Result<Permit, Refusal> {
-    if shard.is_draining() {
-        let response = busy("this node is stopping; another one serves you\n");
-        return Err(Box::new((HandshakeRefusal::Draining, response)));
-    }
-    shard.permits().take(grant).map_err(|full| match full {
-        NoPermit::NotReady => {
-            let response =
-                busy("this node has not caught up with the market; another one serves you\n");
-            Box::new((HandshakeRefusal::NotReady, response))
-        }
-        NoPermit::Node => {
-            let response = busy("this node has as many sessions as it may\n");
-            Box::new((HandshakeRefusal::Full, response))
-        }
-        NoPermit::Subject => {
-            shard.metrics().auth_refused[Denied::Connections.label()].inc();
-            let response = Denied::Connections.response();
-            Box::new((HandshakeRefusal::Denied, response))
-        }
-    })
-}
-
-/// Returns the client's first subprotocol that is supported; JSON if it names none.
-fn choose(request: &Request<Incoming>) -> Option<(Encoding, Option<&'static str>)> {
-    let mut asked = false;
-    for header in request.headers().get_all(SEC_WEBSOCKET_PROTOCOL) {
-        for name in header.to_str().unwrap_or_default().split(',') {
-            let name = name.trim();
-            if name.starts_with(BEARER_PROTOCOL) {
-                continue;
-            }
-            asked = true;
-            let encoding = Encoding::from_subprotocol(name);
-            if let Some(encoding) = encoding.filter(|encoding| ENCODINGS.contains(encoding)) {
-                return Some((encoding, Some(encoding.subprotocol())));
-            }
-        }
-    }
-    (!asked).then_some((Encoding::Json, None))
 }
