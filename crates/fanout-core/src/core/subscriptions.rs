@@ -196,18 +196,5 @@ pub(super) fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamK
 
 /// Converts a stream into the form that clients use.
 pub(super) fn wire_key(listing: &Listing, key: &StreamKey) -> control::StreamKey {
-    let ViewParams {
-        depth,
-        speed,
-        group,
-        interval,
-    } = key.params;
-    let own = control::StreamKey::new(key.channel, listing.name().clone());
-    control::StreamKey {
-        depth,
-        speed,
-        group,
-        interval: interval.unwrap_or(own.interval),
-        ..own
-    }
+    control::StreamKey::with_params(key.channel, listing.name().clone(), key.params)
 }

@@ -190,20 +190,7 @@ pub(crate) fn session_settings() -> fanout_core::Settings {
 
 /// How clients name a stream.
 pub(crate) fn wire_key(key: &StreamKey) -> control::StreamKey {
-    let own = control::StreamKey::new(key.channel, name(instrument_of(key)));
-    let ViewParams {
-        depth,
-        speed,
-        group,
-        interval,
-    } = key.params;
-    control::StreamKey {
-        depth,
-        speed,
-        group,
-        interval: interval.unwrap_or(own.interval),
-        ..own
-    }
+    control::StreamKey::with_params(key.channel, name(instrument_of(key)), key.params)
 }
 
 fn instrument_of(key: &StreamKey) -> usize {
