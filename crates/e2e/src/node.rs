@@ -186,7 +186,7 @@ impl Node {
         kill_process(pid, signal).expect("a node can be signalled");
     }
 
-    /// How it ended, if it did.
+    /// Its exit status, if it has ended.
     pub fn end(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be asked")
     }

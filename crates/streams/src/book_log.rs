@@ -137,8 +137,8 @@ impl BookLog {
         }
     }
 
-    /// The net change of all messages that follow `seq`, tidy.
-    pub(crate) fn net_since(&self, seq: Seq, net: &mut Changes) {
+    /// The net change of all messages that follow `seq`, tidy. Returns how many changes it is of.
+    pub(crate) fn net_since(&self, seq: Seq, net: &mut Changes) -> usize {
         net.clear();
         let first = self.first_after(seq);
         let mut at = self.changes_before(first);
@@ -151,7 +151,9 @@ impl BookLog {
                 }
             }
         }
+        let changes = net.len();
         net.tidy();
+        changes
     }
 
     /// Bytes in use.

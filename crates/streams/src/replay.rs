@@ -30,6 +30,11 @@ pub struct Replay {
     /// Where the stream stood when its state was first known.
     founded: Option<Seq>,
     begun: bool,
+    /// Where the stream stood when the instrument's new scale no longer held its step, after it had
+    /// begun.
+    ended: Option<Position>,
+    /// The messages that had not been taken then.
+    rest: Option<Arc<Run>>,
     messages: u64,
 }
 
@@ -72,6 +77,8 @@ impl Replay {
             watch: None,
             founded: None,
             begun: false,
+            ended: None,
+            rest: None,
             messages: 0,
         };
         if origin.key.params != ViewParams::default() {
@@ -104,11 +111,39 @@ impl Replay {
 
     /// Takes an event of the instrument.
     pub fn event(&mut self, seq: Seq, log_time: Nanos, event: &Event<'_>, now: Now) {
+        let is_grouped = self.origin.key.params.group.is_some();
+        let stood = (is_grouped && self.begun).then(|| self.position());
         // What the live publisher did not want, this one does not want either.
         let _unwanted = self
             .publisher
             .event(at(seq, log_time), self.handle, event, now);
+        if is_grouped {
+            self.follow_scale(stood, now.monotonic);
+        }
         self.heard();
+    }
+
+    /// Gives up a grouped stream that the instrument's new scale does not hold. One that has not begun
+    /// is watched again as soon as it fits.
+    fn follow_scale(&mut self, stood: Option<Position>, now: Monotonic) {
+        for watch in self.publisher.take_ended() {
+            if stood.is_some() {
+                self.rest = self.take(now);
+                self.ended = stood;
+            }
+            self.publisher.unwatch(watch);
+            self.watch = None;
+        }
+        if self.watch.is_none() && !self.begun {
+            let _fits = self.watch(now);
+        }
+    }
+
+    /// Returns whether the stream ended after it began: the instrument's new scale does not hold its
+    /// step.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// A record of the instrument could not be read.
@@ -163,9 +198,10 @@ impl Replay {
     /// Where the stream stands.
     #[must_use]
     pub fn position(&self) -> Position {
-        let stands = match self.watch {
-            Some(watch) => self.publisher.position(watch),
-            None => self
+        let stands = match (self.ended, self.watch) {
+            (Some(stood), _) => Some(stood),
+            (None, Some(watch)) => self.publisher.position(watch),
+            (None, None) => self
                 .publisher
                 .origin(&self.origin.key)
                 .ok()
@@ -181,11 +217,15 @@ impl Replay {
     /// Bytes of messages that wait to be taken.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.watch.map_or(0, |watch| self.publisher.pending(watch))
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.len());
+        rest + self.watch.map_or(0, |watch| self.publisher.pending(watch))
     }
 
     /// The messages since the last call, as one run; none when there was none.
     pub fn take(&mut self, now: Monotonic) -> Option<Arc<Run>> {
+        if let Some(rest) = self.rest.take() {
+            return Some(rest);
+        }
         let runs = self.publisher.flush(now);
         // There is one watch, so there is one run.
         let run = Run::of(&runs.get(0)?.frames);

@@ -54,6 +54,7 @@ impl BookView {
         last: Place,
         pace: Pace,
     ) -> Self {
+        debug_assert!(fits(params, price_exponent));
         let mut view = Self {
             params,
             watches: Vec::new(),
@@ -248,9 +249,14 @@ fn groups(ladder: &Ladder, step: i64) -> usize {
     usize::try_from(steps).map_or(ladder.len(), |steps| steps.min(ladder.len()))
 }
 
-/// The step of a grouping as prices of that scale count. A step that is finer than the scale, or
-/// beyond it, is refused to who asks for it; an instrument that takes such a scale later is not
-/// grouped any more.
+/// Returns whether prices of that scale can be rounded to the view's step, if it has one. A step
+/// finer than the scale, or too large for it, does not fit.
+pub(crate) fn fits(params: ViewParams, price_exponent: i8) -> bool {
+    params.group.is_none() || step(params, price_exponent).is_some()
+}
+
+/// The step of a grouping as prices of that scale count; none without a grouping. Where the step
+/// does not fit there is no view: see [`fits`].
 pub(crate) fn step(params: ViewParams, price_exponent: i8) -> Option<i64> {
     params.group?.at(price_exponent).ok()
 }

@@ -133,7 +133,7 @@ impl Connection {
         })
     }
 
-    /// Whether the client has read all that the shard sent, as far as it makes up frames.
+    /// Returns whether the client has read all complete frames that the shard sent.
     pub(crate) fn has_read_all(&self) -> bool {
         self.received.is_empty()
     }

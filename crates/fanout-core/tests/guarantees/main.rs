@@ -31,6 +31,7 @@ mod backlogs;
 mod catching_up;
 mod following;
 mod lost_records;
+mod rescaling;
 mod restoring;
 mod resuming;
 mod shipped_client;

@@ -75,6 +75,8 @@ pub(crate) struct Subscriber {
     started_at: usize,
     /// Its stream after the requested update.
     becomes: Option<StreamKey>,
+    /// Whether the node has ended its stream since the last request for it.
+    pub(crate) ended: bool,
     /// From which message on it has exactly those of the witness: the index in its own list and in the witness's.
     same_from: Option<(usize, usize)>,
 }
@@ -152,10 +154,12 @@ pub(crate) fn params(depth: Depth, speed: Speed, group: u32) -> ViewParams {
 
 /// What a view shows of a book whose prices have this scale.
 fn seen(book: &PlainBook, params: ViewParams, price_exponent: i8) -> PlainBook {
-    let step = params.group.and_then(|step| step.at(price_exponent).ok());
-    let Some(step) = step else {
+    let Some(step) = params.group else {
         return book.top(params.depth.levels());
     };
+    let step = step
+        .at(price_exponent)
+        .expect("a stream ends when its step no longer fits");
     let mut grouped = PlainBook::default();
     for (price, size) in &book.bids {
         *grouped
@@ -245,6 +249,7 @@ impl Subscriber {
             connection: None,
             outcome: None,
             started_at: 0,
+            ended: false,
             becomes: None,
             same_from: None,
         }
@@ -520,7 +525,8 @@ impl Node {
         connection.request(request);
         for number in subscribers {
             let subscriber = &mut self.subscribers[*number];
-            (subscriber.phase, subscriber.outcome) = (Phase::Subscribing, None);
+            (subscriber.phase, subscriber.outcome, subscriber.ended) =
+                (Phase::Subscribing, None, false);
             subscriber.connection = Some(index);
             if !connection.subscribers.contains(number) {
                 connection.subscribers.push(*number);
@@ -879,9 +885,7 @@ impl Node {
             Answer::Updated { results, .. } => (results, true),
             Answer::Unsubscribed { id: None, results } => {
                 prop_assert_eq!(results.len(), 1);
-                let ended = results[0].clone().unwrap_err();
-                prop_assert_eq!(ended.error.code, ErrorCode::StreamEnded);
-                return Err(TestCaseError::fail("a stream ended"));
+                return self.take_end(index, results[0].as_ref().unwrap_err());
             }
             Answer::Unsubscribed { results, .. } => {
                 let subscribers = self.connections[index].asked.pop_front().unwrap();
@@ -926,6 +930,25 @@ impl Node {
                 .learn(subscribed.epoch, subscribed.exponents);
             (subscriber.phase, subscriber.outcome) = (Phase::Live, Some(Ok(start)));
         }
+        Ok(())
+    }
+
+    /// Handles the end of a stream by the node: it is a grouped one that its client has.
+    fn take_end(&mut self, index: usize, ended: &control::StreamError) -> Checked {
+        prop_assert_eq!(ended.error.code, ErrorCode::StreamEnded);
+        let key = ended.key();
+        let subscriber = self.connections[index]
+            .subscribers
+            .iter()
+            .copied()
+            .find(|subscriber| {
+                let subscriber = &self.subscribers[*subscriber];
+                subscriber.phase == Phase::Live && Some(wire_key(&subscriber.client.key)) == key
+            });
+        let subscriber = &mut self.subscribers[subscriber.expect("it has the stream")];
+        prop_assert!(subscriber.client.key.params.group.is_some());
+        (subscriber.phase, subscriber.ended, subscriber.becomes) =
+            (Phase::Unsubscribed, true, None);
         Ok(())
     }
 

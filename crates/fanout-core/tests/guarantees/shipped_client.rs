@@ -256,7 +256,7 @@ enum Step {
     Cut,
     Stall(Option<usize>),
     Drain(usize),
-    /// The node is stopped for so many seconds while the client waits, or both are.
+    /// The node is paused for this many seconds while the client waits, or both are.
     Stop(u64, bool),
 }
 

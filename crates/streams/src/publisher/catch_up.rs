@@ -144,7 +144,7 @@ impl Fallen<'_> {
             .find(|view| view.params == self.key.params);
         let whole = view.map_or(feed.book().len(), |view| view.len(feed.book()));
         let conflates = known && {
-            net_change(self.instrument, self.key, self.from.seq, bench);
+            net_change(self.instrument, self.key, self.from.seq, bench, writer);
             bench.seen.len() <= whole.min(MAX_DELTA_CHANGES)
         };
         let kind = if conflates {

@@ -18,7 +18,7 @@ pub enum NotRestored {
     /// It has nothing of the partition.
     #[error("it is of another partition, or of a topic that was made anew")]
     OtherPartition,
-    /// The configuration says another scale now.
+    /// The configuration, or a definition that was read since, says another scale.
     #[error("the instrument has another scale now")]
     OtherScale,
     /// Another instrument has the same number.
@@ -68,6 +68,7 @@ impl Publisher {
             return Err(NotRestored::OtherName(instrument.name().clone()));
         }
         instrument.restore(index, &partition.identity, checkpoint, now)?;
+        instrument.end_unfit_views(&mut self.desk);
         self.changed.push(handle);
         Ok(())
     }
@@ -130,6 +131,10 @@ impl Instrument {
             return Err(NotRestored::OtherPartition);
         }
         match checkpoint.defined {
+            // What has been read since is of the current scale.
+            Some(_) if checkpoint.exponents != self.exponents() && self.is_read() => {
+                return Err(NotRestored::OtherScale);
+            }
             Some(steps) => self.identity.redefine(checkpoint.exponents, steps),
             None if checkpoint.exponents != self.exponents() => {
                 return Err(NotRestored::OtherScale);

@@ -4,6 +4,7 @@ use market::{Changes, Monotonic};
 
 use super::outbox::Outbox;
 use super::stats::Stats;
+use crate::WatchId;
 use crate::pace::Paces;
 
 /// What all instruments share: memory to work with, where messages go, and what is counted.
@@ -18,6 +19,8 @@ pub(super) struct Desk {
     pub(super) log_bytes: usize,
     /// The views of all instruments.
     pub(super) views: ViewTotals,
+    /// Watched streams that ended since [`Publisher::take_ended`](super::Publisher::take_ended).
+    pub(super) ended: Vec<WatchId>,
 }
 
 /// How many views there are, and what they hold.
@@ -65,6 +68,7 @@ impl Desk {
             stats: Stats::default(),
             log_bytes: 0,
             views: ViewTotals::default(),
+            ended: Vec::new(),
         }
     }
 

@@ -9,9 +9,9 @@ use super::writer::Writer;
 use super::{Publisher, Refused};
 use crate::{Run, StreamKey};
 
-/// Bytes of the trades that one fetch brings at most, so that it costs the publisher at most some
-/// tenths of a millisecond.
-const TRADES_BYTES: usize = 1024 * 1024;
+/// Bytes of the trades that one fetch brings, or one message: about as much as any other HTTP answer
+/// that is a list, so that a client that does not read it costs little.
+const TRADES_BYTES: usize = 56 * 1024;
 /// Whole states that are kept for those who fetch the same again, with this many bytes together:
 /// 16 MiB are a hundred full books of 5,000 levels.
 const KEPT: usize = 256;
@@ -80,8 +80,8 @@ impl Publisher {
         Ok(fetched)
     }
 
-    /// An instrument and its latest messages of trades, as they were published: as many as there
-    /// are up to `limit`.
+    /// An instrument and its latest messages of trades, as they were published: up to `limit` of
+    /// those that are held, with up to [`TRADES_BYTES`].
     pub fn latest_trades(
         &mut self,
         id: InstrumentId,

@@ -14,7 +14,7 @@ use super::trade_feed::TradeFeed;
 use super::{About, Ledger};
 use crate::pace::Resting;
 use crate::place::Place;
-use crate::view::BookView;
+use crate::view::{BookView, fits};
 use crate::{Settings, WatchId};
 
 /// One instrument: what it is, its book, its trades and its state.
@@ -185,6 +185,11 @@ impl Instrument {
     /// Whether the channel is read from this partition.
     fn lives_in(&self, channel: Channel, index: PartitionIndex) -> bool {
         self.home(channel).is_some_and(|home| home.is(index))
+    }
+
+    /// Returns whether anything of it has been read.
+    pub(super) const fn is_read(&self) -> bool {
+        self.book.home.is_some() || self.trades.home.is_some() || self.reference.is_some()
     }
 
     /// Whether anything of it is read from this partition.
@@ -553,6 +558,7 @@ impl Instrument {
         if !self.identity.define(definition) {
             return;
         }
+        self.end_unfit_views(desk);
         self.fresh = true;
         if self.trades.home.is_some() {
             let base = self.trades.last.restated_at(now);
@@ -565,6 +571,20 @@ impl Instrument {
             let base = place.unwrap_or(Place::NONE.told_at(now));
             self.begin_book(base, Reason::Starting, desk);
         }
+    }
+
+    /// Ends the views whose step is no whole number of prices of the current scale. A new subscriber
+    /// is refused such a view, and a book with another step would not be what its watchers asked for.
+    pub(super) fn end_unfit_views(&mut self, desk: &mut Desk) {
+        let price_exponent = self.identity.exponents.price;
+        self.book.views.retain(|view| {
+            let fits = fits(view.params, price_exponent);
+            if !fits {
+                desk.ended.extend(&view.watches);
+            }
+            fits
+        });
+        self.count_views(desk);
     }
 
     /// Begins an epoch in every stream of the book, also for those who are subscribed already.

@@ -8,7 +8,7 @@ use super::desk::ViewTotals;
 use super::instrument::Instrument;
 use super::outbox::LEVEL_WORK;
 use crate::pace::Pace;
-use crate::view::BookView;
+use crate::view::{BookView, fits};
 use crate::{Settings, StreamKey, WatchId};
 
 /// Why a stream cannot be watched.
@@ -118,6 +118,13 @@ impl Publisher {
         Ok(id)
     }
 
+    /// Takes the streams that ended since the last call: grouped books whose step the instrument's
+    /// new scale no longer holds. Nothing is published in them any more; each is to be given up with
+    /// [`Publisher::unwatch`] before the next [`Publisher::flush`].
+    pub fn take_ended(&mut self) -> Vec<WatchId> {
+        std::mem::take(&mut self.desk.ended)
+    }
+
     /// Nobody watches the stream in this encoding any more.
     pub fn unwatch(&mut self, id: WatchId) {
         let Some(watch) = self.desk.out.remove(id) else {
@@ -190,7 +197,7 @@ pub(super) fn check(key: &StreamKey, exponents: Exponents) -> Result<(), Refused
     }
     let price_exponent = exponents.price;
     match group {
-        Some(step) if step.at(price_exponent).is_err() => Err(Refused::Group {
+        Some(step) if !fits(key.params, price_exponent) => Err(Refused::Group {
             step,
             price_exponent,
         }),
