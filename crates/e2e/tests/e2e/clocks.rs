@@ -195,7 +195,7 @@ fn a_node_that_is_up_for_fifty_days_closes_no_session() {
     socket.request(&json!({"op": "subscribe", "streams": streams}).to_string());
     // The node checks its time-outs several times in between.
     let mut heartbeats = 0;
-    while heartbeats < 4 {
+    while heartbeats < 8 {
         let frame = socket.frame().expect("a frame");
         let text = String::from_utf8_lossy(&frame.payload);
         assert_ne!(
