@@ -217,7 +217,7 @@ fn skipped_trades_are_reported_and_the_latest_are_sent() -> Checked {
     assert_eq!(
         given.first(),
         Some(&(lag.to_seq.0 + 1)),
-        "not one more is lost"
+        "no trade is lost but those reported"
     );
     assert_eq!(given.last(), Some(&99));
     Ok(())

@@ -21,7 +21,7 @@ const DEPTHS: [i64; NAMES.len()] = [30, 8, 12, 3];
 pub(crate) enum Act {
     Snapshot {
         instrument: usize,
-        /// The book of so many changes ago.
+        /// How many updates old the book is.
         behind: usize,
         /// So many levels a side at most.
         levels: usize,
@@ -254,7 +254,7 @@ impl Scribe {
 
     fn record(&mut self, partition: u32, instrument: usize, content: Content) {
         let next = self.next.entry(partition).or_default();
-        // Every few offsets one belongs to a record of somebody else.
+        // Every few offsets one belongs to a record of another producer.
         let offset = *next + i64::from(*next % 5 == 3);
         *next = offset + 1;
         let record = Record {

@@ -19,7 +19,7 @@ const INSTRUMENTS: usize = 2;
 const YEAR: u64 = 31_536_000_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
 
-/// A watched stream, and what is known of it from outside.
+/// A watched stream, and what can be known of it from outside.
 struct Stream {
     key: StreamKey,
     instrument: usize,
@@ -120,7 +120,7 @@ impl Driven {
         }
     }
 
-    /// Watches a stream, or no more.
+    /// Starts or stops watching a stream.
     fn toggle(&mut self, stream: usize) {
         let now = self.now();
         let stream = &mut self.streams[stream];
@@ -135,7 +135,7 @@ impl Driven {
         (stream.last, stream.last_data, stream.pending) = (self.now, None, false);
     }
 
-    /// A record changes the best bid of an instrument.
+    /// Reads a record that changes the best bid of an instrument.
     fn record(&mut self, instrument: usize, is_snapshot: bool) {
         let at = At {
             partition: PartitionIndex(0),
@@ -206,7 +206,7 @@ impl Driven {
         }
     }
 
-    /// Has everything done that is due now.
+    /// Does everything that is due now.
     fn settle(&mut self) {
         for calls in 0.. {
             assert!(calls < 5, "it is never done");
@@ -220,7 +220,7 @@ impl Driven {
         self.check();
     }
 
-    /// Time passes; the publisher is called when it asks for it.
+    /// Lets time pass; the publisher is called when it asks to be.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.publisher.next_due().filter(|due| *due <= end) {
@@ -231,7 +231,7 @@ impl Driven {
         self.check();
     }
 
-    /// Nothing that is due has been left undone.
+    /// Checks that nothing that is due has been left undone.
     fn check(&self) {
         let late = |interval: Duration| interval * 5 / 4 + interval / 32;
         for stream in self.streams.iter().filter(|stream| stream.watch.is_some()) {
@@ -259,11 +259,11 @@ impl Driven {
 enum Step {
     Record(usize),
     Toggle(usize),
-    /// Time passes, in microseconds.
+    /// Lets this many microseconds pass.
     Pass(u64),
     /// Lets this many milliseconds pass without a call.
     Leap(u64),
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock.
     Set(u64),
 }
 

@@ -1,4 +1,4 @@
-//! Streams that have been quiet for long.
+//! Streams that have been quiet for a long time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn at(monotonic: Monotonic) -> Now {
     }
 }
 
-/// The streams that got a heartbeat, each of which got one.
+/// The streams that got a heartbeat; checks that each got one.
 fn heartbeats(publisher: &mut Publisher, now: Monotonic) -> Vec<WatchId> {
     let runs = publisher.flush(now);
     let watches = runs.iter().map(|run| {
@@ -96,7 +96,7 @@ fn heartbeats_of_many_streams_are_sent_a_few_at_a_time_and_each_once() {
 fn late_heartbeats_are_sent_at_once() {
     let interval = settings().heartbeat_after;
     let mut publisher = publisher();
-    // Each was looked at when it was not quiet yet, and again an interval and a half later.
+    // Each was checked before it was quiet for an interval, and again an interval and a half later.
     let late = Monotonic(0) + interval * 3;
     publisher.advance(at(late));
     assert_eq!(heartbeats(&mut publisher, late).len(), STREAMS);
