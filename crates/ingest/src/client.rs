@@ -1,13 +1,13 @@
 //! Kafka clients and what they report.
 
+mod errors;
 mod identity;
 mod properties;
 mod statistics;
-mod trouble;
 
-pub(crate) use properties::mistakes;
+pub(crate) use errors::ClientErrors;
+pub(crate) use properties::errors;
 pub(crate) use statistics::Watermark;
-pub(crate) use trouble::Troubles;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,17 +21,17 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use crate::{IngestConfig, Waker};
 
 /// The client of one consumer.
-pub(crate) type KafkaConsumer = BaseConsumer<Watcher>;
+pub(crate) type KafkaConsumer = BaseConsumer<KafkaContext>;
 
 /// A client that reads partitions, and wakes the one that polls it when something arrives.
 pub(crate) fn reading(
     config: &IngestConfig,
     waker: &Waker,
-    troubles: &Arc<Troubles>,
+    errors: &Arc<ClientErrors>,
 ) -> KafkaResult<KafkaConsumer> {
     let properties = properties::reading(config);
-    let watcher = Watcher::counting(troubles);
-    let mut client = BaseConsumer::from_config_and_context(&properties, watcher)?;
+    let context = KafkaContext::counting(errors);
+    let mut client = BaseConsumer::from_config_and_context(&properties, context)?;
     let waker = waker.clone();
     client.set_nonempty_callback(move || waker.wake());
     Ok(client)
@@ -40,33 +40,33 @@ pub(crate) fn reading(
 /// A client that reads one partition for somebody, who may be slow.
 pub(crate) fn past(config: &IngestConfig, queue_bytes: usize) -> KafkaResult<KafkaConsumer> {
     let properties = properties::past(config, queue_bytes);
-    BaseConsumer::from_config_and_context(&properties, Watcher::default())
+    BaseConsumer::from_config_and_context(&properties, KafkaContext::default())
 }
 
 /// A client that asks for topics and offsets only.
 pub(crate) fn asking(
     config: &IngestConfig,
-    troubles: &Arc<Troubles>,
+    errors: &Arc<ClientErrors>,
 ) -> KafkaResult<KafkaConsumer> {
-    let watcher = Watcher::counting(troubles);
-    BaseConsumer::from_config_and_context(&properties::common(config), watcher)
+    let context = KafkaContext::counting(errors);
+    BaseConsumer::from_config_and_context(&properties::common(config), context)
 }
 
 /// Keeps what a client tells beside records, and passes its messages to the log.
 #[derive(Default)]
-pub(crate) struct Watcher {
+pub(crate) struct KafkaContext {
     watermarks: Mutex<Vec<Watermark>>,
     heard: Mutex<Option<Instant>>,
     has_changed: AtomicBool,
     changed: Mutex<Vec<String>>,
     notes: AtomicU64,
-    troubles: Arc<Troubles>,
+    errors: Arc<ClientErrors>,
 }
 
-impl Watcher {
-    fn counting(troubles: &Arc<Troubles>) -> Self {
+impl KafkaContext {
+    fn counting(errors: &Arc<ClientErrors>) -> Self {
         Self {
-            troubles: Arc::clone(troubles),
+            errors: Arc::clone(errors),
             ..Self::default()
         }
     }
@@ -108,9 +108,9 @@ fn taken<T>(told: &Mutex<Vec<T>>) -> Vec<T> {
     told.map_or_else(|_| Vec::new(), |mut all| std::mem::take(&mut *all))
 }
 
-impl ConsumerContext for Watcher {}
+impl ConsumerContext for KafkaContext {}
 
-impl ClientContext for Watcher {
+impl ClientContext for KafkaContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.notes.fetch_add(1, Ordering::Relaxed);
         if let (Some(topic), Ok(mut changed)) = (identity::changed(text), self.changed.lock()) {
@@ -150,7 +150,7 @@ impl ClientContext for Watcher {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.troubles.count(&error);
+        self.errors.count(&error);
         // Every error of a partition comes this way too, so it is nothing to be alarmed by.
         tracing::debug!(%error, reason, "kafka client");
     }

@@ -104,12 +104,12 @@ impl IngestConfig {
         }
     }
 
-    /// All mistakes in it; none when it can be used.
+    /// All errors in it; none when it can be used.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<ConfigError> {
-        let mut mistakes = Vec::new();
-        let mut mistake = |key: String, value: &dyn std::fmt::Display, expected: &str| {
-            mistakes.push(ConfigError {
+    pub fn errors(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let mut add = |key: String, value: &dyn std::fmt::Display, expected: &str| {
+            errors.push(ConfigError {
                 key,
                 value: value.to_string(),
                 expected: expected.to_owned(),
@@ -117,19 +117,19 @@ impl IngestConfig {
         };
         if self.brokers.trim().is_empty() {
             let expected = "must be host:port, or several of them with commas";
-            mistake("brokers".to_owned(), &self.brokers, expected);
+            add("brokers".to_owned(), &self.brokers, expected);
         }
         if self.topics.is_empty() {
-            mistake("topics".to_owned(), &"", "must have at least one rule");
+            add("topics".to_owned(), &"", "must have at least one rule");
         }
         if self.threads == 0 || self.threads > Self::MAX_THREADS {
             let expected = format!("must be 1 to {}", Self::MAX_THREADS);
-            mistake("threads".to_owned(), &self.threads, &expected);
+            add("threads".to_owned(), &self.threads, &expected);
         }
         let sizes = 1..=Self::LARGEST_RECORD;
         if !sizes.contains(&self.max_record_bytes) {
             let expected = format!("must be 1 to {}", sizes.end());
-            mistake(
+            add(
                 "max_record_bytes".to_owned(),
                 &self.max_record_bytes,
                 &expected,
@@ -138,7 +138,7 @@ impl IngestConfig {
         let BatchLimits { records, bytes } = self.batch;
         for (key, value) in [("batch.records", records), ("batch.bytes", bytes)] {
             if value == 0 {
-                mistake(key.to_owned(), &value, "must be at least 1");
+                add(key.to_owned(), &value, "must be at least 1");
             }
         }
         for (index, rule) in self.topics.iter().enumerate() {
@@ -151,7 +151,7 @@ impl IngestConfig {
                 match value {
                     Some(value) if !rule.format.takes_names() => {
                         let expected = "is an option of formats whose records name no venue";
-                        mistake(key(), value, expected);
+                        add(key(), value, expected);
                     }
                     Some(value) => {
                         let name = match option {
@@ -159,7 +159,7 @@ impl IngestConfig {
                             _ => InstrumentName::new("X", value),
                         };
                         if let Err(error) = name {
-                            mistake(key(), value, &error.to_string());
+                            add(key(), value, &error.to_string());
                         }
                     }
                     None => {}
@@ -172,18 +172,18 @@ impl IngestConfig {
                 (Format::Mapped, Some(_)) | (_, None) => continue,
                 _ => "is for the format mapped only",
             };
-            mistakes.push(ConfigError {
+            errors.push(ConfigError {
                 key: format!("topics[{index}].mapping"),
                 value: String::new(),
                 expected: expected.to_owned(),
             });
         }
-        mistakes.extend(client::mistakes(self));
-        mistakes
+        errors.extend(client::errors(self));
+        errors
     }
 }
 
-/// One mistake in an [`IngestConfig`].
+/// One error in an [`IngestConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} = {value:?}: {expected}")]
 pub struct ConfigError {
@@ -214,12 +214,12 @@ mod tests {
 
     #[track_caller]
     fn check(config: &IngestConfig, expected: &[(&str, &str)]) {
-        let mistakes = config.mistakes();
-        let keys: Vec<_> = mistakes
+        let errors = config.errors();
+        let keys: Vec<_> = errors
             .iter()
-            .map(|mistake| (mistake.key.as_str(), mistake.value.as_str()))
+            .map(|error| (error.key.as_str(), error.value.as_str()))
             .collect();
-        assert_eq!(keys, expected, "{mistakes:#?}");
+        assert_eq!(keys, expected, "{errors:#?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The thread that reads. Modules in reading order: `partitions` is what it reads, `batch` how.
+//! The thread that reads. Modules in reading command: `partitions` is what it reads, `batch` how.
 
 mod batch;
 mod partitions;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
 
-use crate::client::{self, KafkaConsumer, Troubles};
-use crate::order::{MAX_ORDERS, Order, Request};
+use crate::client::{self, ClientErrors, KafkaConsumer};
+use crate::command::{CheckRequest, Command, MAX_COMMANDS};
 use crate::scout::{Broker, Reader, Scout};
 use crate::{Decoder, IngestConfig, IngestError, Sink, Stop, Waker};
 use batch::Drained;
@@ -27,14 +27,14 @@ pub struct Consumer {
     client: KafkaConsumer,
     decoder: Decoder,
     partitions: Partitions,
-    orders: Receiver<Order>,
-    request: Arc<Request>,
+    commands: Receiver<Command>,
+    request: Arc<CheckRequest>,
     /// How many clients there had been when the scout was asked what is not answered yet.
     asked: Option<u64>,
     scout: Waker,
     waker: Waker,
     stop: Stop,
-    troubles: Arc<Troubles>,
+    errors: Arc<ClientErrors>,
 }
 
 /// Makes `config.threads` consumers, and starts the thread that looks for topics.
@@ -46,34 +46,34 @@ pub fn start(
     stop: &Stop,
     spawn: impl FnOnce(String, Box<dyn FnOnce() + Send>) -> io::Result<()>,
 ) -> Result<Vec<Consumer>, IngestError> {
-    let mistakes = config.mistakes();
-    if !mistakes.is_empty() {
-        return Err(IngestError::Config(mistakes));
+    let errors = config.errors();
+    if !errors.is_empty() {
+        return Err(IngestError::Config(errors));
     }
     let scout_waker = Waker::default();
     let mut consumers = Vec::new();
     let mut readers = Vec::new();
-    let mut asking_troubles = None;
+    let mut asking_errors = None;
     for _ in 0..config.threads {
         let waker = Waker::default();
-        let troubles = Arc::new(Troubles::default());
+        let errors = Arc::new(ClientErrors::default());
         // The scout asks for all consumers; its errors are counted once, with the first one's.
-        let _first = asking_troubles.get_or_insert_with(|| Arc::clone(&troubles));
-        let (orders, received) = sync_channel(MAX_ORDERS);
-        let request = Arc::new(Request::default());
+        let _first = asking_errors.get_or_insert_with(|| Arc::clone(&errors));
+        let (commands, received) = sync_channel(MAX_COMMANDS);
+        let request = Arc::new(CheckRequest::default());
         readers.push(Reader {
-            orders,
+            commands,
             waker: waker.clone(),
             request: request.clone(),
         });
         stop.wakes(&waker);
         consumers.push(Consumer {
-            client: client::reading(config, &waker, &troubles)
+            client: client::reading(config, &waker, &errors)
                 .map_err(IngestError::client("be made"))?,
-            troubles,
+            errors,
             decoder: Decoder::new(config.max_record_bytes),
             partitions: Partitions::default(),
-            orders: received,
+            commands: received,
             request,
             asked: None,
             scout: scout_waker.clone(),
@@ -83,8 +83,8 @@ pub fn start(
         });
     }
     stop.wakes(&scout_waker);
-    let troubles = asking_troubles.unwrap_or_default();
-    let asking = client::asking(config, &troubles).map_err(IngestError::client("be made"))?;
+    let errors = asking_errors.unwrap_or_default();
+    let asking = client::asking(config, &errors).map_err(IngestError::client("be made"))?;
     let broker = Broker::new(asking);
     let scout = Scout::new(config.clone(), broker, readers, scout_waker, stop.clone());
     spawn("ingest-scout".to_owned(), Box::new(move || scout.run())).map_err(IngestError::Thread)?;
@@ -102,11 +102,11 @@ impl Consumer {
     pub fn run<S: Sink>(mut self, sink: &mut S) -> Result<(), IngestError> {
         self.waker.adopt();
         while !self.stop.is_stopped() {
-            self.obey(sink)?;
+            self.carry_out(sink)?;
             let drained = self.read_batch(sink);
             self.hold_changed();
             self.learn_watermarks(sink, drained);
-            self.partitions.progress.troubles = self.troubles.totals();
+            self.partitions.progress.broker_errors = self.errors.totals();
             sink.advance(&self.partitions.progress);
             if drained == Drained::Yes {
                 self.waker.park(TICK.min(sink.due_in()));
@@ -116,33 +116,33 @@ impl Consumer {
     }
 
     /// Does what the scout has found.
-    fn obey<S: Sink>(&mut self, sink: &mut S) -> Result<(), IngestError> {
+    fn carry_out<S: Sink>(&mut self, sink: &mut S) -> Result<(), IngestError> {
         let mut needs_new_client = false;
-        while let Ok(order) = self.orders.try_recv() {
-            match order {
-                Order::Open(openings) => {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Open(openings) => {
                     let added = self.partitions.open(openings, sink);
                     self.client
                         .incremental_assign(&added)
                         .map_err(IngestError::client("add partitions"))?;
                 }
-                Order::Close(gone) => {
+                Command::Close(gone) => {
                     let gone = self.partitions.close(&gone, sink);
                     self.client
                         .incremental_unassign(&gone)
                         .map_err(IngestError::client("give up partitions"))?;
                 }
-                Order::Begin(beginnings) => {
+                Command::Restart(beginnings) => {
                     self.partitions.begin(beginnings, sink);
                     needs_new_client = true;
                 }
-                Order::Looked(beginnings) => {
+                Command::Checked(beginnings) => {
                     needs_new_client |= self.is_client_in_doubt() || !beginnings.is_empty();
                     self.partitions.release();
                     self.partitions.begin(beginnings, sink);
                 }
-                Order::Topics(topics) => self.partitions.progress.topics = Some(topics),
-                Order::Discovered => self.partitions.progress.discovered = true,
+                Command::Topics(topics) => self.partitions.progress.topics = Some(topics),
+                Command::Discovered => self.partitions.progress.discovered = true,
             }
         }
         if needs_new_client {
@@ -165,7 +165,7 @@ impl Consumer {
     /// again). A new one holds nothing. The others' records that the old one had fetched are
     /// fetched again: that takes some milliseconds, and happens when somebody deletes.
     fn renew_client(&mut self) -> Result<(), IngestError> {
-        let fresh = client::reading(&self.config, &self.waker, &self.troubles)
+        let fresh = client::reading(&self.config, &self.waker, &self.errors)
             .map_err(IngestError::client("be made anew"))?;
         let old = std::mem::replace(&mut self.client, fresh);
         // Its end may wait for brokers, and nobody needs to wait for that.

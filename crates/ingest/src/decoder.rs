@@ -2,7 +2,7 @@ use market::{Event, Handle, Scope, Trade};
 use simd_json::{Buffers, INPUT_PADDING, Tape};
 
 use crate::json::{CutKey, Cuts, Document, Fault};
-use crate::reading::{About, Out, Reading, Said};
+use crate::record_reader::{Out, Parsed, RecordReader, Subject};
 use crate::{DecodeError, ErrorKind, Excerpt, Format, Resolve, Source, formats};
 
 /// Buffers of a record larger than this are not kept: 1 MiB of the densest JSON has a tape of
@@ -29,7 +29,7 @@ pub struct Decoder {
     max_record_bytes: usize,
     /// How large the last record was with its padding, whether or not lists were cut out of it.
     last_bytes: usize,
-    /// The record, and what simd-json wants behind it; strings are unescaped here in place.
+    /// The record, and what simd-json wants behind it; strings are unescaped here in pos.
     padded: Vec<u8>,
     /// The record without its lists of levels.
     rest: Vec<u8>,
@@ -43,14 +43,14 @@ pub struct Decoder {
 /// What a record says.
 pub struct Decoded<'a> {
     instrument: Option<Handle>,
-    said: Said,
+    said: Parsed,
     out: Out<'a>,
     /// Where the buffers of `out` belong.
     home: &'a mut Out<'static>,
 }
 
 impl Decoded<'_> {
-    /// Whom it is about, and what it says of it; none when it says nothing that is published.
+    /// Whom it is subject, and what it says of it; none when it says nothing that is published.
     #[must_use]
     #[inline]
     pub fn event(&self) -> Option<(Handle, Event<'_>)> {
@@ -58,24 +58,24 @@ impl Decoded<'_> {
             bids, asks, trades, ..
         } = &self.out;
         let event = match self.said {
-            Said::Snapshot { seq, origin, time } => Event::Snapshot {
+            Parsed::Snapshot { seq, origin, time } => Event::Snapshot {
                 seq,
                 origin,
                 time,
                 bids,
                 asks,
             },
-            Said::Delta { link, origin, time } => Event::Delta {
+            Parsed::Delta { link, origin, time } => Event::Delta {
                 link,
                 origin,
                 time,
                 bids,
                 asks,
             },
-            Said::Trades { time } => Event::Trades { time, trades },
-            Said::Status { time, state } => Event::Status { time, state },
-            Said::Definition { time, definition } => Event::Definition { time, definition },
-            Said::Nothing => return None,
+            Parsed::Trades { time } => Event::Trades { time, trades },
+            Parsed::Status { time, state } => Event::Status { time, state },
+            Parsed::Definition { time, definition } => Event::Definition { time, definition },
+            Parsed::Nothing => return None,
         };
         Some((self.instrument?, event))
     }
@@ -196,7 +196,7 @@ impl Decoder {
 
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let mut out = std::mem::take(&mut self.out).emptied();
-        let mut about = About {
+        let mut subject = Subject {
             instrument: None,
             scope: Scope::Unknown,
         };
@@ -209,15 +209,15 @@ impl Decoder {
         let read = match parsed {
             Ok(()) => {
                 let document = Document::new(&tape.0, self.buffers.structural_indexes(), payload);
-                let mut reading = Reading {
+                let mut reader = RecordReader {
                     document,
                     source: record.source,
                     key: record.key,
                     out: &mut out,
-                    about: &mut about,
+                    subject: &mut subject,
                 };
-                formats::read(&mut reading, instruments)
-                    .map_err(|fault| report(&document, &fault, about, record, instruments))
+                formats::read(&mut reader, instruments)
+                    .map_err(|fault| report(&document, &fault, subject, record, instruments))
             }
             Err(error) => {
                 let kind = ErrorKind::MalformedJson { at: error.index() };
@@ -227,7 +227,7 @@ impl Decoder {
         self.tape = tape.reset();
         match read {
             Ok(said) => Ok(Decoded {
-                instrument: about.instrument,
+                instrument: subject.instrument,
                 said,
                 out,
                 home: &mut self.out,
@@ -250,7 +250,7 @@ impl Decoder {
         record: &RawRecord<'_>,
         payload: &[u8],
         instruments: &mut R,
-    ) -> Option<Result<(Option<Handle>, Said), DecodeError>> {
+    ) -> Option<Result<(Option<Handle>, Parsed), DecodeError>> {
         let source = record.source;
         let keys = match &source.mapping {
             Some(mapping) => mapping.lists(),
@@ -264,7 +264,7 @@ impl Decoder {
         cuts.stand_at(&self.padded);
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let mut out = std::mem::take(&mut self.out).emptied();
-        let mut about = About {
+        let mut subject = Subject {
             instrument: None,
             scope: Scope::Unknown,
         };
@@ -273,17 +273,17 @@ impl Decoder {
         let read = parsed.ok().and_then(|()| {
             let structurals = self.buffers.structural_indexes();
             let document = Document::new(&tape.0, structurals, &self.rest).with_cuts(&cuts);
-            let mut reading = Reading {
+            let mut reader = RecordReader {
                 document,
                 source,
                 key: record.key,
                 out: &mut out,
-                about: &mut about,
+                subject: &mut subject,
             };
-            match formats::read(&mut reading, instruments) {
+            match formats::read(&mut reader, instruments) {
                 Ok(said) => Some(Ok(said)),
                 Err(fault) if fault.kind == ErrorKind::UnknownInstrument => {
-                    Some(Err(report(&document, &fault, about, record, instruments)))
+                    Some(Err(report(&document, &fault, subject, record, instruments)))
                 }
                 Err(_) => None,
             }
@@ -292,7 +292,7 @@ impl Decoder {
         let is_read = cuts.are_taken() && out.trades.is_empty() && out.also.is_empty();
         self.out = out.of_levels();
         match read? {
-            Ok(said) => is_read.then_some(Ok((about.instrument, said))),
+            Ok(said) => is_read.then_some(Ok((subject.instrument, said))),
             Err(unwanted) => Some(Err(unwanted)),
         }
     }
@@ -332,7 +332,7 @@ fn unread<R: Resolve>(record: &RawRecord<'_>, kind: ErrorKind, instruments: &mut
 fn report<R: Resolve>(
     document: &Document<'_, '_>,
     fault: &Fault,
-    about: About,
+    subject: Subject,
     record: &RawRecord<'_>,
     instruments: &mut R,
 ) -> DecodeError {
@@ -348,8 +348,8 @@ fn report<R: Resolve>(
         kind: fault.kind,
         field: document.path(fault),
         found: document.excerpt(fault),
-        instrument: about.instrument.or(hinted),
-        scope: match about.scope {
+        instrument: subject.instrument.or(hinted),
+        scope: match subject.scope {
             Scope::Unknown => hint.scope,
             known => known,
         },
@@ -359,14 +359,14 @@ fn report<R: Resolve>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Refusal, Resolved};
+    use crate::{Rejection, Resolved};
     use market::Exponents;
 
     /// Every name is an instrument.
     struct Any;
 
     impl Resolve for Any {
-        fn resolve(&mut self, _: &str, _: &str) -> Result<Resolved, Refusal> {
+        fn resolve(&mut self, _: &str, _: &str) -> Result<Resolved, Rejection> {
             Ok(Resolved {
                 handle: Handle(7),
                 exponents: Exponents::default(),

@@ -15,7 +15,7 @@ mod tapecast;
 mod tardis;
 
 use crate::json::Fault;
-use crate::reading::{About, Reading, Said};
+use crate::record_reader::{Parsed, RecordReader, Subject};
 use crate::{RawRecord, Resolve};
 
 /// Every format in one line: what it is, its module, its name in configurations, and the venue of
@@ -52,9 +52,9 @@ macro_rules! formats {
         /// Reads a record that has been parsed.
         #[inline]
         pub(crate) fn read<R: Resolve>(
-            reading: &mut Reading<'_, '_, '_>,
+            reading: &mut RecordReader<'_, '_, '_>,
             instruments: &mut R,
-        ) -> Result<Said, Fault> {
+        ) -> Result<Parsed, Fault> {
             match reading.source.format {
                 $(Format::$format => $module::read(reading, instruments),)*
             }
@@ -68,8 +68,8 @@ macro_rules! formats {
             }
         }
 
-        /// Whom and what a record is about by its key and its topic alone.
-        pub(crate) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+        /// Whom and what a record is subject by its key and its topic alone.
+        pub(crate) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
             match record.source.format {
                 $(Format::$format => $module::hint(record, instruments),)*
             }
@@ -100,7 +100,7 @@ formats! {
     Tardis = tardis, "tardis", None;
 }
 
-pub use mapped::{Kind, Mapping, MappingConfig, MappingMistake, Otherwise, SymbolFrom, TimeUnit};
+pub use mapped::{Kind, Mapping, MappingConfig, MappingError, Otherwise, SymbolFrom, TimeUnit};
 
 impl Format {
     /// Whether its topics may be given a venue and a symbol: its records may not name them.

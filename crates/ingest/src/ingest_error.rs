@@ -5,8 +5,8 @@ use crate::ConfigError;
 /// Why nothing can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The configuration has mistakes.
-    #[error("the configuration of ingest has mistakes: {}", joined(.0))]
+    /// The configuration has errors.
+    #[error("the configuration of ingest has errors: {}", joined(.0))]
     Config(Vec<ConfigError>),
     /// The Kafka client cannot be made, or cannot be told what to read.
     #[error("the kafka client cannot {action}")]
@@ -29,7 +29,7 @@ impl IngestError {
     }
 }
 
-fn joined(mistakes: &[ConfigError]) -> String {
-    let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+fn joined(errors: &[ConfigError]) -> String {
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     texts.join("; ")
 }

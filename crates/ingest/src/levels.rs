@@ -12,7 +12,7 @@ use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Place, Texts};
+use crate::json::{Document, Fault, TapePos, Texts};
 
 /// How many levels a side of one record may have: 2 MiB of levels a side. The deepest books of
 /// venues that send all of them have some 30,000.
@@ -22,7 +22,7 @@ pub(crate) const MAX_LEVELS: usize = 1 << 17;
 /// record is read again as a whole, and then told what is wrong with it.
 #[inline]
 pub(crate) fn scanned<'a>(
-    list: Place,
+    list: TapePos,
     text: &'a [u8],
     element: impl FnMut(&mut Scan<'a>) -> Option<()>,
 ) -> Result<(), Fault> {
@@ -45,7 +45,7 @@ pub(crate) fn put(levels: &mut Vec<Level>, price: Found, size: Found) -> Option<
 /// Reads `[["price","size"],…]`, and only such pairs, unless `more` may follow in a pair.
 pub(crate) fn pairs(
     document: &Document<'_, '_>,
-    array: Place,
+    array: TapePos,
     exponents: Exponents,
     more: bool,
     levels: &mut Vec<Level>,
@@ -87,7 +87,7 @@ pub(crate) fn pairs(
 /// Reads `{"price":size,…}`.
 pub(crate) fn members(
     document: &Document<'_, '_>,
-    object: Place,
+    object: TapePos,
     exponents: Exponents,
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {
@@ -155,7 +155,7 @@ impl LevelNames {
 #[inline(always)]
 pub(crate) fn objects(
     document: &Document<'_, '_>,
-    array: Place,
+    array: TapePos,
     names: &LevelNames,
     exponents: Exponents,
     levels: &mut Vec<Level>,
@@ -181,7 +181,7 @@ pub(crate) fn objects(
 
 fn objects_of_tape(
     document: &Document<'_, '_>,
-    array: Place,
+    array: TapePos,
     names: &LevelNames,
     exponents: Exponents,
     levels: &mut Vec<Level>,
@@ -205,12 +205,12 @@ fn objects_of_tape(
     Ok(())
 }
 
-/// The texts of a price and a size, asked for in the order in which they stand.
+/// The texts of a price and a size, asked for in the command in which they stand.
 #[inline]
 pub(crate) fn both_texts<'a>(
     document: &Document<'_, 'a>,
-    price: Place,
-    size: Place,
+    price: TapePos,
+    size: TapePos,
     texts: &mut Texts,
 ) -> Result<(&'a [u8], &'a [u8]), Fault> {
     if price < size {
@@ -222,12 +222,12 @@ pub(crate) fn both_texts<'a>(
     }
 }
 
-/// The level, or a trade's share of it, whose price and size stand there in any order.
+/// The level, or a trade's share of it, whose price and size stand there in any command.
 #[inline]
 pub(crate) fn level(
     document: &Document<'_, '_>,
-    price: Place,
-    size: Place,
+    price: TapePos,
+    size: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
 ) -> Result<Level, Fault> {
@@ -259,61 +259,61 @@ fn decimals_behind_dot(text: &[u8]) -> u8 {
 
 /// A level that is not a price and a size.
 #[cold]
-pub(crate) const fn no_level(place: Place) -> Fault {
+pub(crate) const fn no_level(pos: TapePos) -> Fault {
     let expected = "a price and a size";
-    Fault::at(place, ErrorKind::BadValue { expected })
+    Fault::at(pos, ErrorKind::BadValue { expected })
 }
 
 /// Reads a price: a string or a number.
 pub(crate) fn price(
     document: &Document<'_, '_>,
-    place: Place,
+    pos: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
 ) -> Result<Price, Fault> {
-    price_of(decimal_text(document, place, texts)?, place, exponents)
+    price_of(decimal_text(document, pos, texts)?, pos, exponents)
 }
 
 /// Reads a size: a string or a number, not below zero.
 pub(crate) fn size(
     document: &Document<'_, '_>,
-    place: Place,
+    pos: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
 ) -> Result<Size, Fault> {
-    size_of(decimal_text(document, place, texts)?, place, exponents)
+    size_of(decimal_text(document, pos, texts)?, pos, exponents)
 }
 
 /// The text of a string or a number.
 #[inline]
 pub(crate) fn decimal_text<'a>(
     document: &Document<'_, 'a>,
-    place: Place,
+    pos: TapePos,
     texts: &mut Texts,
 ) -> Result<&'a [u8], Fault> {
-    match document.node(place) {
+    match document.node(pos) {
         Node::String(text) => Ok(text.as_bytes()),
         Node::Static(StaticNode::U64(_) | StaticNode::I64(_) | StaticNode::F64(_)) => {
-            Ok(texts.number(document, place))
+            Ok(texts.number(document, pos))
         }
-        _ => Err(document.wrong_type(place, "a number, or a string that holds one")),
+        _ => Err(document.wrong_type(pos, "a number, or a string that holds one")),
     }
 }
 
 #[inline]
-pub(crate) fn price_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Price, Fault> {
+pub(crate) fn price_of(text: &[u8], pos: TapePos, exponents: Exponents) -> Result<Price, Fault> {
     match decimal::parse(text, exponents.price) {
         Ok(mantissa) => Ok(Price(mantissa)),
-        Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
+        Err(error) => Err(Fault::at(pos, ErrorKind::BadDecimal(error))),
     }
 }
 
 #[inline]
-pub(crate) fn size_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Size, Fault> {
+pub(crate) fn size_of(text: &[u8], pos: TapePos, exponents: Exponents) -> Result<Size, Fault> {
     match decimal::parse(text, exponents.size) {
         Ok(mantissa) if mantissa >= 0 => Ok(Size(mantissa)),
-        Ok(_) => Err(Fault::at(place, ErrorKind::NegativeSize)),
-        Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
+        Ok(_) => Err(Fault::at(pos, ErrorKind::NegativeSize)),
+        Err(error) => Err(Fault::at(pos, ErrorKind::BadDecimal(error))),
     }
 }
 

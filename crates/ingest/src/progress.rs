@@ -4,7 +4,7 @@ use std::time::Instant;
 use market::Nanos;
 use metrics::label::{BrokerError, DecodeOutcome};
 
-use crate::order::Topics;
+use crate::command::Topics;
 
 /// How far one partition has been read, in plain integers of the thread that reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct PartitionProgress {
     pub bytes: u64,
     /// The timestamp of the last record.
     pub last_log_time: Nanos,
-    /// Records by what became of them, in the order of [`DecodeOutcome::ALL`].
+    /// Records by what became of them, in the command of [`DecodeOutcome::ALL`].
     pub outcomes: [u64; DecodeOutcome::ALL.len()],
     /// Whether all that stood there when it was opened has been read.
     pub caught_up: bool,
@@ -52,8 +52,8 @@ pub struct Progress {
     pub discovered: bool,
     /// How many topics there are; `None` before a broker has answered.
     pub topics: Option<Topics>,
-    /// Errors between this node and its brokers, in the order of [`BrokerError::ALL`].
-    pub troubles: [u64; BrokerError::ALL.len()],
+    /// Errors between this node and its brokers, in the command of [`BrokerError::ALL`].
+    pub broker_errors: [u64; BrokerError::ALL.len()],
     /// How often the Kafka client was replaced by a new one.
     pub new_clients: u64,
     /// When a broker last said anything, if only that there is nothing new; `None` before one has.

@@ -11,7 +11,7 @@ pub struct Resolved {
 
 /// Why a name stands for no instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// The configuration names all instruments, and not this one.
     #[error("is not among the configured instruments")]
     UnknownInstrument,
@@ -28,7 +28,7 @@ pub trait Resolve {
     /// The instrument of that name; a name that is new may become one.
     ///
     /// Called for every record that says something, so it should be a look-up.
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal>;
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection>;
 
     /// The instrument of that name if it is known already. A record that cannot be read asks this
     /// with what its key or its topic says, and must not bring an instrument into being.

@@ -1,6 +1,6 @@
 //! The thread that looks for topics, so that no thread that reads ever waits for an answer.
 //!
-//! Modules in reading order: `broker` asks, `verdict` says what the answers mean for a partition
+//! Modules in reading command: `broker` asks, `verdict` says what the answers mean for a partition
 //! that is being read.
 
 mod broker;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use crate::order::{Beginning, Opening, Order, Reached, Request, Span, Topics};
+use crate::command::{CheckRequest, Command, Opening, Restart, SharedPosition, Span, Topics};
 use crate::shares::share_of;
 use crate::topic_id::TopicId;
 use crate::{IngestConfig, Reset, Source, Start, Stop, Waker};
@@ -31,9 +31,9 @@ const RETRY: Duration = Duration::from_millis(250);
 
 /// A consumer, as the scout sees it.
 pub(crate) struct Reader {
-    pub(crate) orders: SyncSender<Order>,
+    pub(crate) commands: SyncSender<Command>,
     pub(crate) waker: Waker,
-    pub(crate) request: Arc<Request>,
+    pub(crate) request: Arc<CheckRequest>,
 }
 
 /// Looks for topics and partitions, and at what became of those that are being read.
@@ -62,7 +62,7 @@ struct Topic {
     /// Identities that it had before; a broker that lags behind may still tell them.
     retired: Vec<TopicId>,
     /// By number; how far each has been read.
-    partitions: BTreeMap<i32, Arc<Reached>>,
+    partitions: BTreeMap<i32, Arc<SharedPosition>>,
     /// How often in a row it was not there.
     missed: u32,
 }
@@ -183,7 +183,7 @@ impl Scout {
             false
         });
         for (share, gone) in gone {
-            self.tell(share, Order::Close(gone));
+            self.tell(share, Command::Close(gone));
         }
     }
 
@@ -235,7 +235,7 @@ impl Scout {
                     continue;
                 }
             };
-            let reached = Arc::new(Reached::at(start));
+            let reached = Arc::new(SharedPosition::at(start));
             topic.partitions.insert(partition, reached.clone());
             let share = share_of(name, partition, self.readers.len());
             openings.entry(share).or_default().push(Opening {
@@ -251,7 +251,7 @@ impl Scout {
             });
         }
         for (share, openings) in openings {
-            self.tell(share, Order::Open(openings));
+            self.tell(share, Command::Open(openings));
         }
         unanswered.map_or(Ok(()), Err)
     }
@@ -286,7 +286,7 @@ impl Scout {
         if topic.retired.len() > RETIRED {
             topic.retired.remove(0);
         }
-        let mut begun: BTreeMap<usize, Vec<Beginning>> = BTreeMap::new();
+        let mut begun: BTreeMap<usize, Vec<Restart>> = BTreeMap::new();
         let mut closed: BTreeMap<usize, Vec<(Arc<str>, i32)>> = BTreeMap::new();
         for (partition, span) in spans {
             let share = share_of(name, partition, self.readers.len());
@@ -296,7 +296,7 @@ impl Scout {
                 closed.push((name.clone(), partition));
                 continue;
             };
-            begun.entry(share).or_default().push(Beginning {
+            begun.entry(share).or_default().push(Restart {
                 topic: name.clone(),
                 partition,
                 span,
@@ -305,10 +305,10 @@ impl Scout {
             });
         }
         for (share, closed) in closed {
-            self.tell(share, Order::Close(closed));
+            self.tell(share, Command::Close(closed));
         }
         for (share, begun) in begun {
-            self.tell(share, Order::Begin(begun));
+            self.tell(share, Command::Restart(begun));
         }
         Ok(())
     }
@@ -331,7 +331,7 @@ impl Scout {
                     topic = %name, partition, position = at.0, start = start.0, end = end.0, ?cause,
                     "the partition has no record where it is to be read"
                 );
-                beginnings.push(Beginning {
+                beginnings.push(Restart {
                     topic: name.clone(),
                     partition: *partition,
                     span: Span {
@@ -344,11 +344,11 @@ impl Scout {
                 });
             }
         }
-        self.tell(index, Order::Looked(beginnings));
+        self.tell(index, Command::Checked(beginnings));
         Ok(())
     }
 
-    /// Tells how many topics there are, behind the orders that open or close them. A pattern that matches
+    /// Tells how many topics there are, behind the commands that open or close them. A pattern that matches
     /// nothing is most likely a mistake, and the log is where somebody looks for it.
     fn tell_topics(&mut self, listed: u64) {
         let matched = u64::try_from(self.topics.len()).unwrap_or(u64::MAX);
@@ -374,7 +374,7 @@ impl Scout {
             tracing::info!(topics_matched = matched, "a topic matches [[topics]]");
         }
         for index in 0..self.readers.len() {
-            self.tell(index, Order::Topics(topics));
+            self.tell(index, Command::Topics(topics));
         }
     }
 
@@ -383,14 +383,14 @@ impl Scout {
             return;
         }
         for index in 0..self.readers.len() {
-            self.tell(index, Order::Discovered);
+            self.tell(index, Command::Discovered);
         }
     }
 
-    fn tell(&self, index: usize, order: Order) {
+    fn tell(&self, index: usize, command: Command) {
         if let Some(reader) = self.readers.get(index) {
-            // One that has ended takes no more orders.
-            let _ = reader.orders.send(order);
+            // One that has ended takes no more commands.
+            let _ = reader.commands.send(command);
             reader.waker.wake();
         }
     }

@@ -41,7 +41,7 @@ pub trait Sink: Resolve {
     fn event(&mut self, at: At, instrument: Handle, event: Event<'_>);
 
     /// A record could not be read. The partition goes on behind it.
-    fn refused(&mut self, at: At, error: &DecodeError);
+    fn rejected(&mut self, at: At, error: &DecodeError);
 
     /// A partition goes on elsewhere than where it was.
     fn reset(&mut self, index: PartitionIndex, partition: &OpenedPartition, cause: Reset);

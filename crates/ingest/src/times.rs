@@ -4,36 +4,36 @@ use market::{Nanos, decimal};
 use simd_json::tape::Node;
 
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Field, Place};
+use crate::json::{Document, Fault, Field, TapePos};
 
 /// Whole milliseconds, as a number or as a string that holds one.
-pub(crate) fn millis(document: &Document<'_, '_>, place: Place) -> Result<Nanos, Fault> {
-    let count = match document.node(place) {
+pub(crate) fn millis(document: &Document<'_, '_>, pos: TapePos) -> Result<Nanos, Fault> {
+    let count = match document.node(pos) {
         Node::String(text) => digits(text.as_bytes()),
-        _ => Some(document.unsigned(place)?),
+        _ => Some(document.unsigned(pos)?),
     };
     count
         .and_then(|count| in_range(count.checked_mul(1_000_000)?))
-        .ok_or(Fault::at(place, ErrorKind::BadTime))
+        .ok_or(Fault::at(pos, ErrorKind::BadTime))
 }
 
 /// Seconds with up to nine decimals.
-pub(crate) fn seconds(text: &[u8], place: Place) -> Result<Nanos, Fault> {
+pub(crate) fn seconds(text: &[u8], pos: TapePos) -> Result<Nanos, Fault> {
     const NANOS: i8 = -9;
-    scaled(text, NANOS, place)
+    scaled(text, NANOS, pos)
 }
 
 /// A decimal of a unit that has nanoseconds at that exponent.
-pub(crate) fn scaled(text: &[u8], nanos: i8, place: Place) -> Result<Nanos, Fault> {
+pub(crate) fn scaled(text: &[u8], nanos: i8, pos: TapePos) -> Result<Nanos, Fault> {
     match decimal::parse(text, nanos).map(u64::try_from) {
         Ok(Ok(nanos)) => Ok(Nanos(nanos)),
-        _ => Err(Fault::at(place, ErrorKind::BadTime)),
+        _ => Err(Fault::at(pos, ErrorKind::BadTime)),
     }
 }
 
 /// `2019-08-01T00:00:03.816Z`, with up to nine decimals.
-pub(crate) fn date(document: &Document<'_, '_>, place: Place) -> Result<Nanos, Fault> {
-    nanos_of_date(document.text(place)?.as_bytes()).ok_or(Fault::at(place, ErrorKind::BadTime))
+pub(crate) fn date(document: &Document<'_, '_>, pos: TapePos) -> Result<Nanos, Fault> {
+    nanos_of_date(document.text(pos)?.as_bytes()).ok_or(Fault::at(pos, ErrorKind::BadTime))
 }
 
 /// The same, of a text on its own.
@@ -47,8 +47,8 @@ pub(crate) fn date_if_there(
     document: &Document<'_, '_>,
     time: Field,
 ) -> Result<Option<Nanos>, Fault> {
-    let place = time.not_null(document);
-    place.map(|place| date(document, place)).transpose()
+    let pos = time.not_null(document);
+    pos.map(|pos| date(document, pos)).transpose()
 }
 
 fn nanos_of_date(text: &[u8]) -> Option<Nanos> {
@@ -99,7 +99,7 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
     Some(era * 146_097 + day_of_era - 719_468)
 }
 
-/// The number of two digits that stands at a place of a text.
+/// The number of two digits that stands at a pos of a text.
 #[inline]
 fn two_digits(text: &[u8], at: usize) -> Option<u64> {
     let [tens, ones] = text.get(at..at + 2)?.first_chunk()?;

@@ -2,8 +2,8 @@
 
 use market::{Aggressor, Exponents, Level, Trade};
 
-use crate::json::{Document, Fault, Field, Place, Texts};
-use crate::reading::Reading;
+use crate::json::{Document, Fault, Field, TapePos, Texts};
+use crate::record_reader::RecordReader;
 use crate::{ErrorKind, Resolve, levels};
 
 /// How many trades one record may have. A venue's largest sweep is some hundreds.
@@ -28,11 +28,11 @@ impl TradeList {
     /// one stands; none when there is no trade.
     pub(crate) fn read<'a, R: Resolve>(
         &self,
-        reading: &mut Reading<'_, 'a, '_>,
+        reader: &mut RecordReader<'_, 'a, '_>,
         instruments: &mut R,
-        array: Place,
-    ) -> Result<Option<Place>, Fault> {
-        let document = reading.document;
+        array: TapePos,
+    ) -> Result<Option<TapePos>, Fault> {
+        let document = reader.document;
         let elements = document.elements_within(array, MAX_TRADES)?;
         let mut texts = Texts::new();
         let mut known: Option<(&str, Exponents)> = None;
@@ -53,7 +53,7 @@ impl TradeList {
             let exponents = match known {
                 Some((first, exponents)) if first == name => exponents,
                 Some(_) => return Err(Fault::at(symbol, ErrorKind::OtherInstrument)),
-                None => reading.resolve_symbol(instruments, symbol)?.exponents,
+                None => reader.resolve_symbol(instruments, symbol)?.exponents,
             };
             known = Some((name, exponents));
             repeated.none()?;
@@ -61,7 +61,7 @@ impl TradeList {
             let size = size.needed(element, self.size)?;
             let Level { price, size } =
                 levels::level(&document, price, size, exponents, &mut texts)?;
-            reading.out.trades.push(Trade {
+            reader.out.trades.push(Trade {
                 price,
                 size,
                 side: taker(&document, side.needed(element, self.side)?, self.taker)?,
@@ -76,30 +76,30 @@ impl TradeList {
 /// Who took, by what stands for a side where the taker bought, and where the taker sold.
 pub(crate) fn taker(
     document: &Document<'_, '_>,
-    place: Place,
+    pos: TapePos,
     [bought, sold]: [&str; 2],
 ) -> Result<Aggressor, Fault> {
-    match document.text(place)? {
+    match document.text(pos)? {
         side if side == bought => Ok(Aggressor::Buy),
         side if side == sold => Ok(Aggressor::Sell),
         _ => {
             let expected = "the side of a trade";
-            Err(Fault::at(place, ErrorKind::BadValue { expected }))
+            Err(Fault::at(pos, ErrorKind::BadValue { expected }))
         }
     }
 }
 
 /// `"buy"` or `"sell"`: who took.
 pub(crate) fn aggressor(document: &Document<'_, '_>, side: Field) -> Result<Aggressor, Fault> {
-    let Some(place) = side.not_null(document) else {
+    let Some(pos) = side.not_null(document) else {
         return Ok(Aggressor::Unknown);
     };
-    match document.text(place)? {
+    match document.text(pos)? {
         "buy" => Ok(Aggressor::Buy),
         "sell" => Ok(Aggressor::Sell),
         _ => {
             let expected = "\"buy\", \"sell\" or null";
-            Err(Fault::at(place, ErrorKind::BadValue { expected }))
+            Err(Fault::at(pos, ErrorKind::BadValue { expected }))
         }
     }
 }
@@ -110,12 +110,12 @@ pub(crate) fn identifier<'a>(
     id: Field,
     texts: &mut Texts,
 ) -> Result<&'a str, Fault> {
-    let Some(place) = id.not_null(document) else {
+    let Some(pos) = id.not_null(document) else {
         return Ok("");
     };
-    let text = levels::decimal_text(document, place, texts)?;
+    let text = levels::decimal_text(document, pos, texts)?;
     if text.len() > MAX_ID {
-        return Err(Fault::at(place, ErrorKind::TooLong { limit: MAX_ID }));
+        return Err(Fault::at(pos, ErrorKind::TooLong { limit: MAX_ID }));
     }
     Ok(std::str::from_utf8(text).unwrap_or_default())
 }

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fanout::{Directory, PublisherPort};
-use ingest::{DecodeError, OpenedPartition, Progress, Refusal, Reset, Resolve, Resolved, Sink};
+use ingest::{DecodeError, OpenedPartition, Progress, Rejection, Reset, Resolve, Resolved, Sink};
 use market::{
     At, Channel, Event, Handle, Monotonic, Nanos, Now, PartitionIdentity, PartitionIndex,
 };
 use metrics::PublisherMetrics;
-use streams::{Publisher, Settings, Unwanted};
+use streams::{Publisher, Settings, Skipped};
 
 use crate::admin::PublisherReadiness;
 use crate::checkpoints::{self, Loaded, Taker};
@@ -164,13 +164,13 @@ impl Pipeline {
         venue: &str,
         symbol: &str,
         instrument: Instrument,
-    ) -> Result<Handle, Refusal> {
+    ) -> Result<Handle, Rejection> {
         let added =
             self.publisher
                 .add_instrument(&instrument.name, instrument.exponents, monotonic());
         let handle = added.map_err(|other| {
             tracing::error!(instrument = %instrument.name, %other, "two instruments have the same number; the second is refused");
-            Refusal::UnknownInstrument
+            Rejection::UnknownInstrument
         })?;
         self.publisher.set_steps(
             handle,
@@ -200,7 +200,7 @@ impl Pipeline {
     /// Tells the directory what has changed of its instruments.
     fn show_changed(&mut self) {
         for handle in self.publisher.take_changed() {
-            let Some(about) = self.publisher.about(handle) else {
+            let Some(about) = self.publisher.info(handle) else {
                 continue;
             };
             let listing = self.directory.list(about.name, about.exponents);
@@ -231,7 +231,7 @@ impl Pipeline {
         };
         let partition = self.partitions.get(at.partition.0 as usize);
         if let Some(partition) = partition.and_then(Option::as_ref)
-            && let Some(about) = self.publisher.about(handle)
+            && let Some(about) = self.publisher.info(handle)
         {
             follower.follow(trace, at, partition, about.name, received, &mut self.port);
         }
@@ -255,10 +255,10 @@ impl Pipeline {
             tracing::warn!(
                 "nothing is heard from kafka; new sessions are refused until it is caught up with again"
             );
-            self.publisher.lose_touch(now);
+            self.publisher.connection_lost(now);
         } else if was_cut_off && !self.cut_off {
             tracing::info!("kafka is heard again, and caught up with");
-            self.publisher.regain_touch(now);
+            self.publisher.connection_restored(now);
         }
         self.readiness.cut_off(self.cut_off);
         self.readiness.turned(at);
@@ -266,14 +266,14 @@ impl Pipeline {
 }
 
 impl Resolve for Pipeline {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         let handle = match self.known.find(venue, symbol) {
             Some(handle) => handle,
             None => {
                 let instrument = self.instruments.find(venue, symbol)?;
                 let is_new = !self.known.has(&instrument.name);
                 if is_new && self.publisher.instruments() >= self.instruments.max {
-                    return Err(Refusal::TooManyInstruments);
+                    return Err(Rejection::TooManyInstruments);
                 }
                 self.add(venue, symbol, instrument)?
             }
@@ -318,7 +318,7 @@ impl Sink for Pipeline {
         let taken = self.publisher.event(at, instrument, &event, now);
         // What checkpoints include comes again while the node catches up.
         let taken = taken.or_else(|unwanted| match unwanted {
-            Unwanted::Repeated(_) if !self.is_open => Ok(()),
+            Skipped::Repeated(_) if !self.is_open => Ok(()),
             other => Err(other),
         });
         match taken {
@@ -335,7 +335,7 @@ impl Sink for Pipeline {
         }
     }
 
-    fn refused(&mut self, at: At, error: &DecodeError) {
+    fn rejected(&mut self, at: At, error: &DecodeError) {
         self.refusals += 1;
         if self.refusals <= REFUSALS_LOGGED {
             let (topic, partition) = self
@@ -344,7 +344,8 @@ impl Sink for Pipeline {
             tracing::warn!(topic, partition, offset = at.seq.0, outcome = error.kind.outcome().name(), %error, "a record could not be read");
         }
         if let Some(instrument) = error.instrument {
-            self.publisher.refused(at, instrument, error.scope, now());
+            self.publisher
+                .bad_record(at, instrument, error.scope, now());
         }
     }
 

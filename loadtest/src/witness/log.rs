@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use ingest::{Decoder, Format, RawRecord, Refusal, Resolve, Resolved, Source};
-use market::{Book, BookBuilder, Changes, Event, Handle, InstrumentName, Nanos, Seq};
+use ingest::{Decoder, Format, RawRecord, Rejection, Resolve, Resolved, Source};
+use market::{Book, Changes, Event, Handle, InstrumentName, Nanos, Seq, VenueBook};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -26,15 +26,17 @@ struct Told {
     /// The offsets of the records of its book, and of its trades.
     book: Vec<i64>,
     trades: Vec<i64>,
-    builder: BookBuilder,
+    builder: VenueBook,
 }
 
 /// Finds instruments by their numbers in their names.
 struct Names(Vec<InstrumentName>);
 
 impl Resolve for Names {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
-        let handle = self.find(venue, symbol).ok_or(Refusal::UnknownInstrument)?;
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
+        let handle = self
+            .find(venue, symbol)
+            .ok_or(Rejection::UnknownInstrument)?;
         Ok(Resolved {
             handle,
             exponents: EXPONENTS,
@@ -113,7 +115,7 @@ impl Log {
             instruments: vec![Told {
                 book: book.to_vec(),
                 trades: trades.to_vec(),
-                builder: BookBuilder::new(),
+                builder: VenueBook::new(),
             }],
         }
     }

@@ -103,10 +103,10 @@ fn run(steps: &[Step], is_hindered: bool) -> Checked {
                 encoding,
             } => {
                 let key = view_key(*instrument, *channel, *params);
-                let may_be = node.publisher.watch(key, *encoding, Monotonic(0));
+                let may_be = node.publisher.open_stream(key, *encoding, Monotonic(0));
                 // Where an instrument's scale is too coarse for a step it is refused.
                 if let Ok(watch) = may_be {
-                    node.publisher.unwatch(watch);
+                    node.publisher.close_stream(watch);
                     node.join(key, *encoding)?;
                 }
             }

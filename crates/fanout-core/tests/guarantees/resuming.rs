@@ -100,7 +100,7 @@ fn who_stands_between_two_messages_of_a_book_is_not_resumed() -> Checked {
         };
         let watch = node
             .publisher
-            .watch(
+            .open_stream(
                 key(A, Channel::Book, Depth::Full),
                 Encoding::Sbe,
                 market::Monotonic(0),
@@ -108,7 +108,7 @@ fn who_stands_between_two_messages_of_a_book_is_not_resumed() -> Checked {
             .unwrap();
         let joined = node.publisher.join(watch, Some(from), present(0));
         assert_eq!(joined.unwrap().start, start, "{seq}");
-        node.publisher.unwatch(watch);
+        node.publisher.close_stream(watch);
     }
     Ok(())
 }
@@ -200,18 +200,18 @@ fn who_watches_a_state_is_told_at_once_when_the_log_is_not_heard_and_when_it_is_
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Live);
-    node.publisher.lose_touch(present(node.now));
+    node.publisher.connection_lost(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Stale);
-    node.publisher.regain_touch(present(node.now));
+    node.publisher.connection_restored(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Live);
     // What was quiet for too long by itself stays stale.
     node.tick(100_000);
-    node.publisher.lose_touch(present(node.now));
-    node.publisher.regain_touch(present(node.now));
+    node.publisher.connection_lost(present(node.now));
+    node.publisher.connection_restored(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Stale);

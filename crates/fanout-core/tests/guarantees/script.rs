@@ -1,6 +1,6 @@
 //! Records of a test that is written by hand.
 
-use market::{Aggressor, Definition, Exponents, Level, Link, Price, Size, SnapshotOrigin};
+use market::{Aggressor, Definition, Exponents, Level, Price, SeqLink, Size, SnapshotOrigin};
 use wire::OwnedTrade;
 
 use crate::log::{Entry, Record, Said};
@@ -34,7 +34,7 @@ pub(crate) fn whole(seq: Option<u64>, bids: Pairs<'_>, asks: Pairs<'_>) -> Said 
 
 pub(crate) fn delta(link: Option<(u64, u64)>, bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
     Said::Delta {
-        link: link.map(|(prev, seq)| Link { prev, seq }),
+        link: link.map(|(prev, seq)| SeqLink { prev, seq }),
         origin: SnapshotOrigin::InBand,
         bids: levels(bids),
         asks: levels(asks),

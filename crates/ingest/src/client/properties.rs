@@ -9,7 +9,7 @@ const GROUP: &str = "tapecast";
 
 /// What the design rests on: nobody may set these.
 const OWNED: [(&str, &str); 11] = [
-    // Said by `brokers`.
+    // Parsed by `brokers`.
     ("bootstrap.servers", ""),
     ("metadata.broker.list", ""),
     ("group.id", GROUP),
@@ -115,8 +115,8 @@ pub(super) fn common(config: &IngestConfig) -> ClientConfig {
 }
 
 /// What is wrong with the properties of a configuration.
-pub(crate) fn mistakes(config: &IngestConfig) -> Vec<ConfigError> {
-    let mut mistakes = Vec::new();
+pub(crate) fn errors(config: &IngestConfig) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
     for (key, value) in &config.properties {
         let expected = if OWNED.iter().any(|(owned, _)| owned == key) {
             "cannot be set, since tapecast sets it itself".to_owned()
@@ -128,11 +128,11 @@ pub(crate) fn mistakes(config: &IngestConfig) -> Vec<ConfigError> {
                 Err(error) => error.to_string(),
             }
         };
-        mistakes.push(ConfigError {
+        errors.push(ConfigError {
             key: format!("properties.{key}"),
             value: value.clone(),
             expected,
         });
     }
-    mistakes
+    errors
 }

@@ -5,7 +5,7 @@ use metrics::label::DecodeOutcome;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::partitions::{Partitions, State};
+use super::partitions::{Partitions, ReadState};
 use super::{Consumer, KafkaConsumer};
 use crate::{Decoder, RawRecord, Sink};
 
@@ -17,7 +17,7 @@ pub(super) enum Drained {
 }
 
 /// What the client said instead of a record.
-enum Trouble {
+enum PollError {
     /// There is no record at the offset of some partition.
     NoSuchOffset,
     /// Some topic or partition is not there.
@@ -31,7 +31,7 @@ impl Consumer {
         let limits = self.config.batch;
         let (mut records, mut bytes) = (0, 0);
         let mut drained = Drained::No;
-        let mut notes = watcher(&self.client).notes();
+        let mut notes = context(&self.client).notes();
         while records < limits.records && bytes < limits.bytes {
             let Self {
                 client,
@@ -41,7 +41,7 @@ impl Consumer {
             } = self;
             match client.poll(Duration::ZERO) {
                 None => {
-                    let noted = std::mem::replace(&mut notes, watcher(client).notes());
+                    let noted = std::mem::replace(&mut notes, context(client).notes());
                     if noted == notes {
                         drained = Drained::Yes;
                         break;
@@ -50,16 +50,16 @@ impl Consumer {
                 Some(Ok(message)) => {
                     records += 1;
                     bytes += message.payload_len();
-                    if !watcher(client).has_changed() {
+                    if !context(client).has_changed() {
                         take(&message, partitions, decoder, sink);
                         continue;
                     }
                     // Forgotten, as are all behind it: the next client reads it again.
                 }
-                Some(Err(error)) => match trouble(&error) {
-                    Trouble::NoSuchOffset => self.ask(),
-                    Trouble::NoSuchTopic => self.scout.wake(),
-                    Trouble::Other => {}
+                Some(Err(error)) => match classify(&error) {
+                    PollError::NoSuchOffset => self.ask(),
+                    PollError::NoSuchTopic => self.scout.wake(),
+                    PollError::Other => {}
                 },
             }
             self.hold_changed();
@@ -74,17 +74,17 @@ impl Consumer {
 
     /// Reads no more of topics that have become others, until the scout has looked at them.
     pub(super) fn hold_changed(&mut self) {
-        if watcher(&self.client).has_changed() {
-            self.partitions.hold(&watcher(&self.client).take_changed());
+        if context(&self.client).has_changed() {
+            self.partitions.hold(&context(&self.client).take_changed());
             self.ask();
         }
     }
 
     /// Takes note of what the client told of the logs' ends.
     pub(super) fn learn_watermarks<S: Sink>(&mut self, sink: &mut S, drained: Drained) {
-        let told = watcher(&self.client).take_watermarks();
+        let told = context(&self.client).take_watermarks();
         told.iter().for_each(|one| self.partitions.learn(one));
-        let heard = watcher(&self.client).heard();
+        let heard = context(&self.client).heard();
         // A client that was made anew has not heard anybody yet.
         let progress = &mut self.partitions.progress;
         progress.heard = heard.max(progress.heard);
@@ -94,7 +94,7 @@ impl Consumer {
     }
 }
 
-fn watcher(client: &KafkaConsumer) -> &crate::client::Watcher {
+fn context(client: &KafkaConsumer) -> &crate::client::KafkaContext {
     use rdkafka::consumer::Consumer as _;
     client.context()
 }
@@ -113,7 +113,7 @@ fn take<S: Sink>(
     let (partition, progress) = partitions.get_mut(index);
     let offset = message.offset();
     // What was had already is of no use again.
-    if offset < progress.position || partition.state != State::Read {
+    if offset < progress.position || partition.state != ReadState::Read {
         return;
     }
     let millis = message.timestamp().to_millis().unwrap_or(0);
@@ -139,7 +139,7 @@ fn take<S: Sink>(
             None => DecodeOutcome::Nothing,
         },
         Err(error) => {
-            sink.refused(at, &error);
+            sink.rejected(at, &error);
             error.kind.outcome()
         }
     };
@@ -151,19 +151,19 @@ fn take<S: Sink>(
     partitions.note_position(index, sink);
 }
 
-fn trouble(error: &KafkaError) -> Trouble {
+fn classify(error: &KafkaError) -> PollError {
     let code = match error {
         KafkaError::MessageConsumption(code) | KafkaError::MessageConsumptionFatal(code) => *code,
-        _ => return Trouble::Other,
+        _ => return PollError::Other,
     };
     match code {
         RDKafkaErrorCode::AutoOffsetReset
         | RDKafkaErrorCode::OffsetOutOfRange
-        | RDKafkaErrorCode::LogTruncation => Trouble::NoSuchOffset,
+        | RDKafkaErrorCode::LogTruncation => PollError::NoSuchOffset,
         RDKafkaErrorCode::UnknownTopic
         | RDKafkaErrorCode::UnknownPartition
         | RDKafkaErrorCode::UnknownTopicOrPartition
-        | RDKafkaErrorCode::UnknownTopicId => Trouble::NoSuchTopic,
-        _ => Trouble::Other,
+        | RDKafkaErrorCode::UnknownTopicId => PollError::NoSuchTopic,
+        _ => PollError::Other,
     }
 }

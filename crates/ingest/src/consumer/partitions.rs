@@ -7,13 +7,13 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::Watermark;
-use crate::order::{Beginning, Opening, Reached, Span};
+use crate::command::{Opening, Restart, SharedPosition, Span};
 use crate::topic_id::TopicId;
 use crate::{OpenedPartition, PartitionProgress, Progress, Reset, Sink, Source};
 
 /// The partitions of one consumer, and how far each has been read.
 ///
-/// Invariant: `partitions` and `progress.partitions` are of the same partitions in the same order.
+/// Invariant: `partitions` and `progress.partitions` are of the same partitions in the same command.
 #[derive(Default)]
 pub(super) struct Partitions {
     pub(super) progress: Progress,
@@ -26,7 +26,7 @@ pub(super) struct Partitions {
 
 /// What is done with the records of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ReadState {
     /// They are read.
     Read,
     /// They are forgotten until the scout has looked: they may be of another topic.
@@ -40,8 +40,8 @@ pub(super) struct Partition {
     pub(super) source: Arc<Source>,
     identity: PartitionIdentity,
     end: Seq,
-    reached: Arc<Reached>,
-    pub(super) state: State,
+    reached: Arc<SharedPosition>,
+    pub(super) state: ReadState,
     /// The client has fetched all there is; whether all of it has been read is seen when there is
     /// no more.
     fetched_to_end: bool,
@@ -95,7 +95,7 @@ impl Partitions {
                 },
                 end: span.end,
                 reached,
-                state: State::Read,
+                state: ReadState::Read,
                 fetched_to_end: false,
             });
             sink.opened(index, &self.opened(index, span));
@@ -109,12 +109,12 @@ impl Partitions {
         &mut self,
         index: PartitionIndex,
         span: Span,
-        reached: Arc<Reached>,
+        reached: Arc<SharedPosition>,
         sink: &mut S,
     ) {
         let position = self.position(index);
         let partition = &mut self.partitions[index.0 as usize];
-        partition.state = State::Read;
+        partition.state = ReadState::Read;
         partition.reached = reached;
         self.progress.partitions[index.0 as usize].gone = false;
         if partition.identity.topic_id == span.topic_id && span.topic_id != TopicId::default() {
@@ -134,7 +134,7 @@ impl Partitions {
         let mut removed = TopicPartitionList::with_capacity(gone.len());
         for (topic, partition) in gone {
             if let Some(index) = self.index_of(topic, *partition) {
-                self.partitions[index.0 as usize].state = State::Closed;
+                self.partitions[index.0 as usize].state = ReadState::Closed;
                 self.progress.partitions[index.0 as usize].gone = true;
                 removed.add_partition(topic, *partition);
                 sink.closed(index);
@@ -149,19 +149,19 @@ impl Partitions {
             let changed = topics
                 .iter()
                 .any(|topic| **topic == *partition.identity.topic);
-            if changed && partition.state == State::Read {
-                partition.state = State::Held;
+            if changed && partition.state == ReadState::Read {
+                partition.state = ReadState::Held;
             }
         }
     }
 
     /// Sets partitions to where they go on; the others go on where they are.
-    pub(super) fn begin<S: Sink>(&mut self, beginnings: Vec<Beginning>, sink: &mut S) {
+    pub(super) fn begin<S: Sink>(&mut self, beginnings: Vec<Restart>, sink: &mut S) {
         for beginning in beginnings {
             let Some(index) = self.index_of(&beginning.topic, beginning.partition) else {
                 continue;
             };
-            self.partitions[index.0 as usize].state = State::Read;
+            self.partitions[index.0 as usize].state = ReadState::Read;
             let position = self.position(index);
             if beginning.seen_at.is_none_or(|seen_at| seen_at == position) {
                 self.restart(index, beginning.span, beginning.cause, sink);
@@ -177,14 +177,14 @@ impl Partitions {
     /// Whether some are held.
     pub(super) fn are_held(&self) -> bool {
         let mut all = self.partitions.iter();
-        all.any(|partition| partition.state == State::Held)
+        all.any(|partition| partition.state == ReadState::Held)
     }
 
     /// The scout has looked: what is not to begin elsewhere is what it was.
     pub(super) fn release(&mut self) {
         for partition in &mut self.partitions {
-            if partition.state == State::Held {
-                partition.state = State::Read;
+            if partition.state == ReadState::Held {
+                partition.state = ReadState::Read;
             }
         }
     }
@@ -193,7 +193,7 @@ impl Partitions {
     pub(super) fn assignment(&self) -> TopicPartitionList {
         let mut all = TopicPartitionList::with_capacity(self.partitions.len());
         for (partition, progress) in self.partitions.iter().zip(&self.progress.partitions) {
-            if partition.state != State::Closed {
+            if partition.state != ReadState::Closed {
                 let PartitionIdentity {
                     topic, partition, ..
                 } = &partition.identity;

@@ -2,10 +2,10 @@
 
 mod v2;
 
-use market::{Exponents, Link, Scope};
+use market::{Exponents, Scope, SeqLink};
 
-use crate::json::{Document, Fault, Place};
-use crate::reading::{About, Reading, Said, link};
+use crate::json::{Document, Fault, TapePos};
+use crate::record_reader::{Parsed, RecordReader, Subject, link};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
@@ -40,17 +40,17 @@ const TRADES: TradeList = TradeList {
 pub(super) const LISTS: &[&[&str]] = &[&["b", "a"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    let document = reader.document;
     let names = ["topic", "type", "ts", "data", "success", "op"];
     let ([topic, kind, time, data, success, op], repeated) = document.fields(ROOT, names)?;
     let Some(topic) = topic.get() else {
         // The answers to requests and to pings.
         return match success.get().or(op.get()) {
-            Some(_) => Ok(Said::Nothing),
+            Some(_) => Ok(Parsed::Nothing),
             None => Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
         };
     };
@@ -58,49 +58,49 @@ pub(super) fn read<R: Resolve>(
     let (channel, rest) = name.split_once('.').unwrap_or((name, ""));
     match channel {
         // The best level alone, whole time and again: beside a deeper book it would cut that off.
-        "orderbook" if rest.starts_with("1.") => Ok(Said::Nothing),
+        "orderbook" if rest.starts_with("1.") => Ok(Parsed::Nothing),
         "orderbook" => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let data = data.needed(ROOT, "data")?;
-            let (sequence, exponents) = Sequence::of(reading, instruments, data)?;
+            let (sequence, exponents) = Sequence::of(reader, instruments, data)?;
             repeated.none()?;
             let kind = kind.needed(ROOT, "type")?;
-            let link = sequence.place(&document, kind)?;
-            read_levels(reading, data, exponents)?;
+            let link = sequence.pos(&document, kind)?;
+            read_levels(reader, data, exponents)?;
             let time = Some(times::millis(&document, time.needed(ROOT, "ts")?)?);
-            Ok(Said::numbered(sequence.update, link, time))
+            Ok(Parsed::numbered(sequence.update, link, time))
         }
         "publicTrade" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             let data = data.needed(ROOT, "data")?;
-            let Some(time) = TRADES.read(reading, instruments, data)? else {
-                return Ok(Said::Nothing);
+            let Some(time) = TRADES.read(reader, instruments, data)? else {
+                return Ok(Parsed::Nothing);
             };
             repeated.none()?;
-            Ok(Said::Trades {
+            Ok(Parsed::Trades {
                 time: Some(times::millis(&document, time)?),
             })
         }
         v2::BOOK => {
             let (kind, data) = (kind.needed(ROOT, "type")?, data.needed(ROOT, "data")?);
-            let said = v2::read_book(reading, instruments, (topic, rest), kind, data)?;
+            let said = v2::read_book(reader, instruments, (topic, rest), kind, data)?;
             repeated.none()?;
             Ok(said)
         }
         v2::TRADES => {
-            let said = v2::read_trades(reading, instruments, data.needed(ROOT, "data")?)?;
+            let said = v2::read_trades(reader, instruments, data.needed(ROOT, "data")?)?;
             repeated.none()?;
             Ok(said)
         }
-        v2::DEEPER_BOOK => Ok(Said::Nothing),
-        other if OTHER_TOPICS.contains(&other) => Ok(Said::Nothing),
+        v2::DEEPER_BOOK => Ok(Parsed::Nothing),
+        other if OTHER_TOPICS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(topic, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
+/// Whom a record is subject by its key or its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
+    Subject::of_key(record, instruments)
 }
 
 /// Bybit's rule: `u` counts the messages of a topic one by one. A whole book stands wherever its
@@ -109,20 +109,20 @@ pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> A
 struct Sequence {
     update: u64,
     /// Where it stands in the record.
-    at: Place,
+    at: TapePos,
 }
 
 impl Sequence {
     /// What a book's message has of it, and the scale of its instrument.
     fn of<R: Resolve>(
-        reading: &mut Reading<'_, '_, '_>,
+        reader: &mut RecordReader<'_, '_, '_>,
         instruments: &mut R,
-        data: Place,
+        data: TapePos,
     ) -> Result<(Self, Exponents), Fault> {
-        let document = reading.document;
+        let document = reader.document;
         let ([symbol, update], repeated) = document.fields(data, ["s", "u"])?;
         let symbol = symbol.needed(data, "s")?;
-        let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+        let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
         repeated.none()?;
         let at = update.needed(data, "u")?;
         let update = document.unsigned(at)?;
@@ -130,7 +130,7 @@ impl Sequence {
     }
 
     /// What a change builds on and leads to; none of a whole book.
-    fn place(&self, document: &Document<'_, '_>, kind: Place) -> Result<Option<Link>, Fault> {
+    fn pos(&self, document: &Document<'_, '_>, kind: TapePos) -> Result<Option<SeqLink>, Fault> {
         match document.text(kind)? {
             "snapshot" => Ok(None),
             "delta" if self.update == 1 => Ok(None),
@@ -144,11 +144,11 @@ impl Sequence {
 }
 
 fn read_levels(
-    reading: &mut Reading<'_, '_, '_>,
-    data: Place,
+    reader: &mut RecordReader<'_, '_, '_>,
+    data: TapePos,
     exponents: Exponents,
 ) -> Result<(), Fault> {
-    let Reading { document, out, .. } = reading;
+    let RecordReader { document, out, .. } = reader;
     let ([bids, asks], repeated) = document.fields(data, ["b", "a"])?;
     repeated.none()?;
     let (bids, asks) = (bids.needed(data, "b")?, asks.needed(data, "a")?);

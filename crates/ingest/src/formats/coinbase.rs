@@ -4,9 +4,9 @@
 use market::{Exponents, Level, Nanos, Scope, SnapshotOrigin, Trade};
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Document, Fault, Field, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::reading::{About, Out, Reading, Said, is_snapshot};
+use crate::record_reader::{Out, Parsed, RecordReader, Subject, is_snapshot};
 use crate::trades::{self, TradeList};
 use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
@@ -54,8 +54,8 @@ const TRADES: TradeList = TradeList {
 struct Sequence;
 
 impl Sequence {
-    const fn book(is_whole: bool, time: Option<Nanos>) -> Said {
-        Said::unnumbered(is_whole, SnapshotOrigin::InBand, time)
+    const fn book(is_whole: bool, time: Option<Nanos>) -> Parsed {
+        Parsed::unnumbered(is_whole, SnapshotOrigin::InBand, time)
     }
 }
 
@@ -63,45 +63,45 @@ impl Sequence {
 pub(super) const LISTS: &[&[&str]] = &[&["updates"], &["changes"], &["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    let document = reader.document;
     let ([kind, channel], _) = document.fields(ROOT, ["type", "channel"])?;
     if let Some(channel) = channel.get() {
-        return read_channel(reading, instruments, channel);
+        return read_channel(reader, instruments, channel);
     }
     let kind = kind.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
     match document.text(kind)? {
-        "snapshot" => read_snapshot(reading, instruments),
-        "l2update" => read_update(reading, instruments),
-        "match" => read_match(reading, instruments),
+        "snapshot" => read_snapshot(reader, instruments),
+        "l2update" => read_update(reader, instruments),
+        "match" => read_match(reader, instruments),
         // The trade before the subscription, which has been told already.
-        "last_match" => Ok(Said::Nothing),
-        other if OTHER_TYPES.contains(&other) => Ok(Said::Nothing),
+        "last_match" => Ok(Parsed::Nothing),
+        other if OTHER_TYPES.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
+/// Whom a record is subject by its key or its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
+    Subject::of_key(record, instruments)
 }
 
 fn read_snapshot<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
     let names = ["product_id", "bids", "asks", "time"];
     let ([symbol, bids, asks, time], repeated) = document.fields(ROOT, names)?;
     let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
     repeated.none()?;
-    let out = &mut *reading.out;
+    let out = &mut *reader.out;
     let (bids, asks) = (bids.needed(ROOT, "bids")?, asks.needed(ROOT, "asks")?);
     levels::pairs(&document, bids, exponents, false, &mut out.bids)?;
     levels::pairs(&document, asks, exponents, false, &mut out.asks)?;
@@ -110,16 +110,16 @@ fn read_snapshot<R: Resolve>(
 
 /// Reads `"changes":[["buy",price,size],…]`.
 fn read_update<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
     let ([symbol, changes, time], repeated) =
         document.fields(ROOT, ["product_id", "changes", "time"])?;
     let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
     repeated.none()?;
     let changes = changes.needed(ROOT, "changes")?;
     if let Some(text) = document.cut(changes) {
@@ -131,7 +131,7 @@ fn read_update<R: Resolve>(
             scan.pass(b',')?;
             let size = scan.size(exponents)?;
             scan.pass(b']')?;
-            let levels = side_named(reading.out, side, ["buy", "sell"])?;
+            let levels = side_named(reader.out, side, ["buy", "sell"])?;
             levels::put(levels, price, size)
         })?;
         return Ok(Sequence::book(false, time_at(&document, time)?));
@@ -147,87 +147,87 @@ fn read_update<R: Resolve>(
             price: levels::price(&document, change + 2, exponents, &mut texts)?,
             size: levels::size(&document, change + 3, exponents, &mut texts)?,
         };
-        side_of(reading.out, side, ["buy", "sell"], change + 1)?.push(level);
+        side_of(reader.out, side, ["buy", "sell"], change + 1)?.push(level);
     }
     Ok(Sequence::book(false, time_at(&document, time)?))
 }
 
 fn read_match<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Trades;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    reader.subject.scope = Scope::Trades;
+    let document = reader.document;
     let names = ["product_id", "trade_id", "side", "size", "price", "time"];
     let ([symbol, id, side, size, price, time], repeated) = document.fields(ROOT, names)?;
     let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
     repeated.none()?;
     let mut texts = Texts::new();
     let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "size")?);
     let Level { price, size } = levels::level(&document, price, size, exponents, &mut texts)?;
-    reading.out.trades.push(Trade {
+    reader.out.trades.push(Trade {
         price,
         size,
         side: trades::taker(&document, side.needed(ROOT, "side")?, TAKER)?,
         id: trades::identifier(&document, id, &mut texts)?,
     });
     let time = time_at(&document, time)?;
-    Ok(Said::Trades { time })
+    Ok(Parsed::Trades { time })
 }
 
 /// Advanced Trade: `{"channel":…,"timestamp":…,"sequence_num":…,"events":[…]}`.
 fn read_channel<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    channel: Place,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+    channel: TapePos,
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    let document = reader.document;
     let ([events, time], repeated) = document.fields(ROOT, ["events", "timestamp"])?;
     match document.text(channel)? {
         "l2_data" => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let events = events.needed(ROOT, "events")?;
-            let is_whole = read_book(reading, instruments, document.only(events)?)?;
+            let is_whole = read_book(reader, instruments, document.only(events)?)?;
             repeated.none()?;
             Ok(Sequence::book(is_whole, time_at(&document, time)?))
         }
         "market_trades" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             let event = document.only(events.needed(ROOT, "events")?)?;
             let ([kind, list], twice) = document.fields(event, ["type", "trades"])?;
             // The trades of before the subscription, which have been told already.
             if is_snapshot(&document, kind.needed(event, "type")?)? {
-                return Ok(Said::Nothing);
+                return Ok(Parsed::Nothing);
             }
             let list = list.needed(event, "trades")?;
-            let Some(time) = TRADES.read(reading, instruments, list)? else {
-                return Ok(Said::Nothing);
+            let Some(time) = TRADES.read(reader, instruments, list)? else {
+                return Ok(Parsed::Nothing);
             };
             repeated.none()?;
             twice.none()?;
-            Ok(Said::Trades {
+            Ok(Parsed::Trades {
                 time: Some(times::date(&document, time)?),
             })
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
 /// Reads the event of `l2_data`; tells whether it is a whole book.
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    event: Place,
+    event: TapePos,
 ) -> Result<bool, Fault> {
-    let document = reading.document;
+    let document = reader.document;
     let ([kind, symbol, updates], repeated) =
         document.fields(event, ["type", "product_id", "updates"])?;
     let symbol = symbol.needed(event, "product_id")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
     repeated.none()?;
     let is_whole = is_snapshot(&document, kind.needed(event, "type")?)?;
     let updates = updates.needed(event, "updates")?;
@@ -243,7 +243,7 @@ fn read_book<R: Resolve>(
             scan.pass_text(br#","new_quantity":"#)?;
             let size = scan.size(exponents)?;
             scan.pass(b'}')?;
-            let levels = side_named(reading.out, side, ["bid", "offer"])?;
+            let levels = side_named(reader.out, side, ["bid", "offer"])?;
             levels::put(levels, price, size)
         })?;
         return Ok(is_whole);
@@ -251,7 +251,7 @@ fn read_book<R: Resolve>(
     let elements = document.elements_within(updates, 2 * MAX_LEVELS)?;
     let mut texts = Texts::new();
     for update in elements {
-        read_level(&document, update, exponents, &mut texts, reading.out)?;
+        read_level(&document, update, exponents, &mut texts, reader.out)?;
     }
     Ok(is_whole)
 }
@@ -260,7 +260,7 @@ fn read_book<R: Resolve>(
 #[inline]
 fn read_level(
     document: &Document<'_, '_>,
-    update: Place,
+    update: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
     out: &mut Out<'_>,
@@ -282,10 +282,10 @@ fn side_of<'o>(
     out: &'o mut Out<'_>,
     text: &str,
     [bid, ask]: [&str; 2],
-    place: Place,
+    pos: TapePos,
 ) -> Result<&'o mut Vec<Level>, Fault> {
     let expected = "a side of the book";
-    let unknown = Fault::at(place, ErrorKind::BadValue { expected });
+    let unknown = Fault::at(pos, ErrorKind::BadValue { expected });
     side_named(out, text.as_bytes(), [bid, ask]).ok_or(unknown)
 }
 
@@ -309,7 +309,7 @@ fn side_named<'o>(
 /// then, is none.
 fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
     match time.not_null(document) {
-        Some(place) if document.text(place)?.starts_with("0001-") => Ok(None),
+        Some(pos) if document.text(pos)?.starts_with("0001-") => Ok(None),
         _ => times::date_if_there(document, time),
     }
 }

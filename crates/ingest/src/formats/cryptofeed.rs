@@ -3,8 +3,8 @@
 
 use market::{Nanos, Scope, SnapshotOrigin, Trade, decimal};
 
-use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
-use crate::reading::{About, Reading, Said};
+use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
+use crate::record_reader::{Parsed, RecordReader, Subject};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, trades};
 
 /// The beginnings of the topics of data that nothing here is made of.
@@ -23,28 +23,28 @@ const OTHER_TOPICS: [&str; 8] = [
 pub(super) const LISTS: &[&[&str]] = &[&["bid", "ask"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let fields = Fields::of(&document)?;
     if let Some(book) = fields.book.not_null(&document) {
-        return read_book(reading, instruments, &fields, book);
+        return read_book(reader, instruments, &fields, book);
     }
     if let Some(delta) = fields.delta.not_null(&document) {
-        return read_delta(reading, instruments, &fields, delta);
+        return read_delta(reader, instruments, &fields, delta);
     }
-    let topic = topic_kind(&reading.source.topic);
+    let topic = topic_kind(&reader.source.topic);
     let whole_trade = fields.side.is_there() && fields.amount.is_there() && fields.price.is_there();
     if whole_trade || topic == "trades" {
-        return read_trade(reading, instruments, &fields);
+        return read_trade(reader, instruments, &fields);
     }
     if topic == "book" {
-        reading.about.scope = Scope::Book;
-        resolve(reading, instruments, &fields)?;
+        reader.subject.scope = Scope::Book;
+        resolve(reader, instruments, &fields)?;
         return Err(Fault::missing(Document::ROOT, "book"));
     }
-    // Tickers, funding, open interest, liquidations, candles and indices, in this order.
+    // Tickers, funding, open interest, liquidations, candles and indices, in this command.
     let other = (fields.bid.is_there() && fields.ask.is_there())
         || fields.rate.is_there()
         || fields.open_interest.is_there()
@@ -53,18 +53,18 @@ pub(super) fn read<R: Resolve>(
         || (fields.price.is_there() && !fields.side.is_there() && !fields.amount.is_there())
         || OTHER_TOPICS.contains(&topic);
     if other {
-        return Ok(Said::Nothing);
+        return Ok(Parsed::Nothing);
     }
     Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind))
 }
 
-/// Whom a record is about by its topic, `book-KRAKEN-BTC-USD`. Its key says the kind of data only.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+/// Whom a record is subject by its topic, `book-KRAKEN-BTC-USD`. Its key says the kind of data only.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
     let topic = &record.source.topic;
     let name = topic
         .split_once('-')
         .and_then(|(_, name)| name.split_once('-'));
-    About {
+    Subject {
         instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
         scope: match topic_kind(topic) {
             "book" => Scope::Book,
@@ -133,18 +133,18 @@ impl Fields {
 }
 
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
-    book: Place,
-) -> Result<Said, Fault> {
-    reading.about.scope = Scope::Book;
-    let exponents = resolve(reading, instruments, fields)?.exponents;
-    let Reading { document, out, .. } = reading;
+    book: TapePos,
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let exponents = resolve(reader, instruments, fields)?.exponents;
+    let RecordReader { document, out, .. } = reader;
     let (bids, asks) = sides(document, book)?;
     levels::members(document, bids, exponents, &mut out.bids)?;
     levels::members(document, asks, exponents, &mut out.asks)?;
-    Ok(Said::Snapshot {
+    Ok(Parsed::Snapshot {
         seq: None,
         origin: SnapshotOrigin::InBand,
         time: time(document, fields)?,
@@ -152,18 +152,18 @@ fn read_book<R: Resolve>(
 }
 
 fn read_delta<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
-    delta: Place,
-) -> Result<Said, Fault> {
-    reading.about.scope = Scope::Book;
-    let exponents = resolve(reading, instruments, fields)?.exponents;
-    let Reading { document, out, .. } = reading;
+    delta: TapePos,
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let exponents = resolve(reader, instruments, fields)?.exponents;
+    let RecordReader { document, out, .. } = reader;
     let (bids, asks) = sides(document, delta)?;
     levels::pairs(document, bids, exponents, false, &mut out.bids)?;
     levels::pairs(document, asks, exponents, false, &mut out.asks)?;
-    Ok(Said::Delta {
+    Ok(Parsed::Delta {
         link: None,
         origin: SnapshotOrigin::InBand,
         time: time(document, fields)?,
@@ -171,13 +171,13 @@ fn read_delta<R: Resolve>(
 }
 
 fn read_trade<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
-) -> Result<Said, Fault> {
-    reading.about.scope = Scope::Trades;
-    let exponents = resolve(reading, instruments, fields)?.exponents;
-    let Reading { document, out, .. } = reading;
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Trades;
+    let exponents = resolve(reader, instruments, fields)?.exponents;
+    let RecordReader { document, out, .. } = reader;
     let price = fields.price.needed(Document::ROOT, "price")?;
     let amount = fields.amount.needed(Document::ROOT, "amount")?;
     let mut texts = Texts::new();
@@ -189,32 +189,32 @@ fn read_trade<R: Resolve>(
         id: trades::identifier(document, fields.id, &mut texts)?,
     };
     out.trades.push(trade);
-    Ok(Said::Trades {
+    Ok(Parsed::Trades {
         time: time(document, fields)?,
     })
 }
 
 fn resolve<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
 ) -> Result<Resolved, Fault> {
     let exchange = fields.exchange.needed(Document::ROOT, "exchange")?;
     let symbol = fields.symbol.needed(Document::ROOT, "symbol")?;
     let name = (
-        reading.document.text(exchange)?,
-        reading.document.text(symbol)?,
+        reader.document.text(exchange)?,
+        reader.document.text(symbol)?,
     );
-    let resolved = reading.resolve(instruments, name, symbol)?;
+    let resolved = reader.resolve(instruments, name, symbol)?;
     fields.repeated.none()?;
     Ok(resolved)
 }
 
 /// Where the two sides of a book or a change stand.
-fn sides(document: &Document<'_, '_>, place: Place) -> Result<(Place, Place), Fault> {
+fn sides(document: &Document<'_, '_>, pos: TapePos) -> Result<(TapePos, TapePos), Fault> {
     let (mut bid, mut ask) = (Field::default(), Field::default());
     let mut repeated = Repeated::default();
-    for (key, value) in document.members(place)? {
+    for (key, value) in document.members(pos)? {
         match key {
             "bid" => repeated.note(&mut bid, value),
             "ask" => repeated.note(&mut ask, value),
@@ -222,19 +222,19 @@ fn sides(document: &Document<'_, '_>, place: Place) -> Result<(Place, Place), Fa
         }
     }
     repeated.none()?;
-    Ok((bid.needed(place, "bid")?, ask.needed(place, "ask")?))
+    Ok((bid.needed(pos, "bid")?, ask.needed(pos, "ask")?))
 }
 
 /// The venue's time in seconds, as exact decimals. When it is null the venue gave none, and the
 /// time of receipt is not it.
 fn time(document: &Document<'_, '_>, fields: &Fields) -> Result<Option<Nanos>, Fault> {
     const NANOS: i8 = -9;
-    let Some(place) = fields.timestamp.not_null(document) else {
+    let Some(pos) = fields.timestamp.not_null(document) else {
         return Ok(None);
     };
-    let text = levels::decimal_text(document, place, &mut Texts::new())?;
+    let text = levels::decimal_text(document, pos, &mut Texts::new())?;
     match decimal::parse(text, NANOS).map(u64::try_from) {
         Ok(Ok(nanos)) => Ok(Some(Nanos(nanos))),
-        _ => Err(Fault::at(place, ErrorKind::BadTime)),
+        _ => Err(Fault::at(pos, ErrorKind::BadTime)),
     }
 }

@@ -1,12 +1,12 @@
 //! Deribit's own JSON: the notifications of its JSON-RPC over WebSockets.
 
-use market::{Exponents, Level, Link, Nanos, Scope};
+use market::{Exponents, Level, Nanos, Scope, SeqLink};
 use memchr::memchr_iter;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Document, Fault, Field, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::reading::{About, Reading, Said, link};
+use crate::record_reader::{Parsed, RecordReader, Subject, link};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
@@ -41,11 +41,11 @@ const TRADES: TradeList = TradeList {
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    let document = reader.document;
     let names = ["method", "params", "result", "error"];
     let ([method, params, result, error], repeated) = document.fields(ROOT, names)?;
     let method = match method.get() {
@@ -54,9 +54,9 @@ pub(super) fn read<R: Resolve>(
     };
     match method {
         "subscription" => {}
-        "heartbeat" => return Ok(Said::Nothing),
+        "heartbeat" => return Ok(Parsed::Nothing),
         // The answers to requests.
-        _ if result.is_there() || error.is_there() => return Ok(Said::Nothing),
+        _ if result.is_there() || error.is_there() => return Ok(Parsed::Nothing),
         _ => return Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
     }
     let params = params.needed(ROOT, "params")?;
@@ -67,35 +67,35 @@ pub(super) fn read<R: Resolve>(
     match kind {
         // `book.<instrument>.<group>.<depth>.<interval>`: the best levels whole, time and again.
         // Beside the changes they would make the book that deep only.
-        "book" if memchr_iter(b'.', name.as_bytes()).count() > 2 => Ok(Said::Nothing),
+        "book" if memchr_iter(b'.', name.as_bytes()).count() > 2 => Ok(Parsed::Nothing),
         "book" => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let data = data.needed(params, "data")?;
-            let said = read_book(reading, instruments, data)?;
+            let said = read_book(reader, instruments, data)?;
             repeated.none()?;
             twice.none()?;
             Ok(said)
         }
         "trades" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             let data = data.needed(params, "data")?;
-            let Some(time) = TRADES.read(reading, instruments, data)? else {
-                return Ok(Said::Nothing);
+            let Some(time) = TRADES.read(reader, instruments, data)? else {
+                return Ok(Parsed::Nothing);
             };
             repeated.none()?;
             twice.none()?;
-            Ok(Said::Trades {
+            Ok(Parsed::Trades {
                 time: Some(times::millis(&document, time)?),
             })
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
+/// Whom a record is subject by its key or its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
+    Subject::of_key(record, instruments)
 }
 
 /// Deribit's rule: a change's `prev_change_id` is the `change_id` of the message before it, of
@@ -103,11 +103,11 @@ pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> A
 struct Sequence {
     seq: u64,
     /// None of a whole book.
-    link: Option<Link>,
+    link: Option<SeqLink>,
 }
 
 impl Sequence {
-    fn of(document: &Document<'_, '_>, seq: Place, prev: Field) -> Result<Self, Fault> {
+    fn of(document: &Document<'_, '_>, seq: TapePos, prev: Field) -> Result<Self, Fault> {
         let number = document.unsigned(seq)?;
         let prev = match prev.not_null(document) {
             Some(prev) => document.unsigned(prev)?,
@@ -122,11 +122,11 @@ impl Sequence {
 }
 
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    book: Place,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+    book: TapePos,
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = [
         "instrument_name",
         "timestamp",
@@ -137,10 +137,10 @@ fn read_book<R: Resolve>(
     ];
     let ([symbol, time, seq, prev, bids, asks], repeated) = document.fields(book, names)?;
     let symbol = symbol.needed(book, "instrument_name")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
     repeated.none()?;
     let sequence = Sequence::of(&document, seq.needed(book, "change_id")?, prev)?;
-    let out = &mut *reading.out;
+    let out = &mut *reader.out;
     read_side(
         &document,
         bids.needed(book, "bids")?,
@@ -155,13 +155,13 @@ fn read_book<R: Resolve>(
     )?;
     let time: Option<Nanos> = Some(times::millis(&document, time.needed(book, "timestamp")?)?);
     let Sequence { seq, link } = sequence;
-    Ok(Said::numbered(seq, link, time))
+    Ok(Parsed::numbered(seq, link, time))
 }
 
 /// Reads `[["new",price,size],…]`; what is deleted has a size of 0.
 fn read_side(
     document: &Document<'_, '_>,
-    array: Place,
+    array: TapePos,
     exponents: Exponents,
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {

@@ -5,9 +5,9 @@ mod arrays;
 use market::{Check, ChecksumRule, Decimals, Exponents, Scope, SnapshotOrigin, VenueChecksum};
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Place};
+use crate::json::{Document, Fault, TapePos};
 use crate::levels::LevelNames;
-use crate::reading::{About, Reading, Said, is_snapshot};
+use crate::record_reader::{Parsed, RecordReader, Subject, is_snapshot};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
@@ -30,55 +30,55 @@ const TRADES: TradeList = TradeList {
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    let document = reader.document;
     if let Node::Array { .. } = document.node(ROOT) {
-        return arrays::read(reading, instruments);
+        return arrays::read(reader, instruments);
     }
     let names = ["channel", "type", "data", "method", "event"];
     let ([channel, kind, data, method, event], repeated) = document.fields(ROOT, names)?;
     let Some(channel) = channel.get() else {
         // The answers of v2 to requests; v1 has its events, of its own state too.
         return match event.get().or(method.get()) {
-            Some(_) => Ok(Said::Nothing),
+            Some(_) => Ok(Parsed::Nothing),
             None => Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
         };
     };
     match document.text(channel)? {
         "book" => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let data = data.needed(ROOT, "data")?;
             let is_whole = is_snapshot(&document, kind.needed(ROOT, "type")?)?;
-            let said = read_book(reading, instruments, document.only(data)?, is_whole)?;
+            let said = read_book(reader, instruments, document.only(data)?, is_whole)?;
             repeated.none()?;
             Ok(said)
         }
         "trade" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             // The trades of before the subscription, which others have told already.
             if is_snapshot(&document, kind.needed(ROOT, "type")?)? {
-                return Ok(Said::Nothing);
+                return Ok(Parsed::Nothing);
             }
             let data = data.needed(ROOT, "data")?;
-            let Some(time) = TRADES.read(reading, instruments, data)? else {
-                return Ok(Said::Nothing);
+            let Some(time) = TRADES.read(reader, instruments, data)? else {
+                return Ok(Parsed::Nothing);
             };
             repeated.none()?;
-            Ok(Said::Trades {
+            Ok(Parsed::Trades {
                 time: Some(times::date(&document, time)?),
             })
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
+/// Whom a record is subject by its key or its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
+    Subject::of_key(record, instruments)
 }
 
 /// Kraken's rule: its books have no numbers. After every change a copy is cut down to the depth
@@ -109,7 +109,7 @@ impl Sequence {
 
     fn checksum(&self, told: u32, exponents: Exponents) -> VenueChecksum {
         VenueChecksum {
-            told,
+            expected: told,
             rule: ChecksumRule::Kraken(self.decimals),
             exponents,
         }
@@ -125,19 +125,19 @@ impl Sequence {
 }
 
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    book: Place,
+    book: TapePos,
     is_whole: bool,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = ["symbol", "bids", "asks", "checksum", "timestamp"];
     let ([symbol, bids, asks, checksum, time], repeated) = document.fields(book, names)?;
     let symbol = symbol.needed(book, "symbol")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
     repeated.none()?;
     let mut sequence = Sequence::default();
-    let out = &mut *reading.out;
+    let out = &mut *reader.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
         let note = |decimals| sequence.note(decimals);
         let side = side.needed(book, name)?;
@@ -152,5 +152,5 @@ fn read_book<R: Resolve>(
         sequence.guess_window(out.bids.len().max(out.asks.len()));
     }
     let origin = sequence.origin(Some(checksum));
-    Ok(Said::unnumbered(is_whole, origin, time))
+    Ok(Parsed::unnumbered(is_whole, origin, time))
 }

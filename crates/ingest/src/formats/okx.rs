@@ -1,11 +1,11 @@
 //! OKX's own JSON, of its WebSockets v5.
 
-use market::{Check, ChecksumRule, Exponents, Link, Scope, SnapshotOrigin, VenueChecksum};
+use market::{Check, ChecksumRule, Exponents, Scope, SeqLink, SnapshotOrigin, VenueChecksum};
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place};
-use crate::reading::{About, Reading, Said, is_snapshot, link};
+use crate::json::{Document, Fault, Field, TapePos};
+use crate::record_reader::{Parsed, RecordReader, Subject, is_snapshot, link};
 use crate::trades::TradeList;
 use crate::{ErrorKind, RawRecord, Resolve, levels, times};
 
@@ -25,7 +25,7 @@ const OTHER_CHANNELS: [&str; 19] = [
     "estimated-price",
     "opt-summary",
     "option-trades",
-    "liquidation-orders",
+    "liquidation-commands",
     "liquidations",
     "adl-warning",
     "instruments",
@@ -51,55 +51,55 @@ const TRADES: TradeList = TradeList {
 pub(super) const LISTS: &[&[&str]] = &[&["asks", "bids"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    let document = reader.document;
     let names = ["arg", "action", "data", "event"];
     let ([arg, action, data, event], repeated) = document.fields(ROOT, names)?;
     // The answers to requests, and what the connection says of itself.
     if event.is_there() {
-        return Ok(Said::Nothing);
+        return Ok(Parsed::Nothing);
     }
     let arg = arg.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
     let ([channel, symbol], twice) = document.fields(arg, ["channel", "instId"])?;
     let channel = channel.needed(arg, "channel")?;
     match document.text(channel)? {
         name if BOOK_CHANNELS.contains(&name) => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let symbol = symbol.needed(arg, "instId")?;
-            let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
+            let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
             repeated.none()?;
             twice.none()?;
             let action = action.needed(ROOT, "action")?;
             let is_whole = is_snapshot(&document, action)?;
             let data = data.needed(ROOT, "data")?;
-            read_book(reading, document.only(data)?, is_whole, exponents)
+            read_book(reader, document.only(data)?, is_whole, exponents)
         }
         "trades" | "trades-all" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             let data = data.needed(ROOT, "data")?;
-            let Some(time) = TRADES.read(reading, instruments, data)? else {
-                return Ok(Said::Nothing);
+            let Some(time) = TRADES.read(reader, instruments, data)? else {
+                return Ok(Parsed::Nothing);
             };
             repeated.none()?;
-            Ok(Said::Trades {
+            Ok(Parsed::Trades {
                 time: Some(times::millis(&document, time)?),
             })
         }
         name if OTHER_CHANNELS.contains(&name)
             || OTHER_BEGINNINGS.iter().any(|begin| name.starts_with(begin)) =>
         {
-            Ok(Said::Nothing)
+            Ok(Parsed::Nothing)
         }
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
+/// Whom a record is subject by its key or its topic.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
+    Subject::of_key(record, instruments)
 }
 
 /// OKX's rule: a change's `prevSeqId` is the `seqId` of the message before it, and a whole book's
@@ -119,16 +119,20 @@ impl Sequence {
     }
 
     /// What a change builds on and leads to; none where it has no numbers.
-    fn of_change(&self, document: &Document<'_, '_>, book: Place) -> Result<Option<Link>, Fault> {
-        let Some(seq_place) = self.seq.get() else {
+    fn of_change(
+        &self,
+        document: &Document<'_, '_>,
+        book: TapePos,
+    ) -> Result<Option<SeqLink>, Fault> {
+        let Some(seq_pos) = self.seq.get() else {
             return Ok(None);
         };
-        let seq = document.unsigned(seq_place)?;
+        let seq = document.unsigned(seq_pos)?;
         let prev = document.unsigned(self.prev.needed(book, "prevSeqId")?)?;
         if seq < prev {
-            return Ok(Some(Link { prev, seq }));
+            return Ok(Some(SeqLink { prev, seq }));
         }
-        link(seq_place, prev, seq)
+        link(seq_pos, prev, seq)
     }
 
     /// Whether nothing has changed.
@@ -139,24 +143,24 @@ impl Sequence {
 }
 
 fn read_book(
-    reading: &mut Reading<'_, '_, '_>,
-    book: Place,
+    reader: &mut RecordReader<'_, '_, '_>,
+    book: TapePos,
     is_whole: bool,
     exponents: Exponents,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = ["bids", "asks", "ts", "checksum", "seqId", "prevSeqId"];
     let ([bids, asks, time, checksum, seq, prev], repeated) = document.fields(book, names)?;
     repeated.none()?;
     let sequence = Sequence { prev, seq };
-    let out = &mut *reading.out;
-    // A level has its orders behind its price and size.
+    let out = &mut *reader.out;
+    // A level has its commands behind its price and size.
     let (bids, asks) = (bids.needed(book, "bids")?, asks.needed(book, "asks")?);
     levels::pairs(&document, bids, exponents, true, &mut out.bids)?;
     levels::pairs(&document, asks, exponents, true, &mut out.asks)?;
     let time = Some(times::millis(&document, time.needed(book, "ts")?)?);
     let checksum = match checksum.get() {
-        Some(place) => checksum_at(&document, place, exponents)?.map(|found| (found, place)),
+        Some(pos) => checksum_at(&document, pos, exponents)?.map(|found| (found, pos)),
         None => None,
     };
     let origin = match checksum {
@@ -168,34 +172,34 @@ fn read_book(
         None => SnapshotOrigin::InBand,
     };
     if is_whole {
-        if let Some((checksum, place)) = checksum {
-            out.proves(&checksum, place)?;
+        if let Some((checksum, pos)) = checksum {
+            out.proves(&checksum, pos)?;
         }
         let seq = sequence.of_book(&document)?;
-        return Ok(Said::Snapshot { seq, origin, time });
+        return Ok(Parsed::Snapshot { seq, origin, time });
     }
     if out.bids.is_empty() && out.asks.is_empty() && sequence.stands_still(&document) {
-        return Ok(Said::Nothing);
+        return Ok(Parsed::Nothing);
     }
     let link = sequence.of_change(&document, book)?;
-    Ok(Said::Delta { link, origin, time })
+    Ok(Parsed::Delta { link, origin, time })
 }
 
 /// A checksum is a signed number of 32 bits.
 fn checksum_at(
     document: &Document<'_, '_>,
-    place: Place,
+    pos: TapePos,
     exponents: Exponents,
 ) -> Result<Option<VenueChecksum>, Fault> {
-    let told = match document.node(place) {
+    let told = match document.node(pos) {
         Node::Static(StaticNode::I64(number)) => i32::try_from(number).ok(),
         Node::Static(StaticNode::U64(number)) => i32::try_from(number).ok(),
         _ => None,
     };
     let expected = "a whole number from -2^31 to 2^31 - 1";
-    let told = told.ok_or(Fault::at(place, ErrorKind::BadValue { expected }))?;
+    let told = told.ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))?;
     Ok((told != 0).then_some(VenueChecksum {
-        told: told.cast_unsigned(),
+        expected: told.cast_unsigned(),
         rule: ChecksumRule::Okx,
         exponents,
     }))

@@ -3,9 +3,9 @@
 
 use market::{Aggressor, Check, Level, Nanos, Scope, SnapshotOrigin, Trade};
 
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Document, Fault, Field, TapePos, Texts};
 use crate::levels::LevelNames;
-use crate::reading::{About, Reading, Said};
+use crate::record_reader::{Parsed, RecordReader, Subject};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, times, trades};
 
 /// Types that nothing here is made of. `book_snapshot` has the best levels whole, time and again:
@@ -29,27 +29,27 @@ const MAX_SYMBOLS: usize = 1 << 14;
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    let document = reader.document;
     let ([kind], _) = document.fields(ROOT, ["type"])?;
     let kind = kind.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
     match document.text(kind)? {
-        "book_change" => read_book(reading, instruments),
-        "trade" => read_trade(reading, instruments),
-        "disconnect" => read_disconnect(reading, instruments),
-        other if OTHER_TYPES.iter().any(|begin| other.starts_with(begin)) => Ok(Said::Nothing),
+        "book_change" => read_book(reader, instruments),
+        "trade" => read_trade(reader, instruments),
+        "disconnect" => read_disconnect(reader, instruments),
+        other if OTHER_TYPES.iter().any(|begin| other.starts_with(begin)) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key, the instrument's name.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+/// Whom a record is subject by its key, the instrument's name.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
     let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
     let name = key.and_then(|key| key.split_once(':'));
-    About {
+    Subject {
         instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
         scope: Scope::Unknown,
     }
@@ -61,27 +61,27 @@ pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> A
 struct Sequence;
 
 impl Sequence {
-    const fn book(is_whole: bool, time: Option<Nanos>) -> Said {
-        Said::unnumbered(is_whole, SnapshotOrigin::InBand, time)
+    const fn book(is_whole: bool, time: Option<Nanos>) -> Parsed {
+        Parsed::unnumbered(is_whole, SnapshotOrigin::InBand, time)
     }
 
-    const fn gap(time: Option<Nanos>) -> Said {
+    const fn gap(time: Option<Nanos>) -> Parsed {
         let lost = Check {
             window: None,
             checksum: None,
             lost: true,
         };
-        Said::unnumbered(false, SnapshotOrigin::Checked(lost), time)
+        Parsed::unnumbered(false, SnapshotOrigin::Checked(lost), time)
     }
 }
 
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
     let names = [
         "exchange",
         "symbol",
@@ -92,10 +92,10 @@ fn read_book<R: Resolve>(
     ];
     let ([exchange, symbol, time, whole, bids, asks], repeated) = document.fields(ROOT, names)?;
     let symbol = symbol.needed(ROOT, "symbol")?;
-    let exponents = resolve(reading, instruments, exchange, symbol)?.exponents;
+    let exponents = resolve(reader, instruments, exchange, symbol)?.exponents;
     repeated.none()?;
     let is_whole = document.flag(whole.needed(ROOT, "isSnapshot")?)?;
-    let out = &mut *reading.out;
+    let out = &mut *reader.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
         let side = side.needed(ROOT, name)?;
         levels::objects(
@@ -114,12 +114,12 @@ fn read_book<R: Resolve>(
 }
 
 fn read_trade<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Trades;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    reader.subject.scope = Scope::Trades;
+    let document = reader.document;
     let names = [
         "exchange",
         "symbol",
@@ -132,7 +132,7 @@ fn read_trade<R: Resolve>(
     let ([exchange, symbol, time, id, price, size, side], repeated) =
         document.fields(ROOT, names)?;
     let symbol = symbol.needed(ROOT, "symbol")?;
-    let exponents = resolve(reading, instruments, exchange, symbol)?.exponents;
+    let exponents = resolve(reader, instruments, exchange, symbol)?.exponents;
     repeated.none()?;
     let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "amount")?);
     let side = side.needed(ROOT, "side")?;
@@ -147,49 +147,49 @@ fn read_trade<R: Resolve>(
         },
         id: trades::identifier(&document, id, &mut texts)?,
     };
-    reading.out.trades.push(trade);
+    reader.out.trades.push(trade);
     let time = times::date_if_there(&document, time)?;
-    Ok(Said::Trades { time })
+    Ok(Parsed::Trades { time })
 }
 
 /// Reads `{"exchange":…,"symbols":[…]}`. Without symbols it is of the instrument that its key
 /// names; whom it is of otherwise, cannot be told.
 fn read_disconnect<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
     let names = ["exchange", "symbols", "localTimestamp"];
     let ([exchange, symbols, time], repeated) = document.fields(ROOT, names)?;
     repeated.none()?;
     let time = times::date_if_there(&document, time)?;
     if let Some(array) = symbols.not_null(&document) {
         for symbol in document.elements_within(array, MAX_SYMBOLS)? {
-            let handle = resolve(reading, instruments, exchange, symbol)?.handle;
-            reading.out.also.push(handle);
+            let handle = resolve(reader, instruments, exchange, symbol)?.handle;
+            reader.out.also.push(handle);
         }
-        // The last of them is the one that the record is about; the others come along.
-        if reading.out.also.pop().is_some() {
+        // The last of them is the one that the record is subject; the others come along.
+        if reader.out.also.pop().is_some() {
             return Ok(Sequence::gap(time));
         }
     }
-    let key = reading.key.and_then(|key| std::str::from_utf8(key).ok());
+    let key = reader.key.and_then(|key| std::str::from_utf8(key).ok());
     let name = key.and_then(|key| key.split_once(':'));
     let (venue, symbol) = name.ok_or(Fault::at(ROOT, ErrorKind::MissingSymbol))?;
-    reading.resolve(instruments, (venue, symbol), ROOT)?;
+    reader.resolve(instruments, (venue, symbol), ROOT)?;
     Ok(Sequence::gap(time))
 }
 
 /// The instrument of an exchange, which Tardis writes in lower case, and a symbol.
 fn resolve<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     exchange: Field,
-    symbol: Place,
+    symbol: TapePos,
 ) -> Result<Resolved, Fault> {
-    let document = reading.document;
+    let document = reader.document;
     let exchange = exchange.needed(Document::ROOT, "exchange")?;
     let lower = document.text(exchange)?;
     let mut upper = [0; MAX_VENUE];
@@ -200,5 +200,5 @@ fn resolve<R: Resolve>(
     upper.make_ascii_uppercase();
     // Only ASCII letters were changed, so it is text as it was before.
     let venue = std::str::from_utf8(upper).unwrap_or(lower);
-    reading.resolve(instruments, (venue, document.text(symbol)?), symbol)
+    reader.resolve(instruments, (venue, document.text(symbol)?), symbol)
 }

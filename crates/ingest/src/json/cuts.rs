@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-/// What stands in the place of a list that was cut out: a string whose address tells which it was.
+/// What stands in the pos of a list that was cut out: a string whose address tells which it was.
 const MARKER: &[u8] = br#"[""]"#;
 /// A side each, or both in one list.
 const MAX_CUTS: usize = 2;
@@ -81,7 +81,7 @@ impl<'a> Cuts<'a> {
             address: 0,
         };
         for key in keys {
-            // Venues write their lists in one order or the other.
+            // Venues write their lists in one command or the other.
             let behind = cuts.list[..cuts.len].last().map_or(0, |cut| cut.end);
             let before = cuts.list.first().map_or(0, |cut| cut.begin);
             let found = Cut::find(payload, behind..payload.len(), key)

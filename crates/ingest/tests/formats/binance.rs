@@ -2,8 +2,8 @@
 
 use ingest::{Decoder, ErrorKind, Format, IngestConfig, RawRecord, Source};
 use market::{
-    Aggressor, BookBuilder, Changes, DeltaOutcome, Event, Level, Link, Nanos, Seq, SnapshotOrigin,
-    SnapshotOutcome,
+    Aggressor, Changes, DeltaOutcome, Event, Level, Nanos, Seq, SeqLink, SnapshotOrigin,
+    SnapshotOutcome, VenueBook,
 };
 
 use crate::captures;
@@ -46,7 +46,7 @@ fn tickers(records: &[String]) -> Vec<Ticker> {
 
 /// Builds the book of a capture, and counts how often it agrees with the exchange's ticker.
 struct Checked {
-    book: BookBuilder,
+    book: VenueBook,
     changes: Changes,
     tickers: Vec<Ticker>,
     agreed: u32,
@@ -119,7 +119,7 @@ fn check(captures: &[&str], agreed: u32, compared: u32) {
         records.extend(more);
     }
     let mut checked = Checked {
-        book: BookBuilder::new(),
+        book: VenueBook::new(),
         changes: Changes::default(),
         tickers: tickers(&records),
         agreed: 0,
@@ -170,7 +170,7 @@ fn the_coinm_book_is_the_exchanges() {
 
 fn delta(prev: u64, seq: u64) -> Said {
     Said::Delta {
-        link: Some(Link { prev, seq }),
+        link: Some(SeqLink { prev, seq }),
         origin: SnapshotOrigin::OutOfBand,
         time: Some(1_723_161_255_208_000_000),
         bids: vec![level("61737.63", "0")],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ingest::{Decoder, Format, IngestConfig, RawRecord};
-use market::{BookBuilder, Changes, DeltaOutcome, Event, Nanos, Seq, SnapshotOrigin};
+use market::{Changes, DeltaOutcome, Event, Nanos, Seq, SnapshotOrigin, VenueBook};
 use market::{ChecksumText, SnapshotOutcome, VenueChecksum};
 
 use crate::instruments::Instruments;
@@ -12,7 +12,7 @@ use crate::venues::source;
 /// What was seen of a session.
 #[derive(Default)]
 pub(crate) struct Session {
-    pub(crate) books: BTreeMap<u32, BookBuilder>,
+    pub(crate) books: BTreeMap<u32, VenueBook>,
     pub(crate) whole: u32,
     pub(crate) changes: u32,
     pub(crate) trades: usize,
@@ -89,7 +89,7 @@ impl Session {
 }
 
 /// Found beside the builder, which has found it too where it took the change.
-fn is_of(checksum: &VenueChecksum, book: &BookBuilder) -> bool {
+fn is_of(checksum: &VenueChecksum, book: &VenueBook) -> bool {
     let (bids, asks) = (book.book().bids().iter(), book.book().asks().iter());
-    checksum.of_levels(bids, asks, &mut ChecksumText::default()) == checksum.told
+    checksum.of_levels(bids, asks, &mut ChecksumText::default()) == checksum.expected
 }

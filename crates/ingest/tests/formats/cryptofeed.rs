@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use ingest::{Decoder, ErrorKind, Format, IngestConfig, RawRecord, Source};
 use market::decimal::DecimalError;
 use market::{
-    Aggressor, Book, BookBuilder, Changes, DeltaOutcome, Event, Handle, Nanos, Seq, SnapshotOrigin,
-    SnapshotOutcome,
+    Aggressor, Book, Changes, DeltaOutcome, Event, Handle, Nanos, Seq, SnapshotOrigin,
+    SnapshotOutcome, VenueBook,
 };
 use serde_json::value::RawValue;
 
@@ -55,7 +55,7 @@ fn check(path: &str, whole_books_only: bool, expected: Counts) {
     };
     let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
     let mut instruments = Instruments::new(&FINE);
-    let mut books: BTreeMap<Handle, BookBuilder> = BTreeMap::new();
+    let mut books: BTreeMap<Handle, VenueBook> = BTreeMap::new();
     let mut changes = Changes::default();
     let mut counts = Counts::default();
     for (offset, line) in (0..).map(Seq).zip(&lines) {

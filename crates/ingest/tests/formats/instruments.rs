@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use ingest::{Refusal, Resolve, Resolved};
+use ingest::{Rejection, Resolve, Resolved};
 use market::{Exponents, Handle, InstrumentName};
 
 /// Instruments as a node would know them: every name becomes one, unless they are listed.
@@ -34,14 +34,14 @@ impl Instruments {
 }
 
 impl Resolve for Instruments {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         if let Some(known) = self.by_name.get(venue).and_then(|all| all.get(symbol)) {
             return Ok(*known);
         }
         let name = InstrumentName::new(venue, symbol)?;
         let scale = self.scales.get(name.as_str()).copied();
         if self.listed_only && scale.is_none() {
-            return Err(Refusal::UnknownInstrument);
+            return Err(Rejection::UnknownInstrument);
         }
         let resolved = Resolved {
             handle: Handle(self.count),

@@ -6,7 +6,7 @@ use ingest::{DecodeError, TimeUnit};
 use ingest::{
     ErrorKind, Format, MappedKind, Mapping, MappingConfig, Otherwise, Source, SymbolFrom,
 };
-use market::{Aggressor, Link, SnapshotOrigin};
+use market::{Aggressor, SeqLink, SnapshotOrigin};
 
 use crate::captures;
 use crate::cuts::for_the_tape;
@@ -222,7 +222,7 @@ fn one_list_has_both_sides_and_numbers_keep_every_digit() {
     let record = r#"{"kind":2,"at":1723161255.208000001,"n":"8","levels":[{"s":"S","q":9.3e-7,"p":61837.64},{"p":"61837.63","q":0,"s":"B"}]}"#;
     let said = keyed(&one_list(), Some("X"), record).unwrap();
     let expected = Said::Delta {
-        link: Some(Link { prev: 7, seq: 8 }),
+        link: Some(SeqLink { prev: 7, seq: 8 }),
         origin: SnapshotOrigin::InBand,
         time: Some(1_723_161_255_208_000_001),
         bids: vec![level("61837.63", "0")],

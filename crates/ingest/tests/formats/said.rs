@@ -1,5 +1,5 @@
 use ingest::{DecodeError, Decoder, Format, IngestConfig, RawRecord, Resolve, Source};
-use market::{Aggressor, Definition, Event, Level, Link, Nanos, SnapshotOrigin, State};
+use market::{Aggressor, Definition, Event, Level, Nanos, SeqLink, SnapshotOrigin, State};
 
 use crate::instruments::Instruments;
 use crate::mapped;
@@ -15,7 +15,7 @@ pub(crate) enum Said {
         asks: Vec<Level>,
     },
     Delta {
-        link: Option<Link>,
+        link: Option<SeqLink>,
         origin: SnapshotOrigin,
         time: Option<u64>,
         bids: Vec<Level>,

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use ingest::{DecodeError, Decoder, Format, IngestConfig, RawRecord, Refusal, Resolve};
+use ingest::{DecodeError, Decoder, Format, IngestConfig, RawRecord, Rejection, Resolve};
 use ingest::{Resolved, Source};
 use market::{Aggressor, Event, Exponents, Handle, InstrumentName, Level, SnapshotOrigin, decimal};
 use serde::Deserialize;
@@ -55,7 +55,7 @@ pub(crate) fn source(format: Format) -> Source {
 struct Names(Vec<InstrumentName>);
 
 impl Resolve for Names {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         let handle = match self.find(venue, symbol) {
             Some(handle) => handle,
             None => {
@@ -177,7 +177,7 @@ fn put_origin(said: &mut Value, origin: SnapshotOrigin) {
         SnapshotOrigin::OutOfBand => said["fetched"] = json!(true),
         SnapshotOrigin::Checked(check) => {
             put(said, "window", check.window.map(u64::from));
-            let told = check.checksum.map(|checksum| u64::from(checksum.told));
+            let told = check.checksum.map(|checksum| u64::from(checksum.expected));
             put(said, "checksum", told);
             if check.lost {
                 said["lost"] = json!(true);

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ingest::{
-    DecodeError, Format, FormatOptions, IngestConfig, OpenedPartition, Progress, Refusal, Reset,
+    DecodeError, Format, FormatOptions, IngestConfig, OpenedPartition, Progress, Rejection, Reset,
     Resolve, Resolved, Sink, Stop, TopicRule,
 };
 use market::{At, Event, Handle, PartitionIndex};
@@ -200,7 +200,7 @@ impl Listener {
 }
 
 impl Resolve for Listener {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         self.instruments.resolve(venue, symbol)
     }
 
@@ -227,7 +227,7 @@ impl Sink for Listener {
         self.tell(at.partition, Told::Number(at.seq.0, number));
     }
 
-    fn refused(&mut self, at: At, error: &DecodeError) {
+    fn rejected(&mut self, at: At, error: &DecodeError) {
         let outcome = error.kind.outcome();
         self.tell(at.partition, Told::Refused(at.seq.0, outcome));
     }
@@ -255,7 +255,7 @@ impl Sink for Listener {
         heard.discovered += usize::from(progress.discovered && !self.discovered);
         heard.new_clients += progress.new_clients - self.new_clients;
         heard.topics = progress.topics;
-        heard.troubles = progress.troubles;
+        heard.troubles = progress.broker_errors;
         self.discovered = progress.discovered;
         self.new_clients = progress.new_clients;
         self.shared.more.notify_all();

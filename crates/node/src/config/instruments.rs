@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ingest::Refusal;
+use ingest::Rejection;
 use market::decimal::{self, DecimalError};
 use market::{Exponents, InstrumentName};
 use wire::control::Symbol;
@@ -52,7 +52,7 @@ impl Instruments {
     /// The instrument that a venue's records call `symbol`.
     ///
     /// A look-up among all rules: for the first time that a name is seen.
-    pub(crate) fn find(&self, venue: &str, symbol: &str) -> Result<Instrument, Refusal> {
+    pub(crate) fn find(&self, venue: &str, symbol: &str) -> Result<Instrument, Rejection> {
         let name = match self.aliases.get(&format!("{venue}:{symbol}")) {
             Some(name) => name.clone(),
             None => InstrumentName::new(venue, symbol)?,
@@ -69,7 +69,7 @@ impl Instruments {
                 tick_size: rule.tick_size,
                 lot_size: rule.lot_size,
             }),
-            None if self.refuse_unknown => Err(Refusal::UnknownInstrument),
+            None if self.refuse_unknown => Err(Rejection::UnknownInstrument),
             None => Ok(Instrument {
                 name,
                 exponents: self.default,

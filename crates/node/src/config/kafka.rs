@@ -91,7 +91,7 @@ fn topic(reader: &mut Reader, mappings: &Mappings, at: usize) -> Option<TopicRul
 
 /// What ingest itself finds wrong, under the names that it has here.
 fn check(reader: &mut Reader, config: &IngestConfig) {
-    for found in config.mistakes() {
+    for found in config.errors() {
         let key = match found.key.as_str() {
             // Of topics that are wrong or not there, more has been said already.
             "topics" => continue,

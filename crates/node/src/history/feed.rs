@@ -1,4 +1,4 @@
-use ingest::{DecodeError, PastSink, Refusal, Resolve, Resolved};
+use ingest::{DecodeError, PastSink, Rejection, Resolve, Resolved};
 use market::{Event, Handle, InstrumentName, Nanos, Seq};
 use streams::Replay;
 
@@ -47,7 +47,7 @@ impl Names {
 }
 
 impl Resolve for Feed<'_> {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         if self.names.mean(self.instruments, venue, symbol) {
             Ok(Resolved {
                 handle: WANTED,
@@ -55,7 +55,7 @@ impl Resolve for Feed<'_> {
             })
         } else {
             // So nothing more of the record is read.
-            Err(Refusal::UnknownInstrument)
+            Err(Rejection::UnknownInstrument)
         }
     }
 
@@ -74,6 +74,6 @@ impl PastSink for Feed<'_> {
         if error.instrument != Some(WANTED) {
             return;
         }
-        self.replay.refused(seq, log_time, error.scope, now());
+        self.replay.bad_record(seq, log_time, error.scope, now());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fanout::{ReplayError, Wanted};
 use ingest::{Next, Past, PastError};
 use market::{Channel, Nanos, Seq};
-use streams::{Foundation, Replay};
+use streams::{Knowledge, Replay};
 use wire::control::{Earliest, Start};
 
 use super::Common;
@@ -110,20 +110,20 @@ impl Search<'_> {
             }
             looked_from = Some(from);
             let look = self.look(from, begin)?;
-            let foundation = look.replay.foundation();
+            let foundation = look.replay.knowledge();
             let is_found = match foundation {
-                Foundation::Whole => true,
-                Foundation::State => {
+                Knowledge::Complete => true,
+                Knowledge::State => {
                     more_looks -= 1;
                     is_all || more_looks == 0
                 }
-                Foundation::Nothing => is_all,
+                Knowledge::Nothing => is_all,
             };
             if !is_found {
                 continue;
             }
             let needs_state = self.needs_state();
-            let unknown = needs_state && foundation == Foundation::Nothing;
+            let unknown = needs_state && foundation == Knowledge::Nothing;
             if unknown && begin < self.end {
                 return Err(self.too_early(look));
             }
@@ -230,7 +230,7 @@ impl Search<'_> {
             Ok(least) => least,
             Err(end) => return end,
         };
-        while look.replay.foundation() == Foundation::Nothing || look.read_to < least {
+        while look.replay.knowledge() == Knowledge::Nothing || look.read_to < least {
             match self.next(&mut look.read_to) {
                 Ok(Some((seq, log_time))) => {
                     self.take(&mut look);

@@ -1,4 +1,4 @@
-use crate::json::{Document, Fault, Field, Place, Repeated};
+use crate::json::{Document, Fault, Field, Repeated, TapePos};
 
 /// Where the fields of one message stand. What a letter means depends on the kind of message.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub(super) struct Fields {
 
 impl Fields {
     #[inline]
-    pub(super) fn of(document: &Document<'_, '_>, message: Place) -> Result<Self, Fault> {
+    pub(super) fn of(document: &Document<'_, '_>, message: TapePos) -> Result<Self, Fault> {
         let mut fields = Self::default();
         let mut repeated = Repeated::default();
         for (key, value) in document.members(message)? {

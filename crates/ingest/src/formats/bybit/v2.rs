@@ -8,9 +8,9 @@
 
 use market::{Exponents, Level, Nanos, Scope, Size, SnapshotOrigin};
 
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Document, Fault, Field, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::reading::{Reading, Said};
+use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::TradeList;
 use crate::{ErrorKind, Resolve, levels, times};
 
@@ -38,42 +38,42 @@ const PRINTS_OF_2019: TradeList = TradeList {
 
 /// Reads the trades of `trade.<symbol>`.
 pub(super) fn read_trades<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    data: Place,
-) -> Result<Said, Fault> {
-    reading.about.scope = Scope::Trades;
-    let document = reading.document;
+    data: TapePos,
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Trades;
+    let document = reader.document;
     let mut has_millis = false;
     if let Some(first) = document.elements(data)?.next() {
         let ([millis], _) = document.fields(first, [PRINTS.time])?;
         has_millis = millis.is_there();
     }
     let prints = if has_millis { &PRINTS } else { &PRINTS_OF_2019 };
-    let Some(time) = prints.read(reading, instruments, data)? else {
-        return Ok(Said::Nothing);
+    let Some(time) = prints.read(reader, instruments, data)? else {
+        return Ok(Parsed::Nothing);
     };
     let time = if has_millis {
         times::millis(&document, time)?
     } else {
         times::date(&document, time)?
     };
-    Ok(Said::Trades { time: Some(time) })
+    Ok(Parsed::Trades { time: Some(time) })
 }
 
 /// Reads a book of `orderBookL2_25.<symbol>`.
 pub(super) fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    (topic, symbol): (Place, &str),
-    kind: Place,
-    data: Place,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
-    let source = reading.source;
-    let resolved = reading.resolve(instruments, (&source.venue, symbol), topic)?;
+    (topic, symbol): (TapePos, &str),
+    kind: TapePos,
+    data: TapePos,
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
+    let source = reader.source;
+    let resolved = reader.resolve(instruments, (&source.venue, symbol), topic)?;
     let exponents = resolved.exponents;
     let is_whole = match document.text(kind)? {
         "snapshot" => true,
@@ -89,7 +89,7 @@ pub(super) fn read_book<R: Resolve>(
         repeated.none()?;
         for (part, name) in parts.into_iter().zip(names) {
             read_levels(
-                reading,
+                reader,
                 part.needed(data, name)?,
                 exponents,
                 name == "delete",
@@ -100,36 +100,36 @@ pub(super) fn read_book<R: Resolve>(
         let mut members = members.filter(|(name, _)| *name == "order_book");
         let book = members.next().map(|(_, book)| book);
         let book = book.ok_or(Fault::missing(data, "order_book"))?;
-        read_levels(reading, book, exponents, false)?;
+        read_levels(reader, book, exponents, false)?;
     } else {
         // Of the contracts in coins.
-        read_levels(reading, data, exponents, false)?;
+        read_levels(reader, data, exponents, false)?;
     }
     let ([micros, micros_too], repeated) =
         document.fields(ROOT, ["timestamp_e6", "timestampE6"])?;
     repeated.none()?;
     let time = time(&document, micros, micros_too)?;
-    Ok(Said::unnumbered(is_whole, SnapshotOrigin::InBand, time))
+    Ok(Parsed::unnumbered(is_whole, SnapshotOrigin::InBand, time))
 }
 
 /// Microseconds, as a number or as a string that holds one, by their older or newer name.
 fn time(document: &Document<'_, '_>, older: Field, newer: Field) -> Result<Option<Nanos>, Fault> {
     const MICROS: i8 = -3;
-    let Some(place) = older.get().or(newer.get()) else {
+    let Some(pos) = older.get().or(newer.get()) else {
         return Ok(None);
     };
-    let text = levels::decimal_text(document, place, &mut Texts::new())?;
-    times::scaled(text, MICROS, place).map(Some)
+    let text = levels::decimal_text(document, pos, &mut Texts::new())?;
+    times::scaled(text, MICROS, pos).map(Some)
 }
 
 /// Reads `[{"price":…,"side":"Buy","size":…},…]`; what is deleted has no size.
 fn read_levels(
-    reading: &mut Reading<'_, '_, '_>,
-    array: Place,
+    reader: &mut RecordReader<'_, '_, '_>,
+    array: TapePos,
     exponents: Exponents,
     are_deleted: bool,
 ) -> Result<(), Fault> {
-    let Reading { document, out, .. } = reading;
+    let RecordReader { document, out, .. } = reader;
     let document = *document;
     let mut texts = Texts::new();
     for element in document.elements_within(array, MAX_LEVELS)? {

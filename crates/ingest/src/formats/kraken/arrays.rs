@@ -3,8 +3,8 @@
 use market::{Exponents, Level, Nanos, Scope, Trade};
 
 use super::Sequence;
-use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
-use crate::reading::{Reading, Said};
+use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
+use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::{self, MAX_TRADES};
 use crate::{ErrorKind, Resolve, levels, times};
 
@@ -14,11 +14,11 @@ const OTHER_CHANNELS: [&str; 3] = ["spread", "ticker", "ohlc"];
 const MAX_PARTS: usize = 5;
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    const ROOT: TapePos = Document::ROOT;
+    let document = reader.document;
     let mut parts = [ROOT; MAX_PARTS];
     let elements = document.elements(ROOT)?;
     let len = elements.len();
@@ -37,27 +37,27 @@ pub(super) fn read<R: Resolve>(
     };
     match (kind, said) {
         ("book", said) => {
-            reading.about.scope = Scope::Book;
-            let exponents = reading.resolve_symbol(instruments, *pair)?.exponents;
-            read_book(reading, said, exponents, depth)
+            reader.subject.scope = Scope::Book;
+            let exponents = reader.resolve_symbol(instruments, *pair)?.exponents;
+            read_book(reader, said, exponents, depth)
         }
         ("trade", [array]) => {
-            reading.about.scope = Scope::Trades;
-            let exponents = reading.resolve_symbol(instruments, *pair)?.exponents;
-            read_trades(reading, *array, exponents)
+            reader.subject.scope = Scope::Trades;
+            let exponents = reader.resolve_symbol(instruments, *pair)?.exponents;
+            read_trades(reader, *array, exponents)
         }
-        (other, _) if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        (other, _) if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(*channel, ErrorKind::UnknownKind)),
     }
 }
 
 fn read_book(
-    reading: &mut Reading<'_, '_, '_>,
-    parts: &[Place],
+    reader: &mut RecordReader<'_, '_, '_>,
+    parts: &[TapePos],
     exponents: Exponents,
     depth: Option<usize>,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let [mut bids, mut asks, mut checksum] = [Field::default(); 3];
     let mut repeated = Repeated::default();
     let mut is_whole = false;
@@ -86,7 +86,7 @@ fn read_book(
         },
         latest: Nanos(0),
     };
-    for (side, levels) in [(bids, &mut reading.out.bids), (asks, &mut reading.out.asks)] {
+    for (side, levels) in [(bids, &mut reader.out.bids), (asks, &mut reader.out.asks)] {
         if let Some(side) = side.get() {
             book.read_side(side, levels)?;
         }
@@ -97,7 +97,7 @@ fn read_book(
     let time = (latest != Nanos(0)).then_some(latest);
     if is_whole {
         let origin = sequence.origin(None);
-        return Ok(Said::Snapshot {
+        return Ok(Parsed::Snapshot {
             seq: None,
             origin,
             time,
@@ -107,7 +107,7 @@ fn read_book(
         Some(told) => Some(sequence.checksum(document.unsigned_32(told)?, exponents)),
         None => None,
     };
-    Ok(Said::Delta {
+    Ok(Parsed::Delta {
         link: None,
         origin: sequence.origin(checksum),
         time,
@@ -125,7 +125,7 @@ struct Book<'t, 'a> {
 
 impl Book<'_, '_> {
     /// Reads `[["price","size","seconds"],…]`; a fourth part says that a level is told again.
-    fn read_side(&mut self, side: Place, levels: &mut Vec<Level>) -> Result<(), Fault> {
+    fn read_side(&mut self, side: TapePos, levels: &mut Vec<Level>) -> Result<(), Fault> {
         let document = &self.document;
         levels::pairs(document, side, self.exponents, true, levels)?;
         let mut texts = Texts::new();
@@ -145,11 +145,11 @@ impl Book<'_, '_> {
 
 /// Reads `[["price","size","seconds","side",…],…]`; the side is the taker's.
 fn read_trades(
-    reading: &mut Reading<'_, '_, '_>,
-    array: Place,
+    reader: &mut RecordReader<'_, '_, '_>,
+    array: TapePos,
     exponents: Exponents,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let elements = document.elements_within(array, MAX_TRADES)?;
     let mut texts = Texts::new();
     let mut time = None;
@@ -158,7 +158,7 @@ fn read_trades(
             let expected = "a price, a size, a time and a side";
             return Err(Fault::at(trade, ErrorKind::BadValue { expected }));
         }
-        reading.out.trades.push(Trade {
+        reader.out.trades.push(Trade {
             price: levels::price(&document, trade + 1, exponents, &mut texts)?,
             size: levels::size(&document, trade + 2, exponents, &mut texts)?,
             side: trades::taker(&document, trade + 4, ["b", "s"])?,
@@ -168,7 +168,7 @@ fn read_trades(
         time = Some(times::seconds(text, trade + 3)?);
     }
     match time {
-        Some(_) => Ok(Said::Trades { time }),
-        None => Ok(Said::Nothing),
+        Some(_) => Ok(Parsed::Trades { time }),
+        None => Ok(Parsed::Nothing),
     }
 }

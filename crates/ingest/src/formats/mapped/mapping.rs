@@ -101,10 +101,10 @@ pub struct MappingConfig {
     pub sell: Vec<String>,
 }
 
-/// One mistake in a [`MappingConfig`].
+/// One error in a [`MappingConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {expected}")]
-pub struct MappingMistake {
+pub struct MappingError {
     /// The field.
     pub key: &'static str,
     /// What it may be.
@@ -204,8 +204,8 @@ impl Mapping {
         &self.lists
     }
 
-    /// Checks what is configured, and tells all mistakes together.
-    pub fn new(config: &MappingConfig) -> Result<Self, Vec<MappingMistake>> {
+    /// Checks what is configured, and tells all errors together.
+    pub fn new(config: &MappingConfig) -> Result<Self, Vec<MappingError>> {
         let mut check = Check::default();
         let envelope = check.envelope(config);
         let mut message = Tree::default();
@@ -219,7 +219,7 @@ impl Mapping {
             };
             let is_of_trade = key.starts_with("trade_") && trades_in_list;
             if is_of_trade && pointer.from_record {
-                check.mistake(key, "a JSON pointer into a trade, such as \"/price\"");
+                check.error(key, "a JSON pointer into a trade, such as \"/price\"");
                 continue;
             }
             let is_new = match &mut trade {
@@ -227,14 +227,14 @@ impl Mapping {
                 _ => {
                     let steps = pointer.within(&envelope);
                     if steps.is_empty() {
-                        check.mistake(key, "a pointer to a part of the record");
+                        check.error(key, "a pointer to a part of the record");
                         continue;
                     }
                     message.add(&steps, slot)
                 }
             };
             if !is_new {
-                check.mistake(key, "a place that no other key points to");
+                check.error(key, "a pos that no other key points to");
             }
         }
         check.symbol(config);
@@ -253,8 +253,8 @@ impl Mapping {
             ("buy", &config.buy, Aggressor::Buy),
             ("sell", &config.sell, Aggressor::Sell),
         ]);
-        if !check.mistakes.is_empty() {
-            return Err(check.mistakes);
+        if !check.errors.is_empty() {
+            return Err(check.errors);
         }
         Ok(Self {
             lists: lists(config, [&level_price, &level_size]),
@@ -317,15 +317,15 @@ fn fields(config: &MappingConfig) -> impl Iterator<Item = (&'static str, &str, S
         .filter_map(|(key, text, slot)| Some((key, text.as_deref()?, slot)))
 }
 
-/// Collects mistakes.
+/// Collects errors.
 #[derive(Default)]
 struct Check {
-    mistakes: Vec<MappingMistake>,
+    errors: Vec<MappingError>,
 }
 
 impl Check {
-    fn mistake(&mut self, key: &'static str, expected: impl Into<String>) {
-        self.mistakes.push(MappingMistake {
+    fn error(&mut self, key: &'static str, expected: impl Into<String>) {
+        self.errors.push(MappingError {
             key,
             expected: expected.into(),
         });
@@ -334,7 +334,7 @@ impl Check {
     fn pointer(&mut self, key: &'static str, text: &str) -> Option<Pointer> {
         let pointer = Pointer::parse(text);
         if pointer.is_none() {
-            self.mistake(key, EXPECTED);
+            self.error(key, EXPECTED);
         }
         pointer
     }
@@ -343,7 +343,7 @@ impl Check {
         let text = config.envelope.as_deref().unwrap_or_default();
         let pointer = Pointer::parse(text).filter(|pointer| !pointer.from_record);
         if pointer.is_none() {
-            self.mistake(
+            self.error(
                 "envelope",
                 "a JSON pointer into the record, such as \"/data\"",
             );
@@ -354,10 +354,10 @@ impl Check {
     fn symbol(&mut self, config: &MappingConfig) {
         match (config.symbol_from, &config.symbol) {
             (SymbolFrom::Value, None) => {
-                self.mistake("symbol", "needed where symbol_from is \"value\"");
+                self.error("symbol", "needed where symbol_from is \"value\"");
             }
             (SymbolFrom::Key | SymbolFrom::Topic, Some(_)) => {
-                self.mistake("symbol", "only where symbol_from is \"value\"");
+                self.error("symbol", "only where symbol_from is \"value\"");
             }
             _ => {}
         }
@@ -373,14 +373,14 @@ impl Check {
         match &config.kind {
             Some(_) if kinds.is_empty() => {
                 let expected = "only with words for it: snapshot, delta, trade or nothing";
-                self.mistake("type", expected);
+                self.error("type", expected);
             }
             None if !kinds.is_empty() => {
-                self.mistake("type", "needed where there are words for it");
+                self.error("type", "needed where there are words for it");
             }
             None if config.otherwise == Otherwise::Refuse => {
                 let expected = "needed, or `otherwise` says what all messages are";
-                self.mistake("type", expected);
+                self.error("type", expected);
             }
             _ => {}
         }
@@ -392,13 +392,13 @@ impl Check {
         let has_sides = config.bids.is_some() || config.asks.is_some();
         match (has_sides, &config.levels) {
             (false, None) if is(Kind::Snapshot) || is(Kind::Delta) => {
-                self.mistake("bids", "needed with asks, or levels, for books");
+                self.error("bids", "needed with asks, or levels, for books");
             }
-            (true, Some(_)) => self.mistake("levels", "only without bids and asks"),
+            (true, Some(_)) => self.error("levels", "only without bids and asks"),
             (true, None) => {
                 for (key, side) in [("bids", &config.bids), ("asks", &config.asks)] {
                     if side.is_none() {
-                        self.mistake(key, "needed with the other side");
+                        self.error(key, "needed with the other side");
                     }
                 }
             }
@@ -406,10 +406,10 @@ impl Check {
         }
         let has_words = !config.bid.is_empty() && !config.ask.is_empty();
         if config.levels.is_some() && (config.level_side.is_none() || !has_words) {
-            self.mistake("level_side", "needed with levels, and with words: bid, ask");
+            self.error("level_side", "needed with levels, and with words: bid, ask");
         }
         if config.levels.is_none() && config.level_side.is_some() {
-            self.mistake("level_side", "only with levels");
+            self.error("level_side", "only with levels");
         }
         if config.seq.is_none() {
             for (key, given) in [
@@ -417,7 +417,7 @@ impl Check {
                 ("first_seq", &config.first_seq),
             ] {
                 if given.is_some() {
-                    self.mistake(key, "only with seq");
+                    self.error(key, "only with seq");
                 }
             }
         }
@@ -430,13 +430,13 @@ impl Check {
                 ("trade_size", &config.trade_size),
             ] {
                 if given.is_none() {
-                    self.mistake(key, "needed for trades");
+                    self.error(key, "needed for trades");
                 }
             }
         }
         let has_words = !config.buy.is_empty() && !config.sell.is_empty();
         if config.trade_side.is_some() && !has_words {
-            self.mistake("trade_side", "only with words for it: buy, sell");
+            self.error("trade_side", "only with words for it: buy, sell");
         }
     }
 
@@ -455,7 +455,7 @@ impl Check {
             None => LevelStep::Index(default),
             Some(Some(step)) => step,
             Some(None) => {
-                self.mistake(key, "one step into a level, such as \"/0\" or \"/price\"");
+                self.error(key, "one step into a level, such as \"/0\" or \"/price\"");
                 LevelStep::Index(default)
             }
         }
@@ -470,7 +470,7 @@ impl Check {
         for (key, list, meaning) in lists {
             for word in list {
                 if words.iter().any(|(known, _)| known == word) {
-                    self.mistake(
+                    self.error(
                         key,
                         format!("words that mean one thing; {word:?} means two"),
                     );

@@ -5,19 +5,19 @@ use super::mapping::{LevelStep, Mapping, Side};
 use super::tree::Found;
 use super::{find, word};
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Place, Texts};
+use crate::json::{Document, Fault, TapePos, Texts};
 use crate::levels::{self, MAX_LEVELS};
-use crate::reading::{Out, Reading};
+use crate::record_reader::{Out, RecordReader};
 
 /// Reads both sides of a book or a change: each from where it stands, or both from one list.
 pub(super) fn read(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     mapping: &Mapping,
     found: &Found,
     exponents: Exponents,
 ) -> Result<(), Fault> {
-    let document = reading.document;
-    let out = &mut *reading.out;
+    let document = reader.document;
+    let out = &mut *reader.out;
     if mapping.has_one_list {
         let list = found.levels.needed(Document::ROOT, "levels")?;
         return read_list(&document, mapping, list, exponents, out);
@@ -40,7 +40,7 @@ pub(super) fn read(
 fn read_side(
     document: &Document<'_, '_>,
     mapping: &Mapping,
-    side: Place,
+    side: TapePos,
     exponents: Exponents,
     out: &mut Vec<Level>,
 ) -> Result<(), Fault> {
@@ -73,7 +73,7 @@ fn read_side(
 fn read_list(
     document: &Document<'_, '_>,
     mapping: &Mapping,
-    list: Place,
+    list: TapePos,
     exponents: Exponents,
     out: &mut Out<'_>,
 ) -> Result<(), Fault> {
@@ -103,9 +103,9 @@ fn read_list(
 /// Where a field of a level stands.
 fn field(
     document: &Document<'_, '_>,
-    level: Place,
+    level: TapePos,
     step: &LevelStep,
-) -> Result<Option<Place>, Fault> {
+) -> Result<Option<TapePos>, Fault> {
     match step {
         LevelStep::Index(at) => Ok(document.elements(level)?.nth(*at)),
         LevelStep::Name(name) => {

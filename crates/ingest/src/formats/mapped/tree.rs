@@ -1,6 +1,6 @@
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place, Repeated};
+use crate::json::{Document, Fault, Field, Repeated, TapePos};
 
 /// All pointers of a mapping as one tree, so that one walk over a record finds them all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,11 +35,11 @@ macro_rules! slots {
         }
 
         impl Found {
-            fn note(&mut self, slot: Slot, place: Place) {
+            fn note(&mut self, slot: Slot, pos: TapePos) {
                 let field = match slot {
                     $(Slot::$slot => &mut self.$field,)*
                 };
-                self.repeated.note(field, place);
+                self.repeated.note(field, pos);
             }
         }
     };
@@ -95,22 +95,22 @@ impl Tree {
     }
 
     /// Where everything stands in a part of it.
-    pub(super) fn find_from(&self, document: &Document<'_, '_>, place: Place) -> Found {
+    pub(super) fn find_from(&self, document: &Document<'_, '_>, pos: TapePos) -> Found {
         let mut found = Found::default();
-        self.walk(document, place, &mut found);
+        self.walk(document, pos, &mut found);
         found
     }
 
-    fn walk(&self, document: &Document<'_, '_>, place: Place, found: &mut Found) {
+    fn walk(&self, document: &Document<'_, '_>, pos: TapePos, found: &mut Found) {
         if let Some(slot) = self.slot {
-            found.note(slot, place);
+            found.note(slot, pos);
         }
         if self.branches.is_empty() {
             return;
         }
-        match document.node(place) {
+        match document.node(pos) {
             Node::Object { .. } => {
-                for (key, value) in document.members(place).into_iter().flatten() {
+                for (key, value) in document.members(pos).into_iter().flatten() {
                     let named = |branch: &&Branch| branch.step == key;
                     if let Some(branch) = self.branches.iter().find(named) {
                         branch.tree.walk(document, value, found);
@@ -118,7 +118,7 @@ impl Tree {
                 }
             }
             Node::Array { .. } => {
-                for (at, value) in document.elements(place).into_iter().flatten().enumerate() {
+                for (at, value) in document.elements(pos).into_iter().flatten().enumerate() {
                     let named = |branch: &&Branch| branch.index == Some(at);
                     if let Some(branch) = self.branches.iter().find(named) {
                         branch.tree.walk(document, value, found);

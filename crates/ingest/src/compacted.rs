@@ -18,11 +18,11 @@ const POLL: Duration = Duration::from_millis(50);
 const QUEUE_BYTES: usize = 64 << 20;
 
 /// The last value of every key.
-pub type Kept = HashMap<Vec<u8>, Vec<u8>>;
+pub type Compacted = HashMap<Vec<u8>, Vec<u8>>;
 
 /// Why a compacted topic cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum KeptError {
+pub enum CompactedError {
     /// Of the client, or of the brokers.
     #[error("it cannot be read: {0}")]
     Kafka(#[from] KafkaError),
@@ -32,11 +32,11 @@ pub enum KeptError {
 }
 
 /// Reads a topic to where it ends now; none when there is no such topic.
-pub fn read_kept(
+pub fn read_compacted(
     config: &IngestConfig,
     topic: &str,
     within: Duration,
-) -> Result<Option<Kept>, KeptError> {
+) -> Result<Option<Compacted>, CompactedError> {
     let deadline = Instant::now() + within;
     let client = client::past(config, QUEUE_BYTES)?;
     let metadata = client.fetch_metadata(Some(topic), ANSWERS_WITHIN.min(within))?;
@@ -54,7 +54,7 @@ pub fn read_kept(
         }
     }
     client.assign(&assignment)?;
-    let mut kept = Kept::new();
+    let mut kept = Compacted::new();
     while !ends.is_empty() {
         match client.poll(POLL) {
             None => {}
@@ -82,7 +82,7 @@ pub fn read_kept(
             Some(Err(error)) => tracing::debug!(%error, topic, "reading a compacted topic"),
         }
         if Instant::now() >= deadline {
-            return Err(KeptError::Late(within));
+            return Err(CompactedError::Late(within));
         }
     }
     Ok(Some(kept))

@@ -1,18 +1,18 @@
 use market::{
-    ChecksumText, Definition, Handle, Level, Link, Nanos, Scope, SnapshotOrigin, State, Trade,
+    ChecksumText, Definition, Handle, Level, Nanos, Scope, SeqLink, SnapshotOrigin, State, Trade,
     VenueChecksum,
 };
 
-use crate::json::{Document, Fault, Place};
-use crate::{ErrorKind, RawRecord, Refusal, Resolve, Resolved, Source};
+use crate::json::{Document, Fault, TapePos};
+use crate::{ErrorKind, RawRecord, Rejection, Resolve, Resolved, Source};
 
 /// A record that is being read by its format.
-pub(crate) struct Reading<'t, 'a, 'o> {
+pub(crate) struct RecordReader<'t, 'a, 'o> {
     pub(crate) document: Document<'t, 'a>,
     pub(crate) source: &'a Source,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) out: &'o mut Out<'a>,
-    pub(crate) about: &'o mut About,
+    pub(crate) subject: &'o mut Subject,
 }
 
 /// Where levels and trades are put.
@@ -27,23 +27,23 @@ pub(crate) struct Out<'a> {
     pub(crate) text: Option<Box<ChecksumText>>,
 }
 
-/// Whom and what a record is about, as far as that is known when it turns out to be bad.
+/// Whom and what a record is subject, as far as that is known when it turns out to be bad.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct About {
+pub(crate) struct Subject {
     pub(crate) instrument: Option<Handle>,
     pub(crate) scope: Scope,
 }
 
 /// What a record says; levels and trades are in [`Out`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Said {
+pub(crate) enum Parsed {
     Snapshot {
         seq: Option<u64>,
         origin: SnapshotOrigin,
         time: Option<Nanos>,
     },
     Delta {
-        link: Option<Link>,
+        link: Option<SeqLink>,
         origin: SnapshotOrigin,
         time: Option<Nanos>,
     },
@@ -61,7 +61,7 @@ pub(crate) enum Said {
     Nothing,
 }
 
-impl Said {
+impl Parsed {
     /// A book, or a change, of a feed without numbers.
     pub(crate) const fn unnumbered(
         is_whole: bool,
@@ -84,7 +84,7 @@ impl Said {
     }
 
     /// A change with what it builds on, or else the whole book that stands at `seq`, in the stream.
-    pub(crate) const fn numbered(seq: u64, link: Option<Link>, time: Option<Nanos>) -> Self {
+    pub(crate) const fn numbered(seq: u64, link: Option<SeqLink>, time: Option<Nanos>) -> Self {
         let origin = SnapshotOrigin::InBand;
         match link {
             Some(_) => Self::Delta { link, origin, time },
@@ -97,8 +97,8 @@ impl Said {
     }
 }
 
-impl About {
-    /// Whom a record is about by its key, which is a symbol or an instrument's whole name, or by
+impl Subject {
+    /// Whom a record is subject by its key, which is a symbol or an instrument's whole name, or by
     /// its topic.
     pub(crate) fn of_key<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Self {
         let source = record.source;
@@ -118,64 +118,64 @@ impl About {
 }
 
 impl Out<'_> {
-    /// That a whole book is the one of which the venue's checksum, which stands at `place`, was
+    /// That a whole book is the one of which the venue's checksum, which stands at `pos`, was
     /// made. A change proves itself where the book is.
-    pub(crate) fn proves(&mut self, checksum: &VenueChecksum, place: Place) -> Result<(), Fault> {
+    pub(crate) fn proves(&mut self, checksum: &VenueChecksum, pos: TapePos) -> Result<(), Fault> {
         let there = |level: &Level| !level.size.is_zero();
         let bids = self.bids.iter().copied().filter(there);
         let asks = self.asks.iter().copied().filter(there);
         let found = checksum.of_levels(bids, asks, self.text.get_or_insert_default());
-        let told = checksum.told;
+        let told = checksum.expected;
         if found == told {
             Ok(())
         } else {
-            Err(Fault::at(place, ErrorKind::BadChecksum { told, found }))
+            Err(Fault::at(pos, ErrorKind::BadChecksum { told, found }))
         }
     }
 }
 
-impl Reading<'_, '_, '_> {
-    /// The instrument of the symbol at a place, at the venue of the topic.
+impl RecordReader<'_, '_, '_> {
+    /// The instrument of the symbol at a pos, at the venue of the topic.
     #[inline]
     pub(crate) fn resolve_symbol<R: Resolve>(
         &mut self,
         instruments: &mut R,
-        place: Place,
+        pos: TapePos,
     ) -> Result<Resolved, Fault> {
-        let symbol = self.document.text(place)?;
-        self.resolve(instruments, (&self.source.venue, symbol), place)
+        let symbol = self.document.text(pos)?;
+        self.resolve(instruments, (&self.source.venue, symbol), pos)
     }
 
-    /// The instrument of that name, which stands at `place`.
+    /// The instrument of that name, which stands at `pos`.
     #[inline]
     pub(crate) fn resolve<R: Resolve>(
         &mut self,
         instruments: &mut R,
         (venue, symbol): (&str, &str),
-        place: Place,
+        pos: TapePos,
     ) -> Result<Resolved, Fault> {
         match instruments.resolve(venue, symbol) {
             Ok(resolved) => {
-                self.about.instrument = Some(resolved.handle);
+                self.subject.instrument = Some(resolved.handle);
                 Ok(resolved)
             }
-            Err(refusal) => Err(Fault::at(place, refusal.into())),
+            Err(rejection) => Err(Fault::at(pos, rejection.into())),
         }
     }
 }
 
-impl From<Refusal> for ErrorKind {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::UnknownInstrument => Self::UnknownInstrument,
-            Refusal::BadName(error) => Self::BadName(error),
-            Refusal::TooManyInstruments => Self::TooManyInstruments,
+impl From<Rejection> for ErrorKind {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::UnknownInstrument => Self::UnknownInstrument,
+            Rejection::BadName(error) => Self::BadName(error),
+            Rejection::TooManyInstruments => Self::TooManyInstruments,
         }
     }
 }
 
 /// Whether a message of a venue is a whole book, or all trades of late, by its word for that.
-pub(crate) fn is_snapshot(document: &Document<'_, '_>, kind: Place) -> Result<bool, Fault> {
+pub(crate) fn is_snapshot(document: &Document<'_, '_>, kind: TapePos) -> Result<bool, Fault> {
     match document.text(kind)? {
         "snapshot" => Ok(true),
         "update" => Ok(false),
@@ -186,11 +186,11 @@ pub(crate) fn is_snapshot(document: &Document<'_, '_>, kind: Place) -> Result<bo
     }
 }
 
-/// A delta's place in its venue's sequence, which must lead forward.
-pub(crate) fn link(place: Place, prev: u64, seq: u64) -> Result<Option<Link>, Fault> {
+/// A delta's pos in its venue's sequence, which must lead forward.
+pub(crate) fn link(pos: TapePos, prev: u64, seq: u64) -> Result<Option<SeqLink>, Fault> {
     if prev < seq {
-        Ok(Some(Link { prev, seq }))
+        Ok(Some(SeqLink { prev, seq }))
     } else {
-        Err(Fault::at(place, ErrorKind::BadSequence { prev, seq }))
+        Err(Fault::at(pos, ErrorKind::BadSequence { prev, seq }))
     }
 }

@@ -15,7 +15,7 @@ pub struct DecodeError {
     pub field: String,
     /// What stands there.
     pub found: Excerpt,
-    /// The instrument that the record is about, as far as that could be told.
+    /// The instrument that the record is subject, as far as that could be told.
     pub instrument: Option<Handle>,
     /// What of that instrument is in doubt.
     pub scope: Scope,

@@ -5,9 +5,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// The errors of all clients of one consumer, one after the other, and of those who ask for it.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles([AtomicU64; BrokerError::ALL.len()]);
+pub(crate) struct ClientErrors([AtomicU64; BrokerError::ALL.len()]);
 
-impl Troubles {
+impl ClientErrors {
     pub(crate) fn count(&self, error: &KafkaError) {
         let trouble = match error {
             KafkaError::MessageConsumptionFatal(_) => BrokerError::Fatal,
@@ -82,12 +82,12 @@ mod tests {
             (Code::Fatal, BrokerError::Fatal),
             (Code::AutoOffsetReset, BrokerError::Other),
         ] {
-            let troubles = Troubles::default();
-            troubles.count(&KafkaError::Global(code));
-            troubles.count(&KafkaError::PartitionEOF(3));
+            let errors = ClientErrors::default();
+            errors.count(&KafkaError::Global(code));
+            errors.count(&KafkaError::PartitionEOF(3));
             let mut totals = [0; BrokerError::ALL.len()];
             totals[expected as usize] = 1;
-            assert_eq!(troubles.totals(), totals, "{code:?}");
+            assert_eq!(errors.totals(), totals, "{code:?}");
         }
     }
 }

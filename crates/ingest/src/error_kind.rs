@@ -62,7 +62,7 @@ pub enum ErrorKind {
     },
     /// One record speaks of two instruments.
     OtherInstrument,
-    /// Nothing says which instrument this is about.
+    /// Nothing says which instrument this is subject.
     MissingSymbol,
     /// That is no instrument's name.
     BadName(NameError),

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use simd_json::tape::Node;
 
-use super::{Document, Fault, Place, Texts};
+use super::{Document, Fault, TapePos, Texts};
 use crate::Excerpt;
 
 impl Document<'_, '_> {
@@ -11,8 +11,8 @@ impl Document<'_, '_> {
     pub(crate) fn path(&self, fault: &Fault) -> String {
         let mut path = String::new();
         let mut here = Self::ROOT;
-        while here != fault.place {
-            let Some(inner) = self.step(here, fault.place, &mut path) else {
+        while here != fault.pos {
+            let Some(inner) = self.step(here, fault.pos, &mut path) else {
                 break;
             };
             here = inner;
@@ -29,12 +29,12 @@ impl Document<'_, '_> {
         if fault.missing.is_some() {
             return Excerpt::default();
         }
-        let rest = Texts::new().from(self, fault.place);
-        let behind = Texts::new().from(self, self.behind(fault.place));
+        let rest = Texts::new().from(self, fault.pos);
+        let behind = Texts::new().from(self, self.behind(fault.pos));
         let value = &rest[..rest.len().saturating_sub(behind.len())];
         // What is not of the value stands behind it: a scalar never ends like that, and a
         // container may keep the brackets of those around it.
-        let tail: &[u8] = match self.node(fault.place) {
+        let tail: &[u8] = match self.node(fault.pos) {
             Node::String(_) | Node::Static(_) => b" \t\r\n,:}]",
             Node::Object { .. } | Node::Array { .. } => b" \t\r\n,",
         };
@@ -43,7 +43,7 @@ impl Document<'_, '_> {
     }
 
     /// Goes from a container into the child in which `target` lies.
-    fn step(&self, container: Place, target: Place, path: &mut String) -> Option<Place> {
+    fn step(&self, container: TapePos, target: TapePos, path: &mut String) -> Option<TapePos> {
         if let Ok(members) = self.members(container) {
             for (key, value) in members {
                 // A fault may be at the key itself, where keys are prices.
@@ -83,13 +83,13 @@ mod tests {
     use crate::ErrorKind;
 
     #[track_caller]
-    fn check(source: &str, place: Place, path: &str, excerpt: &str) {
+    fn check(source: &str, pos: TapePos, path: &str, excerpt: &str) {
         let mut copy = source.as_bytes().to_vec();
         let mut buffers = simd_json::Buffers::default();
         let mut tape = simd_json::Tape::null();
         simd_json::fill_tape(&mut copy, &mut buffers, &mut tape).unwrap();
         let document = Document::new(&tape.0, buffers.structural_indexes(), source.as_bytes());
-        let fault = Fault::at(place, ErrorKind::NegativeSize);
+        let fault = Fault::at(pos, ErrorKind::NegativeSize);
         assert_eq!(document.path(&fault), path);
         assert_eq!(document.excerpt(&fault).as_str(), excerpt);
     }
