@@ -16,15 +16,19 @@ use std::time::Instant;
 use futures_util::Stream;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
+use tungstenite::Message;
 
 use crate::event::{Disconnect, Event};
 use crate::session::{Action, Session};
-use crate::socket::{Connector, Incoming, Socket};
+use crate::socket::{Connector, Socket};
 use crate::{
     Change, KeptBook, Payload, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId,
     UpdateError,
 };
 use handle::Command;
+
+/// The code that stands for a close frame without one (RFC 6455, 7.4.1).
+const NO_CODE: u16 = 1005;
 
 /// A connection to one of several nodes, and everything that is subscribed to over it.
 ///
@@ -157,7 +161,11 @@ impl Client {
             if self.session.is_closed() {
                 return Poll::Ready(None);
             }
-            if self.take_message() || self.poll_commands(cx) || self.poll_timer(cx) {
+            // What has been read already comes first: it is bounded, and what follows costs more than a message.
+            if self.take_message() || self.take_read(cx) {
+                continue;
+            }
+            if self.poll_commands(cx) || self.poll_timer(cx) {
                 continue;
             }
             // Ready says that something happened.
@@ -172,20 +180,22 @@ impl Client {
                 self.link = Link::Connecting(Box::pin(connecting));
             }
             Action::Send(text) => {
-                if let Link::Up(socket) = &mut self.link {
-                    socket.send_text(&text);
+                if let Link::Up(socket) = &mut self.link
+                    && let Err(error) = socket.send_text(cx, text)
+                {
+                    self.lose(error.into());
                 }
             }
             Action::Disconnect { code } => {
                 self.payload = None;
                 if let Link::Up(socket) = std::mem::replace(&mut self.link, Link::Down) {
-                    socket.close(cx, code, "");
+                    socket.close(code);
                 }
             }
         }
     }
 
-    /// Takes the next message of the last payload; whether there was one.
+    /// Takes the next message of the last payload. Returns whether there was one.
     #[inline]
     fn take_message(&mut self) -> bool {
         let Some(payload) = &mut self.payload else {
@@ -196,7 +206,24 @@ impl Client {
                 self.session.on_message(self.now, &message, raw);
             }
             Some(Err(error)) => self.session.on_undecodable(error),
-            None => self.payload = None,
+            None => {
+                self.payload = None;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes the next WebSocket message that has been read already. Returns whether there was one.
+    #[inline]
+    fn take_read(&mut self, cx: &Context<'_>) -> bool {
+        let Link::Up(socket) = &mut self.link else {
+            return false;
+        };
+        match socket.next_read(cx) {
+            Poll::Ready(Ok(message)) => self.take(message),
+            Poll::Ready(Err(error)) => self.lose(error.into()),
+            Poll::Pending => return false,
         }
         true
     }
@@ -264,27 +291,17 @@ impl Client {
                 Poll::Ready(())
             }
             Link::Up(socket) => {
-                if let Poll::Ready(Err(cause)) = socket.poll_flush(cx) {
-                    self.lose(cause);
+                if let Poll::Ready(Err(error)) = socket.poll_flush(cx) {
+                    self.lose(error.into());
                     return Poll::Ready(());
                 }
-                match socket.next_read() {
-                    Ok(Some(incoming)) => {
-                        self.take(cx, incoming);
-                        return Poll::Ready(());
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        self.lose(error.into());
-                        return Poll::Ready(());
-                    }
+                let next = socket.poll_next(cx);
+                if socket.take_heard() {
+                    self.now = Instant::now();
+                    self.session.on_heard(self.now);
                 }
-                match ready!(socket.poll_read(cx)) {
-                    Ok(0) => self.lose(Disconnect::Ended),
-                    Ok(_) => {
-                        self.now = Instant::now();
-                        self.session.on_heard(self.now);
-                    }
+                match ready!(next) {
+                    Ok(message) => self.take(message),
                     Err(error) => self.lose(error.into()),
                 }
                 Poll::Ready(())
@@ -292,28 +309,23 @@ impl Client {
         }
     }
 
-    fn take(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
-        match incoming {
-            Incoming::Binary(bytes) => {
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Binary(bytes) => {
                 self.payload = Some(Payload::new(self.connector.encoding, bytes));
             }
-            Incoming::Text(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => self.session.on_text(self.now, text),
-                Err(_) => self.lose(crate::FrameError::Text.into()),
-            },
-            Incoming::Ping(payload) => {
-                if let Link::Up(socket) = &mut self.link {
-                    socket.send_pong(&payload);
-                }
-            }
-            Incoming::Pong => {}
-            Incoming::Close { code, reason } => {
-                // The node's own code is the answer that RFC 6455 wants.
+            Message::Text(text) => self.session.on_text(self.now, &text),
+            Message::Close(frame) => {
+                let (code, reason) = match frame {
+                    Some(frame) => (frame.code.into(), frame.reason.to_string()),
+                    None => (NO_CODE, String::new()),
+                };
                 if let Link::Up(socket) = std::mem::replace(&mut self.link, Link::Down) {
-                    socket.close(cx, code, "");
+                    socket.close(code);
                 }
                 self.lose(Disconnect::Closed { code, reason });
             }
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
     }
 

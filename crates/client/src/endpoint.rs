@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hyper::Uri;
+use tungstenite::http::Uri;
 
 /// The ports of `ws://` and `wss://` when the text names none.
 const DEFAULT_PORT: u16 = 80;
@@ -14,7 +14,7 @@ pub struct Endpoint {
     host: Arc<str>,
     port: u16,
     tls: bool,
-    target: Arc<str>,
+    uri: Uri,
 }
 
 /// Why a text is no endpoint.
@@ -51,13 +51,12 @@ impl Endpoint {
         if host.is_empty() {
             return Err(EndpointError::Host);
         }
-        let target = uri.path_and_query().map_or("/", |target| target.as_str());
         Ok(Self {
             text: text.into(),
             host: host.into(),
             port: uri.port_u16().unwrap_or(default_port),
             tls,
-            target: target.into(),
+            uri,
         })
     }
 
@@ -85,18 +84,8 @@ impl Endpoint {
         self.tls
     }
 
-    /// What is asked for in the handshake.
-    pub(crate) fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// What stands in the handshake's `Host`.
-    pub(crate) fn authority(&self) -> String {
-        let Self { host, port, .. } = self;
-        if host.contains(':') {
-            return format!("[{host}]:{port}");
-        }
-        format!("{host}:{port}")
+    pub(crate) const fn uri(&self) -> &Uri {
+        &self.uri
     }
 }
 
@@ -117,25 +106,17 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, host: &str, port: u16, target: &str, authority: &str) {
+    fn check(text: &str, host: &str, port: u16) {
         let endpoint = Endpoint::parse(text).unwrap();
         assert_eq!((endpoint.host(), endpoint.port()), (host, port));
-        assert_eq!(endpoint.target(), target);
-        assert_eq!(endpoint.authority(), authority);
     }
 
     #[test]
     fn an_endpoint_is_split_into_what_a_connection_needs() {
-        check(
-            "ws://127.0.0.1:8080/ws",
-            "127.0.0.1",
-            8080,
-            "/ws",
-            "127.0.0.1:8080",
-        );
-        check("ws://node-1/ws?a=b", "node-1", 80, "/ws?a=b", "node-1:80");
-        check("ws://[::1]:9000", "::1", 9000, "/", "[::1]:9000");
-        check("wss://node-1/ws", "node-1", 443, "/ws", "node-1:443");
+        check("ws://127.0.0.1:8080/ws", "127.0.0.1", 8080);
+        check("ws://node-1/ws?a=b", "node-1", 80);
+        check("ws://[::1]:9000", "::1", 9000);
+        check("wss://node-1/ws", "node-1", 443);
         assert!(Endpoint::parse("wss://x/ws").unwrap().is_tls());
         assert!(!Endpoint::parse("ws://x/ws").unwrap().is_tls());
     }

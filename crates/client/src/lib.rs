@@ -67,7 +67,7 @@ pub use config::Config;
 pub use endpoint::{Endpoint, EndpointError};
 pub use event::Event;
 pub use payload::Payload;
-pub use socket::{FrameError, HandshakeError};
+pub use socket::{HandshakeError, WebSocketError};
 pub use stats::{Stats, StreamStats};
 pub use stream::{KeptBook, Trust};
 pub use subscription::{Change, SubscribeError, Subscription, SubscriptionId, UpdateError};

@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use hyper::header::HeaderValue;
+use tungstenite::http::HeaderValue;
 
 /// Where the token that a node wants comes from; asked before each connection, since a token may have
 /// expired since the last one.

@@ -4,7 +4,6 @@ mod backlogs;
 mod closing;
 mod deliveries;
 mod drain;
-mod events;
 mod input;
 mod lag;
 mod own_streams;
@@ -12,6 +11,7 @@ mod pump;
 mod rejections;
 mod replays;
 mod requests;
+mod sse;
 mod subscriptions;
 mod timers;
 mod traced;
@@ -25,13 +25,13 @@ use streams::StreamKey;
 use wire::{Encoding, GoAwayReason};
 
 use crate::Directory;
-use crate::events::{EventStart, EventState};
 use crate::grant::Grant;
 use crate::message::{Ask, Command, ReplayCommand, StreamSlot, SubscriptionId};
 use crate::rate::TokenBucket;
 use crate::session::{ClosedBy, Session};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::sse::{SseStart, SseState};
 use crate::subscribed_streams::SubscribedStreams;
 use crate::trace::{Marks, Passage};
 use drain::Drain;
@@ -98,7 +98,7 @@ pub struct Opening {
     /// What its client is entitled to.
     pub grant: Arc<Grant>,
     /// The request of an SSE client; `None` for a WebSocket.
-    pub events: Option<EventStart>,
+    pub sse: Option<SseStart>,
 }
 
 /// Summary of a session that has ended.
@@ -204,13 +204,13 @@ impl Core {
         let Opening {
             encoding,
             grant,
-            events,
+            sse,
         } = opening;
         let bucket = TokenBucket::full(self.settings.burst(), self.millis());
         let expires = grant.expires();
-        let (start, state) = match events {
-            Some(EventStart { asked, head }) => {
-                let state = Box::new(EventState::new(asked.last));
+        let (start, state) = match sse {
+            Some(SseStart { asked, head }) => {
+                let state = Box::new(SseState::new(asked.last));
                 (Some((asked.streams, head)), Some(state))
             }
             None => (None, None),

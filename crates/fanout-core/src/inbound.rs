@@ -304,11 +304,11 @@ mod tests {
     fn read_all(bytes: &[u8]) -> Result<Vec<InboundEvent>, Violation> {
         let mut inbound = Inbound::new(MAX);
         inbound.push(bytes);
-        let mut events = Vec::new();
+        let mut sse = Vec::new();
         while let Some(event) = inbound.read()? {
-            events.push(event);
+            sse.push(event);
         }
-        Ok(events)
+        Ok(sse)
     }
 
     #[track_caller]
@@ -323,13 +323,13 @@ mod tests {
         bytes.extend(frame(0x89, b"hi"));
         bytes.extend(frame(0x80, b"cd"));
         let mut inbound = Inbound::new(MAX);
-        let mut events = Vec::new();
+        let mut sse = Vec::new();
         for byte in bytes {
             inbound.push(&[byte]);
-            events.extend(inbound.read().unwrap());
+            sse.extend(inbound.read().unwrap());
         }
         assert_eq!(
-            events,
+            sse,
             [
                 InboundEvent::Text("{\"op\":\"ping\"}".into()),
                 InboundEvent::Fragment,
@@ -393,8 +393,8 @@ mod tests {
 
     #[test]
     fn a_message_of_the_largest_size_is_read() {
-        let events = read_all(&frame(0x81, &[b'a'; MAX])).unwrap();
-        assert_eq!(events, [InboundEvent::Text("a".repeat(MAX))]);
+        let sse = read_all(&frame(0x81, &[b'a'; MAX])).unwrap();
+        assert_eq!(sse, [InboundEvent::Text("a".repeat(MAX))]);
     }
 
     #[test]

@@ -29,12 +29,12 @@ mod message;
 
 mod port;
 
-mod events;
 mod inbound;
 mod outgoing;
 mod rate;
 mod session;
 mod sessions;
+mod sse;
 
 mod growth;
 mod subscribed_streams;
@@ -44,7 +44,6 @@ mod core;
 
 pub use core::{Batch, Core, Ended, Opening, Outputs, Sent};
 pub use directory::{Directory, Listing, Page, ScanBudget, Scanned};
-pub use events::{EventStart, Events, LastEventId};
 pub use grant::{Grant, NotEntitled, Rights, RightsError};
 pub use inbound::{Inbound, InboundEvent, Violation};
 pub use lists::Lists;
@@ -56,4 +55,5 @@ pub use port::Port;
 pub use rate::TokenBucket;
 pub use session::ClosedBy;
 pub use settings::Settings;
+pub use sse::{LastEventId, SseRequest, SseStart};
 pub use trace::{Mark, Marks, Passage, Tracer};

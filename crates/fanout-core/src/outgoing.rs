@@ -18,6 +18,10 @@ impl Outgoing {
     /// client has to read its answers before it can request more.
     pub(crate) const ANSWERS: usize = 8 * 1024;
 
+    /// Bytes that were sent before their memory is given back: of a long answer that a client does not read, only
+    /// what the socket has not taken is kept.
+    const FORGOTTEN: usize = 8 * 1024;
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.bytes.len() == self.sent
     }
@@ -60,12 +64,33 @@ impl Outgoing {
     /// Removes bytes that have been sent.
     pub(crate) fn pass(&mut self, sent: usize) {
         self.sent = (self.sent + sent).min(self.bytes.len());
+        if self.sent >= Self::FORGOTTEN && !self.is_empty() {
+            self.bytes.drain(..self.sent);
+            self.bytes.shrink_to_fit();
+            self.rest = self.rest.saturating_sub(self.sent);
+            self.sent = 0;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_sent_of_a_long_answer_takes_no_memory() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push_rest(&[7; 10_000]);
+        let answer: Vec<u8> = (0..=249).cycle().take(50_000).collect();
+        outgoing.push_framed(&answer);
+        outgoing.pass(9_000);
+        assert_eq!((outgoing.len(), outgoing.answers()), (51_000, 50_000));
+        outgoing.pass(31_000);
+        assert_eq!(outgoing.bytes(), &answer[30_000..]);
+        assert_eq!((outgoing.answers(), outgoing.capacity()), (20_000, 20_000));
+        outgoing.pass(20_000);
+        assert!(outgoing.is_empty());
+    }
 
     #[test]
     fn the_rest_of_a_frame_does_not_count_as_answers() {

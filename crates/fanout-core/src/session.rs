@@ -11,10 +11,10 @@ use wire::Encoding;
 use wire::control::{Outcome, RequestId, StreamKey, Subscribed};
 
 use crate::Grant;
-use crate::events::{self, EventState};
 use crate::inbound::Inbound;
 use crate::outgoing::Outgoing;
 use crate::rate::TokenBucket;
+use crate::sse::{self, SseState};
 use subscription::NO_SUBSCRIPTION;
 
 pub(crate) use backlogs::{Backlog, Backlogs, Weight};
@@ -43,8 +43,8 @@ pub(crate) struct Session {
     pub(crate) gone: bool,
     /// Whether reading or writing its socket failed.
     pub(crate) failed: bool,
-    /// Whether messages are framed as Server-Sent Events; see [`EventState`].
-    pub(crate) is_events: bool,
+    /// Whether messages are framed as Server-Sent Events; see [`SseState`].
+    pub(crate) is_sse: bool,
     /// Consecutive checks that found it without streams.
     pub(crate) idle_checks: u16,
     /// Ends of the ready list, the subscriptions with something to send; it is linked through
@@ -71,7 +71,7 @@ pub(crate) struct Session {
     /// What its client is entitled to.
     pub(crate) grant: Arc<Grant>,
     /// State of an SSE session; `None` for a WebSocket.
-    pub(crate) events: Option<Box<EventState>>,
+    pub(crate) sse: Option<Box<SseState>>,
     pub(crate) opened: Monotonic,
     /// Messages replaced by catch-ups.
     pub(crate) conflated: u32,
@@ -173,7 +173,7 @@ impl Session {
         encoding: Encoding,
         bucket: TokenBucket,
         grant: Arc<Grant>,
-        events: Option<Box<EventState>>,
+        sse: Option<Box<SseState>>,
         opened: Monotonic,
     ) -> Self {
         Self {
@@ -185,7 +185,7 @@ impl Session {
             ping: Ping::None,
             gone: false,
             failed: false,
-            is_events: events.is_some(),
+            is_sse: sse.is_some(),
             idle_checks: 0,
             first_ready: NO_SUBSCRIPTION,
             last_ready: NO_SUBSCRIPTION,
@@ -200,7 +200,7 @@ impl Session {
             messages_out: 0,
             bytes_out: 0,
             grant,
-            events,
+            sse,
             opened,
             conflated: 0,
         }
@@ -223,9 +223,9 @@ impl Session {
 
     /// Appends a message of the node's own, framed for the session's transport.
     pub(crate) fn say(&mut self, opcode: Opcode, payload: &[u8]) {
-        if self.is_events {
+        if self.is_sse {
             let mut event = Vec::with_capacity(payload.len() + 32);
-            events::write_own(&mut event, opcode, payload);
+            sse::write_own(&mut event, opcode, payload);
             self.outgoing().push_framed(&event);
         } else {
             self.outgoing().push(opcode, payload);

@@ -1,17 +1,17 @@
-//! Who may come in, and what for.
+//! Authentication and authorization.
 //!
-//! A request is looked at once, in its handshake: [`Access::authorize`] makes a [`Grant`] of it or a
-//! [`Denied`]. What a session may have is asked of its grant from then on.
+//! A request is authorized once, in its handshake: [`Access::authorize`] returns a [`Grant`] or a
+//! [`Denied`]. From then on the grant decides what a session may have.
 //!
 //! Invariants:
-//! - The algorithm of a token is one of those configured, and fits the kind of its key: a token
-//!   chooses among what is allowed, and never what that is.
-//! - A token or key is neither kept nor told: not in logs, metrics, answers or errors.
-//! - What cannot be understood is refused.
+//! - The algorithm of a token is one of those configured and fits the kind of its key: a token
+//!   selects among the allowed algorithms and never extends them.
+//! - A token or key appears nowhere: not in logs, metrics, answers or errors.
+//! - What cannot be parsed is rejected.
 //!
-//! In reading order: [`credential`], where in a request a token
-//! stands; [`keys`], tokens that are configured; [`algorithm`], [`key_set`], [`jwt`] and [`claim`], tokens
-//! that somebody else signs; [`origin`] and [`cors`], the pages that may connect; [`denied`], why not.
+//! In reading order: [`credential`], where a request carries its token; [`keys`], configured tokens;
+//! [`algorithm`], [`key_set`], [`jwt`] and [`claim`], tokens signed by an issuer; [`origin`] and
+//! [`cors`], the pages that may connect; [`denied`], the reasons for a rejection.
 
 mod algorithm;
 mod claim;
@@ -39,27 +39,27 @@ pub use origin::{OriginError, OriginPattern};
 
 pub(crate) use credential::{BEARER_PROTOCOL, Credential};
 
-/// How whoever connects has to show who it is.
+/// How clients authenticate.
 #[derive(Debug, Clone)]
 pub enum Mode {
-    /// Not at all.
+    /// They do not.
     None,
-    /// By a key that is configured.
+    /// With a configured key.
     Keys(StaticKeys),
-    /// By a token that is signed.
+    /// With a signed token.
     Jwt(JwtRules),
 }
 
-/// Who may come in.
+/// The rules by which requests are authorized.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// How they show who they are.
+    /// How clients authenticate.
     pub mode: Mode,
-    /// The cookie that may have the token.
+    /// The cookie that may carry the token.
     pub cookie: Option<Box<str>>,
-    /// The pages whose scripts may connect; all where there is none.
+    /// The origins whose pages may connect; all if empty.
     pub origins: Vec<OriginPattern>,
-    /// What everybody has who need not show anything.
+    /// The grant of everyone where clients do not authenticate.
     anybody: Arc<Grant>,
 }
 
@@ -70,7 +70,7 @@ impl Default for Access {
 }
 
 impl Access {
-    /// Rules for all requests.
+    /// Creates the rules for all requests.
     #[must_use]
     pub fn new(mode: Mode, cookie: Option<Box<str>>, origins: Vec<OriginPattern>) -> Self {
         Self {
@@ -81,12 +81,12 @@ impl Access {
         }
     }
 
-    /// What a request may have, by its head alone: the one look at it, for `/ws` and `/v1` alike.
+    /// Authorizes a request by its head alone; the only check, for `/ws` and `/v1` alike.
     pub fn authorize(&self, headers: &HeaderMap) -> Result<Arc<Grant>, Denied> {
         self.authorize_at(headers, now())
     }
 
-    /// Likewise, at so many seconds since 1970.
+    /// As [`Self::authorize`], at `now` in seconds since 1970.
     fn authorize_at(&self, headers: &HeaderMap, now: u64) -> Result<Arc<Grant>, Denied> {
         self.check_origin(headers)?;
         match &self.mode {
@@ -102,8 +102,8 @@ impl Access {
         Credential::find(headers, self.cookie.as_deref())
     }
 
-    /// A browser says which page's script it is that connects. What says nothing is no browser, and
-    /// has no cookies of somebody else.
+    /// A browser sends the origin of the page whose script connects. A client that sends none is not
+    /// a browser, so no other page can make it connect with the user's cookies.
     fn check_origin(&self, headers: &HeaderMap) -> Result<(), Denied> {
         if self.origins.is_empty() {
             return Ok(());
@@ -122,7 +122,7 @@ impl Access {
     }
 }
 
-/// Seconds since 1970.
+/// The current time in seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanout_core::{EventStart, Events, Grant};
+use fanout_core::{Grant, SseStart};
 use fastwebsockets::upgrade;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::service::service_fn;
@@ -33,39 +33,20 @@ use wire::Encoding;
 use crate::access::{BEARER_PROTOCOL, Denied};
 use crate::clock::monotonic;
 use crate::connection::Connection;
+use crate::connection_slot::ConnectionSlot;
 use crate::http_rates::HttpAllowance;
+use crate::pages::{Body, Served};
 use crate::permits::{NoPermit, Permit};
 use crate::rule_breakers::MOST_COUNTED;
 use crate::settings::Settings;
-use crate::shard::{Shard, Slot};
+use crate::shard::Shard;
 use crate::slots::Stage;
 use arrival::{Caller, Standing, Turned, arrive};
 use exchange::Exchange;
 use head::HeadError;
-use responses::{TOO_MANY, busy, event_head, in_json, last, refuse, reject};
+use responses::{TOO_MANY, busy, in_json, last, refuse, reject, sse_head};
 
 pub(crate) use arrival::Arrival;
-
-/// A response of the public port.
-pub type Body = Full<Bytes>;
-
-/// Serves every path but `/ws`. A request to `/v1` has an `Arc<Grant>` among its extensions: what it
-/// may have.
-///
-/// It is called on a shard's thread, which sends the market: whatever takes long belongs elsewhere.
-pub type Pages = Arc<dyn Fn(Request<Incoming>) -> Serving + Send + Sync>;
-
-/// An answer in the making.
-pub type Serving = Pin<Box<dyn Future<Output = Served> + Send>>;
-
-/// What a request for a page is answered with.
-#[derive(Debug)]
-pub enum Served {
-    /// A response, and that is all.
-    Page(Response<Body>),
-    /// Messages as events, from now on: the connection becomes a session.
-    Events(Events),
-}
 
 /// The encodings that this node speaks, best first.
 const ENCODINGS: [Encoding; 3] = [Encoding::Sbe, Encoding::Packed, Encoding::Json];
@@ -81,9 +62,9 @@ struct Accepted {
 #[derive(Default)]
 struct Answered {
     accepted: Cell<Option<Accepted>>,
-    events: Cell<Option<(EventStart, Permit)>>,
+    sse: Cell<Option<(SseStart, Permit)>>,
     /// There are events to be sent, and nothing else from now on.
-    are_events: Notify,
+    is_sse: Notify,
 }
 
 /// How long a connection may last that does not become a session: pages, scripts and answers are
@@ -102,7 +83,7 @@ pub(crate) async fn serve(
     settings: Arc<Settings>,
     io: TcpStream,
     arrival: Arrival,
-    slot: Slot,
+    slot: ConnectionSlot,
 ) -> bool {
     let Arrival { peer, standing } = arrival;
     let (counted, is_balancer) = match standing {
@@ -137,7 +118,7 @@ pub(crate) async fn serve(
 }
 
 /// Lets a connection wait whose address broke rules lately. Nothing of it is read meanwhile.
-async fn delay(shard: &Shard, settings: &Settings, address: IpAddr, slot: &Slot) {
+async fn delay(shard: &Shard, settings: &Settings, address: IpAddr, slot: &ConnectionSlot) {
     let delay = shard.handshake_delay(address, settings);
     if !delay.is_zero() {
         slot.mark(Stage::Delayed);
@@ -154,7 +135,7 @@ async fn serve_speaking(
     caller: Caller,
     is_balancer: bool,
     deadline: Instant,
-    slot: Slot,
+    slot: ConnectionSlot,
 ) -> bool {
     let mut deadline = deadline;
     if is_balancer {
@@ -190,7 +171,7 @@ async fn serve_http(
     connection: Connection,
     caller: Caller,
     deadline: Instant,
-    slot: Slot,
+    slot: ConnectionSlot,
 ) -> bool {
     let timeout = settings.handshake_timeout;
     let answered = Rc::new(Answered::default());
@@ -238,15 +219,15 @@ async fn serve_http(
         });
         tokio::select! {
             served = serving => break Some(served),
-            () = answered.are_events.notified() => {
-                let (Some(parts), Some((events, permit))) =
-                    (http.into_parts(), answered.events.take())
+            () = answered.is_sse.notified() => {
+                let (Some(parts), Some((sse, permit))) =
+                    (http.into_parts(), answered.sse.take())
                 else {
                     return false;
                 };
                 slot.leave();
                 let (io, tls) = parts.io.into_inner().into_parts();
-                return shard.open_events(io, events, caller.client(permit, tls));
+                return shard.open_sse(io, sse, caller.client(permit, tls));
             }
             () = tokio::time::sleep_until(until) => {
                 let last = deadline + HTTP_LIFETIME;
@@ -305,7 +286,7 @@ async fn serve_http(
 async fn answer(
     shard: &Shard,
     mut request: Request<Incoming>,
-    slot: &Slot,
+    slot: &ConnectionSlot,
     answered: Rc<Answered>,
 ) -> Result<Response<Body>, Infallible> {
     let is_socket = request.uri().path() == "/ws";
@@ -325,9 +306,9 @@ async fn answer(
     }
     let response = match page(shard, request).await {
         Ok(response) => response,
-        Err((events, permit)) => {
-            answered.events.set(Some((events, permit)));
-            answered.are_events.notify_one();
+        Err((sse, permit)) => {
+            answered.sse.set(Some((sse, permit)));
+            answered.is_sse.notify_one();
             return std::future::pending().await;
         }
     };
@@ -353,7 +334,7 @@ fn refused(
 }
 
 /// Counts the body of a response against what all responses of the shard may hold.
-async fn hold(shard: &Shard, slot: &Slot, response: Response<Body>) -> Response<Body> {
+async fn hold(shard: &Shard, slot: &ConnectionSlot, response: Response<Body>) -> Response<Body> {
     let (head, mut body) = response.into_parts();
     // A body of these is one piece, and there at once.
     let bytes = match body.frame().await {
@@ -390,7 +371,7 @@ fn authorize(shard: &Shard, request: &Request<Incoming>) -> Result<Arc<Grant>, D
 async fn page(
     shard: &Shard,
     mut request: Request<Incoming>,
-) -> Result<Response<Body>, (EventStart, Permit)> {
+) -> Result<Response<Body>, (SseStart, Permit)> {
     let is_page = !is_data(request.uri().path());
     let access = Arc::clone(&shard.settings().access);
     let (asked, is_preflight) = (
@@ -423,15 +404,15 @@ async fn page(
             shard.metrics().http_rejected.add(u64::from(is_too_much));
             return with_origin(response);
         }
-        Served::Events(events) => events,
+        Served::Sse(sse) => sse,
     };
     let Some(grant) = grant else {
         return with_origin(Denied::Missing.response());
     };
     match take_seat(shard, &grant) {
         Ok(permit) => {
-            let head = event_head(&cors_headers);
-            Err((EventStart { asked, head }, permit))
+            let head = sse_head(&cors_headers);
+            Err((SseStart { asked, head }, permit))
         }
         Err(refusal) => {
             let (why, response) = *refusal;

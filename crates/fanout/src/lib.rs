@@ -26,19 +26,29 @@ mod fetch;
 mod fetcher;
 mod history;
 mod link;
+mod posted_command;
 mod publisher_port;
 
 mod permits;
-mod rule_breakers;
 
 mod address_table;
 mod addresses;
-mod connection;
-mod handshake;
 mod http_rates;
-mod proxy;
+mod rule_breakers;
+
+mod balance;
+mod pages;
 mod shard;
 mod slots;
+
+mod connection;
+mod connection_slot;
+mod proxy;
+
+mod handshake;
+
+mod accept;
+mod shard_thread;
 
 mod server;
 
@@ -48,16 +58,16 @@ pub use access::{
 };
 pub use clock::{monotonic, now, wall_clock};
 pub use fanout_core::{
-    Directory, Events, Grant, Handover, LastEventId, Listing, Lists, Mark, NextPage, NotEntitled,
-    Page, Passage, ReplayCommand, ReplayError, Rights, RightsError, ScanBudget, Scanned,
-    Settings as SessionSettings, Tracer,
+    Directory, Grant, Handover, LastEventId, Listing, Lists, Mark, NextPage, NotEntitled, Page,
+    Passage, ReplayCommand, ReplayError, Rights, RightsError, ScanBudget, Scanned,
+    Settings as SessionSettings, SseRequest, Tracer,
 };
 pub use fetcher::{FetchError, Fetcher};
-pub use handshake::{Body, Pages, Served, Serving};
 pub use history::{Asker, History, ReplayReceiver, SessionGone, Wanted};
 pub use http_rates::{HttpAllowance, TooManyRequests};
 pub use link::{Links, PublisherLink, link};
 pub use network::{Network, NetworkError};
+pub use pages::{Body, Pages, Served, Serving};
 pub use permits::Permits;
 pub use publisher_port::PublisherPort;
 pub use server::{Fanout, Spawn, StartError, ThreadBody, spawn_and_log};

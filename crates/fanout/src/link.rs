@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use fanout_core::{Command, Delivery, ReplayCommand};
+use fanout_core::Delivery;
 use tokio::sync::mpsc as inbox;
 
 use crate::PublisherPort;
 use crate::fetch::{Fetch, IN_PROGRESS};
-use crate::history::Asker;
+use crate::posted_command::PostedCommand;
 
 /// Capacity of a publisher's command queue. A command is a subscription, so this is how many
 /// clients can subscribe within one batch; more wait in their shard.
@@ -19,14 +19,6 @@ const COMMANDS: usize = 4096;
 const DELIVERIES: usize = 1024;
 /// Capacity of a publisher's fetch queue: all that a node can have in progress.
 const FETCHES: usize = IN_PROGRESS;
-
-/// A command on its way to a publisher.
-#[derive(Debug)]
-pub(crate) struct PostedCommand {
-    pub(crate) command: Command,
-    /// For a replay: the commands it receives, and who asked for it.
-    pub(crate) replay: Option<(mpsc::Receiver<ReplayCommand>, Asker)>,
-}
 
 /// A shard's link to one publisher.
 #[derive(Clone)]

@@ -1,61 +1,38 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 /// A network of addresses: `10.0.0.0/8`, `2001:db8::/32`, or a single address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
+pub struct Network(IpNet);
 
-/// Why a text is no network.
+/// A text that is not a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a network is an IP address, or one with the number of its common bits, such as 10.0.0.0/8"
-)]
+#[error("a network is an IP address, optionally with a prefix length, such as 10.0.0.0/8")]
 pub struct NetworkError;
 
 impl Network {
     /// Parses `ADDRESS` or `ADDRESS/BITS`.
     pub fn parse(text: &str) -> Result<Self, NetworkError> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) if bits.bytes().all(|digit| digit.is_ascii_digit()) => {
-                (address, Some(bits.parse::<u8>().map_err(|_| NetworkError)?))
-            }
-            Some(_) => return Err(NetworkError),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| NetworkError)?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(most);
-        if bits > most {
-            return Err(NetworkError);
-        }
-        Ok(Self { address, bits })
+        let one = |_| text.parse::<IpAddr>().map(IpNet::from);
+        text.parse()
+            .or_else(one)
+            .map(Self)
+            .map_err(|_| NetworkError)
     }
 
-    /// Returns whether the network contains an address.
+    /// Returns whether the address is in the network.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         // A listener on `::` sees IPv4 addresses as IPv6 ones.
-        let address = address.to_canonical();
-        let (ours, theirs, width) = match (self.address, address) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                (u128::from(a.to_bits()), u128::from(b.to_bits()), 32)
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
-            _ => return false,
-        };
-        let rest = width - u32::from(self.bits);
-        // Shifting by the full width would overflow.
-        let head = |bits: u128| bits.checked_shr(rest).unwrap_or(0);
-        head(ours) == head(theirs)
+        self.0.contains(&address.to_canonical())
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
+        self.0.fmt(f)
     }
 }
 

@@ -1,5 +1,6 @@
-//! The PROXY protocol, version 2 (HAProxy's `proxy-protocol.txt`, section 2.2): who connected to the
-//! balancer. Read from trusted balancers only, and there it has to be; version 1 is not spoken.
+//! The PROXY protocol, version 2 (HAProxy's `proxy-protocol.txt`, section 2.2): the address of the client
+//! behind a balancer. Trusted balancers must send it, and it is read from them only; version 1 is not
+//! supported.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,25 +10,26 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const HEAD: usize = 16;
-/// The longest rest: addresses of 216 bytes (of Unix sockets), and more TLVs than balancers write.
+/// The most bytes after the head: addresses of 216 bytes (of Unix sockets), and more TLVs than balancers
+/// send.
 const MAX_REST: usize = 2048;
 
-/// Why the beginning of a connection is no header.
+/// Why the first bytes of a connection are not a valid header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProxyError {
-    /// It begins otherwise.
-    #[error("a trusted balancer has to send a header of the PROXY protocol, version 2")]
+    /// The signature or the version is wrong.
+    #[error("a trusted balancer must send a PROXY protocol header, version 2")]
     Signature,
-    /// A command that is not known.
+    /// The command is unknown.
     #[error("the command of the PROXY header is neither LOCAL nor PROXY")]
     Command,
-    /// It is too long, or too short for its addresses.
+    /// The header is too long, or too short for its addresses.
     #[error("the length of the PROXY header does not fit its addresses")]
     Length,
 }
 
-/// Reads the header that a connection begins with, and no byte beyond it. `None` is the balancer
-/// itself, which looks whether the node lives.
+/// Reads the header at the start of a connection, and no byte beyond it. `None` is the balancer's own
+/// health check.
 pub(crate) async fn read(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
     let mut head = [0; HEAD];
@@ -38,7 +40,7 @@ pub(crate) async fn read(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Option
     address(&head, &rest).map_err(invalid)
 }
 
-/// How many bytes follow the head.
+/// The number of bytes that follow the head.
 fn rest_len(head: &[u8; HEAD]) -> Result<usize, ProxyError> {
     if head[..12] != SIGNATURE || head[12] >> 4 != 2 {
         return Err(ProxyError::Signature);
@@ -50,7 +52,7 @@ fn rest_len(head: &[u8; HEAD]) -> Result<usize, ProxyError> {
     Ok(len)
 }
 
-/// Who connected; what follows the addresses is passed over.
+/// The client's address; TLVs after the addresses are ignored.
 fn address(head: &[u8; HEAD], rest: &[u8]) -> Result<Option<SocketAddr>, ProxyError> {
     match head[12] & 0xf {
         0 => return Ok(None),
@@ -68,7 +70,7 @@ fn address(head: &[u8; HEAD], rest: &[u8]) -> Result<Option<SocketAddr>, ProxyEr
             Ok(Some((Ipv6Addr::from(ip), port).into()))
         }
         (0x11 | 0x21, _) => Err(ProxyError::Length),
-        // A connection over something that has no address of ours.
+        // Neither IPv4 nor IPv6, such as a Unix socket.
         _ => Ok(None),
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Sender;
 use crate::clock::wall_clock;
 use crate::fetch::{Fetch, Found, Question};
 use crate::history::{History, ReplayReceiver, Wanted};
-use crate::link::PostedCommand;
+use crate::posted_command::PostedCommand;
 
 /// Commands carried out between two batches. The rest wait for the next turn, so that a storm of
 /// subscriptions cannot hold up the market.

@@ -10,13 +10,15 @@ use tokio::sync::watch;
 use wire::GoAwayReason;
 
 use crate::addresses::Addresses;
-use crate::handshake::Pages;
+use crate::balance::Balance;
 use crate::http_rates::HttpRates;
 use crate::link::Links;
+use crate::pages::Pages;
 use crate::permits::Permits;
 use crate::rule_breakers::RuleBreakers;
 use crate::settings::{Live, Settings};
-use crate::shard::{self, Balance, Lifecycle, ShardContext};
+use crate::shard::{Lifecycle, ShardContext};
+use crate::shard_thread;
 
 /// Length of a listener's queue; the system's `somaxconn` limits it too.
 const BACKLOG: i32 = 4096;
@@ -106,7 +108,7 @@ impl Fanout {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
-                runtime.block_on(shard::run(
+                runtime.block_on(shard_thread::run(
                     index, common, metrics, links, listener, handed, watched,
                 ))
             };

@@ -1,6 +1,5 @@
-//! One shard: a thread, its connections and its subscriber lists.
+//! One shard: its sessions and their sockets.
 
-mod accept;
 mod ended;
 mod poll;
 mod rest;
@@ -10,32 +9,30 @@ mod sockets;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
-use std::rc::Rc;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanout_core::{Delivery, Directory, EventStart, Opening};
+use fanout_core::{Delivery, Directory, Opening, SseStart};
 use metrics::ShardMetrics;
-use mio::Poll;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::LocalSet;
+use mio::Registry;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc};
 use wire::{Encoding, GoAwayReason};
 
 use crate::addresses::Addresses;
+use crate::balance::Balance;
 use crate::clock;
-use crate::handshake::Pages;
 use crate::http_rates::HttpRates;
-use crate::link::ShardLinks;
+use crate::link::PublisherLink;
+use crate::pages::Pages;
 use crate::permits::Permits;
 use crate::rule_breakers::RuleBreakers;
 use crate::settings::{Live, Settings};
-use poll::SocketPoll;
 use rest::Rest;
 use shell::Shell;
 
-pub(crate) use accept::{Balance, Slot};
+pub(crate) use poll::SocketPoll;
 pub(crate) use sockets::ClientInfo;
 
 /// Deliveries that are taken in before sessions are sent to: what came meanwhile goes along.
@@ -60,7 +57,7 @@ pub(crate) enum Lifecycle {
 
 impl Lifecycle {
     /// The node ended without stopping its shards.
-    const GONE: Self = Self::Stopping {
+    pub(crate) const GONE: Self = Self::Stopping {
         reason: GoAwayReason::Shutdown,
         delay: Duration::ZERO,
         spread: Duration::ZERO,
@@ -90,129 +87,118 @@ pub(crate) struct Shard {
     draining: Cell<bool>,
 }
 
-/// Runs a shard until it has stopped.
-pub(crate) async fn run(
-    index: usize,
-    common: Arc<ShardContext>,
-    metrics: Arc<ShardMetrics>,
-    links: ShardLinks,
-    listener: StdListener,
-    handed: mpsc::Receiver<std::net::TcpStream>,
-    life: watch::Receiver<Lifecycle>,
-) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
-    let poll = Poll::new()?;
-    let shell = Shell::new(
-        index,
-        Arc::clone(&common),
-        Arc::clone(&metrics),
-        links.publishers,
-        poll.registry().try_clone()?,
-    );
-    let shard = Rc::new(Shard {
-        index,
-        common,
-        metrics,
-        shell: RefCell::new(shell),
-        work: Notify::new(),
-        draining: Cell::new(false),
-    });
-    let local = LocalSet::new();
-    let acceptor = local.spawn_local(accept::accept_all(Rc::clone(&shard), listener, handed));
-    let _stopper = local.spawn_local(stop_on_signal(Rc::clone(&shard), life, acceptor));
-    // Not a task: so the runtime looks at its sockets after every turn, however busy.
-    local
-        .run_until(pump(&shard, SocketPoll::new(poll)?, links.inbox))
-        .await
-}
-
-/// Takes in what publishers delivered and clients sent, and sends, until the shard is drained.
-async fn pump(
-    shard: &Shard,
-    mut poll: SocketPoll,
-    mut inbox: mpsc::Receiver<Delivery>,
-) -> io::Result<()> {
-    let flush_delay = shard.settings().flush_delay;
-    let mut rest = Rest::new(shard.settings().busy_percent, Instant::now());
-    let mut busy = false;
-    let mut tick = clock::monotonic() + TICK;
-    while !shard.shell.borrow().core().is_drained() {
-        let mut delivered = None;
-        if busy {
-            match rest.due() {
-                Some(time) => {
-                    tokio::time::sleep(time).await;
-                    let rested = rest.so_far(Instant::now()).as_nanos();
-                    let rested = u64::try_from(rested).unwrap_or(u64::MAX);
-                    shard.metrics.rested_ns.add(rested);
-                }
-                None => tokio::task::yield_now().await,
-            }
-        } else {
-            let due = shard.shell.borrow().core().next_due();
-            let wait = due
-                .map_or(tick, |due| due.min(tick))
-                .since(clock::monotonic());
-            tokio::select! {
-                biased;
-                delivery = inbox.recv(), if !inbox.is_closed() || !inbox.is_empty() => {
-                    delivered = delivery;
-                }
-                ready = poll.ready() => ready?,
-                () = shard.work.notified() => {}
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
-        if let Some(delivery) = delivered {
-            shard.shell.borrow_mut().deliver(delivery);
-            if !flush_delay.is_zero() {
-                tokio::time::sleep(flush_delay).await;
-            }
-        }
-        let mut take_in = |shell: &mut Shell| {
-            for _ in 0..DELIVERIES_A_TURN {
-                let Ok(delivery) = inbox.try_recv() else {
-                    break;
-                };
-                shell.deliver(delivery);
-            }
-        };
-        rest.end(Instant::now());
-        let mut shell = shard.shell.borrow_mut();
-        take_in(&mut shell);
-        poll.take(|ready| shell.ready(ready))?;
-        if clock::monotonic() >= tick {
-            tick = clock::monotonic() + TICK;
-            shell.tick();
-        }
-        busy = shell.turn(take_in);
-        rest.begin(Instant::now(), std::mem::take(&mut shell.sent));
-    }
-    Ok(())
-}
-
-async fn stop_on_signal(
-    shard: Rc<Shard>,
-    mut life: watch::Receiver<Lifecycle>,
-    acceptor: tokio::task::JoinHandle<()>,
-) {
-    let stopping = life.wait_for(|life| *life != Lifecycle::Serving).await;
-    // If the sender was dropped, the node itself is gone.
-    let stopping = stopping.map_or(Lifecycle::GONE, |life| *life);
-    acceptor.abort();
-    shard.draining.set(true);
-    shard.shell.borrow_mut().drain(stopping);
-    shard.work.notify_one();
-}
-
 impl Shard {
-    /// Those in force now.
+    pub(crate) fn new(
+        index: usize,
+        common: Arc<ShardContext>,
+        metrics: Arc<ShardMetrics>,
+        publishers: Vec<PublisherLink>,
+        registry: Registry,
+    ) -> Self {
+        let shell = Shell::new(
+            index,
+            Arc::clone(&common),
+            Arc::clone(&metrics),
+            publishers,
+            registry,
+        );
+        Self {
+            index,
+            common,
+            metrics,
+            shell: RefCell::new(shell),
+            work: Notify::new(),
+            draining: Cell::new(false),
+        }
+    }
+
+    /// Takes deliveries and input, and sends, until the shard is drained.
+    pub(crate) async fn pump(
+        &self,
+        mut poll: SocketPoll,
+        mut inbox: mpsc::Receiver<Delivery>,
+    ) -> io::Result<()> {
+        let flush_delay = self.settings().flush_delay;
+        let mut rest = Rest::new(self.settings().busy_percent, Instant::now());
+        let mut busy = false;
+        let mut tick = clock::monotonic() + TICK;
+        while !self.shell.borrow().core().is_drained() {
+            let mut delivered = None;
+            if busy {
+                match rest.due() {
+                    Some(time) => {
+                        tokio::time::sleep(time).await;
+                        let rested = rest.so_far(Instant::now()).as_nanos();
+                        let rested = u64::try_from(rested).unwrap_or(u64::MAX);
+                        self.metrics.rested.add_ns(rested);
+                    }
+                    None => tokio::task::yield_now().await,
+                }
+            } else {
+                let due = self.shell.borrow().core().next_due();
+                let wait = due
+                    .map_or(tick, |due| due.min(tick))
+                    .since(clock::monotonic());
+                tokio::select! {
+                    biased;
+                    delivery = inbox.recv(), if !inbox.is_closed() || !inbox.is_empty() => {
+                        delivered = delivery;
+                    }
+                    ready = poll.ready() => ready?,
+                    () = self.work.notified() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            if let Some(delivery) = delivered {
+                self.shell.borrow_mut().deliver(delivery);
+                if !flush_delay.is_zero() {
+                    tokio::time::sleep(flush_delay).await;
+                }
+            }
+            let mut take_in = |shell: &mut Shell| {
+                for _ in 0..DELIVERIES_A_TURN {
+                    let Ok(delivery) = inbox.try_recv() else {
+                        break;
+                    };
+                    shell.deliver(delivery);
+                }
+            };
+            rest.end(Instant::now());
+            let mut shell = self.shell.borrow_mut();
+            take_in(&mut shell);
+            poll.take(|ready| shell.ready(ready))?;
+            if clock::monotonic() >= tick {
+                tick = clock::monotonic() + TICK;
+                shell.tick();
+            }
+            busy = shell.turn(take_in);
+            rest.begin(Instant::now(), std::mem::take(&mut shell.sent));
+        }
+        Ok(())
+    }
+
+    /// Starts to drain: no new session is opened, and all existing ones are closed.
+    pub(crate) fn stop(&self, stopping: Lifecycle) {
+        self.draining.set(true);
+        self.shell.borrow_mut().drain(stopping);
+        self.work.notify_one();
+    }
+
+    pub(crate) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Returns the current settings.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.common.live.get()
     }
 
     pub(crate) fn metrics(&self) -> &ShardMetrics {
         &self.metrics
+    }
+
+    pub(crate) fn balance(&self) -> &Balance {
+        &self.common.balance
     }
 
     pub(crate) fn permits(&self) -> &Arc<Permits> {
@@ -258,19 +244,14 @@ impl Shard {
     }
 
     /// Opens a session of events. Returns false if its socket cannot be registered.
-    pub(crate) fn open_events(
-        &self,
-        io: TcpStream,
-        events: EventStart,
-        client: ClientInfo,
-    ) -> bool {
+    pub(crate) fn open_sse(&self, io: TcpStream, sse: SseStart, client: ClientInfo) -> bool {
         self.prepare(&io);
         let session = &self.settings().session;
         // In place of the pong that nobody sends. Where the system has no such option, its own
         // time-out does.
         let _default = socket2::SockRef::from(&io)
             .set_tcp_user_timeout(Some(session.ping_interval + session.pong_timeout));
-        self.enter(io, &[], Encoding::Json, Some(events), client)
+        self.enter(io, &[], Encoding::Json, Some(sse), client)
     }
 
     fn enter(
@@ -278,13 +259,13 @@ impl Shard {
         io: TcpStream,
         read_ahead: &[u8],
         encoding: Encoding,
-        events: Option<EventStart>,
+        sse: Option<SseStart>,
         client: ClientInfo,
     ) -> bool {
         let opening = Opening {
             encoding,
             grant: Arc::clone(client.permit.shared_grant()),
-            events,
+            sse,
         };
         let mut shell = self.shell.borrow_mut();
         let opened = io

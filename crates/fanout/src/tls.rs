@@ -1,7 +1,7 @@
 //! TLS on the public listener.
 //!
-//! During the handshake a connection belongs to tokio, afterwards to its session, which has its
-//! [`Tls`] in a box: a session without pays nothing for it.
+//! During the handshake a connection belongs to tokio, afterwards to its session, which holds its
+//! [`Tls`] in a box, so that a session without TLS pays nothing for it.
 
 mod expiry;
 
@@ -14,12 +14,12 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
-/// Bytes of records that a session's TLS may hold which the socket has not taken: two full records.
-/// It is to a slow session what `session.not_sent_bytes` is to one without TLS.
+/// How many bytes of records a session may hold that its socket has not taken: two full records.
+/// For a lagging session this is what `session.not_sent_bytes` is without TLS.
 const HELD: usize = 32 * 1024;
 
-/// A certificate with its key, and how TLS is spoken: versions 1.2 and 1.3, with the suites that
-/// rustls has, all of which have forward secrecy and authenticate what they encrypt.
+/// A certificate, its key and the TLS configuration: versions 1.2 and 1.3, with the cipher suites of
+/// rustls, all of which provide forward secrecy and authenticated encryption.
 #[derive(Clone)]
 pub struct TlsIdentity {
     config: Arc<ServerConfig>,
@@ -29,28 +29,28 @@ pub struct TlsIdentity {
 /// Why a certificate and a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificates cannot be read.
-    #[error("the certificate file is no PEM with certificates: {0}")]
+    /// The certificates cannot be parsed.
+    #[error("the certificate file is not PEM with certificates: {0}")]
     Certificates(rustls::pki_types::pem::Error),
-    /// There is none.
+    /// There is no certificate.
     #[error("the certificate file has no certificate")]
     NoCertificate,
-    /// The certificate does not say until when it holds.
-    #[error("the first certificate cannot be read")]
+    /// The certificate has no readable end of validity.
+    #[error("the first certificate cannot be parsed")]
     Unreadable,
-    /// The key cannot be read.
-    #[error("the key file is no PEM with a private key: {0}")]
+    /// The key cannot be parsed.
+    #[error("the key file is not PEM with a private key: {0}")]
     Key(rustls::pki_types::pem::Error),
-    /// They do not go together, or the key is of no kind that is spoken.
-    #[error("the certificate and the key do not go together: {0}")]
+    /// The certificate and the key do not match, or the key is of an unsupported kind.
+    #[error("the certificate and the key do not match: {0}")]
     Mismatch(rustls::Error),
-    /// No randomness for tickets.
-    #[error("cannot make keys for session tickets: {0}")]
+    /// There is no randomness for session tickets.
+    #[error("cannot generate keys for session tickets: {0}")]
     Tickets(rustls::Error),
 }
 
 impl TlsIdentity {
-    /// Of the texts of two PEM files: the certificate with those that it is signed by, and its key.
+    /// Parses two PEM files: the certificate with its chain, and its key.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain = CertificateDer::pem_slice_iter(certificates)
             .collect::<Result<Vec<_>, _>>()
@@ -65,9 +65,9 @@ impl TlsIdentity {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .map_err(TlsError::Mismatch)?;
-        // HTTP/2 has no use for one long WebSocket a connection.
+        // HTTP/2 has no use here: each connection becomes one long WebSocket.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // A client that comes back resumes, and the node keeps nothing of it meanwhile.
+        // A returning client resumes its TLS session, and the node keeps no state for it.
         config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Tickets)?;
         config.send_tls13_tickets = 1;
         Ok(Self {
@@ -76,7 +76,7 @@ impl TlsIdentity {
         })
     }
 
-    /// When the certificate ends, in seconds since 1970.
+    /// When the certificate expires, in seconds since 1970.
     #[must_use]
     pub const fn expires(&self) -> u64 {
         self.expires
@@ -87,7 +87,7 @@ impl TlsIdentity {
     }
 }
 
-/// Nothing of the key.
+/// Without the key.
 impl fmt::Debug for TlsIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsIdentity")
@@ -96,7 +96,7 @@ impl fmt::Debug for TlsIdentity {
     }
 }
 
-/// The TLS of a session, over its non-blocking socket.
+/// The TLS state of a session, over its non-blocking socket.
 pub(crate) struct Tls(ServerConnection);
 
 impl Tls {
@@ -105,13 +105,13 @@ impl Tls {
         Self(connection)
     }
 
-    /// Returns whether there are records that the socket has not taken.
+    /// Returns whether records are held that the socket has not taken.
     pub(crate) fn holds_records(&self) -> bool {
         self.0.wants_write()
     }
 
-    /// Sends as a socket would: tells how many bytes it took, and would block when that is none.
-    /// What it took may still be held: see [`Self::holds_records`].
+    /// Sends as a socket would: returns how many bytes were taken, or `WouldBlock` if none were.
+    /// Bytes that were taken may still be held: see [`Self::holds_records`].
     pub(crate) fn send(&mut self, io: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         let mut taken = 0;
         loop {
@@ -132,7 +132,7 @@ impl Tls {
         }
     }
 
-    /// Has the socket take what is held; whether it took all.
+    /// Writes held records to the socket. Returns whether the socket took all of them.
     pub(crate) fn flush(&mut self, mut io: &TcpStream) -> io::Result<bool> {
         while self.0.wants_write() {
             match self.0.write_tls(&mut io) {
@@ -146,7 +146,7 @@ impl Tls {
         Ok(true)
     }
 
-    /// Receives as a socket would: 0 is the end.
+    /// Receives as a socket would: 0 means the end of the stream.
     pub(crate) fn receive(&mut self, mut io: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.reader().read(into) {
@@ -157,14 +157,14 @@ impl Tls {
                 return Ok(0);
             }
             if let Err(error) = self.0.process_new_packets() {
-                // The alert that says what was wrong, as far as it goes.
+                // The alert that names the error, as far as the socket takes it.
                 let _alert = self.flush(io);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
     }
 
-    /// Says that nothing comes any more.
+    /// Sends `close_notify`: no more data follows.
     pub(crate) fn send_end(&mut self) {
         self.0.send_close_notify();
     }

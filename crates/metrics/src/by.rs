@@ -25,7 +25,7 @@ impl<L: Label, C> Index<L> for By<L, C> {
 }
 
 impl<L: Label, C> By<L, C> {
-    /// Every value of the label with its cell.
+    /// Iterates over the label's values and their cells.
     pub fn iter(&self) -> impl Iterator<Item = (L, &C)> {
         L::ALL.iter().copied().zip(self.cells.as_ref())
     }

@@ -2,14 +2,14 @@ use prometheus::proto;
 
 use crate::histogram::{BOUNDS_NS, BUCKETS};
 use crate::label::Label;
-use crate::{By, Counter, DurationGauge, Gauge, Histogram};
+use crate::{By, Counter, DurationCounter, DurationGauge, Gauge, Histogram};
 
-/// What is exported under one name.
+/// The description of what is exported under one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
-    /// The name, with the unit and `_total` as Prometheus wants them.
+    /// The name, with unit and `_total` as is the convention of Prometheus.
     pub name: &'static str,
-    /// How its numbers are to be read.
+    /// How to read its numbers.
     pub kind: Kind,
     /// The names of its labels.
     pub labels: Vec<&'static str>,
@@ -17,19 +17,19 @@ pub struct Family {
     pub help: &'static str,
 }
 
-/// How the numbers of a family are to be read.
+/// How to read the numbers of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows.
     Counter,
     /// Goes up and down.
     Gauge,
-    /// Counts of spans by how long they were.
+    /// Counts durations in buckets.
     Histogram,
 }
 
 impl Kind {
-    /// What the text format calls it.
+    /// The name in the text format.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,14 +51,14 @@ impl Kind {
 /// The labels of one sample.
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
-/// A cell, or cells by labels, that can be summed over writers.
+/// A cell, or cells by label, that can be summed across writers.
 pub(crate) trait Sample: Sized {
     const KIND: Kind;
 
-    /// Appends the names of the labels that the cells below this one differ in.
+    /// Appends the keys of the labels below this one.
     fn label_names(names: &mut Vec<&'static str>);
 
-    /// Appends the sums of the same cell of all writers.
+    /// Appends the sum of this cell over all writers.
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>);
 }
 
@@ -70,6 +70,17 @@ impl Sample for Counter {
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
         let total = total(cells.iter().map(|cell| cell.get()));
         metrics.push(counter(labels, total as f64));
+    }
+}
+
+impl Sample for DurationCounter {
+    const KIND: Kind = Kind::Counter;
+
+    fn label_names(_: &mut Vec<&'static str>) {}
+
+    fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
+        let total = total(cells.iter().map(|cell| cell.get_ns()));
+        metrics.push(counter(labels, seconds(total)));
     }
 }
 
@@ -89,7 +100,7 @@ impl Sample for DurationGauge {
 
     fn label_names(_: &mut Vec<&'static str>) {}
 
-    /// The longest, since spans of several writers do not add up to anything.
+    /// The longest, since the sum of several writers' durations means nothing.
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
         let longest = cells.iter().map(|cell| cell.get_ns()).max().unwrap_or(0);
         metrics.push(gauge(labels, seconds(longest)));
@@ -118,7 +129,7 @@ impl Sample for Histogram {
         });
         let mut histogram = proto::Histogram::default();
         histogram.set_bucket(buckets.collect());
-        // The count is that of the buckets read, so that a scrape never contradicts itself.
+        // The count is that of the buckets just read, so that a scrape never contradicts itself.
         histogram.set_sample_count(total(counts.into_iter()));
         let sum_ns = total(cells.iter().map(|cell| cell.sum_ns()));
         histogram.set_sample_sum(seconds(sum_ns));
@@ -146,14 +157,14 @@ impl<L: Label, C: Sample> Sample for By<L, C> {
     }
 }
 
-/// The families of one scrape, in the order in which they were told.
+/// The families of one scrape, in the order of export.
 #[derive(Default)]
 pub(crate) struct Scrape {
     pub(crate) families: Vec<(Family, Vec<proto::Metric>)>,
 }
 
 impl Scrape {
-    /// One family: the sum over `writers` of the cells that `field` names.
+    /// Adds a family: the sum over `writers` of the cells that `field` selects.
     pub(crate) fn sum<W, C: Sample>(
         &mut self,
         name: &'static str,
@@ -169,7 +180,7 @@ impl Scrape {
         self.push(name, C::KIND, labels, help, metrics);
     }
 
-    /// One family of ready samples.
+    /// Adds a family of ready samples.
     pub(crate) fn push(
         &mut self,
         name: &'static str,
@@ -187,7 +198,7 @@ impl Scrape {
         self.families.push((family, metrics));
     }
 
-    /// What the text encoder takes; families without samples are left out, as it wants.
+    /// The families as the text encoder takes them: without those that have no samples.
     pub(crate) fn into_proto(self) -> Vec<proto::MetricFamily> {
         self.families
             .into_iter()
@@ -204,7 +215,7 @@ impl Scrape {
     }
 }
 
-/// Wraps as the cells do: a scrape never fails.
+/// Wraps as the cells do, since a scrape must not fail.
 fn total(values: impl Iterator<Item = u64>) -> u64 {
     values.fold(0, u64::wrapping_add)
 }

@@ -4,8 +4,8 @@ use crate::Counter;
 
 /// The upper bounds of the buckets in nanoseconds: 1, 2, 5 of every decade from 1 µs to 10 s.
 ///
-/// Below 1 µs a clock reading costs as much as what is measured; above 10 s a client has been
-/// told of its lag by other means.
+/// Below 1 µs reading the clock costs as much as what is measured; beyond 10 s a client has learnt
+/// of its lag by other means.
 pub const BOUNDS_NS: [u64; 22] = [
     1_000,
     2_000,
@@ -31,16 +31,16 @@ pub const BOUNDS_NS: [u64; 22] = [
     10_000_000_000,
 ];
 
-/// The buckets: one for each bound, and one for what is above them all.
+/// The number of buckets: one per bound, and one for everything above the last.
 pub(crate) const BUCKETS: usize = BOUNDS_NS.len() + 1;
 
-/// For every power of two, how many bounds lie below it.
+/// How many bounds lie below each power of two.
 ///
-/// Neighbouring bounds are at least a factor of two apart, so between a power of two and the next
-/// lies at most one bound: one look-up and one comparison find the bucket.
+/// Neighbouring bounds are at least a factor of two apart, so at most one lies between two
+/// consecutive powers of two: one look-up and one comparison find the bucket.
 const BELOW: [u8; 64] = bounds_below_powers();
 
-/// How long something took, as counts in fixed buckets.
+/// Durations, counted in fixed buckets.
 ///
 /// One writer, as for [`Counter`].
 #[derive(Debug)]
@@ -59,37 +59,37 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one span of `ns` nanoseconds.
+    /// Records one duration of `ns` nanoseconds.
     #[inline]
     pub fn record_ns(&self, ns: u64) {
         self.record_many_ns(ns, 1);
     }
 
-    /// Counts `n` spans of `ns` nanoseconds each, e.g. of all messages of one batch.
+    /// Records `n` durations of `ns` nanoseconds each, such as those of a batch of messages.
     #[inline]
     pub fn record_many_ns(&self, ns: u64, n: u64) {
         self.buckets[bucket(ns)].add(n);
         self.sum_ns.add(ns.wrapping_mul(n));
     }
 
-    /// Counts one span.
+    /// Records one duration.
     pub fn record(&self, span: Duration) {
         self.record_ns(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// How many spans were counted.
+    /// How many durations were recorded.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(Counter::get).sum()
     }
 
-    /// The sum of all spans in nanoseconds.
+    /// The sum of all durations in nanoseconds.
     #[must_use]
     pub fn sum_ns(&self) -> u64 {
         self.sum_ns.get()
     }
 
-    /// The count of each bucket, not cumulative; the last one is above every bound.
+    /// The count in each bucket, not cumulative; the last bucket is above every bound.
     pub(crate) fn counts(&self) -> [u64; BUCKETS] {
         std::array::from_fn(|at| self.buckets[at].get())
     }
@@ -98,7 +98,7 @@ impl Histogram {
 /// The index of the first bound that is not below `ns`.
 #[inline]
 fn bucket(ns: u64) -> usize {
-    // `| 1` puts 0 into the first octave, whose bucket is the first as well.
+    // `| 1` puts 0 into the first octave, whose bucket is also the first.
     let octave = (ns | 1).ilog2() as usize;
     let first = usize::from(BELOW[octave]);
     match BOUNDS_NS.get(first) {

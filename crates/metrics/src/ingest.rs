@@ -1,38 +1,41 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::families::families;
 use crate::label::{BrokerError, DecodeOutcome};
 use crate::{By, Counter, DurationGauge, Gauge};
 
-/// The most topics with time series of their own; the others are summed as `other`.
+/// How many topics have time series of their own; the others are summed as `other`.
 ///
 /// A topic has one series for each of 13 outcomes and one of bytes: 1,000 topics are 14,000 series,
 /// about 1 MiB of a scrape, which Prometheus reads well within its usual ten seconds.
 pub const MAX_TOPICS: usize = 1_000;
 
-/// The most partitions with time series of their own, for the same reason: two series each.
+/// How many partitions have time series of their own, for the same reason: two series each.
 pub const MAX_PARTITIONS: usize = 10_000;
 
-/// What one consumer thread counts; the thread is its only writer.
-///
-/// Topics and partitions are looked up when they are assigned; while records flow, the thread
-/// holds their cells.
-#[repr(align(128))]
-pub struct IngestMetrics {
-    /// Partitions that this thread reads.
-    pub partitions_assigned: Gauge,
-    /// Errors between the node and Kafka.
-    pub broker_errors: By<BrokerError, Counter>,
-    /// Connections to brokers that were made again.
-    pub reconnects: Counter,
-    /// Topics that were made anew, or whose offsets went back.
-    pub topic_resets: Counter,
-    /// Times that Kafka had deleted records before they were read.
-    pub retention_losses: Counter,
+families! {
+    /// What one consumer thread counts; the thread is its only writer.
+    ///
+    /// Topics and partitions are looked up when they are assigned; while records flow, the thread
+    /// holds their cells.
+    #[repr(align(128))]
+    pub struct IngestMetrics {
+        /// Partitions that the node reads.
+        pub partitions_assigned: Gauge = "tapecast_partitions_assigned",
+        /// Errors between the node and its brokers, by kind.
+        pub broker_errors: By<BrokerError, Counter> = "tapecast_broker_errors_total",
+        /// Times that the Kafka client was replaced, which reconnects it to its brokers.
+        pub reconnects: Counter = "tapecast_broker_reconnects_total",
+        /// Topics that were recreated or whose offsets went back.
+        pub topic_resets: Counter = "tapecast_topic_resets_total",
+        /// Times that Kafka deleted records of a partition before they were read.
+        pub retention_losses: Counter = "tapecast_retention_losses_total",
 
-    names: Arc<Names>,
-    topics: Mutex<BTreeMap<Arc<str>, Arc<TopicMetrics>>>,
-    partitions: Mutex<BTreeMap<PartitionKey, Arc<PartitionMetrics>>>,
+        names: Arc<Names>,
+        topics: Mutex<BTreeMap<Arc<str>, Arc<TopicMetrics>>>,
+        partitions: Mutex<BTreeMap<PartitionKey, Arc<PartitionMetrics>>>,
+    }
 }
 
 /// What is counted of one topic.
@@ -49,22 +52,22 @@ pub struct TopicMetrics {
 #[derive(Default)]
 #[repr(align(128))]
 pub struct PartitionMetrics {
-    /// Records in the partition that were not read yet.
+    /// Records in the partition that have not been read yet.
     pub lag_records: Gauge,
-    /// The age of the last record read, while there are others behind it; else zero.
+    /// The age of the last record read while more are waiting, else zero.
     pub lag_time: DurationGauge,
 }
 
 type PartitionKey = (Arc<str>, i32);
 
-/// Which topics and partitions have time series of their own, over all consumer threads.
+/// The topics and partitions that have time series of their own, across all consumer threads.
 #[derive(Default)]
 pub(crate) struct Names {
     topics: Mutex<BTreeSet<Arc<str>>>,
     partitions: Mutex<BTreeSet<PartitionKey>>,
 }
 
-/// The name of whatever is beyond the bounds.
+/// The name under which topics and partitions beyond the bounds are exported.
 const OTHER: &str = "other";
 
 impl IngestMetrics {
@@ -81,18 +84,18 @@ impl IngestMetrics {
         }
     }
 
-    /// The cells of a topic; beyond [`MAX_TOPICS`] they are exported in the sum `other`.
+    /// The cells of a topic; beyond [`MAX_TOPICS`] they are exported as part of `other`.
     ///
-    /// A look-up under a lock: for the time of assignment.
+    /// Takes a lock, so call it on assignment, not per record.
     #[must_use]
     pub fn topic(&self, topic: &str) -> Arc<TopicMetrics> {
         let name = self.names.topic(topic).unwrap_or_else(|| topic.into());
         Arc::clone(lock(&self.topics).entry(name).or_default())
     }
 
-    /// The cells of a partition, which are exported from now on.
+    /// The cells of a partition, exported from now on.
     ///
-    /// A look-up under a lock: for the time of assignment.
+    /// Takes a lock, so call it on assignment, not per record.
     #[must_use]
     pub fn partition(&self, topic: &str, partition: i32) -> Arc<PartitionMetrics> {
         self.names.claim(topic, partition);
@@ -100,14 +103,14 @@ impl IngestMetrics {
         Arc::clone(lock(&self.partitions).entry(key).or_default())
     }
 
-    /// Exports a partition no longer: it was unassigned, or its topic is gone.
+    /// Stops exporting a partition that was unassigned or whose topic is gone.
     pub fn forget_partition(&self, topic: &str, partition: i32) {
         let key = (topic.into(), partition);
         lock(&self.partitions).remove(&key);
         self.names.release(&key);
     }
 
-    /// Visits every topic under the name that it is exported by.
+    /// Visits every topic under its exported name.
     pub(crate) fn each_topic(&self, mut visit: impl FnMut(&str, &Arc<TopicMetrics>)) {
         for (name, cells) in lock(&self.topics).iter() {
             let is_named = self.names.has_topic(name);
@@ -115,7 +118,7 @@ impl IngestMetrics {
         }
     }
 
-    /// Visits every partition under the names that it is exported by.
+    /// Visits every partition under its exported names.
     pub(crate) fn each_partition(&self, mut visit: impl FnMut(&str, &str, &PartitionMetrics)) {
         for (key, cells) in lock(&self.partitions).iter() {
             if self.names.has(key) {
@@ -165,7 +168,7 @@ impl Names {
     }
 }
 
-/// A panic elsewhere leaves these maps whole, since they are changed by single calls.
+/// A poisoned lock is harmless: single calls cannot leave these maps half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

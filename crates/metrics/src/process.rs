@@ -1,16 +1,16 @@
 use crate::family::{Kind, Scrape, counter, gauge};
 
-/// Ticks a second of the times in `/proc`; Linux tells user space 100 on every platform.
+/// Ticks per second of the times in `/proc`: Linux reports 100 to user space on every platform.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The place of a field in `/proc/self/stat`, counted behind the command, which may hold spaces:
-/// the state, field 3 of proc(5), is number 0.
+/// Fields of `/proc/self/stat`, counted after the command, which may contain spaces: the state,
+/// field 3 of proc(5), is number 0.
 const UTIME: usize = 14 - 3;
 const STIME: usize = 15 - 3;
 const THREADS: usize = 20 - 3;
 const START_TIME: usize = 22 - 3;
 
-/// What `/proc` says of this process; absent is what it does not say.
+/// What `/proc` reports of this process; `None` where it reports nothing.
 #[derive(Default)]
 struct Process {
     cpu_seconds: Option<f64>,
@@ -21,7 +21,7 @@ struct Process {
     max_fds: Option<f64>,
 }
 
-/// The process families under the names that every Prometheus client gives them.
+/// Exports the process families under the names that all Prometheus clients use.
 pub(crate) fn scrape(out: &mut Scrape) {
     let process = Process::read();
     let cpu = process.cpu_seconds.map(|value| counter(&[], value));
@@ -35,17 +35,17 @@ pub(crate) fn scrape(out: &mut Scrape) {
     let gauges = [
         (
             "process_resident_memory_bytes",
-            "Memory of the process that is in RAM.",
+            "Resident memory of the process.",
             process.resident_bytes,
         ),
         (
             "process_open_fds",
-            "File descriptors that are open, sockets included.",
+            "Open file descriptors, including sockets.",
             process.open_fds,
         ),
         (
             "process_max_fds",
-            "File descriptors that may be open.",
+            "Limit of open file descriptors.",
             process.max_fds,
         ),
         (
@@ -102,7 +102,7 @@ impl Process {
     }
 }
 
-/// The first word behind `key` at the start of a line, as a number.
+/// The first word after `key` on the line that starts with it, as a number.
 fn line_number(text: &str, key: &str) -> Option<f64> {
     text.lines()
         .find_map(|line| line.strip_prefix(key))?

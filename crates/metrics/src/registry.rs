@@ -1,21 +1,21 @@
 mod families;
 
+use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::{Encoder, TextEncoder};
 
 use crate::family::Scrape;
 use crate::ingest::Names;
-use crate::label::ThreadKind;
 use crate::{
-    By, CheckpointMetrics, Counter, Family, Gauge, HistoryMetrics, IngestMetrics, Kind,
-    PublisherMetrics, ShardMetrics, TraceMetrics,
+    CheckpointMetrics, Family, HistoryMetrics, IngestMetrics, Kind, NodeMetrics, PublisherMetrics,
+    ShardMetrics, TraceMetrics,
 };
 
 /// The `Content-Type` of what [`Registry::render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// What the program is.
+/// What build this is.
 #[derive(Debug, Clone, Copy)]
 pub struct BuildInfo {
     /// The version of the release.
@@ -24,7 +24,7 @@ pub struct BuildInfo {
     pub revision: &'static str,
 }
 
-/// All writers' cells, and the text that a scrape gets.
+/// The cells of all writers, exported as the text that a scrape receives.
 pub struct Registry {
     build: BuildInfo,
     names: Arc<Names>,
@@ -37,42 +37,19 @@ pub struct Registry {
     node: Arc<NodeMetrics>,
 }
 
-/// What is known of the node as a whole; the admin listener writes it before a scrape.
-#[derive(Default)]
-pub struct NodeMetrics {
-    /// 1 while the node is ready, else 0.
-    pub ready: Gauge,
-    /// 1 once the node drains, else 0.
-    pub draining: Gauge,
-    /// Partitions that are still being caught up with.
-    pub partitions_behind: Gauge,
-    /// Topics that the brokers list.
-    pub topics_listed: Gauge,
-    /// Topics that the configuration matches.
-    pub topics_matched: Gauge,
-    /// Threads that ended although they should not have.
-    pub threads_failed: By<ThreadKind, Counter>,
-    /// 1 while the last reload of the configuration succeeded, else 0.
-    pub reload_successful: Gauge,
-    /// When a configuration was taken over last, in seconds since 1970.
-    pub reloaded_at: Gauge,
-    /// When the certificate of the public listener ends, in seconds since 1970; 0 without TLS.
-    pub tls_expires: Gauge,
-}
-
-/// A counter or gauge as it stands.
+/// The current value of a counter or gauge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampled {
     /// The name of its family.
     pub family: &'static str,
-    /// Its labels with their values.
+    /// Its labels and their values.
     pub labels: Vec<(String, String)>,
     /// The number.
     pub value: f64,
 }
 
 impl Sampled {
-    /// The value of a label; empty where there is none.
+    /// The value of a label; empty if the sample has no such label.
     #[must_use]
     pub fn label(&self, name: &str) -> &str {
         let label = self.labels.iter().find(|(known, _)| known == name);
@@ -81,7 +58,7 @@ impl Sampled {
 }
 
 impl Registry {
-    /// A registry without writers; every family of fixed labels is exported at once, as zeros.
+    /// A registry without writers; families with fixed labels are exported from the start, as zeros.
     #[must_use]
     pub fn new(build: BuildInfo) -> Self {
         Self {
@@ -97,19 +74,19 @@ impl Registry {
         }
     }
 
-    /// The cells of one more shard.
+    /// Adds a shard and returns its cells.
     #[must_use]
     pub fn add_shard(&self) -> Arc<ShardMetrics> {
         add(&self.shards, ShardMetrics::default())
     }
 
-    /// The cells of one more publisher.
+    /// Adds a publisher and returns its cells.
     #[must_use]
     pub fn add_publisher(&self) -> Arc<PublisherMetrics> {
         add(&self.publishers, PublisherMetrics::default())
     }
 
-    /// The cells of one more consumer thread.
+    /// Adds a consumer thread and returns its cells.
     #[must_use]
     pub fn add_ingest(&self) -> Arc<IngestMetrics> {
         add(&self.ingests, IngestMetrics::new(Arc::clone(&self.names)))
@@ -144,17 +121,17 @@ impl Registry {
         let families = self.scrape().into_proto();
         let mut text = Vec::with_capacity(64 * 1024);
         TextEncoder::new().encode(&families, &mut text)?;
-        // The encoder writes only what it was given as `str`.
+        // The encoder writes nothing but the strings it was given.
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// What the program is.
+    /// What build this is.
     #[must_use]
     pub const fn build(&self) -> &BuildInfo {
         &self.build
     }
 
-    /// Every counter and gauge as it stands now, for those who show a few of them.
+    /// The current values of all counters and gauges, for pages that show a few of them.
     #[must_use]
     pub fn samples(&self) -> Vec<Sampled> {
         let mut samples = Vec::new();
@@ -179,7 +156,7 @@ impl Registry {
         samples
     }
 
-    /// What may be exported, in the order of export.
+    /// All families, in the order in which they are exported.
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
         let scrape = self.scrape();
@@ -192,14 +169,21 @@ impl Registry {
 
     fn scrape(&self) -> Scrape {
         let mut out = Scrape::default();
-        families::node(&self.build, &self.node, &mut out);
-        families::ingest(&lock(&self.ingests), &mut out);
-        families::publishers(&lock(&self.publishers), &mut out);
-        families::shards(&lock(&self.shards), &mut out);
-        families::history(&self.history, &mut out);
-        families::traces(&self.traces, &mut out);
-        families::checkpoints(&self.checkpoints, &lock(&self.publishers), &mut out);
-        families::stages(&lock(&self.publishers), &lock(&self.shards), &mut out);
+        let ingests = lock(&self.ingests).clone();
+        let publishers = lock(&self.publishers).clone();
+        let shards = lock(&self.shards).clone();
+        families::build(&self.build, &mut out);
+        NodeMetrics::scrape(slice::from_ref(&self.node), &mut out);
+        families::topics(&ingests, &mut out);
+        families::partitions(&ingests, &mut out);
+        IngestMetrics::scrape(&ingests, &mut out);
+        PublisherMetrics::scrape(&publishers, &mut out);
+        ShardMetrics::scrape(&shards, &mut out);
+        HistoryMetrics::scrape(slice::from_ref(&self.history), &mut out);
+        TraceMetrics::scrape(slice::from_ref(&self.traces), &mut out);
+        families::checkpoints_refused(&self.checkpoints, &publishers, &mut out);
+        CheckpointMetrics::scrape(slice::from_ref(&self.checkpoints), &mut out);
+        families::stages(&publishers, &shards, &mut out);
         crate::process::scrape(&mut out);
         out
     }
@@ -211,7 +195,7 @@ fn add<W>(writers: &Mutex<Vec<Arc<W>>>, writer: W) -> Arc<W> {
     writer
 }
 
-/// A panic elsewhere leaves a list whole, since it is changed by a single push.
+/// A poisoned lock is harmless: a single push cannot leave a list half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

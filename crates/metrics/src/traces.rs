@@ -1,12 +1,15 @@
 use crate::Counter;
+use crate::families::families;
 
-/// What becomes of the spans of followed records; the thread that exports them writes.
-#[derive(Default)]
-pub struct TraceMetrics {
-    /// Spans that the collector took.
-    pub exported: Counter,
-    /// Spans that it did not take.
-    pub failed: Counter,
-    /// Spans for which there was no room while it was waited for.
-    pub dropped: Counter,
+families! {
+    /// What became of the spans of traced records; the thread that exports them is the only writer.
+    #[derive(Default)]
+    pub struct TraceMetrics {
+        /// Spans of traced records that the collector accepted.
+        pub exported: Counter = "tapecast_trace_spans_exported_total",
+        /// Spans of traced records that the collector did not accept.
+        pub failed: Counter = "tapecast_trace_spans_failed_total",
+        /// Spans of traced records that were dropped because too many were waiting for the collector.
+        pub dropped: Counter = "tapecast_trace_spans_dropped_total",
+    }
 }

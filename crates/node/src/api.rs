@@ -75,7 +75,7 @@ impl Api {
     pub(crate) async fn answer(&self, request: &Parts) -> Served {
         let response = match self.route(request).await {
             Ok(Answer::Reply(reply)) => self.shelf.respond(request, reply),
-            Ok(Answer::Events(events)) => return Served::Events(events),
+            Ok(Answer::Sse(sse)) => return Served::Sse(sse),
             Ok(Answer::Methods) => methods(),
             Err(error) => {
                 let mut response = reply::refuse(&error);
@@ -148,8 +148,8 @@ impl Api {
                     return Err(ApiError::method("HEAD", "GET, OPTIONS"));
                 }
                 let directory = fetcher.directory();
-                let events = stream::events(directory, grant, &query, &request.headers)?;
-                return Ok(Answer::Events(events));
+                let sse = stream::sse(directory, grant, &query, &request.headers)?;
+                return Ok(Answer::Sse(sse));
             }
         };
         Ok(Answer::Reply(reply))
@@ -159,7 +159,7 @@ impl Api {
 /// What a request is answered with.
 enum Answer {
     Reply(Reply),
-    Events(fanout::Events),
+    Sse(fanout::SseRequest),
     /// By which methods the path can be asked for.
     Methods,
 }

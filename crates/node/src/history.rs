@@ -67,6 +67,12 @@ impl Replays {
     }
 }
 
+impl Common {
+    fn read(&self, records: u64) {
+        self.tally.read(records, self.readers.clients());
+    }
+}
+
 impl History for Replays {
     fn begin(&self, wanted: Box<Wanted>) -> Result<(), Box<Wanted>> {
         let common = Arc::clone(&self.common);

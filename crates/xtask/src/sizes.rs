@@ -16,7 +16,6 @@ const KNOWN: &[&str] = &[
     "crates/fanout-core/src/directory.rs",
     "crates/fanout-core/src/session.rs",
     "crates/market/src/builder.rs",
-    "crates/metrics/src/registry/families.rs",
     "crates/node/src/config/keys.rs",
     "crates/streams/src/publisher.rs",
     "crates/streams/src/publisher/book_feed.rs",

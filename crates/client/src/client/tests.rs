@@ -1,4 +1,4 @@
-//! The whole client over TCP, against a node of fastwebsockets that does what each test says.
+//! The whole client over TCP, against a server that does what each test says.
 
 mod node;
 
@@ -10,7 +10,7 @@ use wire::control::StartKind;
 
 use super::*;
 use crate::testing::{NAME, Origin};
-use crate::{Backoff, FrameError, HandshakeError};
+use crate::{Backoff, HandshakeError};
 use node::{Node, Peer};
 
 const BOOK: SubscriptionId = SubscriptionId(0);
@@ -204,16 +204,14 @@ async fn a_message_that_is_too_long_ends_the_connection() {
         matches!(event, Event::Reconnecting { .. })
     });
     let (_peer, event) = tokio::join!(script, taken);
-    assert!(matches!(
-        event,
-        Event::Reconnecting {
-            cause: Disconnect::Frame(FrameError::TooLong {
-                len: 1001,
-                max: 1000
-            }),
-            ..
-        }
-    ));
+    let Event::Reconnecting {
+        cause: cause @ Disconnect::WebSocket(_),
+        ..
+    } = event
+    else {
+        panic!("{event:?}");
+    };
+    assert!(cause.to_string().ends_with("1001 > 1000"), "{cause}");
 }
 
 #[tokio::test]
@@ -241,13 +239,14 @@ async fn a_server_of_another_subprotocol_is_refused() {
         matches!(event, Event::Reconnecting { .. })
     });
     let (_peer, event) = tokio::join!(node.accept_as("tapecast.json.v1"), taken);
-    assert!(matches!(
-        event,
-        Event::Reconnecting {
-            cause: Disconnect::Handshake(HandshakeError::Header("sec-websocket-protocol")),
-            ..
-        }
-    ));
+    let Event::Reconnecting {
+        cause: cause @ Disconnect::Handshake(HandshakeError::Response(_)),
+        ..
+    } = event
+    else {
+        panic!("{event:?}");
+    };
+    assert!(cause.to_string().contains("subprotocol"), "{cause}");
 }
 
 #[tokio::test]

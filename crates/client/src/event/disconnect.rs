@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use wire::control::{AnswerError, ControlError};
 
-use crate::socket::{FrameError, HandshakeError};
+use crate::socket::{HandshakeError, WebSocketError};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +28,9 @@ pub enum Disconnect {
     /// The connection ended without a word.
     #[error("connection ended without a close frame")]
     Ended,
-    /// The node broke RFC 6455.
+    /// The node broke RFC 6455, or sent a message beyond [`Config::max_message`](crate::Config::max_message).
     #[error("websocket: {0}")]
-    Frame(#[from] FrameError),
+    WebSocket(WebSocketError),
     /// The node answered what cannot be read.
     #[error(transparent)]
     Answer(#[from] AnswerError),

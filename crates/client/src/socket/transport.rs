@@ -1,54 +1,94 @@
-use std::io;
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
-/// The bytes under a WebSocket: TCP, or TLS over it.
-#[derive(Debug)]
-pub(crate) enum Transport {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+/// TCP, or TLS over TCP.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// The bytes under a WebSocket, as tungstenite wants them: what would have to wait is an error, and the waker is
+/// called when it need not wait any more.
+pub(super) struct Transport {
+    stream: Box<dyn Stream>,
+    waker: Waker,
+    /// Whether a read may reach the stream; otherwise it ends where the socket's own buffer does.
+    open: bool,
+    /// Whether bytes have arrived: a long message on a slow link is a sign of life before it is complete.
+    heard: bool,
 }
 
-impl AsyncRead for Transport {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_read(cx, into),
-            Self::Tls(io) => Pin::new(io).poll_read(cx, into),
+impl Transport {
+    pub(super) fn new(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
+            waker: Waker::noop().clone(),
+            open: true,
+            heard: false,
         }
+    }
+
+    /// Has that task called when what would have to wait need not any more.
+    #[inline]
+    pub(super) fn wake_by(&mut self, cx: &Context<'_>) {
+        self.waker.clone_from(cx.waker());
+    }
+
+    /// Lets reads reach the stream, or not.
+    #[inline]
+    pub(super) const fn set_open(&mut self, open: bool) {
+        self.open = open;
+    }
+
+    /// Returns whether bytes have arrived since the last call.
+    #[inline]
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
+    }
+
+    pub(super) fn shut_down(&mut self) {
+        // A peer that is not told notices by itself.
+        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(&self.waker));
     }
 }
 
-impl AsyncWrite for Transport {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_write(cx, bytes),
-            Self::Tls(io) => Pin::new(io).poll_write(cx, bytes),
+impl Read for Transport {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.open {
+            return Err(ErrorKind::WouldBlock.into());
         }
+        let mut into = ReadBuf::new(into);
+        let mut cx = Context::from_waker(&self.waker);
+        or_would_block(Pin::new(&mut self.stream).poll_read(&mut cx, &mut into))?;
+        self.heard = true;
+        Ok(into.filled().len())
+    }
+}
+
+impl Write for Transport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut cx = Context::from_waker(&self.waker);
+        or_would_block(Pin::new(&mut self.stream).poll_write(&mut cx, bytes))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_flush(cx),
-            Self::Tls(io) => Pin::new(io).poll_flush(cx),
-        }
+    fn flush(&mut self) -> io::Result<()> {
+        let mut cx = Context::from_waker(&self.waker);
+        or_would_block(Pin::new(&mut self.stream).poll_flush(&mut cx))
     }
+}
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
-            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
-        }
+fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
     }
 }

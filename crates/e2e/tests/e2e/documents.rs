@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use e2e::events::Events;
 use e2e::kafka::{Kafka, Record};
 use e2e::socket::Socket;
+use e2e::sse::EventSource;
 use e2e::{Node, Settings, broker, http, wait};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -247,7 +247,7 @@ fn what_openapi_says_is_what_is_served_and_nothing_else_is() {
             check(&format!("{path}?channel=book&symbol=TEST:NONE"), &[], 404);
             check(&right, &["Accept: image/png"], 406);
             check(&right, &["Last-Event-ID: nonsense"], 400);
-            let mut events = Events::open(
+            let mut events = EventSource::open(
                 node.public(),
                 &format!(
                     "channel=book&symbol={NAME}&depth=5&speed=100ms&group=10&policy=disconnect"
@@ -343,7 +343,7 @@ fn what_asyncapi_says_is_what_a_session_is_sent() {
     let query = format!(
         "channel=book&symbol={NAME}&channel=bbo&symbol={NAME}&channel=trades&symbol={NAME}&channel=status&symbol={NAME}"
     );
-    let mut events = Events::open(node.public(), &query, "");
+    let mut events = EventSource::open(node.public(), &query, "");
     document.assert_fits(
         &messages["subscribed"]["payload"],
         &events.answer(),

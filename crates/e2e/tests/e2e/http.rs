@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use client::Subscription;
-use e2e::events::Events;
 use e2e::kafka::{Kafka, Record};
 use e2e::socket::Socket;
+use e2e::sse::EventSource;
 use e2e::{Node, Settings, Tape, Watcher, broker, http, wait};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
@@ -332,7 +332,7 @@ impl Book {
 fn events_go_on_behind_the_last_one_without_a_lost_message() {
     let (_turn, mut kafka, node) = node("http-events", "");
     let query = format!("channel=book&symbol={NAME}&channel=trades&symbol={NAME}");
-    let mut events = Events::open(node.public(), &query, "");
+    let mut events = EventSource::open(node.public(), &query, "");
     assert!(events.head.starts_with("http/1.1 200"), "{}", events.head);
     assert!(events.head.contains("content-type: text/event-stream"));
     for result in events.answer()["results"].as_array().unwrap() {
@@ -368,7 +368,7 @@ fn events_go_on_behind_the_last_one_without_a_lost_message() {
             last = kafka.produce("http-events", 0, &change(round * 40 + number)) + 1;
         }
         let id = events.last_id.clone();
-        events = Events::open(node.public(), &query, &id);
+        events = EventSource::open(node.public(), &query, &id);
         for result in events.answer()["results"].as_array().unwrap() {
             assert_eq!(result["start"], json!("resumed"), "{id}: {result}");
         }
@@ -401,7 +401,7 @@ fn a_slow_client_of_events_gets_the_net_change_and_is_told() {
                  [session]\nsend_buffer_bytes = \"4KiB\"";
     let topic = "http-slow";
     let (_turn, mut kafka, node) = node(topic, small);
-    let mut slow = Events::open(node.public(), &format!("channel=book&symbol={NAME}"), "");
+    let mut slow = EventSource::open(node.public(), &format!("channel=book&symbol={NAME}"), "");
     let mut watcher = Watcher::start(&[node.url()], &[Subscription::book(NAME)], Tape::default());
     watcher.wait(WITHIN, "the subscription", |tape| tape.accepted() == 1);
     // Changes of 500 levels: some 20 KB of JSON each, 20 MB in all.
@@ -446,7 +446,7 @@ fn a_session_of_events_is_a_session() {
         "[limits]\nsessions = 1\n[session]\nping_interval = \"200ms\"\npong_timeout = \"300ms\"\ndrain_delay = \"200ms\"",
     );
     let query = format!("channel=status&symbol={NAME}");
-    let mut events = Events::open(node.public(), &query, "");
+    let mut events = EventSource::open(node.public(), &query, "");
     assert_eq!(events.answer()["results"][0]["ok"], json!(true));
     assert_eq!(node.metric("tapecast_sessions", &[]), 1.0);
     let path = format!("/v1/stream?{query}");

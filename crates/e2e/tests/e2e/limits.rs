@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use e2e::events::Events;
 use e2e::kafka::{Kafka, Record};
 use e2e::socket::{self, Socket, frame, handshake};
+use e2e::sse::EventSource;
 use e2e::{Node, Settings, broker, http, wait};
 use serde_json::{Value, json};
 use wire::{SUBPROTOCOL_JSON, SUBPROTOCOL_SBE};
@@ -63,7 +63,7 @@ fn one_request_gets_a_bounded_answer_whatever_the_directory_holds() {
         socket.request(&request(op));
         counts.push((op, results(&socket.answer()).len()));
     }
-    let mut events = Events::open(node.public(), "channel=bbo&symbol=*", "");
+    let mut events = EventSource::open(node.public(), "channel=bbo&symbol=*", "");
     counts.push(("/v1/stream", results(&events.answer()).len()));
     let mut pages = Vec::new();
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);

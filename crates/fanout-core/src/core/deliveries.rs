@@ -178,11 +178,11 @@ impl Core {
             session.set_backlog(subscription_index, run, FIRST);
         }
         if is_snapshot {
-            if let Some(events) = &mut session.events
+            if let Some(sse) = &mut session.sse
                 && let Some(stream) = self.streams.get(slot)
             {
                 // The position it came with no longer counts.
-                events.joined(subscription_index, &stream.key, None);
+                sse.joined(subscription_index, &stream.key, None);
             }
             self.metrics.snapshots.inc();
         }

@@ -33,7 +33,7 @@ impl Core {
             return;
         };
         session.has_received = true;
-        if session.is_events {
+        if session.is_sse {
             // Its request has been made; any other input is ignored.
             self.spend(index, DRIP);
             return;

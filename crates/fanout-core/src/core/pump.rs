@@ -224,8 +224,8 @@ impl Core {
         if session.blocked || session.gone {
             return;
         }
-        if session.is_events && session.outgoing.is_none() && !session.is_ending() {
-            self.fill_events(index, batch);
+        if session.is_sse && session.outgoing.is_none() && !session.is_ending() {
+            self.fill_sse(index, batch);
         }
         let Some(session) = self.sessions.get(index) else {
             return;

@@ -17,8 +17,8 @@ use super::Core;
 use super::rejections::{RemainingMatches, more_matches, unknown};
 use super::subscriptions::{Join, stream_key};
 use crate::directory::{Listing, ScanBudget, Scanned};
-use crate::events::MOST_STREAMS;
 use crate::session::{JoiningOp, PendingRequest, PendingResult, Session};
+use crate::sse::MOST_STREAMS;
 
 /// What the wildcards of one request may examine in total, in comparisons with a name: about 1 to 3
 /// ms.
@@ -153,8 +153,8 @@ impl Core {
         for (at, join) in joins.into_iter().enumerate() {
             // A returning SSE client states its position in each stream.
             let session = self.sessions.get(index);
-            let events = session.and_then(|session| session.events.as_ref());
-            let resume = join.resume.or_else(|| events?.resume(&join.key));
+            let sse = session.and_then(|session| session.sse.as_ref());
+            let resume = join.resume.or_else(|| sse?.resume(&join.key));
             self.join(index, encoding, Join { resume, ..join }, (at, of));
         }
     }
@@ -246,7 +246,7 @@ impl Core {
         let most = session
             .grant
             .most_streams(self.settings.streams_per_session);
-        if session.is_events {
+        if session.is_sse {
             most.min(MOST_STREAMS)
         } else {
             most

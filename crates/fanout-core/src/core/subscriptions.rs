@@ -97,8 +97,8 @@ impl Core {
         let Some((subscription, _)) = session.insert(subscription) else {
             return;
         };
-        if let Some(events) = &mut session.events {
-            events.joined(usize::from(subscription), &key, resume);
+        if let Some(sse) = &mut session.sse {
+            sse.joined(usize::from(subscription), &key, resume);
         }
         if let Some(request) = session.request.as_mut() {
             request.joining.push(Joining {
@@ -152,8 +152,8 @@ impl Core {
             session.backlogs_mut().answered(weight);
             session.free_backlogs();
         }
-        if let Some(events) = &mut session.events {
-            events.left(subscription_index);
+        if let Some(sse) = &mut session.sse {
+            sse.left(subscription_index);
         }
         if let Some(cursor) = held_at {
             self.streams.release(slot, cursor);

@@ -186,7 +186,7 @@ impl Core {
             }
             return;
         }
-        if session.is_events {
+        if session.is_sse {
             // Nobody answers an SSE comment; the socket itself notices if it is not acknowledged.
             if session.outgoing.is_none() {
                 self.ping(index);

@@ -423,7 +423,7 @@ impl Node {
         let opening = Opening {
             encoding,
             grant: Arc::new(Grant::default()),
-            events: None,
+            sse: None,
         };
         let now = self.present();
         let shard_of = &mut self.shards[shard];

@@ -166,10 +166,10 @@ impl Rig {
                     self.lose(Disconnect::Closed { code, reason }, None);
                 }
             }
-            self.events()?;
+            self.sse()?;
             self.actions();
         }
-        self.events()?;
+        self.sse()?;
         self.actions();
         Ok(())
     }
@@ -198,7 +198,7 @@ impl Rig {
         }
     }
 
-    fn events(&mut self) -> Checked {
+    fn sse(&mut self) -> Checked {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::ChecksumMismatch(_) | Event::Undecodable { .. } | Event::Closed { .. } => {
@@ -299,7 +299,7 @@ fn run(steps: &[Step], seed: u64) -> Checked {
                         if rig.session.timeout().is_some_and(|due| due <= now) {
                             rig.session.on_timeout(now);
                         }
-                        rig.events()?;
+                        rig.sse()?;
                         rig.actions();
                     }
                 }

@@ -53,10 +53,10 @@ fn one_request_for_all_that_may_be_asked_for_makes_a_session_hold_less_than_64_k
     let mut rig = Rig::new(Settings::default(), 10_000, 1);
     let anything = Symbol::Matching("*".into());
     let streams = vec![StreamKey::new(Channel::Bbo, anything).into(); 128];
-    let events = rig.connect_for_events(Manner::Deaf, streams);
+    let sse = rig.connect_for_events(Manner::Deaf, streams);
     let websocket = rig.connect_as(Manner::Deaf, Encoding::Json, Arc::default());
     rig.request(websocket, &wildcards("subscribe"));
-    for peer in [events, websocket] {
+    for peer in [sse, websocket] {
         rig.settle();
         let mut most = held(&rig, peer);
         // A client that never reads is sent nothing more, and one that reads slowly holds no more.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanout_core::{
-    Ask, Batch, Command, Core, Delivery, Directory, Ended, EventStart, Events, Grant, LastEventId,
-    Opening, Port, Sent, Settings,
+    Ask, Batch, Command, Core, Delivery, Directory, Ended, Grant, LastEventId, Opening, Port, Sent,
+    Settings, SseRequest, SseStart,
 };
 use market::{
     At, Channel, Event, Exponents, Handle, InstrumentName, Level, Monotonic, Nanos, Now,
@@ -33,7 +33,7 @@ pub(crate) struct Peer {
     pub(crate) session: usize,
     pub(crate) manner: Manner,
     /// Whether it is sent events in place of frames.
-    is_events: bool,
+    is_sse: bool,
     /// Bytes that were received and make no whole frame yet.
     received: Vec<u8>,
     /// How many more bytes a deaf client's socket takes.
@@ -217,7 +217,7 @@ impl Rig {
             Opening {
                 encoding,
                 grant,
-                events: None,
+                sse: None,
             },
         )
     }
@@ -228,7 +228,7 @@ impl Rig {
         manner: Manner,
         streams: Vec<StreamRequest>,
     ) -> usize {
-        let asked = Events {
+        let asked = SseRequest {
             streams,
             last: LastEventId::default(),
         };
@@ -238,18 +238,18 @@ impl Rig {
             Opening {
                 encoding: Encoding::Json,
                 grant: Arc::default(),
-                events: Some(EventStart { asked, head }),
+                sse: Some(SseStart { asked, head }),
             },
         )
     }
 
     fn open(&mut self, manner: Manner, opening: Opening) -> usize {
-        let is_events = opening.events.is_some();
+        let is_sse = opening.sse.is_some();
         let session = self.core.open(opening, self.now);
         self.peers.push(Peer {
             session,
             manner,
-            is_events,
+            is_sse,
             received: Vec::new(),
             room: 0,
             to_node: VecDeque::new(),
@@ -415,7 +415,7 @@ impl Rig {
             _ => bytes.len(),
         };
         one.bytes += taken;
-        if !one.is_events {
+        if !one.is_sse {
             one.received.extend_from_slice(&bytes[..taken]);
             self.read_frames(peer);
         }

@@ -1,7 +1,7 @@
 use fanout_core::{Rights, RightsError};
 use serde_json::Value;
 
-/// The rights in a token's claim. A right that is not known could not be enforced.
+/// Reads the rights in a token's claim. An unknown right is an error, since it could not be enforced.
 pub(super) fn rights_of(claim: &Value) -> Result<Rights, RightsError> {
     let object = claim.as_object().ok_or(RightsError::Type("the claim"))?;
     let mut rights = Rights::default();

@@ -8,8 +8,8 @@ use hyper::header::{
 use super::Access;
 
 impl Access {
-    /// Tells a browser whether the page that asks may read the answer; `preflight` is its question
-    /// before the request.
+    /// Adds the headers that let a browser's page read the response; `preflight` means that the browser
+    /// asks before it sends the request.
     pub fn allow_origin(&self, request: &HeaderMap, answer: &mut HeaderMap, preflight: bool) {
         let text = HeaderValue::from_static;
         if self.origins.is_empty() {

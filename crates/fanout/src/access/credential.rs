@@ -3,18 +3,18 @@ use hyper::header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL};
 
 use super::Denied;
 
-/// What a subprotocol begins with that has a token: a browser's script can set no other header. It
-/// is never chosen, so never echoed.
+/// The prefix of a subprotocol that carries a token: the only header that a script in a browser can
+/// set. It is never selected, so never echoed.
 pub(crate) const BEARER_PROTOCOL: &str = "tapecast.bearer.";
-/// The longest token that is looked at: the head of a request has 16 KiB, and claims that need half
-/// of it are somebody's mistake.
+/// The longest accepted token: the head of a request may have 16 KiB, and claims that need half of it
+/// are a mistake.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// A token as it stands in a request. It has no `Debug`, so that it gets into no log.
+/// A token as a request carries it. It has no `Debug`, so that it is never logged.
 pub(crate) struct Credential<'a>(&'a str);
 
 impl<'a> Credential<'a> {
-    /// The token of a request: of `Authorization`, else of the subprotocols, else of the cookie.
+    /// Finds the token of a request: in `Authorization`, else in the subprotocols, else in the cookie.
     pub(crate) fn find(headers: &'a HeaderMap, cookie: Option<&str>) -> Result<Self, Denied> {
         let found = match bearer(headers)? {
             Some(token) => Some(token),

@@ -4,44 +4,45 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_A
 use hyper::{Response, StatusCode};
 use metrics::label::AuthRefusal;
 
-/// Why somebody may not come in. Its code is stable, and told; its texts hold nothing of the token.
+/// Why a request is not authorized. Clients receive the code, which is stable; no text contains any part
+/// of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// There is no token.
     #[error("no token; send one as `Authorization: Bearer`, cookie or subprotocol")]
     Missing,
-    /// What is there is none, or stands there twice.
-    #[error("the token cannot be read")]
+    /// The token cannot be parsed, or there are two.
+    #[error("the token cannot be parsed")]
     Malformed,
-    /// It is signed by an algorithm that is not allowed, or not with that key.
-    #[error("the token's algorithm is not one that this node accepts")]
+    /// The algorithm is not allowed, or not with that key.
+    #[error("this node does not accept the token's algorithm")]
     Algorithm,
-    /// The key that it names, or that it is, is not known.
-    #[error("the key is not known")]
+    /// The key, or the key that the token names, is unknown.
+    #[error("the key is unknown")]
     UnknownKey,
-    /// The signature does not fit.
-    #[error("the token's signature does not fit")]
+    /// The signature is invalid.
+    #[error("the token's signature is invalid")]
     Signature,
-    /// It comes from somebody else.
-    #[error("the token's issuer is not the one that this node trusts")]
+    /// The token has another issuer.
+    #[error("this node does not trust the token's issuer")]
     Issuer,
-    /// It is for somebody else.
+    /// The token is for another audience.
     #[error("the token is for another audience")]
     Audience,
-    /// Its time is over.
+    /// The token has expired.
     #[error("the token has expired")]
     Expired,
-    /// Its time has not come.
+    /// The token is not valid yet.
     #[error("the token is not valid yet")]
     NotYet,
-    /// A claim is missing or of a wrong type.
-    #[error("a claim of the token is missing or cannot be read")]
+    /// A claim is missing or invalid.
+    #[error("a claim of the token is missing or invalid")]
     Claims,
-    /// The page that connects is not allowed to.
+    /// The page's origin is not allowed.
     #[error("the page's origin may not connect to this node")]
     Origin,
-    /// The subject has as many sessions as it may.
-    #[error("the subject has as many connections as it may")]
+    /// The subject is at its connection limit.
+    #[error("the subject is at its connection limit")]
     Connections,
 }
 
@@ -79,7 +80,7 @@ impl Denied {
         }
     }
 
-    /// What the client is told.
+    /// The response to the client.
     #[must_use]
     pub fn response(self) -> Response<Full<Bytes>> {
         let body = format!(
@@ -93,7 +94,7 @@ impl Denied {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
-            // RFC 6750, section 3: without a token there is no error to tell.
+            // RFC 6750, section 3: a request without a token gets no error code.
             let challenge = match self {
                 Self::Missing => "Bearer realm=\"tapecast\"".to_owned(),
                 _ => format!(

@@ -1,4 +1,6 @@
-//! JSON Web Tokens (RFC 7519, with what RFC 8725 asks for), in the compact form of RFC 7515.
+//! JSON Web Tokens (RFC 7519, hardened as RFC 8725 requires) in the compact form of RFC 7515.
+//!
+//! Why this is not a library is in docs/architecture.md, "Libraries, and where we wrote our own".
 
 use std::time::Duration;
 
@@ -11,26 +13,26 @@ use fanout_core::{Grant, Rights};
 use super::claim::rights_of;
 use super::{Algorithm, Denied, KeySet};
 
-/// What a token has to be.
+/// What a valid token is.
 #[derive(Debug, Clone)]
 pub struct JwtRules {
-    /// The algorithms that it may be signed by.
+    /// The algorithms that it may be signed with.
     pub algorithms: Vec<Algorithm>,
-    /// Its `iss`.
+    /// The required `iss`.
     pub issuer: String,
-    /// One of its `aud`.
+    /// The required `aud`, or one of several.
     pub audience: String,
-    /// The keys of the issuer.
+    /// The issuer's keys.
     pub keys: KeySet,
-    /// How far clocks may differ.
+    /// How far clocks may be apart.
     pub leeway: Duration,
-    /// The claim that has the rights; a token without it has all.
+    /// The claim that holds the rights; a token without it has all rights.
     pub claim: String,
 }
 
 impl JwtRules {
-    /// What the token is for, at so many seconds since 1970. Nothing in it is believed before its
-    /// signature fits.
+    /// Verifies a token at `now`, in seconds since 1970. No claim is read before the signature has been
+    /// verified.
     pub(super) fn verify(&self, token: &str, now: u64) -> Result<Grant, Denied> {
         let (message, signature) = token.rsplit_once('.').ok_or(Denied::Malformed)?;
         let (header, claims) = message.split_once('.').ok_or(Denied::Malformed)?;
@@ -45,7 +47,7 @@ impl JwtRules {
         let algorithm = Algorithm::from_name(algorithm)
             .filter(|algorithm| self.algorithms.contains(algorithm))
             .ok_or(Denied::Algorithm)?;
-        // What has to be understood and is not (RFC 7515, section 4.1.11).
+        // An extension that must be understood, and none is (RFC 7515, section 4.1.11).
         if header.contains_key("crit") {
             return Err(Denied::Malformed);
         }
@@ -100,18 +102,18 @@ fn object(part: &str) -> Result<Map<String, Value>, Denied> {
     serde_json::from_slice(&decode(part)?).map_err(|_| Denied::Malformed)
 }
 
-/// Strict: no padding, no bits left over, so that a token has one form only.
+/// Strict: no padding and no trailing bits, so that a token has exactly one form.
 fn decode(part: &str) -> Result<Vec<u8>, Denied> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Denied::Malformed)
 }
 
-/// A `NumericDate`: seconds since 1970, perhaps with a fraction, which is cut off.
+/// Reads a `NumericDate`: seconds since 1970; a fraction is truncated.
 fn time(value: &Value) -> Result<u64, Denied> {
     if let Some(seconds) = value.as_u64() {
         return Ok(seconds);
     }
     let seconds = value.as_f64().ok_or(Denied::Claims)?;
-    // 2^53: beyond it a double has no seconds any more.
+    // 2^53: beyond it a double cannot represent every second.
     if !(0.0..9_007_199_254_740_992.0).contains(&seconds) {
         return Err(Denied::Claims);
     }

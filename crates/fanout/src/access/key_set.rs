@@ -1,4 +1,4 @@
-//! Keys that tokens are signed with, as RFC 7517 writes them.
+//! The keys of an issuer, in the form of RFC 7517 (JWKS).
 
 use std::fmt;
 
@@ -11,33 +11,35 @@ use serde_json::{Map, Value};
 use super::Denied;
 use super::algorithm::{Algorithm, Check};
 
-/// Keys that a set may have: an issuer has two or three while it rotates them.
+/// The most keys in a set: an issuer has two or three while it rotates them.
 const MAX_KEYS: usize = 64;
-/// The least of a shared secret: as long as the hash (RFC 7518, section 3.2).
+/// The shortest shared secret: as long as the hash (RFC 7518, section 3.2).
 const MIN_SECRET: usize = 32;
-/// 2048 bits, the least that ring and RFC 7518 accept.
+/// 2048 bits, the minimum of ring and RFC 7518.
 const MIN_MODULUS: usize = 256;
 
 /// The keys that tokens may be signed with.
 #[derive(Debug, Clone)]
 pub struct KeySet(Vec<Key>);
 
-/// Why a text is no set of keys.
+/// Why a text is not a key set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    /// It is no JSON, or has no list of keys.
-    #[error("is no key set; it has to be JSON with a list \"keys\" (RFC 7517)")]
+    /// It is not JSON, or has no list of keys.
+    #[error("is no key set; it must be JSON with a list \"keys\" (RFC 7517)")]
     NoSet,
-    /// It has too many.
-    #[error("has {0} keys, and may have {MAX_KEYS}")]
+    /// It has too many keys.
+    #[error("has {0} keys; at most {MAX_KEYS} are allowed")]
     TooMany(usize),
-    /// None of them can be used.
-    #[error("has no key to check signatures with; RSA, P-256, P-384, Ed25519 and oct are known")]
+    /// None of its keys is usable.
+    #[error(
+        "has no key to check signatures with; RSA, P-256, P-384, Ed25519 and oct are supported"
+    )]
     NoKey,
-    /// A key is of a kind that is known, and wrong.
+    /// A key of a supported kind is invalid.
     #[error("keys[{0}]: {1}")]
     Key(usize, &'static str),
-    /// Two have the same name, or one of several has none.
+    /// Two keys have the same name, or one of several has none.
     #[error("keys[{0}]: each of several keys needs a \"kid\" of its own")]
     Name(usize),
 }
@@ -45,7 +47,7 @@ pub enum KeySetError {
 #[derive(Clone)]
 struct Key {
     name: Option<Box<str>>,
-    /// The only algorithm that the key is for, where the set says so.
+    /// The only algorithm that the key is for, if the set names one.
     only: Option<Algorithm>,
     material: Material,
 }
@@ -59,7 +61,7 @@ enum Material {
     Ed25519(Box<[u8]>),
 }
 
-/// Not what it is made of.
+/// Without the key material.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Key").field(&self.name).finish()
@@ -67,7 +69,7 @@ impl fmt::Debug for Key {
 }
 
 impl KeySet {
-    /// Reads a JWKS. Keys for other uses and of kinds that are not known are passed over.
+    /// Parses a JWKS. Keys for other uses and of unknown kinds are ignored.
     pub fn parse(text: &str) -> Result<Self, KeySetError> {
         let set: Value = serde_json::from_str(text).map_err(|_| KeySetError::NoSet)?;
         let list = set.get("keys").and_then(Value::as_array);
@@ -97,25 +99,25 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    /// How many there are.
+    /// The number of keys.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns whether there is none.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns whether one of them is for that algorithm.
+    /// Returns whether one of the keys is for that algorithm.
     #[must_use]
     pub fn serves(&self, algorithm: Algorithm) -> bool {
         self.0.iter().any(|key| key.is_for(algorithm))
     }
 
-    /// Checks a signature by the key of that name; the only one, where the token names none.
+    /// Verifies a signature with the key of that name, or with the only key if the token names none.
     pub(super) fn verify(
         &self,
         name: Option<&str>,
@@ -157,10 +159,10 @@ impl Key {
             decoded.map(Vec::into_boxed_slice).ok_or(wrong)
         };
         if key.contains_key("d") {
-            return Err("is a private key; a node needs the public part alone");
+            return Err("is a private key; a node needs only the public part");
         }
         let point = |size: usize| -> Result<Box<[u8]>, &'static str> {
-            let wrong = "\"x\" and \"y\" are no point of the curve";
+            let wrong = "\"x\" and \"y\" are not a point of the curve";
             let (x, y) = (bytes("x", wrong)?, bytes("y", wrong)?);
             if x.len() != size || y.len() != size {
                 return Err(wrong);
@@ -170,14 +172,14 @@ impl Key {
         };
         let material = match (text("kty"), text("crv")) {
             (Some("oct"), _) => Material::Secret(
-                bytes("k", "\"k\" is no base64url")
+                bytes("k", "")
                     .ok()
                     .filter(|secret| secret.len() >= MIN_SECRET)
-                    .ok_or("\"k\" has to be base64url of at least 32 bytes")?,
+                    .ok_or("\"k\" must be base64url of at least 32 bytes")?,
             ),
             (Some("RSA"), _) => {
-                let n = bytes("n", "\"n\" is no base64url")?;
-                // RFC 7518 has no leading zeros, and some libraries write one.
+                let n = bytes("n", "\"n\" is not base64url")?;
+                // RFC 7518 forbids leading zeros, but some libraries write one.
                 let zeros = n.iter().take_while(|byte| **byte == 0).count();
                 let n: Box<[u8]> = n[zeros..].into();
                 if n.len() < MIN_MODULUS {
@@ -185,7 +187,7 @@ impl Key {
                 }
                 Material::Rsa {
                     n,
-                    e: bytes("e", "\"e\" is no base64url")?,
+                    e: bytes("e", "\"e\" is not base64url")?,
                 }
             }
             (Some("EC"), Some("P-256")) => Material::P256(point(32)?),
@@ -194,7 +196,7 @@ impl Key {
                 bytes("x", "")
                     .ok()
                     .filter(|x| x.len() == 32)
-                    .ok_or("\"x\" has to be base64url of 32 bytes")?,
+                    .ok_or("\"x\" must be base64url of 32 bytes")?,
             ),
             _ => return Ok(None),
         };
@@ -205,8 +207,8 @@ impl Key {
         }))
     }
 
-    /// Returns whether the key's kind goes with the algorithm: so that a public key is never taken for a
-    /// shared secret.
+    /// Returns whether the algorithm fits the key's kind, so that a public key is never used as a shared
+    /// secret.
     fn is_for(&self, algorithm: Algorithm) -> bool {
         use Algorithm as A;
         let fits = match &self.material {

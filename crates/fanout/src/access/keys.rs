@@ -8,57 +8,49 @@ use fanout_core::Grant;
 
 use super::Denied;
 
-/// The SHA-256 of a key, which is all that is kept of it.
+/// The SHA-256 of a key; the key itself is not kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyDigest([u8; 32]);
 
-/// A key and what it is for.
+/// A key and what it grants.
 #[derive(Debug, Clone)]
 pub struct KeyEntry {
-    /// Which key.
+    /// The key.
     pub digest: KeyDigest,
-    /// What whoever has it may have.
+    /// What its holder may have.
     pub grant: Arc<Grant>,
 }
 
-/// Keys that are configured.
+/// The configured keys.
 #[derive(Debug, Clone, Default)]
 pub struct StaticKeys(Vec<KeyEntry>);
 
 impl KeyDigest {
-    /// Reads 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return None;
-        }
-        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            let digits = text.get(at..at + 2)?;
-            // `from_str_radix` takes a sign.
-            let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-            *byte = are_digits
-                .then(|| u8::from_str_radix(digits, 16).ok())
-                .flatten()?;
-        }
-        Some(Self(bytes))
+        let digits: Vec<u32> = text
+            .chars()
+            .map(|digit| digit.to_digit(16))
+            .collect::<Option<_>>()?;
+        let bytes = digits.chunks(2).map(|pair| match *pair {
+            [high, low] => u8::try_from(high << 4 | low).ok(),
+            _ => None,
+        });
+        let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
+        bytes.try_into().ok().map(Self)
     }
 
-    /// Of a key.
+    /// The digest of a key.
     #[must_use]
     pub fn of(key: &str) -> Self {
         let mut bytes = [0; 32];
-        for (to, from) in bytes
-            .iter_mut()
-            .zip(digest(&SHA256, key.as_bytes()).as_ref())
-        {
-            *to = *from;
-        }
+        bytes.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
         Self(bytes)
     }
 }
 
-/// Its beginning, which tells keys apart and opens nothing.
+/// Only the first bytes, which tell keys apart and open nothing.
 impl fmt::Debug for KeyDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, ..] = self.0;
@@ -67,13 +59,13 @@ impl fmt::Debug for KeyDigest {
 }
 
 impl StaticKeys {
-    /// These keys.
+    /// Creates the set of these keys.
     #[must_use]
     pub const fn new(entries: Vec<KeyEntry>) -> Self {
         Self(entries)
     }
 
-    /// Who has that key. All keys are compared, each as a whole, so that the time tells nothing.
+    /// Finds the grant of a key. All keys are compared in full, so that the time taken reveals nothing.
     pub(super) fn find(&self, key: &str) -> Result<Arc<Grant>, Denied> {
         let digest = KeyDigest::of(key);
         let mut found = None;

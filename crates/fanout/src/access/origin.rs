@@ -1,23 +1,23 @@
 use std::fmt;
 
-/// The pages of one origin, or of all hosts of a domain: `https://app.example`, `https://*.example`.
+/// One origin, or all hosts of a domain: `https://app.example`, `https://*.example`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginPattern {
-    /// With `://`.
+    /// Including `://`.
     scheme: Box<str>,
-    /// Where it begins with a point, what a host has to end with.
+    /// If it starts with a dot, the required suffix of the host.
     host: Box<str>,
 }
 
-/// Why a text is no origin.
+/// A text that is not an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an origin is SCHEME://HOST or SCHEME://HOST:PORT without a path, and may begin its host with \"*.\""
+    "an origin is SCHEME://HOST or SCHEME://HOST:PORT without a path; the host may start with \"*.\""
 )]
 pub struct OriginError;
 
 impl OriginPattern {
-    /// Reads an origin as browsers write it, but for `*.` before the host.
+    /// Parses an origin as browsers send it, optionally with `*.` before the host.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         let (scheme, host) = split(text).ok_or(OriginError)?;
         let host = host.strip_prefix('*').unwrap_or(host);
@@ -33,7 +33,7 @@ impl OriginPattern {
         })
     }
 
-    /// Returns whether a browser's `Origin` is meant. `null` never is.
+    /// Returns whether the pattern matches a browser's `Origin`; `null` never matches.
     #[must_use]
     pub fn matches(&self, origin: &str) -> bool {
         let Some((scheme, host)) = split(origin) else {
@@ -58,7 +58,7 @@ impl fmt::Display for OriginPattern {
     }
 }
 
-/// The scheme with `://`, and the rest.
+/// Splits into the scheme including `://`, and the rest.
 fn split(text: &str) -> Option<(&str, &str)> {
     let end = text.find("://")? + 3;
     let (scheme, host) = text.split_at(end);

@@ -7,10 +7,11 @@ use tokio::net::TcpStream;
 
 use crate::addresses::{Counted, TooMany};
 use crate::connection::Connection;
+use crate::connection_slot::ConnectionSlot;
 use crate::permits::Permit;
 use crate::proxy;
 use crate::settings::Settings;
-use crate::shard::{ClientInfo, Shard, Slot};
+use crate::shard::{ClientInfo, Shard};
 use crate::tls::Tls;
 
 /// Who is at the other end of a connection.
@@ -102,7 +103,7 @@ pub(super) async fn arrive(
     mut io: TcpStream,
     mut caller: Caller,
     is_balancer: bool,
-    slot: &Slot,
+    slot: &ConnectionSlot,
 ) -> Result<(Connection, Caller), Turned> {
     if is_balancer {
         match proxy::read(&mut io).await {

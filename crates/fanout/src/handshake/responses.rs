@@ -6,8 +6,8 @@ use hyper::header::{
 use hyper::{HeaderMap, Response, StatusCode};
 use metrics::label::HandshakeRefusal;
 
-use super::Body;
 use super::head::HeadError;
+use crate::pages::Body;
 
 /// A response after which the connection is closed.
 pub(super) fn last(mut response: Response<Body>) -> Response<Body> {
@@ -89,7 +89,7 @@ const RETRY: u32 = 1000;
 
 /// The head of the answer, with these lines more, and the first line of its body. The body ends with
 /// the connection, so that no frames of HTTP stand between events.
-pub(super) fn event_head(more: &HeaderMap) -> Vec<u8> {
+pub(super) fn sse_head(more: &HeaderMap) -> Vec<u8> {
     let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
         cache-control: no-store\r\nx-accel-buffering: no\r\nx-content-type-options: nosniff\r\n\
         connection: close\r\n"

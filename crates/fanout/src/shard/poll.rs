@@ -8,7 +8,7 @@ use tokio::io::unix::AsyncFd;
 const EVENTS: usize = 1024;
 
 /// The poll that all sockets of a shard are registered with.
-pub(super) struct SocketPoll {
+pub(crate) struct SocketPoll {
     poll: Poll,
     /// The poll itself, as something the runtime can wait for.
     ready: AsyncFd<Registry>,
@@ -25,7 +25,7 @@ pub(super) struct Ready {
 }
 
 impl SocketPoll {
-    pub(super) fn new(poll: Poll) -> io::Result<Self> {
+    pub(crate) fn new(poll: Poll) -> io::Result<Self> {
         Ok(Self {
             ready: watch(poll.registry().try_clone()?)?,
             poll,

@@ -19,7 +19,8 @@ use super::sender::Sender;
 use super::sockets::{ClientInfo, Socket, Sockets};
 use crate::clock;
 use crate::history::{Asker, ReplayQueue};
-use crate::link::{CommandQueue, PostedCommand, PublisherLink};
+use crate::link::{CommandQueue, PublisherLink};
+use crate::posted_command::PostedCommand;
 use crate::settings::Settings;
 
 /// Reads of one socket before others get their turn.

@@ -1,6 +1,6 @@
-//! Until when a certificate holds: as much of X.509 (RFC 5280, section 4.1) as lies before that.
+//! When a certificate expires: parses as much of X.509 (RFC 5280, section 4.1) as precedes that field.
 
-/// The end of a certificate, in seconds since 1970.
+/// The end of a certificate's validity, in seconds since 1970.
 pub(super) fn not_after(certificate: &[u8]) -> Option<u64> {
     const SEQUENCE: u8 = 0x30;
     let (SEQUENCE, certificate, _) = element(certificate)? else {
@@ -9,7 +9,7 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<u64> {
     let (SEQUENCE, mut fields, _) = element(certificate)? else {
         return None;
     };
-    // The version is there in all but those of version 1; then serial number, algorithm, issuer.
+    // All but version 1 have a version; then follow serial number, algorithm and issuer.
     if fields.first() == Some(&0xa0) {
         fields = element(fields)?.2;
     }
@@ -24,14 +24,14 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<u64> {
     time(tag, text)
 }
 
-/// The first element of DER: its tag, its content, and what follows it.
+/// Splits the first DER element off: its tag, its content and the rest.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (len, rest) = if first < 0x80 {
         (usize::from(first), rest)
     } else {
-        // No length at all, or one that no certificate has.
+        // An indefinite length, or one that no certificate has.
         let digits = usize::from(first & 0x7f);
         if !(1..=3).contains(&digits) {
             return None;

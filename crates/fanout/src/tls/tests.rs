@@ -39,9 +39,9 @@ fn what_does_not_go_together_is_refused() {
         let made = TlsIdentity::from_pem(certificate.as_bytes(), key.as_bytes());
         made.unwrap_err().to_string()
     };
-    assert!(refused(&one.certificate, &other.key).contains("do not go together"));
+    assert!(refused(&one.certificate, &other.key).contains("do not match"));
     assert!(refused("", &one.key).contains("no certificate"));
-    assert!(refused(&one.certificate, "").contains("no PEM"));
+    assert!(refused(&one.certificate, "").contains("not PEM"));
     assert!(refused(&one.key, &one.key).contains("no certificate"));
 }
 

@@ -67,6 +67,12 @@ impl PastReaders {
         }
     }
 
+    /// How many clients there are.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.pool.lock().made
+    }
+
     pub(super) fn enter(&self) -> User {
         self.pool.enter()
     }

@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use fanout::{Directory, Events, Grant, LastEventId, ScanBudget, Scanned};
+use fanout::{Directory, Grant, LastEventId, ScanBudget, Scanned, SseRequest};
 use hyper::HeaderMap;
 use market::Channel;
 use wire::Depth;
@@ -27,12 +27,12 @@ const MOST: usize = 128;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// `/v1/stream`: messages as events.
-pub(super) fn events(
+pub(super) fn sse(
     directory: &Directory,
     grant: &Grant,
     query: &Query,
     request: &HeaderMap,
-) -> Result<Events, ApiError> {
+) -> Result<SseRequest, ApiError> {
     accept::takes(request, EVENTS)?;
     let mut streams = Vec::new();
     let mut pending: Option<Pending> = None;
@@ -77,7 +77,7 @@ pub(super) fn events(
     {
         return Err(ApiError::no_symbol(first.key.symbol.as_str()));
     }
-    Ok(Events {
+    Ok(SseRequest {
         streams,
         last: last_event_id(query, request)?,
     })
@@ -202,20 +202,20 @@ mod tests {
     use super::*;
     use market::{Exponents, InstrumentName};
 
-    fn read(text: &str) -> Result<Events, ApiError> {
+    fn read(text: &str) -> Result<SseRequest, ApiError> {
         let directory = Directory::new(1);
         for name in ["A:X", "A:Y"] {
             let name = InstrumentName::parse(name).unwrap();
             let _ = directory.list(&name, Exponents::default());
         }
         let query = Query::parse(Some(text), PARAMETERS)?;
-        events(&directory, &Grant::default(), &query, &HeaderMap::new())
+        sse(&directory, &Grant::default(), &query, &HeaderMap::new())
     }
 
     #[test]
     fn each_channel_begins_a_stream_and_what_follows_is_its() {
-        let events = read("channel=book&symbol=A:X&symbol=A%3aY&depth=10&speed=100ms&channel=trades&symbol=A:*&policy=disconnect").unwrap();
-        let read: Vec<_> = events
+        let sse = read("channel=book&symbol=A:X&symbol=A%3aY&depth=10&speed=100ms&channel=trades&symbol=A:*&policy=disconnect").unwrap();
+        let read: Vec<_> = sse
             .streams
             .iter()
             .map(|stream| {
@@ -237,7 +237,7 @@ mod tests {
                 ("trades", "A:*", None, "disconnect"),
             ]
         );
-        assert_eq!(events.streams[1].key.speed.name(), "100ms");
+        assert_eq!(sse.streams[1].key.speed.name(), "100ms");
     }
 
     #[test]

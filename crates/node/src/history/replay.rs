@@ -60,6 +60,7 @@ pub(super) fn run<'a>(
 ) -> Result<(), String> {
     // The replay is dropped with what it held; the receiver is made of cells, which are whole.
     let ran = catch_unwind(AssertUnwindSafe(|| replay(common, wanted, active)));
+    common.read(0);
     ran.map_err(|panic| {
         common.tally.refuse(ReplayRefusal::Failed);
         wanted.receiver.break_off(common.settings.stall_timeout);
@@ -158,7 +159,7 @@ impl<'a> Running<'a> {
         let mut records = 0;
         let gathered = self.read(&mut records);
         if records > 0 {
-            self.common.tally.read(records);
+            self.common.read(records);
         }
         gathered
     }

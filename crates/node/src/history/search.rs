@@ -293,7 +293,7 @@ impl Search<'_> {
                 self.check_left()?;
             }
         }
-        self.common.tally.read(records);
+        self.common.read(records);
         Ok(look)
     }
 

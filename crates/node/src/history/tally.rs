@@ -93,9 +93,11 @@ impl Tally {
         self.metrics.refused[why].inc();
     }
 
-    pub(super) fn read(&self, records: u64) {
+    /// A replay has read records; there are so many Kafka clients.
+    pub(super) fn read(&self, records: u64, clients: usize) {
         let _turn = self.lock();
         self.metrics.records.add(records);
+        self.metrics.clients.set(clients as u64);
     }
 
     pub(super) fn complete(&self) {

@@ -1,16 +1,13 @@
-use std::convert::Infallible;
-
-use bytes::Bytes;
-use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, WebSocketError, upgrade};
-use http_body_util::Empty;
-use hyper::body::Incoming;
-use hyper::header::SEC_WEBSOCKET_PROTOCOL;
-use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use wire::control::{Answer, Policy, StartKind, StreamRequest, Subscribed};
 use wire::{SUBPROTOCOL_SBE, control};
 
@@ -20,7 +17,7 @@ use crate::testing::Origin;
 pub(super) struct Node(TcpListener);
 
 /// A client, seen from the node.
-pub(super) struct Peer(FragmentCollector<TokioIo<Upgraded>>);
+pub(super) struct Peer(WebSocketStream<TcpStream>);
 
 impl Node {
     pub(super) async fn listen() -> Self {
@@ -35,49 +32,38 @@ impl Node {
         self.accept_as(SUBPROTOCOL_SBE).await.unwrap()
     }
 
-    pub(super) async fn accept_as(
-        &self,
-        subprotocol: &'static str,
-    ) -> Result<Peer, WebSocketError> {
+    pub(super) async fn accept_as(&self, subprotocol: &'static str) -> Result<Peer, Error> {
         let (stream, _) = self.0.accept().await.unwrap();
-        let (upgrades, mut upgraded) = mpsc::channel(1);
-        let service = service_fn(move |mut request: Request<Incoming>| {
+        #[expect(
+            clippy::result_large_err,
+            reason = "the type of tungstenite's callback"
+        )]
+        let callback = |request: &Request, mut response: Response| {
             assert_eq!(request.uri().path(), "/ws");
             assert_eq!(request.headers()[SEC_WEBSOCKET_PROTOCOL], SUBPROTOCOL_SBE);
-            let (mut response, upgrade) = upgrade::upgrade(&mut request).unwrap();
             let value = subprotocol.parse().unwrap();
             response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value);
-            upgrades.try_send(upgrade).unwrap();
-            async move { Ok::<_, Infallible>(response) }
-        });
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades(),
-        );
-        let socket = upgraded.recv().await.unwrap().await?;
-        Ok(Peer(FragmentCollector::new(socket)))
+            Ok(response)
+        };
+        Ok(Peer(accept_hdr_async(stream, callback).await?))
     }
 
     pub(super) async fn refuse(&self, status: u16) {
-        let (stream, _) = self.0.accept().await.unwrap();
-        let service = service_fn(move |_| async move {
-            let response = Response::builder().status(status);
-            response.body(Empty::<Bytes>::new())
-        });
-        // The client hangs up as soon as it has read the status.
-        let _ = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let (mut stream, _) = self.0.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            stream.read_buf(&mut request).await.unwrap();
+        }
+        let response = format!("HTTP/1.1 {status} no\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(response.as_bytes()).await.unwrap();
     }
 }
 
 impl Peer {
     /// Takes the subscription to the origin's book and accepts it.
     pub(super) async fn accept_book(&mut self, origin: &Origin, start: StartKind) -> StreamRequest {
-        let frame = self.0.read_frame().await.unwrap();
-        assert_eq!(frame.opcode, OpCode::Text);
-        let request = control::Request::parse(std::str::from_utf8(&frame.payload).unwrap());
+        let text = self.next().await.into_text().unwrap();
+        let request = control::Request::parse(&text);
         let Ok(control::Request::Subscribe { id, streams }) = request else {
             panic!("{request:?}");
         };
@@ -98,41 +84,43 @@ impl Peer {
             id,
             results: vec![Ok(told)],
         };
-        let text = answer.to_json().into_bytes();
-        self.0.write_frame(Frame::text(text.into())).await.unwrap();
+        self.0.send(answer.to_json().into()).await.unwrap();
         stream.clone()
     }
 
+    async fn next(&mut self) -> Message {
+        self.0.next().await.unwrap().unwrap()
+    }
+
     pub(super) async fn send(&mut self, messages: &[u8]) {
-        self.0
-            .write_frame(Frame::binary(Payload::Borrowed(messages)))
-            .await
-            .unwrap();
+        let message = Message::binary(messages.to_vec());
+        self.0.send(message).await.unwrap();
     }
 
     pub(super) async fn send_in_fragments(&mut self, message: &[u8]) {
         let (first, rest) = message.split_at(message.len() / 2);
-        let begin = Frame::new(false, OpCode::Binary, None, Payload::Borrowed(first));
-        self.0.write_frame(begin).await.unwrap();
+        let begin = Frame::message(first.to_vec(), OpCode::Data(Data::Binary), false);
+        self.0.send(Message::Frame(begin)).await.unwrap();
         self.ping(b"between").await;
-        let end = Frame::new(true, OpCode::Continuation, None, Payload::Borrowed(rest));
-        self.0.write_frame(end).await.unwrap();
+        let end = Frame::message(rest.to_vec(), OpCode::Data(Data::Continue), true);
+        self.0.send(Message::Frame(end)).await.unwrap();
     }
 
-    pub(super) async fn ping(&mut self, payload: &[u8]) {
-        let ping = Frame::new(true, OpCode::Ping, None, Payload::Borrowed(payload));
-        self.0.write_frame(ping).await.unwrap();
+    pub(super) async fn ping(&mut self, payload: &'static [u8]) {
+        self.0.send(Message::Ping(payload.into())).await.unwrap();
     }
 
     pub(super) async fn pong(&mut self) -> Vec<u8> {
-        let frame = self.0.read_frame().await.unwrap();
-        assert_eq!(frame.opcode, OpCode::Pong);
-        frame.payload.to_vec()
+        match self.next().await {
+            Message::Pong(payload) => payload.to_vec(),
+            other => panic!("{other:?}"),
+        }
     }
 
-    pub(super) async fn close(&mut self, code: u16, reason: &str) {
+    pub(super) async fn close(&mut self, code: u16, reason: &'static str) {
+        let (code, reason) = (code.into(), reason.into());
         self.0
-            .write_frame(Frame::close(code, reason.as_bytes()))
+            .close(Some(CloseFrame { code, reason }))
             .await
             .unwrap();
     }
@@ -140,16 +128,14 @@ impl Peer {
     /// The code of the client's close frame.
     pub(super) async fn until_closed(&mut self) -> u16 {
         loop {
-            let frame = self.0.read_frame().await.unwrap();
-            if frame.opcode == OpCode::Close {
-                return u16::from_be_bytes([frame.payload[0], frame.payload[1]]);
+            if let Message::Close(close) = self.next().await {
+                return close.unwrap().code.into();
             }
         }
     }
 
     /// The connection breaks.
     pub(super) async fn cut(self) {
-        use tokio::io::AsyncWriteExt;
         self.0.into_inner().shutdown().await.unwrap();
     }
 }

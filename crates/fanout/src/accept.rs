@@ -3,155 +3,32 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use market::Monotonic;
 use metrics::label::HandshakeRefusal;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
-use super::Shard;
 use crate::clock::monotonic;
+use crate::connection_slot::{ConnectionSlot, ShardSlots, end};
 use crate::handshake::{self, Arrival};
 use crate::settings::Settings;
-use crate::slots::{Evicted, SlotId, Slots, Stage};
+use crate::shard::Shard;
+use crate::slots::Stage;
 
 /// The fewest and the most slots of a shard, whatever its share of `limits.handshakes`. A silent one
 /// costs some 4 KiB in all, one that sends a head some 20 KiB: 80 MiB at the very most.
 const LEAST_SLOTS: usize = 4;
 const MOST_SLOTS: usize = 4096;
-/// Connections that one shard was handed by others and has not taken yet.
-const HANDED: usize = 32;
-/// How many connections more than the least loaded shard another may have: the kernel divides
-/// connections by a hash, which leaves a few clients uneven and many clients even enough.
-const UNEVEN: usize = 8;
 /// Connections that are accepted before the shard's sessions have their turn: about a millisecond.
 const ACCEPTS_A_TURN: usize = 32;
 /// The pause when a connection cannot be accepted and there is nothing to give up for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// How the shards of a node share connections.
-pub(crate) struct Balance {
-    shards: Vec<Share>,
-}
-
-struct Share {
-    /// Connections that it has or is being handed.
-    connections: AtomicUsize,
-    hand: mpsc::Sender<std::net::TcpStream>,
-}
-
-impl Balance {
-    /// For so many shards; each is given what the others hand it.
-    pub(crate) fn new(shards: usize) -> (Self, Vec<mpsc::Receiver<std::net::TcpStream>>) {
-        let (shards, handed) = (0..shards)
-            .map(|_| {
-                let (hand, handed) = mpsc::channel(HANDED);
-                let connections = AtomicUsize::new(0);
-                (Share { connections, hand }, handed)
-            })
-            .unzip();
-        (Self { shards }, handed)
-    }
-
-    /// A shard has one connection more.
-    fn enter(&self, shard: usize) {
-        if let Some(share) = self.shards.get(shard) {
-            share.connections.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// A shard has one connection less.
-    pub(crate) fn leave(&self, shard: usize) {
-        if let Some(share) = self.shards.get(shard) {
-            share.connections.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Hands a connection to the shard that has the fewest, if that has far fewer than this one.
-    /// What it cannot take is this one's own.
-    fn hand(&self, from: usize, io: TcpStream) -> Option<TcpStream> {
-        let count = |share: &Share| share.connections.load(Ordering::Relaxed);
-        let Some(least) = self.shards.iter().min_by_key(|share| count(share)) else {
-            return Some(io);
-        };
-        let own = self.shards.get(from).map_or(0, count);
-        if own <= count(least) + UNEVEN {
-            return Some(io);
-        }
-        let Ok(place) = least.hand.try_reserve() else {
-            return Some(io);
-        };
-        if let Ok(io) = io.into_std() {
-            place.send(io);
-        }
-        None
-    }
-}
-
 /// How often a listener that fails is logged.
 const WARN_EVERY: Duration = Duration::from_secs(1);
-
-/// The slots of a shard's connections that are not sessions yet.
-type ShardSlots = Slots<AbortHandle>;
-
-/// A connection's slot; given back when dropped.
-pub(crate) struct Slot {
-    shard: Rc<Shard>,
-    slots: Rc<RefCell<ShardSlots>>,
-    id: SlotId,
-}
-
-impl Slot {
-    /// The connection has come to a stage, or makes progress in it.
-    pub(crate) fn mark(&self, stage: Stage) {
-        self.slots.borrow_mut().mark(self.id, stage, monotonic());
-    }
-
-    /// The connection comes from another address, behind a balancer.
-    pub(crate) fn move_to(&self, address: IpAddr) {
-        self.slots.borrow_mut().move_to(self.id, address);
-    }
-
-    /// Counts the body of a response. Returns false if too much is held already for clients that
-    /// are reading theirs; those that do not read lose theirs.
-    pub(crate) fn hold_body(&self, body: &[u8]) -> bool {
-        while !self.slots.borrow_mut().hold_body(self.id, body) {
-            let stalled = self.slots.borrow_mut().evict_stalled(monotonic());
-            let Some(stalled) = stalled else {
-                return false;
-            };
-            end(&self.shard, stalled);
-        }
-        true
-    }
-
-    /// Gives the slot back: the connection is a session.
-    pub(crate) fn leave(&self) {
-        self.slots.borrow_mut().leave(self.id);
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.leave();
-    }
-}
-
-/// Ends a connection that has lost its slot.
-fn end(shard: &Shard, evicted: Evicted<AbortHandle>) {
-    // One that was rejected is counted as that.
-    if evicted.stage != Stage::Leaving {
-        shard.metrics.handshakes_refused[HandshakeRefusal::Evicted].inc();
-    }
-    if let Some(task) = evicted.handle {
-        task.abort();
-    }
-}
 
 /// One connection more of a shard; one less when dropped, unless it has become a session.
 struct Entered {
@@ -161,7 +38,7 @@ struct Entered {
 
 impl Entered {
     fn new(shard: &Rc<Shard>) -> Self {
-        shard.common.balance.enter(shard.index);
+        shard.balance().enter(shard.index());
         Self {
             shard: Rc::clone(shard),
             stays: false,
@@ -177,14 +54,14 @@ impl Drop for Entered {
     fn drop(&mut self) {
         // A session leaves when it ends.
         if !self.stays {
-            self.shard.common.balance.leave(self.shard.index);
+            self.shard.balance().leave(self.shard.index());
         }
     }
 }
 
 /// Serves every connection that comes until it is a session or has ended. A newcomer never waits
 /// for those that are there: when all slots are taken, one of them is evicted for it.
-pub(super) async fn accept_all(
+pub(crate) async fn accept_all(
     shard: Rc<Shard>,
     listener: TcpListener,
     mut handed: mpsc::Receiver<std::net::TcpStream>,
@@ -204,7 +81,7 @@ pub(super) async fn accept_all(
         let io = tokio::select! {
             Some(io) = handed.recv() => TcpStream::from_std(io).ok(),
             accepted = listener.accept() => match accepted {
-                Ok((io, _)) => shard.common.balance.hand(shard.index, io),
+                Ok((io, _)) => shard.balance().hand(shard.index(), io),
                 Err(error) => {
                     let evicted = slots.borrow_mut().evict();
                     let freed = evicted.is_some();
@@ -218,7 +95,7 @@ pub(super) async fn accept_all(
         };
         let Some(io) = io else { continue };
         let Ok(peer) = io.peer_addr() else {
-            shard.metrics.handshakes_refused[HandshakeRefusal::Io].inc();
+            shard.metrics().handshakes_refused[HandshakeRefusal::Io].inc();
             continue;
         };
         let settings = shard.settings();
@@ -240,11 +117,7 @@ pub(super) async fn accept_all(
         if arrival.is_too_much() {
             slots.borrow_mut().mark(id, Stage::Leaving, monotonic());
         }
-        let slot = Slot {
-            shard: Rc::clone(&shard),
-            slots: Rc::clone(&slots),
-            id,
-        };
+        let slot = ConnectionSlot::new(Rc::clone(&shard), Rc::clone(&slots), id);
         let mut entered = Entered::new(&shard);
         let task = tokio::task::spawn_local(async move {
             let shard = Rc::clone(&entered.shard);

@@ -19,7 +19,7 @@ pub(crate) const MOST_STREAMS: usize = 128;
 const EACH_ID: usize = 4;
 /// What a client asks to be sent as events.
 #[derive(Debug)]
-pub struct Events {
+pub struct SseRequest {
     /// What it wants to be sent.
     pub streams: Vec<StreamRequest>,
     /// What it has of them.
@@ -28,9 +28,9 @@ pub struct Events {
 
 /// A session of events that is to begin.
 #[derive(Debug)]
-pub struct EventStart {
+pub struct SseStart {
     /// What its client asks for.
-    pub asked: Events,
+    pub asked: SseRequest,
     /// The head of the answer, as it is sent.
     pub head: Vec<u8>,
 }
@@ -50,7 +50,7 @@ struct Stream {
 
 /// What a session of events has besides other sessions.
 #[derive(Debug, Default)]
-pub(crate) struct EventState {
+pub(crate) struct SseState {
     /// What the client had when it came.
     last: LastEventId,
     /// By subscriber: its stream, and where the client stands there, once it has its beginning.
@@ -97,7 +97,7 @@ impl LastEventId {
     }
 }
 
-impl EventState {
+impl SseState {
     /// For a client that has this already.
     pub(crate) const fn new(last: LastEventId) -> Self {
         Self {
@@ -261,7 +261,7 @@ mod tests {
         format!(r#"{{"type":"Trades","seq":7,"epoch":{epoch},"view":0}}"#).into_bytes()
     }
 
-    fn id(state: &EventState) -> String {
+    fn id(state: &SseState) -> String {
         let mut out = Vec::new();
         state.write_id(&mut out);
         let text = String::from_utf8(out).unwrap();
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn an_id_tells_where_every_stream_stands_and_a_beginning_counts_once_it_is_whole() {
-        let mut state = EventState::new(LastEventId::default());
+        let mut state = SseState::new(LastEventId::default());
         state.joined(0, &key(10), None);
         state.joined(1, &key(11), Some(at(1, 5)));
         assert_eq!(id(&state), "b.trades.0.1.5");
@@ -280,7 +280,7 @@ mod tests {
         state.passed(1, &message(2), Seq(6), false);
         assert_eq!(id(&state), "a.trades.0.9.70,b.trades.0.2.6");
         let last = LastEventId::parse(&id(&state)).unwrap();
-        let back = EventState::new(last);
+        let back = SseState::new(last);
         assert_eq!(back.resume(&key(10)), Some(at(9, 70)));
         assert_eq!(back.resume(&key(11)), Some(at(2, 6)));
         assert_eq!(back.resume(&key(12)), None);

@@ -11,7 +11,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 /// A connection behind the head of its answer.
 #[derive(Debug)]
-pub struct Events {
+pub struct EventSource {
     stream: BufReader<TcpStream>,
     /// The head, in lower case.
     pub head: String,
@@ -30,7 +30,7 @@ pub struct Event {
     pub data: Value,
 }
 
-impl Events {
+impl EventSource {
     /// Asks for a path below `/v1/stream`, going on behind `last_id` where it is not empty.
     #[must_use]
     pub fn open(address: SocketAddr, query: &str, last_id: &str) -> Self {

@@ -7,8 +7,8 @@ use market::Monotonic;
 
 use super::Core;
 use super::pump::{Batch, Plan, Segment};
-use crate::events::write_data;
 use crate::session::{Phase, Session};
+use crate::sse::write_data;
 
 /// Bytes of messages that one session takes a visit, and one message at least: what a slow client
 /// of events may hold besides a WebSocket's half frame.
@@ -16,7 +16,7 @@ const VISIT: usize = 16 * 1024;
 
 impl Core {
     /// Makes what a session of events is sent next its own, if there is anything.
-    pub(super) fn fill_events(&mut self, index: usize, batch: &mut Batch) {
+    pub(super) fn fill_sse(&mut self, index: usize, batch: &mut Batch) {
         let mut plan = Plan::of(index);
         let mut segments = batch.take_segments();
         self.plan_streams(index, &mut plan, &mut segments, VISIT);
@@ -36,10 +36,10 @@ impl Core {
 
     fn write_events(&mut self, index: usize, segments: &[Segment]) {
         let session = self.sessions.get_mut(index);
-        let Some(mut events) = session.and_then(|session| session.events.take()) else {
+        let Some(mut sse) = session.and_then(|session| session.sse.take()) else {
             return;
         };
-        let each_has_id = events.each_has_id();
+        let each_has_id = sse.each_has_id();
         let mut out = Vec::with_capacity(VISIT + VISIT / 4);
         let mut left: usize = segments.len();
         for segment in segments {
@@ -56,9 +56,9 @@ impl Core {
             if let Some(frames) = self.frames(session, segment) {
                 let mut messages = frames.messages().peekable();
                 while let Some((message, seq)) = messages.next() {
-                    events.passed(subscription, message, seq, begins);
+                    sse.passed(subscription, message, seq, begins);
                     if each_has_id || left == 0 && messages.peek().is_none() {
-                        events.write_id(&mut out);
+                        sse.write_id(&mut out);
                     }
                     write_data(&mut out, message);
                     out.push(b'\n');
@@ -77,11 +77,11 @@ impl Core {
                         )
                 });
             if let Some(subscription) = whole {
-                events.began(segment.subscription(), subscription.position());
+                sse.began(segment.subscription(), subscription.position());
             }
         }
         if let Some(session) = self.sessions.get_mut(index) {
-            session.events = Some(events);
+            session.sse = Some(sse);
             session.outgoing().push_framed(&out);
         }
     }
