@@ -1,17 +1,18 @@
-//! Kafka in: consumption and the formats of records.
+//! Consumes records from Kafka and decodes them.
 //!
-//! A [`Consumer`] is the body of a thread. It reads its share of every matching topic, decodes each
-//! record by its topic's format, and hands what it says to a [`Sink`], in the command of the log.
+//! A [`Consumer`] runs in a thread of its own. It reads its share of the partitions of every matching
+//! topic, decodes each record in its topic's format, and passes the events to a [`Sink`] in log order.
 //!
 //! Invariants:
-//! - A partition's records reach the sink in command, each once; what could not be had is told as a
+//! - A partition's records reach the sink in order, each once; records that were lost are reported as a
 //!   [`Reset`].
-//! - A record is an event, nothing, or one [`DecodeError`] that names the field; never a panic.
-//! - Levels that are read from their text are those that the tape of the whole record has.
-//! - Prices and sizes come from the text of the record, never from a binary fraction.
-//! - A good record allocates nothing here once the buffers are warm.
+//! - A record decodes to an event, to nothing, or to a [`DecodeError`] that names the field. It never
+//!   causes a panic.
+//! - Levels that are scanned from their text equal those parsed from the tape of the whole record.
+//! - Prices and sizes are parsed from the record's text, never from a binary floating-point number.
+//! - Decoding a valid record does not allocate once the buffers are warm.
 //!
-//! In reading command:
+//! The modules in reading order:
 #![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod resolve;

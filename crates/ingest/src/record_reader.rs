@@ -1,12 +1,12 @@
 use market::{
-    ChecksumText, Definition, Handle, Level, Nanos, Scope, SeqLink, SnapshotOrigin, State, Trade,
-    VenueChecksum,
+    ChecksumText, Definition, Exponents, Handle, Level, Nanos, Scope, SeqLink, SnapshotOrigin,
+    State, Trade, VenueChecksum,
 };
 
-use crate::json::{Document, Fault, TapePos};
+use crate::json::{Document, Fault, Field, Repeated, TapePos};
 use crate::{ErrorKind, RawRecord, Rejection, Resolve, Resolved, Source};
 
-/// A record that is being read by its format.
+/// A record that its format is reading.
 pub(crate) struct RecordReader<'t, 'a, 'o> {
     pub(crate) document: Document<'t, 'a>,
     pub(crate) source: &'a Source,
@@ -15,26 +15,26 @@ pub(crate) struct RecordReader<'t, 'a, 'o> {
     pub(crate) subject: &'o mut Subject,
 }
 
-/// Where levels and trades are put.
+/// The levels and trades of a record.
 #[derive(Default)]
 pub(crate) struct Out<'a> {
     pub(crate) bids: Vec<Level>,
     pub(crate) asks: Vec<Level>,
     pub(crate) trades: Vec<Trade<'a>>,
-    /// Other instruments of which the same is said.
+    /// Other instruments that the record applies to equally.
     pub(crate) also: Vec<Handle>,
-    /// What a venue's checksum is made over; whole books that are proven come seldom.
+    /// The text of a venue's checksum. Boxed, since snapshots with checksums are rare.
     pub(crate) text: Option<Box<ChecksumText>>,
 }
 
-/// Whom and what a record is subject, as far as that is known when it turns out to be bad.
+/// What a record is about, as far as that is known when it turns out to be bad.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject {
     pub(crate) instrument: Option<Handle>,
     pub(crate) scope: Scope,
 }
 
-/// What a record says; levels and trades are in [`Out`].
+/// The content of a record; its levels and trades are in [`Out`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Parsed {
     Snapshot {
@@ -62,13 +62,13 @@ pub(crate) enum Parsed {
 }
 
 impl Parsed {
-    /// A book, or a change, of a feed without numbers.
+    /// A snapshot or a delta of a feed without sequence numbers.
     pub(crate) const fn unnumbered(
-        is_whole: bool,
+        is_snapshot: bool,
         origin: SnapshotOrigin,
         time: Option<Nanos>,
     ) -> Self {
-        if is_whole {
+        if is_snapshot {
             Self::Snapshot {
                 seq: None,
                 origin,
@@ -83,7 +83,7 @@ impl Parsed {
         }
     }
 
-    /// A change with what it builds on, or else the whole book that stands at `seq`, in the stream.
+    /// A delta with a link, or else the snapshot with this number, both in the stream itself.
     pub(crate) const fn numbered(seq: u64, link: Option<SeqLink>, time: Option<Nanos>) -> Self {
         let origin = SnapshotOrigin::InBand;
         match link {
@@ -98,9 +98,8 @@ impl Parsed {
 }
 
 impl Subject {
-    /// Whom a record is subject by its key, which is a symbol or an instrument's whole name, or by
-    /// its topic.
-    pub(crate) fn of_key<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Self {
+    /// Finds the instrument by the record's key, which is a symbol or a full name, or by its topic.
+    pub(crate) fn of_symbol_key<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Self {
         let source = record.source;
         let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
         let symbol = key.map(|key| match key.split_once(':') {
@@ -115,27 +114,37 @@ impl Subject {
             scope: Scope::Unknown,
         }
     }
+
+    /// Finds the instrument by the record's key, which is its full name.
+    pub(crate) fn of_name_key<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Self {
+        let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
+        let name = key.and_then(|key| key.split_once(':'));
+        Self {
+            instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
+            scope: Scope::Unknown,
+        }
+    }
 }
 
 impl Out<'_> {
-    /// That a whole book is the one of which the venue's checksum, which stands at `pos`, was
-    /// made. A change proves itself where the book is.
-    pub(crate) fn proves(&mut self, checksum: &VenueChecksum, pos: TapePos) -> Result<(), Fault> {
-        let there = |level: &Level| !level.size.is_zero();
-        let bids = self.bids.iter().copied().filter(there);
-        let asks = self.asks.iter().copied().filter(there);
+    /// Verifies a snapshot against the venue's checksum at `pos`. Deltas are verified where the book
+    /// is.
+    pub(crate) fn verify(&mut self, checksum: &VenueChecksum, pos: TapePos) -> Result<(), Fault> {
+        let exists = |level: &Level| !level.size.is_zero();
+        let bids = self.bids.iter().copied().filter(exists);
+        let asks = self.asks.iter().copied().filter(exists);
         let found = checksum.of_levels(bids, asks, self.text.get_or_insert_default());
-        let told = checksum.expected;
-        if found == told {
+        let expected = checksum.expected;
+        if found == expected {
             Ok(())
         } else {
-            Err(Fault::at(pos, ErrorKind::BadChecksum { told, found }))
+            Err(Fault::at(pos, ErrorKind::BadChecksum { expected, found }))
         }
     }
 }
 
 impl RecordReader<'_, '_, '_> {
-    /// The instrument of the symbol at a pos, at the venue of the topic.
+    /// Resolves the symbol at `pos`, at the topic's venue.
     #[inline]
     pub(crate) fn resolve_symbol<R: Resolve>(
         &mut self,
@@ -146,7 +155,22 @@ impl RecordReader<'_, '_, '_> {
         self.resolve(instruments, (&self.source.venue, symbol), pos)
     }
 
-    /// The instrument of that name, which stands at `pos`.
+    /// Resolves the symbol in a field of an object, and then rejects repeated fields: their error
+    /// names the instrument. Returns the instrument's scale.
+    #[inline]
+    pub(crate) fn resolve_field<R: Resolve>(
+        &mut self,
+        instruments: &mut R,
+        object: TapePos,
+        (symbol, name): (Field, &'static str),
+        repeated: Repeated,
+    ) -> Result<Exponents, Fault> {
+        let resolved = self.resolve_symbol(instruments, symbol.needed(object, name)?)?;
+        repeated.none()?;
+        Ok(resolved.exponents)
+    }
+
+    /// Resolves a name, which is at `pos`.
     #[inline]
     pub(crate) fn resolve<R: Resolve>(
         &mut self,
@@ -174,7 +198,7 @@ impl From<Rejection> for ErrorKind {
     }
 }
 
-/// Whether a message of a venue is a whole book, or all trades of late, by its word for that.
+/// Returns whether a venue's message is a snapshot of the book or of recent trades, by its type.
 pub(crate) fn is_snapshot(document: &Document<'_, '_>, kind: TapePos) -> Result<bool, Fault> {
     match document.text(kind)? {
         "snapshot" => Ok(true),
@@ -186,7 +210,7 @@ pub(crate) fn is_snapshot(document: &Document<'_, '_>, kind: TapePos) -> Result<
     }
 }
 
-/// A delta's pos in its venue's sequence, which must lead forward.
+/// A delta's link in its venue's sequence, which must lead forward.
 pub(crate) fn link(pos: TapePos, prev: u64, seq: u64) -> Result<Option<SeqLink>, Fault> {
     if prev < seq {
         Ok(Some(SeqLink { prev, seq }))

@@ -1,14 +1,14 @@
-//! What formats say of a trade beside its price and size.
+//! Trades, as formats write them.
 
 use market::{Aggressor, Exponents, Level, Trade};
 
-use crate::json::{Document, Fault, Field, TapePos, Texts};
-use crate::record_reader::RecordReader;
-use crate::{ErrorKind, Resolve, levels};
+use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
+use crate::record_reader::{Parsed, RecordReader};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// How many trades one record may have. A venue's largest sweep is some hundreds.
+/// The most trades of one record. The largest sweeps of venues have some hundreds.
 pub(crate) const MAX_TRADES: usize = 1 << 14;
-/// The longest identifier of a trade that can be told.
+/// The longest identifier of a trade that the wire can carry, in bytes.
 const MAX_ID: usize = 255;
 
 /// How a venue writes a list of trades: the names of their fields.
@@ -19,16 +19,47 @@ pub(crate) struct TradeList {
     pub(crate) size: &'static str,
     pub(crate) side: &'static str,
     pub(crate) time: &'static str,
-    /// What stands for a side where the taker bought, and where the taker sold.
+    pub(crate) time_format: TimeFormat,
+    /// The values of the side if the taker bought, and if the taker sold.
     pub(crate) taker: [&'static str; 2],
 }
 
+/// How a venue writes the time of a trade.
+pub(crate) enum TimeFormat {
+    /// Whole milliseconds since 1970.
+    Millis,
+    /// `2019-08-01T00:00:03.816Z`.
+    Date,
+}
+
 impl TradeList {
-    /// Reads the trades of an array, all of one instrument, and tells where the time of the last
-    /// one stands; none when there is no trade.
-    pub(crate) fn read<'a, R: Resolve>(
+    /// Reads a record that is an array of trades, all of one instrument; `repeated` are those of the
+    /// fields around the array.
+    pub(crate) fn read<R: Resolve>(
         &self,
-        reader: &mut RecordReader<'_, 'a, '_>,
+        reader: &mut RecordReader<'_, '_, '_>,
+        instruments: &mut R,
+        array: TapePos,
+        repeated: &[Repeated],
+    ) -> Result<Parsed, Fault> {
+        let document = reader.document;
+        let Some(time) = self.read_trades(reader, instruments, array)? else {
+            return Ok(Parsed::Nothing);
+        };
+        for repeated in repeated {
+            repeated.none()?;
+        }
+        let time = match self.time_format {
+            TimeFormat::Millis => times::millis(&document, time)?,
+            TimeFormat::Date => times::date(&document, time)?,
+        };
+        Ok(Parsed::Trades { time: Some(time) })
+    }
+
+    /// Reads the trades. Returns the position of the time of the last one; `None` if there are none.
+    fn read_trades<R: Resolve>(
+        &self,
+        reader: &mut RecordReader<'_, '_, '_>,
         instruments: &mut R,
         array: TapePos,
     ) -> Result<Option<TapePos>, Fault> {
@@ -73,7 +104,7 @@ impl TradeList {
     }
 }
 
-/// Who took, by what stands for a side where the taker bought, and where the taker sold.
+/// Reads the taker's side, given its values if the taker bought and sold.
 pub(crate) fn taker(
     document: &Document<'_, '_>,
     pos: TapePos,
@@ -89,7 +120,7 @@ pub(crate) fn taker(
     }
 }
 
-/// `"buy"` or `"sell"`: who took.
+/// Reads the taker's side, which is `"buy"`, `"sell"`, null or absent.
 pub(crate) fn aggressor(document: &Document<'_, '_>, side: Field) -> Result<Aggressor, Fault> {
     let Some(pos) = side.not_null(document) else {
         return Ok(Aggressor::Unknown);
@@ -104,7 +135,7 @@ pub(crate) fn aggressor(document: &Document<'_, '_>, side: Field) -> Result<Aggr
     }
 }
 
-/// A string or a number; empty when it is null or not there.
+/// Reads an identifier, which is a string or a number; empty if it is null or absent.
 pub(crate) fn identifier<'a>(
     document: &Document<'_, 'a>,
     id: Field,

@@ -1,5 +1,5 @@
-//! Binance's own JSON: what its WebSockets send, bare or of a combined stream, and what its REST
-//! interface answers for a depth snapshot; spot and futures.
+//! Binance's own JSON, for spot and futures: messages of its WebSocket API, bare or wrapped by a
+//! combined stream, and depth snapshots of its REST API.
 
 mod fields;
 mod stream;
@@ -14,7 +14,7 @@ use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels};
 use fields::Fields;
 use stream::Stream;
 
-/// Kinds of event that Binance documents and that nothing here is made of.
+/// Event types that Binance documents and that are ignored.
 const OTHER_KINDS: [&str; 19] = [
     "bookTicker",
     "kline",
@@ -37,11 +37,11 @@ const OTHER_KINDS: [&str; 19] = [
     "serverShutdown",
 ];
 
-/// Before this a number is of milliseconds (until the year 5138), from it on of microseconds, which
-/// Binance sends to those who ask for them.
+/// Numbers below this are milliseconds (until the year 5138), others microseconds, which Binance sends
+/// on request.
 const FIRST_MICROS: u64 = 100_000_000_000_000;
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["b", "a"], &["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
@@ -51,7 +51,7 @@ pub(super) fn read<R: Resolve>(
     let document = reader.document;
     let mut stream = Stream::default();
     let mut message = Document::ROOT;
-    // A combined stream names itself first; most of what it carries needs no look further.
+    // A combined stream names itself first, which is enough to ignore most of its messages.
     if let [
         Node::Object { len: 2, .. },
         Node::String("stream"),
@@ -61,7 +61,7 @@ pub(super) fn read<R: Resolve>(
     ] = document.nodes_from(Document::ROOT)
     {
         stream = Stream::new(name);
-        if stream.says_nothing() {
+        if stream.is_ignored() {
             return Ok(Parsed::Nothing);
         }
         message = Document::ROOT + 4;
@@ -88,7 +88,7 @@ pub(super) fn read<R: Resolve>(
     .read(reader, instruments)
 }
 
-/// Whom a record is subject by its key and its topic.
+/// Finds the subject of a record by its key or its topic.
 pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
     let source = record.source;
     let symbol = symbol::of_key(record.key, &source.venue).or(source.symbol.as_deref());
@@ -98,7 +98,7 @@ pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> S
     }
 }
 
-/// Streams over all markets send arrays; none of them is of books or trades.
+/// Streams for all markets send arrays; none of them has books or trades.
 fn read_many(document: &Document<'_, '_>, array: TapePos) -> Result<Parsed, Fault> {
     for element in document.elements(array)? {
         let kind = Fields::of(document, element)?.kind;
@@ -110,7 +110,7 @@ fn read_many(document: &Document<'_, '_>, array: TapePos) -> Result<Parsed, Faul
     Ok(Parsed::Nothing)
 }
 
-/// One message, without what a combined stream puts around it.
+/// A message without the wrapper of a combined stream.
 struct Message<'a> {
     pos: TapePos,
     stream: Stream<'a>,
@@ -125,10 +125,10 @@ impl<'a> Message<'a> {
     ) -> Result<Parsed, Fault> {
         let fields = &self.fields;
         let Some(kind) = fields.kind.get() else {
-            return self.read_nameless(reader, instruments);
+            return self.read_untyped(reader, instruments);
         };
         match reader.document.text(kind)? {
-            // The futures' partial books look like changes, and are told by their stream alone.
+            // Partial books of futures look like deltas; only their stream tells them apart.
             "depthUpdate" if self.stream.is_partial_book() => Ok(Parsed::Nothing),
             "depthUpdate" => self.read_delta(reader, instruments),
             "trade" => self.read_trade(reader, instruments, fields.t, "t"),
@@ -138,8 +138,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// A message without a kind of event.
-    fn read_nameless<R: Resolve>(
+    /// Reads a message without an event type.
+    fn read_untyped<R: Resolve>(
         &self,
         reader: &mut RecordReader<'_, 'a, '_>,
         instruments: &mut R,
@@ -153,7 +153,7 @@ impl<'a> Message<'a> {
             return self.read_snapshot(reader, instruments);
         }
         let book_ticker = fields.final_id.is_there() && fields.b.is_there() && fields.a.is_there();
-        // The answer to a subscription.
+        // The response to a subscription.
         let done = fields
             .result
             .get()
@@ -164,8 +164,8 @@ impl<'a> Message<'a> {
         Err(Fault::at(self.pos, ErrorKind::UnknownKind))
     }
 
-    /// Spot numbers every change and gives the first and last of a message; futures give the last
-    /// one of the message before.
+    /// Spot numbers every change of a level, and a delta has the first and last number; futures also give
+    /// the last number of the delta before.
     fn read_delta<R: Resolve>(
         &self,
         reader: &mut RecordReader<'_, 'a, '_>,
@@ -181,7 +181,7 @@ impl<'a> Message<'a> {
         let seq = document.unsigned(final_pos)?;
         let prev = match fields.prev_id.get() {
             Some(prev) => document.unsigned(prev)?,
-            // Nothing is built on by the very first change, and nothing has the number 0.
+            // The very first delta builds on nothing, and nothing has the number 0.
             None => first.saturating_sub(1),
         };
         let link = link(final_pos, prev, seq)?;
@@ -226,9 +226,8 @@ impl<'a> Message<'a> {
     ) -> Result<(), Fault> {
         let exponents = resolved.exponents;
         let RecordReader { document, out, .. } = reader;
-        // Older answers have a third, empty element.
-        levels::pairs(document, bids, exponents, true, &mut out.bids)?;
-        levels::pairs(document, asks, exponents, true, &mut out.asks)
+        // Older responses have a third, empty element.
+        levels::pairs_of_sides(document, [bids, asks], exponents, true, out)
     }
 
     fn read_trade<R: Resolve>(
@@ -263,8 +262,8 @@ impl<'a> Message<'a> {
             Some(_) => self.time(document, fields.trade_time)?,
             None => self.time(document, fields.event_time)?,
         };
-        // Futures report what their insurance fund, deleveraging and settlement do as trades, some
-        // of nothing.
+        // Futures report the operations of their insurance fund, deleveraging and settlement as trades,
+        // some with a size of zero.
         let of_market = match fields.execution.get() {
             Some(pos) => document.text(pos)? == "MARKET",
             None => true,

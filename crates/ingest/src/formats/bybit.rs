@@ -1,15 +1,15 @@
-//! Bybit's own JSON, of its WebSockets v5 and of those before.
+//! Bybit's own JSON, from its WebSocket API v5 and the one before it.
 
 mod v2;
 
 use market::{Exponents, Scope, SeqLink};
 
 use crate::json::{Document, Fault, TapePos};
-use crate::record_reader::{Parsed, RecordReader, Subject, link};
-use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::record_reader::{Parsed, RecordReader, link};
+use crate::trades::{TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// The beginnings of topics that nothing here is made of.
+/// The prefixes of topics that are ignored.
 const OTHER_TOPICS: [&str; 13] = [
     "tickers",
     "kline",
@@ -33,10 +33,11 @@ const TRADES: TradeList = TradeList {
     size: "v",
     side: "S",
     time: "T",
+    time_format: TimeFormat::Millis,
     taker: ["Buy", "Sell"],
 };
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["b", "a"]];
 
 pub(super) fn read<R: Resolve>(
@@ -48,7 +49,7 @@ pub(super) fn read<R: Resolve>(
     let names = ["topic", "type", "ts", "data", "success", "op"];
     let ([topic, kind, time, data, success, op], repeated) = document.fields(ROOT, names)?;
     let Some(topic) = topic.get() else {
-        // The answers to requests and to pings.
+        // Responses to requests and pings.
         return match success.get().or(op.get()) {
             Some(_) => Ok(Parsed::Nothing),
             None => Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
@@ -57,7 +58,7 @@ pub(super) fn read<R: Resolve>(
     let name = document.text(topic)?;
     let (channel, rest) = name.split_once('.').unwrap_or((name, ""));
     match channel {
-        // The best level alone, whole time and again: beside a deeper book it would cut that off.
+        // Repeats the best level, and would limit a deeper book to that.
         "orderbook" if rest.starts_with("1.") => Ok(Parsed::Nothing),
         "orderbook" => {
             reader.subject.scope = Scope::Book;
@@ -73,13 +74,7 @@ pub(super) fn read<R: Resolve>(
         "publicTrade" => {
             reader.subject.scope = Scope::Trades;
             let data = data.needed(ROOT, "data")?;
-            let Some(time) = TRADES.read(reader, instruments, data)? else {
-                return Ok(Parsed::Nothing);
-            };
-            repeated.none()?;
-            Ok(Parsed::Trades {
-                time: Some(times::millis(&document, time)?),
-            })
+            TRADES.read(reader, instruments, data, &[repeated])
         }
         v2::BOOK => {
             let (kind, data) = (kind.needed(ROOT, "type")?, data.needed(ROOT, "data")?);
@@ -98,22 +93,17 @@ pub(super) fn read<R: Resolve>(
     }
 }
 
-/// Whom a record is subject by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
-    Subject::of_key(record, instruments)
-}
-
-/// Bybit's rule: `u` counts the messages of a topic one by one. A whole book stands wherever its
-/// `u` says, and `u` of 1 is always a whole book: Bybit's service began anew. (`seq` is of the
-/// matching, and leaves numbers out.)
+/// Bybit's rule: `u` numbers the messages of a topic consecutively. A snapshot may have any `u`, and a
+/// `u` of 1 is always a snapshot: Bybit's service restarted. (`seq` belongs to the matching engine and
+/// skips numbers.)
 struct Sequence {
     update: u64,
-    /// Where it stands in the record.
+    /// The position of `u` in the record.
     at: TapePos,
 }
 
 impl Sequence {
-    /// What a book's message has of it, and the scale of its instrument.
+    /// Reads the number of a book's message, and the scale of its instrument.
     fn of<R: Resolve>(
         reader: &mut RecordReader<'_, '_, '_>,
         instruments: &mut R,
@@ -121,15 +111,13 @@ impl Sequence {
     ) -> Result<(Self, Exponents), Fault> {
         let document = reader.document;
         let ([symbol, update], repeated) = document.fields(data, ["s", "u"])?;
-        let symbol = symbol.needed(data, "s")?;
-        let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
-        repeated.none()?;
+        let exponents = reader.resolve_field(instruments, data, (symbol, "s"), repeated)?;
         let at = update.needed(data, "u")?;
         let update = document.unsigned(at)?;
         Ok((Self { update, at }, exponents))
     }
 
-    /// What a change builds on and leads to; none of a whole book.
+    /// The link of a delta; `None` for a snapshot.
     fn pos(&self, document: &Document<'_, '_>, kind: TapePos) -> Result<Option<SeqLink>, Fault> {
         match document.text(kind)? {
             "snapshot" => Ok(None),
@@ -151,7 +139,6 @@ fn read_levels(
     let RecordReader { document, out, .. } = reader;
     let ([bids, asks], repeated) = document.fields(data, ["b", "a"])?;
     repeated.none()?;
-    let (bids, asks) = (bids.needed(data, "b")?, asks.needed(data, "a")?);
-    levels::pairs(document, bids, exponents, false, &mut out.bids)?;
-    levels::pairs(document, asks, exponents, false, &mut out.asks)
+    let sides = [bids.needed(data, "b")?, asks.needed(data, "a")?];
+    levels::pairs_of_sides(document, sides, exponents, false, out)
 }

@@ -6,11 +6,11 @@ use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::record_reader::{Out, Parsed, RecordReader, Subject, is_snapshot};
-use crate::trades::{self, TradeList};
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::record_reader::{Out, Parsed, RecordReader, is_snapshot};
+use crate::trades::{self, TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// Messages of Exchange that nothing here is made of.
+/// Message types of Exchange that are ignored.
 const OTHER_TYPES: [&str; 10] = [
     "subscriptions",
     "heartbeat",
@@ -23,7 +23,7 @@ const OTHER_TYPES: [&str; 10] = [
     "change",
     "activate",
 ];
-/// Channels of Advanced Trade that nothing here is made of.
+/// Channels of Advanced Trade that are ignored.
 const OTHER_CHANNELS: [&str; 7] = [
     "subscriptions",
     "heartbeats",
@@ -34,7 +34,7 @@ const OTHER_CHANNELS: [&str; 7] = [
     "futures_balance_summary",
 ];
 
-/// Coinbase tells the maker's side: where the maker sold, the taker bought.
+/// Coinbase gives the maker's side: if the maker sold, the taker bought.
 const TAKER: [&str; 2] = ["sell", "buy"];
 
 const TRADES: TradeList = TradeList {
@@ -44,13 +44,14 @@ const TRADES: TradeList = TradeList {
     size: "size",
     side: "side",
     time: "time",
+    time_format: TimeFormat::Date,
     taker: ["SELL", "BUY"],
 };
 
-/// Coinbase's rule: it has none that a record can be held against. `level2` of Exchange has no
-/// numbers, and `sequence_num` of Advanced Trade counts all messages of a connection, of whatever
-/// channel and product: what is missing from it need not be missing from an instrument. So a whole
-/// book, which is sent when a connection begins, is the only mark of a gap.
+/// Coinbase has no rule that a record can be checked against. `level2` of Exchange is not numbered, and
+/// `sequence_num` of Advanced Trade counts all messages of a connection, whatever their channel and
+/// product, so a missing number need not concern an instrument. A snapshot, which is sent when a
+/// connection starts, is the only sign of a gap.
 struct Sequence;
 
 impl Sequence {
@@ -59,7 +60,7 @@ impl Sequence {
     }
 }
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["updates"], &["changes"], &["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
@@ -77,16 +78,11 @@ pub(super) fn read<R: Resolve>(
         "snapshot" => read_snapshot(reader, instruments),
         "l2update" => read_update(reader, instruments),
         "match" => read_match(reader, instruments),
-        // The trade before the subscription, which has been told already.
+        // The trade before the subscription, which is in the log already.
         "last_match" => Ok(Parsed::Nothing),
         other if OTHER_TYPES.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
     }
-}
-
-/// Whom a record is subject by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
-    Subject::of_key(record, instruments)
 }
 
 fn read_snapshot<R: Resolve>(
@@ -98,13 +94,10 @@ fn read_snapshot<R: Resolve>(
     let document = reader.document;
     let names = ["product_id", "bids", "asks", "time"];
     let ([symbol, bids, asks, time], repeated) = document.fields(ROOT, names)?;
-    let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
-    let out = &mut *reader.out;
-    let (bids, asks) = (bids.needed(ROOT, "bids")?, asks.needed(ROOT, "asks")?);
-    levels::pairs(&document, bids, exponents, false, &mut out.bids)?;
-    levels::pairs(&document, asks, exponents, false, &mut out.asks)?;
+    let symbol = (symbol, "product_id");
+    let exponents = reader.resolve_field(instruments, ROOT, symbol, repeated)?;
+    let sides = [bids.needed(ROOT, "bids")?, asks.needed(ROOT, "asks")?];
+    levels::pairs_of_sides(&document, sides, exponents, false, reader.out)?;
     Ok(Sequence::book(true, time_at(&document, time)?))
 }
 
@@ -118,9 +111,8 @@ fn read_update<R: Resolve>(
     let document = reader.document;
     let ([symbol, changes, time], repeated) =
         document.fields(ROOT, ["product_id", "changes", "time"])?;
-    let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "product_id");
+    let exponents = reader.resolve_field(instruments, ROOT, symbol, repeated)?;
     let changes = changes.needed(ROOT, "changes")?;
     if let Some(text) = document.cut(changes) {
         levels::scanned(changes, text, |scan| {
@@ -161,9 +153,8 @@ fn read_match<R: Resolve>(
     let document = reader.document;
     let names = ["product_id", "trade_id", "side", "size", "price", "time"];
     let ([symbol, id, side, size, price, time], repeated) = document.fields(ROOT, names)?;
-    let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "product_id");
+    let exponents = reader.resolve_field(instruments, ROOT, symbol, repeated)?;
     let mut texts = Texts::new();
     let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "size")?);
     let Level { price, size } = levels::level(&document, price, size, exponents, &mut texts)?;
@@ -198,26 +189,19 @@ fn read_channel<R: Resolve>(
             reader.subject.scope = Scope::Trades;
             let event = document.only(events.needed(ROOT, "events")?)?;
             let ([kind, list], twice) = document.fields(event, ["type", "trades"])?;
-            // The trades of before the subscription, which have been told already.
+            // Trades before the subscription, which are in the log already.
             if is_snapshot(&document, kind.needed(event, "type")?)? {
                 return Ok(Parsed::Nothing);
             }
             let list = list.needed(event, "trades")?;
-            let Some(time) = TRADES.read(reader, instruments, list)? else {
-                return Ok(Parsed::Nothing);
-            };
-            repeated.none()?;
-            twice.none()?;
-            Ok(Parsed::Trades {
-                time: Some(times::date(&document, time)?),
-            })
+            TRADES.read(reader, instruments, list, &[repeated, twice])
         }
         other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Reads the event of `l2_data`; tells whether it is a whole book.
+/// Reads the event of `l2_data`. Returns whether it is a snapshot.
 fn read_book<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
@@ -226,9 +210,8 @@ fn read_book<R: Resolve>(
     let document = reader.document;
     let ([kind, symbol, updates], repeated) =
         document.fields(event, ["type", "product_id", "updates"])?;
-    let symbol = symbol.needed(event, "product_id")?;
-    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "product_id");
+    let exponents = reader.resolve_field(instruments, event, symbol, repeated)?;
     let is_whole = is_snapshot(&document, kind.needed(event, "type")?)?;
     let updates = updates.needed(event, "updates")?;
     if let Some(text) = document.cut(updates) {
@@ -276,7 +259,7 @@ fn read_level(
     Ok(())
 }
 
-/// The levels of a side, by what stands for the two.
+/// The levels of a side, given the values of both sides.
 #[inline]
 fn side_of<'o>(
     out: &'o mut Out<'_>,
@@ -289,7 +272,7 @@ fn side_of<'o>(
     side_named(out, text.as_bytes(), [bid, ask]).ok_or(unknown)
 }
 
-/// The same; none where the text stands for neither.
+/// Like [`side_of`]; `None` if the text is neither value.
 #[inline]
 fn side_named<'o>(
     out: &'o mut Out<'_>,
@@ -305,8 +288,8 @@ fn side_named<'o>(
     }
 }
 
-/// When the venue made it. Whole books have no time, and the year 1, which Coinbase writes now and
-/// then, is none.
+/// The venue's timestamp. Snapshots have none, and the year 1, which Coinbase sometimes writes, means
+/// none.
 fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
     match time.not_null(document) {
         Some(pos) if document.text(pos)?.starts_with("0001-") => Ok(None),

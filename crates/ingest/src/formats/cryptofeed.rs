@@ -1,5 +1,5 @@
-//! What cryptofeed's Kafka backend writes: whole books, changes, trades, and kinds of data that
-//! nothing here is made of. Numbers are strings or bare, as its user chose.
+//! The JSON of cryptofeed's Kafka backend: snapshots, deltas, trades, and data that is ignored. Numbers
+//! are quoted or bare, as its user chose.
 
 use market::{Nanos, Scope, SnapshotOrigin, Trade, decimal};
 
@@ -7,7 +7,7 @@ use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
 use crate::record_reader::{Parsed, RecordReader, Subject};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, trades};
 
-/// The beginnings of the topics of data that nothing here is made of.
+/// The prefixes of topics that are ignored.
 const OTHER_TOPICS: [&str; 8] = [
     "ticker",
     "funding",
@@ -19,7 +19,7 @@ const OTHER_TOPICS: [&str; 8] = [
     "fills",
 ];
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bid", "ask"]];
 
 pub(super) fn read<R: Resolve>(
@@ -44,7 +44,7 @@ pub(super) fn read<R: Resolve>(
         resolve(reader, instruments, &fields)?;
         return Err(Fault::missing(Document::ROOT, "book"));
     }
-    // Tickers, funding, open interest, liquidations, candles and indices, in this command.
+    // Tickers, funding, open interest, liquidations, candles and indices, in this order.
     let other = (fields.bid.is_there() && fields.ask.is_there())
         || fields.rate.is_there()
         || fields.open_interest.is_there()
@@ -58,7 +58,7 @@ pub(super) fn read<R: Resolve>(
     Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind))
 }
 
-/// Whom a record is subject by its topic, `book-KRAKEN-BTC-USD`. Its key says the kind of data only.
+/// Finds the subject of a record by its topic, `book-KRAKEN-BTC-USD`. Its key has only the kind of data.
 pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
     let topic = &record.source.topic;
     let name = topic
@@ -74,12 +74,12 @@ pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> S
     }
 }
 
-/// The kind of data that a topic is named after.
+/// The kind of data in a topic's name.
 fn topic_kind(topic: &str) -> &str {
     topic.split_once('-').map_or(topic, |(kind, _)| kind)
 }
 
-/// Where the fields of a record stand.
+/// The fields of a record.
 #[derive(Default)]
 struct Fields {
     exchange: Field,
@@ -161,8 +161,7 @@ fn read_delta<R: Resolve>(
     let exponents = resolve(reader, instruments, fields)?.exponents;
     let RecordReader { document, out, .. } = reader;
     let (bids, asks) = sides(document, delta)?;
-    levels::pairs(document, bids, exponents, false, &mut out.bids)?;
-    levels::pairs(document, asks, exponents, false, &mut out.asks)?;
+    levels::pairs_of_sides(document, [bids, asks], exponents, false, out)?;
     Ok(Parsed::Delta {
         link: None,
         origin: SnapshotOrigin::InBand,
@@ -210,7 +209,7 @@ fn resolve<R: Resolve>(
     Ok(resolved)
 }
 
-/// Where the two sides of a book or a change stand.
+/// The two sides of a snapshot or a delta.
 fn sides(document: &Document<'_, '_>, pos: TapePos) -> Result<(TapePos, TapePos), Fault> {
     let (mut bid, mut ask) = (Field::default(), Field::default());
     let mut repeated = Repeated::default();
@@ -225,8 +224,8 @@ fn sides(document: &Document<'_, '_>, pos: TapePos) -> Result<(TapePos, TapePos)
     Ok((bid.needed(pos, "bid")?, ask.needed(pos, "ask")?))
 }
 
-/// The venue's time in seconds, as exact decimals. When it is null the venue gave none, and the
-/// time of receipt is not it.
+/// The venue's time in seconds, as exact decimals. If it is null the venue gave none, and the time of
+/// receipt is no substitute.
 fn time(document: &Document<'_, '_>, fields: &Fields) -> Result<Option<Nanos>, Fault> {
     const NANOS: i8 = -9;
     let Some(pos) = fields.timestamp.not_null(document) else {

@@ -1,4 +1,4 @@
-//! Deribit's own JSON: the notifications of its JSON-RPC over WebSockets.
+//! Deribit's own JSON: the notifications of its JSON-RPC over WebSocket.
 
 use market::{Exponents, Level, Nanos, Scope, SeqLink};
 use memchr::memchr_iter;
@@ -6,11 +6,11 @@ use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::record_reader::{Parsed, RecordReader, Subject, link};
-use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::record_reader::{Parsed, RecordReader, link};
+use crate::trades::{TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// The beginnings of channels that nothing here is made of.
+/// The prefixes of channels that are ignored.
 const OTHER_CHANNELS: [&str; 13] = [
     "ticker",
     "incremental_ticker",
@@ -34,10 +34,11 @@ const TRADES: TradeList = TradeList {
     size: "amount",
     side: "direction",
     time: "timestamp",
+    time_format: TimeFormat::Millis,
     taker: ["buy", "sell"],
 };
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
@@ -55,7 +56,7 @@ pub(super) fn read<R: Resolve>(
     match method {
         "subscription" => {}
         "heartbeat" => return Ok(Parsed::Nothing),
-        // The answers to requests.
+        // Responses to requests.
         _ if result.is_there() || error.is_there() => return Ok(Parsed::Nothing),
         _ => return Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
     }
@@ -65,8 +66,8 @@ pub(super) fn read<R: Resolve>(
     let name = document.text(channel)?;
     let kind = name.split_once('.').map_or(name, |(kind, _)| kind);
     match kind {
-        // `book.<instrument>.<group>.<depth>.<interval>`: the best levels whole, time and again.
-        // Beside the changes they would make the book that deep only.
+        // `book.<instrument>.<group>.<depth>.<interval>` repeats the best levels, and would limit a
+        // deeper book to those.
         "book" if memchr_iter(b'.', name.as_bytes()).count() > 2 => Ok(Parsed::Nothing),
         "book" => {
             reader.subject.scope = Scope::Book;
@@ -79,30 +80,18 @@ pub(super) fn read<R: Resolve>(
         "trades" => {
             reader.subject.scope = Scope::Trades;
             let data = data.needed(params, "data")?;
-            let Some(time) = TRADES.read(reader, instruments, data)? else {
-                return Ok(Parsed::Nothing);
-            };
-            repeated.none()?;
-            twice.none()?;
-            Ok(Parsed::Trades {
-                time: Some(times::millis(&document, time)?),
-            })
+            TRADES.read(reader, instruments, data, &[repeated, twice])
         }
         other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is subject by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
-    Subject::of_key(record, instruments)
-}
-
-/// Deribit's rule: a change's `prev_change_id` is the `change_id` of the message before it, of
-/// this instrument and channel. A whole book has none, or 0 when it is an instrument's first.
+/// Deribit's rule: a delta's `prev_change_id` is the `change_id` of the message before it, of the same
+/// instrument and channel. A snapshot has none, or 0 if it is the instrument's first.
 struct Sequence {
     seq: u64,
-    /// None of a whole book.
+    /// `None` for a snapshot.
     link: Option<SeqLink>,
 }
 
@@ -136,9 +125,8 @@ fn read_book<R: Resolve>(
         "asks",
     ];
     let ([symbol, time, seq, prev, bids, asks], repeated) = document.fields(book, names)?;
-    let symbol = symbol.needed(book, "instrument_name")?;
-    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "instrument_name");
+    let exponents = reader.resolve_field(instruments, book, symbol, repeated)?;
     let sequence = Sequence::of(&document, seq.needed(book, "change_id")?, prev)?;
     let out = &mut *reader.out;
     read_side(
@@ -158,7 +146,7 @@ fn read_book<R: Resolve>(
     Ok(Parsed::numbered(seq, link, time))
 }
 
-/// Reads `[["new",price,size],…]`; what is deleted has a size of 0.
+/// Reads `[["new",price,size],…]`; deleted levels have a size of 0.
 fn read_side(
     document: &Document<'_, '_>,
     array: TapePos,

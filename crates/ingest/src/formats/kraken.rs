@@ -1,4 +1,4 @@
-//! Kraken's own JSON: the objects of its WebSockets v2, and the arrays of v1.
+//! Kraken's own JSON: the objects of its WebSocket API v2, and the arrays of v1.
 
 mod arrays;
 
@@ -7,13 +7,13 @@ use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, TapePos};
 use crate::levels::LevelNames;
-use crate::record_reader::{Parsed, RecordReader, Subject, is_snapshot};
-use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::record_reader::{Parsed, RecordReader, is_snapshot};
+use crate::trades::{TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// Channels of v2 that nothing here is made of.
+/// Channels of v2 that are ignored.
 const OTHER_CHANNELS: [&str; 5] = ["heartbeat", "status", "ticker", "ohlc", "instrument"];
-/// How deep a book one may subscribe to.
+/// The depths that one may subscribe to.
 const WINDOWS: [usize; 5] = [10, 25, 100, 500, 1000];
 
 const TRADES: TradeList = TradeList {
@@ -23,10 +23,11 @@ const TRADES: TradeList = TradeList {
     size: "qty",
     side: "side",
     time: "timestamp",
+    time_format: TimeFormat::Date,
     taker: ["buy", "sell"],
 };
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
@@ -41,7 +42,7 @@ pub(super) fn read<R: Resolve>(
     let names = ["channel", "type", "data", "method", "event"];
     let ([channel, kind, data, method, event], repeated) = document.fields(ROOT, names)?;
     let Some(channel) = channel.get() else {
-        // The answers of v2 to requests; v1 has its events, of its own state too.
+        // Responses of v2 to requests, and events of v1, including those of its own state.
         return match event.get().or(method.get()) {
             Some(_) => Ok(Parsed::Nothing),
             None => Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
@@ -58,58 +59,45 @@ pub(super) fn read<R: Resolve>(
         }
         "trade" => {
             reader.subject.scope = Scope::Trades;
-            // The trades of before the subscription, which others have told already.
+            // Trades before the subscription, which are in the log already.
             if is_snapshot(&document, kind.needed(ROOT, "type")?)? {
                 return Ok(Parsed::Nothing);
             }
             let data = data.needed(ROOT, "data")?;
-            let Some(time) = TRADES.read(reader, instruments, data)? else {
-                return Ok(Parsed::Nothing);
-            };
-            repeated.none()?;
-            Ok(Parsed::Trades {
-                time: Some(times::date(&document, time)?),
-            })
+            TRADES.read(reader, instruments, data, &[repeated])
         }
         other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is subject by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
-    Subject::of_key(record, instruments)
-}
-
-/// Kraken's rule: its books have no numbers. After every change a copy is cut down to the depth
-/// that was subscribed to, since Kraken does not say that what leaves it is gone, and then the
-/// CRC-32 over the best ten levels of both sides tells whether anything is missing. What is wrong
-/// stays wrong until the next whole book.
+/// Kraken's rule: its books are not numbered. After every delta a copy must be cut to the subscribed
+/// depth, since Kraken does not delete levels that leave it. The CRC-32 over the best ten levels of both
+/// sides then shows whether anything is missing. A wrong book stays wrong until the next snapshot.
 #[derive(Debug, Default)]
 struct Sequence {
-    /// The most levels of a side, where the message tells.
+    /// The most levels a side, if the message says.
     window: Option<usize>,
-    /// With how many decimals its numbers are written, the most of the message: zeros behind the
-    /// dot count in the checksum.
+    /// The most decimals in the message, since trailing zeros count in the checksum.
     decimals: Decimals,
 }
 
 impl Sequence {
-    /// Notes how a price and a size are written.
+    /// Notes the decimals of a price and a size.
     #[inline]
     fn note(&mut self, decimals: Decimals) {
         self.decimals = self.decimals.max(decimals);
     }
 
-    /// A whole book of v2 does not say how deep it may be: one that has just as many levels as
-    /// can be subscribed to is that deep. One with fewer has none to lose.
+    /// Infers the window of a snapshot of v2, which does not state it: if it has as many levels as can be
+    /// subscribed to, that is its depth. With fewer, no level can leave it.
     fn guess_window(&mut self, levels: usize) {
         self.window = Some(levels).filter(|levels| WINDOWS.contains(levels));
     }
 
-    fn checksum(&self, told: u32, exponents: Exponents) -> VenueChecksum {
+    fn checksum(&self, expected: u32, exponents: Exponents) -> VenueChecksum {
         VenueChecksum {
-            expected: told,
+            expected,
             rule: ChecksumRule::Kraken(self.decimals),
             exponents,
         }
@@ -133,9 +121,8 @@ fn read_book<R: Resolve>(
     let document = reader.document;
     let names = ["symbol", "bids", "asks", "checksum", "timestamp"];
     let ([symbol, bids, asks, checksum, time], repeated) = document.fields(book, names)?;
-    let symbol = symbol.needed(book, "symbol")?;
-    let exponents = reader.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "symbol");
+    let exponents = reader.resolve_field(instruments, book, symbol, repeated)?;
     let mut sequence = Sequence::default();
     let out = &mut *reader.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
@@ -143,12 +130,12 @@ fn read_book<R: Resolve>(
         let side = side.needed(book, name)?;
         levels::objects(&document, side, &LevelNames::QTY, exponents, levels, note)?;
     }
-    let told = checksum.needed(book, "checksum")?;
-    let checksum = sequence.checksum(document.unsigned_32(told)?, exponents);
-    // Whole books had no time for long.
+    let pos = checksum.needed(book, "checksum")?;
+    let checksum = sequence.checksum(document.unsigned_32(pos)?, exponents);
+    // For a long time snapshots had no timestamp.
     let time = times::date_if_there(&document, time)?;
     if is_whole {
-        out.proves(&checksum, told)?;
+        out.verify(&checksum, pos)?;
         sequence.guess_window(out.bids.len().max(out.asks.len()));
     }
     let origin = sequence.origin(Some(checksum));

@@ -17,8 +17,8 @@ use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, TapePos, Texts};
-use crate::record_reader::{Parsed, RecordReader, Subject, link};
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::record_reader::{Parsed, RecordReader, link};
+use crate::{ErrorKind, Resolve, levels, times};
 use tree::Found;
 
 /// Each mapping has its own.
@@ -68,11 +68,6 @@ pub(super) fn read<R: Resolve>(
         _ => None,
     };
     Ok(Parsed::Delta { link, origin, time })
-}
-
-/// Whom a record is subject by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
-    Subject::of_key(record, instruments)
 }
 
 fn kind(

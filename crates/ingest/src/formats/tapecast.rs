@@ -1,4 +1,4 @@
-//! Our own JSON: one object a record, keyed by the instrument's name.
+//! Tapecast's own JSON: one object per record, keyed by the instrument's name.
 
 use market::{
     Definition, Exponents, NameError, Nanos, Scope, SnapshotOrigin, State, Trade, decimal,
@@ -7,11 +7,11 @@ use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
-use crate::record_reader::{Parsed, RecordReader, Subject, link};
+use crate::record_reader::{Parsed, RecordReader, link};
 use crate::trades::{self, MAX_TRADES};
-use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels};
+use crate::{ErrorKind, Resolve, Resolved, levels};
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
@@ -39,17 +39,7 @@ pub(super) fn read<R: Resolve>(
     }
 }
 
-/// Whom a record is subject by its key, the instrument's name.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
-    let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
-    let name = key.and_then(|key| key.split_once(':'));
-    Subject {
-        instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
-        scope: Scope::Unknown,
-    }
-}
-
-/// Where the fields of a record stand.
+/// The fields of a record.
 #[derive(Default)]
 struct Fields {
     kind: Field,
@@ -154,8 +144,7 @@ fn read_levels(
     let RecordReader { document, out, .. } = reader;
     let bids = fields.bids.needed(Document::ROOT, "bids")?;
     let asks = fields.asks.needed(Document::ROOT, "asks")?;
-    levels::pairs(document, bids, resolved.exponents, false, &mut out.bids)?;
-    levels::pairs(document, asks, resolved.exponents, false, &mut out.asks)
+    levels::pairs_of_sides(document, [bids, asks], resolved.exponents, false, out)
 }
 
 fn read_trades(
@@ -248,7 +237,7 @@ fn exponent(document: &Document<'_, '_>, field: Field, name: &'static str) -> Re
         .ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))
 }
 
-/// A tick or lot: above zero, when it is given.
+/// Reads an optional tick or lot size, which must be positive.
 fn step(document: &Document<'_, '_>, field: Field, exponent: i8) -> Result<Option<i64>, Fault> {
     let Some(pos) = field.not_null(document) else {
         return Ok(None);

@@ -1,15 +1,14 @@
-//! What Tardis makes of any venue's messages: its normalised `book_change`, `trade` and
-//! `disconnect`.
+//! The JSON that Tardis normalizes any venue's messages to: `book_change`, `trade` and `disconnect`.
 
 use market::{Aggressor, Check, Level, Nanos, Scope, SnapshotOrigin, Trade};
 
 use crate::json::{Document, Fault, Field, TapePos, Texts};
 use crate::levels::LevelNames;
-use crate::record_reader::{Parsed, RecordReader, Subject};
-use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, times, trades};
+use crate::record_reader::{Parsed, RecordReader};
+use crate::{ErrorKind, Resolve, Resolved, levels, times, trades};
 
-/// Types that nothing here is made of. `book_snapshot` has the best levels whole, time and again:
-/// beside the changes they would make the book that deep only.
+/// The prefixes of types that are ignored. `book_snapshot` repeats the best levels, and would limit a
+/// deeper book to those.
 const OTHER_TYPES: [&str; 7] = [
     "derivative_ticker",
     "book_ticker",
@@ -20,12 +19,12 @@ const OTHER_TYPES: [&str; 7] = [
     "trade_bar",
 ];
 
-/// The longest venue that is turned to upper case; an instrument's name may have no longer one.
+/// The longest venue that is converted to upper case, which is also the longest of a valid name.
 const MAX_VENUE: usize = 32;
-/// How many symbols a `disconnect` may name: the venues with the most list some 3,000.
+/// The most symbols of a `disconnect`. The largest venues list some 3,000.
 const MAX_SYMBOLS: usize = 1 << 14;
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
@@ -45,19 +44,9 @@ pub(super) fn read<R: Resolve>(
     }
 }
 
-/// Whom a record is subject by its key, the instrument's name.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
-    let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
-    let name = key.and_then(|key| key.split_once(':'));
-    Subject {
-        instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
-        scope: Scope::Unknown,
-    }
-}
-
-/// Tardis's rule: there are no numbers, whatever the venue has. A whole book says so
-/// (`isSnapshot`), and `disconnect` says that what the venue told since then is not here: every
-/// book of that connection waits for its next whole one.
+/// Tardis's rule: messages are not numbered, whatever the venue does. A snapshot is marked by
+/// `isSnapshot`. A `disconnect` means that later messages of the venue are missing, so every book of that
+/// connection waits for its next snapshot.
 struct Sequence;
 
 impl Sequence {
@@ -152,8 +141,8 @@ fn read_trade<R: Resolve>(
     Ok(Parsed::Trades { time })
 }
 
-/// Reads `{"exchange":…,"symbols":[…]}`. Without symbols it is of the instrument that its key
-/// names; whom it is of otherwise, cannot be told.
+/// Reads `{"exchange":…,"symbols":[…]}`. Without symbols it concerns the instrument that its key names,
+/// and cannot be attributed without a key.
 fn read_disconnect<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
@@ -170,7 +159,7 @@ fn read_disconnect<R: Resolve>(
             let handle = resolve(reader, instruments, exchange, symbol)?.handle;
             reader.out.also.push(handle);
         }
-        // The last of them is the one that the record is subject; the others come along.
+        // The record is attributed to the last of them, and to the others as well.
         if reader.out.also.pop().is_some() {
             return Ok(Sequence::gap(time));
         }
@@ -182,7 +171,7 @@ fn read_disconnect<R: Resolve>(
     Ok(Sequence::gap(time))
 }
 
-/// The instrument of an exchange, which Tardis writes in lower case, and a symbol.
+/// Resolves an exchange, which Tardis writes in lower case, and a symbol.
 fn resolve<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
@@ -198,7 +187,7 @@ fn resolve<R: Resolve>(
         .ok_or(Fault::at(exchange, ErrorKind::TooLong { limit: MAX_VENUE }))?;
     upper.copy_from_slice(lower.as_bytes());
     upper.make_ascii_uppercase();
-    // Only ASCII letters were changed, so it is text as it was before.
+    // Only ASCII letters were changed, so it is still UTF-8.
     let venue = std::str::from_utf8(upper).unwrap_or(lower);
     reader.resolve(instruments, (venue, document.text(symbol)?), symbol)
 }

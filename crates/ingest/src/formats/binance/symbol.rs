@@ -4,11 +4,11 @@ use crate::json::{Fault, TapePos};
 use crate::record_reader::RecordReader;
 use crate::{ErrorKind, Resolve, Resolved};
 
-/// The longest symbol that is turned to upper case; an instrument's name may hold no longer one.
+/// The longest symbol that is converted to upper case, which is also the longest of a valid name.
 const MAX_SYMBOL: usize = 64;
 
-/// Finds the instrument that a message is subject. In this command: the message's own symbol, the
-/// stream's, the record's key, the topic's.
+/// Resolves the instrument of a message, by the first that exists of the message's own symbol, the
+/// stream's, the record key's and the topic's.
 #[inline]
 pub(super) fn resolve<R: Resolve>(
     message: TapePos,
@@ -39,13 +39,13 @@ pub(super) fn resolve<R: Resolve>(
         .ok_or(Fault::at(pos, ErrorKind::TooLong { limit: MAX_SYMBOL }))?;
     upper.copy_from_slice(symbol.as_bytes());
     upper.make_ascii_uppercase();
-    // Only ASCII letters were changed, so it is text as it was before.
+    // Only ASCII letters were changed, so it is still UTF-8.
     let upper = std::str::from_utf8(upper).unwrap_or(symbol);
     reader.resolve(instruments, (venue, upper), pos)
 }
 
-/// The symbol in a record's key: `BTCUSDT`, or an instrument's whole name. Keys are often
-/// something else, so only what looks like Binance's symbols is taken for one.
+/// The symbol in a record's key: `BTCUSDT`, or the instrument's full name. Keys are often something
+/// else, so only what looks like a symbol of Binance is taken for one.
 pub(super) fn of_key<'k>(key: Option<&'k [u8]>, venue: &str) -> Option<&'k str> {
     let key = std::str::from_utf8(key?).ok()?;
     let symbol = key

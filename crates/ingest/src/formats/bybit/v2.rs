@@ -1,39 +1,41 @@
-//! Bybit's WebSockets of before v5, switched off in 2023, which archives are full of: 25 levels a
-//! side, and trades.
+//! Bybit's WebSocket API before v5, which was switched off in 2023 but fills archives: books of 25
+//! levels a side, and trades.
 //!
-//! Their rule: a change says which of the 25 levels were deleted, updated and inserted, so no level
-//! leaves the book without a word. `cross_seq` is of the matching, and says that a message is later
-//! than another, not that none is missing; a whole book, which comes when a connection begins, is
-//! the only mark of a gap.
+//! Its rule: a delta lists which of the 25 levels were deleted, updated and inserted, so every level
+//! that leaves the book is deleted explicitly. `cross_seq` belongs to the matching engine: it orders
+//! messages, but does not show that none is missing. A snapshot, which is sent when a connection
+//! starts, is the only sign of a gap.
 
 use market::{Exponents, Level, Nanos, Scope, Size, SnapshotOrigin};
 
 use crate::json::{Document, Fault, Field, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
 use crate::record_reader::{Parsed, RecordReader};
-use crate::trades::TradeList;
+use crate::trades::{TimeFormat, TradeList};
 use crate::{ErrorKind, Resolve, levels, times};
 
-/// The channel of books. Beside it, `orderBook_200` tells of the same book.
+/// The channel of books.
 pub(super) const BOOK: &str = "orderBookL2_25";
-/// The deeper books that say nothing here: two depths of one book make none.
+/// The channel of deeper books, which is ignored: two depths of one book cannot be combined.
 pub(super) const DEEPER_BOOK: &str = "orderBook_200";
 /// The channel of trades.
 pub(super) const TRADES: &str = "trade";
 
-const PRINTS: TradeList = TradeList {
+const TRADE_LIST: TradeList = TradeList {
     symbol: "symbol",
     id: "trade_id",
     price: "price",
     size: "size",
     side: "side",
     time: "trade_time_ms",
+    time_format: TimeFormat::Millis,
     taker: ["Buy", "Sell"],
 };
-/// Trades had no milliseconds before 2020.
-const PRINTS_OF_2019: TradeList = TradeList {
+/// Before 2020 trades had no milliseconds.
+const TRADE_LIST_OF_2019: TradeList = TradeList {
     time: "timestamp",
-    ..PRINTS
+    time_format: TimeFormat::Date,
+    ..TRADE_LIST
 };
 
 /// Reads the trades of `trade.<symbol>`.
@@ -46,19 +48,15 @@ pub(super) fn read_trades<R: Resolve>(
     let document = reader.document;
     let mut has_millis = false;
     if let Some(first) = document.elements(data)?.next() {
-        let ([millis], _) = document.fields(first, [PRINTS.time])?;
+        let ([millis], _) = document.fields(first, [TRADE_LIST.time])?;
         has_millis = millis.is_there();
     }
-    let prints = if has_millis { &PRINTS } else { &PRINTS_OF_2019 };
-    let Some(time) = prints.read(reader, instruments, data)? else {
-        return Ok(Parsed::Nothing);
-    };
-    let time = if has_millis {
-        times::millis(&document, time)?
+    let list = if has_millis {
+        &TRADE_LIST
     } else {
-        times::date(&document, time)?
+        &TRADE_LIST_OF_2019
     };
-    Ok(Parsed::Trades { time: Some(time) })
+    list.read(reader, instruments, data, &[])
 }
 
 /// Reads a book of `orderBookL2_25.<symbol>`.
@@ -96,13 +94,13 @@ pub(super) fn read_book<R: Resolve>(
             )?;
         }
     } else if let Ok(members) = document.members(data) {
-        // Of the contracts in USDT.
+        // Contracts in USDT.
         let mut members = members.filter(|(name, _)| *name == "order_book");
         let book = members.next().map(|(_, book)| book);
         let book = book.ok_or(Fault::missing(data, "order_book"))?;
         read_levels(reader, book, exponents, false)?;
     } else {
-        // Of the contracts in coins.
+        // Contracts in coins.
         read_levels(reader, data, exponents, false)?;
     }
     let ([micros, micros_too], repeated) =
@@ -112,7 +110,7 @@ pub(super) fn read_book<R: Resolve>(
     Ok(Parsed::unnumbered(is_whole, SnapshotOrigin::InBand, time))
 }
 
-/// Microseconds, as a number or as a string that holds one, by their older or newer name.
+/// Reads microseconds, as a number or a string with one, under the older or the newer name.
 fn time(document: &Document<'_, '_>, older: Field, newer: Field) -> Result<Option<Nanos>, Fault> {
     const MICROS: i8 = -3;
     let Some(pos) = older.get().or(newer.get()) else {
@@ -122,7 +120,7 @@ fn time(document: &Document<'_, '_>, older: Field, newer: Field) -> Result<Optio
     times::scaled(text, MICROS, pos).map(Some)
 }
 
-/// Reads `[{"price":…,"side":"Buy","size":…},…]`; what is deleted has no size.
+/// Reads `[{"price":…,"side":"Buy","size":…},…]`; deleted levels have no size.
 fn read_levels(
     reader: &mut RecordReader<'_, '_, '_>,
     array: TapePos,

@@ -1,4 +1,4 @@
-//! The arrays of Kraken's WebSockets v1: `[id, what it says, channel, pair]`.
+//! The arrays of Kraken's WebSocket API v1: `[id, content, channel, pair]`.
 
 use market::{Exponents, Level, Nanos, Scope, Trade};
 
@@ -8,9 +8,9 @@ use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::{self, MAX_TRADES};
 use crate::{ErrorKind, Resolve, levels, times};
 
-/// Channels that nothing here is made of, without their depth or interval.
+/// Channels that are ignored, without their depth or interval.
 const OTHER_CHANNELS: [&str; 3] = ["spread", "ticker", "ohlc"];
-/// An array has a part more when both sides of a book change.
+/// The parts of an array: four, or five if both sides of a book change.
 const MAX_PARTS: usize = 5;
 
 pub(super) fn read<R: Resolve>(
@@ -28,18 +28,18 @@ pub(super) fn read<R: Resolve>(
     for (part, element) in parts.iter_mut().zip(elements) {
         *part = element;
     }
-    let [said, [channel, pair]] = [&parts[1..len - 2], &parts[len - 2..len]] else {
+    let [content, [channel, pair]] = [&parts[1..len - 2], &parts[len - 2..len]] else {
         return Err(Fault::at(ROOT, ErrorKind::UnknownKind));
     };
     let (kind, depth) = match document.text(*channel)?.split_once('-') {
         Some((kind, depth)) => (kind, depth.parse().ok()),
         None => (document.text(*channel)?, None),
     };
-    match (kind, said) {
-        ("book", said) => {
+    match (kind, content) {
+        ("book", parts) => {
             reader.subject.scope = Scope::Book;
             let exponents = reader.resolve_symbol(instruments, *pair)?.exponents;
-            read_book(reader, said, exponents, depth)
+            read_book(reader, parts, exponents, depth)
         }
         ("trade", [array]) => {
             reader.subject.scope = Scope::Trades;
@@ -119,12 +119,12 @@ struct Book<'t, 'a> {
     document: Document<'t, 'a>,
     exponents: Exponents,
     sequence: Sequence,
-    /// Every level has its time; the latest is the message's.
+    /// The latest time of a level, which is the message's time.
     latest: Nanos,
 }
 
 impl Book<'_, '_> {
-    /// Reads `[["price","size","seconds"],…]`; a fourth part says that a level is told again.
+    /// Reads `[["price","size","seconds"],…]`; a fourth part marks a level that is repeated.
     fn read_side(&mut self, side: TapePos, levels: &mut Vec<Level>) -> Result<(), Fault> {
         let document = &self.document;
         levels::pairs(document, side, self.exponents, true, levels)?;
@@ -143,7 +143,7 @@ impl Book<'_, '_> {
     }
 }
 
-/// Reads `[["price","size","seconds","side",…],…]`; the side is the taker's.
+/// Reads `[["price","size","seconds","side",…],…]`, with the taker's side.
 fn read_trades(
     reader: &mut RecordReader<'_, '_, '_>,
     array: TapePos,
