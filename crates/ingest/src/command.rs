@@ -1,4 +1,4 @@
-//! What the scout and the consumers tell each other.
+//! The commands and requests between the scout and the consumers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -44,7 +44,7 @@ pub(crate) struct Opening {
     pub(crate) topic: Arc<str>,
     pub(crate) partition: i32,
     pub(crate) span: Span,
-    pub(crate) reached: Arc<SharedPosition>,
+    pub(crate) shared_position: Arc<SharedPosition>,
 }
 
 /// A partition to continue elsewhere.
@@ -93,7 +93,7 @@ pub(crate) struct CheckRequest(AtomicBool);
 impl CheckRequest {
     /// Requests a check of all of the consumer's partitions: one has no record at its offset, or its
     /// topic was recreated.
-    pub(crate) fn ask(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
 

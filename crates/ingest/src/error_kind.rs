@@ -141,8 +141,8 @@ impl fmt::Display for ErrorKind {
                 f.write_str("is another instrument than before, and a record may have only one")
             }
             Self::MissingSymbol => f.write_str(
-                "missing symbol: it may be in the value, the record's key, the group `symbol` of the \
-                topic's pattern, or the topic's configuration",
+                "missing symbol: it may be in the value, the record's key or the group `symbol` of the \
+                 topic's pattern, or be configured for the topic",
             ),
             Self::BadName(error) => error.fmt(f),
             Self::UnknownInstrument => f.write_str("is not among the configured instruments"),

@@ -1,8 +1,9 @@
-//! A parsed record: simd-json's tape beside the bytes that it was made from.
+//! A parsed record: simd-json's tape and the text that it was made from.
 //!
-//! The tape turns bare numbers into binary ones, which would lose decimals; [`Texts`] finds their
-//! text. Modules in reading command: `texts` finds where a value stands in the source, `cuts` keeps
-//! long lists off the tape, `pos` says to a person where a value stands.
+//! The tape has numbers in binary, which loses decimals, so [`Texts`] finds their text.
+//!
+//! Modules in reading order: `texts` finds the text of a value, `cuts` keeps long lists off the
+//! tape, and `path` makes the paths in errors.
 
 mod cuts;
 mod path;
@@ -18,28 +19,28 @@ use simd_json::tape::Node;
 
 use crate::ErrorKind;
 
-/// The tape of one record, and its source.
+/// The tape of a record, and its source.
 #[derive(Clone, Copy)]
 pub(crate) struct Document<'t, 'a> {
-    /// Every value and every key, in the command of the document; containers before their content.
+    /// All keys and values in document order, containers before their content.
     nodes: &'t [Node<'a>],
-    /// Where every bracket, comma, colon and beginning of a scalar stands in the source.
+    /// The offsets of all brackets, commas, colons and starts of scalars in the source.
     structurals: &'t [u32],
-    /// The record as it came; the tape was made from a copy, since unescaping overwrites.
+    /// The original record. The tape was made from a copy, since unescaping overwrites it.
     source: &'a [u8],
-    /// The lists that were cut out of it before.
+    /// The lists that were cut out of the record.
     cuts: Option<&'t Cuts<'a>>,
 }
 
-/// The pos of a value on the tape. The document itself is 0, so no field is.
+/// The position of a value on the tape. That of the document is 0, so no field has it.
 pub(crate) type TapePos = usize;
 
-/// What is wrong, and where on the tape; the path is worked out when it is reported.
+/// An error and its position on the tape. Its path is computed when it is reported.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     pub(crate) kind: ErrorKind,
     pub(crate) pos: TapePos,
-    /// The field of the object there that is not there.
+    /// The name of the field that the object at `pos` lacks.
     pub(crate) missing: Option<&'static str>,
 }
 
@@ -77,7 +78,7 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// The same, with the lists that were cut out of the record.
+    /// Adds the lists that were cut out of the record.
     pub(crate) const fn with_cuts(self, cuts: &'t Cuts<'a>) -> Self {
         Self {
             cuts: Some(cuts),
@@ -85,7 +86,7 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// What stood between the brackets of a list that was cut out; none of any other.
+    /// The text of a list that was cut out, without its brackets; `None` for all others.
     #[inline]
     pub(crate) fn cut(&self, list: TapePos) -> Option<&'a [u8]> {
         let cuts = self.cuts?;
@@ -95,7 +96,7 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// The node at a pos; null behind the end.
+    /// The node at a position; null after the end.
     #[inline]
     pub(crate) fn node(&self, pos: TapePos) -> Node<'a> {
         self.nodes
@@ -104,22 +105,22 @@ impl<'t, 'a> Document<'t, 'a> {
             .unwrap_or(Node::Static(StaticNode::Null))
     }
 
-    /// The nodes from a pos on.
+    /// The nodes from a position to the end.
     #[inline]
     pub(crate) fn nodes_from(&self, pos: TapePos) -> &'t [Node<'a>] {
         self.nodes.get(pos..).unwrap_or_default()
     }
 
-    /// The pos behind a value and all that is in it.
+    /// The position after a value and its content.
     #[inline]
-    pub(crate) fn behind(&self, pos: TapePos) -> TapePos {
+    pub(crate) fn after(&self, pos: TapePos) -> TapePos {
         match self.node(pos) {
             Node::Object { count, .. } | Node::Array { count, .. } => pos + 1 + count,
             Node::String(_) | Node::Static(_) => pos + 1,
         }
     }
 
-    /// The keys of an object with the places of their values.
+    /// Iterates over the keys of an object and the positions of their values.
     #[inline]
     pub(crate) fn members(self, object: TapePos) -> Result<Members<'t, 'a>, Fault> {
         match self.node(object) {
@@ -132,7 +133,7 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// Where the fields of those names stand in an object, and which of them stands twice.
+    /// Finds fields of an object by name, and the first that occurs twice.
     #[inline(always)]
     pub(crate) fn fields<const N: usize>(
         self,
@@ -150,7 +151,7 @@ impl<'t, 'a> Document<'t, 'a> {
         Ok((fields, repeated))
     }
 
-    /// The places of the elements of an array, and how many they are.
+    /// Iterates over the positions of an array's elements.
     #[inline]
     pub(crate) fn elements(self, array: TapePos) -> Result<Elements<'t, 'a>, Fault> {
         match self.node(array) {
@@ -163,7 +164,7 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// The same, of an array that has at most so many.
+    /// Like [`Document::elements`], for an array of at most `limit` elements.
     #[inline]
     pub(crate) fn elements_within(
         self,
@@ -181,7 +182,7 @@ impl<'t, 'a> Document<'t, 'a> {
         matches!(self.node(pos), Node::Static(StaticNode::Null))
     }
 
-    /// A string.
+    /// Reads a string.
     #[inline]
     pub(crate) fn text(&self, pos: TapePos) -> Result<&'a str, Fault> {
         match self.node(pos) {
@@ -190,7 +191,8 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// A whole number from 0 to 2^63 - 1: what any sequence number and time in use is.
+    /// Reads an integer from 0 to 2^63 - 1, the range of all sequence numbers and timestamps in
+    /// use.
     #[inline]
     pub(crate) fn unsigned(&self, pos: TapePos) -> Result<u64, Fault> {
         match self.node(pos) {
@@ -212,7 +214,7 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// A whole number below 2^32, or a string that holds one.
+    /// Reads an integer below 2^32, or a string that contains one.
     pub(crate) fn unsigned_32(&self, pos: TapePos) -> Result<u32, Fault> {
         let number = match self.node(pos) {
             Node::String(text) => text.parse().ok(),
@@ -222,7 +224,7 @@ impl<'t, 'a> Document<'t, 'a> {
         number.ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(crate) fn flag(&self, pos: TapePos) -> Result<bool, Fault> {
         match self.node(pos) {
             Node::Static(StaticNode::Bool(flag)) => Ok(flag),
@@ -250,7 +252,7 @@ impl<'t, 'a> Document<'t, 'a> {
     }
 }
 
-/// The members of an object, in command.
+/// The members of an object, in order.
 pub(crate) struct Members<'t, 'a> {
     document: Document<'t, 'a>,
     left: usize,
@@ -267,12 +269,12 @@ impl<'a> Iterator for Members<'_, 'a> {
             return None;
         };
         let value = self.pos + 1;
-        self.pos = self.document.behind(value);
+        self.pos = self.document.after(value);
         Some((key, value))
     }
 }
 
-/// The elements of an array, in command.
+/// The elements of an array, in order.
 pub(crate) struct Elements<'t, 'a> {
     document: Document<'t, 'a>,
     left: usize,
@@ -286,7 +288,7 @@ impl Iterator for Elements<'_, '_> {
     fn next(&mut self) -> Option<TapePos> {
         self.left = self.left.checked_sub(1)?;
         let element = self.pos;
-        self.pos = self.document.behind(element);
+        self.pos = self.document.after(element);
         Some(element)
     }
 
@@ -297,50 +299,54 @@ impl Iterator for Elements<'_, '_> {
 
 impl ExactSizeIterator for Elements<'_, '_> {}
 
-/// Where a field stands, once it has been seen.
+/// The position of a field's value, if it was found.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Field(Option<NonZeroUsize>);
 
 impl Field {
-    /// Where it stands.
+    /// The position of the value.
     #[inline]
     pub(crate) fn get(self) -> Option<TapePos> {
         self.0.map(NonZeroUsize::get)
     }
 
-    /// Where it stands, unless it stands there as null.
+    /// The position of the value, unless it is null.
     pub(crate) fn not_null(self, document: &Document<'_, '_>) -> Option<TapePos> {
         self.get().filter(|pos| !document.is_null(*pos))
     }
 
-    /// Where it stands, or that the object there lacks it.
+    /// The position of the value. Its absence is an error.
     #[inline]
     pub(crate) fn needed(self, object: TapePos, name: &'static str) -> Result<TapePos, Fault> {
         self.get().ok_or(Fault::missing(object, name))
     }
 
-    pub(crate) fn is_there(self) -> bool {
+    pub(crate) fn is_present(self) -> bool {
         self.0.is_some()
     }
 }
 
-/// The first field that stood twice. It is reported when it is known whom the record is subject.
+/// The first field that occurs twice. It is reported once the instrument of the record is known.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Repeated(Field);
 
 impl Repeated {
-    /// Notes that a field stands at `pos`.
+    /// Sets the position of a field, or notes that it is repeated.
     #[inline]
     pub(crate) fn note(&mut self, field: &mut Field, pos: TapePos) {
-        let slot = if field.is_there() { &mut self.0 } else { field };
-        if !slot.is_there() {
+        let slot = if field.is_present() {
+            &mut self.0
+        } else {
+            field
+        };
+        if !slot.is_present() {
             slot.0 = NonZeroUsize::new(pos);
         }
     }
 
-    /// That none did.
+    /// Returns an error if a field is repeated.
     #[inline]
-    pub(crate) fn none(self) -> Result<(), Fault> {
+    pub(crate) fn ensure_none(self) -> Result<(), Fault> {
         match self.0.get() {
             Some(pos) => Err(Fault::at(pos, ErrorKind::RepeatedField)),
             None => Ok(()),
@@ -348,8 +354,7 @@ impl Repeated {
     }
 }
 
-/// Whether two names are the same: by their beginnings and their ends, which takes less time than
-/// a call that compares them.
+/// Compares two names by their first and last bytes, which is faster than a call of `memcmp`.
 #[inline]
 pub(crate) fn is_same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len()

@@ -205,7 +205,7 @@ fn objects_of_tape(
     let mut texts = Texts::new();
     for element in elements {
         let ([price, size], repeated) = document.fields(element, [&names.price, &names.size])?;
-        repeated.none()?;
+        repeated.ensure_none()?;
         let price = price.get().ok_or(no_level(element))?;
         let size = size.get().ok_or(no_level(element))?;
         let (price_text, size_text) = both_texts(document, price, size, &mut texts)?;
@@ -254,19 +254,19 @@ pub(crate) fn level(
 /// The number of decimals that a price and a size are written with.
 pub(crate) fn decimals_of(price: &[u8], size: &[u8]) -> Decimals {
     Decimals {
-        price: decimals_behind_dot(price),
-        size: decimals_behind_dot(size),
+        price: count_decimals(price),
+        size: count_decimals(size),
     }
 }
 
 /// The number of digits after the decimal point.
 #[inline]
-fn decimals_behind_dot(text: &[u8]) -> u8 {
+fn count_decimals(text: &[u8]) -> u8 {
     let Some(dot) = text.iter().position(|byte| *byte == b'.') else {
         return 0;
     };
-    let behind = &text[dot + 1..];
-    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit());
+    let decimals = &text[dot + 1..];
+    let digits = decimals.iter().take_while(|byte| byte.is_ascii_digit());
     u8::try_from(digits.count()).unwrap_or(u8::MAX)
 }
 
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn decimals_are_counted_as_they_are_written() {
         for (text, decimals) in [("1", 0), ("0.5", 1), ("0.00100000", 8), ("1.50e3", 2)] {
-            assert_eq!(decimals_behind_dot(text.as_bytes()), decimals, "{text}");
+            assert_eq!(count_decimals(text.as_bytes()), decimals, "{text}");
         }
     }
 }

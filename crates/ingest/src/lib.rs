@@ -13,7 +13,6 @@
 //! - Decoding a valid record does not allocate once the buffers are warm.
 //!
 //! The modules in reading order:
-#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod resolve;
 
@@ -33,8 +32,8 @@ mod command;
 mod compacted;
 mod config;
 mod consumer;
+mod history;
 mod ingest_error;
-mod past;
 mod progress;
 mod scout;
 mod shares;
@@ -53,8 +52,8 @@ pub use formats::{
     Format, Kind as MappedKind, Mapping, MappingConfig, MappingError, Otherwise, SymbolFrom,
     TimeUnit,
 };
+pub use history::{HistoryClients, HistoryError, HistoryReader, HistorySink, Next};
 pub use ingest_error::IngestError;
-pub use past::{Next, Past, PastError, PastReaders, PastSink};
 pub use progress::{PartitionProgress, Progress};
 pub use resolve::{Rejection, Resolve, Resolved};
 pub use sink::{OpenedPartition, Reset, Sink};

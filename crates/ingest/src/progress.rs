@@ -59,5 +59,5 @@ pub struct Progress {
     pub new_clients: u64,
     /// When a broker last responded, if only that there is nothing new; `None` until one has. Precise to
     /// a second.
-    pub heard: Option<Instant>,
+    pub last_response: Option<Instant>,
 }

@@ -166,7 +166,7 @@ impl RecordReader<'_, '_, '_> {
         repeated: Repeated,
     ) -> Result<Exponents, Fault> {
         let resolved = self.resolve_symbol(instruments, symbol.needed(object, name)?)?;
-        repeated.none()?;
+        repeated.ensure_none()?;
         Ok(resolved.exponents)
     }
 

@@ -47,7 +47,7 @@ impl TradeList {
             return Ok(Parsed::Nothing);
         };
         for repeated in repeated {
-            repeated.none()?;
+            repeated.ensure_none()?;
         }
         let time = match self.time_format {
             TimeFormat::Millis => times::millis(&document, time)?,
@@ -87,7 +87,7 @@ impl TradeList {
                 None => reader.resolve_symbol(instruments, symbol)?.exponents,
             };
             known = Some((name, exponents));
-            repeated.none()?;
+            repeated.ensure_none()?;
             let price = price.needed(element, self.price)?;
             let size = size.needed(element, self.size)?;
             let Level { price, size } =

@@ -1,4 +1,4 @@
-//! What a venue says of its own book is held against ours.
+//! Venues' statements about their books are verified.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, and says what it measured"
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 const SCALE: Exponents = Exponents { price: 0, size: 0 };
 
-/// A venue that cuts its books at so many levels and tells a checksum after every change.
+/// A venue that cuts its books at a depth and sends a checksum after every delta.
 struct Venue {
     book: VenueBook,
     changes: Changes,
@@ -44,7 +44,8 @@ impl Venue {
         assert_eq!(outcome, SnapshotOutcome::Applied);
     }
 
-    /// A change of the bids, after which they are said to be `truth`, written with so many decimals.
+    /// A delta of the bids, after which the venue's bids are `truth`, written with this many
+    /// decimals.
     fn change(&mut self, bids: &[Level], truth: &[Level], size_decimals: u8) -> DeltaOutcome {
         let rule = |size| ChecksumRule::Kraken(Decimals { price: 0, size });
         let checksum = |expected, size| VenueChecksum {
@@ -172,7 +173,7 @@ fn a_change_that_builds_on_our_very_number_follows_also_where_the_venue_counts_a
     }
 }
 
-/// Kraken's text as its documentation says it, level by level.
+/// Kraken's text as in its documentation, level by level.
 fn krakens_text(bids: &Ladder, asks: &Ladder, decimals: Decimals, exponents: Exponents) -> String {
     let digits = |mantissa: i64, exponent: i8, decimals: u8| {
         let shift = i32::from(exponent) + i32::from(decimals);
@@ -220,7 +221,7 @@ proptest! {
             let rules = [ChecksumRule::Kraken(decimals), ChecksumRule::Okx];
             let found = rules.map(|rule| {
                 let checksum = VenueChecksum { expected: 0, rule, exponents };
-                // The other rule's only now and then, since its text is another.
+                // The other rule is checked only sometimes, since its text is another.
                 let text = match rule {
                     ChecksumRule::Okx if !is_changed => &mut ChecksumText::default(),
                     _ => &mut kept,

@@ -37,12 +37,12 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// The frames from `index` on, as many as fit `most` bytes, but at least one.
+    /// The frames from `index` on, as many as fit `max_bytes`, but at least one.
     pub(crate) fn cut(
         bytes: &'a [u8],
         marks: &'a [FrameMark],
         index: usize,
-        most: usize,
+        max_bytes: usize,
         created: Monotonic,
     ) -> Option<Self> {
         let begin = match index.checked_sub(1) {
@@ -50,8 +50,8 @@ impl<'a> Frames<'a> {
             None => 0,
         };
         let mut stop = marks.len();
-        if bytes.len() - begin as usize > most {
-            let limit = begin as usize + most;
+        if bytes.len() - begin as usize > max_bytes {
+            let limit = begin as usize + max_bytes;
             let whole = marks.partition_point(|mark| mark.end as usize <= limit);
             stop = whole.max(index + 1);
         }

@@ -12,7 +12,6 @@
 //! - A problem of one instrument affects no other instrument.
 //!
 //! In reading order:
-#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod key;
 mod settings;

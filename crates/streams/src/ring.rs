@@ -211,11 +211,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn run(seqs: std::ops::Range<i64>, len: usize) -> Run {
-        let mut venue_book = RunBuilder::default();
+        let mut builder = RunBuilder::default();
         for seq in seqs.clone() {
-            venue_book.push(Opcode::Binary, &vec![0; len], Seq(seq));
+            builder.push(Opcode::Binary, &vec![0; len], Seq(seq));
         }
-        venue_book.finish(Monotonic(u64::try_from(seqs.start).unwrap()))
+        builder.finish(Monotonic(u64::try_from(seqs.start).unwrap()))
     }
 
     #[test]
@@ -303,11 +303,11 @@ mod tests {
             let mut cursor = ring.cursor_at_end(Seq(-1));
             let mut all = Vec::new();
             for (seq, len) in lens.iter().enumerate() {
-                let mut venue_book = RunBuilder::default();
+                let mut builder = RunBuilder::default();
                 let seq = i64::try_from(seq).unwrap();
                 let fill = u8::try_from(seq % 251).unwrap();
-                venue_book.push(Opcode::Binary, &vec![fill; *len], Seq(seq));
-                let run = venue_book.finish(Monotonic(0));
+                builder.push(Opcode::Binary, &vec![fill; *len], Seq(seq));
+                let run = builder.finish(Monotonic(0));
                 all.extend_from_slice(run.bytes());
                 ring.push(&run.frames(), CHUNK, &mut spare);
             }

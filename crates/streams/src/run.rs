@@ -113,18 +113,12 @@ impl Run {
         Frames::of_run(&self.bytes, &self.marks, self.created)
     }
 
-    /// The sequence number that the receiver of the whole run has.
-    #[must_use]
-    pub fn last_seq(&self) -> Option<Seq> {
-        self.marks.last().map(|mark| mark.seq)
-    }
-
-    /// The frames from the cursor on, which counts this run's frames from 0: as many as fit `most` bytes,
+    /// The frames from the cursor on, which counts this run's frames from 0: as many as fit `max_bytes`,
     /// but at least one. `None` after the last one.
     #[must_use]
-    pub fn frames_from(&self, cursor: Cursor, most: usize) -> Option<Frames<'_>> {
+    pub fn frames_from(&self, cursor: Cursor, max_bytes: usize) -> Option<Frames<'_>> {
         let index = usize::try_from(cursor.frame).ok()?;
-        Frames::cut(&self.bytes, &self.marks, index, most, self.created)
+        Frames::cut(&self.bytes, &self.marks, index, max_bytes, self.created)
     }
 }
 
@@ -190,10 +184,10 @@ mod tests {
 
     #[test]
     fn a_run_is_sent_frame_by_frame() {
-        let mut venue_book = RunBuilder::default();
-        venue_book.push(Opcode::Binary, b"abc", Seq(5));
-        venue_book.push(Opcode::Binary, b"defg", Seq(6));
-        let run = venue_book.finish(Monotonic(1));
+        let mut builder = RunBuilder::default();
+        builder.push(Opcode::Binary, b"abc", Seq(5));
+        builder.push(Opcode::Binary, b"defg", Seq(6));
+        let run = builder.finish(Monotonic(1));
         let mut cursor = Cursor {
             frame: 0,
             seq: Seq(4),
@@ -206,6 +200,5 @@ mod tests {
         let frames = run.frames_from(cursor, usize::MAX).unwrap();
         assert_eq!(frames.pass(&mut cursor, 6).frames, 1);
         assert!(run.frames_from(cursor, usize::MAX).is_none());
-        assert_eq!(run.last_seq(), Some(Seq(6)));
     }
 }

@@ -146,13 +146,17 @@ impl<'a> Message<'a> {
     ) -> Result<Parsed, Fault> {
         let fields = &self.fields;
         let document = &reader.document;
-        if fields.last_update_id.is_there() || fields.bids.is_there() || fields.asks.is_there() {
+        if fields.last_update_id.is_present()
+            || fields.bids.is_present()
+            || fields.asks.is_present()
+        {
             if self.stream.is_partial_book() {
                 return Ok(Parsed::Nothing);
             }
             return self.read_snapshot(reader, instruments);
         }
-        let book_ticker = fields.final_id.is_there() && fields.b.is_there() && fields.a.is_there();
+        let book_ticker =
+            fields.final_id.is_present() && fields.b.is_present() && fields.a.is_present();
         // The response to a subscription.
         let done = fields
             .result
@@ -282,7 +286,7 @@ impl<'a> Message<'a> {
         instruments: &mut R,
     ) -> Result<Resolved, Fault> {
         let resolved = symbol::resolve(self.pos, &self.fields, &self.stream, reader, instruments)?;
-        self.fields.repeated.none()?;
+        self.fields.repeated.ensure_none()?;
         Ok(resolved)
     }
 

@@ -64,7 +64,7 @@ pub(super) fn read<R: Resolve>(
             reader.subject.scope = Scope::Book;
             let data = data.needed(ROOT, "data")?;
             let (sequence, exponents) = Sequence::of(reader, instruments, data)?;
-            repeated.none()?;
+            repeated.ensure_none()?;
             let kind = kind.needed(ROOT, "type")?;
             let link = sequence.pos(&document, kind)?;
             read_levels(reader, data, exponents)?;
@@ -79,12 +79,12 @@ pub(super) fn read<R: Resolve>(
         v2::BOOK => {
             let (kind, data) = (kind.needed(ROOT, "type")?, data.needed(ROOT, "data")?);
             let said = v2::read_book(reader, instruments, (topic, rest), kind, data)?;
-            repeated.none()?;
+            repeated.ensure_none()?;
             Ok(said)
         }
         v2::TRADES => {
             let said = v2::read_trades(reader, instruments, data.needed(ROOT, "data")?)?;
-            repeated.none()?;
+            repeated.ensure_none()?;
             Ok(said)
         }
         v2::DEEPER_BOOK => Ok(Parsed::Nothing),
@@ -138,7 +138,7 @@ fn read_levels(
 ) -> Result<(), Fault> {
     let RecordReader { document, out, .. } = reader;
     let ([bids, asks], repeated) = document.fields(data, ["b", "a"])?;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let sides = [bids.needed(data, "b")?, asks.needed(data, "a")?];
     levels::pairs_of_sides(document, sides, exponents, false, out)
 }

@@ -182,7 +182,7 @@ fn read_channel<R: Resolve>(
             reader.subject.scope = Scope::Book;
             let events = events.needed(ROOT, "events")?;
             let is_whole = read_book(reader, instruments, document.only(events)?)?;
-            repeated.none()?;
+            repeated.ensure_none()?;
             Ok(Sequence::book(is_whole, time_at(&document, time)?))
         }
         "market_trades" => {
@@ -250,7 +250,7 @@ fn read_level(
 ) -> Result<(), Fault> {
     let ([side, price, size], repeated) =
         document.fields(update, ["side", "price_level", "new_quantity"])?;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let price = price.get().ok_or(levels::no_level(update))?;
     let size = size.get().ok_or(levels::no_level(update))?;
     let level = levels::level(document, price, size, exponents, texts)?;
@@ -293,6 +293,6 @@ fn side_named<'o>(
 fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
     match time.not_null(document) {
         Some(pos) if document.text(pos)?.starts_with("0001-") => Ok(None),
-        _ => times::date_if_there(document, time),
+        _ => times::optional_date(document, time),
     }
 }

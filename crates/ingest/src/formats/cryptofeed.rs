@@ -35,7 +35,8 @@ pub(super) fn read<R: Resolve>(
         return read_delta(reader, instruments, &fields, delta);
     }
     let topic = topic_kind(&reader.source.topic);
-    let whole_trade = fields.side.is_there() && fields.amount.is_there() && fields.price.is_there();
+    let whole_trade =
+        fields.side.is_present() && fields.amount.is_present() && fields.price.is_present();
     if whole_trade || topic == "trades" {
         return read_trade(reader, instruments, &fields);
     }
@@ -45,12 +46,12 @@ pub(super) fn read<R: Resolve>(
         return Err(Fault::missing(Document::ROOT, "book"));
     }
     // Tickers, funding, open interest, liquidations, candles and indices, in this order.
-    let other = (fields.bid.is_there() && fields.ask.is_there())
-        || fields.rate.is_there()
-        || fields.open_interest.is_there()
-        || (fields.status.is_there() && fields.side.is_there())
-        || (fields.interval.is_there() && fields.open.is_there())
-        || (fields.price.is_there() && !fields.side.is_there() && !fields.amount.is_there())
+    let other = (fields.bid.is_present() && fields.ask.is_present())
+        || fields.rate.is_present()
+        || fields.open_interest.is_present()
+        || (fields.status.is_present() && fields.side.is_present())
+        || (fields.interval.is_present() && fields.open.is_present())
+        || (fields.price.is_present() && !fields.side.is_present() && !fields.amount.is_present())
         || OTHER_TOPICS.contains(&topic);
     if other {
         return Ok(Parsed::Nothing);
@@ -205,7 +206,7 @@ fn resolve<R: Resolve>(
         reader.document.text(symbol)?,
     );
     let resolved = reader.resolve(instruments, name, symbol)?;
-    fields.repeated.none()?;
+    fields.repeated.ensure_none()?;
     Ok(resolved)
 }
 
@@ -220,7 +221,7 @@ fn sides(document: &Document<'_, '_>, pos: TapePos) -> Result<(TapePos, TapePos)
             _ => {}
         }
     }
-    repeated.none()?;
+    repeated.ensure_none()?;
     Ok((bid.needed(pos, "bid")?, ask.needed(pos, "ask")?))
 }
 

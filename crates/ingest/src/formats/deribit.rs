@@ -57,7 +57,7 @@ pub(super) fn read<R: Resolve>(
         "subscription" => {}
         "heartbeat" => return Ok(Parsed::Nothing),
         // Responses to requests.
-        _ if result.is_there() || error.is_there() => return Ok(Parsed::Nothing),
+        _ if result.is_present() || error.is_present() => return Ok(Parsed::Nothing),
         _ => return Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
     }
     let params = params.needed(ROOT, "params")?;
@@ -73,8 +73,8 @@ pub(super) fn read<R: Resolve>(
             reader.subject.scope = Scope::Book;
             let data = data.needed(params, "data")?;
             let said = read_book(reader, instruments, data)?;
-            repeated.none()?;
-            twice.none()?;
+            repeated.ensure_none()?;
+            twice.ensure_none()?;
             Ok(said)
         }
         "trades" => {

@@ -54,7 +54,7 @@ pub(super) fn read<R: Resolve>(
             let data = data.needed(ROOT, "data")?;
             let is_whole = is_snapshot(&document, kind.needed(ROOT, "type")?)?;
             let said = read_book(reader, instruments, document.only(data)?, is_whole)?;
-            repeated.none()?;
+            repeated.ensure_none()?;
             Ok(said)
         }
         "trade" => {
@@ -133,7 +133,7 @@ fn read_book<R: Resolve>(
     let pos = checksum.needed(book, "checksum")?;
     let checksum = sequence.checksum(document.unsigned_32(pos)?, exponents);
     // For a long time snapshots had no timestamp.
-    let time = times::date_if_there(&document, time)?;
+    let time = times::optional_date(&document, time)?;
     if is_whole {
         out.verify(&checksum, pos)?;
         sequence.guess_window(out.bids.len().max(out.asks.len()));

@@ -1,8 +1,8 @@
-//! Any other JSON, read as a [`Mapping`] of the configuration says.
+//! Any other JSON, described by a [`Mapping`] in the configuration.
 //!
-//! In reader command: `pointer` is the configuration's way to name a pos, `mapping` checks what
-//! is configured, `tree` finds all places of a record in one walk, `read_levels` and `read_trades`
-//! read what stands there.
+//! Modules in reading order: `pointer` names a position in a record, `mapping` validates the
+//! configuration, `tree` finds all fields of a record in one walk, and `read_levels` and
+//! `read_trades` read their values.
 
 mod mapping;
 mod pointer;
@@ -21,14 +21,14 @@ use crate::record_reader::{Parsed, RecordReader, link};
 use crate::{ErrorKind, Resolve, levels, times};
 use tree::Found;
 
-/// Each mapping has its own.
+/// Every mapping has its own keys.
 pub(super) const LISTS: &[&[&str]] = &[];
 
 pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    // A rule without a mapping is a mistake of the configuration, which no node starts with.
+    // A rule without a mapping is an error of the configuration, with which no node starts.
     let Some(mapping) = reader.source.mapping.as_deref() else {
         return Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind));
     };
@@ -42,7 +42,7 @@ pub(super) fn read<R: Resolve>(
         Kind::Trades => Scope::Trades,
     };
     let exponents = resolve(reader, instruments, mapping, &found)?;
-    found.none_twice()?;
+    found.ensure_unique()?;
     if kind == Kind::Trades {
         return read_trades::read(reader, mapping, &found, exponents);
     }
@@ -92,13 +92,13 @@ fn kind(
     }
 }
 
-/// What a configured list of words says to one of them. Lists are short: a handful of words.
+/// Finds the meaning of a value in a configured list, which has a handful of values.
 fn find<'m, T>(words: &'m [(String, T)], word: &str) -> Option<&'m T> {
     let known = words.iter().find(|(known, _)| known == word);
     known.map(|(_, meaning)| meaning)
 }
 
-/// A value as the word that the configuration names it by; none for containers.
+/// A value as it is named in the configuration; `None` for containers.
 fn word<'a>(document: &Document<'_, 'a>, pos: TapePos, texts: &mut Texts) -> Option<&'a str> {
     match document.node(pos) {
         Node::String(text) => Some(text),
@@ -138,8 +138,8 @@ fn resolve<R: Resolve>(
     Ok(reader.resolve(instruments, name, pos)?.exponents)
 }
 
-/// What a change builds on: the number that it names, else the one before its first; where only its
-/// own number is told, the one before that.
+/// The link of a delta. Its predecessor is the number that it states, else the one before its first
+/// number, else the one before its own.
 fn sequence(
     document: &Document<'_, '_>,
     mapping: &Mapping,
@@ -164,7 +164,7 @@ fn sequence(
     link(pos, prev, seq)
 }
 
-/// A sequence number: a number, or a string that holds one.
+/// Reads a sequence number, which is a number or a string that contains one.
 fn number(document: &Document<'_, '_>, pos: TapePos) -> Result<u64, Fault> {
     let Node::String(text) = document.node(pos) else {
         return document.unsigned(pos);

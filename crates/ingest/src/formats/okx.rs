@@ -25,7 +25,7 @@ const OTHER_CHANNELS: [&str; 19] = [
     "estimated-price",
     "opt-summary",
     "option-trades",
-    "liquidation-commands",
+    "liquidation-orders",
     "liquidations",
     "adl-warning",
     "instruments",
@@ -60,7 +60,7 @@ pub(super) fn read<R: Resolve>(
     let names = ["arg", "action", "data", "event"];
     let ([arg, action, data, event], repeated) = document.fields(ROOT, names)?;
     // Responses to requests, and messages about the connection.
-    if event.is_there() {
+    if event.is_present() {
         return Ok(Parsed::Nothing);
     }
     let arg = arg.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
@@ -71,7 +71,7 @@ pub(super) fn read<R: Resolve>(
             reader.subject.scope = Scope::Book;
             let symbol = (symbol, "instId");
             let exponents = reader.resolve_field(instruments, arg, symbol, repeated)?;
-            twice.none()?;
+            twice.ensure_none()?;
             let action = action.needed(ROOT, "action")?;
             let is_whole = is_snapshot(&document, action)?;
             let data = data.needed(ROOT, "data")?;
@@ -140,7 +140,7 @@ fn read_book(
     let document = reader.document;
     let names = ["bids", "asks", "ts", "checksum", "seqId", "prevSeqId"];
     let ([bids, asks, time, checksum, seq, prev], repeated) = document.fields(book, names)?;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let sequence = Sequence { prev, seq };
     let out = &mut *reader.out;
     // The price and the size of a level are followed by its number of orders.

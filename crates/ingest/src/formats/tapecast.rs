@@ -97,7 +97,7 @@ fn resolve<R: Resolve>(
         .split_once(':')
         .ok_or(Fault::at(pos, ErrorKind::BadName(NameError::NoColon)))?;
     let resolved = reader.resolve(instruments, name, pos)?;
-    fields.repeated.none()?;
+    fields.repeated.ensure_none()?;
     Ok(resolved)
 }
 
@@ -184,7 +184,7 @@ fn read_trade<'a>(
             _ => {}
         }
     }
-    repeated.none()?;
+    repeated.ensure_none()?;
     let price = price.needed(object, "price")?;
     let size = size.needed(object, "size")?;
     Ok(Trade {

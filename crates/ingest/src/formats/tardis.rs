@@ -82,7 +82,7 @@ fn read_book<R: Resolve>(
     let ([exchange, symbol, time, whole, bids, asks], repeated) = document.fields(ROOT, names)?;
     let symbol = symbol.needed(ROOT, "symbol")?;
     let exponents = resolve(reader, instruments, exchange, symbol)?.exponents;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let is_whole = document.flag(whole.needed(ROOT, "isSnapshot")?)?;
     let out = &mut *reader.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
@@ -98,7 +98,7 @@ fn read_book<R: Resolve>(
     }
     Ok(Sequence::book(
         is_whole,
-        times::date_if_there(&document, time)?,
+        times::optional_date(&document, time)?,
     ))
 }
 
@@ -122,7 +122,7 @@ fn read_trade<R: Resolve>(
         document.fields(ROOT, names)?;
     let symbol = symbol.needed(ROOT, "symbol")?;
     let exponents = resolve(reader, instruments, exchange, symbol)?.exponents;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "amount")?);
     let side = side.needed(ROOT, "side")?;
     let mut texts = Texts::new();
@@ -137,7 +137,7 @@ fn read_trade<R: Resolve>(
         id: trades::identifier(&document, id, &mut texts)?,
     };
     reader.out.trades.push(trade);
-    let time = times::date_if_there(&document, time)?;
+    let time = times::optional_date(&document, time)?;
     Ok(Parsed::Trades { time })
 }
 
@@ -152,8 +152,8 @@ fn read_disconnect<R: Resolve>(
     let document = reader.document;
     let names = ["exchange", "symbols", "localTimestamp"];
     let ([exchange, symbols, time], repeated) = document.fields(ROOT, names)?;
-    repeated.none()?;
-    let time = times::date_if_there(&document, time)?;
+    repeated.ensure_none()?;
+    let time = times::optional_date(&document, time)?;
     if let Some(array) = symbols.not_null(&document) {
         for symbol in document.elements_within(array, MAX_SYMBOLS)? {
             let handle = resolve(reader, instruments, exchange, symbol)?.handle;

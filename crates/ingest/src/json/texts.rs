@@ -1,11 +1,11 @@
 use super::{Document, TapePos};
 
-/// Finds the source text of values, going along with the tape.
+/// Finds the source text of values, in step with the tape.
 ///
-/// simd-json's first stage notes where every bracket, comma, colon and beginning of a scalar
-/// stands. All of these but commas, colons and closing brackets begin a value or a key, and so
-/// does every node of the tape: the n-th such pos is the n-th node's. Places are cheapest asked
-/// for in the command of the document.
+/// simd-json's first stage notes the offsets of all brackets, commas, colons and starts of scalars.
+/// All of these except commas, colons and closing brackets start a value or a key, as does every
+/// node of the tape: the n-th such offset is that of the n-th node. It is cheapest to query
+/// positions in document order.
 pub(crate) struct Texts {
     pos: TapePos,
     structural: usize,
@@ -23,15 +23,15 @@ impl Texts {
     #[inline]
     pub(crate) fn number<'a>(&mut self, document: &Document<'_, 'a>, pos: TapePos) -> &'a [u8] {
         let rest = self.from(document, pos);
-        // Behind a number stands a comma or a bracket, maybe after white space, or nothing.
+        // A number is followed by whitespace, a comma, a bracket or nothing.
         let next = document.structurals.get(self.structural + 1);
-        let behind = next.map_or(document.source.len(), |next| offset(*next));
+        let end = next.map_or(document.source.len(), |next| offset(*next));
         let begin = document.source.len() - rest.len();
-        let text = document.source.get(begin..behind).unwrap_or_default();
+        let text = document.source.get(begin..end).unwrap_or_default();
         text.trim_ascii_end()
     }
 
-    /// The source from the beginning of a value on; empty when there is no such value.
+    /// The source text from the start of a value to the end; empty if there is no such value.
     #[inline]
     pub(crate) fn from<'a>(&mut self, document: &Document<'_, 'a>, pos: TapePos) -> &'a [u8] {
         if pos < self.pos {

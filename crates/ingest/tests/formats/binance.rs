@@ -1,4 +1,4 @@
-//! Binance's own JSON, against what the exchange itself says its best prices were.
+//! Binance's own JSON, compared with the best prices that the exchange itself published.
 
 use ingest::{Decoder, ErrorKind, Format, IngestConfig, RawRecord, Source};
 use market::{
@@ -154,7 +154,7 @@ fn the_spot_book_goes_on_over_midnight() {
         "hftbacktest/spot/btcusdt_20240808.gz",
         "hftbacktest/spot/btcusdt_20240809.gz",
     ];
-    // The two are not ours: the price fell below the last bid of the exchange's snapshot.
+    // The two differences are the exchange's: the price fell below the last bid of its snapshot.
     check(&both, 6491, 6493);
 }
 
@@ -254,7 +254,7 @@ fn what_is_known_and_not_published_says_nothing() {
 
 const REST: &str = r#"{"lastUpdateId":218,"bids":[["1","2",[]]],"asks":[]}"#;
 
-/// Under which symbol a REST answer without one is known.
+/// The symbol of REST responses, which do not name it.
 #[track_caller]
 fn check_symbol(source: &Source, key: Option<&str>, payload: &str, expected: &'static str) {
     let mut instruments = Instruments::new(&[(expected, -8, -8)]);

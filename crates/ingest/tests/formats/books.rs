@@ -1,4 +1,4 @@
-//! The books of a session, one an instrument, as a node would build them.
+//! The books of a session, built as a node would build them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use market::{ChecksumText, SnapshotOutcome, VenueChecksum};
 use crate::instruments::Instruments;
 use crate::venues::source;
 
-/// What was seen of a session.
+/// The result of reading a session.
 #[derive(Default)]
 pub(crate) struct Session {
     pub(crate) books: BTreeMap<u32, VenueBook>,
@@ -17,12 +17,12 @@ pub(crate) struct Session {
     pub(crate) changes: u32,
     pub(crate) trades: usize,
     pub(crate) nothing: u32,
-    /// Checksums of the venue that were found over our books.
+    /// The number of the venue's checksums that matched.
     pub(crate) proven: u32,
 }
 
 impl Session {
-    /// Reads all records; every one of them must fit.
+    /// Reads all records, each of which must apply.
     pub(crate) fn of(format: Format, records: &[String]) -> Self {
         let mut session = Self::default();
         let source = source(format);
@@ -88,7 +88,7 @@ impl Session {
     }
 }
 
-/// Found beside the builder, which has found it too where it took the change.
+/// Computed independently of the venue book, which must have found the same.
 fn is_of(checksum: &VenueChecksum, book: &VenueBook) -> bool {
     let (bids, asks) = (book.book().bids().iter(), book.book().asks().iter());
     checksum.of_levels(bids, asks, &mut ChecksumText::default()) == checksum.expected

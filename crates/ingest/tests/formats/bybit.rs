@@ -1,4 +1,4 @@
-//! Bybit's own JSON of before v5, over a session.
+//! Bybit's own JSON from before v5, in a session.
 
 use ingest::Format;
 use market::VenueBook;

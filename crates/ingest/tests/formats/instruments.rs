@@ -3,18 +3,18 @@ use std::collections::HashMap;
 use ingest::{Rejection, Resolve, Resolved};
 use market::{Exponents, Handle, InstrumentName};
 
-/// Instruments as a node would know them: every name becomes one, unless they are listed.
+/// The instruments of a node: every name becomes one, unless they are listed.
 #[derive(Default)]
 pub(crate) struct Instruments {
     by_name: HashMap<String, HashMap<String, Resolved>>,
     scales: HashMap<&'static str, Exponents>,
-    /// Refuses every name that has no listed scale.
+    /// Rejects every name without a listed scale.
     pub(crate) listed_only: bool,
     count: u32,
 }
 
 impl Instruments {
-    /// New ones get the scale that is listed for their name, or the default.
+    /// New instruments get the scale that is listed for their name, or the default.
     pub(crate) fn new(scales: &[(&'static str, i8, i8)]) -> Self {
         let scales = scales
             .iter()

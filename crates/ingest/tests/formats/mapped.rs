@@ -1,4 +1,4 @@
-//! What a mapping of the configuration makes of other JSON.
+//! Other JSON, read by a mapping of the configuration.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ fn topic(config: &MappingConfig) -> Source {
     }
 }
 
-/// Binance's spot market, as its combined streams and its REST interface write it.
+/// Binance's spot market, from its combined streams and its REST API.
 fn binance() -> MappingConfig {
     MappingConfig {
         symbol_from: SymbolFrom::Topic,
@@ -166,7 +166,7 @@ fn okx_mapped_says_what_its_own_format_says() {
             continue;
         }
         match read(&mapped, record) {
-            // OKX begins its numbers anew at times, and had none once: rules of its own.
+            // OKX sometimes restarts its numbers, and once had none, which takes rules of its own.
             Err(error) => {
                 let kind = error.kind;
                 let is_known = matches!(
@@ -183,7 +183,7 @@ fn okx_mapped_says_what_its_own_format_says() {
     assert!(events >= 2, "{events}");
 }
 
-/// The same without the venue's own checksum, which a mapping does not know.
+/// The same without the venue's checksum, which a mapping cannot describe.
 fn unchecked(mut said: Said) -> Said {
     if let Said::Snapshot { origin, .. } | Said::Delta { origin, .. } = &mut said {
         *origin = SnapshotOrigin::InBand;
@@ -191,7 +191,7 @@ fn unchecked(mut said: Said) -> Said {
     said
 }
 
-/// Both sides in one list of objects, times in seconds, the symbol in the key.
+/// Both sides in one list of objects, times in seconds, and the symbol in the key.
 fn one_list() -> MappingConfig {
     MappingConfig {
         symbol_from: SymbolFrom::Key,

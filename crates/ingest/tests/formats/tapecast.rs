@@ -1,4 +1,4 @@
-//! Our own JSON.
+//! Tapecast's own JSON.
 
 use ingest::{Format, Source};
 use market::{Aggressor, Definition, Exponents, SeqLink, SnapshotOrigin, State};

@@ -1,4 +1,4 @@
-use ingest::{DecodeError, PastSink, Rejection, Resolve, Resolved};
+use ingest::{DecodeError, HistorySink, Rejection, Resolve, Resolved};
 use market::{Event, Handle, InstrumentName, Nanos, Seq};
 use streams::Replay;
 
@@ -65,12 +65,12 @@ impl Resolve for Feed<'_> {
     }
 }
 
-impl PastSink for Feed<'_> {
+impl HistorySink for Feed<'_> {
     fn event(&mut self, seq: Seq, log_time: Nanos, _: Handle, event: &Event<'_>) {
         self.replay.event(seq, log_time, event, now());
     }
 
-    fn refused(&mut self, seq: Seq, log_time: Nanos, error: &DecodeError) {
+    fn rejected(&mut self, seq: Seq, log_time: Nanos, error: &DecodeError) {
         if error.instrument != Some(WANTED) {
             return;
         }

@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use fanout::{Handover, NextPage, ReplayCommand, ReplayError, Wanted};
-use ingest::{Next, PastError};
+use ingest::{HistoryError, Next};
 use market::{Nanos, Seq};
 use metrics::label::ReplayRefusal;
 
@@ -105,7 +105,7 @@ fn replay<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
 fn find(common: &Common, wanted: &Wanted) -> Result<Found, End> {
     for margin in MARGINS {
         let found = search::find(common, wanted, margin);
-        if !matches!(found, Err(End::Past(PastError::Gone))) {
+        if !matches!(found, Err(End::Past(HistoryError::Gone))) {
             return found;
         }
     }
@@ -257,7 +257,7 @@ impl<'a> Running<'a> {
         if self.found.replay.pending() == 0 {
             let left = self.ends.saturating_duration_since(Instant::now());
             if wait >= SOON && self.found.past.has_client() {
-                self.found.past.rest();
+                self.found.past.yield_client();
             }
             self.hear(wait.min(left))?;
         }
@@ -352,7 +352,7 @@ impl<'a> Running<'a> {
         let receiver = &self.wanted.receiver;
         let mut command = receiver.command(SOON)?;
         if command.is_none() {
-            self.found.past.rest();
+            self.found.past.yield_client();
             command = receiver.command(self.common.settings.stall_timeout)?;
         }
         self.obey(command.ok_or(End::Stalled)?);

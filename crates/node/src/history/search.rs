@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanout::{ReplayError, Wanted};
-use ingest::{Next, Past, PastError};
+use ingest::{HistoryError, HistoryReader, Next};
 use market::{Channel, Nanos, Seq};
 use streams::{Knowledge, Replay};
 use wire::control::{Earliest, Start};
@@ -33,7 +33,7 @@ pub(super) enum End {
     /// The start cannot be had.
     No(ReplayError),
     /// The log cannot be read.
-    Past(PastError),
+    Past(HistoryError),
     /// The client does not read what it was sent.
     Stalled,
     /// It has taken as long as a replay may.
@@ -42,7 +42,7 @@ pub(super) enum End {
 
 /// A replay that stands right before its start.
 pub(super) struct Found {
-    pub(super) past: Past,
+    pub(super) past: HistoryReader,
     pub(super) replay: Replay,
     pub(super) names: Names,
     /// The state of a book that nobody could find in the log: the live stream has to tell it.
@@ -58,7 +58,7 @@ pub(super) struct Found {
 struct Search<'a> {
     common: &'a Common,
     wanted: &'a Wanted,
-    past: Past,
+    past: HistoryReader,
     names: Names,
     first: Seq,
     end: Seq,
@@ -74,7 +74,7 @@ struct Look {
 /// Reads up to right before the start, in a log of which that part is left out at the beginning.
 pub(super) fn find(common: &Common, wanted: &Wanted, margin: Option<i64>) -> Result<Found, End> {
     let partition = &wanted.origin.partition;
-    let mut past = Past::open(&common.readers, &partition.topic, partition.partition)?;
+    let mut past = HistoryReader::open(&common.readers, &partition.topic, partition.partition)?;
     let (first, end) = past.ends()?;
     let left_out = margin.map_or(0, |part| (end.0 - first.0) / part);
     let first = Seq(first.0 + left_out);
@@ -193,7 +193,7 @@ impl Search<'_> {
         while read_to.0 + 1 < self.end.0 {
             match self.next(&mut read_to)? {
                 Some((seq, log_time)) if log_time >= time => return Ok(seq),
-                Some(_) => self.past.pass(),
+                Some(_) => self.past.skip(),
                 None => break,
             }
         }
@@ -343,8 +343,8 @@ impl Search<'_> {
     }
 }
 
-impl From<PastError> for End {
-    fn from(error: PastError) -> Self {
+impl From<HistoryError> for End {
+    fn from(error: HistoryError) -> Self {
         Self::Past(error)
     }
 }

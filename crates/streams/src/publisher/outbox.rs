@@ -333,7 +333,7 @@ impl Outbox {
         (last_heartbeat.revision == revision).then_some(last_heartbeat)
     }
 
-    /// Remembers where a stream last_heartbeat that is told now.
+    /// Notes a stream's last heartbeat.
     pub(super) fn set_last_heartbeat(&mut self, id: StreamId, last_heartbeat: LastHeartbeat) {
         if let Some(stream) = self.streams.get_mut(id.0 as usize) {
             stream.last_heartbeat = Some(last_heartbeat);

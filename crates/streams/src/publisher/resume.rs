@@ -17,8 +17,10 @@ use crate::{MessageLog, StreamKey};
 
 /// Writes exactly what follows `from`, as far as there is room: message by message for a full raw stream,
 /// else as the net change of its view. Returns the last sequence number written if there is more.
-///
-/// Over 70 lines because it is one decision: which of the few ways leads from there.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one decision: which of the few ways leads from a position to the last message"
+)]
 pub(super) fn write_missed(
     instrument: &Instrument,
     (key, from): (&StreamKey, Position),
@@ -189,7 +191,7 @@ pub(super) fn write_net(
         instrument.book.book().len()
     });
     writer.put(&head, |sbe| {
-        write_delta(sbe, &head, checksum, &scratch.visible)
+        write_delta(sbe, &head, checksum, &scratch.visible);
     });
     restate(
         broken(instrument, Channel::Book),

@@ -1,4 +1,4 @@
-//! What whoever ids can make a publisher hold and do.
+//! The limits of what subscribers can make a publisher hold and do.
 
 use market::{
     At, Channel, Event, Exponents, Handle, Level, Monotonic, Nanos, Now, PartitionIndex, Seq,
@@ -33,7 +33,7 @@ struct Deep {
 }
 
 impl Deep {
-    /// With so many levels a side, at even prices.
+    /// A book with this many levels a side, at even prices.
     fn new(settings: Settings, levels: i64) -> Self {
         let mut publisher = Publisher::new(settings);
         let handle = publisher
@@ -90,7 +90,7 @@ impl Deep {
     }
 }
 
-/// The view of a step of so many smallest prices.
+/// A view grouped by this many smallest price units.
 fn grouped(step: u64) -> ViewParams {
     ViewParams {
         group: Some(PriceStep::parse(&format!("{step}e-8")).unwrap()),
@@ -119,12 +119,12 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
     assert_eq!(rejected, 1_024 - settings.grouped_views as u64);
     assert_eq!(deep.publisher.stats().views_rejected, rejected);
     assert_eq!(deep.publisher.views(), settings.grouped_views);
-    // 10,000 levels of 16 bytes, and as much room to grow, at the finest step.
+    // 10,000 levels of 16 bytes, and as much capacity to grow, at the finest step.
     let held = deep.publisher.view_bytes();
     assert!(held <= settings.grouped_views * 10_000 * 32, "{held}");
     assert_eq!(deep.publisher.memory(), before + held);
 
-    // All that have no group are let in, and a step that somebody ids already.
+    // Views without a group are always admitted, and so is a step that is already open.
     for depth in DEPTHS {
         for speed in Speed::ALL {
             let params = ViewParams {
@@ -140,7 +140,7 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
     let all = Speed::ALL.len() * windows * 2 * 32;
     assert!(deep.publisher.view_bytes() <= held + all + 80 * 512);
 
-    // A place is free as soon as nobody ids.
+    // The room is free as soon as the stream is closed.
     deep.publisher.close_stream(ids.remove(5));
     ids.push(deep.open_stream(grouped(1_024)).unwrap());
     assert!(deep.open_stream(grouped(1_023)).is_err());
@@ -170,7 +170,7 @@ fn a_view_of_all_levels_holds_what_it_has_not_told() {
         deep.delta(&bids);
         let _runs = deep.publisher.flush(NOW.monotonic);
     }
-    // 2,000 changes of 24 bytes with room to grow, in each.
+    // 2,000 changes of 24 bytes with capacity to grow, in each.
     assert!(deep.publisher.view_bytes() < 4 * 2_000 * 24 * 2 + 4 * 1024);
     deep.publisher.advance(Now {
         monotonic: Monotonic(NOW.monotonic.0 + 2_000_000_000),
@@ -192,7 +192,7 @@ fn grouped_views_of_many_books_share_one_bound() {
         panic!("it would not fit");
     };
     assert_eq!(of, ViewsOf::Publisher);
-    // One of coarse steps is small.
+    // A view with coarse steps is small.
     let coarse = deep.open_stream(grouped(1_000)).unwrap();
     deep.publisher.close_stream(first);
     assert!(deep.open_stream(grouped(2)).is_ok());
@@ -255,7 +255,7 @@ fn what_is_done_for_one_is_counted_before_the_next() {
     };
     let sent = payloads(&joined.run.unwrap());
     assert_eq!(deep.publisher.work() - made, sent);
-    // The next one begins with the same bytes.
+    // The next one starts with the same bytes.
     let before = deep.publisher.work();
     let _joined = deep.publisher.join(watch, None, NOW).unwrap();
     assert_eq!(deep.publisher.work(), before);

@@ -1,4 +1,4 @@
-//! Two clocks: one that schedules, and one that only stamps and may show anything.
+//! Two clocks: one for scheduling, and one only for timestamps, which may show anything.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ const INSTRUMENTS: usize = 2;
 const YEAR: u64 = 31_536_000_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
 
-/// A watched stream, and what is known of it from outside.
+/// An open stream, and what is known of it from outside.
 struct Stream {
     key: StreamKey,
     instrument: usize,
     interval: Option<Duration>,
     watch: Option<StreamId>,
-    /// When it last sent anything, or was first watched.
+    /// When it last sent anything, or was opened.
     last: Monotonic,
     /// When it last sent data.
     last_data: Option<Monotonic>,
@@ -33,16 +33,16 @@ struct Stream {
     pending: bool,
 }
 
-/// What one stream sent at one moment.
+/// What a stream sent at one moment.
 #[derive(Debug, PartialEq, Eq)]
 struct Sent {
     at: Monotonic,
     stream: usize,
-    /// Messages, but for the time that they are stamped with.
+    /// The messages without their timestamps.
     messages: Vec<Vec<u8>>,
 }
 
-/// A publisher that is called exactly when it asks for it.
+/// A publisher that is called exactly when it requests it.
 struct Driven {
     publisher: Publisher,
     settings: Settings,
@@ -51,7 +51,7 @@ struct Driven {
     heard: Vec<Monotonic>,
     streams: Vec<Stream>,
     now: Monotonic,
-    /// What the wall clock shows, ahead of the monotonic one.
+    /// The wall clock relative to the monotonic one.
     wall: u64,
     offset: i64,
     sent: Vec<Sent>,
@@ -120,7 +120,7 @@ impl Driven {
         }
     }
 
-    /// Watches a stream, or no more.
+    /// Opens or closes a stream.
     fn toggle(&mut self, stream: usize) {
         let now = self.now();
         let stream = &mut self.streams[stream];
@@ -172,7 +172,7 @@ impl Driven {
         self.take();
     }
 
-    /// Takes what was sent.
+    /// Takes what was published.
     fn take(&mut self) {
         for run in self.publisher.flush(self.now).iter() {
             let mut streams = self.streams.iter_mut().enumerate();
@@ -206,7 +206,7 @@ impl Driven {
         }
     }
 
-    /// Has everything done that is due now.
+    /// Runs everything that is due.
     fn settle(&mut self) {
         for calls in 0.. {
             assert!(calls < 5, "it is never done");
@@ -220,7 +220,7 @@ impl Driven {
         self.check();
     }
 
-    /// Time passes; the publisher is called when it asks for it.
+    /// Lets time pass; the publisher is called when it requests it.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.publisher.next_due().filter(|due| *due <= end) {
@@ -231,7 +231,7 @@ impl Driven {
         self.check();
     }
 
-    /// Nothing that is due has been left undone.
+    /// Checks that nothing is overdue.
     fn check(&self) {
         let late = |interval: Duration| interval * 5 / 4 + interval / 32;
         for stream in self.streams.iter().filter(|stream| stream.watch.is_some()) {
@@ -261,9 +261,9 @@ enum Step {
     Toggle(usize),
     /// Time passes, in microseconds.
     Pass(u64),
-    /// Nobody is called for so many milliseconds.
+    /// The publisher is not called for this many milliseconds.
     Leap(u64),
-    /// Somebody sets the wall clock.
+    /// The wall clock is set.
     Set(u64),
 }
 
@@ -297,7 +297,7 @@ proptest! {
     }
 }
 
-/// A market of a minute: records every 10 ms, and then none.
+/// A minute of a market: records every 10 ms, and then none.
 fn minute(set: impl Fn(u64) -> u64) -> (Vec<Sent>, usize) {
     let mut driven = Driven::new(Settings {
         log_bytes: 64 * 1024,

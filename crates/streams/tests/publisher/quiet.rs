@@ -18,7 +18,7 @@ fn settings() -> Settings {
     }
 }
 
-/// A publisher with a watched stream of each of many instruments, none of which says anything.
+/// A publisher with an open stream for each of many instruments, all of them quiet.
 fn publisher() -> Publisher {
     let start = Monotonic(0);
     let mut publisher = Publisher::new(settings());
@@ -44,7 +44,7 @@ fn at(monotonic: Monotonic) -> Now {
     }
 }
 
-/// The streams that got a heartbeat, each of which got one.
+/// The streams that got a heartbeat, each of which got exactly one.
 fn heartbeats(publisher: &mut Publisher, now: Monotonic) -> Vec<StreamId> {
     let runs = publisher.flush(now);
     let ids = runs.iter().map(|run| {
@@ -84,7 +84,7 @@ fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
     assert!(turns >= STREAMS / 256);
     assert_eq!(told.len(), STREAMS);
     assert!(told.values().all(|times| *times == 1), "{told:?}");
-    // Nothing more until each has been quiet for an interval again.
+    // There is nothing more until each has been quiet for another interval.
     let again = now + interval;
     while let Some(due) = publisher.next_due().filter(|due| *due < again) {
         publisher.advance(at(due));
@@ -96,7 +96,7 @@ fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
 fn heartbeats_that_are_late_come_at_once() {
     let interval = settings().heartbeat_after;
     let mut publisher = publisher();
-    // Each was looked at when it was not quiet yet, and again an interval and a half later.
+    // Each was checked before it was quiet, and again one and a half intervals later.
     let late = Monotonic(0) + interval * 3;
     publisher.advance(at(late));
     assert_eq!(heartbeats(&mut publisher, late).len(), STREAMS);

@@ -49,7 +49,7 @@ pub(super) fn read_trades<R: Resolve>(
     let mut has_millis = false;
     if let Some(first) = document.elements(data)?.next() {
         let ([millis], _) = document.fields(first, [TRADE_LIST.time])?;
-        has_millis = millis.is_there();
+        has_millis = millis.is_present();
     }
     let list = if has_millis {
         &TRADE_LIST
@@ -84,7 +84,7 @@ pub(super) fn read_book<R: Resolve>(
     if !is_whole {
         let names = ["delete", "update", "insert"];
         let (parts, repeated) = document.fields(data, names)?;
-        repeated.none()?;
+        repeated.ensure_none()?;
         for (part, name) in parts.into_iter().zip(names) {
             read_levels(
                 reader,
@@ -105,7 +105,7 @@ pub(super) fn read_book<R: Resolve>(
     }
     let ([micros, micros_too], repeated) =
         document.fields(ROOT, ["timestamp_e6", "timestampE6"])?;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let time = time(&document, micros, micros_too)?;
     Ok(Parsed::unnumbered(is_whole, SnapshotOrigin::InBand, time))
 }
@@ -133,7 +133,7 @@ fn read_levels(
     for element in document.elements_within(array, MAX_LEVELS)? {
         let names = ["price", "side", "size"];
         let ([price, side, size], repeated) = document.fields(element, names)?;
-        repeated.none()?;
+        repeated.ensure_none()?;
         let price = price.get().ok_or(levels::no_level(element))?;
         let side = side.needed(element, "side")?;
         let level = if are_deleted {

@@ -73,8 +73,8 @@ fn read_book(
             is_whole |= key.ends_with('s');
         }
     }
-    repeated.none()?;
-    if !bids.is_there() && !asks.is_there() {
+    repeated.ensure_none()?;
+    if !bids.is_present() && !asks.is_present() {
         return Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind));
     }
     let mut book = Book {
@@ -104,7 +104,7 @@ fn read_book(
         });
     }
     let checksum = match checksum.get() {
-        Some(told) => Some(sequence.checksum(document.unsigned_32(told)?, exponents)),
+        Some(pos) => Some(sequence.checksum(document.unsigned_32(pos)?, exponents)),
         None => None,
     };
     Ok(Parsed::Delta {

@@ -9,7 +9,7 @@ use crate::json::{Document, Fault, TapePos, Texts};
 use crate::levels::{self, MAX_LEVELS};
 use crate::record_reader::{Out, RecordReader};
 
-/// Reads both sides of a book or a change: each from where it stands, or both from one list.
+/// Reads both sides of a snapshot or a delta, from a list each or from one list.
 pub(super) fn read(
     reader: &mut RecordReader<'_, '_, '_>,
     mapping: &Mapping,
@@ -27,7 +27,7 @@ pub(super) fn read(
     if bids.is_none() && asks.is_none() {
         return Err(Fault::missing(Document::ROOT, "bids"));
     }
-    // Venues leave out a side in which nothing changed.
+    // Some venues omit a side without changes.
     if let Some(bids) = bids {
         read_side(&document, mapping, bids, exponents, &mut out.bids)?;
     }
@@ -69,7 +69,7 @@ fn read_side(
     }
 }
 
-/// Both sides in one list, each level with its side.
+/// Reads one list of levels that name their side.
 fn read_list(
     document: &Document<'_, '_>,
     mapping: &Mapping,
@@ -92,7 +92,7 @@ fn read_list(
             Some(Side::Bid) => out.bids.push(level),
             Some(Side::Ask) => out.asks.push(level),
             None => {
-                let expected = "one of the mapping's words for bids and asks";
+                let expected = "one of the mapping's values for bid and ask";
                 return Err(Fault::at(side, ErrorKind::BadValue { expected }));
             }
         }
@@ -100,7 +100,7 @@ fn read_list(
     Ok(())
 }
 
-/// Where a field of a level stands.
+/// Finds a field of a level.
 fn field(
     document: &Document<'_, '_>,
     level: TapePos,
@@ -110,7 +110,7 @@ fn field(
         LevelStep::Index(at) => Ok(document.elements(level)?.nth(*at)),
         LevelStep::Name(name) => {
             let ([field], repeated) = document.fields(level, [name.as_str()])?;
-            repeated.none()?;
+            repeated.ensure_none()?;
             Ok(field.get())
         }
     }

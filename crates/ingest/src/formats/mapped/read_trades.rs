@@ -9,7 +9,7 @@ use crate::levels;
 use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::{MAX_TRADES, identifier};
 
-/// Reads the trades of a list, or the one that the message is.
+/// Reads a list of trades, or the one trade of a message.
 pub(super) fn read(
     reader: &mut RecordReader<'_, '_, '_>,
     mapping: &Mapping,
@@ -21,7 +21,7 @@ pub(super) fn read(
     let Some(tree) = &mapping.trade else {
         let trade = read_trade(&document, mapping, found, Document::ROOT, exponents)?;
         reader.out.trades.push(trade);
-        if found.trade_time.is_there() {
+        if found.trade_time.is_present() {
             when = found.trade_time;
         }
         let time = time(&document, mapping.time_unit, when)?;
@@ -30,10 +30,10 @@ pub(super) fn read(
     let list = found.trades.needed(Document::ROOT, "trades")?;
     for element in document.elements_within(list, MAX_TRADES)? {
         let found = tree.find_from(&document, element);
-        found.none_twice()?;
+        found.ensure_unique()?;
         let trade = read_trade(&document, mapping, &found, element, exponents)?;
         reader.out.trades.push(trade);
-        if found.trade_time.is_there() {
+        if found.trade_time.is_present() {
             when = found.trade_time;
         }
     }
@@ -63,7 +63,7 @@ fn read_trade<'a>(
     })
 }
 
-/// Who took, by the mapping's words; unknown where nothing is said.
+/// Reads the taker's side, which is unknown if the message has none.
 fn side(
     document: &Document<'_, '_>,
     mapping: &Mapping,
@@ -74,7 +74,7 @@ fn side(
         return Ok(Aggressor::Unknown);
     };
     let known = word(document, pos, texts).and_then(|word| find(&mapping.takers, word));
-    let expected = "one of the mapping's words for who took";
+    let expected = "one of the mapping's values for buy and sell";
     known
         .copied()
         .ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))
