@@ -1,7 +1,7 @@
-// The page: one connection, a row an instrument, one order book.
+// The page: one connection, one row per instrument, one order book.
 //
 // Messages change the model and mark what they touched; one animation frame later the marked parts are
-// rendered. Whatever is shown of a stream that is not trusted is shown as such.
+// rendered. Data of a stream that cannot be trusted is marked as such.
 
 import { BannerView, BarView, LadderView, ProofView, QuoteView, TAPE_LENGTH, TableView, TapeView } from "./views.js";
 import { Door } from "./door.js";
@@ -11,13 +11,13 @@ import { approximate, decimalsOf } from "./tapecast/decimal.js";
 
 const DEPTH = 50;
 const PREFERRED = "BINANCE:BTC-USDT";
-/** Every stream speaks within a few seconds, so this much silence of all of them is worth a word. */
+/** Every stream sends something within a few seconds, so silence on all of them for this long is reported. */
 const QUIET_MS = 6_000;
 const SLOW_RENDER_MS = 250;
 /** Rates are smoothed over about this many seconds. */
 const RATE_SECONDS = 2;
 
-/** An instrument of the table: what its bbo, trades and status streams have told. */
+/** An instrument of the table, with the latest data of its bbo, trades and status streams. */
 class Row {
   constructor(symbol, client) {
     this.symbol = symbol;
@@ -85,14 +85,14 @@ class Row {
     if (this.trades.length > TAPE_LENGTH) this.trades.pop();
   }
 
-  /** The relative change since the page was opened; null when there is none to tell. */
+  /** The relative change since the page was opened; null if unknown. */
   change() {
     if (this.first === null) return null;
     const first = approximate(this.first.mantissa, this.first.exponent);
     return first === 0 ? null : (approximate(this.last.mantissa, this.last.exponent) - first) / Math.abs(first);
   }
 
-  /** The worst of what is known about the instrument's streams. */
+  /** The worst state of the instrument's streams. */
   state() {
     const streams = [this.status, this.bbo, this.tape];
     if (streams.some(({ link }) => link === "refused")) return "REFUSED";
@@ -236,7 +236,7 @@ class App {
     const row = this.#byStream.get(stream);
     if (row !== undefined) {
       this.#dirtyRows.add(row);
-      // Trades that were resumed are all there; a tape that begins anew may have a hole before it.
+      // A resumed stream has all trades; one that restarts may have missed some.
       if (stream === row.tape && stream.link === "open" && stream.seq === null && row.trades.length > 0) {
         row.takeTradesGap(this.#client.now());
       }
@@ -264,12 +264,12 @@ class App {
     if (this.#dirtyBook && row !== undefined) this.#views.ladder.render(this.#book?.book, row);
     if (this.#dirtyTape && row !== undefined) this.#views.tape.render(row);
     this.#views.banner.render(this.#trouble());
-    this.#views.quote.render(this.#symbol ?? "No instrument", row);
+    this.#views.quote.render(this.#symbol ?? "No instrument selected", row);
     this.#dirtyRows.clear();
     this.#dirtyBook = this.#dirtyTape = false;
   }
 
-  /** What is read rather than watched: a few times a second is enough. */
+  /** Renders the figures for which a few times a second is enough. */
   #slow() {
     const now = this.#client.now();
     const seconds = (now - this.#rateAt) / 1000;
@@ -302,14 +302,14 @@ class App {
   #connection(now) {
     const { phase, goAway, retryAt } = this.#client.status;
     const wait = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000));
-    if (phase === "open" && goAway !== null) return { phase: "leaving", text: `The node stops: moving in ${wait} s` };
+    if (phase === "open" && goAway !== null) return { phase: "leaving", text: `Server is shutting down; reconnecting in ${wait} s` };
     if (phase === "open" && this.#problem !== null) return { phase: "leaving", text: this.#problem };
     if (phase === "open") return { phase, text: "Connected" };
     if (phase === "connecting") return { phase, text: "Connecting" };
-    return { phase, text: `Disconnected, next attempt in ${wait} s` };
+    return { phase, text: `Disconnected; reconnecting in ${wait} s` };
   }
 
-  /** What is wrong with the shown book, worst first; null when it is live and verified. */
+  /** What is wrong with the book on display, worst first; null if it is live and verified. */
   #trouble() {
     const { status, quietMs, counts } = this.#client;
     const book = this.#book;
@@ -319,24 +319,24 @@ class App {
     }
     if (book === null) {
       return this.#listed && this.#symbol !== null
-        ? trouble("bad", "Unknown instrument", `This node has no ${this.#symbol}.`)
-        : trouble("note", "Waiting for the list of instruments", "");
+        ? trouble("bad", "Unknown instrument", `${this.#symbol} is not available on this server.`)
+        : trouble("note", "Loading instruments", "");
     }
-    if (book.link === "refused") return trouble("bad", "The node refused this book", `${book.error.message} (${book.error.code})`);
-    if (book.link === "resyncing") return trouble("warn", "Resyncing", "Messages are missing or a checksum did not fit. The book is being fetched again.");
-    if (book.error !== null && book.link === "subscribing") return trouble("warn", "Waiting for the node", `${book.error.message} (${book.error.code})`);
-    if (quietMs > QUIET_MS) return trouble("bad", "No sign from the node", `Nothing has been heard for ${Math.floor(quietMs / 1000)} s.`);
+    if (book.link === "refused") return trouble("bad", "Subscription rejected", `${book.error.message} (${book.error.code})`);
+    if (book.link === "resyncing") return trouble("warn", "Resyncing", "Messages are missing, or a checksum did not match. Reloading the book.");
+    if (book.error !== null && book.link === "subscribing") return trouble("warn", "Waiting for the server", `${book.error.message} (${book.error.code})`);
+    if (quietMs > QUIET_MS) return trouble("bad", "No data from server", `Last message ${Math.floor(quietMs / 1000)} s ago.`);
     const state = book.state !== null && book.state !== "LIVE" ? book.state : this.#rows.get(this.#symbol)?.status.state;
     if (state in STATE_TROUBLES) return STATE_TROUBLES[state];
-    return book.trusted ? null : trouble("note", "Waiting for the snapshot", "");
+    return book.trusted ? null : trouble("note", "Waiting for a snapshot", "");
   }
 }
 
 const trouble = (level, title, text) => ({ level, title, text });
 const STATE_TROUBLES = {
-  RESYNCING: trouble("warn", "Resyncing", "The node waits for a whole book from the venue."),
-  UPSTREAM_GAP: trouble("warn", "Upstream gap", "Messages from the venue are missing. The book waits for a whole one."),
-  STALE: trouble("warn", "Stale", "The venue has been quiet for too long. The book may be old."),
+  RESYNCING: trouble("warn", "Resyncing", "Waiting for a snapshot from the venue."),
+  UPSTREAM_GAP: trouble("warn", "Upstream gap", "Messages from the venue are missing. Waiting for a snapshot."),
+  STALE: trouble("warn", "Stale", "No updates from the venue for too long. The book may be out of date."),
   HALTED: trouble("warn", "Halted", "The venue has halted trading in this instrument."),
 };
 

@@ -1,34 +1,34 @@
-// The door: a node may want a token before it lets anybody in.
+// Sign-in: a node may require a token.
 //
-// A browser does not tell a script why a WebSocket was refused, so the node is asked over HTTP. The token lives
-// as long as the tab, and is never part of an address.
+// A browser does not tell a script why a WebSocket was rejected, so the page asks the node over HTTP. The token
+// is kept as long as the tab is open, and is never part of a URL.
 
 const KEY = "tapecast.token";
-/** One name of the list is asked for: the answer is small. */
+/** Requests a single instrument, to keep the response small. */
 const PROBE = "/v1/instruments?limit=1";
-/** What a name of a subprotocol may have, which is how a browser hands a token over. */
+/** The characters of a subprotocol's name, since that is how a browser sends a token. */
 const TOKEN = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 
-/** What an answer to the question means: nothing, or why somebody was not let in. */
+/** Why the node rejected the request; null if it was not for lack of a valid token. */
 export async function refusalOf(answer) {
   if (answer.status !== 401 && answer.status !== 403) return null;
   try {
     const { error } = await answer.json();
     return { code: error.code, message: error.message };
   } catch {
-    return { code: String(answer.status), message: "the node lets nobody in without a token" };
+    return { code: String(answer.status), message: "this server requires a token" };
   }
 }
 
-/** What a person is told. */
+/** The message to display. */
 export function wordsOf({ code, message }) {
-  return code === "missing_token" ? "Enter the key or token that you were given." : `${message} (${code})`;
+  return code === "missing_token" ? "Enter your access token or key." : `${message} (${code})`;
 }
 
-/** What is wrong with a token, so that it cannot be sent; null when nothing is. */
+/** Why a token cannot be sent; null if it can. */
 export function faultOf(token) {
   if (token === "") return "Enter a token.";
-  return TOKEN.test(token) ? null : "A token has letters, digits and !#$%&'*+-.^_`|~ only.";
+  return TOKEN.test(token) ? null : "A token may contain only letters, digits and !#$%&'*+-.^_`|~";
 }
 
 /** The headers that carry a token. */
@@ -43,7 +43,7 @@ export class Door {
   #opened;
   #asking = false;
 
-  /** @param opened what is done once there is another token */
+  /** @param opened called when a new token has been entered */
   constructor(opened) {
     this.#opened = opened;
     this.#form.addEventListener("submit", (event) => {
@@ -56,7 +56,7 @@ export class Door {
     return sessionStorage.getItem(KEY);
   }
 
-  /** Asks the node whether it is the token that is missing or wrong, and then the person for one. */
+  /** Checks whether the node rejects the token, or the lack of one, and if so asks the user. */
   async look() {
     if (this.#asking || this.#dialog.open) return;
     this.#asking = true;
@@ -64,7 +64,7 @@ export class Door {
       const refusal = await refusalOf(await fetch(PROBE, { headers: headersOf(this.token), cache: "no-store" }));
       if (refusal !== null) this.#show(wordsOf(refusal));
     } catch {
-      // The node cannot be reached at all; the connection says so.
+      // The node cannot be reached at all; the connection reports that.
     } finally {
       this.#asking = false;
     }

@@ -5,7 +5,7 @@ import { faultOf, headersOf, refusalOf, wordsOf } from "./door.js";
 
 const answer = (status, body) => ({ status, json: async () => JSON.parse(body) });
 
-test("only an answer about tokens is one", async () => {
+test("only a response about tokens is a rejection", async () => {
   for (const status of [200, 304, 429, 500, 503]) {
     assert.equal(await refusalOf(answer(status, "{}")), null);
   }
@@ -15,12 +15,12 @@ test("only an answer about tokens is one", async () => {
   assert.equal((await refusalOf(answer(401, "not JSON"))).code, "401");
 });
 
-test("who has no token yet is asked for one, and who was refused is told why", () => {
+test("a user without a token is asked for one, and one whose token was rejected is told why", () => {
   assert.match(wordsOf({ code: "missing_token", message: "no token; send one" }), /^Enter/);
   assert.equal(wordsOf({ code: "expired", message: "it has expired" }), "it has expired (expired)");
 });
 
-test("a token that no subprotocol could have is refused before it is sent", () => {
+test("a token that cannot be a subprotocol is rejected before it is sent", () => {
   assert.equal(faultOf("eyJhbGciOiJFUzI1NiJ9.e30.c2ln-_"), null);
   for (const token of ["", "two words", "a,b", "a\"b", "ü", "a/b", "a=b"]) assert.notEqual(faultOf(token), null);
 });

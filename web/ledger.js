@@ -1,15 +1,15 @@
-// The ledger: what became of every instrument's records, as the node accounts for it.
+// Data quality: what became of each instrument's records, by the node's own count (`/v1/ledger`).
 
 import { headersOf } from "./door.js";
 
 const REFRESH_MS = 5_000;
-/** Pages that are read at most: 20,000 instruments. */
+/** The most pages to read: 20,000 instruments. */
 const MOST_PAGES = 20;
 const COLUMNS = ["records", "chained", "checked", "upstreamGaps", "ownGaps", "refused", "conflated", "lostToSlowClients"];
-/** What should be 0. */
+/** Columns that should be 0. */
 const FAULTS = new Set(["upstreamGaps", "ownGaps", "refused", "lostToSlowClients"]);
 
-/** All accounts, page by page. */
+/** The accounts of all instruments, read page by page. */
 export async function readLedger(get) {
   const accounts = [];
   let after = null;
@@ -22,25 +22,25 @@ export async function readLedger(get) {
   return accounts;
 }
 
-/** The sums of all columns, and what they come to. */
+/** The sums of all columns, and the verdict. */
 export function sumLedger(accounts) {
   const sums = Object.fromEntries(COLUMNS.map((column) => [column, 0]));
   for (const account of accounts) {
     for (const column of COLUMNS) sums[column] += account[column];
   }
   const words = [`${accounts.length} instruments, ${sums.records.toLocaleString("en")} records`];
-  words.push(sums.ownGaps === 0 ? "this node lost none" : `this node lost records ${sums.ownGaps} times`);
-  if (sums.upstreamGaps > 0) words.push(`${sums.upstreamGaps} gaps of the venues`);
+  words.push(sums.ownGaps === 0 ? "none lost by this server" : `lost by this server ${sums.ownGaps} times`);
+  if (sums.upstreamGaps > 0) words.push(`${sums.upstreamGaps} upstream gaps`);
   return { sums, verdict: sums.ownGaps === 0 ? "verified" : "failed", text: `${words.join("; ")}.` };
 }
 
-/** A cell's text, and whether it is worth a look. */
+/** A cell's text, and whether it needs attention. */
 export function cellOf(account, column) {
   const count = account[column];
   return { text: count.toLocaleString("en"), some: FAULTS.has(column) && count > 0 };
 }
 
-/** The dialog that shows it, read anew while it is open. */
+/** The dialog, refreshed while it is open. */
 export class LedgerView {
   #dialog = document.getElementById("ledger");
   #text = document.getElementById("ledger-text");
@@ -48,7 +48,7 @@ export class LedgerView {
   #timer = 0;
   #token;
 
-  /** @param token what gives the token, where the node wants one; null for none */
+  /** @param token returns the token, or null if there is none */
   constructor(token) {
     this.#token = token;
     document.getElementById("ledger-open").addEventListener("click", () => this.#open());
@@ -66,12 +66,12 @@ export class LedgerView {
     try {
       const accounts = await readLedger(async (path) => {
         const answer = await fetch(path, { headers: headersOf(this.#token()) });
-        if (!answer.ok) throw new Error(`the node answers ${answer.status}`);
+        if (!answer.ok) throw new Error(`status ${answer.status}`);
         return answer.json();
       });
       this.#render(accounts);
     } catch (error) {
-      this.#text.textContent = `The ledger cannot be read: ${error.message}.`;
+      this.#text.textContent = `Cannot load data quality: ${error.message}.`;
     }
   }
 

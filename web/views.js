@@ -1,17 +1,17 @@
-// What the page shows. A view is handed the model and writes only what differs from what it wrote last, so a
-// frame costs what has changed. No view knows the connection; no number is computed here but for bars.
+// What the page shows. A view is given the model and writes only what differs from its last output, so a
+// frame costs as much as has changed. No view knows the connection; only the lengths of bars are computed here.
 
 import { add, approximate, decimalsOf, formatDecimal, middle, subtract } from "./tapecast/decimal.js";
 
-/** Levels shown a side. */
+/** Levels shown per side. */
 export const LADDER_LEVELS = 20;
-/** Trades shown; app.js keeps as many. */
+/** Trades shown, and kept by app.js. */
 export const TAPE_LENGTH = 50;
 
 const byId = (id) => document.getElementById(id);
 const NONE = "–";
 
-/** A text on the page that is written when it differs. */
+/** A text on the page, written only when it changes. */
 class Text {
   #node = document.createTextNode("");
 
@@ -45,7 +45,7 @@ const rate = (value) => (value >= 100 || value === 0 ? count(value) : value.toFi
 
 const print = (value, decimals) => (value === null ? NONE : formatDecimal(value.mantissa, value.exponent, decimals, ","));
 
-/** "+0.42%"; a hundredth of a percent is what a float surely holds. */
+/** "+0.42%"; a float is exact enough for a hundredth of a percent. */
 function percent(ratio) {
   if (ratio === null || !Number.isFinite(ratio)) return NONE;
   const shown = (ratio * 100).toFixed(2);
@@ -56,8 +56,8 @@ function percent(ratio) {
 const direction = (ratio) => (ratio === null || Math.abs(ratio) < 0.00005 ? "flat" : ratio > 0 ? "up" : "down");
 
 export const STATE_LABELS = {
-  LIVE: "Live", RESYNCING: "Resync", STALE: "Stale", HALTED: "Halted", UPSTREAM_GAP: "Gap", OFFLINE: "Offline",
-  STARTING: "Starting", REFUSED: "Refused", NONE: "",
+  LIVE: "Live", RESYNCING: "Resyncing", STALE: "Stale", HALTED: "Halted", UPSTREAM_GAP: "Gap", OFFLINE: "Offline",
+  STARTING: "Starting", REFUSED: "Rejected", NONE: "",
 };
 const stateLabel = (state) => STATE_LABELS[state] ?? String(state);
 
@@ -106,7 +106,7 @@ class RowView {
     }
   }
 
-  /** Two names for one animation: changing the name starts it again without a forced layout. */
+  /** Two names for one animation: changing the name restarts it without a forced layout. */
   #flash(tick) {
     this.beat = !this.beat;
     mark(this.last.element, "flash", `${tick}${this.beat ? "1" : "2"}`);
@@ -125,7 +125,7 @@ export class TableView {
     this.#body.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Sets the rows, in the order in which they are to stand. */
+  /** Sets the rows, in display order. */
   setRows(rows) {
     byId("empty").hidden = rows.length > 0;
     for (const [index, row] of rows.entries()) {
@@ -267,7 +267,7 @@ export class LadderView {
   }
 }
 
-/** The shown part of a ladder, with running totals. */
+/** The displayed part of a ladder, with cumulative sizes. */
 function totals(ladder) {
   const prices = ladder?.prices.slice(0, LADDER_LEVELS) ?? [];
   const sizes = ladder?.sizes.slice(0, LADDER_LEVELS) ?? [];
@@ -293,7 +293,7 @@ export class TapeView {
     for (const [index, { element, time, price, size }] of this.#lines.entries()) {
       const trade = row.trades[index];
       mark(element, "side", trade?.side ?? "NONE");
-      // What a trade looks like does not change while it moves down the list.
+      // The texts of a trade do not change while it moves down the list.
       if (trade !== undefined && trade.shown === undefined) trade.shown = this.#shown(trade, row);
       time.set(trade?.shown.time ?? "");
       price.set(trade?.shown.price ?? "");
@@ -330,7 +330,7 @@ export class QuoteView {
   }
 }
 
-/** Says plainly what is wrong with the book that is shown, and greys it out. */
+/** Says what is wrong with the book on display, and greys it out. */
 export class BannerView {
   #pane = byId("ladder-pane");
   #banner = byId("banner");
@@ -346,7 +346,7 @@ export class BannerView {
   }
 }
 
-/** How far the shown book is proven. */
+/** Whether the book on display is verified. */
 export class ProofView {
   #panel = byId("proof");
   #title = text("proof-title");
@@ -366,7 +366,7 @@ export class ProofView {
     this.#title.set(title);
     this.#text.set(body);
     this.#seq.set(stream?.seq == null ? NONE : String(stream.seq));
-    this.#lag.set(lag === null ? NONE : lag < -0.5 ? "clocks differ" : `${Math.max(0, lag).toFixed(lag < 99.95 ? 1 : 0)} ms`);
+    this.#lag.set(lag === null ? NONE : lag < -0.5 ? "clock skew" : `${Math.max(0, lag).toFixed(lag < 99.95 ? 1 : 0)} ms`);
     const { book, counts } = stream ?? {};
     this.#checksum.set(counts?.checked > 0 ? book.checksum.toString(16).padStart(8, "0") : NONE);
     this.#levels.set(book ? `${count(book.bids.length)} + ${count(book.asks.length)}` : NONE);
@@ -384,11 +384,11 @@ export class ProofView {
 
 function judgement(stream) {
   const { checked = 0, verified = 0, mismatches = 0 } = stream?.counts ?? {};
-  const body = `${count(verified)} / ${count(checked)} messages`;
-  if (checked === 0) return { verdict: "waiting", title: "Nothing to verify yet", body: "The first snapshot is awaited" };
-  if (!stream.trusted) return { verdict: "waiting", title: "Not verified now", body };
-  // A mismatch was put right by a new snapshot, but it stays on the record.
-  return mismatches > 0 ? { verdict: "failed", title: "Verified again", body } : { verdict: "verified", title: "Verified", body };
+  const body = `${count(verified)} of ${count(checked)} messages`;
+  if (checked === 0) return { verdict: "waiting", title: "Nothing to verify yet", body: "Waiting for the first snapshot" };
+  if (!stream.trusted) return { verdict: "waiting", title: "Not verified", body };
+  // A new snapshot fixed the mismatch, but it stays on record.
+  return mismatches > 0 ? { verdict: "failed", title: "Verified after a mismatch", body } : { verdict: "verified", title: "Verified", body };
 }
 
 /** The bar at the top. */

@@ -1,7 +1,7 @@
 //! Measurements: load for Kafka, a swarm of subscribers, and what a core decodes, applies and
 //! encodes.
 //!
-//! In reading order: [`allocations`], [`replay`], [`publish`], [`subscribe`], [`witness`]; what they measure
+//! In reading order: [`allocations`], [`replay`], [`publish`], [`subscribe`]; what they measure
 //! with, [`clock`] and [`usage`]; what they show, [`progress`], [`result`] and [`output`]; and
 //! [`open_files`].
 #![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
@@ -24,7 +24,7 @@ mod report;
 mod result;
 mod subscribe;
 mod usage;
-mod witness;
+mod websocket;
 
 use std::process::ExitCode;
 
@@ -39,7 +39,6 @@ enum Command {
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
     Subscribe(subscribe::SubscribeArgs),
-    Witness(witness::WitnessArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,7 +48,6 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Subscribe(args) => subscribe::run(args),
-        Command::Witness(args) => witness::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,25 +3,25 @@
 //! Each server is a small program that publishes by itself what standard input asks of it, so that
 //! all do equal work; clients, counts and times are those of one light loop on another core.
 //!
-//! In reading order: the [`peer`]s, how they are [`install`]ed and run as a [`child`]; the
-//! [`dialect`] that each one speaks, over [`frames`] and a [`handshake`], and the [`driver`] that
+//! In reading command: the [`peer`]s, how they are [`install`]ed and run as a [`child`]; the
+//! [`protocol`] that each one protocol, over [`frames`] and a [`handshake`], and the [`driver`] that
 //! counts; the [`scenario`]s with their [`schedule`] of topics; the [`measure`]ment of one and the
 //! [`rounds`] of all, and their [`outcome`]; [`serve`], the servers that are in this binary.
 
 mod child;
-mod dialect;
+mod conversation;
 mod driver;
-mod frames;
-mod handshake;
 mod install;
 mod measure;
 pub(crate) mod outcome;
 pub(crate) mod peer;
+mod protocol;
 mod rounds;
 pub(crate) mod scenario;
 mod schedule;
 mod serve;
 mod signal;
+mod tally;
 
 #[cfg(test)]
 pub(crate) mod tests;

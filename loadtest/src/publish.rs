@@ -5,26 +5,26 @@
 //! books come again at intervals, for nodes that start late. In process there is no Kafka: a
 //! publisher on a thread of its own and the fan-out, so that a profile shows nothing else.
 //!
-//! In reading order: [`load`] what is said, [`whom`] about whom, by [`zipf`] or in turn, [`pace`] when; [`text`],
+//! In reading order: [`load`] what is said, [`instrument_choice`] about instrument_choice, by [`zipf`] or in turn, [`pacer`] when; [`text`],
 //! [`deliveries`], [`topic`] and [`kafka`] the way through Kafka; [`feed`] and [`in_process`] the
 //! way without.
 
 mod deliveries;
 mod feed;
 mod in_process;
+mod instrument_choice;
 mod kafka;
 mod load;
-mod pace;
+mod pacer;
 mod text;
 mod topic;
-mod whom;
 mod zipf;
 
 #[cfg(test)]
 pub(crate) use feed::Made;
 #[cfg(test)]
 pub(crate) use in_process::Serving;
-pub(crate) use load::EXPONENTS;
+
 pub(crate) use zipf::Zipf;
 
 use std::net::SocketAddr;
@@ -32,8 +32,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use instrument_choice::InstrumentChoice;
 use load::{Book, Load};
-use whom::Whom;
 
 /// Make load: chained books and trades of many instruments, to Kafka or straight to clients
 #[derive(Debug, Clone, clap::Args)]
@@ -163,7 +163,7 @@ impl FromStr for Rate {
 }
 
 impl PublishArgs {
-    /// What is said, and of whom.
+    /// What is said, and of instrument_choice.
     fn market(&self) -> anyhow::Result<(Load, Vec<Book>)> {
         let mut load = Load::new(self.mix, self.changes, self.trades, self.seed);
         let books = (1..=self.instruments.max(1))

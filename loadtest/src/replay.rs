@@ -9,17 +9,17 @@
 //! format that a node reads: what a level costs in each.
 //!
 //! In reading order: [`recording`], [`stage`], and the stages [`floor`], [`decode`], [`publish`]
-//! with the [`desk`] that knows the instruments; then [`steps`] takes the books out of a recording,
-//! [`dialect`] writes them, with [`checksums`] where a venue proves them, and [`formats`] compares.
+//! with the [`resolver`] that knows the instruments; then [`steps`] takes the books out of a recording,
+//! [`book_format`] writes them, with [`checksums`] where a venue proves them, and [`formats`] compares.
 
+mod book_format;
 mod checksums;
 mod decode;
-mod desk;
-mod dialect;
 mod floor;
 mod formats;
 mod publish;
 mod recording;
+mod resolver;
 mod stage;
 mod steps;
 

@@ -6,15 +6,14 @@
 //! more a second than they may. All may be cut off at once, to see how they come back.
 //!
 //! In reading order: [`streams`] who subscribes to what; [`socket`] and [`frames`] WebSocket as
-//! light as it goes; [`latency`] and [`tally`] what is counted, [`place`] what is followed; the
-//! clients [`counting`] with their [`swarm`], and [`verifying`]; the [`course`] of a measurement, in
+//! light as it goes; [`latency`] and [`tally`] what is counted, [`position`] what is followed; the
+//! clients [`counting`] with their [`swarm`], and [`verifying`]; the [`measurement`] of a measurement, in
 //! one process or in several [`processes`]; the [`servers`] beside it, and the [`report`].
 
 mod counting;
-mod course;
-mod frames;
 mod latency;
-mod place;
+mod measurement;
+mod position;
 mod processes;
 mod report;
 mod servers;
@@ -34,10 +33,10 @@ use anyhow::ensure;
 use client::Endpoint;
 use wire::control::Policy;
 
-use course::Course;
 pub(crate) use latency::EVENT_TIME_OFFSET;
+use measurement::Coordinator;
 use report::Report;
-use servers::Watch;
+use servers::ServerMonitor;
 use streams::StreamSpec;
 
 use crate::loopback;
@@ -153,32 +152,32 @@ pub(crate) fn run(args: SubscribeArgs) -> anyhow::Result<()> {
 
 /// What a swarm sees of nodes that are there.
 pub(crate) fn measure(args: &SubscribeArgs) -> anyhow::Result<Report> {
-    let mut watch = Watch::start(&args.server_pid)?;
+    let mut monitor = ServerMonitor::start(&args.server_pid)?;
     let (tally, busiest) = if args.processes > 1 {
-        processes::run(args, watch.as_mut())?
+        processes::run(args, monitor.as_mut())?
     } else {
-        let tally = course::run(args, &mut Alone(watch.as_mut()))?;
+        let tally = measurement::run(args, &mut SingleProcess(monitor.as_mut()))?;
         let core = tally.clock.core;
         (tally, core)
     };
-    let servers = watch.map(|watch| watch.finish(args.clients, tally.counts.frames));
+    let servers = monitor.map(|monitor| monitor.finish(args.clients, tally.counts.frames));
     Ok(Report::new(args, &tally, busiest, servers))
 }
 
 /// A swarm in one process waits for nobody.
-struct Alone<'a>(Option<&'a mut Watch>);
+struct SingleProcess<'a>(Option<&'a mut ServerMonitor>);
 
-impl Course for Alone<'_> {
+impl Coordinator for SingleProcess<'_> {
     fn may_measure(&mut self) -> anyhow::Result<bool> {
-        if let Some(watch) = &mut self.0 {
-            watch.live();
+        if let Some(monitor) = &mut self.0 {
+            monitor.live();
         }
         Ok(true)
     }
 
     fn measured(&mut self) -> anyhow::Result<()> {
-        if let Some(watch) = &mut self.0 {
-            watch.end();
+        if let Some(monitor) = &mut self.0 {
+            monitor.end();
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-// The connection: subscribes, keeps every stream's place, and comes back after anything.
+// The connection: subscribes, tracks the position of each stream, and reconnects whatever happens.
 //
 // Invariants: no more than OUTBOUND_PER_SECOND messages of at most OUTBOUND_BYTES go out; a message reaches a
 // stream only between the answer that opened it and the request that closes it, so an old subscription's
@@ -189,13 +189,13 @@ export class Client {
     socket.onmessage = current((event) => this.#heard(event.data));
     socket.onclose = current((event) => this.#closed(event));
     socket.onerror = null; // onclose follows, and says more
-    this.#after("deadline", CONNECT_DEADLINE_MS, () => this.#fail("the connection was not answered"));
+    this.#after("deadline", CONNECT_DEADLINE_MS, () => this.#fail("the server did not respond"));
   }
 
   #opened(socket) {
     this.#cancel("deadline");
     if (socket.protocol !== SUBPROTOCOL) {
-      this.#fail("the server does not speak " + SUBPROTOCOL);
+      this.#fail("the server does not support " + SUBPROTOCOL);
       return;
     }
     this.counts.connections += 1;
@@ -264,7 +264,7 @@ export class Client {
     this.#become({ goAway: message.reason, retryAt: this.#env.now() + delay });
     this.#after("leave", delay, () => {
       this.#leaving = false;
-      this.#drop("moving to another node");
+      this.#drop("the server is shutting down");
       this.#connect();
     });
   }
@@ -273,7 +273,7 @@ export class Client {
   #watch() {
     const now = this.#env.now();
     if (this.#pingedAt !== null && now - this.#pingedAt >= PONG_DEADLINE_MS) {
-      this.#fail("nothing was heard, and a ping was not answered");
+      this.#fail("no response from the server");
       return;
     }
     if (this.#pingedAt === null && now - this.#heardAt >= QUIET_BEFORE_PING_MS) {
@@ -523,9 +523,9 @@ export class Client {
 
 function closeCause(code, reason) {
   const known = {
-    1000: "closed by the node", 1001: "the node is going away", 1006: "the connection broke or was refused",
-    1012: "the node is restarting", 4000: "this page was too slow", 4001: "a heartbeat was not answered in time",
-    4002: "too many messages were sent", 4003: "the token has expired",
+    1000: "closed by the server", 1001: "the server is shutting down", 1006: "the connection was lost or refused",
+    1012: "the server is restarting", 4000: "this page fell too far behind", 4001: "this page did not answer a ping in time",
+    4002: "this page sent too many messages", 4003: "the token has expired",
   };
   return known[code] ?? `closed with ${code}${reason ? ": " + reason : ""}`;
 }

@@ -2,20 +2,20 @@ use std::time::Duration;
 
 use crate::random::Random;
 
-/// How long to wait before another attempt: exponential, with full jitter.
+/// How long to wait before the next connection attempt: exponential backoff with full jitter.
 ///
-/// Attempt `n` (from 1) waits any time below `base * 2^(n - 1)`, and never as long as `cap`. Full jitter
-/// spreads the clients of a node that died evenly, so that the next node is not hit by all at once.
+/// Attempt `n`, counted from 1, waits a random time below `base * 2^(n - 1)` and below `cap`. Full jitter
+/// spreads the clients of a failed node evenly, so that they do not hit the next node all at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// Below this the first wait is.
+    /// Upper bound of the first wait.
     pub base: Duration,
-    /// Below this every wait is.
+    /// Upper bound of every wait.
     pub cap: Duration,
 }
 
 impl Default for Backoff {
-    /// A quarter of a second, since a node's restart is seconds; a quarter of a minute, since a person waits.
+    /// 250 ms, since a node restarts within seconds; 15 s, since a person may be waiting.
     fn default() -> Self {
         Self {
             base: Duration::from_millis(250),
@@ -25,7 +25,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// What the wait before this attempt (from 1) is below.
+    /// The upper bound of the wait before this attempt, counted from 1.
     #[must_use]
     pub fn ceiling(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);

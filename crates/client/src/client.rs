@@ -1,4 +1,4 @@
-//! The shell around the core: sockets, timers and commands of other tasks.
+//! The shell around the core: sockets, timers, and commands from other tasks.
 
 mod builder;
 mod handle;
@@ -22,7 +22,7 @@ use crate::event::{Disconnect, Event};
 use crate::session::{Action, Session};
 use crate::socket::{Connector, Socket};
 use crate::{
-    Change, KeptBook, Payload, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId,
+    Change, LocalBook, Payload, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId,
     UpdateError,
 };
 use handle::Command;
@@ -30,69 +30,69 @@ use handle::Command;
 /// The code that stands for a close frame without one (RFC 6455, 7.4.1).
 const NO_CODE: u16 = 1005;
 
-/// A connection to one of several nodes, and everything that is subscribed to over it.
+/// A connection to one of several nodes, and the streams subscribed to over it.
 ///
-/// It works while it is polled, and in no other task: a caller that takes no events answers no pings either,
-/// and is disconnected at last. It needs a tokio runtime with IO and time.
+/// It does all its work while it is polled. A caller that stops taking events also stops answering pings, and is
+/// disconnected in the end. It needs a tokio runtime with I/O and time enabled.
 #[derive(Debug)]
 pub struct Client {
     session: Session,
-    link: Link,
-    /// What of the last binary message was not taken yet.
+    socket: SocketState,
+    /// The rest of the last binary message.
     payload: Option<Payload>,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     commands: mpsc::Receiver<Command>,
     handle: Handle,
     connector: Connector,
-    /// When bytes came last: the time of the messages that are in them.
+    /// When bytes last arrived: the time of the messages in them.
     now: Instant,
 }
 
-/// The connection, as far as the shell has it.
-enum Link {
-    Down,
+/// The connection, as the shell sees it.
+enum SocketState {
+    Closed,
     Connecting(Connecting),
-    Up(Box<Socket>),
+    Open(Box<Socket>),
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Socket, Disconnect>> + Send>>;
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for SocketState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Down => "Down",
+            Self::Closed => "Closed",
             Self::Connecting(_) => "Connecting",
-            Self::Up(_) => "Up",
+            Self::Open(_) => "Open",
         })
     }
 }
 
 impl Client {
-    /// What to connect to and what to have.
+    /// Configures a client.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The next event; `None` when the client is closed.
+    /// The next event; `None` once the client is closed.
     pub async fn next_event(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// The next event, when there is one without waiting for the network.
+    /// The next event, if there is one without waiting for the network.
     pub fn ready_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.session.poll_event() {
                 return Some(event);
             }
-            // What a message wants done has to be done before the next one is taken.
+            // The actions of one message come before the next message.
             if self.session.has_actions() || !self.take_message() {
                 return None;
             }
         }
     }
 
-    /// Adds a subscription, that is kept through every reconnect.
+    /// Adds a subscription, which survives reconnects until it is unsubscribed.
     pub fn subscribe(
         &mut self,
         subscription: &Subscription,
@@ -102,9 +102,9 @@ impl Client {
         Ok(id)
     }
 
-    /// Changes a live subscription: depth, speed, group, interval, policy. The answer is
-    /// [`Event::Updated`], behind which nothing of the old view comes, or [`Event::NotUpdated`]; while there is no
-    /// connection, the subscription is asked for as changed when there is one again.
+    /// Changes the depth, speed, group, interval or policy of a subscription. The result is
+    /// [`Event::Updated`], after which nothing of the old view comes, or [`Event::UpdateRejected`]. Without a
+    /// connection, the change is part of the request that is sent once there is one.
     pub fn update(&mut self, id: SubscriptionId, change: Change) -> Result<(), UpdateError> {
         self.session.update(Instant::now(), id, change)
     }
@@ -119,37 +119,37 @@ impl Client {
         self.session.close();
     }
 
-    /// Subscribes, unsubscribes and closes from another task.
+    /// A handle with which another task can subscribe, unsubscribe and close.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// The core, to look at: everything as of the last event.
+    /// The core, as of the last event.
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The book of a subscription, as of the last event.
+    /// The local book of a subscription, as of the last event.
     #[must_use]
-    pub fn book(&self, id: SubscriptionId) -> Option<&KeptBook> {
+    pub fn book(&self, id: SubscriptionId) -> Option<&LocalBook> {
         self.session.book(id)
     }
 
-    /// What a subscription has seen, as of the last event.
+    /// The counters of a subscription, as of the last event.
     #[must_use]
     pub fn stream_stats(&self, id: SubscriptionId) -> Option<StreamStats> {
         self.session.stream_stats(id)
     }
 
-    /// What the client has seen, as of the last event.
+    /// The counters of the client, as of the last event.
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.session.stats()
     }
 
-    /// One message is taken for each event, so that the books stand as of that event.
+    /// Takes one message at a time, so that the books are as of the event returned.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
             if let Some(event) = self.session.poll_event() {
@@ -161,15 +161,15 @@ impl Client {
             if self.session.is_closed() {
                 return Poll::Ready(None);
             }
-            // What has been read already comes first: it is bounded, and what follows costs more than a message.
+            // What has been read already comes first: it is bounded, and polling the rest costs more than a message.
             if self.take_message() || self.take_read(cx) {
                 continue;
             }
             if self.poll_commands(cx) || self.poll_timer(cx) {
                 continue;
             }
-            // Ready says that something happened.
-            ready!(self.poll_link(cx));
+            // Ready means that something happened.
+            ready!(self.poll_socket(cx));
         }
     }
 
@@ -177,10 +177,10 @@ impl Client {
         match action {
             Action::Connect(endpoint) => {
                 let connecting = self.connector.clone().connect(endpoint);
-                self.link = Link::Connecting(Box::pin(connecting));
+                self.socket = SocketState::Connecting(Box::pin(connecting));
             }
             Action::Send(text) => {
-                if let Link::Up(socket) = &mut self.link
+                if let SocketState::Open(socket) = &mut self.socket
                     && let Err(error) = socket.send_text(cx, text)
                 {
                     self.lose(error.into());
@@ -188,7 +188,9 @@ impl Client {
             }
             Action::Disconnect { code } => {
                 self.payload = None;
-                if let Link::Up(socket) = std::mem::replace(&mut self.link, Link::Down) {
+                if let SocketState::Open(socket) =
+                    std::mem::replace(&mut self.socket, SocketState::Closed)
+                {
                     socket.close(code);
                 }
             }
@@ -217,7 +219,7 @@ impl Client {
     /// Takes the next WebSocket message that has been read already. Returns whether there was one.
     #[inline]
     fn take_read(&mut self, cx: &Context<'_>) -> bool {
-        let Link::Up(socket) = &mut self.link else {
+        let SocketState::Open(socket) = &mut self.socket else {
             return false;
         };
         match socket.next_read(cx) {
@@ -235,12 +237,12 @@ impl Client {
         match command {
             Command::Subscribe(id, subscription, reply) => {
                 let made = self.session.subscribe(Instant::now(), id, &subscription);
-                // Whoever asked may have gone; the subscription stands.
+                // The caller may be gone; the subscription stays.
                 let _ = reply.send(made);
             }
             Command::Update(id, change, reply) => {
                 let made = self.session.update(Instant::now(), id, change);
-                // Whoever asked may have gone; the change stands.
+                // The caller may be gone; the change stays.
                 let _ = reply.send(made);
             }
             Command::Unsubscribe(id) => self.session.unsubscribe(Instant::now(), id),
@@ -275,22 +277,22 @@ impl Client {
         true
     }
 
-    /// Connects, writes and reads; ready when that caused something.
-    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.link {
-            Link::Down => Poll::Pending,
-            Link::Connecting(connecting) => {
+    /// Connects, writes and reads. Ready if that caused anything.
+    fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.socket {
+            SocketState::Closed => Poll::Pending,
+            SocketState::Connecting(connecting) => {
                 let connected = ready!(connecting.as_mut().poll(cx));
                 match connected {
                     Ok(socket) => {
-                        self.link = Link::Up(Box::new(socket));
+                        self.socket = SocketState::Open(Box::new(socket));
                         self.session.on_connected(Instant::now());
                     }
                     Err(cause) => self.lose(cause),
                 }
                 Poll::Ready(())
             }
-            Link::Up(socket) => {
+            SocketState::Open(socket) => {
                 if let Poll::Ready(Err(error)) = socket.poll_flush(cx) {
                     self.lose(error.into());
                     return Poll::Ready(());
@@ -320,7 +322,9 @@ impl Client {
                     Some(frame) => (frame.code.into(), frame.reason.to_string()),
                     None => (NO_CODE, String::new()),
                 };
-                if let Link::Up(socket) = std::mem::replace(&mut self.link, Link::Down) {
+                if let SocketState::Open(socket) =
+                    std::mem::replace(&mut self.socket, SocketState::Closed)
+                {
                     socket.close(code);
                 }
                 self.lose(Disconnect::Closed { code, reason });
@@ -330,7 +334,7 @@ impl Client {
     }
 
     fn lose(&mut self, cause: Disconnect) {
-        self.link = Link::Down;
+        self.socket = SocketState::Closed;
         self.payload = None;
         self.session.on_disconnected(Instant::now(), cause);
     }
@@ -344,7 +348,7 @@ impl Stream for Client {
     }
 }
 
-/// Names subscriptions; shared by a client and its handles.
+/// Assigns subscription ids; shared by a client and its handles.
 #[derive(Debug, Clone, Default)]
 struct Ids(Arc<AtomicU64>);
 

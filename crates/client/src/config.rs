@@ -4,31 +4,31 @@ use wire::Encoding;
 
 use crate::Backoff;
 
-/// The bounds of a client.
+/// Timeouts, limits and preferences of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// How long to wait before another attempt.
+    /// How long to wait before the next connection attempt.
     pub backoff: Backoff,
-    /// Whether streams are resumed where they stood; otherwise each begins with a snapshot.
+    /// Whether to resume streams after a reconnect; otherwise each restarts with a snapshot.
     pub resume: bool,
-    /// How the node is asked to write data messages: in SBE or packed.
+    /// The encoding to request for data messages: SBE or packed.
     pub encoding: Encoding,
-    /// Whether the bytes of every data message are told.
+    /// Whether to report the bytes of every data message as [`Event::Raw`](crate::Event::Raw).
     pub raw: bool,
-    /// How long a connection may take to stand.
+    /// How long a connection attempt may take.
     pub connect_timeout: Duration,
-    /// How long nothing at all may come before the connection counts as dead. Half of it in, a ping is sent.
+    /// How long a connection may be silent before it counts as dead. A ping is sent after half of it.
     pub liveness: Duration,
-    /// How long one stream may say nothing, not even a heartbeat, before it is subscribed to anew; and how
-    /// long its node may be behind this client, before it is begun anew.
+    /// How long a single stream may be silent, without even a heartbeat, before it is resubscribed and resumed; and how
+    /// long the node may be behind this client before the stream restarts.
     pub stream_liveness: Duration,
-    /// How long a request may stay without an answer.
+    /// How long a request may go unanswered.
     pub answer_timeout: Duration,
-    /// How long a connection has to stand until it counts as good: the next failure's wait is the first again.
-    pub settled: Duration,
-    /// How many attempts in a row may fail before the client gives up; `None` is any number.
+    /// How long a connection must last to reset the backoff.
+    pub stable_after: Duration,
+    /// How many consecutive attempts may fail before the client gives up; `None` means it never does.
     pub max_attempts: Option<u32>,
-    /// The longest WebSocket message, in bytes.
+    /// The longest WebSocket message to accept, in bytes.
     pub max_message: usize,
 }
 
@@ -40,13 +40,13 @@ impl Default for Config {
             encoding: Encoding::Sbe,
             raw: false,
             connect_timeout: Duration::from_secs(10),
-            // Nodes tell something every five seconds, if only a ping: thrice nothing is the end.
+            // Nodes send something every five seconds, if only a ping: three times that is the end.
             liveness: Duration::from_secs(15),
             stream_liveness: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(10),
-            settled: Duration::from_secs(10),
+            stable_after: Duration::from_secs(10),
             max_attempts: None,
-            // A BookDelta has at most 2 MB; a node may send several messages in one.
+            // A BookDelta has at most 2 MB, and a node may put several messages into one.
             max_message: 16 << 20,
         }
     }

@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use tungstenite::http::Uri;
 
-/// The ports of `ws://` and `wss://` when the text names none.
+/// The ports of `ws://` and `wss://` URLs without one.
 const DEFAULT_PORT: u16 = 80;
 const DEFAULT_TLS_PORT: u16 = 443;
 
-/// Where a node listens: `ws://host:port/path`, or `wss://` with TLS.
+/// The address of a node: `ws://host:port/path`, or `wss://` for TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     text: Arc<str>,
@@ -17,22 +17,22 @@ pub struct Endpoint {
     uri: Uri,
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// It is not a URL.
-    #[error("is no url; an endpoint looks like ws://host:port/ws")]
+    #[error("is not a url; expected ws://host:port/ws")]
     Url,
     /// The scheme is neither `ws` nor `wss`.
-    #[error("has another scheme than ws:// and wss://")]
+    #[error("has a scheme other than ws:// and wss://")]
     Scheme,
     /// There is no host.
-    #[error("has no host; an endpoint looks like ws://host:port/ws")]
+    #[error("has no host; expected ws://host:port/ws")]
     Host,
 }
 
 impl Endpoint {
-    /// Reads `ws://host[:port][/path]`, or the same with `wss`.
+    /// Parses `ws://host[:port][/path]`, or the same with `wss`.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         let uri: Uri = text.parse().map_err(|_| EndpointError::Url)?;
         let tls = match uri.scheme_str() {
@@ -43,7 +43,7 @@ impl Endpoint {
         };
         let default_port = if tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
         let host = uri.host().unwrap_or_default();
-        // An IPv6 address stands in brackets in a URL only.
+        // IPv6 addresses are in brackets in URLs only.
         let host = host
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
@@ -66,7 +66,7 @@ impl Endpoint {
         &self.text
     }
 
-    /// Name or address, without brackets.
+    /// The host name or address, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -78,7 +78,7 @@ impl Endpoint {
         self.port
     }
 
-    /// Whether it is spoken to with TLS.
+    /// Returns whether the endpoint uses TLS.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         self.tls

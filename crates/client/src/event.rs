@@ -1,4 +1,4 @@
-//! What a client tells. In reading order:
+//! What a client reports. In reading order:
 
 mod data;
 mod disconnect;
@@ -11,7 +11,7 @@ pub use data::{
 };
 pub use disconnect::Disconnect;
 pub use fault::{Gap, GapCause, Mismatch, Resync, ResyncReason};
-pub use lifecycle::{Leaving, NotUpdated, Rejected, Subscribed};
+pub use lifecycle::{GoAwayNotice, Rejected, Subscribed, UpdateRejected};
 
 use std::time::Duration;
 
@@ -20,91 +20,91 @@ use wire::sbe::DecodeError;
 
 use crate::{Endpoint, SubscriptionId};
 
-/// One item of a client's stream.
+/// An item of a client's event stream.
 ///
-/// Whatever interrupts a stream is an item of its own: [`Gap`](Self::Gap),
+/// Whatever interrupts a stream is an event of its own: [`Gap`](Self::Gap),
 /// [`ChecksumMismatch`](Self::ChecksumMismatch), [`Resync`](Self::Resync),
 /// [`Reconnecting`](Self::Reconnecting).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A node answered; every subscription is asked for, those that have a position with `resume`.
+    /// A connection is up. Every subscription is requested again, and resumed if it has a position.
     Connected {
-        /// Which node.
+        /// The node.
         endpoint: Endpoint,
     },
-    /// The connection is lost or could not be made; what is held stays, and is no longer followed.
+    /// The connection was lost, or an attempt failed. Books stay as they are, and are no longer updated.
     Reconnecting {
-        /// The attempt that is made next, counted from 1 since a connection last proved good.
+        /// The number of the next attempt, counted from 1 since a connection last proved stable.
         attempt: u32,
-        /// When it is made.
+        /// How long until that attempt.
         delay: Duration,
-        /// Why.
+        /// What went wrong.
         cause: Disconnect,
     },
-    /// The node is about to stop; the client leaves it in time.
-    GoAway(Leaving),
-    /// The last item: the client was closed, or has given up.
+    /// The node is about to stop. The client will move to another one in time.
+    GoAway(GoAwayNotice),
+    /// The last event: the client was closed, or has given up.
     Closed {
-        /// Why it has given up; `None` when it was told to close.
+        /// Why it has given up; `None` if it was closed.
         cause: Option<Disconnect>,
     },
 
     /// The node accepted a subscription: for the first time, or again after a reconnect or a fault.
     Subscribed(Subscribed),
-    /// The node refused a subscription.
+    /// The node rejected a subscription.
     Rejected(Rejected),
-    /// The node changed a subscription as was asked. One with another view begins anew with what follows; of one whose
-    /// policy alone is another, nothing begins anew (`start` is `Resumed`).
+    /// The node applied an update. If the view changed, the stream restarts with what follows; if only the
+    /// policy did, it continues (`start` is `Resumed`).
     Updated(Subscribed),
-    /// The node refused a change, and the subscription goes on as it was.
-    NotUpdated(NotUpdated),
-    /// Nothing more comes of that subscription.
+    /// The node rejected an update; the subscription is unchanged.
+    UpdateRejected(UpdateRejected),
+    /// The subscription has ended; it has no further events.
     Unsubscribed(SubscriptionId),
 
-    /// What an instrument is.
+    /// An instrument's name, exponents and steps.
     Instrument(Box<InstrumentInfo>),
-    /// The book moved on, and is verified. [`Client::book`](crate::Client::book) has it as of this event.
+    /// The book changed, and its checksum matches. [`Client::book`](crate::Client::book) returns it as of this event.
     Book(BookUpdate),
-    /// Best bid and offer.
+    /// A new best bid and offer.
     Bbo(BboUpdate),
-    /// Trades.
+    /// The trades of one record.
     Trades(TradesUpdate),
     /// Statistics of the last 24 hours.
     Ticker(Box<TickerUpdate>),
-    /// Open, high, low, close and volume of an interval.
+    /// A bar: open, high, low, close and volume of an interval.
     Bar(Box<BarUpdate>),
-    /// The node says how far the instrument or the stream can be trusted from here on.
+    /// The state of the instrument or the stream: how far its data can be trusted.
     Status(StatusUpdate),
-    /// A quiet stream's sign of life.
+    /// The stream is quiet, and nothing is missing.
     Heartbeat(Heartbeat),
-    /// What was asked for of the past has come; from here on the stream is live.
+    /// The past that was requested is complete; from here on the stream is live.
     ReplayComplete(ReplayComplete),
-    /// This client was too slow, and what follows is the net change, or a snapshot.
+    /// This client lagged: what follows is the net change, or a snapshot.
     Lag(Box<LagNotice>),
 
-    /// Something is missing.
+    /// Data is missing.
     Gap(Gap),
-    /// The book is not what the node says it is; it is asked for anew.
+    /// The book does not have the checksum that the node published; it is requested again.
     ChecksumMismatch(Mismatch),
-    /// A fault is over: the next item makes the stream whole again.
+    /// A fault is over: with the next event the stream is complete again.
     Resync(Resync),
-    /// A message of the node cannot be read. When it mattered, a gap follows.
+    /// A message of the node cannot be decoded. If it mattered, a gap follows.
     Undecodable {
         /// What is wrong with it.
         error: DecodeError,
     },
-    /// The bytes of a data message as it came; only when asked for, and before what they cause.
+    /// The bytes of a data message; only with [`Builder::raw`](crate::Builder::raw), and before the events that it causes.
     Raw {
-        /// The subscription; `None` where it belongs to no stream, or to one that is no longer wanted.
+        /// Its subscription; `None` if it belongs to no current stream.
         subscription: Option<SubscriptionId>,
-        /// One whole SBE message, with its header.
+        /// One complete message in the encoding of the connection.
         bytes: Bytes,
     },
 }
 
 impl Event {
-    /// The subscription that this is about, if it is about one.
+    /// The subscription that the event is about, if any.
     #[must_use]
     pub const fn subscription(&self) -> Option<SubscriptionId> {
         match self {
@@ -115,7 +115,7 @@ impl Event {
             | Self::Instrument(_)
             | Self::Undecodable { .. } => None,
             Self::Subscribed(item) | Self::Updated(item) => Some(item.subscription),
-            Self::NotUpdated(item) => Some(item.subscription),
+            Self::UpdateRejected(item) => Some(item.subscription),
             Self::Rejected(item) => Some(item.subscription),
             Self::Unsubscribed(subscription) => Some(*subscription),
             Self::Book(item) => Some(item.subscription),
@@ -135,5 +135,5 @@ impl Event {
     }
 }
 
-// Events are moved from the core to the caller one by one: two cache lines, and a little.
+// Events are moved from the core to the caller one by one: two and a half cache lines at most.
 const _: () = assert!(size_of::<Event>() <= 160);

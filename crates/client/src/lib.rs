@@ -1,15 +1,15 @@
-//! The Rust client: a stream of typed events, books that are kept and verified, resume.
+//! The Tapecast client: typed market-data events, verified order books, automatic resume.
 //!
-//! [`Client`] connects to one of several nodes, subscribes, keeps the book of every book subscription,
-//! proves it at every message (chain and checksum over the whole subscribed depth), and comes back after
-//! anything: a gap, a wrong checksum, a lost or mute connection, a node that goes away.
+//! [`Client`] connects to one of several nodes, subscribes, and keeps a local book for every book subscription.
+//! It verifies the book at every message (sequence, and checksum over the whole subscribed depth), and recovers
+//! by itself from gaps, checksum mismatches, silent or lost connections, and nodes that shut down.
 //!
 //! Invariants:
-//! - A gap, a resync and a reconnect are never silent: each is an [`Event`] of its own.
+//! - Gaps, resyncs and reconnects are never silent: each is an [`Event`] of its own.
 //! - A book is [`Trust::Live`] only while it equals what the node published as of its position.
-//! - Between two events nothing moves: [`Client::book`] is as of the last one.
-//! - The client reads no faster than its caller takes events. A caller that is too slow is conflated by the
-//!   node, which is told ([`Event::Lag`]), and costs no memory here.
+//! - Nothing changes between two events: [`Client::book`] is as of the last one.
+//! - The client reads no faster than its caller takes events. A caller that is too slow costs no memory here: the
+//!   node conflates its data, and the client reports that ([`Event::Lag`]).
 //!
 //! ```no_run
 //! use client::{Client, Event, Subscription};
@@ -22,8 +22,8 @@
 //! while let Some(event) = client.next_event().await {
 //!     match event {
 //!         Event::Book(update) => {
-//!             let kept = client.book(update.subscription);
-//!             println!("{:?}", kept.map(|kept| kept.book().bbo()));
+//!             let local = client.book(update.subscription);
+//!             println!("{:?}", local.map(|local| local.book().bbo()));
 //!         }
 //!         Event::Gap(gap) => println!("missing: {gap:?}"),
 //!         _ => {}
@@ -33,18 +33,19 @@
 //! # }
 //! ```
 //!
-//! [`session`] is the core, without IO and with time as an argument; [`Client`] is a shell around it.
+//! [`session`] is the core, without I/O and with time as an argument; [`Client`] is a shell around it.
 //!
 //! In reading order:
 
-mod authorities;
 mod backoff;
 mod config;
 mod endpoint;
 mod random;
+mod root_certificates;
 mod stats;
 mod subscription;
 mod token;
+mod websocket_error;
 
 pub mod event;
 
@@ -60,14 +61,14 @@ mod client;
 #[cfg(test)]
 mod testing;
 
-pub use authorities::AuthoritiesError;
 pub use backoff::Backoff;
 pub use client::{BuildError, Builder, Client, Handle};
 pub use config::Config;
 pub use endpoint::{Endpoint, EndpointError};
 pub use event::Event;
 pub use payload::Payload;
-pub use socket::{HandshakeError, WebSocketError};
+pub use root_certificates::RootCertificatesError;
 pub use stats::{Stats, StreamStats};
-pub use stream::{KeptBook, Trust};
+pub use stream::{LocalBook, Trust};
 pub use subscription::{Change, SubscribeError, Subscription, SubscriptionId, UpdateError};
+pub use websocket_error::{HandshakeError, WebSocketError};

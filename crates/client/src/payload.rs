@@ -2,18 +2,18 @@ use bytes::Bytes;
 use wire::sbe::{DecodeError, Message, Messages};
 use wire::{Encoding, packed};
 
-/// A binary WebSocket message, of which the messages are taken one by one.
+/// A binary WebSocket message, from which data messages are taken one by one.
 #[derive(Debug, Clone)]
 pub struct Payload {
     encoding: Encoding,
     bytes: Bytes,
     at: usize,
-    /// The SBE of a packed message.
+    /// The SBE of the current message, if the encoding is packed.
     unpacked: Vec<u8>,
 }
 
 impl Payload {
-    /// All of its messages are to be taken.
+    /// A payload from which nothing has been taken.
     #[must_use]
     pub const fn new(encoding: Encoding, bytes: Bytes) -> Self {
         Self {
@@ -24,13 +24,13 @@ impl Payload {
         }
     }
 
-    /// Whether all messages were taken.
+    /// Returns whether all messages have been taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
-    /// Takes the next message, with its own bytes; `None` is the end.
+    /// Takes the next message, along with its own bytes; `None` at the end.
     #[inline]
     pub fn take_next(&mut self) -> Option<Result<(Message<'_>, Bytes), DecodeError>> {
         if self.encoding == Encoding::Packed {
@@ -47,7 +47,7 @@ impl Payload {
                 Some(Ok((message, self.bytes.slice(begin..end))))
             }
             Err(mut error) => {
-                // Where the next message begins is known, or everything behind is lost.
+                // Continue after the bad message if its length is known; otherwise the rest is lost.
                 self.at = if error.ends_payload() {
                     self.bytes.len()
                 } else {
@@ -73,7 +73,7 @@ impl Payload {
             }
         };
         self.unpacked.clear();
-        // What was read is within SBE's bounds; were it not, nothing would be there to decode.
+        // What was read is within SBE's bounds; if it were not, decoding would fail.
         let _encoded = message.encode(&mut self.unpacked);
         let decoded = Message::decode(&self.unpacked);
         Some(decoded.map(|(message, _)| (message, self.bytes.slice(begin..self.at))))

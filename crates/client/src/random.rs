@@ -1,19 +1,19 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// Numbers to spread reconnects with; not for secrets.
+/// Random numbers to spread reconnects with; not for secrets.
 ///
-/// `SplitMix64` (Steele, Lea, Flood 2014): one word of state, so that a test can seed it.
+/// `SplitMix64` (Steele, Lea, Flood 2014): one word of state, so a test can seed it.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The same numbers for the same seed.
+    /// A generator that returns the same numbers for the same seed.
     pub(crate) const fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Other numbers in every process: the standard library's hash maps are seeded by the system.
+    /// A generator with a different seed in every process, from the seed of the standard library's hash maps.
     pub(crate) fn from_system() -> Self {
         Self(RandomState::new().build_hasher().finish())
     }
@@ -26,7 +26,7 @@ impl Random {
         word ^ (word >> 31)
     }
 
-    /// Any duration below `end`, each as likely as any other; zero when `end` is.
+    /// A uniformly distributed duration below `end`; zero if `end` is zero.
     pub(crate) fn below(&mut self, end: Duration) -> Duration {
         let nanos = (end.as_nanos() * u128::from(self.next())) >> 64;
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -1,18 +1,18 @@
-//! The core of a client, without IO: the connection's life, the subscriptions, the requests.
+//! The core of a client, without I/O: the life of its connection, its subscriptions, its requests.
 //!
-//! It takes what came and what time it is, and returns events for the caller and actions for the shell.
-//! `client` is the shell that this crate has; a simulation can be another.
+//! It takes inputs and the current time, and returns events for the caller and actions for the shell.
+//! `client` is the shell of this crate; a simulation can be another.
 //!
 //! Invariants:
-//! - A data message reaches a stream only between the answer that opened it and the request that ends it, so
-//!   that late messages of an ended subscription never touch its successor.
-//! - Requests keep below what a node accepts, in bytes and in messages a second.
-//! - Everything that waits has a deadline, and [`Session::timeout`] tells the next one.
+//! - A data message reaches a stream only between the answer that accepted it and the request that ends it, so
+//!   late messages of an ended subscription never reach its successor.
+//! - Requests stay below what a node accepts, in bytes and in messages per second.
+//! - Everything that waits has a deadline, and [`Session::timeout`] returns the next one.
 //!
 //! In reading order:
 
+mod connection;
 mod entry;
-mod link;
 mod outbox;
 
 mod answers;
@@ -27,23 +27,23 @@ use wire::control::StartReason;
 
 use crate::event::{Disconnect, Event, Gap, GapCause, ResyncReason};
 use crate::random::Random;
-use crate::stream::KeptBook;
+use crate::stream::LocalBook;
 use crate::{
     Change, Config, Endpoint, Stats, StreamStats, SubscribeError, Subscription, SubscriptionId,
     UpdateError,
 };
+use connection::Connection;
 use entry::{Entries, Entry};
-use link::Link;
 use outbox::Outbox;
 
-/// What the shell has to do, in this order.
+/// What the shell has to do, in the order returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Connect to that node, then say [`Session::on_connected`] or [`Session::on_disconnected`].
+    /// Connect to that node, then call [`Session::on_connected`] or [`Session::on_disconnected`].
     Connect(Endpoint),
-    /// Send that text.
+    /// Send a text message.
     Send(String),
-    /// Close the connection, or give the attempt up; nothing more is to be heard of it.
+    /// Close the connection, or abandon the attempt; the session wants to know nothing more of it.
     Disconnect {
         /// The code of the close frame.
         code: u16,
@@ -55,12 +55,12 @@ pub enum Action {
 pub struct Session {
     config: Config,
     random: Random,
-    /// The one to try next is the first.
+    /// The next one to try is at the front.
     endpoints: VecDeque<Endpoint>,
-    link: Link,
+    connection: Connection,
     entries: Entries,
     outbox: Outbox,
-    /// What one input causes: a few events at most, taken before the next input.
+    /// The events of one input: a few at most, taken before the next input.
     events: VecDeque<Event>,
     actions: VecDeque<Action>,
     stats: Stats,
@@ -79,7 +79,7 @@ impl Session {
             config,
             random: seed.map_or_else(Random::from_system, Random::seeded),
             endpoints: endpoints.into_iter().collect(),
-            link: Link::new(now),
+            connection: Connection::new(now),
             entries: Entries::default(),
             outbox: Outbox::default(),
             events: VecDeque::new(),
@@ -90,7 +90,7 @@ impl Session {
         session
     }
 
-    /// Adds a subscription that is kept until it is unsubscribed.
+    /// Adds a subscription, which survives reconnects until it is unsubscribed.
     pub fn subscribe(
         &mut self,
         now: Instant,
@@ -107,21 +107,21 @@ impl Session {
         Ok(())
     }
 
-    /// Changes a subscription. What the node has is changed once it has answered what was asked before; what it does not
-    /// have yet is asked for as changed.
+    /// Changes a subscription. A stream that the node has is updated once the node has answered earlier requests;
+    /// any other is requested as changed.
     pub fn update(
         &mut self,
         now: Instant,
         id: SubscriptionId,
         change: Change,
     ) -> Result<(), UpdateError> {
-        if self.link.is_closed() {
+        if self.connection.is_closed() {
             return Err(UpdateError::Closed);
         }
         let entry = self.entries.get(id).filter(|entry| entry.wanted);
         let entry = entry.ok_or(UpdateError::Unknown)?;
         let changed = change.of(&entry.request);
-        if self.entries.others_want(id, &changed.key) {
+        if self.entries.wanted_by_another(id, &changed.key) {
             return Err(UpdateError::Duplicate);
         }
         if let Some(entry) = self.entries.by_id(id) {
@@ -132,7 +132,7 @@ impl Session {
         Ok(())
     }
 
-    /// Ends a subscription; nothing more comes of it.
+    /// Ends a subscription, which has no further events.
     pub fn unsubscribe(&mut self, now: Instant, id: SubscriptionId) {
         let Some(entry) = self.entries.by_id(id) else {
             return;
@@ -145,106 +145,106 @@ impl Session {
         self.flush(now);
     }
 
-    /// Ends everything.
+    /// Closes the session.
     pub fn close(&mut self) {
-        if self.link.is_closed() {
+        if self.connection.is_closed() {
             return;
         }
-        self.link.close();
-        self.entries.lose_all();
+        self.connection.close();
+        self.entries.disconnect();
         self.actions.push_back(Action::Disconnect {
             code: close::NORMAL,
         });
         self.events.push_back(Event::Closed { cause: None });
     }
 
-    /// The kept book of a subscription.
+    /// The local book of a subscription.
     #[must_use]
-    pub fn book(&self, id: SubscriptionId) -> Option<&KeptBook> {
-        self.entries.get(id)?.follower.book()
+    pub fn book(&self, id: SubscriptionId) -> Option<&LocalBook> {
+        self.entries.get(id)?.tracker.book()
     }
 
-    /// What a subscription has seen.
+    /// The counters of a subscription.
     #[must_use]
     pub fn stream_stats(&self, id: SubscriptionId) -> Option<StreamStats> {
         Some(self.entries.get(id)?.stats)
     }
 
-    /// What the session has seen.
+    /// The counters of the session.
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.stats
     }
 
-    /// Whether nothing more will happen.
+    /// Returns whether the session is over.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
-        self.link.is_closed()
+        self.connection.is_closed()
     }
 
-    /// What the caller is to be told next.
+    /// The next event for the caller.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// What the shell is to do next.
+    /// The next action for the shell.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// Whether the shell has something to do.
+    /// Returns whether there is an action for the shell.
     #[must_use]
     pub fn has_actions(&self) -> bool {
         !self.actions.is_empty()
     }
 
-    /// The connection stands, and speaks the subprotocol.
+    /// The connection is up, in the requested subprotocol.
     pub fn on_connected(&mut self, now: Instant) {
-        let Some(endpoint) = self.link.stand(now) else {
+        let Some(endpoint) = self.connection.connected(now) else {
             return;
         };
         self.stats.connections += 1;
         self.outbox.reset(now);
-        self.entries.ask_all(now);
+        self.entries.make_due(now);
         self.events.push_back(Event::Connected { endpoint });
         self.flush(now);
     }
 
-    /// There is no connection any more, or none could be made.
+    /// The connection is lost, or could not be made.
     pub fn on_disconnected(&mut self, now: Instant, cause: Disconnect) {
-        if !self.link.is_active() {
+        if !self.connection.is_active() {
             return;
         }
-        self.entries.lose_all();
+        self.entries.disconnect();
         self.outbox.clear();
-        if let Some(at) = self.link.leaving() {
-            // The node had said so, and when to come back is set already.
-            self.link.wait(at);
+        if let Some(at) = self.connection.leaving() {
+            // The node had announced it, and the time to reconnect is set already.
+            self.connection.wait(at);
             let delay = at.saturating_duration_since(now);
             self.reconnecting(delay, Disconnect::GoAway);
             return;
         }
-        let attempt = self.link.next_attempt(now, self.config.settled);
+        let attempt = self.connection.next_attempt(now, self.config.stable_after);
         if self.config.max_attempts.is_some_and(|max| attempt >= max) {
-            self.link.close();
+            self.connection.close();
             self.events.push_back(Event::Closed { cause: Some(cause) });
             return;
         }
         let delay = self.config.backoff.delay(attempt, &mut self.random);
-        self.link.wait(now + delay);
+        self.connection.wait(now + delay);
         self.reconnecting(delay, cause);
     }
 
-    /// Bytes came, of any kind.
+    /// Bytes of any kind arrived.
     pub fn on_heard(&mut self, now: Instant) {
-        self.link.heard(now);
+        self.connection.heard(now);
     }
 
-    /// When [`on_timeout`](Self::on_timeout) is due.
+    /// When to call [`on_timeout`](Self::on_timeout).
     #[must_use]
     pub fn timeout(&self) -> Option<Instant> {
-        let flush = self.outbox.due().filter(|_| self.link.is_up());
-        [self.link.timeout(&self.config), flush]
+        let flush = self.outbox.due().filter(|_| self.connection.is_up());
+        [self.connection.timeout(&self.config), flush]
             .into_iter()
             .flatten()
             .min()
@@ -252,12 +252,12 @@ impl Session {
 
     /// Time has passed.
     pub fn on_timeout(&mut self, now: Instant) {
-        match self.link.on_timeout(now, &self.config) {
-            link::Due::Nothing => {}
-            link::Due::Connect => self.connect(now),
-            link::Due::Fail(cause) => self.fail(now, cause),
-            link::Due::Leave => self.leave(now),
-            link::Due::Tick { ping } => self.tick(now, ping),
+        match self.connection.on_timeout(now, &self.config) {
+            connection::Due::Nothing => {}
+            connection::Due::Connect => self.connect(now),
+            connection::Due::Fail(cause) => self.fail(now, cause),
+            connection::Due::Leave => self.leave(now),
+            connection::Due::Tick { ping } => self.tick(now, ping),
         }
         if self.outbox.due().is_some_and(|due| due <= now) {
             self.flush(now);
@@ -267,12 +267,12 @@ impl Session {
     fn connect(&mut self, now: Instant) {
         if let Some(endpoint) = self.endpoints.pop_front() {
             self.endpoints.push_back(endpoint.clone());
-            self.link.connect(now, endpoint.clone());
+            self.connection.connect(now, endpoint.clone());
             self.actions.push_back(Action::Connect(endpoint));
         }
     }
 
-    /// The connection is of no use.
+    /// Gives the connection up.
     fn fail(&mut self, now: Instant, cause: Disconnect) {
         self.actions.push_back(Action::Disconnect {
             code: close::GOING_AWAY,
@@ -280,9 +280,9 @@ impl Session {
         self.on_disconnected(now, cause);
     }
 
-    /// The node is going to stop, and it is this client's turn to go.
+    /// Leaves the node, which is about to stop.
     fn leave(&mut self, now: Instant) {
-        self.entries.lose_all();
+        self.entries.disconnect();
         self.outbox.clear();
         self.actions.push_back(Action::Disconnect {
             code: close::GOING_AWAY,
@@ -293,13 +293,13 @@ impl Session {
 
     fn reconnecting(&mut self, delay: Duration, cause: Disconnect) {
         self.events.push_back(Event::Reconnecting {
-            attempt: self.link.attempt().max(1),
+            attempt: self.connection.attempt().max(1),
             delay,
             cause,
         });
     }
 
-    /// Once a second: is everything that should be heard of still heard of?
+    /// Checks, once a second, that the node and every stream still respond.
     fn tick(&mut self, now: Instant, ping: bool) {
         if self.outbox.unanswered(now, self.config.answer_timeout) {
             self.fail(now, Disconnect::Unanswered(self.config.answer_timeout));
@@ -308,32 +308,32 @@ impl Session {
         if ping {
             self.outbox.want_ping(now);
         }
-        for id in self.entries.mute(now, self.config.stream_liveness) {
+        for id in self.entries.silent(now, self.config.stream_liveness) {
             let Some(entry) = self.entries.by_id(id) else {
                 continue;
             };
-            let from = entry.follower.stands();
-            entry.follower.fail(ResyncReason::Gap);
+            let from = entry.tracker.position();
+            entry.tracker.fail(ResyncReason::Gap);
             entry.stats.gaps += 1;
             self.events.push_back(Event::Gap(Gap {
                 subscription: id,
                 from,
                 to: None,
-                cause: GapCause::Mute,
+                cause: GapCause::Silent,
             }));
             self.resubscribe(now, id);
         }
-        for id in self.entries.ahead(now, self.config.stream_liveness) {
+        for id in self.entries.ahead_of_node(now, self.config.stream_liveness) {
             if let Some(entry) = self.entries.by_id(id) {
                 let reason = Some(StartReason::AheadOfLog);
-                entry.follower.fail(ResyncReason::NotResumed(reason));
-                entry.anew = true;
+                entry.tracker.fail(ResyncReason::NotResumed(reason));
+                entry.without_position = true;
             }
             self.resubscribe(now, id);
         }
     }
 
-    /// Asks for a stream anew.
+    /// Ends a stream and requests it again.
     fn resubscribe(&mut self, now: Instant, id: SubscriptionId) {
         self.entries.unroute(id);
         if let Some(entry) = self.entries.by_id(id) {

@@ -1,37 +1,37 @@
-/// What one subscription has seen since it was made.
+/// Counters of one subscription since it was added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StreamStats {
-    /// Data messages of the stream.
+    /// Data messages received.
     pub messages: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// Messages that were had already, and passed over.
-    pub held: u64,
-    /// Book messages whose chain and checksum were right.
+    /// Messages skipped because they had been applied already.
+    pub duplicates: u64,
+    /// Book messages that followed on and whose checksum matched.
     pub verified: u64,
-    /// Book messages whose checksum was not.
+    /// Book messages whose checksum did not match.
     pub mismatches: u64,
-    /// Gaps, whatever became of them.
+    /// Gaps, filled later or not.
     pub gaps: u64,
-    /// Gaps that are never filled, although the node had what is missing.
+    /// Gaps that will never be filled, although the node once had the data.
     pub losses: u64,
     /// Faults that are over.
     pub resyncs: u64,
-    /// Catch-ups, since this client was too slow.
+    /// Times that the node had to catch this client up because it lagged.
     pub lags: u64,
 }
 
-/// What a client has seen since it was made.
+/// Counters of a client since it was built.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Connections that stood.
+    /// Connections established.
     pub connections: u64,
-    /// Data messages.
+    /// Data messages received.
     pub messages: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// Data messages that belong to no stream that is wanted: late ones of a subscription that ended.
+    /// Data messages of no current stream, such as late ones of a subscription that has ended.
     pub unrouted: u64,
-    /// Data messages that could not be read.
+    /// Data messages that could not be decoded.
     pub undecodable: u64,
 }

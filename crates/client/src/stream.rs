@@ -1,18 +1,18 @@
-//! One subscription's place in its stream: the sequence rules, and for `book` the book.
+//! One subscription's position in its stream: the sequence rules, and for `book` the book.
 //!
-//! Pure: messages go in, and what they meant comes out. In reading order:
+//! Pure: messages go in, their effects come out. In reading order:
 
-mod taken;
+mod effect;
 
 mod assembly;
-mod kept;
+mod local_book;
 
-mod follower;
+mod tracker;
 
-pub use kept::{KeptBook, Trust};
+pub use local_book::{LocalBook, Trust};
 
-pub(crate) use follower::Follower;
-pub(crate) use taken::{Fault, Missing, Taken, Wrong};
+pub(crate) use effect::{Checksums, Effect, Fault, Missing};
+pub(crate) use tracker::Tracker;
 
 #[cfg(test)]
 mod tests;

@@ -2,39 +2,39 @@ use market::{Channel, InstrumentName, NameError};
 use wire::control::{Pace, Policy, Start, StreamChange, StreamKey, StreamRequest};
 use wire::{BarInterval, Depth, PriceStep, Speed};
 
-/// Names a subscription of one client; never used for another one.
+/// Identifies a subscription of one client; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(pub u64);
 
-/// Why a subscription cannot be made; nothing was sent.
+/// Why a subscription was rejected before anything was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
-    /// The symbol is no instrument's name.
+    /// The symbol is not a valid instrument name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The client has that stream already.
-    #[error("the client has this stream already")]
+    /// The client already has this stream.
+    #[error("the client already has this stream")]
     Duplicate,
     /// The client was closed, or has given up.
     #[error("the client is closed")]
     Closed,
 }
 
-/// Why a subscription cannot be changed; it goes on as it was, and nothing was sent.
+/// Why an update was rejected before anything was sent. The subscription is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UpdateError {
-    /// There is no such subscription, or there is none any more.
+    /// The client has no such subscription.
     #[error("there is no such subscription")]
     Unknown,
-    /// The client has the stream that it would become.
-    #[error("the client has this stream already")]
+    /// The client already has the stream that the subscription would become.
+    #[error("the client already has this stream")]
     Duplicate,
     /// The client was closed, or has given up.
     #[error("the client is closed")]
     Closed,
 }
 
-/// What is to change of a live subscription; the rest stays as it is.
+/// Changes to a live subscription; whatever is not set stays as it is.
 ///
 /// ```
 /// use client::Change;
@@ -46,48 +46,48 @@ pub enum UpdateError {
 pub struct Change(StreamChange);
 
 impl Change {
-    /// Nothing yet.
+    /// No changes yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many levels a side; of a book only.
+    /// Levels per side; books only.
     #[must_use]
     pub const fn depth(mut self, depth: Depth) -> Self {
         self.0.depth = Some(depth);
         self
     }
 
-    /// How often at most.
+    /// The shortest interval between updates.
     #[must_use]
     pub const fn speed(mut self, speed: Speed) -> Self {
         self.0.speed = Some(speed);
         self
     }
 
-    /// The price step that levels are rounded to, or none any more; of a book only.
+    /// The price step to group levels by, or `None` to end the grouping; books only.
     #[must_use]
     pub const fn group(mut self, group: Option<PriceStep>) -> Self {
         self.0.group = Some(group);
         self
     }
 
-    /// How long a bar is; of bars only.
+    /// The length of a bar; bars only.
     #[must_use]
     pub const fn interval(mut self, interval: BarInterval) -> Self {
         self.0.interval = Some(interval);
         self
     }
 
-    /// What the node does when this client is too slow.
+    /// What the node does if this client lags.
     #[must_use]
     pub const fn policy(mut self, policy: Policy) -> Self {
         self.0.policy = Some(policy);
         self
     }
 
-    /// What is asked for behind the change.
+    /// The request after the change.
     pub(crate) fn of(&self, request: &StreamRequest) -> StreamRequest {
         StreamRequest {
             key: self.0.of(&request.key),
@@ -97,7 +97,7 @@ impl Change {
     }
 }
 
-/// A stream that the client is to have, through every reconnect, until it is unsubscribed.
+/// A stream to subscribe to. It survives reconnects until it is unsubscribed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     channel: Channel,
@@ -112,7 +112,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The full raw stream of a channel; `symbol` is one `VENUE:SYMBOL`, without `*`.
+    /// The full raw stream of a channel. `symbol` is `VENUE:SYMBOL`; patterns are not supported.
     pub fn new(channel: Channel, symbol: impl Into<String>) -> Self {
         Self {
             channel,
@@ -127,7 +127,7 @@ impl Subscription {
         }
     }
 
-    /// The book: a snapshot, then deltas; kept and verified.
+    /// The order book: a snapshot, then deltas. The client keeps a verified copy, see [`Client::book`](crate::Client::book).
     pub fn book(symbol: impl Into<String>) -> Self {
         Self::new(Channel::Book, symbol)
     }
@@ -147,7 +147,7 @@ impl Subscription {
         Self::new(Channel::Ticker, symbol)
     }
 
-    /// Bars of an interval: each while it runs, and once when it is closed.
+    /// Bars of an interval: the running bar after each trade, and each bar once more when it closes.
     pub fn bars(symbol: impl Into<String>, interval: BarInterval) -> Self {
         Self::new(Channel::Bars, symbol).interval(interval)
     }
@@ -157,58 +157,57 @@ impl Subscription {
         Self::new(Channel::Status, symbol)
     }
 
-    /// How many levels a side; of a book only.
+    /// Levels per side; books only.
     #[must_use]
     pub const fn depth(mut self, depth: Depth) -> Self {
         self.depth = depth;
         self
     }
 
-    /// How often at most.
+    /// The shortest interval between updates.
     #[must_use]
     pub const fn speed(mut self, speed: Speed) -> Self {
         self.speed = speed;
         self
     }
 
-    /// The price step that levels are rounded to; of a book only.
+    /// The price step to group levels by; books only.
     #[must_use]
     pub const fn group(mut self, group: PriceStep) -> Self {
         self.group = Some(group);
         self
     }
 
-    /// How long a bar is; of bars only.
+    /// The length of a bar; bars only.
     #[must_use]
     pub const fn interval(mut self, interval: BarInterval) -> Self {
         self.interval = interval;
         self
     }
 
-    /// What the node does when this client is too slow.
+    /// What the node does if this client lags.
     #[must_use]
     pub const fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Where in the past to begin. A reconnect goes on from where the stream is by then;
-    /// [`Event::ReplayComplete`](crate::Event::ReplayComplete) tells when it is live.
+    /// Starts the stream in the past. After a reconnect the replay continues where it was;
+    /// [`Event::ReplayComplete`](crate::Event::ReplayComplete) marks the point where the stream is live.
     #[must_use]
     pub const fn start(mut self, start: Start) -> Self {
         self.start = Some(start);
         self
     }
 
-    /// How many times as fast as it happened the past is sent; as fast as can be where it is not
-    /// given.
+    /// How many times faster than real time to replay the past; as fast as possible if not set.
     #[must_use]
     pub const fn pace(mut self, pace: Pace) -> Self {
         self.pace = Some(pace);
         self
     }
 
-    /// What is asked of the node.
+    /// The request to send to the node.
     pub fn request(&self) -> Result<StreamRequest, NameError> {
         let mut key = StreamKey::new(self.channel, InstrumentName::parse(&self.symbol)?);
         key.depth = self.depth;

@@ -1,4 +1,4 @@
-//! An instrument as a node has it: its book, what it published, and what the book was as of each message.
+//! An instrument at a node: its book, what was published, and the book as of each message.
 
 use std::collections::BTreeMap;
 
@@ -24,9 +24,9 @@ pub(crate) struct Origin {
     pub(crate) exponents: Exponents,
     pub(crate) book: Book,
     pub(crate) seq: Seq,
-    /// What was published in this epoch, with its `seq`.
+    /// What was published in this epoch, by `seq`.
     pub(crate) log: Vec<(Seq, Encoded)>,
-    /// What the book was as of each message, of all epochs.
+    /// The book as of each message, in all epochs.
     pub(crate) truth: BTreeMap<(u32, Seq), Book>,
 }
 
@@ -73,13 +73,13 @@ impl Origin {
         }
     }
 
-    /// From here on another view is sent, of which the log has nothing.
+    /// Sends another view from now on, of which the log has nothing.
     pub(crate) fn show_as(&mut self, view: View) {
         self.view = view;
         self.log.clear();
     }
 
-    /// A record that sets levels; the message is a delta.
+    /// A record that sets levels, as a delta.
     pub(crate) fn set(&mut self, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Encoded {
         let mut changes = Changes::default();
         for (side, levels) in [(Side::Bid, bids), (Side::Ask, asks)] {
@@ -92,7 +92,7 @@ impl Origin {
         self.publish(head, message)
     }
 
-    /// A record after which the stream is not to be trusted.
+    /// A record after which the stream cannot be trusted.
     pub(crate) fn break_off(&mut self, reason: Reason) -> Encoded {
         let head = self.next_head();
         let message = self.status_at(&head, State::Resyncing, reason);
@@ -121,7 +121,7 @@ impl Origin {
         self.publish(head, out)
     }
 
-    /// The numbering begins anew, with an empty book.
+    /// Begins a new epoch, with an empty book.
     pub(crate) fn new_epoch(&mut self) {
         self.epoch = Epoch(self.epoch.0 + 1);
         self.seq = Seq(4);
@@ -152,7 +152,7 @@ impl Origin {
         out
     }
 
-    /// The whole book in chunks of so many levels a side.
+    /// A snapshot in chunks of that many levels per side.
     pub(crate) fn snapshot(&self, per_chunk: usize) -> Vec<Encoded> {
         let head = self.head(self.seq, self.seq);
         let bids: Vec<Level> = self.book.bids().iter().collect();
@@ -210,7 +210,7 @@ impl Origin {
         out
     }
 
-    /// Restates a state to a new subscriber.
+    /// Restates a state to a new subscription.
     pub(crate) fn status(&self, state: State, reason: Reason) -> Encoded {
         self.status_at(&self.head(self.seq, self.seq), state, reason)
     }
@@ -249,7 +249,7 @@ impl Origin {
     }
 }
 
-/// Calls `take` with each message of some encoded ones.
+/// Calls `take` with each of the encoded messages.
 pub(crate) fn each(encoded: &[u8], mut take: impl FnMut(&Message<'_>, Bytes)) {
     let mut payload = Payload::new(wire::Encoding::Sbe, Bytes::copy_from_slice(encoded));
     while let Some(next) = payload.take_next() {

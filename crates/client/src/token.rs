@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tungstenite::http::HeaderValue;
 
-/// Where the token that a node wants comes from; asked before each connection, since a token may have
+/// Where the node's token comes from. It is called before each connection attempt, since a token may have
 /// expired since the last one.
 #[derive(Clone)]
 pub(crate) struct TokenSource(Arc<dyn Fn() -> io::Result<String> + Send + Sync>);
@@ -14,20 +14,20 @@ impl TokenSource {
         Self(Arc::new(source))
     }
 
-    /// The token as the handshake's `Authorization`.
+    /// The token as the value of `Authorization`.
     pub(crate) fn header(&self) -> io::Result<HeaderValue> {
         let token = (self.0)()?;
         let text = format!("Bearer {}", token.trim());
         let mut value = HeaderValue::from_str(&text).map_err(|_| {
             io::Error::new(io::ErrorKind::InvalidData, "the token is no header text")
         })?;
-        // No `Debug` shows it.
+        // Keeps the token out of `Debug`.
         value.set_sensitive(true);
         Ok(value)
     }
 }
 
-/// Not what it says.
+/// Does not show the token.
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenSource")

@@ -5,14 +5,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testkit::websocket::client_frame;
 
 /// No answer of a node takes longer.
 const WITHIN: Duration = Duration::from_secs(20);
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
-/// A mask that hides nothing is a mask all the same.
-const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 
 /// A connection after its handshake.
 #[derive(Debug)]
@@ -97,7 +96,7 @@ impl Socket {
 
     /// Sends a frame with a mask, as a client should.
     pub fn send(&mut self, opcode: u8, payload: &[u8]) {
-        let bytes = frame(0x80 | opcode, payload, true);
+        let bytes = client_frame(0x80 | opcode, payload);
         self.write(&bytes);
     }
 
@@ -193,29 +192,6 @@ impl Socket {
 pub fn code(frame: &Frame) -> Option<u16> {
     let bytes = frame.payload.get(..2)?;
     Some(u16::from_be_bytes([bytes[0], bytes[1]]))
-}
-
-/// A frame with any first byte, with a mask or without.
-#[must_use]
-pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
-    let bit = if masked { 0x80 } else { 0 };
-    let mut bytes = vec![first];
-    match u8::try_from(payload.len()) {
-        Ok(length @ ..=125) => bytes.push(bit | length),
-        _ => {
-            let length = u16::try_from(payload.len()).expect("a small frame");
-            bytes.push(bit | 126);
-            bytes.extend_from_slice(&length.to_be_bytes());
-        }
-    }
-    if masked {
-        bytes.extend_from_slice(&MASK);
-        let masked = payload.iter().zip(MASK.iter().cycle());
-        bytes.extend(masked.map(|(byte, mask)| byte ^ mask));
-    } else {
-        bytes.extend_from_slice(payload);
-    }
-    bytes
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {

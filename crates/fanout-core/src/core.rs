@@ -1,6 +1,7 @@
 //! The core of one shard.
 
 mod backlogs;
+mod batch;
 mod closing;
 mod deliveries;
 mod drain;
@@ -38,7 +39,7 @@ use drain::Drain;
 use timers::Timers;
 use traced::TracedRecord;
 
-pub use pump::{Batch, Sent};
+pub use batch::{Batch, Sent};
 
 /// One shard's decisions: its sessions, their subscriptions, and the subscribed streams.
 ///

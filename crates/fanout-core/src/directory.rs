@@ -1,19 +1,16 @@
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
-use std::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use dashmap::DashMap;
-use market::{Channel, Exponents, InstrumentId, InstrumentName, State};
-use wire::control::{InstrumentEntry, Symbol};
-
-use crate::lists::Lists;
+use market::{Channel, Exponents, InstrumentName};
+use wire::control::Symbol;
 
 use crate::grant::Grant;
+use crate::listing::Listing;
+use crate::lists::Lists;
 
-/// No publisher has claimed the channel yet.
-const NOBODY: u32 = u32::MAX;
 /// Instruments collected per hold of the index's lock, to be visited without it. A publisher that
 /// lists a new instrument waits for 64 comparisons, a few microseconds.
 const AT_ONCE: usize = 64;
@@ -64,17 +61,6 @@ pub struct Page {
 /// A listing ordered by name.
 #[derive(Debug)]
 struct ByName(Arc<Listing>);
-
-/// An instrument as clients can find it; updated by its publisher.
-#[derive(Debug)]
-pub struct Listing {
-    name: InstrumentName,
-    price_exponent: AtomicI8,
-    size_exponent: AtomicI8,
-    state: AtomicU8,
-    book_publisher: AtomicU32,
-    trades_publisher: AtomicU32,
-}
 
 impl Directory {
     /// Creates an empty directory for a number of publishers.
@@ -170,7 +156,7 @@ impl Directory {
             Scanned::All => None,
             // The instrument that stopped the scan is on the next page.
             Scanned::UpTo(name) if !has_more && !is_full => Some(name),
-            Scanned::UpTo(_) => listings.last().map(|last| last.name.clone()),
+            Scanned::UpTo(_) => listings.last().map(|last| last.name().clone()),
         };
         Page { listings, next }
     }
@@ -197,13 +183,13 @@ impl Directory {
                 let Some(listing) = found else {
                     continue;
                 };
-                let visited = if grant.may_see(&listing.name) {
+                let visited = if grant.may_see(listing.name()) {
                     visit(&listing)
                 } else {
                     ControlFlow::Continue(())
                 };
                 if is_spent || visited.is_break() {
-                    return Scanned::UpTo(listing.name.clone());
+                    return Scanned::UpTo(listing.name().clone());
                 }
             }
             return Scanned::All;
@@ -222,21 +208,22 @@ impl Directory {
             let in_order = self.in_order();
             let range = in_order.range::<str, _>((from, Bound::Unbounded));
             let listings = range.map(|by_name| &by_name.0);
-            let listings = listings.take_while(|listing| listing.name.as_str().starts_with(prefix));
+            let listings =
+                listings.take_while(|listing| listing.name().as_str().starts_with(prefix));
             chunk.extend(listings.take(AT_ONCE).cloned());
             drop(in_order);
             let is_last = chunk.len() < AT_ONCE;
             for listing in chunk.drain(..) {
                 let is_spent = budget.spend(pieces);
-                let visited = if wanted(&listing.name) {
+                let visited = if wanted(listing.name()) {
                     visit(&listing)
                 } else {
                     ControlFlow::Continue(())
                 };
                 if is_spent || visited.is_break() {
-                    return Scanned::UpTo(listing.name.clone());
+                    return Scanned::UpTo(listing.name().clone());
                 }
-                last = Some(listing.name.clone());
+                last = Some(listing.name().clone());
             }
             if is_last {
                 return Scanned::All;
@@ -249,15 +236,7 @@ impl Directory {
         if self.only_publisher {
             return Some(0);
         }
-        let publisher = match channel {
-            Channel::Trades | Channel::Ticker | Channel::Bars => {
-                listing.trades_publisher.load(Ordering::Relaxed)
-            }
-            _ => listing.book_publisher.load(Ordering::Relaxed),
-        };
-        (publisher != NOBODY)
-            .then(|| usize::try_from(publisher).ok())
-            .flatten()
+        listing.publisher_of(channel)
     }
 
     fn in_order(&self) -> RwLockReadGuard<'_, BTreeSet<ByName>> {
@@ -290,14 +269,14 @@ impl ScanBudget {
 
 impl Borrow<str> for ByName {
     fn borrow(&self) -> &str {
-        self.0.name.as_str()
+        self.0.name().as_str()
     }
 }
 
 // Equality and order are those of the name's text, as `Borrow` requires.
 impl PartialEq for ByName {
     fn eq(&self, other: &Self) -> bool {
-        self.0.name.as_str() == other.0.name.as_str()
+        self.0.name().as_str() == other.0.name().as_str()
     }
 }
 
@@ -311,92 +290,8 @@ impl PartialOrd for ByName {
 
 impl Ord for ByName {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.name.as_str().cmp(other.0.name.as_str())
+        self.0.name().as_str().cmp(other.0.name().as_str())
     }
-}
-
-impl Listing {
-    fn new(name: InstrumentName, exponents: Exponents) -> Self {
-        Self {
-            name,
-            price_exponent: AtomicI8::new(exponents.price),
-            size_exponent: AtomicI8::new(exponents.size),
-            state: AtomicU8::new(code(State::Resyncing)),
-            book_publisher: AtomicU32::new(NOBODY),
-            trades_publisher: AtomicU32::new(NOBODY),
-        }
-    }
-
-    /// Returns the name.
-    #[must_use]
-    pub const fn name(&self) -> &InstrumentName {
-        &self.name
-    }
-
-    /// Returns the ID.
-    #[must_use]
-    pub fn id(&self) -> InstrumentId {
-        self.name.id()
-    }
-
-    /// Updates exponents and state.
-    pub fn set(&self, exponents: Exponents, state: State) {
-        self.price_exponent
-            .store(exponents.price, Ordering::Relaxed);
-        self.size_exponent.store(exponents.size, Ordering::Relaxed);
-        self.state.store(code(state), Ordering::Relaxed);
-    }
-
-    /// Claims a channel for a publisher. Returns false if another one has it.
-    pub fn claim(&self, channel: Channel, publisher: usize) -> bool {
-        let cell = match channel {
-            Channel::Trades => &self.trades_publisher,
-            _ => &self.book_publisher,
-        };
-        let me = u32::try_from(publisher).unwrap_or(NOBODY);
-        match cell.compare_exchange(NOBODY, me, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => true,
-            Err(owner) => owner == me,
-        }
-    }
-
-    /// Returns the exponents of prices and sizes.
-    pub fn exponents(&self) -> Exponents {
-        Exponents {
-            price: self.price_exponent.load(Ordering::Relaxed),
-            size: self.size_exponent.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Returns its entry in an answer to `list`.
-    #[must_use]
-    pub fn entry(&self) -> InstrumentEntry {
-        let state = usize::from(self.state.load(Ordering::Relaxed));
-        let has_book = self.book_publisher.load(Ordering::Relaxed) != NOBODY;
-        let has_trades = self.trades_publisher.load(Ordering::Relaxed) != NOBODY;
-        let mut channels = Vec::with_capacity(Channel::ALL.len());
-        if has_book {
-            channels.extend([Channel::Book, Channel::Bbo]);
-        }
-        if has_trades {
-            channels.extend([Channel::Trades, Channel::Ticker, Channel::Bars]);
-        }
-        channels.push(Channel::Status);
-        InstrumentEntry {
-            symbol: self.name.clone(),
-            instrument: self.id(),
-            exponents: self.exponents(),
-            state: State::ALL.get(state).copied().unwrap_or(State::Resyncing),
-            channels,
-        }
-    }
-}
-
-fn code(state: State) -> u8 {
-    let index = State::ALL.iter().position(|other| *other == state);
-    index
-        .and_then(|index| u8::try_from(index).ok())
-        .unwrap_or(0)
 }
 
 #[cfg(test)]

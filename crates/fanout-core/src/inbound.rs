@@ -279,27 +279,9 @@ fn read_close(payload: &[u8]) -> Result<InboundEvent, Violation> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use testkit::websocket::client_frame as frame;
 
     const MAX: usize = 4096;
-
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut out = vec![first];
-        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(len @ ..126), _) => out.push(0x80 | len),
-            (_, Ok(len)) => {
-                out.push(0x80 | 126);
-                out.extend(len.to_be_bytes());
-            }
-            _ => {
-                out.push(0x80 | 127);
-                out.extend((payload.len() as u64).to_be_bytes());
-            }
-        }
-        let mask = [1, 2, 3, 4];
-        out.extend(mask);
-        out.extend(payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
-        out
-    }
 
     fn read_all(bytes: &[u8]) -> Result<Vec<InboundEvent>, Violation> {
         let mut inbound = Inbound::new(MAX);

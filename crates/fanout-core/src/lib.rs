@@ -21,6 +21,7 @@ mod settings;
 
 mod directory;
 mod grant;
+mod listing;
 mod lists;
 
 mod trace;
@@ -43,9 +44,10 @@ mod wheel;
 mod core;
 
 pub use core::{Batch, Core, Ended, Opening, Outputs, Sent};
-pub use directory::{Directory, Listing, Page, ScanBudget, Scanned};
+pub use directory::{Directory, Page, ScanBudget, Scanned};
 pub use grant::{Grant, NotEntitled, Rights, RightsError};
 pub use inbound::{Inbound, InboundEvent, Violation};
+pub use listing::Listing;
 pub use lists::Lists;
 pub use message::{
     Ask, Command, Delivery, Handover, JoinError, NextPage, ReplayCommand, ReplayError, ReplayPage,

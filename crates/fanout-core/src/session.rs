@@ -1,14 +1,14 @@
 //! One client's session: its subscriptions, and what remains to be sent.
 
 mod backlogs;
+mod pending_request;
 mod subscription;
 
 use std::sync::Arc;
 
-use market::{Monotonic, Position};
+use market::Monotonic;
 use streams::{Cursor, Opcode, Run};
 use wire::Encoding;
-use wire::control::{Outcome, RequestId, StreamKey, Subscribed};
 
 use crate::Grant;
 use crate::inbound::Inbound;
@@ -18,6 +18,7 @@ use crate::sse::{self, SseState};
 use subscription::NO_SUBSCRIPTION;
 
 pub(crate) use backlogs::{Backlog, Backlogs, Weight};
+pub(crate) use pending_request::{PendingJoin, PendingOp, PendingRequest, PendingResult};
 pub(crate) use subscription::{Phase, ReplayPhase, Subscription};
 
 /// One client's session.
@@ -117,54 +118,6 @@ pub enum ClosedBy {
     Client,
     /// Neither: the connection was lost.
     Nobody,
-}
-
-/// A `subscribe` or `update` request whose streams are being joined.
-pub(crate) struct PendingRequest {
-    pub(crate) id: Option<RequestId>,
-    pub(crate) op: JoiningOp,
-    pub(crate) results: Vec<PendingResult>,
-    pub(crate) joining: Vec<Joining>,
-    pub(crate) waiting: usize,
-}
-
-/// Operation of a pending request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JoiningOp {
-    Subscribe,
-    Update,
-}
-
-/// A subscription that its publisher has been asked to join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Joining {
-    pub(crate) subscription: u16,
-    /// Index of its result.
-    pub(crate) result: usize,
-    /// The subscription that ends when this one starts.
-    pub(crate) replaces: Option<u16>,
-    /// The client's last position, if it resumes.
-    pub(crate) resume: Option<Position>,
-}
-
-/// The result for one stream of a request.
-pub(crate) enum PendingResult {
-    /// Its publisher has not answered yet.
-    Waiting(StreamKey),
-    /// Its publisher has answered.
-    Done(Outcome<Subscribed>),
-}
-
-impl PendingRequest {
-    pub(crate) fn new(id: Option<RequestId>, op: JoiningOp, streams: usize) -> Self {
-        Self {
-            id,
-            op,
-            results: Vec::with_capacity(streams),
-            joining: Vec::new(),
-            waiting: 0,
-        }
-    }
 }
 
 impl Session {

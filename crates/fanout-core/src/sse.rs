@@ -1,8 +1,8 @@
-//! Server-Sent Events: the messages of a session for places where a WebSocket is blocked.
+//! Server-Sent Events, for clients that cannot use a WebSocket.
 //!
-//! A session of events is like any other, of JSON, but for how its messages are framed: an event
-//! each, in place of a WebSocket frame. They are framed anew for each such session, since an event's
-//! id tells where all streams of its session stand.
+//! An SSE session is a JSON session whose messages are framed as events instead of WebSocket
+//! frames. They are framed for each session, since an event's ID states the session's position in
+//! all its streams.
 
 use std::fmt::Write as _;
 
@@ -11,36 +11,36 @@ use streams::{Opcode, StreamKey};
 use wire::View;
 use wire::control::StreamRequest;
 
-/// Streams of a session of events: as many as an id can tell of within 6 KiB, at up to 47 bytes each,
-/// since it comes back as one line of a request's head, which proxies bound to 8 KiB.
+/// Maximum streams of an SSE session: an ID holds as many positions, of up to 47 bytes each, within
+/// 6 KiB. It comes back as a header, which proxies limit to 8 KiB.
 pub(crate) const MOST_STREAMS: usize = 128;
-/// With so many streams, every event has an id; with more, the last one of each send has, so that
-/// ids do not outweigh what they are ids of.
+/// Up to this many streams every event has an ID; with more, only the last event of each send has,
+/// so that IDs do not outweigh the data.
 const EACH_ID: usize = 4;
-/// What a client asks to be sent as events.
+/// A request for an SSE session.
 #[derive(Debug)]
 pub struct SseRequest {
-    /// What it wants to be sent.
+    /// Streams to subscribe to.
     pub streams: Vec<StreamRequest>,
-    /// What it has of them.
+    /// Positions that the client already has.
     pub last: LastEventId,
 }
 
-/// A session of events that is to begin.
+/// An SSE session to open.
 #[derive(Debug)]
 pub struct SseStart {
-    /// What its client asks for.
+    /// What the client requests.
     pub asked: SseRequest,
-    /// The head of the answer, as it is sent.
+    /// The response head, to be sent as it is.
     pub head: Vec<u8>,
 }
 
-/// Where all streams of a session stood at an event: what its id tells, and a client says again when
-/// it comes back.
+/// Positions in all streams of a session at an event: the content of the event's ID, which a client
+/// returns when it reconnects.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LastEventId(Vec<(Stream, Position)>);
 
-/// A stream as ids name it: the same on every node.
+/// A stream as IDs name it, the same on every node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stream {
     instrument: InstrumentId,
@@ -48,13 +48,14 @@ struct Stream {
     view: View,
 }
 
-/// What a session of events has besides other sessions.
+/// State of an SSE session beyond that of any session.
 #[derive(Debug, Default)]
 pub(crate) struct SseState {
-    /// What the client had when it came.
+    /// Positions that the client came with.
     last: LastEventId,
-    /// By subscriber: its stream, and where the client stands there, once it has its beginning.
-    stands: Vec<Option<(Stream, Option<Position>)>>,
+    /// By subscription: its stream, and the client's position once it has been sent its whole
+    /// initial state.
+    positions: Vec<Option<(Stream, Option<Position>)>>,
 }
 
 impl From<&StreamKey> for Stream {
@@ -68,7 +69,7 @@ impl From<&StreamKey> for Stream {
 }
 
 impl LastEventId {
-    /// Reads an event's id; `None` when it is none.
+    /// Parses an event ID.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let all = text.split(',').filter(|part| !part.is_empty());
@@ -85,9 +86,9 @@ impl LastEventId {
             };
             fields.next().is_none().then_some((stream, position))
         };
-        let stands: Option<Vec<_>> = all.map(read).collect();
-        stands
-            .filter(|stands| stands.len() <= MOST_STREAMS)
+        let positions: Option<Vec<_>> = all.map(read).collect();
+        positions
+            .filter(|positions| positions.len() <= MOST_STREAMS)
             .map(Self)
     }
 
@@ -98,69 +99,69 @@ impl LastEventId {
 }
 
 impl SseState {
-    /// For a client that has this already.
+    /// Creates the state for a client that has these positions.
     pub(crate) const fn new(last: LastEventId) -> Self {
         Self {
             last,
-            stands: Vec::new(),
+            positions: Vec::new(),
         }
     }
 
-    /// What the client has of a stream.
+    /// Returns the client's position in a stream.
     pub(crate) fn resume(&self, key: &StreamKey) -> Option<Position> {
         self.last.find(&key.into())
     }
 
-    /// A subscriber was let in, whose client has this of its stream.
+    /// Adds a subscription whose client has this position.
     pub(crate) fn joined(&mut self, subscription: usize, key: &StreamKey, has: Option<Position>) {
-        if self.stands.len() <= subscription {
-            self.stands.resize(subscription + 1, None);
+        if self.positions.len() <= subscription {
+            self.positions.resize(subscription + 1, None);
         }
-        self.stands[subscription] = Some((key.into(), has));
+        self.positions[subscription] = Some((key.into(), has));
     }
 
-    /// A subscriber has left.
+    /// Removes a subscription.
     pub(crate) fn left(&mut self, subscription: usize) {
-        if let Some(stand) = self.stands.get_mut(subscription) {
-            *stand = None;
+        if let Some(position) = self.positions.get_mut(subscription) {
+            *position = None;
         }
     }
 
-    /// Returns whether each event is to have an id.
+    /// Returns whether every event has an ID.
     pub(crate) fn each_has_id(&self) -> bool {
-        self.stands.iter().flatten().count() <= EACH_ID
+        self.positions.iter().flatten().count() <= EACH_ID
     }
 
-    /// The client has this message of a stream, and then stands at `seq`. One that has not been
-    /// sent its whole beginning stands nowhere before the end of it.
+    /// Records that a message was sent, which takes the client to `seq`. Until its initial state
+    /// has been sent completely, a subscription has no position.
     pub(crate) fn passed(&mut self, subscription: usize, message: &[u8], seq: Seq, begins: bool) {
-        let Some(Some((_, stand))) = self.stands.get_mut(subscription) else {
+        let Some(Some((_, position))) = self.positions.get_mut(subscription) else {
             return;
         };
-        if seq == Seq::NONE || begins && stand.is_none() {
+        if seq == Seq::NONE || begins && position.is_none() {
             return;
         }
-        // A stream may begin an epoch at any of its messages.
-        let epoch = epoch_of(message).or(stand.map(|position| position.epoch));
+        // Any message of a stream may start an epoch.
+        let epoch = epoch_of(message).or(position.map(|position| position.epoch));
         if let Some(epoch) = epoch {
-            *stand = Some(Position { epoch, seq });
+            *position = Some(Position { epoch, seq });
         }
     }
 
-    /// The client has the whole beginning of a stream, and so stands here.
+    /// Records that the initial state was sent completely, which takes the client to `position`.
     pub(crate) fn began(&mut self, subscription: usize, position: Position) {
-        if let Some(Some((_, stand))) = self.stands.get_mut(subscription)
-            && stand.is_none()
+        if let Some(Some((_, known))) = self.positions.get_mut(subscription)
+            && known.is_none()
             && position.seq != Seq::NONE
         {
-            *stand = Some(position);
+            *known = Some(position);
         }
     }
 
-    /// Appends a line with the id of now.
+    /// Appends an ID line with the current positions.
     pub(crate) fn write_id(&self, out: &mut Vec<u8>) {
         let mut id = String::new();
-        for (stream, position) in self.stands.iter().flatten() {
+        for (stream, position) in self.positions.iter().flatten() {
             let Some(Position { epoch, seq }) = position else {
                 continue;
             };
@@ -170,7 +171,7 @@ impl SseState {
                 view,
             } = stream;
             let comma = if id.is_empty() { "" } else { "," };
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _written = write!(
                 id,
                 "{comma}{:x}.{}.{:x}.{:x}.{}",
@@ -196,7 +197,7 @@ pub(crate) fn write_data(out: &mut Vec<u8>, message: &[u8]) {
     out.push(b'\n');
 }
 
-/// Appends what the node itself has to say, which a WebSocket would have in a frame of this kind.
+/// Appends a message of the node's own, which a WebSocket would receive in a frame of this opcode.
 pub(crate) fn write_own(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     match opcode {
         Opcode::Text => {
@@ -214,14 +215,14 @@ pub(crate) fn write_own(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
             let text = format!("data: {{\"code\":{code},\"reason\":{reason:?}}}\n\n");
             out.extend_from_slice(text.as_bytes());
         }
-        // A comment keeps proxies from taking the connection for dead.
+        // A comment keeps proxies from assuming that the connection is dead.
         Opcode::Ping => out.extend_from_slice(b":\n\n"),
         Opcode::Pong | Opcode::Binary => {}
     }
 }
 
-/// The epoch that a data message in JSON tells. Its name holds no quotes, so what reads like the
-/// field is the field; all fields before the levels are within the first bytes.
+/// Returns the epoch of a JSON data message. No name contains quotes, so whatever looks like the
+/// field is the field, and all fields before the levels are within the first bytes.
 fn epoch_of(message: &[u8]) -> Option<Epoch> {
     const FIELD: &[u8] = b"\"epoch\":";
     let head = message.get(..message.len().min(512))?;

@@ -1,4 +1,4 @@
-//! Connections on their way to be sessions.
+//! Accepting connections and giving them slots until they become sessions.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -18,19 +18,20 @@ use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::slots::Stage;
 
-/// The fewest and the most slots of a shard, whatever its share of `limits.handshakes`. A silent one
-/// costs some 4 KiB in all, one that sends a head some 20 KiB: 80 MiB at the very most.
+/// Minimum and maximum slots per shard, whatever its share of `limits.handshakes`. A silent
+/// connection costs about 4 KiB and one that sends a head about 20 KiB, 80 MiB at most.
 const LEAST_SLOTS: usize = 4;
 const MOST_SLOTS: usize = 4096;
-/// Connections that are accepted before the shard's sessions have their turn: about a millisecond.
+/// Connections accepted before the shard's sessions get their turn: about a millisecond of work.
 const ACCEPTS_A_TURN: usize = 32;
-/// The pause when a connection cannot be accepted and there is nothing to give up for it.
+/// Pause when a connection cannot be accepted and none can be evicted for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// How often a listener that fails is logged.
+/// Minimum time between log lines of a failing listener.
 const WARN_EVERY: Duration = Duration::from_secs(1);
 
-/// One connection more of a shard; one less when dropped, unless it has become a session.
+/// Counts a connection of the shard until it is dropped, or until it becomes a session, which
+/// counts itself.
 struct Entered {
     shard: Rc<Shard>,
     stays: bool,
@@ -52,15 +53,15 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // A session leaves when it ends.
+        // A session counts itself out when it ends.
         if !self.stays {
             self.shard.balance().leave(self.shard.index());
         }
     }
 }
 
-/// Serves every connection that comes until it is a session or has ended. A newcomer never waits
-/// for those that are there: when all slots are taken, one of them is evicted for it.
+/// Accepts connections, and serves each until it becomes a session or ends. A new connection never
+/// waits for existing ones: when all slots are taken, one of them is evicted.
 pub(crate) async fn accept_all(
     shard: Rc<Shard>,
     listener: TcpListener,
@@ -71,8 +72,8 @@ pub(crate) async fn accept_all(
     let mut spare = Spare::new();
     let mut accepted = 0;
     loop {
-        // Those that were evicted are closed in between, so that no more of them wait for that than
-        // there are slots.
+        // Evicted connections are closed in between, so that fewer of them are pending than there
+        // are slots.
         accepted += 1;
         if accepted >= ACCEPTS_A_TURN.min(most) {
             accepted = 0;
@@ -105,7 +106,7 @@ pub(crate) async fn accept_all(
         most = share(&settings);
         slots.borrow_mut().set_most(most);
         if arrival.is_too_much() && !slots.borrow().has_room_for_leaving() {
-            // Its answer is not worth the place of another one.
+            // Its answer is not worth evicting another connection for.
             continue;
         }
         loop {
@@ -129,14 +130,14 @@ pub(crate) async fn accept_all(
     }
 }
 
-/// A shard's share of the node's slots.
+/// Returns a shard's share of the node's slots.
 fn share(settings: &Settings) -> usize {
     let share = settings.handshakes.div_ceil(settings.shards.max(1));
     share.clamp(LEAST_SLOTS, MOST_SLOTS)
 }
 
-/// A descriptor that is kept for when there are no others: with it a connection can be accepted and
-/// closed, so that its client does not wait in vain and those after it get their turn.
+/// A descriptor kept in reserve. When none is left, it allows a connection to be accepted and
+/// closed, so that its client does not wait in vain and later ones get their turn.
 struct Spare {
     file: Option<File>,
     warned: Option<Monotonic>,
@@ -154,7 +155,7 @@ impl Spare {
         File::open("/dev/null").ok()
     }
 
-    /// Closes a connection that cannot be served, for want of descriptors.
+    /// Closes a connection that cannot be served for lack of descriptors.
     async fn shed(&mut self, listener: &TcpListener, error: &io::Error, freed: bool) {
         let now = monotonic();
         let is_news = self.warned.is_none_or(|at| now.since(at) >= WARN_EVERY);
@@ -163,7 +164,7 @@ impl Spare {
             tracing::warn!(%error, "cannot accept a connection");
         }
         if self.file.take().is_some() {
-            // One at most: the listener is not waited for.
+            // At most one; the listener is not waited for.
             tokio::select! {
                 biased;
                 _closed = listener.accept() => {}

@@ -3,41 +3,41 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use fanout_core::TokenBucket;
 
-/// Addresses that are remembered at a time, some 64 bytes each: 4 MiB.
+/// Maximum addresses in the table: 4 MiB at about 64 bytes each.
 pub(crate) const MOST: usize = 65_536;
-/// How many times its rate somebody may come at once after a pause: a browser that opens its pages
-/// again, a desk that starts its programs.
+/// Burst of an address after a pause, in multiples of its rate: a browser that reopens its pages,
+/// or a desk that starts its programs.
 pub(crate) const BURST: u32 = 5;
 
-/// Milliseconds between two searches for addresses that may be forgotten: a search reads the whole
-/// table, so not every rejected address causes one.
+/// Milliseconds between two searches for entries to drop. A search reads the whole table, so not
+/// every rejected address may cause one.
 const SEARCH_EVERY: u32 = 1000;
 
-/// What is remembered of each address.
+/// State per address.
 ///
-/// Invariant: at most [`MOST`] addresses are remembered, and one is forgotten only when it has no
-/// connection and its bucket is full again, so forgetting gives nobody extra tokens.
+/// Invariant: the table has at most [`MOST`] entries. An entry is dropped only when its address has
+/// no connection and its bucket is full again, so nobody gains tokens by it.
 #[derive(Default)]
 pub(crate) struct AddressTable {
     by_block: HashMap<Block, Entry>,
-    /// When the last search for addresses to forget was.
+    /// Time of the last search for entries to drop.
     searched: Option<u32>,
 }
 
-/// An IPv4 address, or the network of 64 bits that one user of IPv6 is given.
+/// An IPv4 address, or the /64 network that a user of IPv6 is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Block(u64, bool);
 
 pub(crate) struct Entry {
-    /// Connections that are counted.
+    /// Open connections that are counted.
     pub(crate) open: u32,
     pub(crate) bucket: TokenBucket,
     seen: u32,
 }
 
 impl AddressTable {
-    /// What is remembered of an address, which is new with a full bucket; `None` if it is new and
-    /// there is no room. So many addresses at once are no users; known ones are still served.
+    /// Returns the entry of an address, adding it with a full bucket if there is room. So many
+    /// addresses at once cannot be users; known ones are still served.
     pub(crate) fn entry(&mut self, block: Block, burst: u32, now: u32) -> Option<&mut Entry> {
         if self.by_block.len() >= MOST && !self.by_block.contains_key(&block) {
             self.forget_idle(now);
@@ -54,13 +54,13 @@ impl AddressTable {
         Some(entry)
     }
 
-    /// What is remembered of an address, if anything is.
+    /// Returns the entry of an address.
     pub(crate) fn get(&mut self, block: Block) -> Option<&mut Entry> {
         self.by_block.get_mut(&block)
     }
 
-    /// Counts one connection of an address less. The address is remembered until there is little
-    /// room, or nothing to remember.
+    /// Counts the end of a connection. The entry stays until room gets scarce or there is nothing
+    /// left to remember.
     pub(crate) fn leave(&mut self, block: Block, now: impl FnOnce() -> u32) {
         let has_little_room = self.by_block.len() >= MOST / 2;
         let Some(entry) = self.by_block.get_mut(&block) else {
@@ -88,8 +88,8 @@ impl AddressTable {
 }
 
 impl Entry {
-    /// Returns true if it has no connection and was not seen for as long as a bucket takes to be
-    /// full again.
+    /// Returns whether it has no connection and has not been used for as long as its bucket takes
+    /// to fill.
     const fn is_idle(&self, now: u32) -> bool {
         self.open == 0 && now.wrapping_sub(self.seen) >= BURST * 1000
     }

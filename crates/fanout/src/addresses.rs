@@ -6,7 +6,8 @@ use crate::address_table::{AddressTable, BURST, Block};
 use crate::settings::Settings;
 use fanout_core::TokenBucket;
 
-/// How many connections each address has, and how fast it makes them; and how fast all do.
+/// Limits the connections of each address, the rate at which it makes them, and the rate of all
+/// together.
 pub(crate) struct Addresses {
     began: Instant,
     table: Mutex<Table>,
@@ -18,20 +19,20 @@ struct Table {
     all: Option<TokenBucket>,
 }
 
-/// A connection that is counted; no more when dropped.
+/// A counted connection; counted out when dropped.
 pub(crate) struct Counted {
     addresses: Arc<Addresses>,
     block: Block,
 }
 
-/// Why a connection is too much.
+/// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TooMany {
-    /// Its address has as many as it may.
+    /// Its address has as many connections as it may.
     OfAddress,
-    /// Its address makes them too fast.
+    /// Its address makes connections too fast.
     FromAddress,
-    /// All together come too fast.
+    /// All addresses together make connections too fast.
     FromAll,
 }
 
@@ -43,7 +44,7 @@ impl Addresses {
         }
     }
 
-    /// Counts a connection that has come, where anything is limited.
+    /// Counts a new connection, if any limit is on.
     pub(crate) fn enter(
         self: &Arc<Self>,
         address: IpAddr,
@@ -86,7 +87,7 @@ impl Addresses {
         }))
     }
 
-    /// A panic elsewhere leaves the table whole, since each change is made of single calls.
+    /// A panic elsewhere leaves the table consistent, since each change is made of single calls.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,7 +134,7 @@ mod tests {
         assert!(enter(v4(2)).is_ok());
         drop(first);
         assert!(enter(v4(1)).is_ok());
-        // One user of IPv6 has a whole network.
+        // A user of IPv6 has a whole network.
         let of = |text: &str| text.parse().unwrap();
         let _both = [
             enter(of("2001:db8::1")).unwrap(),

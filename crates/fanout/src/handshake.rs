@@ -1,10 +1,12 @@
-//! HTTP on the public port: the WebSocket handshake, and whatever else the node serves there.
+//! HTTP on the public port: the WebSocket handshake, and the pages that the node serves.
 
+mod admission;
 mod arrival;
 mod closing;
 mod exchange;
 mod head;
 mod responses;
+mod websocket;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -16,11 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanout_core::{Grant, SseStart};
-use fastwebsockets::upgrade;
+use fanout_core::SseStart;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,56 +28,47 @@ use metrics::label::HandshakeRefusal;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wire::Encoding;
 
-use crate::access::{BEARER_PROTOCOL, Denied};
+use crate::access::Denied;
 use crate::clock::monotonic;
 use crate::connection::Connection;
 use crate::connection_slot::ConnectionSlot;
 use crate::http_rates::HttpAllowance;
 use crate::pages::{Body, Served};
-use crate::permits::{NoPermit, Permit};
+use crate::permits::Permit;
 use crate::rule_breakers::MOST_COUNTED;
 use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::slots::Stage;
-use arrival::{Caller, Standing, Turned, arrive};
+use admission::{authorize, take_permit};
+use arrival::{Caller, Kind, Rejected, arrive};
 use exchange::Exchange;
-use head::HeadError;
-use responses::{TOO_MANY, busy, in_json, last, refuse, reject, sse_head};
+use responses::{TOO_MANY, busy, in_json, last, reject, sse_head};
+use websocket::{Accepted, accept};
 
 pub(crate) use arrival::Arrival;
 
-/// The encodings that this node speaks, best first.
-const ENCODINGS: [Encoding; 3] = [Encoding::Sbe, Encoding::Packed, Encoding::Json];
-
-/// A handshake that succeeded.
-struct Accepted {
-    encoding: Encoding,
-    permit: Permit,
-    upgraded: upgrade::UpgradeFut,
-}
-
-/// What a connection was answered that makes it a session.
+/// An answer that turns the connection into a session.
 #[derive(Default)]
 struct Answered {
     accepted: Cell<Option<Accepted>>,
     sse: Cell<Option<(SseStart, Permit)>>,
-    /// There are events to be sent, and nothing else from now on.
+    /// Notified when the connection becomes an SSE session.
     is_sse: Notify,
 }
 
-/// How long a connection may last that does not become a session: pages, scripts and answers are
-/// small, and who reads them slowly takes the place of others.
+/// Maximum lifetime of a connection that does not become a session. Pages, scripts and answers are
+/// small, and a client that reads them slowly occupies a slot.
 const HTTP_LIFETIME: Duration = Duration::from_secs(60);
-/// How often a connection that has sent a request is checked.
+/// Interval at which a connection that has sent a request is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a connection may stay open between two requests, where a handshake has no less.
+/// How long a connection may stay open between two requests, if that is more than the handshake
+/// timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// The smallest body that is counted against what a shard's responses may hold.
+/// Smallest body that counts against the limit of the shard's responses.
 const COUNTED_BODY: usize = 64 * 1024;
 
-/// Serves one connection until it is a session, or has ended; whether it is one.
+/// Serves a connection until it becomes a session or ends. Returns whether it became a session.
 pub(crate) async fn serve(
     shard: &Shard,
     settings: Arc<Settings>,
@@ -85,27 +76,27 @@ pub(crate) async fn serve(
     arrival: Arrival,
     slot: ConnectionSlot,
 ) -> bool {
-    let Arrival { peer, standing } = arrival;
-    let (counted, is_balancer) = match standing {
-        Standing::Client(counted) => {
+    let Arrival { peer, kind } = arrival;
+    let (counted, is_balancer) = match kind {
+        Kind::Client(counted) => {
             delay(shard, &settings, peer.ip(), &slot).await;
             (counted, false)
         }
-        Standing::Balancer => (None, true),
-        Standing::TooMany => {
+        Kind::Balancer => (None, true),
+        Kind::TooMany => {
             closing::refuse(&io, TOO_MANY).await;
             return false;
         }
     };
     let deadline = Instant::now() + settings.handshake_timeout;
-    // A connection that says nothing costs a socket and this; what it says next has a box.
+    // A silent connection costs a socket and this future; the rest is boxed.
     match tokio::time::timeout_at(deadline, io.readable()).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return reject_as(shard, HandshakeRefusal::Io),
         Err(_) => return reject_as(shard, HandshakeRefusal::Timeout),
     }
     let caller = Caller { peer, counted };
-    Box::pin(serve_speaking(
+    Box::pin(serve_client(
         shard,
         settings,
         io,
@@ -117,7 +108,7 @@ pub(crate) async fn serve(
     .await
 }
 
-/// Lets a connection wait whose address broke rules lately. Nothing of it is read meanwhile.
+/// Delays a connection whose address has broken rules recently. Nothing is read from it meanwhile.
 async fn delay(shard: &Shard, settings: &Settings, address: IpAddr, slot: &ConnectionSlot) {
     let delay = shard.handshake_delay(address, settings);
     if !delay.is_zero() {
@@ -128,7 +119,7 @@ async fn delay(shard: &Shard, settings: &Settings, address: IpAddr, slot: &Conne
 }
 
 /// Serves a connection that has sent something.
-async fn serve_speaking(
+async fn serve_client(
     shard: &Shard,
     settings: Arc<Settings>,
     io: TcpStream,
@@ -143,14 +134,14 @@ async fn serve_speaking(
     }
     let arriving = arrive(shard, &settings, io, caller, is_balancer, &slot);
     let arrived = tokio::time::timeout_at(deadline, arriving).await;
-    match arrived.unwrap_or(Err(Turned::Away(HandshakeRefusal::Timeout))) {
+    match arrived.unwrap_or(Err(Rejected::Away(HandshakeRefusal::Timeout))) {
         Ok((connection, caller)) => {
             serve_http(shard, &settings, connection, caller, deadline, slot).await
         }
-        Err(Turned::Away(why)) => reject_as(shard, why),
-        Err(Turned::TooMany(io)) => {
+        Err(Rejected::Away(why)) => reject_as(shard, why),
+        Err(Rejected::TooMany(io)) => {
             slot.mark(Stage::Leaving);
-            // Where TLS is on, the client could not read it.
+            // With TLS on, the client could not read it.
             if settings.tls.is_none() {
                 closing::refuse(&io, TOO_MANY).await;
             }
@@ -164,7 +155,7 @@ fn reject_as(shard: &Shard, why: HandshakeRefusal) -> bool {
     false
 }
 
-/// Answers requests until one has made the connection a session, or it has ended.
+/// Answers requests until one turns the connection into a session, or it ends.
 async fn serve_http(
     shard: &Shard,
     settings: &Settings,
@@ -195,17 +186,18 @@ async fn serve_http(
         }
     });
     let writes = connection.writes();
-    // Requests that come before the response to the one before has gone out wait in 16 KiB.
+    // Pipelined requests wait in 16 KiB.
     let mut http = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout.min(KEEP_ALIVE))
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(connection), service)
         .with_upgrades();
-    // The first request has to come within the handshake's time, whatever it took until here.
+    // The first request has to arrive within the handshake timeout, however long the steps before
+    // it took.
     let mut until = deadline;
     let served = loop {
-        // Tells the slot, each time hyper has done what it can, how far that is.
+        // Reports the connection's progress to its slot whenever hyper has done what it can.
         let serving = std::future::poll_fn(|cx| {
             let served = Pin::new(&mut http).poll(cx);
             if served.is_pending() {
@@ -247,14 +239,14 @@ async fn serve_http(
         Some(Err(_)) => Err(HandshakeRefusal::Io),
         None => Err(HandshakeRefusal::Timeout),
     };
-    // A client that has been answered and then sends nothing more has got all it came for.
+    // A client that has been answered and sends nothing more is done.
     if is_idle && ended == Err(HandshakeRefusal::Timeout) {
         return false;
     }
     if let Err(why) = ended {
         shard.metrics().handshakes_refused[why].inc();
     }
-    // hyper answers what it cannot read, too.
+    // hyper also answers what it cannot parse.
     let had_response = matches!(ended, Ok(()) | Err(HandshakeRefusal::BadRequest));
     let Some(handshake) = answered.accepted.take().filter(|_| ended.is_ok()) else {
         if let Some(parts) = http.into_parts().filter(|_| had_response) {
@@ -282,7 +274,8 @@ async fn serve_http(
     }
 }
 
-/// Answers one request; one for events never, since the connection is theirs then.
+/// Answers a request; never returns for one that starts an SSE session, which takes over the
+/// connection.
 async fn answer(
     shard: &Shard,
     mut request: Request<Incoming>,
@@ -312,14 +305,14 @@ async fn answer(
             return std::future::pending().await;
         }
     };
-    // A rejected client may reconnect; until then it takes nobody's place.
+    // A rejected client may reconnect; until then it occupies no slot.
     if response.status().is_client_error() || response.status().is_server_error() {
         return Ok(last(response));
     }
     Ok(hold(shard, slot, response).await)
 }
 
-/// Counts and returns the response to a request that is rejected.
+/// Counts and returns the response to a rejected request.
 fn refused(
     shard: &Shard,
     (why, response): (HandshakeRefusal, Response<Body>),
@@ -333,10 +326,10 @@ fn refused(
     }
 }
 
-/// Counts the body of a response against what all responses of the shard may hold.
+/// Counts the body of a response against the limit of the shard.
 async fn hold(shard: &Shard, slot: &ConnectionSlot, response: Response<Body>) -> Response<Body> {
     let (head, mut body) = response.into_parts();
-    // A body of these is one piece, and there at once.
+    // These bodies are a single frame that is available at once.
     let bytes = match body.frame().await {
         Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         _ => Bytes::new(),
@@ -349,25 +342,14 @@ async fn hold(shard: &Shard, slot: &ConnectionSlot, response: Response<Body>) ->
     Response::from_parts(head, Body::new(bytes))
 }
 
-/// Returns whether a path is one of data, not of the page.
+/// Returns whether a path serves data rather than the page.
 fn is_data(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 
-/// Why a handshake is refused, and what its client is told; in a box, since it is the rare way.
-type Refusal = Box<(HandshakeRefusal, Response<Body>)>;
-
-/// What a request may have; who is not let in is counted.
-fn authorize(shard: &Shard, request: &Request<Incoming>) -> Result<Arc<Grant>, Denied> {
-    let access = Arc::clone(&shard.settings().access);
-    access
-        .authorize(request.headers())
-        .inspect_err(|denied| shard.metrics().auth_refused[denied.label()].inc())
-}
-
-/// Any path but `/ws`. What is data needs what a session needs, and finds its [`Grant`] among the
-/// request's extensions; the page and its scripts are for anybody. Events are no response but a
-/// session.
+/// Serves any path but `/ws`. Data requires the same credentials as a session, and finds its
+/// [`Grant`] in the request's extensions; the page and its scripts are open to everybody. SSE
+/// becomes a session instead of a response.
 async fn page(
     shard: &Shard,
     mut request: Request<Incoming>,
@@ -386,7 +368,7 @@ async fn page(
         response.headers_mut().extend(cors_headers.clone());
         Ok(response)
     };
-    // A browser's question before a request shows nothing of who asks, and is told nothing of data.
+    // A preflight request carries no credentials and is told nothing about data.
     let grant = if is_page || is_preflight {
         None
     } else {
@@ -409,7 +391,7 @@ async fn page(
     let Some(grant) = grant else {
         return with_origin(Denied::Missing.response());
     };
-    match take_seat(shard, &grant) {
+    match take_permit(shard, &grant) {
         Ok(permit) => {
             let head = sse_head(&cors_headers);
             Err((SseStart { asked, head }, permit))
@@ -420,79 +402,4 @@ async fn page(
             with_origin(in_json(why, response))
         }
     }
-}
-
-fn accept(
-    shard: &Shard,
-    request: &mut Request<Incoming>,
-) -> Result<(Response<Body>, Accepted), Refusal> {
-    head::check_handshake(request).map_err(|error| Box::new((error.label(), reject(error))))?;
-    let (encoding, protocol) = choose(request).ok_or_else(|| {
-        let text = "none of the subprotocols asked for is spoken here; tapecast.sbe.v1, tapecast.packed.v1 and tapecast.json.v1 are\n";
-        Box::new((
-            HandshakeRefusal::Subprotocol,
-            refuse(StatusCode::BAD_REQUEST, text),
-        ))
-    })?;
-    let grant = authorize(shard, request)
-        .map_err(|denied| Box::new((HandshakeRefusal::Denied, denied.response())))?;
-    let permit = take_seat(shard, &grant)?;
-    // Everything that it could reject has been checked.
-    let (response, upgraded) = upgrade::upgrade(request)
-        .map_err(|_| Box::new((HeadError::Key.label(), reject(HeadError::Key))))?;
-    let mut response = response.map(|_| Body::default());
-    if let Some(protocol) = protocol {
-        response
-            .headers_mut()
-            .insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
-    }
-    let accepted = Accepted {
-        encoding,
-        permit,
-        upgraded,
-    };
-    Ok((response, accepted))
-}
-
-/// A new session's seat, where there is one.
-fn take_seat(shard: &Shard, grant: &Arc<Grant>) -> Result<Permit, Refusal> {
-    if shard.is_draining() {
-        let response = busy("this node is stopping; another one serves you\n");
-        return Err(Box::new((HandshakeRefusal::Draining, response)));
-    }
-    shard.permits().take(grant).map_err(|full| match full {
-        NoPermit::NotReady => {
-            let response =
-                busy("this node has not caught up with the market; another one serves you\n");
-            Box::new((HandshakeRefusal::NotReady, response))
-        }
-        NoPermit::Node => {
-            let response = busy("this node has as many sessions as it may\n");
-            Box::new((HandshakeRefusal::Full, response))
-        }
-        NoPermit::Subject => {
-            shard.metrics().auth_refused[Denied::Connections.label()].inc();
-            let response = Denied::Connections.response();
-            Box::new((HandshakeRefusal::Denied, response))
-        }
-    })
-}
-
-/// The first subprotocol of the client's that is spoken here; JSON where it names none.
-fn choose(request: &Request<Incoming>) -> Option<(Encoding, Option<&'static str>)> {
-    let mut asked = false;
-    for header in request.headers().get_all(SEC_WEBSOCKET_PROTOCOL) {
-        for name in header.to_str().unwrap_or_default().split(',') {
-            let name = name.trim();
-            if name.starts_with(BEARER_PROTOCOL) {
-                continue;
-            }
-            asked = true;
-            let encoding = Encoding::from_subprotocol(name);
-            if let Some(encoding) = encoding.filter(|encoding| ENCODINGS.contains(encoding)) {
-                return Some((encoding, Some(encoding.subprotocol())));
-            }
-        }
-    }
-    (!asked).then_some((Encoding::Json, None))
 }

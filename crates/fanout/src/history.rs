@@ -1,7 +1,7 @@
-//! Replays of the past: what a shard and whoever reads the log say to each other.
+//! The protocol between a shard and the reader of the log that serves a replay.
 //!
-//! A replay is a chain of pages. The shard asks for one when the one before has gone out, so a
-//! client that reads slowly slows its replay, and nothing else.
+//! A replay is a chain of pages. The shard requests a page when the previous one has been sent, so
+//! a client that reads slowly slows its own replay and nothing else.
 
 use std::cell::Cell;
 use std::fmt;
@@ -19,58 +19,58 @@ use tokio::sync::mpsc::Sender;
 use wire::Encoding;
 use wire::control::{Pace, Start};
 
-/// Orders that a replay has not taken: to send a page, and where the live stream stands.
+/// Commands that a replay has not taken yet: send a page, and join the live stream.
 const COMMANDS: usize = 2;
 
-/// Reads the past; whoever knows the log provides it.
+/// Replays the log.
 pub trait History: Send + Sync {
-    /// Begins a replay on a thread of its own; gives it back where there are as many as may be.
+    /// Starts a replay on a thread of its own, or returns it if there are as many as there may be.
     fn begin(&self, replay: Box<Wanted>) -> Result<(), Box<Wanted>>;
 }
 
-/// Who asks for a replay; the replays of each are bounded.
+/// The client that asks for a replay; replays are limited per session and per address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Asker {
-    /// The session, by a number that no other session of the node has had; `None` where it is not known.
+    /// A number that identifies the session among all that the node has ever had, if known.
     pub session: Option<u64>,
-    /// Where the client connects from, behind a trusted proxy as well; `None` where it is not known.
+    /// The client's address, also behind a trusted balancer, if known.
     pub address: Option<IpAddr>,
 }
 
-/// A replay that somebody wants.
+/// A replay to start.
 pub struct Wanted {
-    /// Who wants it.
+    /// Who asks for it.
     pub asker: Asker,
-    /// Of which stream.
+    /// Source of the stream.
     pub origin: Origin,
-    /// In which encoding.
+    /// Encoding of the messages.
     pub encoding: Encoding,
-    /// From where on.
+    /// Start of the replay.
     pub start: Start,
-    /// How fast; as fast as can be where it is not given.
+    /// Speed of the replay; as fast as possible if `None`.
     pub pace: Option<Pace>,
-    /// To whom.
+    /// Receives the messages.
     pub receiver: ReplayReceiver,
 }
 
-/// A replay's way to its session.
+/// A replay's channel to its session.
 pub struct ReplayReceiver {
     pub(crate) shard: Sender<Delivery>,
     pub(crate) id: SubscriptionId,
     pub(crate) commands: Receiver<ReplayCommand>,
-    /// Whether the session knows whether its replay begins.
+    /// Whether the session knows if its replay starts.
     pub(crate) answered: Cell<bool>,
-    /// Whether the session waits for a page.
+    /// Whether the session is waiting for a page.
     pub(crate) asked: Cell<bool>,
-    /// Where the session stands once it has taken the last page; none before the replay begins.
+    /// The session's position after the last page; `None` before the replay starts.
     pub(crate) position: Cell<Option<Position>>,
 }
 
-/// The session does not want its replay any more.
+/// The session no longer wants its replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionGone;
 
-/// A session's way to its replay, which ends when this is dropped.
+/// A session's channel to its replay, which ends when this is dropped.
 pub(crate) struct ReplayQueue(SyncSender<ReplayCommand>);
 
 impl ReplayQueue {
@@ -79,14 +79,14 @@ impl ReplayQueue {
         (Self(commands), received)
     }
 
-    /// Never blocks; `false` when the replay has ended.
+    /// Sends a command without blocking. Returns false if the replay has ended.
     pub(crate) fn send(&self, command: ReplayCommand) -> bool {
         self.0.try_send(command).is_ok()
     }
 }
 
 impl ReplayReceiver {
-    /// The replay begins with that.
+    /// Starts the replay.
     pub fn begin(&self, joined: Joined) {
         self.answered.set(true);
         self.deliver(Delivery::Joined {
@@ -95,7 +95,7 @@ impl ReplayReceiver {
         });
     }
 
-    /// The replay does not begin.
+    /// Rejects the replay.
     pub fn refuse(&self, why: ReplayError) {
         self.answered.set(true);
         self.deliver(Delivery::Joined {
@@ -104,7 +104,7 @@ impl ReplayReceiver {
         });
     }
 
-    /// Sends a page, after which its receiver stands at `position`.
+    /// Sends a page that takes its receiver to `position`.
     pub fn page(&self, run: Option<Arc<Run>>, position: Position, next: NextPage) {
         self.position.set(Some(position));
         if run.is_some() {
@@ -120,7 +120,7 @@ impl ReplayReceiver {
         });
     }
 
-    /// The next order; none within that time.
+    /// Waits for the next command; returns `None` if there is none within `wait`.
     pub fn command(&self, wait: Duration) -> Result<Option<ReplayCommand>, SessionGone> {
         match self.commands.recv_timeout(wait) {
             Ok(command) => {
@@ -134,11 +134,12 @@ impl ReplayReceiver {
         }
     }
 
-    /// Ends a replay that cannot go on: the session is caught up from where it stands, and notified. Waits for
-    /// the last page to go out, but no longer than `wait`; a slower session is notified once the page is out.
+    /// Ends a replay that cannot continue: the session is caught up from its position, and
+    /// notified. Waits up to `wait` for the last page to be sent; a slower session is notified
+    /// afterwards.
     pub fn break_off(&self, wait: Duration) {
         if !self.answered.get() {
-            // It is told that the replay does not begin when this is dropped.
+            // Dropping this reports that the replay does not start.
             return;
         }
         while !self.asked.get() {
@@ -151,14 +152,14 @@ impl ReplayReceiver {
         }
     }
 
-    /// Waits while the shard's inbox is full; a shard that has ended takes nothing any more.
+    /// Waits while the shard's inbox is full; a shard that has ended takes nothing.
     fn deliver(&self, delivery: Delivery) {
         let _ended = self.shard.blocking_send(delivery);
     }
 }
 
 impl Drop for ReplayReceiver {
-    /// A session waits for the answer.
+    /// The session is waiting for the answer.
     fn drop(&mut self) {
         if !self.answered.get() {
             self.refuse(ReplayError::Unreadable);
@@ -167,7 +168,7 @@ impl Drop for ReplayReceiver {
 }
 
 impl Wanted {
-    /// Somebody else answers the session.
+    /// Marks the session as answered by somebody else.
     pub(crate) fn settle(&self) {
         self.receiver.answered.set(true);
     }
@@ -228,7 +229,7 @@ mod tests {
         seq: Seq(5),
     };
 
-    /// A replay that has begun, its session's way to it, and what its session is sent.
+    /// A started replay, its session's channel to it, and what its session is sent.
     fn replay() -> (ReplayReceiver, ReplayQueue, mpsc::Receiver<Delivery>) {
         let (line, commands) = ReplayQueue::new();
         let (shard, deliveries) = mpsc::channel(8);

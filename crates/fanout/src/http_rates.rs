@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use crate::address_table::{AddressTable, BURST, Block};
 
-/// How fast each address asks over HTTP.
+/// HTTP request rates per address.
 pub(crate) struct HttpRates {
     began: Instant,
     table: Mutex<AddressTable>,
 }
 
-/// What an address may ask over HTTP; found among a request's extensions.
+/// What an address may request over HTTP; found in a request's extensions.
 ///
-/// An answer has a price in tokens, which is paid before the answer is looked for. An address gains
-/// `limits.http_requests_per_second_per_address` of them a second, and holds five times as many.
+/// An answer costs tokens, which are paid before any work is done. An address gains
+/// `limits.http_requests_per_second_per_address` tokens per second and can save five times as many.
 #[derive(Clone)]
 pub struct HttpAllowance {
     rates: Arc<HttpRates>,
@@ -25,9 +25,9 @@ pub struct HttpAllowance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {rate} requests a second from this address")]
 pub struct TooManyRequests {
-    /// How many tokens it gains a second.
+    /// Tokens gained per second.
     pub rate: u32,
-    /// In how many seconds the same can be asked.
+    /// Seconds after which the same request can be repeated.
     pub retry_after: u32,
 }
 
@@ -40,7 +40,7 @@ impl HttpAllowance {
         }
     }
 
-    /// Pays for an answer, or says when it can be paid for.
+    /// Pays for an answer, or returns when it can be paid for.
     pub fn pay(&self, tokens: u32) -> Result<(), TooManyRequests> {
         self.pay_at(tokens, Instant::now())
     }
@@ -70,14 +70,14 @@ impl HttpRates {
         now: u32,
     ) -> Result<(), TooManyRequests> {
         let burst = rate.saturating_mul(BURST);
-        // What costs more than a bucket holds could never be paid for.
+        // A price above the capacity could never be paid.
         let tokens = tokens.min(burst);
         let too_many = |missing: u32| TooManyRequests {
             rate,
             retry_after: missing.div_ceil(rate).max(1),
         };
         let block = Block::of(address);
-        // A panic elsewhere leaves the table whole, since each change is made of single calls.
+        // A panic elsewhere leaves the table consistent, since each change is made of single calls.
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = table.entry(block, burst, now) else {
             return Err(too_many(1));
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(paid(&allowances(&rates, "192.0.2.2", 10), now), 50);
         let later = now + Duration::from_secs(2);
         assert_eq!(paid(&one, later), 20);
-        // All of a network of 64 bits is one user.
+        // A /64 network counts as one user.
         let v6 = |last: u8| allowances(&rates, &format!("2001:db8::{last}"), 10);
         assert_eq!(paid(&v6(1), now) + paid(&v6(2), now), 50);
         let free = HttpAllowance {

@@ -4,20 +4,20 @@ use std::time::{Duration, Instant};
 
 use crate::address_table::{AddressTable, Block};
 
-/// Closes of an address that delay its handshakes, at most.
+/// Maximum closes that count towards an address's delay.
 pub(crate) const MOST_COUNTED: u32 = 3;
-/// How many closes a second are forgotten.
+/// Closes forgotten per second.
 const FORGOTTEN: u32 = 1;
 
-/// Addresses whose clients were closed lately because they broke a rule.
+/// Addresses whose clients have recently been closed for breaking a rule.
 ///
-/// A handshake costs a shard more than a flood that is cut off after 64 KiB, so a client that comes back
-/// at once after each close would cost as much as if it had never been closed. Its next handshakes
-/// are therefore delayed: by `limits.handshake_delay` for each close that is remembered. An honest
-/// client at the same address waits as long, which is less than a second.
+/// A handshake costs a shard more than a flood that is cut off after 64 KiB, so a client that
+/// reconnects after each close would cost as much as if it had never been closed. Its next
+/// handshakes are therefore delayed by `limits.handshake_delay` per remembered close. A
+/// well-behaved client at the same address waits as long, which is less than a second.
 pub(crate) struct RuleBreakers {
     began: Instant,
-    /// The bucket of each has a token less for each close that is remembered.
+    /// Each bucket lacks one token per remembered close.
     table: Mutex<AddressTable>,
 }
 
@@ -29,18 +29,18 @@ impl RuleBreakers {
         }
     }
 
-    /// A session from an address is closed since its client broke a rule.
+    /// Records that a session was closed because its client broke a rule.
     pub(crate) fn closed(&self, address: IpAddr, now: Instant) {
         let now = self.millis(now);
-        // A panic elsewhere leaves the table whole, since each change is made of single calls.
+        // A panic elsewhere leaves the table consistent, since each change is made of single calls.
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        // Beyond as many addresses as are remembered, a new one is not delayed.
+        // If the table is full, a new address is not delayed.
         if let Some(entry) = table.entry(Block::of(address), MOST_COUNTED, now) {
             entry.bucket.take(FORGOTTEN, MOST_COUNTED, now);
         }
     }
 
-    /// By how much a handshake from an address is to be delayed.
+    /// Returns the delay of a handshake from an address.
     pub(crate) fn delay(&self, address: IpAddr, each: Duration, now: Instant) -> Duration {
         let now = self.millis(now);
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,28 +35,29 @@ use shell::Shell;
 pub(crate) use poll::SocketPoll;
 pub(crate) use sockets::ClientInfo;
 
-/// Deliveries that are taken in before sessions are sent to: what came meanwhile goes along.
+/// Deliveries taken before sessions are sent to, so that their messages are sent along.
 const DELIVERIES_A_TURN: usize = 256;
-/// How soon commands that a publisher could not take are tried again, and new settings are applied.
+/// Interval at which commands are retried that a publisher could not take, and new settings are
+/// applied.
 const TICK: Duration = Duration::from_millis(250);
 
-/// What a node tells its shards.
+/// What a node asks of its shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lifecycle {
-    /// Serve.
+    /// Serve clients.
     Serving,
-    /// Say `GoAway`, let no new session in, close all after the delay, and end.
+    /// Send `GoAway`, accept no new session, close all after the delay, and end.
     Stopping {
         reason: GoAwayReason,
-        /// Between a session's `GoAway` and its close.
+        /// Time between a session's `GoAway` and its close.
         delay: Duration,
-        /// From the first `GoAway` to the last.
+        /// Time over which the `GoAway`s are spread.
         spread: Duration,
     },
 }
 
 impl Lifecycle {
-    /// The node ended without stopping its shards.
+    /// The node has ended without stopping its shards.
     pub(crate) const GONE: Self = Self::Stopping {
         reason: GoAwayReason::Shutdown,
         delay: Duration::ZERO,
@@ -76,13 +77,13 @@ pub(crate) struct ShardContext {
     pub(crate) balance: Balance,
 }
 
-/// One shard, on its own thread.
+/// A shard, owned by its thread.
 pub(crate) struct Shard {
     index: usize,
     common: Arc<ShardContext>,
     metrics: Arc<ShardMetrics>,
     shell: RefCell<Shell>,
-    /// Another task than the pump left something to do for it.
+    /// Notified when another task has left work for the pump.
     work: Notify,
     draining: Cell<bool>,
 }
@@ -213,7 +214,7 @@ impl Shard {
         &self.common.addresses
     }
 
-    /// By how much a handshake from an address is to be delayed, since its clients broke rules lately.
+    /// Returns the delay of a handshake from an address whose clients have broken rules recently.
     pub(crate) fn handshake_delay(&self, address: IpAddr, settings: &Settings) -> Duration {
         let breakers = &self.common.rule_breakers;
         let delay = breakers.delay(address, settings.handshake_delay, Instant::now());
@@ -243,12 +244,12 @@ impl Shard {
         self.enter(io, read_ahead, encoding, None, client)
     }
 
-    /// Opens a session of events. Returns false if its socket cannot be registered.
+    /// Opens an SSE session. Returns false if its socket cannot be registered.
     pub(crate) fn open_sse(&self, io: TcpStream, sse: SseStart, client: ClientInfo) -> bool {
         self.prepare(&io);
         let session = &self.settings().session;
-        // In place of the pong that nobody sends. Where the system has no such option, its own
-        // time-out does.
+        // Replaces pongs, which SSE does not have. Where the system lacks this option, its own
+        // timeout applies.
         let _default = socket2::SockRef::from(&io)
             .set_tcp_user_timeout(Some(session.ping_interval + session.pong_timeout));
         self.enter(io, &[], Encoding::Json, Some(sse), client)
@@ -278,11 +279,11 @@ impl Shard {
         opened.is_ok()
     }
 
-    /// The socket's buffers, as they are configured.
+    /// Sets the socket's buffers as configured.
     fn prepare(&self, io: &TcpStream) {
         let settings = self.settings();
         let options = socket2::SockRef::from(io);
-        // Where the system refuses one, its default is as good as any.
+        // If the system rejects an option, its default will do.
         if let Some(bytes) = settings.send_buffer {
             let _default = options.set_send_buffer_size(bytes);
         }

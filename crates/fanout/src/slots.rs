@@ -1,4 +1,4 @@
-//! Connections that are not sessions yet, and which of them has to make room for a newcomer.
+//! Slots for connections that are not sessions yet, and the choice of which to evict.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,23 +9,22 @@ use slab::Slab;
 
 use crate::address_table::Block;
 
-/// Bytes of response bodies that the connections of one [`Slots`] may hold unsent, a body that
-/// several of them share counted once: eight of the deepest books there are.
+/// Bytes of unsent response bodies that the connections of one [`Slots`] may hold, counting a
+/// shared body once: eight of the deepest books there are.
 const BODY_BYTES: usize = 32 * 1024 * 1024;
-/// How long a response may make no progress before it may be dropped for another one.
+/// Time without progress after which a response may be dropped for another.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 
-/// A bounded number of connections, one slot each, where a newcomer always gets one.
+/// A bounded number of slots, one per connection, of which a new connection always gets one.
 ///
-/// When all are taken, one connection loses its slot: of those at the lowest [`Stage`], one from the
-/// address with the most slots, and of these the one that has been there longest. So a flood evicts
-/// itself: silent connections go before those that are being answered, and an address with many
-/// goes before one with few.
+/// When all are taken, a connection is evicted: among those at the lowest [`Stage`], from the
+/// address with the most slots, the oldest. A flood therefore evicts itself: silent connections go
+/// before those being answered, and an address with many slots before one with few.
 ///
 /// Invariants:
 /// - [`Self::make_room`] leaves fewer entries than there are slots.
-/// - An address is known as long as it has a slot; `Peer::slots` is how many it has.
-/// - `body_bytes` is the sum over `bodies`, each of which has at least one entry that holds it.
+/// - An address is known as long as it has a slot; `Peer::slots` is their number.
+/// - `body_bytes` is the sum over `bodies`, each of which is held by at least one entry.
 #[derive(Debug)]
 pub struct Slots<H> {
     most: usize,
@@ -38,22 +37,22 @@ pub struct Slots<H> {
     next: u64,
 }
 
-/// What a connection that has a slot is doing, from what is given up first to what is given up last.
+/// What a connection is doing, in order of eviction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// It has had its last response, or is about to be rejected, and is about to be closed.
+    /// About to be closed: it has had its last response, or is being rejected.
     Leaving,
-    /// Its handshake is delayed, since clients at its address broke rules lately.
+    /// Its handshake is being delayed, because clients at its address have broken rules.
     Delayed,
-    /// It has been answered and keeps the connection for another request.
+    /// It has been answered and is kept alive for another request.
     Idle,
-    /// It has not sent a whole request head.
+    /// It has not sent a complete request head.
     Silent,
-    /// Its request is being answered. Time counts from the last progress.
+    /// Its request is being answered; its age counts from the last progress.
     Busy,
 }
 
-/// One entry of a [`Slots`], never mistaken for a later one in the same place.
+/// Identifies an entry of a [`Slots`] among all that it ever had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotId {
     index: usize,
@@ -63,7 +62,7 @@ pub struct SlotId {
 /// A connection that has lost its slot.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Evicted<H> {
-    /// What ends it, if [`Slots::attach`] was called.
+    /// Ends it, if [`Slots::attach`] was called.
     pub handle: Option<H>,
     /// What it was doing.
     pub stage: Stage,
@@ -92,7 +91,7 @@ struct SharedBody {
 }
 
 impl<H> Slots<H> {
-    /// So many slots, and at least one.
+    /// Creates `most` slots, at least one.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -106,18 +105,18 @@ impl<H> Slots<H> {
         }
     }
 
-    /// Changes the number of slots. [`Self::make_room`] evicts what is too much.
+    /// Changes the number of slots. [`Self::make_room`] evicts any surplus.
     pub fn set_most(&mut self, most: usize) {
         self.most = most.max(1);
     }
 
-    /// How many slots are taken.
+    /// Returns the number of slots taken.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.entries.len()
     }
 
-    /// Evicts a connection if all slots are taken; to be called until it returns `None`.
+    /// Evicts a connection if all slots are taken. Call it until it returns `None`.
     pub fn make_room(&mut self) -> Option<Evicted<H>> {
         if self.entries.len() < self.most {
             return None;
@@ -125,17 +124,17 @@ impl<H> Slots<H> {
         self.evict()
     }
 
-    /// Returns whether a connection that is going to be rejected may have a slot: only a free one, or that
-    /// of another one that is leaving.
+    /// Returns whether a connection that will be rejected may have a slot: only a free one, or that
+    /// of another connection about to be closed.
     #[must_use]
     pub fn has_room_for_leaving(&self) -> bool {
         let is_leaving = |entry: &Entry<H>| entry.stage == Stage::Leaving;
         self.entries.len() < self.most || self.entries.iter().any(|(_, entry)| is_leaving(entry))
     }
 
-    /// Evicts the connection that is given up first, whether or not all slots are taken.
+    /// Evicts the connection that is first in order of eviction, even if slots are free.
     pub fn evict(&mut self) -> Option<Evicted<H>> {
-        // All are looked at: some thousand at most, a few microseconds.
+        // A few thousand entries at most, which takes microseconds.
         let weakest = self.entries.iter().min_by_key(|(_, entry)| {
             let slots = self.peers.get(entry.peer).map_or(0, |peer| peer.slots);
             (entry.stage, std::cmp::Reverse(slots), entry.since)
@@ -144,7 +143,7 @@ impl<H> Slots<H> {
         self.remove(index)
     }
 
-    /// Gives a slot to a connection that has sent nothing yet.
+    /// Gives a slot to a new connection.
     pub fn enter(&mut self, address: IpAddr, now: Monotonic) -> SlotId {
         let peer = self.peer(address);
         self.next += 1;
@@ -160,14 +159,14 @@ impl<H> Slots<H> {
         SlotId { index, serial }
     }
 
-    /// Says how a connection is ended when it is evicted.
+    /// Sets how to end a connection when it is evicted.
     pub fn attach(&mut self, id: SlotId, handle: H) {
         if let Some(entry) = self.entry(id) {
             entry.handle = Some(handle);
         }
     }
 
-    /// A connection has come to a stage, or makes progress in it.
+    /// Notes that a connection has reached a stage, or makes progress in it.
     pub fn mark(&mut self, id: SlotId, stage: Stage, now: Monotonic) {
         if let Some(entry) = self.entry(id) {
             entry.stage = stage;
@@ -178,7 +177,7 @@ impl<H> Slots<H> {
         }
     }
 
-    /// A connection turns out to come from another address, behind a balancer.
+    /// Notes the client's address, which differs from the connection's behind a balancer.
     pub fn move_to(&mut self, id: SlotId, address: IpAddr) {
         if self.entry(id).is_none() {
             return;
@@ -192,8 +191,8 @@ impl<H> Slots<H> {
         }
     }
 
-    /// Counts the body of a response, until the connection is at another stage than `Busy`. Returns
-    /// false if there is no room for it; a body that is alone always has room.
+    /// Counts the body of a response until the connection leaves the stage `Busy`. Returns false if
+    /// there is no room for it; a body always has room if it is the only one.
     pub fn hold_body(&mut self, id: SlotId, body: &[u8]) -> bool {
         if self.entry(id).is_none() {
             return true;
@@ -218,8 +217,8 @@ impl<H> Slots<H> {
         true
     }
 
-    /// Evicts the connection that holds a body and has made no progress for the longest time, if that
-    /// is longer than a second.
+    /// Evicts the connection that holds a body and has made no progress for the longest time, if
+    /// that is over a second.
     pub fn evict_stalled(&mut self, now: Monotonic) -> Option<Evicted<H>> {
         let holders = self
             .entries
@@ -232,7 +231,7 @@ impl<H> Slots<H> {
         self.remove(index)
     }
 
-    /// Gives a slot back.
+    /// Frees a slot.
     pub fn leave(&mut self, id: SlotId) {
         if self.entry(id).is_some() {
             let _left = self.remove(id.index);
@@ -268,7 +267,7 @@ impl<H> Slots<H> {
         }
     }
 
-    /// The peer at an address, with one slot more.
+    /// Returns the peer at an address, counting one more slot.
     fn peer(&mut self, address: IpAddr) -> usize {
         let block = Block::of(address);
         let peers = &mut self.peers;
@@ -282,7 +281,7 @@ impl<H> Slots<H> {
         index
     }
 
-    /// The peer has one slot less.
+    /// Counts one slot less of a peer.
     fn leave_peer(&mut self, index: usize) {
         if let Some(peer) = self.peers.get_mut(index) {
             peer.slots -= 1;
@@ -314,7 +313,7 @@ mod tests {
             Self(Slots::new(most))
         }
 
-        /// A connection comes at that second; those that were evicted for it.
+        /// A new connection at a second, and those evicted for it.
         fn come(&mut self, name: &'static str, from: u8, second: u64) -> (SlotId, Vec<&str>) {
             let mut evicted = Vec::new();
             while let Some(one) = self.0.make_room() {
@@ -381,7 +380,7 @@ mod tests {
         room.come("flood 3", 2, 4);
         assert_eq!(room.come("flood 4", 2, 5).1, ["flood 1"]);
         assert_eq!(room.come("other", 3, 6).1, ["flood 2"]);
-        // Two of each but one: the oldest of those with the most.
+        // All but one have two: the oldest of those with the most goes.
         assert_eq!(room.come("flood 5", 2, 7).1, ["flood 3"]);
     }
 
@@ -452,7 +451,7 @@ mod tests {
             assert!(slots.hold_body(*id, &half), "shared");
         }
         assert!(!slots.hold_body(ids[5], &more));
-        // Who makes progress keeps its response; who does not has had its time.
+        // A response that makes progress is kept.
         assert_eq!(
             slots.evict_stalled(at(1)).and_then(|one| one.handle),
             Some(0)

@@ -55,8 +55,8 @@ pub(crate) type Labels = Vec<(&'static str, String)>;
 pub(crate) trait Sample: Sized {
     const KIND: Kind;
 
-    /// Appends the keys of the labels below this one.
-    fn label_names(names: &mut Vec<&'static str>);
+    /// Appends the keys of the labels below this one; a single cell has none.
+    fn label_names(_names: &mut Vec<&'static str>) {}
 
     /// Appends the sum of this cell over all writers.
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>);
@@ -64,8 +64,6 @@ pub(crate) trait Sample: Sized {
 
 impl Sample for Counter {
     const KIND: Kind = Kind::Counter;
-
-    fn label_names(_: &mut Vec<&'static str>) {}
 
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
         let total = total(cells.iter().map(|cell| cell.get()));
@@ -76,8 +74,6 @@ impl Sample for Counter {
 impl Sample for DurationCounter {
     const KIND: Kind = Kind::Counter;
 
-    fn label_names(_: &mut Vec<&'static str>) {}
-
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
         let total = total(cells.iter().map(|cell| cell.get_ns()));
         metrics.push(counter(labels, seconds(total)));
@@ -86,8 +82,6 @@ impl Sample for DurationCounter {
 
 impl Sample for Gauge {
     const KIND: Kind = Kind::Gauge;
-
-    fn label_names(_: &mut Vec<&'static str>) {}
 
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
         let total = total(cells.iter().map(|cell| cell.get()));
@@ -98,8 +92,6 @@ impl Sample for Gauge {
 impl Sample for DurationGauge {
     const KIND: Kind = Kind::Gauge;
 
-    fn label_names(_: &mut Vec<&'static str>) {}
-
     /// The longest, since the sum of several writers' durations means nothing.
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
         let longest = cells.iter().map(|cell| cell.get_ns()).max().unwrap_or(0);
@@ -109,8 +101,6 @@ impl Sample for DurationGauge {
 
 impl Sample for Histogram {
     const KIND: Kind = Kind::Histogram;
-
-    fn label_names(_: &mut Vec<&'static str>) {}
 
     fn sum(cells: &[&Self], labels: &mut Labels, metrics: &mut Vec<proto::Metric>) {
         let mut counts = [0_u64; BUCKETS];

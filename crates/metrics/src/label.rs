@@ -1,7 +1,7 @@
 //! The labels: enums, so that the number of time series is known before a node starts.
 //!
 //! An enum of `market` or `wire` is a label itself, under the names that clients see. The others are
-//! defined here, beside the cells that they index.
+//! defined here, next to the cells that they index.
 
 use std::convert::identity;
 

@@ -1,4 +1,4 @@
-//! Alerts, rules and dashboards ask for what a node exports, and for nothing that no code ever counts.
+//! Alerts, rules and dashboards query only what a node exports and some code counts.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use metrics::{BuildInfo, Kind, Registry};
 use wire::control::ErrorCode;
 use wire::{Encoding, LagKind};
 
-/// Labels whose values are Kafka's, Prometheus' or the operator's.
+/// Labels whose values come from Kafka, Prometheus or the operator.
 const FREE: [&str; 7] = [
     "topic",
     "partition",
@@ -24,14 +24,14 @@ const FREE: [&str; 7] = [
     "job",
     "instance",
 ];
-/// Values that are set under another name than that of their variant, each with where.
+/// Labels that are not enums.
 const ELSEWHERE: [&str; 1] = ["stage"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A metric that somebody asks for, with the values that its labels are compared with.
+/// A metric in a query, with the values that its labels are compared with.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Asked {
     place: String,
@@ -39,7 +39,7 @@ struct Asked {
     labels: Vec<(String, String)>,
 }
 
-/// What a node exports: families, and the values that their labels may have.
+/// What a node exports: families, and the possible values of their labels.
 struct Exported {
     families: BTreeSet<String>,
     values: BTreeMap<(String, String), BTreeSet<String>>,
@@ -77,7 +77,7 @@ impl Exported {
     }
 }
 
-/// `a="b",c=~"d|e"}…` as pairs; each alternative of a pattern is a value.
+/// Parses `a="b",c=~"d|e"}…` into pairs; each alternative of a pattern is a value.
 fn matchers(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -102,7 +102,7 @@ fn matchers(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The metrics in a query. A name with colons is one that a rule records.
+/// The metrics in a query. Names with colons are those of recording rules.
 fn asked(place: &str, query: &str) -> Vec<Asked> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let mut found = Vec::new();
@@ -124,7 +124,7 @@ fn asked(place: &str, query: &str) -> Vec<Asked> {
     found
 }
 
-/// The texts of a YAML file's keys of that name, single lines and blocks.
+/// The values of a key in a YAML file, single lines and blocks.
 fn yaml_texts(text: &str, key: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let mut texts = Vec::new();
@@ -157,7 +157,7 @@ fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Everything that alerts, recording rules and panels ask for.
+/// The queries of all alerts, recording rules and panels.
 fn queries() -> Vec<Asked> {
     let mut all = Vec::new();
     for (name, text) in files("dashboards/mixin", "yaml") {
@@ -178,7 +178,7 @@ fn queries() -> Vec<Asked> {
     all
 }
 
-/// The series that the tests of the alerts are given.
+/// The series in the tests of the alerts.
 fn series() -> Vec<Asked> {
     let mut all = Vec::new();
     for (name, text) in files("dashboards/mixin/tests", "yaml") {
@@ -231,7 +231,7 @@ fn alerts_are_tested_with_series_that_a_node_exports() {
     check_exported(&series());
 }
 
-/// By a label's values, the enum and the variant of each.
+/// Adds a label: by its key and values, the variant of each value.
 fn variants<L: Label + std::fmt::Debug>(
     name: &str,
     all: &mut BTreeMap<(String, BTreeSet<String>), BTreeMap<String, String>>,
@@ -249,7 +249,7 @@ fn variants<L: Label + std::fmt::Debug>(
     all.insert((L::KEY.to_owned(), values.collect()), variants.collect());
 }
 
-/// The code that is shipped, without its tests.
+/// The shipped code, without tests.
 fn shipped() -> String {
     let mut code = String::new();
     let mut folders: Vec<PathBuf> = [

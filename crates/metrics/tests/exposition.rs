@@ -1,4 +1,4 @@
-//! What a scrape gets, over the public API alone.
+//! What a scrape returns, tested through the public API.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ fn registry() -> Registry {
     })
 }
 
-/// A strict reader of the text format 0.0.4.
+/// A strict parser of the text format 0.0.4.
 #[derive(Debug, Default)]
 struct Exposition {
     kinds: BTreeMap<String, String>,
@@ -42,14 +42,14 @@ impl Exposition {
             } else {
                 let (series, value) = line.rsplit_once(' ').unwrap();
                 let name = series.split('{').next().unwrap();
-                assert!(name.starts_with(&family), "{name} stands below {family}");
+                assert!(name.starts_with(&family), "{name} is listed under {family}");
                 if let Some(labels) = series.strip_prefix(name).filter(|rest| !rest.is_empty()) {
                     assert!(labels.starts_with('{') && labels.ends_with("\"}"), "{line}");
                 }
                 let value: f64 = value.parse().unwrap();
                 assert!(value >= 0.0, "{line}");
                 let again = out.samples.insert(series.into(), value);
-                assert!(again.is_none(), "{series} stands there twice");
+                assert!(again.is_none(), "{series} is listed twice");
             }
         }
         out
@@ -89,7 +89,7 @@ fn names_follow_the_conventions() {
     let mut seen = BTreeSet::new();
     for family in registry().families() {
         let name = family.name;
-        assert!(seen.insert(name), "{name} is told twice");
+        assert!(seen.insert(name), "{name} is listed twice");
         assert!(
             name.starts_with("tapecast_") || name.starts_with("process_"),
             "{name}"
@@ -275,7 +275,7 @@ fn the_document_lists_exactly_the_values_of_each_label() {
     check_document_has("| label | values | families |", &label_table());
 }
 
-/// That the table with `head` in `docs/metrics.md` is the one made of what the code exports.
+/// Checks that the table with `head` in `docs/metrics.md` is the one generated from the code.
 fn check_document_has(head: &str, expected: &str) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
     let document = std::fs::read_to_string(path).unwrap();
@@ -286,7 +286,7 @@ fn check_document_has(head: &str, expected: &str) {
     let found: String = rows.map(|row| format!("{row}\n")).collect();
     assert!(
         found == expected,
-        "docs/metrics.md is to have this table:\n\n{expected}"
+        "docs/metrics.md must have this table:\n\n{expected}"
     );
 }
 
@@ -305,7 +305,7 @@ fn family_table() -> String {
     table
 }
 
-/// Every label with a fixed set of values, once for each such set, read from a scrape.
+/// Every label with a fixed set of values, once per set, read from a scrape.
 fn label_table() -> String {
     let registry = registry();
     let _ = registry.add_ingest().topic("t");

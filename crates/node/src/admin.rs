@@ -2,13 +2,11 @@
 //!
 //! Invariants:
 //! - Nothing that a client sends is read beyond the head of its request.
-//! - A client that is slow or silent costs one of [`CONNECTIONS`] for a bounded time, and never keeps
-//!   another one waiting: when all are taken, the oldest silent one is closed for the newcomer.
+//! - A slow or silent client holds one of [`CONNECTIONS`] for a bounded time and never keeps another
+//!   one waiting: when all are taken, the oldest silent connection is closed for the newcomer.
 //!
-//! In reading order: [`readiness`], which the publishers tell how far they are; [`routes`] and [`status`], what is
-//! answered; and the listener below.
+//! Modules in reading order: [`routes`] and [`status`], the responses; the listener is below.
 
-mod readiness;
 mod routes;
 mod status;
 
@@ -30,42 +28,38 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::logging::Recent;
+use crate::readiness::Readiness;
 
-pub(crate) use readiness::{PublisherReadiness, Readiness};
-
-/// Connections at a time: a few scrapers, probes and people.
+/// Concurrent connections: a few scrapers, probes and people.
 const CONNECTIONS: usize = 64;
-/// How long a client may take to send the head of a request.
+/// Time a client has to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest head of a request, and what is written at a time: hyper's least is 8 KiB.
+/// Limit of a request's head, and of one write; hyper's minimum is 8 KiB.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// How long a connection may last; scrapers connect again.
+/// Lifetime of a connection; scrapers reconnect.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
-/// How long an answer in the making may take once its connection is to end.
+/// Time to finish a response once its connection has reached its lifetime.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
-/// The pause after a connection could not be accepted and there was none to close for it.
+/// Pause after a failed accept, if there was no connection to close for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Connections that are accepted before those that there are have their turn.
+/// Connections accepted in a row before existing ones get a turn.
 const ACCEPTS_A_TURN: usize = 16;
 
 /// See [`AdminState::reload`].
 pub(crate) type Reload = Box<dyn Fn() -> anyhow::Result<Vec<String>> + Send + Sync>;
 
-/// What the admin listener shows and does.
+/// Everything the admin listener serves from.
 pub(crate) struct AdminState {
-    /// The metrics.
     pub(crate) registry: Arc<Registry>,
-    /// Whether the node is ready and its publishers are alive.
     pub(crate) readiness: Arc<Readiness>,
-    /// The last warnings and errors.
     pub(crate) recent: Recent,
-    /// Takes the configuration over anew; the keys that need a restart, or why not.
+    /// Applies the current configuration; returns the keys that need a restart, or why nothing was applied.
     pub(crate) reload: Reload,
-    /// Begins the drain; called at most once, and not when the node drains already.
+    /// Starts the drain; called at most once, and never while the node is draining.
     pub(crate) drain: Box<dyn Fn() + Send + Sync>,
 }
 
-/// Answers until `shutdown` is done, then ends the connections.
+/// Serves until `shutdown` completes, then closes the connections.
 pub(crate) async fn serve(
     listener: TcpListener,
     state: Arc<AdminState>,
@@ -103,7 +97,7 @@ pub(crate) async fn serve(
         let is_closing = is_closing.clone();
         let task = connections.spawn(connection(stream, state, slot, is_closing));
         lock(&slots).attach(id, task);
-        // Those that have ended are taken out, so that the set stays as small as the slots.
+        // Reap finished tasks, so that the set never outgrows the slots.
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
@@ -113,14 +107,14 @@ pub(crate) async fn serve(
 
 type AdminSlots = Mutex<Slots<AbortHandle>>;
 
-/// A connection's slot; given back when dropped.
+/// A connection's slot; freed when dropped.
 struct Slot {
     slots: Arc<AdminSlots>,
     id: SlotId,
 }
 
 impl Slot {
-    /// A slot for a newcomer, at the cost of the connection that is given up first if there is none.
+    /// Takes a slot for a newcomer, evicting a connection if all are taken.
     fn take(slots: &Arc<AdminSlots>, address: IpAddr) -> Self {
         let mut all = lock(slots);
         while let Some(evicted) = all.make_room() {
@@ -135,8 +129,8 @@ impl Slot {
         }
     }
 
-    /// A request has come. From then on the connection is given up after those that are silent.
-    fn asked(&self) {
+    /// Marks the connection as one that has sent a request: silent ones are evicted before it.
+    fn mark_busy(&self) {
         lock(&self.slots).mark(self.id, Stage::Busy, monotonic());
     }
 }
@@ -147,7 +141,7 @@ impl Drop for Slot {
     }
 }
 
-/// A panic elsewhere leaves the slots whole.
+/// A panic elsewhere leaves the slots consistent.
 fn lock(slots: &AdminSlots) -> MutexGuard<'_, Slots<AbortHandle>> {
     slots.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -159,7 +153,7 @@ async fn connection(
     mut is_closing: watch::Receiver<bool>,
 ) {
     let answer = service_fn(|request| {
-        slot.asked();
+        slot.mark_busy();
         let answer = routes::answer(&state, &request);
         async move { Ok::<_, std::convert::Infallible>(answer) }
     });
@@ -185,7 +179,7 @@ async fn connection(
         }
     };
     if let Err(error) = ended {
-        // A client's doing: a time-out, a broken request, a closed socket.
+        // The client's fault: a timeout, a malformed request, a closed socket.
         tracing::debug!(%error, "an admin connection failed");
     }
 }

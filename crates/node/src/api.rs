@@ -1,16 +1,16 @@
-//! HTTP on the public listener: what the node has, for those who ask once, and as events.
+//! HTTP on the public listener: snapshots of what the node publishes, and Server-Sent Events.
 //!
 //! Invariants:
-//! - What is answered is what a subscriber would get, from the publisher that owns it, as of one
-//!   sequence number.
-//! - All of it is made on a thread of its own: a shard only hands the question over, so that no book
-//!   that is written or compressed here holds up one that is sent.
-//! - What an address asks is counted against what it may ask before anything is looked for.
-//! - What is wrong with a request is told with the field, what it was and what it may be.
+//! - A response contains what a subscriber would receive, from the publisher that owns it, as of a
+//!   single sequence number.
+//! - Responses are built on their own thread: a shard only hands the request over, so writing or
+//!   compressing a book here never delays one that is being sent.
+//! - A request is counted against the limit of its address before any work is done for it.
+//! - An error names the field, its value and the allowed values.
 //!
-//! In reading order: [`error`], [`query`] and [`accept`], which read a request; [`reply`],
-//! which writes an answer; [`messages`], [`books`], [`trades`], [`bars`], [`reports`], [`stream`] and
-//! [`documents`], which are what can be asked for; and the paths below.
+//! Modules in reading order: [`error`], [`query`] and [`accept`] read a request; [`reply`] writes a response;
+//! [`messages`], [`books`], [`trades`], [`bars`], [`reports`], [`stream`] and [`documents`] are the resources;
+//! the paths are below.
 
 mod accept;
 mod bars;
@@ -36,38 +36,38 @@ use wire::Encoding;
 use accept::Format;
 use error::ApiError;
 use query::Query;
-use reply::{Reply, Shelf};
+use reply::{Reply, ResponseCache};
 use reports::About;
 
 pub(crate) use thread::ApiThread;
 
-/// Where all of this is.
+/// Prefix of all API paths.
 pub(crate) const ROOT: &str = "/v1/";
 const METHODS: &str = "GET, HEAD, OPTIONS";
-/// How messages can be had, best first.
+/// Formats of messages, preferred first.
 const FORMATS: &[Format] = &[Format::Json, Format::Messages(Encoding::Sbe)];
 
-/// What a book of all levels, or one that is grouped from them, counts for.
+/// Cost of a full book, or of one grouped from all levels, in requests.
 const DEEP_BOOK: u32 = 2;
-/// How many instruments of a list count for one.
+/// Instruments of a list that count as one request.
 const REPORTS_FOR_ONE: u32 = 250;
 
-/// What can be asked for, below [`ROOT`].
+/// The paths below [`ROOT`], for errors.
 const PATHS: &str = "/v1/instruments, /v1/instruments/{symbol}, /v1/books/{symbol}, \
     /v1/trades/{symbol}, /v1/bars/{symbol}, /v1/status, /v1/status/{symbol}, /v1/ledger, /v1/ledger/{symbol}, \
     /v1/stream, /v1/openapi.json, /v1/asyncapi.json";
 
-/// Answers questions about what the node has.
+/// Serves the paths below [`ROOT`].
 pub(crate) struct Api {
     fetcher: Fetcher,
-    shelf: Shelf,
+    shelf: ResponseCache,
 }
 
 impl Api {
     pub(crate) fn new(fetcher: Fetcher) -> Self {
         Self {
             fetcher,
-            shelf: Shelf::default(),
+            shelf: ResponseCache::default(),
         }
     }
 
@@ -156,15 +156,15 @@ impl Api {
     }
 }
 
-/// What a request is answered with.
+/// What a request results in.
 enum Answer {
     Reply(Reply),
     Sse(fanout::SseRequest),
-    /// By which methods the path can be asked for.
+    /// The response to `OPTIONS`.
     Methods,
 }
 
-/// What a path stands for.
+/// What a path names.
 enum Resource {
     List(About),
     One(About),
@@ -176,7 +176,7 @@ enum Resource {
 }
 
 impl Resource {
-    /// What an answer counts for, where the latest state of one instrument counts for one.
+    /// The cost of a request, in units of the latest state of one instrument.
     fn price(&self, query: &Query) -> Result<u32, ApiError> {
         Ok(match self {
             Self::Document(_) => 0,

@@ -1,9 +1,9 @@
-//! Checkpoints: what is known of every instrument, in a compacted topic, so that a node that starts
-//! need not read the log from its last whole books on.
+//! Checkpoints: the state of every instrument in a compacted topic, so that a starting node need not read
+//! the log from the last snapshots on.
 //!
-//! In reading order: [`settings`]; [`mod@load`], which reads the topic at the start; [`mod@restore`], by which
-//! a publisher takes over what is of its partitions; [`take`], by which it gives; and [`writer`], the
-//! thread that writes.
+//! Modules in reading order: [`settings`]; [`mod@load`] reads the topic at startup; [`mod@restore`] restores a
+//! partition's instruments in their publisher; [`take`] takes checkpoints there; [`writer`] is the thread
+//! that writes them.
 
 mod load;
 mod restore;
@@ -19,19 +19,19 @@ pub(crate) use writer::{Job, Writer};
 
 use streams::Checkpoint;
 
-/// What the key of an instrument's checkpoint has behind the name where there is no book: trades may
-/// be read by another thread, or another node, than the book is.
+/// Follows the name in the key of a checkpoint without a book: trades may be read by another thread, or
+/// another node, than the book.
 const TRADES: &str = "#trades";
 
-/// What the key of a mark begins with: of a partition of which every instrument has a checkpoint.
+/// Prefix of the key of a mark, which says that every instrument of a partition has a checkpoint.
 const MARK: &str = "#complete ";
 
-/// The key of a partition's mark; its value is the topic's UUID.
+/// The key of a partition's mark, whose value is the topic's UUID.
 fn mark_of(topic: &str, partition: i32) -> String {
     format!("{MARK}{topic}/{partition}")
 }
 
-/// The key that a checkpoint is kept by.
+/// The key of a checkpoint.
 fn key_of(checkpoint: &Checkpoint) -> String {
     let suffix = if checkpoint.book.is_some() {
         ""

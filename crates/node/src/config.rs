@@ -1,42 +1,52 @@
-//! What a node is told: a TOML file, the environment and flags.
+//! What a node is given: a TOML file, the environment and flags.
 //!
-//! A configuration is read once. Texts become values of the types that the crates work with, or
-//! mistakes; all mistakes are reported together, each with its key, what was given, where, and what
-//! it may be. So a node that starts has a configuration that is right as a whole.
+//! A configuration is read once. Texts become values of the types that the crates work with, or errors;
+//! all errors are reported together, each with its key, the value, where it was given, and what it may be.
+//! So a node that starts has a configuration that is valid as a whole.
 //!
 //! Invariants:
-//! - Flags come before the environment, that before the file, that before the defaults.
-//! - A key that nobody knows is a mistake, in the file and in the environment.
-//! - [`keys::KEYS`] is the only description of a key: defaults, bounds, messages and the table in
-//!   `docs/configuration.md` come from it.
+//! - Precedence, highest first: flags, environment variables, the file, defaults.
+//! - An unknown key is an error, in the file and in the environment.
+//! - A key is declared once, by [`section!`], in the file of its section: its type, bounds, default,
+//!   whether a reload applies it, its error text and its row in `docs/configuration.md` come from there.
 //! - Secrets are never shown.
 //!
-//! In reading order: [`source`], then [`value`], [`mod@file`] and [`environment`], which make one tree
-//! of all sources; [`key`] and [`keys`], which say what there may be; [`flat`] and [`suggest`],
-//! which sort out what is unknown; [`reader`] with [`mod@unit`], [`mistake`] and [`effective`]; the
-//! sections [`kafka`], [`instruments`], [`lists`], [`tls`], [`auth`], [`traces`] and [`log`]; and [`open_files`].
+//! In reading order: [`source`], then [`value`], [`mod@file`] and [`environment`], which merge all sources
+//! into one tree; [`key`], [`kind`] and [`mod@section`], of which sections are made, and [`schema`], all of
+//! them; [`flat`], which sorts out what is unknown; [`reader`] with [`mod@unit`], [`mod@error`] and [`effective`];
+//! the sections; and [`open_files`].
 
-mod auth;
 mod effective;
 mod environment;
+mod error;
 mod file;
 mod flat;
+mod key;
+mod kind;
+mod open_files;
+mod reader;
+mod schema;
+mod section;
+mod source;
+mod unit;
+mod value;
+
+mod auth;
+mod checkpoints;
+mod fanout;
+mod history;
 mod instruments;
 mod kafka;
-mod key;
-mod keys;
+mod limits;
 mod lists;
 mod log;
 mod mappings;
-mod mistake;
-mod open_files;
-mod reader;
-mod source;
-mod suggest;
+mod public;
+mod session;
+mod streams;
 mod tls;
+mod topics;
 mod traces;
-mod unit;
-mod value;
 
 #[cfg(test)]
 mod tests;
@@ -51,21 +61,52 @@ use ingest::IngestConfig;
 
 use crate::checkpoints::CheckpointSettings;
 use crate::history::HistorySettings;
+use crate::instruments::Instruments;
 use crate::logging::Log;
 use crate::traces::TraceSettings;
 
+use self::fanout::Fanout;
 use flat::Flat;
+use limits::Limits;
+use public::{Admin, Public};
 use reader::Reader;
+use schema::Schema;
+use section::Section as _;
+use session::Session;
+use streams::Streams;
 
 pub use effective::Effective;
-pub(crate) use instruments::{Instrument, Instruments};
+pub use error::{ConfigError, ConfigErrors};
 pub use log::log_filter;
-pub use mistake::{Mistake, Mistakes};
 pub(crate) use open_files::fit_sessions;
-pub use source::Sources;
+pub use source::{Flag, Sources};
 pub use value::Origin;
 
-/// A configuration without mistakes.
+/// In the order of the documentation.
+const SCHEMA: Schema = Schema(&[
+    Public::KEYS,
+    Admin::KEYS,
+    kafka::Kafka::KEYS,
+    topics::Topic::KEYS,
+    mappings::MappingTable::KEYS,
+    instruments::InstrumentsTable::KEYS,
+    instruments::RuleTable::KEYS,
+    lists::List::KEYS,
+    Limits::KEYS,
+    Session::KEYS,
+    Streams::KEYS,
+    Fanout::KEYS,
+    checkpoints::Checkpoints::KEYS,
+    history::History::KEYS,
+    tls::Tls::KEYS,
+    auth::Auth::KEYS,
+    auth::Jwt::KEYS,
+    auth::StaticKey::KEYS,
+    traces::Traces::KEYS,
+    log::LogTable::KEYS,
+]);
+
+/// A valid configuration.
 pub struct Config {
     /// The admin listener.
     pub admin: SocketAddr,
@@ -76,11 +117,11 @@ pub struct Config {
     /// Exponents, aliases and bounds of instruments.
     pub(crate) instruments: Arc<Instruments>,
     /// The lists that clients may name.
-    pub(crate) lists: fanout::Lists,
+    pub(crate) lists: ::fanout::Lists,
     /// The bounds and times of publishers.
-    pub(crate) streams: streams::Settings,
+    pub(crate) streams: ::streams::Settings,
     /// The bounds and times of the fan-out, and the public listener.
-    pub fanout: fanout::Settings,
+    pub fanout: ::fanout::Settings,
     /// Where checkpoints are, and who writes them.
     pub(crate) checkpoints: CheckpointSettings,
     /// The bounds of replays.
@@ -96,171 +137,89 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads everything, or says everything that is wrong.
-    pub fn load(sources: Sources) -> Result<Self, Mistakes> {
-        let name = sources.file.as_ref().map(|file| file.name.clone());
-        let refuse = |list| Mistakes { file: name, list };
-        let mut mistakes = Vec::new();
-        let root = match merge(sources, &mut mistakes) {
+    /// Reads everything, or reports everything that is wrong.
+    pub fn load(sources: Sources) -> Result<Self, ConfigErrors> {
+        let file = sources.file.as_ref().map(|file| file.name.clone());
+        let mut errors = Vec::new();
+        let root = match merge(sources, &mut errors) {
             Ok(root) => root,
-            Err(list) => return Err(refuse(list)),
+            Err(list) => return Err(ConfigErrors { file, list }),
         };
-        let flat = Flat::of(root, &mut mistakes);
-        let mut reader = Reader::new(flat, mistakes);
+        let flat = Flat::of(root, SCHEMA, &mut errors);
+        let mut reader = Reader::new(flat, errors);
         let config = Self::read(&mut reader);
-        if reader.mistakes.is_empty() {
+        if reader.errors.is_empty() {
             Ok(Self {
                 effective: Effective(reader.settings),
                 ..config
             })
         } else {
-            Err(refuse(reader.mistakes))
+            let list = reader.errors;
+            Err(ConfigErrors { file, list })
         }
     }
 
     /// In the order of the documentation.
     fn read(reader: &mut Reader) -> Self {
-        let listen = reader.address("public.listen");
-        let origins = auth::origins(reader);
-        let trusted_proxies = trusted_proxies(reader);
         let mut files = Vec::new();
-        let admin = reader.address("admin.listen");
-        if listen == admin && listen.port() != 0 {
-            reader.mistake("admin.listen", "another address than public.listen");
+        let public = Public::read(reader);
+        let admin = Admin::read(reader);
+        if public.listen == admin.listen && admin.listen.port() != 0 {
+            admin.error(reader, &Admin::listen, "another address than public.listen");
         }
         let (ingest, lost_after) = kafka::read(reader);
-        let instruments = Instruments::read(reader);
+        let instruments = instruments::read(reader);
         let lists = lists::read(reader);
-        let mut fanout = fanout::Settings {
-            listen,
-            sessions: reader.count("limits.sessions"),
-            handshakes: reader.count("limits.handshakes"),
-            connections_per_address: reader.integer_or_off("limits.connections_per_address"),
-            connection_rate: reader.integer_or_off("limits.connections_per_second"),
-            connection_rate_per_address: reader
-                .integer_or_off("limits.connections_per_second_per_address"),
-            http_rate_per_address: reader
-                .integer_or_off("limits.http_requests_per_second_per_address"),
-            session: fanout::SessionSettings {
-                streams_per_session: reader.count("limits.streams_per_session"),
-                streams_per_request: reader.count("limits.streams_per_request"),
-                grouped_views_per_session: reader.count("limits.grouped_views_per_session"),
-                instruments_per_answer: reader.count("limits.instruments_per_answer"),
-                inbound_message_bytes: reader.size("limits.inbound_message_bytes"),
-                inbound_rate: reader.integer("limits.inbound_messages_per_second"),
-                inbound_burst: reader.integer("limits.inbound_burst"),
-                idle_session_timeout: reader.duration("limits.idle_session_timeout"),
-                ..fanout::SessionSettings::default()
-            },
-            handshake_timeout: reader.duration("limits.handshake_timeout"),
-            handshake_delay: reader.duration("limits.handshake_delay"),
-            trusted_proxies,
-            ..fanout::Settings::default()
-        };
-        let book_levels = reader.count("limits.book_levels_per_side");
-        fanout.session.ping_interval = reader.duration("session.ping_interval");
-        fanout.session.pong_timeout = reader.duration("session.pong_timeout");
-        let heartbeat = reader.duration("session.heartbeat_interval");
-        fanout.send_buffer = Some(reader.size("session.send_buffer_bytes"));
-        fanout.receive_buffer = Some(reader.size("session.receive_buffer_bytes"));
-        let not_sent = reader.size("session.not_sent_bytes");
-        fanout.not_sent = u32::try_from(not_sent).ok();
-        fanout.drain_delay = reader.duration("session.drain_delay");
-        fanout.drain_for = reader.duration("session.drain_for");
-        let log_bytes = reader.size("streams.log_bytes_per_instrument");
-        let log_budget = reader.size("streams.log_bytes");
-        let grouped_views = reader.count("streams.grouped_views_per_instrument");
-        let grouped_view_bytes = reader.size("streams.grouped_view_bytes");
-        fanout.session.run_bytes = reader.size("streams.run_bytes_per_stream");
-        fanout.session.ring_budget = reader.size("streams.run_bytes_per_shard");
-        fanout.session.run_bytes_for_slow = reader.size("streams.run_bytes_for_slow");
-        fanout.session.run_bytes_per_slow = reader.size("streams.run_bytes_per_slow_session");
-        fanout.shards = reader.threads("fanout.shards", cores());
-        fanout.flush_delay = reader.duration("fanout.flush_delay");
-        fanout.busy_percent = reader.integer("fanout.busy_percent");
-        fanout.batched_sends = reader.choice("fanout.send") == "batched";
-        fanout.tls = tls::read(reader, &mut files);
-        fanout.access = Arc::new(auth::read(reader, origins, &mut files));
+        let limits = Limits::read(reader);
+        let session = Session::read(reader);
+        let streams = Streams::read(reader);
+        let fanout = Fanout::read(reader);
+        let checkpoints = checkpoints::read(reader);
+        let history = history::read(reader);
+        let tls = tls::read(reader, &mut files);
+        let origins = public.origins.clone().unwrap_or_default();
+        let access = auth::read(reader, origins, &mut files);
+        let traces = traces::read(reader);
+        let log = log::read(reader);
+        let sections = (&public, &limits, &session, &streams, &fanout);
         Self {
-            admin,
+            admin: admin.listen,
             ingest,
             lost_after,
-            streams: streams::Settings {
-                log_bytes,
-                log_budget,
-                heartbeat_after: heartbeat,
+            streams: ::streams::Settings {
+                log_bytes: streams.log_bytes_per_instrument,
+                log_budget: streams.log_bytes,
+                heartbeat_after: session.heartbeat_interval,
                 stale_after: instruments.stale_after,
-                book_levels,
-                grouped_views,
-                grouped_view_bytes,
+                book_levels: limits.book_levels_per_side,
+                grouped_views: streams.grouped_views_per_instrument,
+                grouped_view_bytes: streams.grouped_view_bytes,
             },
+            fanout: fanout::settings(sections, access, tls),
             instruments: Arc::new(instruments),
             lists,
-            fanout,
-            checkpoints: CheckpointSettings {
-                topic: reader.checked("checkpoints.topic", topic),
-                write_every: reader.duration_or_off("checkpoints.write_every"),
-                create: reader.choice("checkpoints.create") == "missing",
-            },
-            history: HistorySettings {
-                replays: reader.count("history.replays"),
-                per_session: reader.count("history.replays_per_session"),
-                per_address: reader.count("history.replays_per_address"),
-                stall_timeout: reader.duration("history.stall_timeout"),
-                longest: reader.duration("history.longest"),
-                look_back: reader.duration("history.look_back"),
-                page_bytes: reader.size("history.page_bytes"),
-                readers: reader.count("history.readers"),
-                queue_bytes: reader.size("history.queue_bytes"),
-            },
-            traces: traces::read(reader),
-            log: Log::read(reader),
+            checkpoints,
+            history,
+            traces,
+            log,
             files,
             effective: Effective(Vec::new()),
         }
     }
 }
 
-/// A name that Kafka allows.
-fn topic(text: &str) -> Result<String, String> {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let fits = (1..=249).contains(&text.len()) && text.chars().all(is_allowed);
-    if fits && !matches!(text, "." | "..") {
-        Ok(text.to_owned())
-    } else {
-        Err(keys::TOPIC.to_owned())
-    }
-}
-
-/// One tree of the file, the environment and the flags, each laid over what was before.
+/// One tree of the file, the environment and the flags, each of which overrides what is before.
 fn merge(
     sources: Sources,
-    mistakes: &mut Vec<Mistake>,
-) -> Result<BTreeMap<String, value::Node>, Vec<Mistake>> {
+    errors: &mut Vec<ConfigError>,
+) -> Result<BTreeMap<String, value::Node>, Vec<ConfigError>> {
     let mut root = match &sources.file {
         Some(file) => file::read(&file.text)?,
         None => BTreeMap::new(),
     };
-    environment::overlay(&mut root, &sources.environment, mistakes);
-    for (path, value) in &sources.flags {
-        environment::overlay_flag(&mut root, path, value);
+    environment::overlay(&mut root, &sources.environment, SCHEMA, errors);
+    for (flag, value) in &sources.flags {
+        environment::overlay_flag(&mut root, flag.path(), value);
     }
     Ok(root)
-}
-
-/// The balancers that are believed.
-fn trusted_proxies(reader: &mut Reader) -> Vec<fanout::Network> {
-    let parse = |texts: &[String]| {
-        let parsed = texts
-            .iter()
-            .map(|text| fanout::Network::parse(text).map_err(|error| format!("{text:?}: {error}")));
-        parsed.collect::<Result<Vec<_>, _>>()
-    };
-    reader
-        .checked_texts("public.trusted_proxies", parse)
-        .unwrap_or_default()
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -6,7 +6,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::ProducerContext;
 
-/// What has become of the records that the producer took.
+/// Outcomes of the records given to a producer.
 #[derive(Debug, Default)]
 pub struct Deliveries {
     acknowledged: AtomicU64,
@@ -14,27 +14,27 @@ pub struct Deliveries {
     first_failure: Mutex<Option<Failure>>,
 }
 
-/// A record that Kafka did not take.
+/// A record that was not delivered.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The topic it was for.
+    /// Its topic.
     pub topic: String,
-    /// Why.
+    /// The cause.
     pub source: KafkaError,
 }
 
 impl Deliveries {
-    /// How many records Kafka has acknowledged.
+    /// Number of records acknowledged by Kafka.
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// How many records Kafka has not taken.
+    /// Number of records that were not delivered.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// The failure that made the others follow.
+    /// The first failure, which usually caused the others.
     pub fn first_failure(&self) -> Option<Failure> {
         self.first_failure
             .lock()

@@ -1,8 +1,8 @@
-//! Replays of the past: each reads one stream's partition on a thread of its own, so that the live streams are
-//! not touched by it, with Kafka clients that all replays share.
+//! Replays: each reads one stream's partition on its own thread, so that live streams are not affected, with
+//! Kafka clients that all replays share.
 //!
-//! In reading order: [`settings`]; [`tally`], which counts; [`search`], which finds where to begin to
-//! read; [`feed`], which takes what is read; [`replay`], which sends it.
+//! Modules in reading order: [`settings`]; [`tally`] counts and limits replays; [`search`] finds where to start
+//! reading; [`feed`] takes the records; [`replay`] sends the messages.
 
 mod feed;
 mod replay;
@@ -18,20 +18,20 @@ use ingest::{HistoryClients, IngestConfig};
 use metrics::HistoryMetrics;
 use metrics::label::{ReplayRefusal, ThreadKind};
 
-use crate::config::Instruments;
+use crate::instruments::Instruments;
 use crate::threads::Threads;
 
 pub(crate) use settings::HistorySettings;
 use tally::{Bounds, Tally};
 
-/// Begins replays, as many at a time as may be.
+/// Starts replays, up to their limits.
 pub(crate) struct Replays {
-    common: Arc<Common>,
+    context: Arc<ReplayContext>,
     threads: Threads,
 }
 
 /// What all replays share.
-struct Common {
+struct ReplayContext {
     settings: HistorySettings,
     readers: Arc<HistoryClients>,
     streams: streams::Settings,
@@ -56,7 +56,7 @@ impl Replays {
         let readers = HistoryClients::new(ingest, settings.readers, settings.queue_bytes);
         Self {
             threads,
-            common: Arc::new(Common {
+            context: Arc::new(ReplayContext {
                 settings,
                 readers: Arc::new(readers),
                 streams,
@@ -67,7 +67,7 @@ impl Replays {
     }
 }
 
-impl Common {
+impl ReplayContext {
     fn read(&self, records: u64) {
         self.tally.read(records, self.readers.clients());
     }
@@ -75,24 +75,24 @@ impl Common {
 
 impl History for Replays {
     fn begin(&self, wanted: Box<Wanted>) -> Result<(), Box<Wanted>> {
-        let common = Arc::clone(&self.common);
+        let context = Arc::clone(&self.context);
         let asker = wanted.asker;
-        if !common.tally.begin(&asker) {
+        if !context.tally.begin(&asker) {
             return Err(wanted);
         }
-        // A thread that cannot be started would take the session's way with it.
+        // `wanted` is sent after the spawn, so that it is not lost if there is no thread.
         let (give, taken) = sync_channel::<Box<Wanted>>(1);
         let spawned = self.threads.spawn(ThreadKind::Replay, "replay", move || {
-            let active = common.tally.active(asker);
+            let active = context.tally.active(asker);
             match taken.recv() {
-                Ok(wanted) => replay::run(&common, &wanted, active),
+                Ok(wanted) => replay::run(&context, &wanted, active),
                 Err(_) => Ok(()),
             }
         });
         if let Err(error) = spawned {
-            tracing::warn!(%error, "cannot start a replay's thread");
-            self.common.tally.refuse(ReplayRefusal::Failed);
-            self.common.tally.end(&asker);
+            tracing::warn!(%error, "cannot start the thread of a replay");
+            self.context.tally.refuse(ReplayRefusal::Failed);
+            self.context.tally.end(&asker);
             return Err(wanted);
         }
         give.send(wanted).map_err(|unsent| unsent.0)

@@ -6,7 +6,7 @@
 //! - If one of its threads ends, the node stops with an error: it never runs with a part missing.
 //!
 //! Modules in reading order: [`config`] what a node is given; [`serve`] what it starts and how it
-//! stops, with [`threads`] and [`reload`]; [`pipeline`] from a record to the shards, with
+//! stops, with [`threads`], [`readiness`] and [`reload`]; [`pipeline`] from a record to the shards, with
 //! [`checkpoints`] and [`traces`]; [`history`] replays; [`api`] and [`pages`] what the public
 //! listener serves beside the stream; [`admin`] what operators see; [`logging`], [`deliveries`] and
 //! [`clock`].
@@ -19,15 +19,17 @@ pub mod clock;
 mod config;
 mod deliveries;
 mod history;
+mod instruments;
 mod logging;
 mod pages;
 mod pipeline;
+mod readiness;
 mod reload;
 mod serve;
 mod threads;
 mod traces;
 
-pub use config::{Config, Effective, Mistake, Mistakes, Origin, Sources, log_filter};
+pub use config::{Config, ConfigError, ConfigErrors, Effective, Flag, Origin, Sources, log_filter};
 pub use deliveries::{Deliveries, Failure};
 pub use logging::{Log, LogFormat, LogHandle, start_log};
 pub use reload::Reread;

@@ -10,32 +10,32 @@ use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 pub(crate) use recent::Recent;
 
-/// What is logged, and how.
+/// Settings of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// Levels, as `tracing_subscriber::EnvFilter` reads them.
+    /// Levels, in the syntax of `tracing_subscriber::EnvFilter`.
     pub filter: String,
-    /// How it is written.
+    /// Format of its lines.
     pub format: LogFormat,
 }
 
-/// How a log line is written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For eyes.
+    /// For people.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The log that runs: its levels can be changed, and its last warnings looked at.
+/// The running log: changes its levels and keeps its last warnings.
 pub struct LogHandle {
     filter: Handle<EnvFilter, Registry>,
     pub(crate) recent: Recent,
 }
 
 impl LogHandle {
-    /// Logs these levels from now on.
+    /// Changes the levels.
     pub(crate) fn set_filter(&self, filter: &str) -> anyhow::Result<()> {
         let filter = EnvFilter::try_new(filter).context("log.level")?;
         self.filter.reload(filter).context("cannot change the log")
@@ -44,8 +44,8 @@ impl LogHandle {
 
 #[cfg(test)]
 impl LogHandle {
-    /// One of a log that nobody reads.
-    pub(crate) fn unheard() -> Self {
+    /// A handle of a log without output.
+    pub(crate) fn silent() -> Self {
         let (_, filter) = reload::Layer::new(EnvFilter::default());
         Self {
             filter,
@@ -54,7 +54,7 @@ impl LogHandle {
     }
 }
 
-/// Starts the log of a node, on standard error.
+/// Starts logging to standard error.
 pub fn start_log(log: &Log) -> anyhow::Result<LogHandle> {
     let filter = EnvFilter::try_new(&log.filter).context("log.level")?;
     let (filter, handle) = reload::Layer::new(filter);

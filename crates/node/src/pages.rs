@@ -1,4 +1,4 @@
-//! The page at `/` and what it needs, carried in the binary.
+//! The page at `/` and its files, embedded in the binary.
 
 use fanout::Body;
 use hyper::body::Bytes;
@@ -14,10 +14,10 @@ const STYLE: &str = "text/css; charset=utf-8";
 const ICON: &str = "image/svg+xml";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Scripts, styles and connections of this node only, and nothing inline.
+/// Allows scripts, styles and connections of this node only, and nothing inline.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'";
 
-/// Path, content type and content.
+/// Path, content type, content.
 const FILES: [(&str, &str, &str); 14] = [
     ("/", HTML, include_str!("../../../web/index.html")),
     ("/style.css", STYLE, include_str!("../../../web/style.css")),
@@ -66,7 +66,7 @@ pub(crate) fn answer(method: &Method, path: &str) -> Response<Body> {
         return respond(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there is nothing here; the page is at /, and HTTP is below /v1/\n",
+            "not found; the page is at /, the HTTP API at /v1/\n",
         );
     };
     if method != Method::GET && method != Method::HEAD {
@@ -79,9 +79,9 @@ pub(crate) fn answer(method: &Method, path: &str) -> Response<Body> {
     respond(StatusCode::OK, content_type, content)
 }
 
-/// What is answered when nobody is left to answer.
+/// The response once the thread that serves `/v1` has stopped.
 pub(crate) fn stopping() -> Response<Body> {
-    let text = "this node is stopping; another one serves you\n";
+    let text = "this node is stopping; retry to reach another one\n";
     let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
     response
         .headers_mut()
@@ -100,7 +100,7 @@ fn respond(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // A node that was rolled has another page.
+    // An upgraded node has a different page.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

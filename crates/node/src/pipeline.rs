@@ -1,12 +1,12 @@
-//! What stands between a consumer and its publisher: one of each a thread.
+//! Connects a consumer to its publisher; each thread has one of each.
 //!
-//! In reading order: [`known`], which finds instruments by what records call them; [`counts`],
-//! which shows what was counted; [`hearing`], which knows whether Kafka is there; and the pipeline
+//! In reading order: [`instrument_index`], which finds instruments by what records call them; [`counts`],
+//! which shows what was counted; [`kafka_contact`], which knows whether Kafka is there; and the pipeline
 //! itself.
 
 mod counts;
-mod hearing;
-mod known;
+mod instrument_index;
+mod kafka_contact;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,52 +19,52 @@ use market::{
 use metrics::PublisherMetrics;
 use streams::{Publisher, Settings, Skipped};
 
-use crate::admin::PublisherReadiness;
 use crate::checkpoints::{self, Loaded, Taker};
 use crate::clock::{monotonic, now, wall_clock};
-use crate::config::{Instrument, Instruments};
-use crate::traces::Follower;
+use crate::instruments::{Instrument, Instruments};
+use crate::readiness::PublisherReadiness;
+use crate::traces::RecordTracer;
 
 pub(crate) use counts::IngestCounts;
-use hearing::Hearing;
-use known::Known;
+use instrument_index::InstrumentIndex;
+use kafka_contact::KafkaContact;
 
-/// How often totals are shown, and whether Kafka answers is looked at.
+/// How often totals are updated, and contact with Kafka is checked.
 const TICK: Duration = Duration::from_millis(250);
-/// At most so many refused records are logged a tick; all are counted.
+/// Rejected records logged per tick; all are counted.
 const REFUSALS_LOGGED: u32 = 10;
 
-/// Plants a panic in the next turn of a publisher.
+/// Makes the next turn of a publisher panic.
 #[cfg(test)]
 pub(crate) static PLANTED: std::sync::atomic::AtomicBool =
     std::sync::atomic::AtomicBool::new(false);
 
-/// One publisher with what feeds it and what it feeds.
+/// A publisher with its inputs and outputs.
 pub(crate) struct Pipeline {
     number: usize,
     publisher: Publisher,
     port: PublisherPort,
     directory: Arc<Directory>,
     instruments: Arc<Instruments>,
-    known: Known,
-    /// By partition index: what was opened there.
+    known: InstrumentIndex,
+    /// The open partitions, by index.
     partitions: Vec<Option<PartitionIdentity>>,
     readiness: PublisherReadiness,
-    hearing: Hearing,
+    kafka_contact: KafkaContact,
     cut_off: bool,
     metrics: Arc<PublisherMetrics>,
     ingest: IngestCounts,
-    /// When the first event of the batch at hand was taken.
+    /// When the first event of the current batch was applied.
     batch_began: Option<Monotonic>,
     batch_records: u64,
     ticked: Monotonic,
     refusals: u32,
-    /// It has caught up once, so clients are let in.
+    /// Whether it has caught up once, and so lets clients subscribe.
     is_open: bool,
-    /// What is known of instruments from before, until it has caught up.
+    /// Checkpoints of partitions to be opened; empty once it has caught up.
     loaded: Arc<Loaded>,
     taker: Option<Taker>,
-    follower: Option<Follower>,
+    tracer: Option<RecordTracer>,
 }
 
 impl Pipeline {
@@ -89,10 +89,10 @@ impl Pipeline {
             port,
             directory,
             instruments,
-            known: Known::default(),
+            known: InstrumentIndex::default(),
             partitions: Vec::new(),
             readiness,
-            hearing: Hearing::new(lost_after),
+            kafka_contact: KafkaContact::new(lost_after),
             cut_off: false,
             metrics,
             ingest,
@@ -103,23 +103,23 @@ impl Pipeline {
             is_open: false,
             loaded: Arc::default(),
             taker: None,
-            follower: None,
+            tracer: None,
         }
     }
 
-    /// Has some records followed.
-    pub(crate) fn follow(&mut self, follower: Follower) {
-        follower.listen_to(&mut self.port);
-        self.follower = Some(follower);
+    /// Traces some of the records.
+    pub(crate) fn set_tracer(&mut self, tracer: RecordTracer) {
+        tracer.listen_to(&mut self.port);
+        self.tracer = Some(tracer);
     }
 
-    /// Takes over what was known of instruments, and says what is known now.
-    pub(crate) fn keep(&mut self, loaded: Arc<Loaded>, taker: Option<Taker>) {
+    /// Restores instruments from `loaded`, and takes checkpoints with `taker`.
+    pub(crate) fn use_checkpoints(&mut self, loaded: Arc<Loaded>, taker: Option<Taker>) {
         self.loaded = loaded;
         self.taker = taker;
     }
 
-    /// Takes over what checkpoints have of a partition.
+    /// Restores the instruments of a partition from checkpoints.
     fn restore(&mut self, index: PartitionIndex, partition: &OpenedPartition) {
         let identity = &partition.identity;
         for checkpoint in self.loaded.take(&identity.topic, identity.partition) {
@@ -138,13 +138,13 @@ impl Pipeline {
                 }
                 Err(reason) => {
                     self.metrics.not_restored[reason].inc();
-                    tracing::warn!(instrument = %name, topic = %identity.topic, partition = identity.partition, ?reason, "a checkpoint is not taken over");
+                    tracing::warn!(instrument = %name, topic = %identity.topic, partition = identity.partition, ?reason, "ignored a checkpoint");
                 }
             }
         }
     }
 
-    /// Lists the instruments that the configuration names, so that clients can wait for them.
+    /// Lists the instruments named in the configuration, so that clients can subscribe before their first record.
     pub(crate) fn list_named(&mut self) {
         let instruments = Arc::clone(&self.instruments);
         for instrument in instruments.named() {
@@ -169,7 +169,7 @@ impl Pipeline {
             self.publisher
                 .add_instrument(&instrument.name, instrument.exponents, monotonic());
         let handle = added.map_err(|other| {
-            tracing::error!(instrument = %instrument.name, %other, "two instruments have the same number; the second is refused");
+            tracing::error!(instrument = %instrument.name, %other, "two instruments have the same id; the second is rejected");
             Rejection::UnknownInstrument
         })?;
         self.publisher.set_steps(
@@ -187,8 +187,8 @@ impl Pipeline {
     }
 
     fn remember(&mut self, partition: PartitionIndex, identity: PartitionIdentity) {
-        if let Some(follower) = &mut self.follower {
-            follower.opened(partition, &identity);
+        if let Some(tracer) = &mut self.tracer {
+            tracer.opened(partition, &identity);
         }
         let slot = partition.0 as usize;
         if self.partitions.len() <= slot {
@@ -197,7 +197,7 @@ impl Pipeline {
         self.partitions[slot] = Some(identity);
     }
 
-    /// Tells the directory what has changed of its instruments.
+    /// Updates the directory with changed instruments.
     fn show_changed(&mut self) {
         for handle in self.publisher.take_changed() {
             let Some(about) = self.publisher.info(handle) else {
@@ -213,27 +213,27 @@ impl Pipeline {
                     tracing::error!(
                         instrument = %about.name,
                         channel = channel.name(),
-                        "two publishers read the same channel of an instrument; clients are served by the first"
+                        "two publishers read the same channel of an instrument; clients get the messages of the first"
                     );
                 }
             }
         }
     }
 
-    /// Follows a record that was taken, if it is one of those. What is read while the node catches up
-    /// would show how old it is and nothing else.
+    /// Traces an applied record, if it is sampled. Not while catching up: a trace would only show the age of the
+    /// record.
     fn trace(&mut self, at: At, handle: Handle, received: Nanos) {
-        let Some(follower) = self.follower.as_mut().filter(|_| self.is_open) else {
+        let Some(tracer) = self.tracer.as_mut().filter(|_| self.is_open) else {
             return;
         };
-        let Some(trace) = follower.sample(at) else {
+        let Some(trace) = tracer.sample(at) else {
             return;
         };
         let partition = self.partitions.get(at.partition.0 as usize);
         if let Some(partition) = partition.and_then(Option::as_ref)
             && let Some(about) = self.publisher.info(handle)
         {
-            follower.follow(trace, at, partition, about.name, received, &mut self.port);
+            tracer.follow(trace, at, partition, about.name, received, &mut self.port);
         }
     }
 
@@ -249,15 +249,17 @@ impl Pipeline {
         if progress.discovered {
             self.readiness.listed();
         }
-        let was_cut_off =
-            std::mem::replace(&mut self.cut_off, self.hearing.is_cut_off(progress, at));
+        let was_cut_off = std::mem::replace(
+            &mut self.cut_off,
+            self.kafka_contact.is_cut_off(progress, at),
+        );
         if self.cut_off && !was_cut_off {
             tracing::warn!(
-                "nothing is heard from kafka; new sessions are refused until it is caught up with again"
+                "no response from kafka brokers; new sessions are rejected until the node has caught up again"
             );
             self.publisher.connection_lost(now);
         } else if was_cut_off && !self.cut_off {
-            tracing::info!("kafka is heard again, and caught up with");
+            tracing::info!("kafka brokers respond again, and the node has caught up");
             self.publisher.connection_restored(now);
         }
         self.readiness.cut_off(self.cut_off);
@@ -301,14 +303,13 @@ impl Sink for Pipeline {
     }
 
     fn event(&mut self, at: At, instrument: Handle, event: Event<'_>) {
-        // Nothing is due within a batch, so that it has one time to schedule by. Each record has a
-        // time of its own to be stamped with.
+        // Nothing becomes due within a batch, so one scheduling time is enough; timestamps are read per record.
         let now = Now {
             monotonic: *self.batch_began.get_or_insert_with(monotonic),
             wall: wall_clock(),
         };
-        // What is read to catch up tells how old it is and not how long its way took; and a record
-        // without a timestamp would seem to be decades old.
+        // Not while catching up, which would measure the age of records, nor for records without a timestamp,
+        // which would seem decades old.
         if self.is_open && at.log_time != Nanos(0) {
             self.metrics
                 .stage_kafka
@@ -316,7 +317,7 @@ impl Sink for Pipeline {
         }
         self.batch_records += 1;
         let taken = self.publisher.event(at, instrument, &event, now);
-        // What checkpoints include comes again while the node catches up.
+        // Records included in a checkpoint are expected to repeat while the node catches up.
         let taken = taken.or_else(|unwanted| match unwanted {
             Skipped::Repeated(_) if !self.is_open => Ok(()),
             other => Err(other),
@@ -329,7 +330,7 @@ impl Sink for Pipeline {
                     let topic = self
                         .identity(at.partition)
                         .map_or("?", |identity| &identity.topic);
-                    tracing::warn!(topic, offset = at.seq.0, %unwanted, "a record was not taken");
+                    tracing::warn!(topic, offset = at.seq.0, %unwanted, "ignored a record");
                 }
             }
         }
@@ -341,7 +342,7 @@ impl Sink for Pipeline {
             let (topic, partition) = self
                 .identity(at.partition)
                 .map_or(("?", -1), |identity| (&*identity.topic, identity.partition));
-            tracing::warn!(topic, partition, offset = at.seq.0, outcome = error.kind.outcome().name(), %error, "a record could not be read");
+            tracing::warn!(topic, partition, offset = at.seq.0, outcome = error.kind.outcome().name(), %error, "cannot decode a record");
         }
         if let Some(instrument) = error.instrument {
             self.publisher
@@ -352,7 +353,7 @@ impl Sink for Pipeline {
     fn reset(&mut self, index: PartitionIndex, partition: &OpenedPartition, cause: Reset) {
         let identity = &partition.identity;
         let start = partition.start_offset;
-        tracing::warn!(topic = %identity.topic, partition = identity.partition, ?cause, from = start.0, "a partition goes on elsewhere");
+        tracing::warn!(topic = %identity.topic, partition = identity.partition, ?cause, from = start.0, "reading a partition from another offset");
         match cause {
             Reset::TopicRecreated | Reset::OffsetsWentBack => {
                 self.publisher.reopen(index, identity.clone(), start, now());
@@ -369,7 +370,7 @@ impl Sink for Pipeline {
     fn closed(&mut self, partition: PartitionIndex) {
         self.publisher.close(partition);
         if let Some(identity) = self.identity(partition) {
-            // There is nothing left to catch up with.
+            // Nothing is left to catch up with.
             let topic = Arc::clone(&identity.topic);
             tracing::warn!(%topic, partition = identity.partition, "the partition no longer exists");
             self.readiness.caught_up(&topic, identity.partition);
@@ -402,16 +403,16 @@ impl Sink for Pipeline {
             let mut partitions = progress.partitions.iter();
             if partitions.all(|partition| partition.caught_up || partition.gone) {
                 self.is_open = true;
-                // All partitions that checkpoints could be of are open, or are not there.
+                // All partitions that exist are open, so no more checkpoints are needed.
                 self.loaded = Arc::default();
                 self.port.open();
             }
         }
         self.port.advance(&mut self.publisher, now);
-        if let Some(follower) = &mut self.follower
-            && follower.is_following()
+        if let Some(tracer) = &mut self.tracer
+            && tracer.is_tracing()
         {
-            follower.published(self.port.handed_over());
+            tracer.published(self.port.handed_over());
         }
         if self.is_open
             && let Some(taker) = &mut self.taker

@@ -1,8 +1,9 @@
-//! A new configuration for a node that runs.
+//! Reloads the configuration of a running node.
 //!
-//! What may change while sessions live is taken over whole or not at all: a configuration with a
-//! mistake changes nothing. What needs a restart is named.
+//! A reload applies everything that may change while sessions live, or nothing: a configuration with an error
+//! changes nothing. Keys that need a restart are reported.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -14,26 +15,26 @@ use metrics::Registry;
 use crate::config::{Config, Sources, fit_sessions};
 use crate::logging::LogHandle;
 
-/// How often certificates and key sets are looked at.
+/// How often certificates and key sets are checked for changes.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Reads the sources of the configuration again.
 pub type Reread = Box<dyn Fn() -> anyhow::Result<Sources> + Send + Sync>;
 
-/// What a configuration is reloaded with.
+/// Applies a configuration to the parts of a node.
 pub(crate) struct Reloader {
     reread: Reread,
     fanout: Arc<Fanout>,
     directory: Arc<Directory>,
     log: Arc<LogHandle>,
     registry: Arc<Registry>,
-    /// The values that the node started with or took over since, as they are shown.
-    state: Mutex<State>,
+    running: Mutex<Running>,
 }
 
-struct State {
-    started_with: Vec<(String, String)>,
-    /// Certificates and key sets, and when they changed last.
+struct Running {
+    /// The values at startup of keys that need a restart.
+    started_with: BTreeSet<(String, u64)>,
+    /// Certificates and key sets, with their last modification.
     files: Vec<(PathBuf, Option<Stamp>)>,
 }
 
@@ -54,16 +55,16 @@ impl Reloader {
             directory,
             log,
             registry,
-            state: Mutex::new(State {
-                started_with: config.effective.values(),
+            running: Mutex::new(Running {
+                started_with: config.effective.fixed(),
                 files: stamps(&config.files),
             }),
         };
-        reloader.tell_success(config);
+        reloader.report_success(config);
         reloader
     }
 
-    /// Takes the configuration over as it stands now; the keys whose change needs a restart.
+    /// Applies the current configuration; returns the changed keys that need a restart.
     pub(crate) fn reload(&self) -> anyhow::Result<Vec<String>> {
         let result = self.try_reload();
         let node = self.registry.node();
@@ -76,41 +77,29 @@ impl Reloader {
             ),
             Err(error) => tracing::error!(
                 error = format!("{error:#}"),
-                "configuration not reloaded; the one before stays in force"
+                "configuration not reloaded; the previous one stays in effect"
             ),
         }
         result
     }
 
     fn try_reload(&self) -> anyhow::Result<Vec<String>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let mut config = Config::load((self.reread)().context("cannot read the configuration")?)?;
         fit_sessions(&mut config);
         self.log.set_filter(&config.log.filter)?;
         self.fanout.reload(config.fanout.clone());
         self.directory.set_lists(config.lists.clone());
-        state.files = stamps(&config.files);
-        self.tell_success(&config);
-        let values = config.effective.values();
-        let is_live = |path: &str| LIVE.iter().any(|live| path.starts_with(live));
-        let mut restart: Vec<String> = values
-            .iter()
-            .filter(|value| !state.started_with.contains(value))
-            .chain(
-                state
-                    .started_with
-                    .iter()
-                    .filter(|value| !values.contains(value)),
-            )
-            .map(|(path, _)| path.clone())
-            .filter(|path| !is_live(path) || FIXED.contains(&path.as_str()))
-            .collect();
-        restart.sort();
+        running.files = stamps(&config.files);
+        self.report_success(&config);
+        let fixed = config.effective.fixed();
+        let changed = fixed.symmetric_difference(&running.started_with);
+        let mut restart: Vec<String> = changed.map(|(path, _)| path.clone()).collect();
         restart.dedup();
         Ok(restart)
     }
 
-    fn tell_success(&self, config: &Config) {
+    fn report_success(&self, config: &Config) {
         let node = self.registry.node();
         node.reload_successful.set(1);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -119,42 +108,25 @@ impl Reloader {
         node.tls_expires.set(expires.unwrap_or(0));
     }
 
-    /// Reloads whenever a certificate or a key set changes; never ends.
+    /// Reloads whenever a certificate or a key set changes; never returns.
     pub(crate) async fn watch_files(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
             let changed = {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let files: Vec<_> = state.files.iter().map(|(path, _)| path.clone()).collect();
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                let files: Vec<_> = running.files.iter().map(|(path, _)| path.clone()).collect();
                 let now = stamps(&files);
-                let changed = now != state.files;
-                // What is wrong is told once, and tried again when it changes again.
-                state.files = now;
+                let changed = now != running.files;
+                // Updated even if the reload fails: it is retried at the next change.
+                running.files = now;
                 changed
             };
             if changed {
-                let _told = self.reload();
+                let _logged = self.reload();
             }
         }
     }
 }
-
-/// Keys that are taken over, by what they begin with; and those among them that are not.
-const LIVE: &[&str] = &[
-    "public.",
-    "limits.",
-    "session.",
-    "tls.",
-    "auth.",
-    "lists",
-    "log.level",
-];
-const FIXED: &[&str] = &[
-    "public.listen",
-    "limits.book_levels_per_side",
-    "session.heartbeat_interval",
-    "session.receive_buffer_bytes",
-];
 
 fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Option<Stamp>)> {
     let stamp = |path: &PathBuf| {

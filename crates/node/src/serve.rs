@@ -1,4 +1,4 @@
-//! A node: what it starts, what it waits for, and in which order it ends.
+//! Runs a node: what it starts, what it waits for, and the order in which it stops.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use wire::GoAwayReason;
 
-use crate::admin::{self, AdminState, Readiness};
+use crate::admin::{self, AdminState};
 use crate::api::{Api, ApiThread};
 use crate::checkpoints::{self, Job, Loaded, Taker, Writer};
 use crate::clock::monotonic;
@@ -27,11 +27,12 @@ use crate::config::{Config, Sources, fit_sessions};
 use crate::history::Replays;
 use crate::logging::{self, LogHandle, Recent};
 use crate::pipeline::{IngestCounts, Pipeline};
+use crate::readiness::Readiness;
 use crate::reload::{Reloader, Reread};
 use crate::threads::Threads;
 use crate::traces::Exporter;
 
-/// What `tapecast_build_info` tells; packagers set the revision.
+/// Reported by `tapecast_build_info`; packagers set the revision.
 const BUILD: BuildInfo = BuildInfo {
     version: env!("CARGO_PKG_VERSION"),
     revision: match option_env!("TAPECAST_REVISION") {
@@ -42,16 +43,16 @@ const BUILD: BuildInfo = BuildInfo {
 
 type Publishers = Vec<JoinHandle<()>>;
 
-/// Why a node ends.
-enum End {
-    /// It was told to.
+/// Why a node stops.
+enum StopCause {
+    /// A signal or `POST /drain`.
     Asked(GoAwayReason),
-    /// It cannot go on.
+    /// It cannot continue.
     Failed(anyhow::Error),
 }
 
-/// Reads the configuration, starts the log, and fits the sessions to what the system allows: what
-/// every command that runs a node begins with.
+/// Reads the configuration, starts the log, and lowers the limits of connections to the open files the
+/// process may have.
 pub fn prepare(sources: Sources) -> anyhow::Result<(Config, LogHandle)> {
     let mut config = Config::load(sources)?;
     let log = logging::start_log(&config.log)?;
@@ -59,16 +60,18 @@ pub fn prepare(sources: Sources) -> anyhow::Result<(Config, LogHandle)> {
     Ok((config, log))
 }
 
-/// Runs a node until a signal or `POST /drain` ends it.
+/// Runs a node until a signal or `POST /drain` stops it.
+///
+/// `reread` is called for each reload.
 pub fn run(config: Config, log: LogHandle, reread: Reread) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(run_until_told(config, log, reread))
+    runtime.block_on(run_until_stopped(config, log, reread))
 }
 
-async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyhow::Result<()> {
+async fn run_until_stopped(config: Config, log: LogHandle, reread: Reread) -> anyhow::Result<()> {
     let registry = Arc::new(Registry::new(BUILD));
     let readiness = Readiness::new();
     let stop = ingest::Stop::default();
@@ -77,7 +80,7 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let admin = TcpListener::bind(config.admin)
         .await
         .with_context(|| format!("cannot listen on {} (admin.listen)", config.admin))?;
-    // One publisher a consumer.
+    // There is one publisher per consumer.
     let directory = Arc::new(Directory::new(config.ingest.threads));
     directory.set_lists(config.lists.clone());
     let api = ApiThread::start(&threads)?;
@@ -125,32 +128,32 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
     let hangup = Arc::clone(&reloader);
     let hangup = tokio::spawn(async move { reload_on_hangup(&hangup).await });
     let end = tokio::select! {
-        signal = stop_signal() => signal.map_or_else(End::Failed, |()| End::Asked(GoAwayReason::Shutdown)),
-        () = drained.notified() => End::Asked(GoAwayReason::Drain),
-        failure = threads.wait_for_failure() => End::Failed(failure.into()),
-        ended = &mut serving => End::Failed(match ended {
-            Ok(()) => anyhow::anyhow!("the admin listener has ended"),
-            Err(error) => anyhow::anyhow!("the admin listener has ended: {error}"),
+        signal = stop_signal() => signal.map_or_else(StopCause::Failed, |()| StopCause::Asked(GoAwayReason::Shutdown)),
+        () = drained.notified() => StopCause::Asked(GoAwayReason::Drain),
+        failure = threads.wait_for_failure() => StopCause::Failed(failure.into()),
+        ended = &mut serving => StopCause::Failed(match ended {
+            Ok(()) => anyhow::anyhow!("the admin listener stopped"),
+            Err(error) => anyhow::anyhow!("the admin listener failed: {error}"),
         }),
     };
     readiness.drain();
     watching.abort();
     hangup.abort();
     let reason = match &end {
-        End::Asked(reason) => *reason,
-        End::Failed(_) => GoAwayReason::Shutdown,
+        StopCause::Asked(reason) => *reason,
+        StopCause::Failed(_) => GoAwayReason::Shutdown,
     };
     tracing::info!(sessions = fanout.sessions(), "stopping");
-    tokio::spawn(exit_when_told_again());
+    tokio::spawn(exit_on_second_signal());
     threads.stop();
     fanout.stop(reason);
     let ended = tokio::task::spawn_blocking(move || {
-        // Shards first: a publisher may be waiting for one, a shard never waits for a publisher.
+        // Shards first: a publisher may be waiting for a shard, but never the other way around.
         fanout.wait();
         api.stop();
         stop.stop();
         for publisher in publishers {
-            // `threads` knows how it ended.
+            // `threads` has its result.
             let _ended = publisher.join();
         }
         if let Some(exporter) = exporter {
@@ -163,13 +166,13 @@ async fn run_until_told(config: Config, log: LogHandle, reread: Reread) -> anyho
         let _served = tokio::time::timeout(Duration::from_secs(1), serving).await;
     }
     match (end, threads.failure()) {
-        (End::Failed(error), _) => Err(error),
-        (End::Asked(_), Some(failure)) => Err(failure.into()),
-        (End::Asked(_), None) => Ok(()),
+        (StopCause::Failed(error), _) => Err(error),
+        (StopCause::Asked(_), Some(failure)) => Err(failure.into()),
+        (StopCause::Asked(_), None) => Ok(()),
     }
 }
 
-/// What consumers, publishers and shards are wired with.
+/// What consumers, publishers and shards share.
 struct Wiring<'a> {
     config: &'a Config,
     directory: &'a Arc<Directory>,
@@ -251,9 +254,9 @@ fn start(
         );
         let taker = jobs.as_ref().zip(config.checkpoints.write_every);
         let taker = taker.map(|(jobs, every)| Taker::new(every, jobs.clone(), monotonic()));
-        pipeline.keep(Arc::clone(&loaded), taker);
+        pipeline.use_checkpoints(Arc::clone(&loaded), taker);
         if let Some(exporter) = exporter {
-            pipeline.follow(exporter.follower());
+            pipeline.set_tracer(exporter.tracer());
         }
         if names_instruments {
             pipeline.list_named();
@@ -267,7 +270,7 @@ fn start(
     Ok((fanout, publishers))
 }
 
-/// What was known of instruments when this node was started, and from where it reads on.
+/// Reads the checkpoints, and sets from where partitions are read.
 fn checkpoints_of(config: &Config, registry: &Registry) -> (IngestConfig, Arc<Loaded>) {
     let mut ingest = config.ingest.clone();
     let topic = config.checkpoints.topic.as_ref();
@@ -275,7 +278,7 @@ fn checkpoints_of(config: &Config, registry: &Registry) -> (IngestConfig, Arc<Lo
     (ingest, Arc::new(loaded.unwrap_or_default()))
 }
 
-/// The way to the thread that writes checkpoints, on a node that does.
+/// Starts the thread that writes checkpoints, if the node is configured to.
 fn writer_of(
     config: &Config,
     registry: &Registry,
@@ -286,7 +289,7 @@ fn writer_of(
         return Ok(None);
     };
     let metrics = registry.checkpoints();
-    // It ends with the publishers, and is not waited for: what it has not written is in the log.
+    // It stops with the publishers and is not joined: what it has not written can be read from the log.
     let jobs = Writer::start(topic, settings.create, &config.ingest, metrics, threads)
         .context("cannot write checkpoints")?;
     Ok(Some(jobs))
@@ -313,20 +316,20 @@ async fn until(mut closed: watch::Receiver<bool>) {
     let _gone = closed.wait_for(|closed| *closed).await;
 }
 
-/// Takes the configuration over anew whenever SIGHUP says so.
+/// Reloads the configuration on SIGHUP.
 async fn reload_on_hangup(reloader: &Reloader) {
     match signal(SignalKind::hangup()) {
         Ok(mut hangup) => {
             while hangup.recv().await.is_some() {
-                // What came of it is in the log and the metrics.
-                let _told = reloader.reload();
+                // The result is in the log and the metrics.
+                let _logged = reloader.reload();
             }
         }
         Err(error) => tracing::warn!(%error, "cannot wait for SIGHUP"),
     }
 }
 
-/// The first signal that asks for an orderly end.
+/// Waits for a signal that asks for an orderly stop.
 async fn stop_signal() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
@@ -337,8 +340,8 @@ async fn stop_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who asks twice wants it now.
-async fn exit_when_told_again() {
+/// Exits at once on a second signal.
+async fn exit_on_second_signal() {
     if stop_signal().await.is_ok() {
         std::process::exit(1);
     }

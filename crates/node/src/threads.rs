@@ -1,8 +1,10 @@
-//! The threads of a node, and what the end of one means.
+//! The threads of a node, and what it means if one ends.
 //!
-//! Every thread of a node is started here, so that none ends without notice. A thread that the node cannot
-//! serve without ends the node: `/healthz` and `/readyz` fail at once, and the process drains and exits with
-//! 1, so that whoever started it starts it again. The end of any other is counted and logged.
+//! Every thread of a node is started here, so that none ends unnoticed. The end of an essential thread stops
+//! the node: `/healthz` and `/readyz` fail at once, and the process drains and exits with 1, so that its
+//! supervisor restarts it. The end of any other thread is counted and logged.
+
+pub(crate) mod failure;
 
 use std::any::Any;
 use std::fmt::Display;
@@ -16,31 +18,23 @@ use metrics::Registry;
 use metrics::label::ThreadKind;
 use tokio::sync::watch;
 
-use crate::admin::Readiness;
+use crate::readiness::Readiness;
 
-/// Starts threads and notices their ends.
+use failure::ThreadFailure;
+
+/// Starts threads and notices when they end.
 #[derive(Clone)]
 pub(crate) struct Threads(Arc<Shared>);
 
 struct Shared {
     registry: Arc<Registry>,
     readiness: Arc<Readiness>,
-    /// The node ends, and so do its threads.
+    /// The node is stopping, and so are its threads.
     stopping: AtomicBool,
-    /// The first failure that ends the node.
+    /// The first failure of an essential thread.
     failure: watch::Sender<Option<ThreadFailure>>,
-    /// Counters have one writer; threads that end take turns.
+    /// Counters have a single writer; ending threads take turns.
     counting: Mutex<()>,
-}
-
-/// The end of a thread that should not have ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("thread {thread} has ended: {cause}")]
-pub(crate) struct ThreadFailure {
-    /// The thread's name.
-    pub(crate) thread: String,
-    /// Its error, or the message of its panic.
-    pub(crate) cause: String,
 }
 
 impl Threads {
@@ -54,8 +48,8 @@ impl Threads {
         }))
     }
 
-    /// Starts a thread. Its end is a failure when it panics or fails, and when it ends although the node
-    /// goes on and cannot do without it.
+    /// Starts a thread. It fails if it panics or returns an error, or if it is essential and returns while the
+    /// node is running.
     pub(crate) fn spawn<E: Display>(
         &self,
         kind: ThreadKind,
@@ -66,7 +60,7 @@ impl Threads {
         let threads = self.clone();
         let thread = std::thread::Builder::new().name(name.clone());
         thread.spawn(move || {
-            // What the thread owned is dropped, and nobody looks at it again.
+            // Unwind-safe: what the thread owned is dropped.
             let cause = match catch_unwind(AssertUnwindSafe(body)) {
                 Ok(Ok(())) if threads.may_end(kind) => return,
                 Ok(Ok(())) => "it returned".to_owned(),
@@ -83,24 +77,24 @@ impl Threads {
         })
     }
 
-    /// From now on threads may end.
+    /// Allows all threads to end from now on.
     pub(crate) fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// The first failure that ends the node, if there was one.
+    /// The first failure of an essential thread, if any.
     pub(crate) fn failure(&self) -> Option<ThreadFailure> {
         self.0.failure.borrow().clone()
     }
 
-    /// Waits for a failure that ends the node.
+    /// Waits for the failure of an essential thread.
     pub(crate) async fn wait_for_failure(&self) -> ThreadFailure {
         let mut failure = self.0.failure.subscribe();
         loop {
             if let Some(failure) = &*failure.borrow_and_update() {
                 return failure.clone();
             }
-            // The sender is in `self`, so it is there.
+            // Cannot fail: `self` has the sender.
             let _changed = failure.changed().await;
         }
     }
@@ -123,7 +117,7 @@ impl Threads {
                 thread,
                 kind = kind.name(),
                 cause,
-                "a thread has ended; the node cannot serve without it and stops"
+                "a thread has ended; the node cannot serve without it and is stopping"
             );
             shared.readiness.thread_failed(failure.clone());
             shared.failure.send_if_modified(|first| {
@@ -136,24 +130,24 @@ impl Threads {
                 thread,
                 kind = kind.name(),
                 cause,
-                "a thread has ended; the node goes on without it"
+                "a thread has ended; the node continues without it"
             );
         }
     }
 }
 
-/// Returns whether a node without such a thread is one that clients must leave.
+/// Returns whether the node cannot serve without such a thread.
 const fn is_essential(kind: ThreadKind) -> bool {
     match kind {
-        // Part of the market or of the listeners is gone, or new topics are never found.
+        // Without it, part of the market or of the listeners is missing, or new topics are never found.
         ThreadKind::Publisher | ThreadKind::Shard | ThreadKind::Http | ThreadKind::Scout => true,
-        // What is not written is in the log, and other nodes write too; nobody is followed; one stream
-        // goes on without its past.
+        // Checkpoints are only a shortcut, and other nodes write them too; traces are optional; a replay affects
+        // one stream.
         ThreadKind::Checkpoints | ThreadKind::Traces | ThreadKind::Replay => false,
     }
 }
 
-/// The message of a panic.
+/// The message of a panic, if it is a text.
 pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))

@@ -1,13 +1,13 @@
-//! Traces: a few records are followed from Kafka to the sockets, and told to an OpenTelemetry collector.
+//! Traces a sample of records from Kafka to the sockets, and exports the spans to an OpenTelemetry collector.
 //!
-//! Which records is a function of the topic, the partition and the offset, and so is the name of a
-//! record's trace: where two nodes read it, their spans stand in one trace.
+//! Sampling and trace ids are functions of topic, partition and offset: the spans of all nodes that read a
+//! record belong to one trace.
 //!
-//! In reading order: [`settings`]; [`sampler`], which says who is followed; [`follower`], which does on
-//! a publisher's thread; [`span`], what is told; [`exporter`], the thread that tells it.
+//! Modules in reading order: [`settings`]; [`sampler`] selects records; [`record_tracer`] traces them on a
+//! publisher's thread; [`span`] the spans; [`exporter`] the thread that exports them.
 
 mod exporter;
-mod follower;
+mod record_tracer;
 mod sampler;
 mod settings;
 mod span;
@@ -20,10 +20,10 @@ use fanout::{Passage, Tracer};
 use opentelemetry_sdk::trace::SpanData;
 
 pub(crate) use exporter::Exporter;
-pub(crate) use follower::Follower;
+pub(crate) use record_tracer::RecordTracer;
 pub(crate) use settings::TraceSettings;
 
-/// The way to the exporter; it never waits.
+/// Sends spans to the exporter without ever waiting.
 #[derive(Clone)]
 pub(crate) struct Spans {
     queue: SyncSender<SpanData>,
@@ -32,7 +32,7 @@ pub(crate) struct Spans {
 
 impl Spans {
     fn tell(&self, span: SpanData) {
-        // The collector is slower than what is told, or gone.
+        // The collector is too slow or gone.
         if self.queue.try_send(span).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }

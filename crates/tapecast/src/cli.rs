@@ -1,6 +1,6 @@
-//! The command line: what is asked for, and with which exit code it ends.
+//! The command line and its exit codes.
 //!
-//! Exit codes: 0 done, 64 bad usage or configuration (`EX_USAGE` of sysexits), 1 failed.
+//! Exit codes: 0 success, 64 bad usage or configuration (`EX_USAGE` of sysexits), 1 failure.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use node::{Config, Log, LogFormat, Mistakes, Sources, log_filter};
+use node::{Config, ConfigErrors, Flag, Log, LogFormat, Sources, log_filter};
 
 use crate::{demo, publish, tail};
 
-/// `EX_USAGE`; clap's own 2 would be taken for a shell's.
+/// `EX_USAGE`; clap's own 2 could be mistaken for a shell's.
 const BAD_USAGE: u8 = 64;
 const FAILED: u8 = 1;
-/// What the tools beside the node log.
+/// Log level of the tools.
 const PLAIN_LEVEL: &str = "warn";
 
-/// Broadcasts live market data from Kafka over WebSocket; without a command, shows a demo
+/// Broadcasts live market data from Kafka over WebSocket; without a command, runs a demo
 #[derive(Debug, Parser)]
 #[command(name = "tapecast", version)]
 struct Cli {
@@ -31,33 +31,33 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show a simulated market: an in-process Kafka, a node and its page
+    /// Run a demo: a simulated market, an in-process Kafka, a node and its page
     Demo(demo::DemoArgs),
     /// Run a node
     Serve(ConfigArgs),
     Publish(publish::PublishArgs),
     Tail(tail::TailArgs),
-    /// Show the configuration that would be in force, or everything that is wrong with it
+    /// Print the effective configuration, or all of its errors
     CheckConfig(ConfigArgs),
 }
 
 #[derive(Debug, Args)]
 struct ConfigArgs {
-    /// The configuration, a TOML file; variables such as TAPECAST_KAFKA__BROKERS come before it
+    /// Configuration file (TOML); overridden by variables such as TAPECAST_KAFKA__BROKERS
     #[arg(long, value_name = "FILE", env = "TAPECAST_CONFIG")]
     config: Option<PathBuf>,
 }
 
-/// Keys of the configuration that flags set.
+/// Flags that set keys of the configuration.
 #[derive(Debug, Args)]
 struct Overrides {
-    /// Where clients connect [public.listen]
+    /// Address for clients [public.listen]
     #[arg(long, global = true, value_name = "ADDR")]
     listen: Option<String>,
-    /// Where operators connect [admin.listen]
+    /// Address for operators [admin.listen]
     #[arg(long, global = true, value_name = "ADDR")]
     admin: Option<String>,
-    /// What is logged, e.g. debug [log.level]
+    /// Log level, e.g. debug [log.level]
     #[arg(long, global = true, value_name = "LEVEL", value_parser = log_filter)]
     log: Option<String>,
 }
@@ -66,7 +66,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // The terminal may be gone; there is nobody left to tell.
+            // The terminal may be gone.
             let _ = error.print();
             let code = if error.use_stderr() { BAD_USAGE } else { 0 };
             return ExitCode::from(code);
@@ -81,9 +81,9 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// A wrong configuration is bad usage, wherever it was found.
+/// An invalid configuration is bad usage, wherever it was detected.
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let is_usage = error.is::<Mistakes>() || error.is::<Unreadable>();
+    let is_usage = error.is::<ConfigErrors>() || error.is::<Unreadable>();
     if is_usage { BAD_USAGE } else { FAILED }
 }
 
@@ -112,7 +112,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Starts the log of a tool beside the node, which reports by itself what it has to.
+/// Starts the log of a tool, which has its own output.
 fn start_plain_log(level: Option<&str>) -> anyhow::Result<()> {
     node::start_log(&Log {
         filter: level.unwrap_or(PLAIN_LEVEL).to_owned(),
@@ -130,9 +130,9 @@ impl Overrides {
     fn sources(&self, file: Option<&Path>) -> Result<Sources, Unreadable> {
         let mut sources = Sources::default()
             .environment(std::env::vars_os())
-            .flag("public.listen", self.listen.as_deref())
-            .flag("admin.listen", self.admin.as_deref())
-            .flag("log.level", self.log.as_deref());
+            .flag(Flag::Listen, self.listen.as_deref())
+            .flag(Flag::Admin, self.admin.as_deref())
+            .flag(Flag::Log, self.log.as_deref());
         if let Some(path) = file {
             sources = sources.file(path).map_err(|error| Unreadable {
                 path: path.to_owned(),
@@ -181,11 +181,11 @@ mod tests {
 
     #[test]
     fn a_wrong_configuration_is_bad_usage_and_anything_else_a_failure() {
-        let mistakes = Mistakes {
+        let errors = ConfigErrors {
             file: None,
             list: Vec::new(),
         };
-        let wrapped = anyhow::Error::new(mistakes).context("cannot start");
+        let wrapped = anyhow::Error::new(errors).context("cannot start");
         assert_eq!(exit_code(&wrapped), BAD_USAGE);
         let path = Path::new("/nowhere/tapecast.toml");
         let overrides = Overrides {

@@ -1,10 +1,10 @@
-//! `tapecast` alone: a market, a Kafka and a node in one process, to look at.
+//! `tapecast demo`: a market, a Kafka broker and a node in one process.
 //!
-//! The market is simulated, everything behind it is real: the records go through Kafka's protocol
-//! into librdkafka's mock broker, and from there into a node like any other.
+//! Only the market is simulated: its records go through Kafka's protocol into librdkafka's mock broker, and
+//! from there into a regular node.
 //!
-//! Modules in reading order: [`market_sim`] what happens, [`broker`] the Kafka, [`publisher`] what
-//! brings the one to the other, [`listeners`] and [`banner`] what the person at the terminal is told.
+//! Modules in reading order: [`market_sim`] the market, [`broker`] the Kafka broker, [`publisher`] from the one
+//! to the other, [`listeners`] and [`banner`] for the person at the terminal.
 
 mod banner;
 mod broker;
@@ -17,13 +17,13 @@ use node::Sources;
 use broker::DemoBroker;
 use publisher::DemoPublisher;
 
-/// What can be chosen of the demo.
+/// Options of the demo.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DemoArgs {
-    /// Another seed is another market; the same seed does the same again
+    /// Seed of the market; the same seed repeats the same market
     #[arg(long, value_name = "NUMBER", default_value_t = Self::SEED)]
     seed: u64,
-    /// How busy the market is: 1 is about 650 records a second
+    /// Market activity; 1 is about 650 records a second
     #[arg(long, value_name = "FACTOR", default_value_t = Self::RATE, value_parser = rate)]
     rate: f64,
 }
@@ -31,7 +31,7 @@ pub(crate) struct DemoArgs {
 impl DemoArgs {
     const SEED: u64 = 1;
     const RATE: f64 = 1.0;
-    /// 130,000 records a second, more than the mock broker and a node share two cores for.
+    /// 130,000 records a second: more than the mock broker and a node can process on two cores.
     const MAX_RATE: f64 = 200.0;
 }
 
@@ -52,15 +52,15 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Runs the demo until a signal ends it.
+/// Runs the demo until a signal stops it.
 pub(crate) fn run(args: DemoArgs, sources: Sources) -> anyhow::Result<()> {
     let broker = DemoBroker::start()?;
-    let sources = broker.lay_over(sources);
+    let sources = broker.configure(sources);
     let (mut config, log) = node::prepare(sources.clone())?;
     listeners::settle(&mut config)?;
     let publisher = DemoPublisher::start(&broker, args.seed, args.rate)?;
     banner::show(&config, &broker);
-    // The demo has no file that could change.
+    // The demo has no configuration file, so a reload finds the same.
     let ran = node::run(config, log, Box::new(move || Ok(sources.clone())));
     let stopped = publisher.stop();
     ran.and(stopped)

@@ -1,4 +1,4 @@
-//! The `tapecast` binary: the command line of a node and of the tools beside it.
+//! The `tapecast` binary: runs a node, a demo, and the tools `publish` and `tail`.
 #![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod cli;

@@ -1,21 +1,21 @@
-//! `tapecast publish`: sends captures to Kafka, at the pace at which they were recorded or another.
+//! `tapecast publish`: sends captures to Kafka, at the speed they were recorded or another.
 //!
 //! Invariants:
-//! - The records of a file reach their topic in the file's order, each exactly once.
-//! - Success means that Kafka has acknowledged every record; what was sent before a mistake is
-//!   acknowledged before the mistake is reported.
-//! - A record's value is what stands in the file, byte for byte.
+//! - The records of a file reach their topic in order, each exactly once.
+//! - Success means that Kafka has acknowledged every record; before an error is reported, everything sent before
+//!   it is acknowledged.
+//! - A record's value is copied from the file byte for byte.
 //!
-//! Modules in reading order: [`args`] what is asked for, [`job`] the loop, [`capture`] files and
-//! the kinds of their lines, [`pace`] when a record is due, [`sink`] the producer with
-//! [`topics`], [`report`] what the person at the terminal sees.
+//! Modules in reading order: [`args`] the options, [`job`] the loop, [`capture`] files and their kinds of lines,
+//! [`schedule`] when a record is due, [`sink`] the producer with [`topics`], [`report`] progress and summary.
 
 mod args;
 mod capture;
 mod job;
-mod pace;
 mod report;
+mod schedule;
 mod sink;
+mod sink_error;
 mod topics;
 
 pub(crate) use args::PublishArgs;
@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Publishes until all is sent, something fails, or a signal says to stop.
+/// Publishes until everything is sent, something fails, or a signal arrives.
 pub(crate) fn run(args: PublishArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -35,9 +35,9 @@ pub(crate) fn run(args: PublishArgs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let stop = Stop::default();
-        let told = stop.clone();
-        let mut job = tokio::task::spawn_blocking(move || job::run(&args, &told));
+        let stop = StopFlag::default();
+        let stop_flag = stop.clone();
+        let mut job = tokio::task::spawn_blocking(move || job::run(&args, &stop_flag));
         let done = tokio::select! {
             done = &mut job => done,
             _ = interrupt.recv() => { stop.now(); job.await }
@@ -47,11 +47,11 @@ pub(crate) fn run(args: PublishArgs) -> anyhow::Result<()> {
     })
 }
 
-/// Tells the publishing thread that no more shall be sent.
+/// Asks the publishing thread to stop.
 #[derive(Debug, Clone, Default)]
-struct Stop(Arc<AtomicBool>);
+struct StopFlag(Arc<AtomicBool>);
 
-impl Stop {
+impl StopFlag {
     fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -1,12 +1,11 @@
 //! `tapecast tail`: a verifying client in the terminal.
 //!
-//! Every book message is checked against chain and checksum over the whole subscribed depth, and
-//! the exit code says whether everything was right.
+//! Every book message is checked for gaps and against its checksum over the whole subscribed depth; the exit
+//! code says whether everything was correct.
 //!
-//! Modules in reading order: [`args`] what is asked for, [`follow`] the loop, [`watched`] what is
-//! known of each instrument with [`latency`], [`notice`] what deserves a line of its own,
-//! [`verdict`] the end; and what shows it: [`screen`] on a [`terminal`], [`plain`] lines, [`json`]
-//! objects, [`raw`] bytes.
+//! Modules in reading order: [`args`] the options, [`follow`] the loop, [`watched`] the state of each instrument
+//! with [`latency`], [`notice`] messages for people, [`verdict`] the result; and the output: [`screen`] on a
+//! [`terminal`], [`plain`] lines, [`json`] objects, [`raw`] bytes.
 
 mod args;
 mod follow;
@@ -24,7 +23,7 @@ pub(crate) use args::TailArgs;
 
 use anyhow::Context as _;
 
-/// Follows until Ctrl-C, or until as much has come as was asked for. An error when something was wrong.
+/// Follows until Ctrl-C or a requested limit. Fails if anything was wrong.
 pub(crate) fn run(args: TailArgs) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -69,7 +69,7 @@ fn flags_and_variables_come_before_the_file() {
 fn a_wrong_configuration_is_64_and_starts_nothing() {
     let missing = "/nonexistent/tapecast.toml";
     for command in ["check-config", "serve"] {
-        check(&[command], 64, "", "2 mistakes in the configuration\n");
+        check(&[command], 64, "", "2 errors in the configuration\n");
         check(&[command, "--config", missing], 64, "", missing);
     }
     let flag = ["check-config", "--config", EXAMPLE, "--admin", "nowhere"];

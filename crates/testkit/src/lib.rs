@@ -1,4 +1,4 @@
-//! What tests stand on: a real Apache Kafka of their own.
+//! What tests stand on: a real Apache Kafka of their own, and WebSocket frames.
 //!
 //! A test that needs the real broker starts one, in its own directory and on its own ports, and
 //! may stop, kill and restart it without asking anybody:
@@ -18,8 +18,9 @@
 //! - It never outlives its owner, even when the owner is killed.
 //! - The jars are fetched once for the whole project, whoever asks first.
 //!
-//! Modules in reading order: [`kafka`].
+//! Modules in reading order: [`kafka`], [`websocket`].
 
 pub mod kafka;
+pub mod websocket;
 
 pub use kafka::{Instance, KafkaBroker, KafkaError};

@@ -1,7 +1,7 @@
-/// How long a bar is.
+/// The length of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum BarInterval {
-    /// A second.
+    /// 1 second.
     S1,
     /// 5 seconds.
     S5,
@@ -9,7 +9,7 @@ pub enum BarInterval {
     S15,
     /// 30 seconds.
     S30,
-    /// A minute.
+    /// 1 minute.
     #[default]
     M1,
     /// 3 minutes.
@@ -20,7 +20,7 @@ pub enum BarInterval {
     M15,
     /// 30 minutes.
     M30,
-    /// An hour.
+    /// 1 hour.
     H1,
     /// 2 hours.
     H2,
@@ -30,7 +30,7 @@ pub enum BarInterval {
     H6,
     /// 12 hours.
     H12,
-    /// A day, of UTC.
+    /// 1 day, in UTC.
     D1,
 }
 
@@ -54,7 +54,7 @@ impl BarInterval {
         Self::D1,
     ];
 
-    /// The name that requests use.
+    /// The name in requests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl BarInterval {
         }
     }
 
-    /// The interval of that name.
+    /// The interval with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
@@ -84,7 +84,7 @@ impl BarInterval {
             .find(|interval| interval.name() == name)
     }
 
-    /// How many seconds it has.
+    /// The length in seconds.
     #[must_use]
     pub const fn seconds(self) -> u32 {
         match self {
@@ -106,7 +106,7 @@ impl BarInterval {
         }
     }
 
-    /// The code in a view: the place in [`ALL`](Self::ALL), from 1.
+    /// The code in a view: the index in [`ALL`](Self::ALL), from 1.
     #[must_use]
     pub const fn code(self) -> u32 {
         self as u32 + 1

@@ -1,8 +1,8 @@
-//! The bodies of the messages that have no groups and no text, the same in every encoding.
+//! The bodies of messages without groups and texts, identical in every encoding.
 
 use market::{Channel, Nanos, Price, Reason, Seq, Size, State};
 
-/// Statistics of the last 24 hours; `None` where there was no trade or the number does not fit.
+/// Statistics of the last 24 hours; `None` if there was no trade, or the number does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticker {
     /// The first price.
@@ -17,18 +17,18 @@ pub struct Ticker {
     pub volume: Option<Size>,
     /// The mean price, weighted by size.
     pub vwap: Option<Price>,
-    /// `last` less `open`.
+    /// `last` minus `open`.
     pub change: Option<Price>,
-    /// How many trades.
+    /// The number of trades.
     pub trades: u32,
 }
 
-/// Open, high, low, close and volume of an interval.
+/// A bar: open, high, low, close and volume of an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar {
-    /// How long the interval is, in seconds.
+    /// The length of the interval in seconds.
     pub interval: u32,
-    /// When it began.
+    /// The beginning of the interval.
     pub open_time: Nanos,
     /// The first price.
     pub open: Price,
@@ -40,31 +40,31 @@ pub struct Bar {
     pub close: Price,
     /// The sum of the sizes.
     pub volume: Size,
-    /// How many trades.
+    /// The number of trades.
     pub trades: u32,
     /// Whether the interval is over.
     pub closed: bool,
 }
 
-/// How far an instrument, or one of its streams, can be trusted from here on.
+/// The state of an instrument, or of one of its streams: how far its data can be trusted from here on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
-    /// The channel that the message is part of.
+    /// The channel of the stream.
     pub channel: Channel,
-    /// How far it can be trusted.
+    /// The state.
     pub state: State,
-    /// Why.
+    /// The reason for it.
     pub reason: Reason,
 }
 
-/// What was done about a slow client.
+/// How a node catches up a lagging client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LagKind {
     /// One message with the net change of the range follows.
     Conflated,
-    /// A snapshot follows, since it is smaller than the net change or the range is not held.
+    /// A snapshot follows, because it is smaller, or because the net change is no longer held.
     Snapshot,
-    /// What was in the range is not sent.
+    /// The range is not sent.
     Skipped,
 }
 
@@ -83,40 +83,40 @@ impl LagKind {
     }
 }
 
-/// What a slow client did not get one by one: the range (`from_seq`, `to_seq`] of a stream.
+/// What a lagging client is not sent one by one: the range (`from_seq`, `to_seq`] of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lag {
-    /// The channel that the message is part of.
+    /// The channel of the stream.
     pub channel: Channel,
-    /// What was done about it.
+    /// What follows instead.
     pub kind: LagKind,
-    /// The last `seq` that the client got; not part of the range.
+    /// The last `seq` that the client was sent; not part of the range.
     pub from_seq: Seq,
     /// The last `seq` of the range.
     pub to_seq: Seq,
-    /// How many messages were not sent one by one.
+    /// The number of messages that are not sent one by one.
     pub messages: u32,
-    /// How many bytes these have.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// How old the oldest of them is, in nanoseconds.
+    /// The age of the oldest of them in nanoseconds.
     pub age: u64,
 }
 
-/// What was asked for of the past has been sent; from here on the stream is live.
+/// The past that was requested has been sent; from here on the stream is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayComplete {
-    /// The channel that the message is part of.
+    /// The channel of the stream.
     pub channel: Channel,
-    /// How many messages of the past were sent, those of the start left out.
+    /// The number of messages of the past, not counting those that the stream began with.
     pub messages: u64,
 }
 
 /// Why a node stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GoAwayReason {
-    /// An operator drains it.
+    /// An operator is draining it.
     Drain,
-    /// It was told to stop.
+    /// It is shutting down.
     Shutdown,
 }
 
@@ -134,13 +134,13 @@ impl GoAwayReason {
     }
 }
 
-/// The node is about to stop; its clients reconnect to another one, not all at once.
+/// The node is about to stop; its clients move to other nodes, spread over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GoAway {
-    /// Why.
+    /// Why it stops.
     pub reason: GoAwayReason,
-    /// The client reconnects after a random time below this, in milliseconds.
+    /// Reconnect after a random time below this, in milliseconds.
     pub delay: u32,
-    /// The node closes the connection after this, in milliseconds.
+    /// The node closes the connection after this time, in milliseconds.
     pub close_after: u32,
 }

@@ -1,4 +1,4 @@
-//! The enums of the schema: each value's code in SBE and its name in JSON.
+//! The enums of the schema: the SBE code and the JSON name of each value.
 
 use market::{Aggressor, Channel, Reason, State};
 
@@ -9,7 +9,7 @@ pub(crate) trait Code: Copy + 'static {
     /// The enum's name in the schema.
     #[cfg(test)]
     const ENUM: &'static str;
-    /// Each value with its code and its name.
+    /// All values with their codes and names.
     const VALUES: &'static [(Self, u8, &'static str)];
 
     /// The code of this value.
@@ -18,7 +18,7 @@ pub(crate) trait Code: Copy + 'static {
     /// The name of this value.
     fn name(self) -> &'static str;
 
-    /// The value of that code, if this version of the schema has it.
+    /// The value with that code, if this version of the schema has it.
     #[inline]
     fn from_code(code: u8) -> Option<Self> {
         Self::VALUES
@@ -27,7 +27,7 @@ pub(crate) trait Code: Copy + 'static {
             .map(|(value, ..)| *value)
     }
 
-    /// The value of that name, if this version of the schema has it.
+    /// The value with that name, if this version of the schema has it.
     fn from_name(name: &str) -> Option<Self> {
         Self::VALUES
             .iter()

@@ -1,7 +1,7 @@
-//! Control messages: what clients ask and what the node answers, JSON text in every subprotocol.
+//! Control messages: the requests of clients and the answers of nodes, JSON text in every subprotocol.
 //!
-//! The syntax of the whole contract is checked here. Whether a node supports a feature or knows an
-//! instrument is for the node to say; the codes for that are here too. In reading order:
+//! Syntax is checked here. Whether a node supports a feature or knows an instrument is for the node to
+//! decide; the error codes for that are here too. In reading order:
 
 mod id;
 mod symbol;
@@ -30,6 +30,6 @@ pub use request::Request;
 pub use stream::{Policy, Resume, Start, StreamChange, StreamKey, StreamRequest, StreamUpdate};
 pub use symbol::{Symbol, SymbolError};
 
-/// The longest message that a node reads, in bytes: some forty streams in one request, at about
-/// 100 bytes a stream with a depth and a position to resume from.
+/// The longest message that a node accepts, in bytes: room for some forty streams in one request, at about
+/// 100 bytes per stream with a depth and a position to resume from.
 pub const MAX_REQUEST: usize = 4096;

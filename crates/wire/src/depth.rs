@@ -1,7 +1,7 @@
-/// How many levels of each side a book stream covers.
+/// The number of levels per side that a book stream covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Depth {
-    /// Every level.
+    /// All levels.
     #[default]
     Full,
     /// The best level.
@@ -36,7 +36,7 @@ impl Depth {
         Self::D1000,
     ];
 
-    /// How many levels a side; `None` is all of them.
+    /// The number of levels per side; `None` means all.
     #[must_use]
     pub const fn levels(self) -> Option<usize> {
         match self {
@@ -52,7 +52,7 @@ impl Depth {
         }
     }
 
-    /// The depth of that many levels, when there is one.
+    /// The depth with that many levels, if there is one.
     #[must_use]
     pub fn from_levels(levels: u64) -> Option<Self> {
         let levels = usize::try_from(levels).ok()?;
@@ -61,7 +61,7 @@ impl Depth {
             .find(|depth| depth.levels() == Some(levels))
     }
 
-    /// The code in a view: the place in [`ALL`](Self::ALL).
+    /// The code in a view: the index in [`ALL`](Self::ALL).
     #[must_use]
     pub const fn code(self) -> u32 {
         self as u32

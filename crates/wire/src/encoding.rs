@@ -1,18 +1,18 @@
-/// The subprotocol of FIX Simple Binary Encoding; the normative one.
+/// The subprotocol of FIX Simple Binary Encoding, the normative encoding.
 pub const SUBPROTOCOL_SBE: &str = "tapecast.sbe.v1";
-/// The subprotocol of the JSON twin, for eyes and `wscat`; also when a client asks for none.
+/// The JSON subprotocol, for debugging and `wscat`; also used if a client requests none.
 pub const SUBPROTOCOL_JSON: &str = "tapecast.json.v1";
-/// The subprotocol of varint ticks and lots.
+/// The subprotocol of bit-packed messages.
 pub const SUBPROTOCOL_PACKED: &str = "tapecast.packed.v1";
 
-/// How data messages are written; control messages are JSON text in every encoding.
+/// The encoding of data messages; control messages are always JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Encoding {
     /// Simple Binary Encoding, in binary WebSocket messages.
     Sbe,
     /// JSON, in text WebSocket messages.
     Json,
-    /// Varint ticks and lots, in binary WebSocket messages.
+    /// Bit-packed ticks and lots, in binary WebSocket messages.
     Packed,
 }
 
@@ -20,7 +20,7 @@ impl Encoding {
     /// All encodings.
     pub const ALL: [Self; 3] = [Self::Sbe, Self::Json, Self::Packed];
 
-    /// What stands in `Sec-WebSocket-Protocol`.
+    /// The value of `Sec-WebSocket-Protocol`.
     #[must_use]
     pub const fn subprotocol(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Encoding {
         }
     }
 
-    /// The encoding of that subprotocol.
+    /// The encoding with that subprotocol.
     #[must_use]
     pub fn from_subprotocol(name: &str) -> Option<Self> {
         Self::ALL

@@ -2,29 +2,29 @@ use market::{Epoch, InstrumentId, Nanos, Seq};
 
 use crate::View;
 
-/// What every data message begins with: whose it is, where it stands in its stream, and when.
+/// The fields that every data message begins with: its stream, its position there, and its times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// The instrument; 0 in a message about the whole connection.
     pub instrument: InstrumentId,
-    /// Names the numbering that the two sequence numbers belong to.
+    /// Identifies the numbering of the two sequence numbers.
     pub epoch: Epoch,
-    /// What of the channel the stream shows.
+    /// The view of the stream.
     pub view: View,
-    /// The message follows on this one.
+    /// The `seq` of the message that this one follows.
     pub prev_seq: Seq,
-    /// The record that caused the message.
+    /// The offset of the record that caused the message.
     pub seq: Seq,
-    /// When it happened, by the venue's clock, where the venue says.
+    /// When it happened, by the venue's clock, if the venue says.
     pub event_time: Option<Nanos>,
     /// The timestamp of the Kafka record.
     pub log_time: Nanos,
-    /// When this node published it: the one field that is the node's own.
+    /// When this node published it: the only field that depends on the node.
     pub publish_time: Nanos,
 }
 
 impl Head {
-    /// The head of a message about the whole connection: of no instrument and no stream.
+    /// The head of a message about the whole connection, with no instrument and no stream.
     #[must_use]
     pub const fn of_connection(publish_time: Nanos) -> Self {
         Self {

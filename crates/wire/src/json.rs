@@ -1,7 +1,7 @@
-//! The JSON twin of the data messages: field names as in the schema, in a fixed order.
+//! The JSON of the data messages: field names as in the schema, in a fixed order.
 //!
-//! Writing takes a decoded SBE message, so that both say the same by construction, and needs
-//! neither serde nor an allocation once its buffer has grown. Reading is for clients and tests.
+//! Writing takes a decoded SBE message, so the content is the same by construction; it needs
+//! neither serde nor, once its buffer has grown, an allocation. Reading is for clients and tests.
 
 mod object;
 mod write;

@@ -1,14 +1,14 @@
-//! What goes over the wire: the schema, the encodings and the control messages.
+//! The wire protocol: the schema, the encodings and the control messages.
 //!
-//! Pure: no IO, no runtime, no clock; bytes in, values out. `docs/protocol.md` tells the same to
-//! the authors of clients.
+//! Pure: no I/O, no runtime, no clock; bytes in, values out. `docs/protocol.md` describes the same for
+//! authors of clients.
 //!
 //! Invariants:
-//! - No bytes of a peer can cause a panic; what is wrong with them is a typed error that names
-//!   the message, the field and the place.
-//! - All encodings of a message say the same: the JSON twin is written from the decoded message.
-//! - `publishTime` stands at byte [`sbe::PUBLISH_TIME_OFFSET`] of every message, so that two nodes'
-//!   bytes can be compared and a message can be encoded before it is published.
+//! - No bytes from a peer can cause a panic; malformed input is a typed error that names the message,
+//!   the field and the offset.
+//! - All encodings of a message have the same content: the JSON is written from the decoded message.
+//! - `publishTime` is at byte [`sbe::PUBLISH_TIME_OFFSET`] of every message, so that the bytes of two nodes
+//!   can be compared, and a message can be encoded before it is published.
 //!
 //! In reading order:
 

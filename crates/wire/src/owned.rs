@@ -3,40 +3,40 @@ use market::{Aggressor, Bbo, Channel, Exponents, Level, Price, Size, State, Trad
 use crate::sbe::{self, Body, EncodeError, Message};
 use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
-/// A data message that owns what it says, for keeping and comparing.
+/// A data message that owns its content, for keeping and comparing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedMessage {
-    /// What every message begins with.
+    /// The fields that every message begins with.
     pub head: Head,
-    /// What it says.
+    /// The content.
     pub body: OwnedBody,
 }
 
-/// What a data message says; [`Body`] with its groups and texts owned.
+/// The content of a data message: [`Body`] with its groups and texts owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnedBody {
-    /// What an instrument is.
+    /// An instrument's name, exponents and steps.
     Instrument(OwnedInstrument),
-    /// A whole book, or a chunk of it.
+    /// A snapshot, or a chunk of one.
     BookSnapshot {
-        /// The checksum of the whole book, all chunks together.
+        /// The checksum of the whole book, over all chunks.
         checksum: u32,
-        /// Which chunk this is, from 0.
+        /// The index of the chunk, from 0.
         chunk: u16,
-        /// How many chunks there are.
+        /// The number of chunks.
         chunks: u16,
-        /// Highest first.
+        /// Highest price first.
         bids: Vec<Level>,
-        /// Lowest first.
+        /// Lowest price first.
         asks: Vec<Level>,
     },
-    /// The levels that changed; size 0 deletes.
+    /// The levels that changed; size 0 deletes a level.
     BookDelta {
         /// The checksum of the whole subscribed book after the change.
         checksum: u32,
-        /// Highest first.
+        /// Highest price first.
         bids: Vec<Level>,
-        /// Lowest first.
+        /// Lowest price first.
         asks: Vec<Level>,
     },
     /// Best bid and offer.
@@ -45,52 +45,52 @@ pub enum OwnedBody {
     Trades(Vec<OwnedTrade>),
     /// Statistics of the last 24 hours.
     Ticker(Ticker),
-    /// Open, high, low, close and volume of an interval.
+    /// A bar: open, high, low, close and volume of an interval.
     Bar(Bar),
-    /// How far an instrument or a stream can be trusted.
+    /// The state of an instrument or a stream.
     Status(Status),
-    /// The last `seq` of a quiet stream, which is of this channel.
+    /// The last `seq` of a quiet stream of this channel.
     Heartbeat(Channel),
-    /// What a slow client did not get one by one.
+    /// What a lagging client is not sent one by one.
     Lag(Lag),
     /// The node is about to stop.
     GoAway(GoAway),
-    /// What was asked for of the past has been sent.
+    /// The past that was requested has been sent.
     ReplayComplete(ReplayComplete),
 }
 
-/// What an instrument is; [`sbe::Instrument`] with its texts owned.
+/// An instrument's name, exponents and steps: [`sbe::Instrument`] with its texts owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedInstrument {
-    /// The scale of its prices and sizes.
+    /// The exponents of its prices and sizes.
     pub exponents: Exponents,
-    /// How far it can be trusted at the moment.
+    /// Its current state.
     pub state: State,
-    /// The step of its prices, if known.
+    /// The price step, if known.
     pub tick_size: Option<Price>,
-    /// The step of its sizes, if known.
+    /// The size step, if known.
     pub lot_size: Option<Size>,
-    /// What stands before the colon of its name.
+    /// The part of its name before the colon.
     pub venue: String,
-    /// What stands behind the colon of its name.
+    /// The part of its name after the colon.
     pub symbol: String,
 }
 
 /// A trade; [`Trade`] with its id owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedTrade {
-    /// At what price.
+    /// The price.
     pub price: Price,
-    /// How much.
+    /// The size.
     pub size: Size,
-    /// Who took liquidity.
+    /// The aggressor.
     pub side: Aggressor,
-    /// The venue's own identifier; empty when there is none.
+    /// The venue's own id; empty if there is none.
     pub id: String,
 }
 
 impl Message<'_> {
-    /// Copies everything out of the payload.
+    /// Copies the message out of its payload.
     #[must_use]
     pub fn into_owned(self) -> OwnedMessage {
         let body = match self.body {
@@ -132,7 +132,7 @@ impl Message<'_> {
 }
 
 impl OwnedMessage {
-    /// Appends the message in SBE, as the functions of [`sbe`] do.
+    /// Appends the message in SBE.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let head = &self.head;
         match &self.body {
@@ -172,7 +172,7 @@ impl OwnedMessage {
 }
 
 impl OwnedInstrument {
-    /// The same, as [`sbe::instrument`] takes it.
+    /// The same, borrowed.
     #[must_use]
     pub fn borrow(&self) -> sbe::Instrument<'_> {
         sbe::Instrument {
@@ -187,7 +187,7 @@ impl OwnedInstrument {
 }
 
 impl OwnedTrade {
-    /// The same, as [`sbe::trades`] takes it.
+    /// The same, borrowed.
     #[must_use]
     pub fn borrow(&self) -> Trade<'_> {
         Trade {

@@ -1,12 +1,12 @@
 //! `tapecast.packed.v1`: the same messages in a quarter of the bytes or less.
 //!
-//! Every message is whole by itself: nothing of another message is needed to read it, so that all
-//! subscribers of a stream share its bytes wherever they join. It is made from SBE and gives the
-//! same SBE back, byte for byte. `docs/protocol.md` specifies every bit. In reading order:
+//! Every message is self-contained: reading it takes nothing from another message, so all subscriptions
+//! to a stream share its bytes wherever they begin. It is made from SBE and converts back to the
+//! same SBE, byte for byte. `docs/protocol.md` specifies every bit. In reading order:
 
 mod bits;
 mod codes;
-mod order;
+mod golomb_order;
 mod power;
 
 mod head;
@@ -20,7 +20,7 @@ mod read;
 pub use pack::Packer;
 pub use read::Messages;
 
-/// Which message a packed message is: the high half of its first byte, the template of SBE.
+/// The template of a packed message, as in SBE: the high half of its first byte.
 mod kind {
     pub(super) const INSTRUMENT: u8 = 1;
     pub(super) const BOOK_SNAPSHOT: u8 = 2;

@@ -1,4 +1,4 @@
-//! Simple Binary Encoding of the data messages, as `schema/tapecast.xml` says: the normative
+//! Simple Binary Encoding of the data messages, as in `schema/tapecast.xml`: the normative
 //! encoding. In reading order:
 
 mod layout;

@@ -1,18 +1,18 @@
 use std::time::Duration;
 
-/// How often a stream speaks at most.
+/// The shortest interval between the updates of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Speed {
-    /// Once for every record that changes it.
+    /// An update for every record that changes it.
     #[default]
     Raw,
-    /// Once in 10 ms.
+    /// At most one update in 10 ms.
     Ms10,
-    /// Once in 100 ms.
+    /// At most one update in 100 ms.
     Ms100,
-    /// Once in 250 ms.
+    /// At most one update in 250 ms.
     Ms250,
-    /// Once a second.
+    /// At most one update a second.
     S1,
 }
 
@@ -20,7 +20,7 @@ impl Speed {
     /// All speeds, in the order of their codes in a view.
     pub const ALL: [Self; 5] = [Self::Raw, Self::Ms10, Self::Ms100, Self::Ms250, Self::S1];
 
-    /// The name that requests use.
+    /// The name in requests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,13 +32,13 @@ impl Speed {
         }
     }
 
-    /// The speed of that name.
+    /// The speed with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|speed| speed.name() == name)
     }
 
-    /// The time between two messages; `None` is no limit.
+    /// The interval; `None` means that every change is sent.
     #[must_use]
     pub const fn interval(self) -> Option<Duration> {
         match self {
@@ -50,7 +50,7 @@ impl Speed {
         }
     }
 
-    /// The code in a view: the place in [`ALL`](Self::ALL).
+    /// The code in a view: the index in [`ALL`](Self::ALL).
     #[must_use]
     pub const fn code(self) -> u32 {
         self as u32

@@ -2,22 +2,22 @@ use std::fmt;
 
 use market::decimal::{self, DecimalError};
 
-/// The finest step that can be written: what a price exponent can hold.
+/// The finest step: what a price exponent can express.
 const FINEST: i8 = *market::Exponents::RANGE.start();
 
 /// The price step that a grouped book rounds its levels to: a positive decimal number.
 ///
-/// It is kept without trailing zeros, so that `"0.50"` and `"0.5"` are one step and one view.
+/// Kept without trailing zeros, so that `"0.50"` and `"0.5"` are one step and one view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PriceStep {
     mantissa: i64,
     exponent: i8,
 }
 
-/// Why a text is no price step.
+/// Why a text is not a price step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StepError {
-    /// It is not a number, or too fine or large.
+    /// It is not a number, or is too fine or too large.
     #[error(transparent)]
     Decimal(#[from] DecimalError),
     /// It is zero or less.
@@ -26,9 +26,9 @@ pub enum StepError {
 }
 
 impl PriceStep {
-    /// Reads a positive decimal number.
+    /// Parses a positive decimal number.
     pub fn parse(text: &str) -> Result<Self, StepError> {
-        // The finest exponent leaves no room for large steps, so the coarsest that fits is taken.
+        // The finest exponent leaves no room for large steps, so the coarsest exponent that fits is used.
         let mut exponent = 0;
         let mut mantissa = decimal::parse(text.as_bytes(), exponent);
         while matches!(mantissa, Err(DecimalError::TooFine { .. })) && exponent > FINEST {
@@ -42,7 +42,7 @@ impl PriceStep {
         Ok(Self { mantissa, exponent })
     }
 
-    /// The step as a price mantissa of an instrument, when that can hold it.
+    /// The step as a price mantissa of an instrument, if it can be expressed.
     pub fn at(self, price_exponent: i8) -> Result<i64, DecimalError> {
         decimal::parse(self.to_string().as_bytes(), price_exponent)
     }

@@ -1,4 +1,4 @@
-//! JSON texts, written by hand where field order matters and nothing may fail.
+//! JSON written by hand, where field order matters and nothing may fail.
 
 /// Appends a JSON string.
 pub(crate) fn quote(out: &mut Vec<u8>, text: &str) {

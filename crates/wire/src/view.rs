@@ -1,25 +1,25 @@
 use crate::{BarInterval, Depth, PriceStep, Speed};
 
-/// Identifies what of a channel a message shows: 0 is the full raw stream, any other number
+/// Identifies what a stream shows of its channel: 0 is the full raw stream; any other number
 /// stands for a depth, a speed and a grouping.
 ///
-/// Opaque to clients, who are told it in the answer to their subscription. It is
-/// `depth code << 28 | speed code << 25 | 25 bits of a hash of the price step` (0 without one). Bars
-/// have the code of their interval in the place of the depth's, so none of them is 0.
+/// Opaque to clients, which learn it from the answer to their subscription. It is
+/// `depth code << 28 | speed code << 25 | 25 bits of a hash of the price step` (0 if there is none). For bars,
+/// the code of the interval replaces that of the depth, so none of them is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[repr(transparent)]
 pub struct View(pub u32);
 
-/// What a view shows.
+/// The parameters of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ViewParams {
-    /// How many levels a side.
+    /// Levels per side.
     pub depth: Depth,
-    /// How often at most.
+    /// The shortest interval between updates.
     pub speed: Speed,
-    /// The price step that levels are rounded to.
+    /// The price step that levels are grouped by.
     pub group: Option<PriceStep>,
-    /// How long a bar is, of bars only.
+    /// The length of a bar; for bars only.
     pub interval: Option<BarInterval>,
 }
 
@@ -28,12 +28,12 @@ const SPEED_SHIFT: u32 = 25;
 const GROUP_MASK: u32 = (1 << SPEED_SHIFT) - 1;
 
 impl View {
-    /// The whole channel, record by record.
+    /// The full raw stream: the whole channel, record by record.
     pub const FULL_RAW: Self = Self(0);
 }
 
 impl ViewParams {
-    /// The number of this view; the same on every node.
+    /// The number of this view, the same on every node.
     #[must_use]
     pub fn view(self) -> View {
         let group = self.group.map_or(0, group_code);
@@ -48,9 +48,9 @@ impl From<ViewParams> for View {
     }
 }
 
-/// 25 bits that are never 0, which means "not grouped".
+/// 25 bits that are never 0, since 0 means "not grouped".
 ///
-/// Two of the few steps that one instrument is watched at have odds of one in 33 million to meet.
+/// The odds that two of the few steps in use for an instrument collide are one in 33 million.
 fn group_code(step: PriceStep) -> u32 {
     let hash = step
         .to_string()
@@ -58,7 +58,7 @@ fn group_code(step: PriceStep) -> u32 {
         .fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
-    // FNV-1a folds its high bits in by xor where fewer than 32 are wanted.
+    // To shorten an FNV-1a hash, its high bits are xored into the low ones.
     ((hash >> SPEED_SHIFT) ^ (hash & GROUP_MASK)).max(1)
 }
 

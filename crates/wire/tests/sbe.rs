@@ -143,7 +143,7 @@ fn an_unknown_value_costs_one_message() {
     };
     assert_eq!(
         error.to_string(),
-        "Heartbeat.channel at byte 64: 77 is no value of its enum"
+        "Heartbeat.channel at byte 64: 77 is not a value of its enum"
     );
     let next = OwnedMessage {
         head,

@@ -1,17 +1,19 @@
-//! The binaries that are shipped, and what measures them.
+//! The release binaries: what is shipped, what measures it and what drills it.
 
 use crate::command;
 use crate::workspace;
 use std::path::PathBuf;
 
-/// Builds the node and the load test; together, since each alone would have libraries with other
-/// features.
+/// Builds them. Together, since each alone would have libraries with other features.
 pub(crate) fn build() -> anyhow::Result<()> {
-    let packages = ["--package", "tapecast", "--package", "loadtest"];
-    command::run(command::cargo(&["build", "--release"]).args(packages))
+    let mut cargo = command::cargo(&["build", "--release"]);
+    for package in ["tapecast", "loadtest", "drill"] {
+        cargo.args(["--package", package]);
+    }
+    command::run(&mut cargo)
 }
 
-/// Where one of them is: `tapecast` or `loadtest`.
+/// The path of `tapecast`, `loadtest` or `drill`.
 pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
     workspace::binary("release", name)
 }

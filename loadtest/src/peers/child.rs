@@ -123,8 +123,8 @@ impl Server {
     /// Has it publish, with so many ns between two messages.
     pub(super) fn publish(&mut self, period: u64) -> anyhow::Result<()> {
         let child = self.publisher.as_mut().unwrap_or(&mut self.main);
-        if let Some(orders) = &mut child.0.stdin {
-            writeln!(orders, "start {period}").context("it takes no orders")?;
+        if let Some(commands) = &mut child.0.stdin {
+            writeln!(commands, "start {period}").context("it takes no commands")?;
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ fn tapecast(addr: SocketAddr, job: &Job) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     command.args(["publish", "--in-process", "--mix", "bbo", "--shards", "1"]);
     // Nobody resumes here, and the others keep nothing for it.
-    command.args(["--on-order", "--log-bytes", "0"]);
+    command.args(["--on-command", "--log-bytes", "0"]);
     command.args(["--seconds", "0", "--listen", &addr.to_string()]);
     command.args(["--instruments", &job.topics.to_string()]);
     command.args(["--rate", &rate.to_string()]);

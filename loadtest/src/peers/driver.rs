@@ -6,14 +6,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use socket2::{Domain, Socket, Type};
 
-use super::dialect::{self, Partial};
-use super::peer::Speaks;
+use super::peer::Protocol;
+use super::protocol::{self, Partial};
+use super::tally::Tally;
 use crate::clock::wall_clock;
 use crate::loopback::address;
 
@@ -23,72 +23,10 @@ const BUFFER: usize = 256 * 1024;
 const EVENTS: usize = 512;
 /// How long the loop waits before it looks whether it is to end.
 const WAIT: Duration = Duration::from_millis(10);
-/// The longest latency that is told apart: a minute, in ns.
-const MAX_LATENCY: u64 = 60_000_000_000;
-
-/// What the clients counted.
-#[derive(Debug)]
-pub(super) struct Tally {
-    measuring: bool,
-    /// When the bytes at hand were read, in ns since 1970.
-    now: u64,
-    pub(super) deliveries: u64,
-    /// Of the messages themselves, without their frames.
-    pub(super) bytes: u64,
-    pub(super) reads: u64,
-    /// In ns.
-    pub(super) latency: Histogram<u64>,
-}
-
-impl Tally {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            measuring: false,
-            now: 0,
-            deliveries: 0,
-            bytes: 0,
-            reads: 0,
-            latency: Histogram::new_with_bounds(1_000, MAX_LATENCY, 3)
-                .context("cannot make a histogram")?,
-        })
-    }
-
-    /// Whether it is counted: what comes before and after is no measurement.
-    pub(super) fn measuring(&mut self, measuring: bool) {
-        self.measuring = measuring;
-    }
-
-    pub(super) fn read_at(&mut self, now: u64) {
-        self.now = now;
-        self.reads += u64::from(self.measuring);
-    }
-
-    /// A message that begins with its time.
-    #[inline]
-    pub(super) fn message(&mut self, message: &[u8]) -> anyhow::Result<()> {
-        let time = message
-            .first_chunk()
-            .context("a message without its time")?;
-        self.deliver(u64::from_le_bytes(*time), message.len());
-        Ok(())
-    }
-
-    /// A message that was published at a time, in ns since 1970.
-    #[inline]
-    pub(super) fn deliver(&mut self, published: u64, bytes: usize) {
-        if !self.measuring {
-            return;
-        }
-        self.deliveries += 1;
-        self.bytes += bytes as u64;
-        self.latency
-            .saturating_record(self.now.saturating_sub(published));
-    }
-}
 
 /// All clients of one server.
 pub(super) struct Driver {
-    speaks: Speaks,
+    protocol: Protocol,
     addr: SocketAddr,
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
@@ -125,9 +63,9 @@ struct Client {
 }
 
 impl Driver {
-    pub(super) fn new(speaks: Speaks, addr: SocketAddr) -> anyhow::Result<Self> {
+    pub(super) fn new(protocol: Protocol, addr: SocketAddr) -> anyhow::Result<Self> {
         Ok(Self {
-            speaks,
+            protocol,
             addr,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("cannot make an epoll")?,
             events: Vec::with_capacity(EVENTS),
@@ -147,7 +85,7 @@ impl Driver {
     /// Connects one more client, and subscribes it.
     pub(super) fn connect(&mut self, wants: &[u16]) -> anyhow::Result<()> {
         let stream = connect(self.addr, self.clients.len()).context("cannot connect")?;
-        let (stream, rest) = dialect::connect(self.speaks, stream, wants)?;
+        let (stream, rest) = protocol::connect(self.protocol, stream, wants)?;
         let id = epoll::EventData::new_u64(self.clients.len() as u64);
         epoll::add(&self.epoll, &stream, id, epoll::EventFlags::IN).context("cannot watch")?;
         self.clients.push(Client {
@@ -222,8 +160,8 @@ impl Driver {
         self.tally.read_at(wall_clock());
         self.buffer[..kept].copy_from_slice(&client.rest);
         let bytes = &self.buffer[..kept + len];
-        let used = dialect::take(
-            self.speaks,
+        let used = protocol::take(
+            self.protocol,
             bytes,
             &mut client.partial,
             &mut self.tally,

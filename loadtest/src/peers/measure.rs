@@ -7,12 +7,13 @@ use anyhow::{Context as _, ensure};
 
 use super::PeersArgs;
 use super::child::{Cores, Job, Server};
-use super::driver::{Driver, Tally};
+use super::driver::Driver;
 use super::install::Cache;
 use super::outcome::{QUANTILES, Run, Work};
 use super::peer::Peer;
 use super::scenario::{Scenario, rate};
 use super::signal::Stop;
+use super::tally::Tally;
 use crate::clock::thread_time;
 use crate::progress::Progress;
 use crate::usage::Spent;
@@ -54,7 +55,7 @@ impl Bench<'_> {
         let wants = scenario
             .schedule
             .wants(scenario.clients, scenario.topics_each, self.args.seed);
-        let mut driver = Driver::new(peer.speaks(), server.addr)?;
+        let mut driver = Driver::new(peer.protocol(), server.addr)?;
         self.connect(&mut driver, &wants, peer)
             .with_context(|| format!("with {} clients", driver.clients()))?;
 

@@ -104,7 +104,7 @@ impl Run {
 }
 
 impl Outcome {
-    /// Each work with each server's median run, in the order in which they were measured.
+    /// Each work with each server's median run, in the command in which they were measured.
     pub(crate) fn medians(&self) -> Vec<(Work, Vec<Run>)> {
         let mut all: Vec<(Work, Vec<Run>)> = Vec::new();
         for run in &self.runs {

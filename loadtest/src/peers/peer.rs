@@ -25,9 +25,9 @@ pub(crate) enum Peer {
     Socketio,
 }
 
-/// How a client speaks with a server.
+/// How a client protocol with a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Speaks {
+pub(super) enum Protocol {
     /// Our little programs: a JSON text subscribes, a binary message is a message.
     Plain,
     Tapecast,
@@ -55,17 +55,17 @@ impl Peer {
         }
     }
 
-    pub(super) fn speaks(self) -> Speaks {
+    pub(super) fn protocol(self) -> Protocol {
         match self {
             Self::Loop
             | Self::Uwebsockets
             | Self::Fastwebsockets
             | Self::Tungstenite
-            | Self::NodeWs => Speaks::Plain,
-            Self::Tapecast => Speaks::Tapecast,
-            Self::Nats => Speaks::Nats,
-            Self::Centrifugo => Speaks::Centrifugo,
-            Self::Socketio => Speaks::Socketio,
+            | Self::NodeWs => Protocol::Plain,
+            Self::Tapecast => Protocol::Tapecast,
+            Self::Nats => Protocol::Nats,
+            Self::Centrifugo => Protocol::Centrifugo,
+            Self::Socketio => Protocol::Socketio,
         }
     }
 

@@ -75,7 +75,7 @@ impl Kind {
 }
 
 impl Scenario {
-    /// All that is asked for, in the order in which it was asked for.
+    /// All that is asked for, in the command in which it was asked for.
     pub(super) fn all(args: &PeersArgs) -> Vec<Self> {
         let mut all = Vec::new();
         for kind in &args.scenarios {

@@ -3,14 +3,14 @@
 //! Standard input says `start NANOSECONDS`, the time between two messages, and `stop`; its end is
 //! the end of the server, so that none outlives the process that started it.
 //!
-//! In reading order: the [`pace`] of all of them; [`bare_loop`]; the [`hub`] of channels that
+//! In reading command: the [`pacer`] of all of them; [`bare_loop`]; the [`hub`] of channels that
 //! [`tungstenite`] and [`fastwebsockets`] share; [`nats_publisher`].
 
 pub(super) mod bare_loop;
 mod fastwebsockets;
 mod hub;
 mod nats_publisher;
-pub(super) mod pace;
+pub(super) mod pacer;
 mod tungstenite;
 
 use std::io::BufRead as _;
@@ -22,10 +22,10 @@ use serde::Deserialize;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::open_files::raise_open_files;
-use pace::{Order, Source};
+use pacer::{Command, Source};
 
-/// Orders that nobody has taken yet; one is given in a minute.
-const ORDERS: usize = 16;
+/// Commands that nobody has taken yet; one is given in a minute.
+const COMMANDS: usize = 16;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Serve {
@@ -62,14 +62,14 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
     let schedule = std::fs::read(&args.schedule).context("cannot read the schedule")?;
     let source = Source::new(&schedule, args.size)?;
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let orders = orders();
+    let commands = commands();
     match args.what {
-        Built::Loop => bare_loop::run(listener(addr)?, source, orders),
-        Built::Tungstenite => hub::block_on(tungstenite::run(listener(addr)?, source, orders)),
+        Built::Loop => bare_loop::run(listener(addr)?, source, commands),
+        Built::Tungstenite => hub::block_on(tungstenite::run(listener(addr)?, source, commands)),
         Built::Fastwebsockets => {
-            hub::block_on(fastwebsockets::run(listener(addr)?, source, orders))
+            hub::block_on(fastwebsockets::run(listener(addr)?, source, commands))
         }
-        Built::NatsPublisher => nats_publisher::run(addr, source, orders),
+        Built::NatsPublisher => nats_publisher::run(addr, source, commands),
     }
 }
 
@@ -78,18 +78,18 @@ fn listener(addr: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// What standard input asks for.
-fn orders() -> Receiver<Order> {
-    let (give, orders) = channel(ORDERS);
+fn commands() -> Receiver<Command> {
+    let (give, commands) = channel(COMMANDS);
     std::thread::spawn(move || {
         let lines = std::io::stdin().lock().lines().map_while(Result::ok);
-        for order in lines.filter_map(|line| Order::parse(&line)) {
-            if give.blocking_send(order).is_err() {
+        for command in lines.filter_map(|line| Command::parse(&line)) {
+            if give.blocking_send(command).is_err() {
                 break;
             }
         }
         std::process::exit(0);
     });
-    orders
+    commands
 }
 
 /// What a client of our own little servers says first.

@@ -6,11 +6,11 @@ use tokio::sync::mpsc::channel;
 
 use super::driver::Driver;
 use super::outcome::{QUANTILES, Run, Work};
-use super::peer::{Peer, Speaks};
+use super::peer::{Peer, Protocol};
 use super::scenario::Kind;
 use super::schedule::Schedule;
 use super::serve::bare_loop;
-use super::serve::pace::{Order, Source};
+use super::serve::pacer::{Command, Source};
 
 /// A run that asked for a rate and got another.
 pub(crate) fn run(rate: f64, delivered: f64) -> Run {
@@ -60,25 +60,25 @@ fn what_the_loop_sends_the_driver_counts() {
     let addr = listener.local_addr().unwrap();
     let schedule = Schedule::zipf(20, 1);
     let source = Source::new(&schedule.to_bytes(), 64).unwrap();
-    let (orders, taken) = channel(4);
+    let (commands, taken) = channel(4);
     let server = std::thread::spawn(move || bare_loop::run(listener, source, taken));
 
     let wants = schedule.wants(30, 5, 1);
-    let mut driver = Driver::new(Speaks::Plain, addr).unwrap();
+    let mut driver = Driver::new(Protocol::Plain, addr).unwrap();
     for topics in &wants {
         driver.connect(topics).unwrap();
     }
     driver.begin().unwrap();
-    orders.blocking_send(Order::Start(200_000)).unwrap();
+    commands.blocking_send(Command::Start(200_000)).unwrap();
     until(&mut driver, 5_000);
-    orders.blocking_send(Order::Stop).unwrap();
+    commands.blocking_send(Command::Stop).unwrap();
     // What was sent before the stop is read until nothing comes any more.
     let mut counted = 0;
     while counted != driver.tally.deliveries {
         counted = driver.tally.deliveries;
         driver.run(Duration::from_millis(300), || false).unwrap();
     }
-    drop(orders);
+    drop(commands);
     server.join().unwrap().unwrap();
 
     assert_eq!(driver.closed, 0, "{:?}", driver.first_trouble);

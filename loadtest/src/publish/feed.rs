@@ -10,8 +10,8 @@ use streams::{Publisher, Settings};
 use tokio::sync::oneshot;
 
 use super::load::{Book, EXPONENTS, Load};
-use super::pace::Pace;
-use super::{PublishArgs, Whom};
+use super::pacer::Pacer;
+use super::{InstrumentChoice, PublishArgs};
 use crate::clock::{thread_time, wall_clock};
 use crate::progress::Progress;
 
@@ -27,7 +27,7 @@ pub(super) struct Feed {
     load: Load,
     books: Vec<Book>,
     handles: Vec<Handle>,
-    whom: Whom,
+    instrument_choice: InstrumentChoice,
     publisher: Publisher,
     port: PublisherPort,
     directory: Arc<Directory>,
@@ -99,7 +99,7 @@ impl Feed {
         let mut settings = Settings::default();
         settings.log_bytes = args.log_bytes.unwrap_or(settings.log_bytes);
         let mut feed = Self {
-            whom: Whom::of(args),
+            instrument_choice: InstrumentChoice::of(args),
             load,
             handles: Vec::with_capacity(books.len()),
             books: Vec::new(),
@@ -170,19 +170,19 @@ impl Feed {
         }
         let worked = thread_time();
         let encoded = self.publisher.encoded_in_all();
-        let pace = Pace::new(args.rate);
+        let pacer = Pacer::new(args.rate);
         let mut made = Made::default();
         let mut elapsed = Duration::ZERO;
         while args.goes_on(elapsed) && !bell.is_stopped() {
-            self.batch(&pace, elapsed, &mut made);
+            self.batch(&pacer, elapsed, &mut made);
             self.advance();
-            elapsed = pace.elapsed();
-            if pace.due(elapsed, made.updates, BATCH) == made.updates {
-                std::thread::park_timeout(self.due_in(pace.rest(elapsed, made.updates)));
-                elapsed = pace.elapsed();
+            elapsed = pacer.elapsed();
+            if pacer.due(elapsed, made.updates, BATCH) == made.updates {
+                std::thread::park_timeout(self.due_in(pacer.rest(elapsed, made.updates)));
+                elapsed = pacer.elapsed();
             }
         }
-        made.offered = pace.offered(elapsed);
+        made.offered = pacer.offered(elapsed);
         made.seconds = elapsed.as_secs_f64();
         made.worked = thread_time().saturating_sub(worked);
         let all = self.publisher.encoded_in_all();
@@ -197,23 +197,23 @@ impl Feed {
     }
 
     /// Makes what is due.
-    fn batch(&mut self, pace: &Pace, elapsed: Duration, made: &mut Made) {
-        let due = pace.due(elapsed, made.updates, BATCH);
+    fn batch(&mut self, pacer: &Pacer, elapsed: Duration, made: &mut Made) {
+        let due = pacer.due(elapsed, made.updates, BATCH);
         if due == made.updates {
             return;
         }
         let now = fanout::now();
-        let latest = now.wall.0.saturating_sub(pace.time(made.updates));
+        let latest = now.wall.0.saturating_sub(pacer.time(made.updates));
         made.latest = made.latest.max(Duration::from_nanos(latest));
         for number in made.updates..due {
-            let index = self.whom.choose(number, &mut self.load.random);
+            let index = self.instrument_choice.choose(number, &mut self.load.random);
             let (handle, at) = (self.handles[index], at(&mut self.next, now.wall));
             let publisher = &mut self.publisher;
             let take = |_: &_, event: &Event<'_>| publisher.event(at, handle, event, now);
             // Offsets grow and there is one partition: nothing of it is unwanted.
             let _taken = self
                 .load
-                .next(&mut self.books[index], pace.time(number), take);
+                .next(&mut self.books[index], pacer.time(number), take);
         }
         made.updates = due;
         made.batches += 1;

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::deliveries::Deliveries;
 use super::load::{Book, Load};
-use super::pace::Pace;
-use super::{PublishArgs, Whom, text, topic};
+use super::pacer::Pacer;
+use super::{InstrumentChoice, PublishArgs, text, topic};
 use crate::clock::{floor, wall_clock};
 use crate::progress::Progress;
 
@@ -86,25 +86,25 @@ impl Publisher<'_> {
         drop(progress);
 
         // Popular instruments are spread over the numbers as they come: the first is the busiest.
-        let whom = Whom::of(args);
+        let instrument_choice = InstrumentChoice::of(args);
         (self.sent, self.bytes) = (0, 0);
-        let (pace, mut refreshed) = (Pace::new(args.rate), 0);
+        let (pacer, mut refreshed) = (Pacer::new(args.rate), 0);
         let mut progress = Progress::new("publishing", args.seconds);
         let mut elapsed = Duration::ZERO;
         while args.goes_on(elapsed) {
-            let due = pace.due(elapsed, self.sent, BURST);
+            let due = pacer.due(elapsed, self.sent, BURST);
             for number in self.sent..due {
-                let book = &mut books[whom.choose(number, &mut load.random)];
-                load.next(book, pace.time(number), |name, event| {
+                let book = &mut books[instrument_choice.choose(number, &mut load.random)];
+                load.next(book, pacer.time(number), |name, event| {
                     self.send(name, event)
                 })?;
             }
             refreshed = self.refresh_due(&mut load, &books, refreshed, elapsed)?;
             self.producer.poll(Duration::ZERO);
-            elapsed = pace.elapsed();
-            if pace.due(elapsed, self.sent, BURST) == self.sent {
-                std::thread::sleep(pace.rest(elapsed, self.sent));
-                elapsed = pace.elapsed();
+            elapsed = pacer.elapsed();
+            if pacer.due(elapsed, self.sent, BURST) == self.sent {
+                std::thread::sleep(pacer.rest(elapsed, self.sent));
+                elapsed = pacer.elapsed();
             }
             let waiting = self.producer.in_flight_count();
             let note = format_args!("s, {} sent, {waiting} waiting", self.sent);
@@ -115,7 +115,7 @@ impl Publisher<'_> {
         let _flushed = self.producer.flush(FINISH_WITHIN);
         let deliveries = self.producer.context();
         Ok(Sent {
-            offered: pace.offered(elapsed),
+            offered: pacer.offered(elapsed),
             records: self.sent,
             bytes: self.bytes,
             seconds: elapsed.as_secs_f64(),

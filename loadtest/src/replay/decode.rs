@@ -2,13 +2,13 @@ use std::hint::black_box;
 
 use ingest::{Decoder, IngestConfig, RawRecord};
 
-use super::desk::Desk;
+use super::resolver::Resolver;
 use super::stage::Stage;
 
 /// The decoder alone: an event of each record.
 pub(super) struct Decode {
     decoder: Decoder,
-    desk: Desk,
+    resolver: Resolver,
     events: u64,
     refused: u64,
 }
@@ -17,7 +17,7 @@ impl Decode {
     pub(super) fn new() -> Self {
         Self {
             decoder: Decoder::new(IngestConfig::MAX_RECORD_BYTES),
-            desk: Desk::new(),
+            resolver: Resolver::new(),
             events: 0,
             refused: 0,
         }
@@ -34,7 +34,7 @@ impl Stage for Decode {
     }
 
     fn record(&mut self, _: usize, _: usize, record: &RawRecord<'_>) -> anyhow::Result<()> {
-        match self.decoder.decode(record, &mut self.desk) {
+        match self.decoder.decode(record, &mut self.resolver) {
             Ok(decoded) => self.events += u64::from(black_box(decoded.event()).is_some()),
             Err(_) => self.refused += 1,
         }

@@ -3,11 +3,11 @@ use serde::Serialize;
 use wire::Encoding;
 
 use super::ReplayArgs;
+use super::book_format::BookFormat;
 use super::checksums::Checksums;
-use super::dialect::Dialect;
 use super::publish::Publish;
 use super::recording::Recording;
-use super::stage::{Bench, Measured, all_rounds};
+use super::stage::{Measured, StageRun, all_rounds};
 use super::steps::Steps;
 
 /// What the books of a capture cost in each format.
@@ -29,17 +29,17 @@ struct InFormat {
 }
 
 /// The dialects of those formats; ours is always there, and first.
-fn chosen(names: &[String]) -> anyhow::Result<Vec<Dialect>> {
+fn chosen(names: &[String]) -> anyhow::Result<Vec<BookFormat>> {
     for name in names {
         let is_known = name == "all" || Format::from_name(name).is_some();
         let known = Format::ALL.map(Format::name).join(", ");
         anyhow::ensure!(is_known, "--formats is {name:?}, and may be all, {known}");
     }
-    let is_chosen = |dialect: &Dialect| {
-        let is_named = |name: &String| name == "all" || name == dialect.format().name();
-        *dialect == Dialect::Tapecast || names.iter().any(is_named)
+    let is_chosen = |book_format: &BookFormat| {
+        let is_named = |name: &String| name == "all" || name == book_format.format().name();
+        *book_format == BookFormat::Tapecast || names.iter().any(is_named)
     };
-    Ok(Dialect::ALL.into_iter().filter(is_chosen).collect())
+    Ok(BookFormat::ALL.into_iter().filter(is_chosen).collect())
 }
 
 /// Measures decode, apply and encode of the same books in each format, all formats in every round:
@@ -48,30 +48,30 @@ pub(super) fn compare(recording: &Recording, args: &ReplayArgs) -> anyhow::Resul
     let steps = Steps::of(recording)?;
     let decimals = steps.decimals();
     let mut written = Vec::new();
-    for dialect in chosen(&args.formats)? {
+    for book_format in chosen(&args.formats)? {
         let mut checksums = Checksums::new(decimals);
-        let mut recording = Recording::empty(dialect.name());
+        let mut recording = Recording::empty(book_format.name());
         for step in &steps.steps {
-            let topic = if dialect.has_topics() {
+            let topic = if book_format.has_topics() {
                 step.instrument
             } else {
                 0
             };
-            let value = dialect.write(step, &mut checksums);
-            recording.push(topic, |topic| dialect.source(topic), value.as_bytes())?;
+            let value = book_format.write(step, &mut checksums);
+            recording.push(topic, |topic| book_format.source(topic), value.as_bytes())?;
         }
-        written.push((dialect, recording));
+        written.push((book_format, recording));
     }
     let mut benches: Vec<_> = written
         .iter()
         .map(|(_, recording)| {
             let stage = Publish::watched(recording, &[Encoding::Sbe]);
-            Bench::new(stage, recording, args.batch)
+            StageRun::new(stage, recording, args.batch)
         })
         .collect();
     for _ in 0..all_rounds(args) {
-        for bench in &mut benches {
-            bench.round()?;
+        for run in &mut benches {
+            run.round()?;
         }
     }
     let count = steps.steps.len();
@@ -85,15 +85,15 @@ pub(super) fn compare(recording: &Recording, args: &ReplayArgs) -> anyhow::Resul
         "format", "bytes/level", "ns/level", "fastest", "x tapecast", "allocations"
     );
     let mut formats: Vec<InFormat> = Vec::new();
-    for ((dialect, recording), bench) in written.iter().zip(benches) {
-        let measured = bench.measured();
+    for ((book_format, recording), run) in written.iter().zip(benches) {
+        let measured = run.measured();
         let a_level = count as f64 / steps.levels as f64;
         let nanos_a_level = measured.nanos * a_level;
         let own = formats
             .first()
             .map_or(nanos_a_level, |own| own.nanos_a_level);
         let one = InFormat {
-            format: dialect.name(),
+            format: book_format.name(),
             bytes: recording.bytes(),
             nanos_a_level,
             ratio: nanos_a_level / own,

@@ -6,8 +6,8 @@ use market::{
 use streams::{Encoded, Publisher, StreamKey};
 use wire::{Encoding, ViewParams};
 
-use super::desk::Desk;
 use super::recording::Recording;
+use super::resolver::Resolver;
 use super::stage::Stage;
 
 /// What is watched of each instrument.
@@ -18,7 +18,7 @@ pub(super) struct Publish<'a> {
     recording: &'a Recording,
     encodings: &'a [Encoding],
     decoder: Decoder,
-    desk: Desk,
+    resolver: Resolver,
     /// How often the capture began.
     turns: u32,
     /// How many instruments are watched already.
@@ -41,7 +41,7 @@ impl<'a> Publish<'a> {
             recording,
             encodings,
             decoder: Decoder::new(IngestConfig::MAX_RECORD_BYTES),
-            desk: Desk::new(),
+            resolver: Resolver::new(),
             turns: 0,
             watched: 0,
             now: fanout::now(),
@@ -52,7 +52,7 @@ impl<'a> Publish<'a> {
     }
 
     fn watch_all(&mut self) {
-        for name in &self.desk.names[self.watched..] {
+        for name in &self.resolver.names[self.watched..] {
             for channel in WATCHED {
                 for encoding in self.encodings {
                     let key = StreamKey {
@@ -62,13 +62,13 @@ impl<'a> Publish<'a> {
                     };
                     // Only channels that are not served are refused, and these are.
                     let _watch =
-                        self.desk
+                        self.resolver
                             .publisher
                             .open_stream(key, *encoding, self.now.monotonic);
                 }
             }
         }
-        self.watched = self.desk.names.len();
+        self.watched = self.resolver.names.len();
     }
 }
 
@@ -94,13 +94,13 @@ impl Stage for Publish<'_> {
                 partition: 0,
                 turns: self.turns,
             };
-            self.desk
+            self.resolver
                 .publisher
                 .reopen(index, identity, Seq(0), self.now);
         }
         self.turns += 1;
         self.watch_all();
-        self.encoded_before = self.desk.publisher.encoded_in_all();
+        self.encoded_before = self.resolver.publisher.encoded_in_all();
         (self.runs, self.refused) = (0, 0);
     }
 
@@ -111,22 +111,22 @@ impl Stage for Publish<'_> {
             // Kafka tells milliseconds.
             log_time: Nanos(self.now.wall.0 - self.now.wall.0 % 1_000_000),
         };
-        let decoded = match self.decoder.decode(record, &mut self.desk) {
+        let decoded = match self.decoder.decode(record, &mut self.resolver) {
             Ok(decoded) => decoded,
             Err(error) => {
                 self.refused += 1;
                 if let Some(handle) = error.instrument {
-                    let publisher = &mut self.desk.publisher;
+                    let publisher = &mut self.resolver.publisher;
                     publisher.bad_record(at, handle, Scope::Unknown, self.now);
                 }
                 return Ok(());
             }
         };
         if let Some((handle, event)) = decoded.event() {
-            let publisher = &mut self.desk.publisher;
+            let publisher = &mut self.resolver.publisher;
             publisher.event(at, handle, &event, self.now)?;
             if matches!(event, Event::Definition { .. }) {
-                self.desk.rescale(handle);
+                self.resolver.rescale(handle);
             }
         }
         Ok(())
@@ -134,13 +134,13 @@ impl Stage for Publish<'_> {
 
     fn batch(&mut self) {
         self.now = fanout::now();
-        let publisher = &mut self.desk.publisher;
+        let publisher = &mut self.resolver.publisher;
         publisher.advance(self.now);
         self.runs += publisher.flush(self.now.monotonic).len() as u64;
     }
 
     fn note(&self) -> String {
-        let publisher = &self.desk.publisher;
+        let publisher = &self.resolver.publisher;
         let encoded = publisher.encoded_in_all();
         let mut note = format!("{}, {} refused", live(publisher), self.refused);
         if self.watched > 0 && !self.encodings.is_empty() {

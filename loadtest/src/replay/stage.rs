@@ -49,20 +49,20 @@ pub(super) fn measure(
     recording: &Recording,
     args: &ReplayArgs,
 ) -> anyhow::Result<Measured> {
-    let mut bench = Bench::new(stage, recording, args.batch);
+    let mut run = StageRun::new(stage, recording, args.batch);
     for _ in 0..all_rounds(args) {
-        bench.round()?;
+        run.round()?;
     }
-    Ok(bench.measured())
+    Ok(run.measured())
 }
 
-/// How many rounds a bench needs, those among them that do not count.
+/// How many rounds a run needs, those among them that do not count.
 pub(super) fn all_rounds(args: &ReplayArgs) -> usize {
     WARM_ROUNDS + args.rounds.max(1)
 }
 
 /// A stage that is measured, a round at a time.
-pub(super) struct Bench<'a, S> {
+pub(super) struct StageRun<'a, S> {
     stage: S,
     recording: &'a Recording,
     batch: usize,
@@ -73,7 +73,7 @@ pub(super) struct Bench<'a, S> {
     allocated: u64,
 }
 
-impl<'a, S: Stage> Bench<'a, S> {
+impl<'a, S: Stage> StageRun<'a, S> {
     pub(super) fn new(stage: S, recording: &'a Recording, batch: usize) -> Self {
         Self {
             stage,

@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use ingest::{Decoder, IngestConfig};
 use market::{Decimals, Event, Exponents, Level, decimal};
 
-use super::desk::Desk;
 use super::recording::Recording;
+use super::resolver::Resolver;
 
 /// The books of a recording, as no format has them: whole, and then change by change.
 #[derive(Debug)]
@@ -56,11 +56,11 @@ impl Steps {
     /// Reads all that can be read; what cannot is no step.
     pub(super) fn of(recording: &Recording) -> anyhow::Result<Self> {
         let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
-        let mut desk = Desk::new();
+        let mut resolver = Resolver::new();
         let mut all = BTreeMap::<usize, Progress>::new();
         let mut steps = Vec::new();
         for (_, record) in recording.records() {
-            let Ok(decoded) = decoder.decode(&record, &mut desk) else {
+            let Ok(decoded) = decoder.decode(&record, &mut resolver) else {
                 continue;
             };
             let Some((handle, event)) = decoded.event() else {
@@ -75,7 +75,7 @@ impl Steps {
                 } => (false, link.map(|link| link.seq), bids, asks),
                 _ => continue,
             };
-            let exponents = desk.publisher.exponents(handle);
+            let exponents = resolver.publisher.exponents(handle);
             let step = Step {
                 instrument: usize::try_from(handle.0).context("too many instruments")?,
                 is_whole,

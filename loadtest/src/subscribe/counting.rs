@@ -9,27 +9,28 @@ use mio::{Interest, Registry, Token};
 use wire::close::NORMAL;
 use wire::control::{Answer, Policy, StartKind};
 
-use super::frames::{BINARY, CLOSE, PING, PONG, Partial, TEXT, masked};
-use super::place::{Place, Step};
-use super::socket::{Answered, Node, answered};
+use super::position::{MessagePosition, StreamPosition};
+use super::socket::Node;
 use super::streams::{Choice, requests};
 use super::tally::Tally;
 use crate::clock::wall_clock;
+use crate::websocket::frames::{self, BINARY, CLOSE, PING, PONG, Partial, TEXT};
+use crate::websocket::handshake;
 
 /// What clients need to work, and all of them share; one thread has them all.
-pub(super) struct Bench {
+pub(super) struct Shared {
     pub(super) tally: Tally,
     pub(super) choice: Choice,
     pub(super) policy: Policy,
     /// Whether it is noted where each stream stands, to go on from there.
-    pub(super) places: bool,
+    pub(super) positions: bool,
     /// What is read is read into here, so that a client that waits costs no buffer.
     pub(super) buffer: Box<[u8]>,
 }
 
 /// How far a client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ClientState {
     /// It has not begun, or was cut off.
     Waiting,
     Connecting,
@@ -44,7 +45,7 @@ pub(super) enum State {
 
 /// A client that counts.
 pub(super) struct Counting {
-    pub(super) state: State,
+    pub(super) state: ClientState,
     socket: Option<TcpStream>,
     partial: Partial,
     unsent: Vec<u8>,
@@ -57,7 +58,7 @@ pub(super) struct Counting {
     /// Books of which the beginning is waited for.
     awaited: u32,
     /// Where each stream stands, if that is noted.
-    places: Vec<Option<Place>>,
+    positions: Vec<Option<StreamPosition>>,
     /// When it began to connect.
     pub(super) begun: Instant,
     /// It was live before.
@@ -68,7 +69,7 @@ pub(super) struct Counting {
 impl Counting {
     pub(super) fn new(streams: Box<[u32]>) -> Self {
         Self {
-            state: State::Waiting,
+            state: ClientState::Waiting,
             socket: None,
             partial: Partial::default(),
             unsent: Vec::new(),
@@ -76,7 +77,7 @@ impl Counting {
             unanswered: 0,
             results: 0,
             awaited: 0,
-            places: Vec::new(),
+            positions: Vec::new(),
             begun: Instant::now(),
             is_back: false,
             tries: 0,
@@ -96,12 +97,12 @@ impl Counting {
         let both = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut socket, token, both)?;
         self.socket = Some(socket);
-        self.state = State::Connecting;
+        self.state = ClientState::Connecting;
         Ok(())
     }
 
     /// Loses the connection, and forgets what belongs to it.
-    pub(super) fn cut(&mut self, state: State) {
+    pub(super) fn cut(&mut self, state: ClientState) {
         self.state = state;
         self.socket = None;
         self.partial = Partial::default();
@@ -112,14 +113,16 @@ impl Counting {
     /// Says good-bye, as far as the socket takes it.
     pub(super) fn leave(&mut self) {
         if let Some(socket) = &mut self.socket {
-            let _left = socket.write(&masked(CLOSE, &NORMAL.to_be_bytes()));
+            let mut close = Vec::new();
+            frames::append_masked(&mut close, CLOSE, &NORMAL.to_be_bytes());
+            let _sent = socket.write(&close);
         }
-        self.cut(State::Ended);
+        self.cut(ClientState::Ended);
     }
 
     /// The socket takes more.
-    pub(super) fn write(&mut self, node: &Node, bench: &mut Bench) -> anyhow::Result<()> {
-        if self.state == State::Connecting {
+    pub(super) fn write(&mut self, node: &Node, shared: &mut Shared) -> anyhow::Result<()> {
+        if self.state == ClientState::Connecting {
             let Some(socket) = &self.socket else {
                 return Ok(());
             };
@@ -129,8 +132,8 @@ impl Counting {
             if socket.peer_addr().is_err() {
                 return Ok(());
             }
-            self.state = State::Shaking;
-            bench.tally.counts.connected += 1;
+            self.state = ClientState::Shaking;
+            shared.tally.counts.connected += 1;
             return self.send(node.request());
         }
         if self.unsent.is_empty() {
@@ -141,12 +144,12 @@ impl Counting {
     }
 
     /// Reads once, at most `most` bytes; whether there may be more.
-    pub(super) fn read(&mut self, most: usize, bench: &mut Bench) -> anyhow::Result<bool> {
+    pub(super) fn read(&mut self, most: usize, shared: &mut Shared) -> anyhow::Result<bool> {
         let Some(socket) = &mut self.socket else {
             return Ok(false);
         };
-        let most = most.min(bench.buffer.len());
-        let read = match socket.read(&mut bench.buffer[..most]) {
+        let most = most.min(shared.buffer.len());
+        let read = match socket.read(&mut shared.buffer[..most]) {
             Ok(0) => bail!("the node ended the connection"),
             Ok(read) => read,
             Err(error)
@@ -162,86 +165,98 @@ impl Counting {
             Err(error) => return Err(error).context("cannot read"),
         };
         // It is put back below: frames lie in it while clients and tally are worked on.
-        let buffer = std::mem::take(&mut bench.buffer);
+        let buffer = std::mem::take(&mut shared.buffer);
         let taken = match self.state {
-            State::Shaking => self.shake(&buffer[..read], bench),
-            _ => self.take(&buffer[..read], bench),
+            ClientState::Shaking => self.shake(&buffer[..read], shared),
+            _ => self.take(&buffer[..read], shared),
         };
-        bench.buffer = buffer;
+        shared.buffer = buffer;
         taken?;
         // Less than was asked for is all that there was.
         Ok(read == most)
     }
 
-    fn shake(&mut self, bytes: &[u8], bench: &mut Bench) -> anyhow::Result<()> {
-        self.partial.hold(bytes);
-        let Answered::Accepted(end) = answered(self.partial.held())? else {
+    fn shake(&mut self, bytes: &[u8], shared: &mut Shared) -> anyhow::Result<()> {
+        self.partial.keep(bytes);
+        let Some(end) = handshake::accepted(self.partial.kept())? else {
             return Ok(());
         };
         let mut head = self.partial.release();
         let ahead = head.split_off(end);
-        self.state = State::Joining;
-        let places = self.places.iter().copied().chain(std::iter::repeat(None));
-        let streams = self.streams.iter().zip(places).map(|(index, place)| {
-            let resume = place.filter(|_| self.is_back).map(Place::resume);
-            (bench.choice.wanted(*index), resume.flatten())
-        });
-        let requests = requests(streams, bench.policy);
-        self.unanswered = u32::try_from(requests.len())?;
-        let frames: Vec<u8> = requests
+        self.state = ClientState::Joining;
+        let positions = self
+            .positions
             .iter()
-            .flat_map(|request| masked(TEXT, request.as_bytes()))
-            .collect();
-        self.send(&frames)?;
-        self.take(&ahead, bench)
+            .copied()
+            .chain(std::iter::repeat(None));
+        let streams = self.streams.iter().zip(positions).map(|(index, position)| {
+            let resume = position
+                .filter(|_| self.is_back)
+                .map(StreamPosition::resume);
+            (shared.choice.wanted(*index), resume.flatten())
+        });
+        let requests = requests(streams, shared.policy);
+        self.unanswered = u32::try_from(requests.len())?;
+        let mut bytes = Vec::new();
+        for request in requests {
+            frames::append_masked(&mut bytes, TEXT, request.as_bytes());
+        }
+        self.send(&bytes)?;
+        self.take(&ahead, shared)
     }
 
-    fn take(&mut self, bytes: &[u8], bench: &mut Bench) -> anyhow::Result<()> {
-        bench.tally.begin_read(wall_clock());
-        let follows = bench.places || self.state == State::Joining;
+    fn take(&mut self, bytes: &[u8], shared: &mut Shared) -> anyhow::Result<()> {
+        shared.tally.begin_read(wall_clock());
+        let follows = shared.positions || self.state == ClientState::Joining;
         let mut partial = std::mem::take(&mut self.partial);
         let mut ended = Ok(());
         let taken = partial.take(bytes, |opcode, payload| {
             if opcode == BINARY {
-                bench.tally.message(payload);
+                shared.tally.message(payload);
                 if follows {
-                    self.follow(payload, &mut bench.tally);
+                    self.follow(payload, &mut shared.tally);
                 }
-            } else if let Err(error) = self.control(opcode, payload, bench) {
+            } else if let Err(error) = self.control(opcode, payload, shared) {
                 ended = Err(error);
             }
         });
         self.partial = partial;
-        bench.tally.end_read();
+        shared.tally.end_read();
         taken.and(ended)?;
-        if self.state == State::Joining && self.unanswered == 0 && self.awaited == 0 {
-            self.state = State::Live;
+        if self.state == ClientState::Joining && self.unanswered == 0 && self.awaited == 0 {
+            self.state = ClientState::Live;
         }
         Ok(())
     }
 
-    fn control(&mut self, opcode: u8, payload: &[u8], bench: &mut Bench) -> anyhow::Result<()> {
+    fn send_frame(&mut self, opcode: u8, payload: &[u8]) -> anyhow::Result<()> {
+        let mut frame = Vec::new();
+        frames::append_masked(&mut frame, opcode, payload);
+        self.send(&frame)
+    }
+
+    fn control(&mut self, opcode: u8, payload: &[u8], shared: &mut Shared) -> anyhow::Result<()> {
         match opcode {
             TEXT => {
                 self.unanswered = self.unanswered.saturating_sub(1);
-                self.answer(payload, bench);
+                self.answer(payload, shared);
                 Ok(())
             }
             PING => {
-                bench.tally.counts.pings += 1;
-                self.send(&masked(PONG, payload))
+                shared.tally.counts.pings += 1;
+                self.send_frame(PONG, payload)
             }
             CLOSE => {
-                bench.tally.close(payload);
-                self.send(&masked(CLOSE, payload))?;
+                shared.tally.close(payload);
+                self.send_frame(CLOSE, payload)?;
                 bail!("the node closed the connection")
             }
             _ => Ok(()),
         }
     }
 
-    fn answer(&mut self, payload: &[u8], bench: &mut Bench) {
-        let tally = &mut bench.tally;
+    fn answer(&mut self, payload: &[u8], shared: &mut Shared) {
+        let tally = &mut shared.tally;
         let text = String::from_utf8_lossy(payload);
         let Ok(Answer::Subscribed { results, .. }) = Answer::parse(&text) else {
             tally.counts.refused += 1;
@@ -269,28 +284,30 @@ impl Counting {
             } else {
                 tally.counts.streams += 1;
             }
-            if !bench.places {
+            if !shared.positions {
                 continue;
             }
-            if self.places.len() <= index {
-                self.places.resize(index + 1, None);
+            if self.positions.len() <= index {
+                self.positions.resize(index + 1, None);
             }
-            let place = &mut self.places[index];
-            if is_whole || place.is_none() {
-                *place = Some(Place::begin(&subscribed));
+            let position = &mut self.positions[index];
+            if is_whole || position.is_none() {
+                *position = Some(StreamPosition::begin(&subscribed));
             }
         }
     }
 
     /// Looks at what a message is about, while that matters.
     fn follow(&mut self, payload: &[u8], tally: &mut Tally) {
-        let Some(step) = Step::of(payload) else {
+        let Some(message) = MessagePosition::of(payload) else {
             return;
         };
-        self.awaited = self.awaited.saturating_sub(u32::from(step.ends_snapshot));
-        let mut places = self.places.iter_mut().flatten();
-        if let Some(place) = places.find(|place| place.is_of(&step)) {
-            tally.counts.breaks += u64::from(!place.follow(&step));
+        self.awaited = self
+            .awaited
+            .saturating_sub(u32::from(message.ends_snapshot));
+        let mut positions = self.positions.iter_mut().flatten();
+        if let Some(position) = positions.find(|position| position.is_of(&message)) {
+            tally.counts.breaks += u64::from(!position.follow(&message));
         }
     }
 

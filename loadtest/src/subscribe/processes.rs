@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, bail, ensure};
 
 use super::SubscribeArgs;
-use super::course::{self, Course};
-use super::servers::Watch;
+use super::measurement::{self, Coordinator};
+use super::servers::ServerMonitor;
 use super::tally::Tally;
 
 const JOINED: &str = "joined";
@@ -27,12 +27,15 @@ struct Part {
 }
 
 /// Runs all parts; returns what all of them saw, and how busy the busiest was.
-pub(super) fn run(args: &SubscribeArgs, watch: Option<&mut Watch>) -> anyhow::Result<(Tally, f64)> {
+pub(super) fn run(
+    args: &SubscribeArgs,
+    monitor: Option<&mut ServerMonitor>,
+) -> anyhow::Result<(Tally, f64)> {
     let mut parts = Vec::with_capacity(args.processes);
     for number in 0..args.processes {
         parts.push(Part::start(number)?);
     }
-    let done = follow(&mut parts, watch);
+    let done = follow(&mut parts, monitor);
     if done.is_err() {
         for part in &mut parts {
             // One that has ended already is what is wanted.
@@ -45,14 +48,14 @@ pub(super) fn run(args: &SubscribeArgs, watch: Option<&mut Watch>) -> anyhow::Re
     done
 }
 
-fn follow(parts: &mut [Part], watch: Option<&mut Watch>) -> anyhow::Result<(Tally, f64)> {
+fn follow(parts: &mut [Part], monitor: Option<&mut ServerMonitor>) -> anyhow::Result<(Tally, f64)> {
     for part in parts.iter_mut() {
         part.expect(JOINED)?;
     }
     eprintln!("all parts are connected; measuring");
-    let mut watch = watch;
-    if let Some(watch) = &mut watch {
-        watch.live();
+    let mut monitor = monitor;
+    if let Some(monitor) = &mut monitor {
+        monitor.live();
     }
     for part in parts.iter_mut() {
         writeln!(part.hears, "{GO}").context("a part has ended")?;
@@ -60,8 +63,8 @@ fn follow(parts: &mut [Part], watch: Option<&mut Watch>) -> anyhow::Result<(Tall
     for part in parts.iter_mut() {
         part.expect(MEASURED)?;
     }
-    if let Some(watch) = watch {
-        watch.end();
+    if let Some(monitor) = monitor {
+        monitor.end();
     }
     let mut sum = Tally::new()?;
     let mut busiest = 0.0_f64;
@@ -118,7 +121,7 @@ impl Part {
 /// Runs one part, and tells the process that started it.
 pub(super) fn run_part(args: &SubscribeArgs) -> anyhow::Result<()> {
     let mut told = Told::default();
-    let tally = course::run(args, &mut told)?;
+    let tally = measurement::run(args, &mut told)?;
     println!("{}", serde_json::to_string(&tally)?);
     Ok(())
 }
@@ -129,7 +132,7 @@ struct Told {
     go: Option<Arc<AtomicBool>>,
 }
 
-impl Course for Told {
+impl Coordinator for Told {
     fn may_measure(&mut self) -> anyhow::Result<bool> {
         if let Some(go) = &self.go {
             return Ok(go.load(Ordering::Acquire));

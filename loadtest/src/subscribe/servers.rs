@@ -10,25 +10,25 @@ use serde::Serialize;
 use crate::usage::{Kernel, Spent, Usage};
 
 /// How often it is looked.
-const LOOK: Duration = Duration::from_secs(1);
-/// The most looks that are kept: two hours of them. Later ones are not taken.
-const LOOKS: usize = 7_200;
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The most samples that are kept: two hours of them. Later ones are not taken.
+const MAX_SAMPLES: usize = 7_200;
 
 /// Looks at some processes from when it is made.
-pub(super) struct Watch {
+pub(super) struct ServerMonitor {
     pids: Vec<u32>,
-    before: Look,
-    looks: Arc<Mutex<Vec<Sample>>>,
+    before: Reading,
+    samples: Arc<Mutex<Vec<Sample>>>,
     /// When the measurement began and ended.
-    live: Option<Look>,
-    end: Option<Look>,
+    live: Option<Reading>,
+    end: Option<Reading>,
     stop: Option<std::sync::mpsc::SyncSender<()>>,
-    looking: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// All servers at one time.
 #[derive(Debug, Clone)]
-struct Look {
+struct Reading {
     usages: Vec<Usage>,
     kernel: Kernel,
 }
@@ -36,11 +36,11 @@ struct Look {
 /// What the servers used at one time.
 #[derive(Debug, Clone, Serialize)]
 struct Sample {
-    /// Since the first look, which was before the first client.
+    /// Since the first reading, which was before the first client.
     seconds: f64,
     rss_kib: u64,
     own_kib: u64,
-    /// Microseconds of processor time since the look before.
+    /// Microseconds of processor time since the reading before.
     cpu_us: u64,
     kernel: Kernel,
 }
@@ -72,7 +72,7 @@ pub(super) struct Servers {
     samples: Vec<Sample>,
 }
 
-impl Look {
+impl Reading {
     fn take(pids: &[u32]) -> Self {
         let usages = pids.iter().map(|pid| Usage::of(&pid.to_string()));
         Self {
@@ -98,8 +98,8 @@ impl Look {
     }
 }
 
-impl Watch {
-    /// Begins to look at the processes; `Err` when there is none of one of these.
+impl ServerMonitor {
+    /// Begins to reading at the processes; `Err` when there is none of one of these.
     pub(super) fn start(pids: &[u32]) -> anyhow::Result<Option<Self>> {
         if pids.is_empty() {
             return Ok(None);
@@ -107,30 +107,31 @@ impl Watch {
         for pid in pids {
             anyhow::ensure!(
                 Usage::of(&pid.to_string()).is_some(),
-                "there is no process {pid} to look at"
+                "there is no process {pid} to reading at"
             );
         }
-        let (start, before) = (Instant::now(), Look::take(pids));
-        let looks = Arc::new(Mutex::new(Vec::new()));
+        let (start, before) = (Instant::now(), Reading::take(pids));
+        let samples = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = std::sync::mpsc::sync_channel(1);
-        let (theirs, kept, mut last) = (pids.to_vec(), Arc::clone(&looks), before.clone());
-        let looking = std::thread::Builder::new()
-            .name("looking".to_owned())
+        let (theirs, kept, mut last) = (pids.to_vec(), Arc::clone(&samples), before.clone());
+        let thread = std::thread::Builder::new()
+            .name("thread".to_owned())
             .spawn(move || {
                 // A sender that is gone has stopped it too.
-                while stopped.recv_timeout(LOOK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                while stopped.recv_timeout(INTERVAL)
+                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
                 {
-                    let look = Look::take(&theirs);
+                    let reading = Reading::take(&theirs);
                     let sample = Sample {
                         seconds: start.elapsed().as_secs_f64(),
-                        rss_kib: look.rss_kib(),
-                        own_kib: look.own_kib(),
-                        cpu_us: look.since(&last).cpu_us,
-                        kernel: look.kernel,
+                        rss_kib: reading.rss_kib(),
+                        own_kib: reading.own_kib(),
+                        cpu_us: reading.since(&last).cpu_us,
+                        kernel: reading.kernel,
                     };
-                    last = look;
+                    last = reading;
                     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                    if kept.len() < LOOKS {
+                    if kept.len() < MAX_SAMPLES {
                         kept.push(sample);
                     }
                 }
@@ -139,30 +140,30 @@ impl Watch {
             pids: pids.to_vec(),
 
             before,
-            looks,
+            samples,
             live: None,
             end: None,
             stop: Some(stop),
-            looking: Some(looking),
+            thread: Some(thread),
         }))
     }
 
     /// All clients are live, and the measurement begins.
     pub(super) fn live(&mut self) {
-        self.live.get_or_insert_with(|| Look::take(&self.pids));
+        self.live.get_or_insert_with(|| Reading::take(&self.pids));
     }
 
     /// The measurement is over.
     pub(super) fn end(&mut self) {
-        self.end.get_or_insert_with(|| Look::take(&self.pids));
+        self.end.get_or_insert_with(|| Reading::take(&self.pids));
     }
 
     /// What was used for so many clients and deliveries.
     pub(super) fn finish(mut self, clients: usize, deliveries: u64) -> Servers {
         drop(self.stop.take());
-        if let Some(looking) = self.looking.take() {
-            // Without the looks in between there are the others.
-            let _ended = looking.join();
+        if let Some(thread) = self.thread.take() {
+            // Without the samples in between there are the others.
+            let _ended = thread.join();
         }
         let live = self.live.unwrap_or_else(|| self.before.clone());
         let end = self.end.unwrap_or_else(|| live.clone());
@@ -172,7 +173,7 @@ impl Watch {
         let grown =
             |before: u64, after: u64| (after as f64 - before as f64) / clients.max(1) as f64;
         let of_kernel = |kernel: Kernel| kernel.tcp_kib + kernel.slab_kib;
-        let mut samples = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         Servers {
             us_a_delivery: a_delivery(spent.cpu_us),
             groups_us_a_delivery: groups
@@ -202,19 +203,21 @@ mod tests {
 
     #[test]
     fn a_process_that_is_not_there_is_told_at_once() {
-        assert!(Watch::start(&[]).unwrap().is_none());
-        let refused = Watch::start(&[0]).err().unwrap().to_string();
+        assert!(ServerMonitor::start(&[]).unwrap().is_none());
+        let refused = ServerMonitor::start(&[0]).err().unwrap().to_string();
         assert!(refused.contains("process 0"), "{refused}");
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn memory_and_work_are_told_by_client_and_delivery() {
-        let mut watch = Watch::start(&[std::process::id()]).unwrap().unwrap();
-        watch.live();
-        let live = watch.live.clone().unwrap();
-        watch.end();
-        let servers = watch.finish(4, 10);
+        let mut monitor = ServerMonitor::start(&[std::process::id()])
+            .unwrap()
+            .unwrap();
+        monitor.live();
+        let live = monitor.live.clone().unwrap();
+        monitor.end();
+        let servers = monitor.finish(4, 10);
         assert_eq!(servers.rss_live_kib, live.rss_kib());
         let grown = servers.own_live_kib as f64 - servers.own_before_kib as f64;
         assert!((servers.kib_a_client - grown / 4.0).abs() < 1e-9);

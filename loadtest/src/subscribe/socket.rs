@@ -1,33 +1,21 @@
-//! A connection of a counting client: no more than a socket, and a handshake by hand.
+//! The socket of a counting client, and the node that it connects to.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use client::Endpoint;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 use wire::SUBPROTOCOL_SBE;
 
-/// Any 16 bytes in base64: what a node makes of it is checked by the verifying clients.
-const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-/// The longest answer to a handshake that is waited for.
-const MAX_HEAD: usize = 16 * 1024;
+use crate::websocket::handshake;
 
-/// A node, and what asks it to become a WebSocket.
+/// A node, and the request that opens a WebSocket on it.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     addr: SocketAddr,
     request: Vec<u8>,
-}
-
-/// What a node answered to a handshake.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answered {
-    /// Not all of it is here yet.
-    Partly,
-    /// It is a WebSocket from this byte on.
-    Accepted(usize),
 }
 
 impl Node {
@@ -35,7 +23,7 @@ impl Node {
         let (host, port) = (endpoint.host(), endpoint.port());
         let mut found = (host, port)
             .to_socket_addrs()
-            .with_context(|| format!("{host} cannot be looked up"))?;
+            .with_context(|| format!("cannot resolve {host}"))?;
         let addr = found
             .next()
             .with_context(|| format!("{host} has no address"))?;
@@ -43,11 +31,7 @@ impl Node {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let path = if path.is_empty() { "/" } else { path };
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\
-             Sec-WebSocket-Protocol: {SUBPROTOCOL_SBE}\r\n\r\n"
-        );
+        let request = handshake::request(authority, path, Some(SUBPROTOCOL_SBE));
         Ok(Self {
             addr,
             request: request.into_bytes(),
@@ -65,7 +49,7 @@ impl Node {
         }
     }
 
-    /// Begins to connect, from that address where one is given.
+    /// Starts to connect, from `source` if given.
     pub(super) fn connect(&self, source: Option<IpAddr>) -> io::Result<TcpStream> {
         let domain = Domain::for_address(self.addr);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
@@ -76,36 +60,16 @@ impl Node {
         }
         match socket.connect(&self.addr.into()) {
             Ok(()) => {}
-            Err(error) if is_under_way(&error) => {}
+            Err(error) if is_in_progress(&error) => {}
             Err(error) => return Err(error),
         }
         Ok(TcpStream::from_std(socket.into()))
     }
 }
 
-fn is_under_way(error: &io::Error) -> bool {
+fn is_in_progress(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
-}
-
-/// What has come of an answer to a handshake.
-pub(super) fn answered(head: &[u8]) -> anyhow::Result<Answered> {
-    let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
-        anyhow::ensure!(
-            head.len() <= MAX_HEAD,
-            "the handshake's answer does not end"
-        );
-        return Ok(Answered::Partly);
-    };
-    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    if line.starts_with(b"HTTP/1.1 101 ") {
-        Ok(Answered::Accepted(end + 4))
-    } else {
-        bail!(
-            "the handshake is refused: {}",
-            String::from_utf8_lossy(line)
-        )
-    }
 }
 
 #[cfg(test)]
@@ -113,18 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handshake_is_over_with_its_empty_line() {
-        let head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n\x81\x02hi";
-        let end = head.len() - 4;
-        assert_eq!(answered(head).unwrap(), Answered::Accepted(end));
-        assert_eq!(answered(&head[..end - 1]).unwrap(), Answered::Partly);
-        let refused = answered(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
-        assert!(refused.unwrap_err().to_string().contains("503"));
-        assert!(answered(&[b'x'; MAX_HEAD + 1]).is_err());
-    }
-
-    #[test]
-    fn what_is_asked_for_is_the_path_of_the_url() {
+    fn the_request_has_the_path_of_the_url() {
         let request = |url: &str| {
             let node = Node::find(&Endpoint::parse(url).unwrap()).unwrap();
             String::from_utf8(node.request).unwrap()

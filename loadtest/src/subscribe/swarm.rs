@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use mio::{Events, Poll, Token};
 
 use super::SubscribeArgs;
-use super::counting::{Bench, Counting, State};
+use super::counting::{ClientState, Counting, Shared};
 use super::socket::Node;
 use super::streams::Choice;
 use super::tally::Tally;
@@ -31,7 +31,7 @@ pub(super) struct Swarm {
     events: Events,
     /// Sockets that something happened to: which, and whether they can be written and read.
     ready: Vec<(usize, bool, bool)>,
-    bench: Bench,
+    shared: Shared,
     clients: Vec<Counting>,
     nodes: Vec<Node>,
     sources: Vec<IpAddr>,
@@ -59,24 +59,24 @@ pub(super) struct Swarm {
 
 impl Swarm {
     pub(super) fn new(args: &SubscribeArgs, choice: Choice, tally: Tally) -> anyhow::Result<Self> {
-        let mut bench = Bench {
+        let mut shared = Shared {
             tally,
             choice,
             policy: args.policy,
-            places: args.storm.is_some(),
+            positions: args.storm.is_some(),
             buffer: vec![0; READ].into_boxed_slice(),
         };
         let nodes = args.url.iter().map(Node::find);
         let nodes = nodes.collect::<anyhow::Result<Vec<_>>>()?;
         let clients: Vec<_> = (0..args.counting())
-            .map(|_| Counting::new(bench.choice.next()))
+            .map(|_| Counting::new(shared.choice.next()))
             .collect();
         let now = Instant::now();
         Ok(Self {
             poll: Poll::new().context("cannot wait for sockets")?,
             events: Events::with_capacity(EVENTS),
             ready: Vec::with_capacity(EVENTS),
-            bench,
+            shared,
             sources: args.sources(nodes.iter().all(Node::is_local)),
             nodes,
             connect_rate: (args.connect_rate > 0).then_some(f64::from(args.connect_rate)),
@@ -98,11 +98,11 @@ impl Swarm {
     }
 
     pub(super) const fn tally(&mut self) -> &mut Tally {
-        &mut self.bench.tally
+        &mut self.shared.tally
     }
 
     pub(super) fn into_tally(self) -> Tally {
-        self.bench.tally
+        self.shared.tally
     }
 
     /// Whether every client is live, or has failed for good.
@@ -137,7 +137,7 @@ impl Swarm {
         self.retrying.clear();
         self.unread.clear();
         for client in &mut self.clients {
-            client.cut(State::Waiting);
+            client.cut(ClientState::Waiting);
             (client.is_back, client.tries) = (true, 0);
         }
     }
@@ -168,7 +168,7 @@ impl Swarm {
         for (index, writes, reads) in ready.drain(..) {
             if writes {
                 let node = &self.nodes[index % self.nodes.len()];
-                let written = self.clients[index].write(node, &mut self.bench);
+                let written = self.clients[index].write(node, &mut self.shared);
                 if let Err(error) = written {
                     self.fail(index, &error);
                 }
@@ -217,21 +217,21 @@ impl Swarm {
     }
 
     fn read(&mut self, index: usize) {
-        if index < self.slow && self.clients[index].state == State::Live {
+        if index < self.slow && self.clients[index].state == ClientState::Live {
             return;
         }
         let mut more = true;
         for _ in 0..READS {
             let client = &mut self.clients[index];
-            let was_live = client.state == State::Live;
-            match client.read(READ, &mut self.bench) {
+            let was_live = client.state == ClientState::Live;
+            match client.read(READ, &mut self.shared) {
                 Ok(read) => more = read,
                 Err(error) => {
                     self.fail(index, &error);
                     return;
                 }
             }
-            if !was_live && self.clients[index].state == State::Live {
+            if !was_live && self.clients[index].state == ClientState::Live {
                 self.is_live(index);
             }
             if !more {
@@ -251,8 +251,8 @@ impl Swarm {
         self.slow_ticked = Instant::now();
         for index in 0..self.slow.min(self.clients.len()) {
             let client = &mut self.clients[index];
-            if client.state == State::Live
-                && let Err(error) = client.read(self.slow_bytes, &mut self.bench)
+            if client.state == ClientState::Live
+                && let Err(error) = client.read(self.slow_bytes, &mut self.shared)
             {
                 self.fail(index, &error);
             }
@@ -265,7 +265,7 @@ impl Swarm {
         self.last_live = Instant::now();
         let client = &mut self.clients[index];
         let took = self.last_live.saturating_duration_since(client.begun);
-        let tally = &mut self.bench.tally;
+        let tally = &mut self.shared.tally;
         if client.is_back {
             tally.rejoin.record(took);
         } else {
@@ -278,21 +278,21 @@ impl Swarm {
     fn fail(&mut self, index: usize, error: &anyhow::Error) {
         let client = &mut self.clients[index];
         let was = client.state;
-        self.bench.tally.trouble(format_args!("{error:#}"));
-        if was == State::Live {
+        self.shared.tally.trouble(format_args!("{error:#}"));
+        if was == ClientState::Live {
             self.live -= 1;
         } else {
             self.under_way -= 1;
             if client.tries < TRIES {
-                client.cut(State::Waiting);
-                self.bench.tally.counts.retried += 1;
+                client.cut(ClientState::Waiting);
+                self.shared.tally.counts.retried += 1;
                 self.retrying
                     .push_back((Instant::now() + RETRY_AFTER, index));
                 return;
             }
         }
-        client.cut(State::Ended);
+        client.cut(ClientState::Ended);
         self.failed += 1;
-        self.bench.tally.counts.failed += 1;
+        self.shared.tally.counts.failed += 1;
     }
 }

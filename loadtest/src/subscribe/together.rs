@@ -6,7 +6,7 @@ use clap::Parser;
 use tokio::sync::oneshot::Receiver;
 
 use super::SubscribeArgs;
-use super::course::{self, Course};
+use super::measurement::{self, Coordinator};
 use super::tally::Tally;
 use crate::publish::{Made, PublishArgs, Serving};
 
@@ -46,7 +46,7 @@ struct Until<'a, F> {
     enough: F,
 }
 
-impl<F: FnMut(&Tally) -> bool> Course for Until<'_, F> {
+impl<F: FnMut(&Tally) -> bool> Coordinator for Until<'_, F> {
     fn may_measure(&mut self) -> anyhow::Result<bool> {
         self.serving.begin();
         Ok(true)
@@ -81,7 +81,7 @@ fn every_client_gets_every_update_once() {
         serving: &serving,
         enough,
     };
-    let tally = course::run(&args, course).unwrap();
+    let tally = measurement::run(&args, course).unwrap();
     serving.end().unwrap();
     let made = made.unwrap();
     assert!(made > 0);
@@ -109,7 +109,7 @@ fn clients_that_are_cut_off_miss_nothing() {
         serving: &serving,
         enough,
     };
-    let tally = course::run(&args, course).unwrap();
+    let tally = measurement::run(&args, course).unwrap();
     serving.end().unwrap();
     let counts = tally.counts;
     assert_eq!((counts.live, counts.failed), (20, 0));

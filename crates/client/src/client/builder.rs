@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 
 use wire::Encoding;
 
-use super::{Client, Handle, Ids, Link};
-use crate::authorities::{Authorities, AuthoritiesError};
+use super::{Client, Handle, Ids, SocketState};
+use crate::root_certificates::{RootCertificates, RootCertificatesError};
 use crate::session::Session;
 use crate::socket::Connector;
 use crate::token::TokenSource;
@@ -12,7 +12,7 @@ use crate::{
     Backoff, Config, Endpoint, EndpointError, SubscribeError, Subscription, SubscriptionId,
 };
 
-/// What to connect to and what to have.
+/// Configures a [`Client`].
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     endpoints: Vec<String>,
@@ -20,19 +20,19 @@ pub struct Builder {
     config: Config,
     seed: Option<u64>,
     token: Option<TokenSource>,
-    authorities: Option<Vec<u8>>,
+    root_certificates: Option<Vec<u8>>,
 }
 
 /// Why a client cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// This client does not read that encoding.
+    /// The client does not read this encoding.
     #[error("encoding is {}, and may be sbe or packed", .0.name())]
     Encoding(Encoding),
-    /// There is nothing to connect to.
+    /// No endpoint was given.
     #[error("a client needs an endpoint")]
     NoEndpoint,
-    /// A text is no endpoint.
+    /// A text is not an endpoint.
     #[error("endpoint {text:?} {error}")]
     Endpoint {
         /// The text.
@@ -40,13 +40,13 @@ pub enum BuildError {
         /// What is wrong with it.
         error: EndpointError,
     },
-    /// An endpoint is `wss`, and there is nobody to believe who it is.
+    /// An endpoint is `wss`, and TLS could not be set up.
     #[error(transparent)]
-    Authorities(#[from] AuthoritiesError),
-    /// A subscription cannot be made.
+    RootCertificates(#[from] RootCertificatesError),
+    /// A subscription is invalid.
     #[error("subscription {index}: {error}")]
     Subscription {
-        /// Which one, from 0, in the order that they were added.
+        /// Its index, in the order in which they were added.
         index: usize,
         /// What is wrong with it.
         error: SubscribeError,
@@ -54,29 +54,29 @@ pub enum BuildError {
 }
 
 impl Builder {
-    /// A node to connect to, `ws://host:port/ws`, or `wss://` with TLS. Several are tried in turn.
+    /// Adds a node, `ws://host:port/ws`, or `wss://` for TLS. Several are tried in turn.
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoints.push(endpoint.into());
         self
     }
 
-    /// Something to subscribe to; the first one has the [`SubscriptionId`] 0, and so on.
+    /// Adds a subscription. The first one gets [`SubscriptionId`] 0, the second 1, and so on.
     #[must_use]
     pub fn subscribe(mut self, subscription: Subscription) -> Self {
         self.subscriptions.push(subscription);
         self
     }
 
-    /// The token that the nodes want, sent as `Authorization: Bearer`.
+    /// The token to send as `Authorization: Bearer`.
     #[must_use]
     pub fn token(self, token: impl Into<String>) -> Self {
         let token = token.into();
         self.token_from(move || Ok(token.clone()))
     }
 
-    /// Where the token comes from: asked before each connection, so that one that has expired can be
-    /// replaced. It must not block for long.
+    /// Gets the token from a function that is called before each connection attempt, so that an expired token can be
+    /// replaced. The function must not block for long.
     #[must_use]
     pub fn token_from(
         mut self,
@@ -86,72 +86,72 @@ impl Builder {
         self
     }
 
-    /// Certificates, as PEM, of whom to believe when a `wss` endpoint says who it is; without them, those
-    /// whom the system believes.
+    /// PEM certificates of the authorities to trust for `wss` endpoints; by default those of the operating
+    /// system.
     #[must_use]
-    pub fn authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.authorities = Some(pem.into());
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates = Some(pem.into());
         self
     }
 
-    /// How long to wait before another attempt.
+    /// How long to wait before the next connection attempt.
     #[must_use]
     pub const fn backoff(mut self, backoff: Backoff) -> Self {
         self.config.backoff = backoff;
         self
     }
 
-    /// Whether streams are resumed where they stood, which is the default.
+    /// Whether to resume streams after a reconnect, which is the default.
     #[must_use]
     pub const fn resume(mut self, resume: bool) -> Self {
         self.config.resume = resume;
         self
     }
 
-    /// How the node is asked to write data messages: [`Encoding::Sbe`], which is the default, or
-    /// [`Encoding::Packed`], which is a quarter of it or less.
+    /// The encoding to request for data messages: [`Encoding::Sbe`], which is the default, or
+    /// [`Encoding::Packed`], which takes a quarter of its bytes or less.
     #[must_use]
     pub const fn encoding(mut self, encoding: Encoding) -> Self {
         self.config.encoding = encoding;
         self
     }
 
-    /// Whether the bytes of every data message are told, as [`Event::Raw`](crate::Event::Raw).
+    /// Whether to report the bytes of every data message as [`Event::Raw`](crate::Event::Raw).
     #[must_use]
     pub const fn raw(mut self, raw: bool) -> Self {
         self.config.raw = raw;
         self
     }
 
-    /// How long nothing at all may come before the connection counts as dead.
+    /// How long a connection may be silent before it counts as dead.
     #[must_use]
     pub const fn liveness(mut self, liveness: Duration) -> Self {
         self.config.liveness = liveness;
         self
     }
 
-    /// How many attempts in a row may fail before the client gives up; otherwise it never does.
+    /// How many consecutive attempts may fail before the client gives up; by default it never does.
     #[must_use]
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
         self.config.max_attempts = Some(attempts);
         self
     }
 
-    /// All bounds at once.
+    /// Replaces the whole configuration.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Makes the jitter of reconnects the same each time.
+    /// Seeds the jitter of reconnects, to make it reproducible.
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// A client that connects when it is polled first.
+    /// Builds the client, which connects when it is first polled.
     pub fn build(self) -> Result<Client, BuildError> {
         if self.config.encoding == Encoding::Json {
             return Err(BuildError::Encoding(self.config.encoding));
@@ -168,16 +168,16 @@ impl Builder {
         if endpoints.is_empty() {
             return Err(BuildError::NoEndpoint);
         }
-        let authorities = match &self.authorities {
-            Some(pem) => Some(Authorities::of_pem(pem)?),
-            None if endpoints.iter().any(Endpoint::is_tls) => Some(Authorities::of_system()?),
+        let root_certificates = match &self.root_certificates {
+            Some(pem) => Some(RootCertificates::of_pem(pem)?),
+            None if endpoints.iter().any(Endpoint::is_tls) => Some(RootCertificates::of_system()?),
             None => None,
         };
         let connector = Connector {
             encoding: self.config.encoding,
             max_message: self.config.max_message,
             token: self.token,
-            authorities,
+            root_certificates,
         };
         let mut session = Session::new(self.config, endpoints, self.seed, now);
         let (handle, commands) = Handle::new(Ids::default());
@@ -189,7 +189,7 @@ impl Builder {
         }
         Ok(Client {
             session,
-            link: Link::Down,
+            socket: SocketState::Closed,
             payload: None,
             timer: None,
             commands,

@@ -3,10 +3,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::Ids;
 use crate::{Change, SubscribeError, Subscription, SubscriptionId, UpdateError};
 
-/// How many commands may wait for the client's task to take them.
+/// How many commands may wait for the client's task.
 pub(super) const MAX_COMMANDS: usize = 64;
 
-/// Reaches a client from another task.
+/// Controls a client from another task.
 #[derive(Debug, Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
@@ -39,7 +39,7 @@ impl Handle {
         self.ids.next()
     }
 
-    /// Adds a subscription. It waits for the client's task, which has to be polled meanwhile.
+    /// Adds a subscription. Completes only while the client is polled.
     pub async fn subscribe(
         &self,
         subscription: Subscription,
@@ -54,8 +54,8 @@ impl Handle {
         Ok(id)
     }
 
-    /// Changes a subscription, as [`Client::update`](crate::Client::update) does. It waits for the client's task,
-    /// which has to be polled meanwhile.
+    /// Changes a subscription, as [`Client::update`](crate::Client::update) does. Completes only while the client is
+    /// polled.
     pub async fn update(&self, id: SubscriptionId, change: Change) -> Result<(), UpdateError> {
         let (reply, made) = oneshot::channel();
         let command = Command::Update(id, change, reply);
@@ -67,13 +67,13 @@ impl Handle {
 
     /// Ends a subscription; `Unsubscribed` is its last event.
     pub async fn unsubscribe(&self, id: SubscriptionId) {
-        // A client that is gone has no subscriptions.
+        // If the client is gone, so are its subscriptions.
         let _ = self.commands.send(Command::Unsubscribe(id)).await;
     }
 
     /// Closes the client; `Closed` is its last event.
     pub async fn close(&self) {
-        // A client that is gone is closed.
+        // If the client is gone, it is closed.
         let _ = self.commands.send(Command::Close).await;
     }
 }

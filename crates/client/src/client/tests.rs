@@ -1,4 +1,4 @@
-//! The whole client over TCP, against a server that does what each test says.
+//! The whole client over TCP, against a server that each test scripts.
 
 mod node;
 
@@ -31,7 +31,7 @@ fn client(nodes: &[&Node]) -> Client {
     builder(nodes).build().unwrap()
 }
 
-/// Takes events until one is what is waited for.
+/// Takes events up to the one that is wanted.
 async fn until(client: &mut Client, wanted: impl Fn(&Event) -> bool) -> Event {
     loop {
         let event = client.next().await.expect("the client is closed");
@@ -57,7 +57,7 @@ fn check_right(client: &Client, origin: &Origin) {
     assert_eq!(kept.position(), Some(origin.position()));
 }
 
-/// Accepts a client and its subscription, and sends the whole book.
+/// Accepts a client and its subscription, and sends a snapshot.
 async fn begin(node: &Node, origin: &Origin) -> Peer {
     let mut peer = node.accept().await;
     peer.accept_book(origin, StartKind::Snapshot).await;
@@ -163,7 +163,7 @@ async fn a_book_stands_as_of_each_event_however_the_messages_came() {
         for size in 1..300 {
             all.extend(origin.set(&[(98, size)], &[(103, size)]));
         }
-        // One message with all of them, and then one in fragments.
+        // All of them in one WebSocket message, then one message in fragments.
         peer.send(&all).await;
         peer.send_in_fragments(&origin.set(&[(98, 0)], &[])).await;
         (peer, origin)

@@ -5,44 +5,44 @@ use wire::{Bar, Head, Lag, Status, Ticker};
 
 use crate::SubscriptionId;
 
-/// What an instrument is.
+/// An instrument's name, exponents and steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstrumentInfo {
-    /// Where the message stands.
+    /// The head of the message.
     pub head: Head,
-    /// Its name.
+    /// `VENUE:SYMBOL`.
     pub name: InstrumentName,
-    /// The scale of its prices and sizes.
+    /// The exponents of its prices and sizes.
     pub exponents: Exponents,
-    /// How far it can be trusted at the moment.
+    /// Its current state.
     pub state: State,
-    /// The step of its prices, if known.
+    /// The price step, if known.
     pub tick_size: Option<Price>,
-    /// The step of its sizes, if known.
+    /// The size step, if known.
     pub lot_size: Option<Size>,
 }
 
-/// A verified step of a kept book.
+/// A verified update of a local book.
 #[derive(Debug, Clone)]
 pub struct BookUpdate {
-    /// Whose book.
+    /// The subscription of the book.
     pub subscription: SubscriptionId,
-    /// Where the message stands.
+    /// The head of the message.
     pub head: Head,
-    /// The scale of the mantissas.
+    /// The exponents of its mantissas.
     pub exponents: Exponents,
-    /// The checksum of the book, as told and as computed.
+    /// The checksum of the whole book after the update, as published and as computed.
     pub checksum: u32,
-    /// The message; of a snapshot in chunks the last one.
+    /// The message; for a snapshot in chunks, the last one.
     raw: Bytes,
 }
 
-/// What changed on both sides, best first; size 0 deletes.
+/// Changed levels of both sides, best first; size 0 deletes a level.
 #[derive(Debug, Clone, Copy)]
 pub struct LevelChanges<'a> {
-    /// Highest first.
+    /// Highest price first.
     pub bids: Levels<'a>,
-    /// Lowest first.
+    /// Lowest price first.
     pub asks: Levels<'a>,
 }
 
@@ -63,8 +63,8 @@ impl BookUpdate {
         }
     }
 
-    /// The levels of a delta, read from the message itself; `None` for a snapshot, after which the kept
-    /// book is what there is.
+    /// The changed levels, read from the message itself; `None` for a snapshot, which replaces
+    /// the whole book.
     #[must_use]
     pub fn changes(&self) -> Option<LevelChanges<'_>> {
         match Message::decode(&self.raw).ok()?.0.body {
@@ -76,34 +76,34 @@ impl BookUpdate {
         }
     }
 
-    /// Whether the book was replaced, not changed.
+    /// Returns whether the update replaced the whole book.
     #[must_use]
     pub fn is_snapshot(&self) -> bool {
         self.changes().is_none()
     }
 }
 
-/// Best bid and offer.
+/// A new best bid and offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BboUpdate {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the message stands.
+    /// The head of the message.
     pub head: Head,
-    /// The scale of the mantissas.
+    /// The exponents of its mantissas.
     pub exponents: Exponents,
-    /// What it is now.
+    /// The best bid and offer.
     pub bbo: Bbo,
 }
 
 /// The trades of one record.
 #[derive(Debug, Clone)]
 pub struct TradesUpdate {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the message stands.
+    /// The head of the message.
     pub head: Head,
-    /// The scale of the mantissas.
+    /// The exponents of its mantissas.
     pub exponents: Exponents,
     raw: Bytes,
 }
@@ -136,66 +136,66 @@ impl TradesUpdate {
 /// Statistics of the last 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TickerUpdate {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the message stands.
+    /// The head of the message.
     pub head: Head,
-    /// The scale of the mantissas.
+    /// The exponents of its mantissas.
     pub exponents: Exponents,
     /// The statistics.
     pub ticker: Ticker,
 }
 
-/// Open, high, low, close and volume of an interval.
+/// A bar: open, high, low, close and volume of an interval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BarUpdate {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the message stands.
+    /// The head of the message.
     pub head: Head,
-    /// The scale of the mantissas.
+    /// The exponents of its mantissas.
     pub exponents: Exponents,
-    /// The interval.
+    /// The bar.
     pub bar: Bar,
 }
 
-/// How far an instrument or a stream can be trusted from here on.
+/// The state of an instrument or a stream: how far its data can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusUpdate {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the message stands.
+    /// The head of the message.
     pub head: Head,
-    /// The state and its reason.
+    /// The state and the reason for it.
     pub status: Status,
 }
 
-/// A quiet stream's sign of life.
+/// A heartbeat of a quiet stream: nothing is missing up to its `seq`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the stream stands.
+    /// The head of the message, with the stream's last `seq`.
     pub head: Head,
 }
 
-/// The past is over.
+/// The end of a replay: from here on the stream is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayComplete {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the live stream goes on.
+    /// The head of the message. The live stream continues after its `seq`.
     pub head: Head,
-    /// How many messages of the past the node sent behind the start.
+    /// Messages of the past that the node has sent, not counting the state at the start.
     pub messages: u64,
 }
 
-/// What this client, being slow, did not get one by one.
+/// What the node did not send one by one because this client lagged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LagNotice {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the stream stands.
+    /// The head of the message, with the last `seq` before the lag.
     pub head: Head,
     /// What was conflated or skipped.
     pub lag: Lag,

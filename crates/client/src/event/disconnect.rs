@@ -2,48 +2,48 @@ use std::time::Duration;
 
 use wire::control::{AnswerError, ControlError};
 
-use crate::socket::{HandshakeError, WebSocketError};
+use crate::{HandshakeError, WebSocketError};
 
-/// Why there is no connection.
+/// Why a connection ended, or could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Disconnect {
-    /// The network failed, or nobody listens.
+    /// An I/O error, such as a refused connection.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// The node, or what listens in its place, refused the WebSocket.
+    /// The WebSocket handshake failed.
     #[error("handshake: {0}")]
     Handshake(#[from] HandshakeError),
-    /// Nobody answered in time.
+    /// The connection attempt took too long.
     #[error("no connection after {0:?}")]
     ConnectTimeout(Duration),
     /// The node closed the connection.
     #[error("closed by the node: {code} {reason}")]
     Closed {
-        /// The code of RFC 6455 or of `wire::close`; 1005 when the node gave none.
+        /// The code of RFC 6455 or of `wire::close`; 1005 if the node gave none.
         code: u16,
-        /// The node's own words.
+        /// The node's reason.
         reason: String,
     },
-    /// The connection ended without a word.
+    /// The connection ended without a close frame.
     #[error("connection ended without a close frame")]
     Ended,
-    /// The node broke RFC 6455, or sent a message beyond [`Config::max_message`](crate::Config::max_message).
+    /// The node broke RFC 6455, or sent a message longer than [`Config::max_message`](crate::Config::max_message).
     #[error("websocket: {0}")]
     WebSocket(WebSocketError),
-    /// The node answered what cannot be read.
+    /// The node sent an answer that cannot be parsed.
     #[error(transparent)]
     Answer(#[from] AnswerError),
-    /// The node could not read what this client sent.
-    #[error("refused by the node: {0}")]
-    Refused(ControlError),
-    /// The connection stood, and nothing came.
+    /// The node could not parse a request of this client.
+    #[error("request rejected by the node: {0}")]
+    Rejected(ControlError),
+    /// Nothing was received for too long.
     #[error("silent for {0:?}")]
-    Mute(Duration),
-    /// A request was not answered.
+    Silent(Duration),
+    /// A request was not answered in time.
     #[error("a request was not answered in {0:?}")]
     Unanswered(Duration),
-    /// The node had said that it would stop.
-    #[error("the node stops")]
+    /// The node had announced that it would stop.
+    #[error("the node is stopping")]
     GoAway,
 }

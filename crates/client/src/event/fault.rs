@@ -6,37 +6,37 @@ use wire::control::StartReason;
 
 use crate::SubscriptionId;
 
-/// Something is missing of a stream: what comes behind `from` up to `to`.
+/// Data of a stream is missing: everything after `from` up to and including `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// The last that was received; `None` when nothing was.
+    /// The last position received; `None` if there was none.
     pub from: Option<Position>,
-    /// The last that is missing; `None` when nobody has told.
+    /// The last `seq` that is missing; `None` if unknown.
     pub to: Option<Seq>,
-    /// How it was found, and what becomes of it.
+    /// How the gap was detected, and whether it will be filled.
     pub cause: GapCause,
 }
 
-/// How a gap was found, and what becomes of it.
+/// How a gap was detected, and whether it will be filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapCause {
-    /// A message does not follow on. The stream is subscribed to anew and resumed, and what comes of
-    /// that is told by `Subscribed`, and by another gap when it is for good.
+    /// A message does not follow on. The client resumes the stream: `Subscribed` follows, and another gap if
+    /// the data is lost.
     Sequence,
-    /// The stream said nothing, not even a heartbeat, for longer than a stream may. It is resumed.
-    Mute,
-    /// The node no longer had what this slow client missed. It is lost.
+    /// The stream was silent for too long, without even a heartbeat. The client resumes it.
+    Silent,
+    /// This client lagged, and the node no longer had what it missed. The data is lost.
     Skipped,
-    /// The node could not resume the stream; `None` when it was not asked to. What was sent meanwhile is lost.
+    /// The node could not resume the stream, or was not asked to (`None`). What was published meanwhile is lost.
     NotResumed(Option<StartReason>),
-    /// The node itself, or the venue, may have missed something. It is lost.
+    /// The node, or the venue, may have missed something. It is lost.
     Upstream(Reason),
 }
 
 impl GapCause {
-    /// Whether what is missing will never come, although the node had it.
+    /// Returns whether the data is lost, although the node once had it.
     #[must_use]
     pub const fn is_loss(self) -> bool {
         matches!(self, Self::Skipped | Self::NotResumed(_))
@@ -47,7 +47,7 @@ impl fmt::Display for GapCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sequence => f.write_str("a message is missing"),
-            Self::Mute => f.write_str("the stream fell silent"),
+            Self::Silent => f.write_str("the stream fell silent"),
             Self::Skipped => f.write_str("skipped by the node"),
             Self::NotResumed(Some(reason)) => write!(f, "not resumed: {}", reason.name()),
             Self::NotResumed(None) => f.write_str("not resumed"),
@@ -56,44 +56,44 @@ impl fmt::Display for GapCause {
     }
 }
 
-/// The book is not what the node says it is.
+/// A local book does not have the checksum that the node published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Where the message stands that told it.
+    /// The head of the message with that checksum.
     pub head: Head,
-    /// The checksum that the message tells.
-    pub told: u32,
-    /// The checksum that the book has.
+    /// The checksum in the message.
+    pub received: u32,
+    /// The checksum of the local book.
     pub computed: u32,
 }
 
-/// A fault is over: the next item makes the stream whole again.
+/// A fault is over: with the next event the stream is complete again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resync {
-    /// Of which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
     /// What the fault was.
     pub reason: ResyncReason,
-    /// Where the stream stood when it began; `None` when it did not stand anywhere.
+    /// The position at which the fault began; `None` if the stream had none.
     pub from: Option<Position>,
-    /// Where it goes on.
+    /// The position at which the stream is complete again.
     pub to: Position,
 }
 
-/// What a fault was.
+/// What was wrong with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResyncReason {
-    /// A gap, and the node resumed the stream.
+    /// A gap; the node resumed the stream.
     Gap,
-    /// The book was not what the node said it was.
+    /// The book did not have the checksum that the node published.
     Checksum,
-    /// After a reconnect or a gap the node could not resume; `None` when it was not asked to.
+    /// The node could not resume the stream after a reconnect or a gap, or was not asked to (`None`).
     NotResumed(Option<StartReason>),
-    /// The stream has a new numbering: the topic was made anew, or the instrument's scale changed.
+    /// A new epoch began: the topic was recreated, or the instrument's exponents changed.
     EpochChanged,
-    /// The node had said that the stream was not to be trusted.
+    /// The node had said that the stream could not be trusted.
     Upstream(Reason),
 }
 

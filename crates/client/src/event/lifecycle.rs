@@ -9,71 +9,71 @@ use crate::SubscriptionId;
 /// The node accepted a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscribed {
-    /// Which one.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// The number of its instrument in every message.
+    /// The id of its instrument in every message.
     pub instrument: InstrumentId,
     /// Its view in every message.
     pub view: View,
-    /// The epoch that it is in.
+    /// Its current epoch.
     pub epoch: Epoch,
-    /// The scale of its prices and sizes.
+    /// The exponents of its prices and sizes.
     pub exponents: Exponents,
-    /// What its messages begin with.
+    /// Whether it was resumed or begins with a snapshot.
     pub start: StartKind,
-    /// Why it begins with a snapshot although it was to be resumed.
+    /// Why it begins with a snapshot although a resume was requested.
     pub reason: Option<StartReason>,
-    /// The position that was to be resumed.
-    pub asked: Option<Position>,
+    /// The position from which a resume was requested.
+    pub requested: Option<Position>,
 }
 
 impl Subscribed {
     pub(crate) const fn new(
         subscription: SubscriptionId,
-        told: &wire::control::Subscribed,
-        asked: Option<Position>,
+        answer: &wire::control::Subscribed,
+        requested: Option<Position>,
     ) -> Self {
         Self {
             subscription,
-            instrument: told.instrument,
-            view: told.view,
-            epoch: told.epoch,
-            exponents: told.exponents,
-            start: told.start,
-            reason: told.reason,
-            asked,
+            instrument: answer.instrument,
+            view: answer.view,
+            epoch: answer.epoch,
+            exponents: answer.exponents,
+            start: answer.start,
+            reason: answer.reason,
+            requested,
         }
     }
 }
 
-/// The node refused a subscription.
+/// The node rejected a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Which one.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// A stable code, and a text for people.
+    /// A stable code, and a message for people.
     pub error: ControlError,
-    /// When it is asked for again; `None` is never: the subscription is no more.
+    /// When the client will try again; `None` if it will not, and the subscription has ended.
     pub retry: Option<Duration>,
 }
 
-/// The node refused to change a subscription, which goes on as it was.
+/// The node rejected an update; the subscription is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotUpdated {
-    /// Which one.
+pub struct UpdateRejected {
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// A stable code, and a text for people.
+    /// A stable code, and a message for people.
     pub error: ControlError,
 }
 
 /// The node is about to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leaving {
-    /// Why.
+pub struct GoAwayNotice {
+    /// Why it stops.
     pub reason: GoAwayReason,
-    /// When this client leaves: chosen at random within what the node asks for, so that not all of its
-    /// clients reconnect at once.
+    /// When this client will leave: a random time within the node's limit, so that its clients do not all
+    /// reconnect at once.
     pub leave_in: Duration,
-    /// When the node closes the connection.
+    /// When the node will close the connection.
     pub close_after: Duration,
 }

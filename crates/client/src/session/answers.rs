@@ -9,18 +9,18 @@ use super::entry::{Address, Entry, Phase};
 use crate::SubscriptionId;
 use crate::event::{self, Disconnect, Event, Gap, GapCause};
 
-/// How soon to ask again after a refusal that passes: nodes become ready in seconds.
-const AFTER_REFUSAL: Duration = Duration::from_millis(250);
+/// The first wait after a temporary rejection: nodes become ready within seconds.
+const AFTER_REJECTION: Duration = Duration::from_millis(250);
 
 impl Session {
-    /// A text message came.
+    /// A text message arrived.
     pub fn on_text(&mut self, now: Instant, text: &str) {
-        if !self.link.is_up() {
+        if !self.connection.is_up() {
             return;
         }
         match Answer::parse(text) {
             Ok(answer) => self.on_answer(now, answer),
-            // An answer of a later version: to nothing that was asked.
+            // An unknown kind of answer, of a later version: to nothing that was requested.
             Err(AnswerError::Value { field: "op", .. }) => {}
             Err(error) => self.fail(now, Disconnect::Answer(error)),
         }
@@ -39,14 +39,14 @@ impl Session {
                     return;
                 }
                 for (subscription, outcome) in pending.subscriptions.into_iter().zip(results) {
-                    let outcome = outcome.map_err(|refused| refused.error);
+                    let outcome = outcome.map_err(|rejected| rejected.error);
                     self.on_outcome(now, id, subscription, outcome);
                 }
             }
             Answer::Error { error, .. } => {
                 let Some(pending) = pending else {
-                    // It is about something that the node could not even read.
-                    self.fail(now, Disconnect::Refused(error));
+                    // It is about something that the node could not even parse.
+                    self.fail(now, Disconnect::Rejected(error));
                     return;
                 };
                 let id = id.unwrap_or_default();
@@ -64,7 +64,7 @@ impl Session {
         self.flush(now);
     }
 
-    /// The node ended a stream that it can no longer make.
+    /// The node ended a stream that it can no longer provide.
     fn on_ended(&mut self, now: Instant, ended: &StreamError) {
         if ended.error.code != ErrorCode::StreamEnded {
             return;
@@ -75,7 +75,7 @@ impl Session {
         let is_it = |entry: &&Entry| entry.phase == Phase::Open && entry.wants(&key);
         let subscription = self.entries.iter().find(is_it).map(|entry| entry.id);
         if let Some(subscription) = subscription {
-            self.on_refused(now, subscription, ended.error.clone());
+            self.on_rejected(now, subscription, ended.error.clone());
         }
     }
 
@@ -90,96 +90,96 @@ impl Session {
         let entry = entry.filter(|entry| entry.wanted);
         if entry.is_some_and(|entry| entry.is_changing_by(request)) {
             match outcome {
-                Ok(told) => self.on_updated(now, subscription, &told),
+                Ok(answer) => self.on_updated(now, subscription, &answer),
                 Err(error) => self.on_not_updated(subscription, error),
             }
             return;
         }
-        if entry.is_none_or(|entry| entry.phase != Phase::Asked(request)) {
-            // It was given up, or asked for anew, since.
+        if entry.is_none_or(|entry| entry.phase != Phase::Requested(request)) {
+            // It has been given up, or requested again, in the meantime.
             return;
         }
         match outcome {
-            Ok(told) => self.on_accepted(now, subscription, &told),
-            Err(error) => self.on_refused(now, subscription, error),
+            Ok(answer) => self.on_accepted(now, subscription, &answer),
+            Err(error) => self.on_rejected(now, subscription, error),
         }
     }
 
-    fn on_accepted(&mut self, now: Instant, subscription: SubscriptionId, told: &Subscribed) {
+    fn on_accepted(&mut self, now: Instant, subscription: SubscriptionId, answer: &Subscribed) {
         let Some(entry) = self.entries.by_id(subscription) else {
             return;
         };
         entry.phase = Phase::Open;
         entry.was_open = true;
         entry.accepted();
-        entry.anew = false;
-        entry.heard = now;
-        entry.level = now;
-        let asked = entry.asked;
-        let mut told = told.clone();
-        if entry.is_past() && asked.is_some_and(|asked| asked.epoch == told.epoch) {
-            // It begins with the state that this client has, and goes on from there.
-            told.start = StartKind::Resumed;
+        entry.without_position = false;
+        entry.last_message = now;
+        entry.caught_up = now;
+        let requested = entry.requested;
+        let mut answer = answer.clone();
+        if entry.is_replay() && requested.is_some_and(|requested| requested.epoch == answer.epoch) {
+            // It begins with the state that this client has, and continues from there.
+            answer.start = StartKind::Resumed;
         }
-        let told = &told;
+        let answer = &answer;
         let address = Address {
-            instrument: told.instrument,
-            view: told.view,
+            instrument: answer.instrument,
+            view: answer.view,
             channel: entry.request.key.channel,
         };
-        let missing = entry.follower.open(told, asked);
+        let missing = entry.tracker.open(answer, requested);
         if missing.is_some() {
             entry.stats.gaps += 1;
             entry.stats.losses += 1;
         }
         self.entries.route(subscription, address);
-        let subscribed = event::Subscribed::new(subscription, told, asked);
+        let subscribed = event::Subscribed::new(subscription, answer, requested);
         self.events.push_back(Event::Subscribed(subscribed));
         if let Some(missing) = missing {
             self.events.push_back(Event::Gap(Gap {
                 subscription,
                 from: missing.from,
                 to: missing.to,
-                cause: GapCause::NotResumed(told.reason),
+                cause: GapCause::NotResumed(answer.reason),
             }));
         }
     }
 
-    /// The node changed a stream, of which nothing came before this answer as it is now.
-    fn on_updated(&mut self, now: Instant, subscription: SubscriptionId, told: &Subscribed) {
+    /// The node changed a stream; messages of the new view come after this answer only.
+    fn on_updated(&mut self, now: Instant, subscription: SubscriptionId, answer: &Subscribed) {
         let Some(entry) = self.entries.by_id(subscription) else {
             return;
         };
         entry.changed();
-        if told.start == StartKind::Snapshot {
-            entry.begin_anew();
-            entry.follower.open(told, None);
-            entry.heard = now;
-            entry.level = now;
+        if answer.start == StartKind::Snapshot {
+            entry.reset();
+            entry.tracker.open(answer, None);
+            entry.last_message = now;
+            entry.caught_up = now;
             let address = Address {
-                instrument: told.instrument,
-                view: told.view,
+                instrument: answer.instrument,
+                view: answer.view,
                 channel: entry.request.key.channel,
             };
             self.entries.unroute(subscription);
             self.entries.route(subscription, address);
         }
-        let told = event::Subscribed::new(subscription, told, None);
-        self.events.push_back(Event::Updated(told));
+        let answer = event::Subscribed::new(subscription, answer, None);
+        self.events.push_back(Event::Updated(answer));
     }
 
     fn on_not_updated(&mut self, subscription: SubscriptionId, error: ControlError) {
         if let Some(entry) = self.entries.by_id(subscription) {
             entry.not_changed();
         }
-        let refused = event::NotUpdated {
+        let rejected = event::UpdateRejected {
             subscription,
             error,
         };
-        self.events.push_back(Event::NotUpdated(refused));
+        self.events.push_back(Event::UpdateRejected(rejected));
     }
 
-    fn on_refused(&mut self, now: Instant, subscription: SubscriptionId, error: ControlError) {
+    fn on_rejected(&mut self, now: Instant, subscription: SubscriptionId, error: ControlError) {
         let Some(entry) = self.entries.by_id(subscription) else {
             return;
         };
@@ -189,8 +189,8 @@ impl Session {
             ErrorCode::NotReady | ErrorCode::BadResume | ErrorCode::Busy
         ) || has_it;
         if error.code == ErrorCode::StartTooEarly && entry.was_open {
-            // What it had not been sent is gone: the node says so when it is asked to resume.
-            entry.end_past();
+            // What had not been replayed is gone; the resume will show what is lost.
+            entry.end_replay();
         }
         entry.at_node = has_it;
         if !passes && entry.fall_back() {
@@ -199,10 +199,10 @@ impl Session {
             self.on_not_updated(subscription, error);
             return;
         }
-        // What was once accepted is refused while a node starts, or moves to another; not for good.
-        entry.anew |= error.code == ErrorCode::BadResume;
+        // A stream that was accepted once is rejected while a node starts, or the instrument moves: not for good.
+        entry.without_position |= error.code == ErrorCode::BadResume;
         let retry = (passes || entry.was_open)
-            .then(|| entry.restart(now, &self.config, &mut self.random, AFTER_REFUSAL));
+            .then(|| entry.restart(now, &self.config, &mut self.random, AFTER_REJECTION));
         if retry.is_none() {
             self.entries.remove(subscription);
         }

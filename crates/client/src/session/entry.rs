@@ -7,61 +7,61 @@ use wire::View;
 use wire::control::{Resume, Start, StreamChange, StreamKey, StreamRequest, StreamUpdate};
 
 use crate::random::Random;
-use crate::stream::Follower;
+use crate::stream::Tracker;
 use crate::{Config, StreamStats, SubscriptionId};
 
-/// A stream that had no fault for this long begins to count anew.
+/// After this time without a fault, a stream's faults are counted from zero again.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
 /// One subscription.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: SubscriptionId,
-    /// What is wanted, without the position.
+    /// The stream that the caller wants, without a position.
     pub(super) request: StreamRequest,
-    /// What the node has, or had, or was asked for, where that is not what is wanted.
+    /// The stream that the node has, had or was requested, if it differs from what the caller wants.
     held: Option<StreamRequest>,
-    /// The `update` that waits for its answer, and what it asks for.
+    /// The pending `update` request and the stream that it leads to.
     updating: Option<(u64, StreamRequest)>,
-    /// What to go back to when the node refuses what is wanted by now.
+    /// The stream to return to if the node rejects the one wanted now.
     fallback: Option<StreamRequest>,
-    pub(super) follower: Follower,
+    pub(super) tracker: Tracker,
     pub(super) stats: StreamStats,
     /// Whether the caller still wants it.
     pub(super) wanted: bool,
     /// Whether the node has it, as far as this client's requests go.
     pub(super) at_node: bool,
     pub(super) phase: Phase,
-    /// Whether the node ever accepted it.
+    /// Whether the node has ever accepted it.
     pub(super) was_open: bool,
     /// The position in the last request.
-    pub(super) asked: Option<Position>,
-    /// Whether the position is of no use: the next request goes without.
-    pub(super) anew: bool,
-    /// When it may be asked for.
+    pub(super) requested: Option<Position>,
+    /// Whether the next request has to be without a position, since it is of no use.
+    pub(super) without_position: bool,
+    /// When it may be requested.
     pub(super) due: Instant,
-    /// When the stream last spoke.
-    pub(super) heard: Instant,
-    /// When the node was last seen to be as far as this client.
-    pub(super) level: Instant,
-    /// Faults in a row, and when the last one was.
+    /// When its last message arrived.
+    pub(super) last_message: Instant,
+    /// When the node was last seen to have read as far as this client.
+    pub(super) caught_up: Instant,
+    /// Consecutive faults, and when the last one was.
     faults: u32,
     fault_at: Option<Instant>,
     address: Option<Address>,
 }
 
-/// How far the asking has come.
+/// The state of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// To be asked for.
+    /// To be requested.
     Idle,
-    /// Asked for in that request.
-    Asked(u64),
+    /// Requested; the id of the request.
+    Requested(u64),
     /// Accepted.
     Open,
 }
 
-/// What a data message tells of the stream that it belongs to.
+/// What identifies the stream of a data message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Address {
     pub(super) instrument: InstrumentId,
@@ -73,7 +73,7 @@ impl Entry {
     pub(super) fn new(id: SubscriptionId, request: StreamRequest, now: Instant) -> Self {
         Self {
             id,
-            follower: Follower::new(request.key.channel),
+            tracker: Tracker::new(request.key.channel),
             request,
             held: None,
             updating: None,
@@ -83,20 +83,20 @@ impl Entry {
             at_node: false,
             phase: Phase::Idle,
             was_open: false,
-            asked: None,
-            anew: false,
+            requested: None,
+            without_position: false,
             due: now,
-            heard: now,
-            level: now,
+            last_message: now,
+            caught_up: now,
             faults: 0,
             fault_at: None,
             address: None,
         }
     }
 
-    /// Something else is wanted from now on.
+    /// Changes what the caller wants.
     pub(super) fn change(&mut self, wanted: StreamRequest) {
-        // What was never asked for is nowhere as it was.
+        // A stream that was never requested is known to no node.
         if self.at_node || self.was_open {
             let before = self.held.take();
             let before = before.unwrap_or_else(|| self.request.clone());
@@ -106,7 +106,7 @@ impl Entry {
         self.request = wanted;
     }
 
-    /// Whether the node has to be asked to change it.
+    /// Returns whether the node has to be asked to change it.
     pub(super) fn is_to_change(&self) -> bool {
         let is_open = self.wanted && self.phase == Phase::Open;
         is_open && self.held.is_some() && self.updating.is_none()
@@ -121,24 +121,24 @@ impl Entry {
         })
     }
 
-    /// The node is asked in that request.
+    /// Notes the request for that change.
     pub(super) fn begin_change(&mut self, request: u64) {
         self.updating = Some((request, self.request.clone()));
     }
 
-    /// Whether that request is the one that asked for a change.
+    /// Returns whether that request is the pending update.
     pub(super) fn is_changing_by(&self, request: u64) -> bool {
         self.updating.as_ref().is_some_and(|(id, _)| *id == request)
     }
 
-    /// The node has changed it; what is wanted may be something else again.
+    /// The node has changed it. What the caller wants may differ again.
     pub(super) fn changed(&mut self) {
         if let Some((_, now)) = self.updating.take() {
             self.held = Some(now).filter(|now| !is_same(now, &self.request));
         }
     }
 
-    /// The node refused to, and has what it had; what is wanted since may be something else again.
+    /// The node rejected the change and keeps the stream. What the caller wants may differ again.
     pub(super) fn not_changed(&mut self) {
         let Some((_, refused)) = self.updating.take() else {
             return;
@@ -153,7 +153,7 @@ impl Entry {
         }
     }
 
-    /// The streams of which the node may have one, now that it is to end.
+    /// The streams of which the node may have one, now that the subscription ends.
     pub(super) fn end_keys(&mut self) -> Vec<StreamKey> {
         let asked = self.updating.take().map(|(_, asked)| asked.key);
         let held = self.held.as_ref().map(|held| held.key.clone());
@@ -162,30 +162,30 @@ impl Entry {
         keys
     }
 
-    /// What is wanted is about to be asked for. The levels of another view are no beginning of it.
-    pub(super) fn settle(&mut self) {
+    /// Prepares to request what the caller wants. The levels of another view are no position in it.
+    pub(super) fn prepare(&mut self) {
         self.updating = None;
         let Some(held) = self.held.take() else {
             return;
         };
         if held.key != self.request.key {
-            self.begin_anew();
+            self.reset();
         }
         self.fallback = Some(held);
     }
 
-    /// Its next message is its first.
-    pub(super) fn begin_anew(&mut self) {
-        self.follower = Follower::new(self.request.key.channel);
-        self.end_past();
+    /// Discards its position and data.
+    pub(super) fn reset(&mut self) {
+        self.tracker = Tracker::new(self.request.key.channel);
+        self.end_replay();
     }
 
-    /// The node has accepted what was asked for.
+    /// The node has accepted it.
     pub(super) fn accepted(&mut self) {
         self.fallback = None;
     }
 
-    /// The node refuses what is wanted for good: back to what it once had, if it had that.
+    /// The node rejects for good what the caller wants. Returns whether there is a stream to return to.
     pub(super) fn fall_back(&mut self) -> bool {
         let Some(fallback) = self.fallback.take() else {
             return false;
@@ -193,20 +193,23 @@ impl Entry {
         self.held = None;
         if fallback.key != self.request.key {
             self.request = fallback;
-            self.begin_anew();
+            self.reset();
         } else {
             self.request = fallback;
         }
         true
     }
 
-    /// What to ask for now.
-    pub(super) fn ask(&self, resume: bool) -> (StreamRequest, Option<Position>) {
-        let position = self.follower.resumable().filter(|_| resume && !self.anew);
+    /// The next request, and the position in it.
+    pub(super) fn next_request(&self, resume: bool) -> (StreamRequest, Option<Position>) {
+        let position = self
+            .tracker
+            .resume_position()
+            .filter(|_| resume && !self.without_position);
         let mut request = self.request.clone();
         match position {
-            // The past is not over: it goes on from here. What was had comes again at most.
-            Some(Position { seq, .. }) if self.is_past() => {
+            // The replay is not over, and continues from here; the last message may come twice.
+            Some(Position { seq, .. }) if self.is_replay() => {
                 let behind = i64::from(request.key.channel == Channel::Trades);
                 request.start = Some(Start::Seq(Seq(seq.0.saturating_add(behind))));
             }
@@ -216,19 +219,19 @@ impl Entry {
         (request, position)
     }
 
-    /// Whether it is sent the past, or is to be.
-    pub(super) const fn is_past(&self) -> bool {
+    /// Returns whether it is, or will be, a replay.
+    pub(super) const fn is_replay(&self) -> bool {
         self.request.start.is_some()
     }
 
-    /// The past is over, or not to be had any more.
-    pub(super) const fn end_past(&mut self) {
+    /// Ends the replay, or gives it up.
+    pub(super) const fn end_replay(&mut self) {
         self.request.start = None;
         self.request.pace = None;
     }
 
-    /// A fault: the stream has to be asked for anew; the first time after `first`, then more and more
-    /// slowly, so that a fault that does not go away is no flood.
+    /// Handles a fault: the stream has to be requested again, the first time after `first`, then with a growing
+    /// delay, so that a persistent fault does not flood the node. Returns the delay.
     pub(super) fn restart(
         &mut self,
         now: Instant,
@@ -249,41 +252,41 @@ impl Entry {
             0 => first,
             faults => config.backoff.delay(faults, random),
         };
-        self.follower.stop();
+        self.tracker.stop();
         self.phase = Phase::Idle;
         self.due = now + delay;
         delay
     }
 
-    /// Whether messages of that instrument may belong to it.
+    /// Returns whether messages of that instrument may belong to it.
     pub(super) fn is_of(&self, instrument: InstrumentId) -> bool {
         self.address
             .is_some_and(|address| address.instrument == instrument)
     }
 
-    /// Whether it is that stream, or is yet to stop being it.
+    /// Returns whether it is that stream, or still has to be changed from it.
     pub(super) fn wants(&self, key: &StreamKey) -> bool {
         let held = self.held.as_ref().map(|held| &held.key);
         self.wanted && (self.request.key == *key || held == Some(key))
     }
 
-    /// Whether the node has to be told that it is to end.
+    /// Returns whether the node has to be told to end it.
     pub(super) fn is_to_end(&self) -> bool {
         self.at_node && (!self.wanted || self.phase == Phase::Idle)
     }
 
-    /// Whether the node has to be asked for it, once it is due.
+    /// Returns whether it has to be requested, once it is due.
     pub(super) fn is_to_begin(&self) -> bool {
         self.wanted && !self.at_node && self.phase == Phase::Idle
     }
 }
 
-/// Whether both ask for the same, wherever they begin.
+/// Returns whether both describe the same stream, whatever their positions.
 fn is_same(one: &StreamRequest, other: &StreamRequest) -> bool {
     one.key == other.key && one.policy == other.policy
 }
 
-/// What leads from one request to the other.
+/// The changes that lead from one request to the other.
 fn difference(from: &StreamRequest, to: &StreamRequest) -> StreamChange {
     let (key, new) = (&from.key, &to.key);
     StreamChange {
@@ -295,7 +298,7 @@ fn difference(from: &StreamRequest, to: &StreamRequest) -> StreamChange {
     }
 }
 
-/// All subscriptions, and which messages belong to them.
+/// All subscriptions, and the routes of messages to them.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     slab: Slab<Entry>,
@@ -332,17 +335,17 @@ impl Entries {
         self.slab.get_mut(*self.routes.get(address)?)
     }
 
-    /// Whether somebody wants that stream.
+    /// Returns whether a subscription wants that stream.
     pub(super) fn wanted(&self, key: &StreamKey) -> bool {
         self.iter().any(|entry| entry.wants(key))
     }
 
-    /// Whether another subscription wants that stream.
-    pub(super) fn others_want(&self, id: SubscriptionId, key: &StreamKey) -> bool {
+    /// Returns whether another subscription wants that stream.
+    pub(super) fn wanted_by_another(&self, id: SubscriptionId, key: &StreamKey) -> bool {
         self.iter().any(|entry| entry.id != id && entry.wants(key))
     }
 
-    /// From now on, messages with that address belong to the subscription.
+    /// Routes messages with that address to the subscription.
     pub(super) fn route(&mut self, id: SubscriptionId, address: Address) {
         if let Some(slot) = self.by_id.get(&id) {
             self.routes.insert(address, *slot);
@@ -352,7 +355,7 @@ impl Entries {
         }
     }
 
-    /// From now on, no message belongs to the subscription.
+    /// Routes no more messages to the subscription.
     pub(super) fn unroute(&mut self, id: SubscriptionId) {
         let address = self.by_id(id).and_then(|entry| entry.address.take());
         if let Some(address) = address {
@@ -367,7 +370,7 @@ impl Entries {
         }
     }
 
-    /// Forgets those that nobody wants and the node does not have.
+    /// Removes those that are neither wanted nor at the node.
     pub(super) fn sweep(&mut self) {
         let gone: Vec<SubscriptionId> = self
             .iter()
@@ -379,39 +382,39 @@ impl Entries {
         }
     }
 
-    /// There is no connection: no stream is followed.
-    pub(super) fn lose_all(&mut self) {
+    /// The connection is gone: no stream is followed.
+    pub(super) fn disconnect(&mut self) {
         self.routes.clear();
         for entry in self.iter_mut() {
             entry.address = None;
             entry.at_node = false;
             entry.phase = Phase::Idle;
-            entry.follower.stop();
+            entry.tracker.stop();
         }
         self.sweep();
     }
 
-    /// There is a connection: every stream may be asked for.
-    pub(super) fn ask_all(&mut self, now: Instant) {
+    /// There is a connection: every stream may be requested.
+    pub(super) fn make_due(&mut self, now: Instant) {
         for entry in self.iter_mut() {
             entry.due = now;
         }
     }
 
-    /// Those whose node has been behind this client for too long.
-    pub(super) fn ahead(&self, now: Instant, longest: Duration) -> Vec<SubscriptionId> {
+    /// Subscriptions whose node has been behind this client for too long.
+    pub(super) fn ahead_of_node(&self, now: Instant, longest: Duration) -> Vec<SubscriptionId> {
         self.iter()
-            .filter(|entry| entry.phase == Phase::Open && entry.follower.is_ahead())
-            .filter(|entry| now.saturating_duration_since(entry.level) >= longest)
+            .filter(|entry| entry.phase == Phase::Open && entry.tracker.is_ahead_of_node())
+            .filter(|entry| now.saturating_duration_since(entry.caught_up) >= longest)
             .map(|entry| entry.id)
             .collect()
     }
 
-    /// Those that are open, and have said nothing for too long.
-    pub(super) fn mute(&self, now: Instant, longest: Duration) -> Vec<SubscriptionId> {
+    /// Accepted subscriptions that have been silent for too long.
+    pub(super) fn silent(&self, now: Instant, longest: Duration) -> Vec<SubscriptionId> {
         self.iter()
             .filter(|entry| entry.phase == Phase::Open)
-            .filter(|entry| now.saturating_duration_since(entry.heard) >= longest)
+            .filter(|entry| now.saturating_duration_since(entry.last_message) >= longest)
             .map(|entry| entry.id)
             .collect()
     }

@@ -12,12 +12,12 @@ use crate::event::{
     self, BarUpdate, BboUpdate, BookUpdate, Event, Gap, GapCause, Heartbeat, InstrumentInfo,
     LagNotice, Mismatch, ReplayComplete, Resync, StatusUpdate, TickerUpdate, TradesUpdate,
 };
-use crate::stream::{Fault, Missing, Taken};
+use crate::stream::{Effect, Fault, Missing};
 
 impl Session {
-    /// A data message came; `raw` are its bytes.
+    /// A data message arrived; `raw` are its bytes.
     pub fn on_message(&mut self, now: Instant, message: &Message<'_>, raw: Bytes) {
-        if !self.link.is_up() {
+        if !self.connection.is_up() {
             return;
         }
         self.stats.messages += 1;
@@ -42,47 +42,47 @@ impl Session {
             self.stats.unrouted += 1;
             return;
         };
-        entry.heard = now;
+        entry.last_message = now;
         entry.stats.messages += 1;
         entry.stats.bytes += raw.len() as u64;
         let subscription = entry.id;
-        let taken = entry.follower.take(message);
-        if !entry.follower.is_ahead() {
-            entry.level = now;
+        let effect = entry.tracker.apply(message);
+        if !entry.tracker.is_ahead_of_node() {
+            entry.caught_up = now;
         }
-        match taken {
-            Taken::Held => entry.stats.held += 1,
-            Taken::Partial => {}
-            Taken::Noted => self.events.extend(event_of(entry, message, raw)),
-            Taken::Applied(fault) => {
+        match effect {
+            Effect::Duplicate => entry.stats.duplicates += 1,
+            Effect::Incomplete => {}
+            Effect::Noted => self.events.extend(event_of(entry, message, raw)),
+            Effect::Applied(fault) => {
                 if let Some(fault) = fault {
                     self.events.push_back(resync(entry, fault, &message.head));
                 }
                 self.events.extend(event_of(entry, message, raw));
             }
-            Taken::Lost(missing, cause) => {
+            Effect::Lost(missing, cause) => {
                 self.events.extend(event_of(entry, message, raw));
                 self.events.push_back(gap(entry, missing, cause));
             }
-            Taken::Gap(missing) => {
+            Effect::Gap(missing) => {
                 self.events
                     .push_back(gap(entry, missing, GapCause::Sequence));
                 self.resubscribe(now, subscription);
             }
-            Taken::Wrong(wrong) => {
+            Effect::Mismatch(checksums) => {
                 entry.stats.mismatches += 1;
                 self.events.push_back(Event::ChecksumMismatch(Mismatch {
                     subscription,
                     head: message.head,
-                    told: wrong.told,
-                    computed: wrong.computed,
+                    received: checksums.received,
+                    computed: checksums.computed,
                 }));
                 self.resubscribe(now, subscription);
             }
         }
     }
 
-    /// Bytes came that are no message of this version.
+    /// Bytes arrived that cannot be decoded.
     pub fn on_undecodable(&mut self, error: DecodeError) {
         self.stats.undecodable += 1;
         self.events.push_back(Event::Undecodable { error });
@@ -97,52 +97,52 @@ impl Session {
             });
         }
         match &message.body {
-            Body::Instrument(told) => self.on_instrument(&message.head, told),
-            Body::GoAway(told) => self.on_go_away(now, *told),
+            Body::Instrument(instrument) => self.on_instrument(&message.head, instrument),
+            Body::GoAway(go_away) => self.on_go_away(now, *go_away),
             _ => {}
         }
     }
 
-    fn on_instrument(&mut self, head: &Head, told: &Instrument<'_>) {
+    fn on_instrument(&mut self, head: &Head, instrument: &Instrument<'_>) {
         for entry in self.entries.iter_mut() {
             if entry.is_of(head.instrument) {
-                entry.follower.announce(head.epoch, told.exponents);
+                entry.tracker.announce(head.epoch, instrument.exponents);
             }
         }
-        // A name that breaks the rules was not asked for, and cannot be shown.
-        let Ok(name) = InstrumentName::new(told.venue, told.symbol) else {
+        // A name that is not valid was not subscribed to, and cannot be shown.
+        let Ok(name) = InstrumentName::new(instrument.venue, instrument.symbol) else {
             return;
         };
         self.events
             .push_back(Event::Instrument(Box::new(InstrumentInfo {
                 head: *head,
                 name,
-                exponents: told.exponents,
-                state: told.state,
-                tick_size: told.tick_size,
-                lot_size: told.lot_size,
+                exponents: instrument.exponents,
+                state: instrument.state,
+                tick_size: instrument.tick_size,
+                lot_size: instrument.lot_size,
             })));
     }
 
-    fn on_go_away(&mut self, now: Instant, told: GoAway) {
-        let spread = Duration::from_millis(u64::from(told.delay));
+    fn on_go_away(&mut self, now: Instant, go_away: GoAway) {
+        let spread = Duration::from_millis(u64::from(go_away.delay));
         let leave_in = self.random.below(spread);
-        if self.link.leave_at(now + leave_in) {
-            self.events.push_back(Event::GoAway(event::Leaving {
-                reason: told.reason,
+        if self.connection.leave_at(now + leave_in) {
+            self.events.push_back(Event::GoAway(event::GoAwayNotice {
+                reason: go_away.reason,
                 leave_in,
-                close_after: Duration::from_millis(u64::from(told.close_after)),
+                close_after: Duration::from_millis(u64::from(go_away.close_after)),
             }));
         }
     }
 }
 
-/// What the caller is told of a message that was taken.
+/// The event for an applied message.
 #[inline]
 fn event_of(entry: &mut Entry, message: &Message<'_>, raw: Bytes) -> Option<Event> {
     let Message { head, body } = *message;
     let subscription: SubscriptionId = entry.id;
-    let exponents = entry.follower.exponents();
+    let exponents = entry.tracker.exponents();
     Some(match body {
         Body::BookDelta(delta) => {
             entry.stats.verified += 1;
@@ -198,7 +198,7 @@ fn event_of(entry: &mut Entry, message: &Message<'_>, raw: Bytes) -> Option<Even
             }))
         }
         Body::ReplayComplete(complete) => {
-            entry.end_past();
+            entry.end_replay();
             Event::ReplayComplete(ReplayComplete {
                 subscription,
                 head,

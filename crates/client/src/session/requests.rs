@@ -6,14 +6,13 @@ use super::entry::Phase;
 use super::{Action, Session};
 use crate::SubscriptionId;
 
-/// What a request needs around its streams: `{"op":"unsubscribe","id":18446744073709551615,"streams":[]}`.
+/// The bytes of a request besides its streams: `{"op":"unsubscribe","id":18446744073709551615,"streams":[]}`.
 const ENVELOPE: usize = 72;
 
 impl Session {
-    /// Says what has changed: first what is to end, then what is to begin, then what is to change, then whether the node
-    /// is there.
+    /// Sends what is due: first what ends streams, then what begins them, then what changes them, then a ping.
     pub(super) fn flush(&mut self, now: Instant) {
-        if !self.link.is_up() {
+        if !self.connection.is_up() {
             return;
         }
         self.outbox.settle();
@@ -54,7 +53,7 @@ impl Session {
         }
     }
 
-    /// One request, with as many as fit.
+    /// Sends one request that ends as many streams as fit.
     fn send_ends(&mut self, now: Instant) {
         let mut batch = Batch::default();
         let mut keys = Vec::new();
@@ -71,28 +70,28 @@ impl Session {
         self.entries.sweep();
     }
 
-    /// One request, with as many as fit.
+    /// Sends one request for as many streams as fit.
     fn send_begins(&mut self, now: Instant) {
         let id = self.outbox.next_id();
         let mut batch = Batch::default();
         let mut streams = Vec::new();
         let due = |entry: &&mut super::Entry| entry.is_to_begin() && entry.due <= now;
         for entry in self.entries.iter_mut().filter(due) {
-            entry.settle();
-            let (stream, asked) = entry.ask(self.config.resume);
+            entry.prepare();
+            let (stream, requested) = entry.next_request(self.config.resume);
             if !batch.add(entry.id, &Request::subscribe(0, [stream.clone()])) {
                 break;
             }
             streams.push(stream);
-            entry.asked = asked;
+            entry.requested = requested;
             entry.at_node = true;
-            entry.phase = Phase::Asked(id);
+            entry.phase = Phase::Requested(id);
         }
         let request = Request::subscribe(id, streams);
         self.send(now, batch.subscriptions, &request);
     }
 
-    /// One request, with as many as fit.
+    /// Sends one request that changes as many streams as fit.
     fn send_changes(&mut self, now: Instant) {
         let id = self.outbox.next_id();
         let mut batch = Batch::default();
@@ -117,7 +116,7 @@ impl Session {
     }
 }
 
-/// The streams of one request, while they fit into what a node reads.
+/// The streams of one request, as far as they fit into what a node accepts.
 #[derive(Default)]
 struct Batch {
     subscriptions: Vec<SubscriptionId>,
@@ -125,9 +124,9 @@ struct Batch {
 }
 
 impl Batch {
-    /// Adds one, of which `alone` would be the request; not when it does not fit with the others.
+    /// Adds a stream, for which `alone` would be the request. Returns false if it does not fit with the others.
     fn add(&mut self, id: SubscriptionId, alone: &Request) -> bool {
-        // What stands around it is counted each time, so that the sum is never too small.
+        // The envelope is counted with each stream, so the sum is never too small.
         let bytes = alone.to_json().len();
         if !self.subscriptions.is_empty() && self.bytes + bytes + ENVELOPE > MAX_REQUEST {
             return false;

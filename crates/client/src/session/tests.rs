@@ -1,4 +1,4 @@
-//! The core against a scripted node, with a clock of its own.
+//! The core against a scripted node, on a clock of the test.
 
 mod connection;
 mod requests;

@@ -10,28 +10,15 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, WebSocket};
 use wire::Encoding;
 
+use super::Socket;
 use super::transport::Transport;
-use super::{Socket, WebSocketError};
-use crate::Endpoint;
-use crate::authorities::Authorities;
 use crate::event::Disconnect;
+use crate::root_certificates::RootCertificates;
 use crate::token::TokenSource;
+use crate::{Endpoint, HandshakeError};
 
-/// How much a read takes at most: about a hundred deltas. All of it is resident in each connection.
+/// The most that one read takes: about a hundred deltas. All of it is resident in each connection.
 const READ_BUFFER: usize = 16 * 1024;
-
-/// Why a handshake failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HandshakeError {
-    /// The response is not `101 Switching Protocols`: 401 means that the token is missing or wrong, 503 that the
-    /// node is full or not ready.
-    #[error("answered with status {0}")]
-    Status(u16),
-    /// The response is not a WebSocket handshake in the requested subprotocol.
-    #[error(transparent)]
-    Response(WebSocketError),
-}
 
 /// Opens connections.
 #[derive(Debug, Clone)]
@@ -40,7 +27,7 @@ pub(crate) struct Connector {
     pub(crate) max_message: usize,
     pub(crate) token: Option<TokenSource>,
     /// Certificate authorities to trust; needed for `wss` only.
-    pub(crate) authorities: Option<Authorities>,
+    pub(crate) root_certificates: Option<RootCertificates>,
 }
 
 impl Connector {
@@ -48,9 +35,9 @@ impl Connector {
     pub(crate) async fn connect(self, endpoint: Endpoint) -> Result<Socket, Disconnect> {
         let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
         stream.set_nodelay(true)?;
-        let transport = match &self.authorities {
-            Some(authorities) if endpoint.is_tls() => {
-                Transport::new(authorities.connect(endpoint.host(), stream).await?)
+        let transport = match &self.root_certificates {
+            Some(root_certificates) if endpoint.is_tls() => {
+                Transport::new(root_certificates.connect(endpoint.host(), stream).await?)
             }
             _ => Transport::new(stream),
         };
@@ -71,7 +58,7 @@ impl Connector {
                 Err(HandshakeError::Status(response.status().as_u16()).into())
             }
             Err(Error::Io(error)) => Err(error.into()),
-            Err(error) => Err(HandshakeError::Response(WebSocketError(Box::new(error))).into()),
+            Err(error) => Err(HandshakeError::Response(error.into()).into()),
         }
     }
 }

@@ -10,12 +10,12 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// The bytes under a WebSocket, as tungstenite wants them: what would have to wait is an error, and the waker is
-/// called when it need not wait any more.
+/// The bytes under a WebSocket, in the form that tungstenite needs: an operation that would have to wait is an error,
+/// and the waker is called when it is worth trying again.
 pub(super) struct Transport {
     stream: Box<dyn Stream>,
     waker: Waker,
-    /// Whether a read may reach the stream; otherwise it ends where the socket's own buffer does.
+    /// Whether reads reach the stream; otherwise they end where the socket's own buffer does.
     open: bool,
     /// Whether bytes have arrived: a long message on a slow link is a sign of life before it is complete.
     heard: bool,
@@ -31,7 +31,7 @@ impl Transport {
         }
     }
 
-    /// Has that task called when what would have to wait need not any more.
+    /// Registers the task to wake.
     #[inline]
     pub(super) fn wake_by(&mut self, cx: &Context<'_>) {
         self.waker.clone_from(cx.waker());
@@ -50,7 +50,7 @@ impl Transport {
     }
 
     pub(super) fn shut_down(&mut self) {
-        // A peer that is not told notices by itself.
+        // A peer that does not hear of it notices by itself.
         let _ = Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(&self.waker));
     }
 }

@@ -1,11 +1,11 @@
 use market::{Level, Position};
 use wire::sbe::BookSnapshot;
 
-/// The most levels of a side while a snapshot is assembled: 2 × 1 M × 16 B = 32 MB. The deepest book seen,
+/// The most levels per side of a snapshot under assembly: 2 × 1 M × 16 B = 32 MB. The deepest book seen,
 /// Coinbase's BTC-USD, has some 60,000.
 const MAX_LEVELS: usize = 1_000_000;
 
-/// A snapshot that is not whole yet.
+/// A snapshot that is incomplete.
 #[derive(Debug, Default)]
 pub(crate) struct Assembly {
     current: Option<Snapshot>,
@@ -21,14 +21,14 @@ struct Snapshot {
     chunks: u16,
 }
 
-/// What a chunk made of the snapshot.
+/// What a chunk did to the snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Assembled {
     /// More chunks are to come.
-    Partial,
-    /// That was the last one: [`Assembly::levels`] has them all.
-    Whole,
-    /// It does not continue what is there.
+    Incomplete,
+    /// It was the last one: [`Assembly::levels`] returns all levels.
+    Complete,
+    /// It does not continue the chunks before it.
     Broken,
 }
 
@@ -48,7 +48,7 @@ impl Assembly {
         let Some(mut snapshot) = expected else {
             return Assembled::Broken;
         };
-        let told = Snapshot {
+        let received = Snapshot {
             position,
             checksum: chunk.checksum,
             next: chunk.chunk,
@@ -56,31 +56,31 @@ impl Assembly {
         };
         let fits = self.bids.len() + chunk.bids.len() <= MAX_LEVELS
             && self.asks.len() + chunk.asks.len() <= MAX_LEVELS;
-        if snapshot != told || snapshot.next >= snapshot.chunks || !fits {
+        if snapshot != received || snapshot.next >= snapshot.chunks || !fits {
             return Assembled::Broken;
         }
         self.bids.extend(chunk.bids);
         self.asks.extend(chunk.asks);
         snapshot.next += 1;
         if snapshot.next == snapshot.chunks {
-            return Assembled::Whole;
+            return Assembled::Complete;
         }
         self.current = Some(snapshot);
-        Assembled::Partial
+        Assembled::Incomplete
     }
 
-    /// The bids and the asks of the snapshot that became whole last.
+    /// The bids and asks of the last complete snapshot.
     pub(crate) fn levels(&self) -> (&[Level], &[Level]) {
         (&self.bids, &self.asks)
     }
 
-    /// Forgets a snapshot that is not whole.
+    /// Discards an incomplete snapshot.
     #[inline]
-    pub(crate) fn drop_partial(&mut self) {
+    pub(crate) fn discard(&mut self) {
         self.current = None;
     }
 
-    /// Gives the memory back: snapshots are rare, and a book's levels are held twice otherwise.
+    /// Frees the memory: snapshots are rare, and the book holds the same levels.
     pub(crate) fn release(&mut self) {
         self.bids = Vec::new();
         self.asks = Vec::new();

@@ -265,7 +265,7 @@ fn check_told(node: &Node, counted: &BTreeMap<&str, f64>) {
         "partition=0",
         "offset=",
         "field bids",
-        "a record was not taken",
+        "ignored a record",
     ] {
         assert!(log.contains(part), "the log names no {part}");
     }

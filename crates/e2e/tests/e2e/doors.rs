@@ -415,7 +415,7 @@ fn a_certificate_is_rotated_under_load_and_nobody_is_dropped() {
         let pem = identity.certificate.clone();
         let streams = [Subscription::book(NAME)];
         Watcher::start_as(&[node.tls_url()], &streams, Tape::default(), |builder| {
-            builder.authorities(pem)
+            builder.root_certificates(pem)
         })
     };
     let clients: Vec<_> = (0..CLIENTS).map(|_| watch(&old)).collect();

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use client::Subscription;
 use e2e::kafka::{Kafka, Record};
-use e2e::socket::{Frame, Socket, frame, handshake};
+use e2e::socket::{Frame, Socket, handshake};
 use e2e::{Node, Settings, Tape, Watcher, broker, http, wait};
 use market::{Exponents, Nanos};
 use serde_json::{Value, json};
+use testkit::websocket::{client_frame, unmasked_frame};
 use wire::sbe::Messages;
 use wire::{
     LagKind, OwnedBody, OwnedMessage, SUBPROTOCOL_JSON, SUBPROTOCOL_PACKED, SUBPROTOCOL_SBE,
@@ -145,15 +146,15 @@ fn a_wrong_frame_gets_the_right_close_code() {
     let long = vec![b' '; 4097];
     let request = br#"{"op":"ping"}"#;
     let cases: [(&str, Vec<u8>, u16); 9] = [
-        ("unmasked", frame(0x81, request, false), 1002),
-        ("reserved bits", frame(0xc1, request, true), 1002),
-        ("unknown opcode", frame(0x83, request, true), 1002),
-        ("continuation of nothing", frame(0x80, request, true), 1002),
-        ("fragmented control frame", frame(0x09, b"x", true), 1002),
-        ("long control frame", frame(0x89, &[b'x'; 126], true), 1002),
-        ("binary", frame(0x82, request, true), 1003),
-        ("bad utf-8", frame(0x81, &[b'"', 0xff, b'"'], true), 1007),
-        ("over 4 KiB", frame(0x81, &long, true), 1009),
+        ("unmasked", unmasked_frame(0x81, request), 1002),
+        ("reserved bits", client_frame(0xc1, request), 1002),
+        ("unknown opcode", client_frame(0x83, request), 1002),
+        ("continuation of nothing", client_frame(0x80, request), 1002),
+        ("fragmented control frame", client_frame(0x09, b"x"), 1002),
+        ("long control frame", client_frame(0x89, &[b'x'; 126]), 1002),
+        ("binary", client_frame(0x82, request), 1003),
+        ("bad utf-8", client_frame(0x81, &[b'"', 0xff, b'"']), 1007),
+        ("over 4 KiB", client_frame(0x81, &long), 1009),
     ];
     for (what, bytes, code) in cases {
         let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
@@ -163,7 +164,7 @@ fn a_wrong_frame_gets_the_right_close_code() {
     }
     // Text is checked as it comes, not when its last fragment has come.
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
-    socket.write(&frame(0x01, &[b'"', 0xff, b'"'], true));
+    socket.write(&client_frame(0x01, &[b'"', 0xff, b'"']));
     socket.send(9, b"still there?");
     let frame_of_node = socket.frame().expect("a close frame");
     assert_eq!(
@@ -173,8 +174,8 @@ fn a_wrong_frame_gets_the_right_close_code() {
     );
     // All fragments together count.
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_SBE);
-    socket.write(&frame(0x01, &[b' '; 3000], true));
-    socket.write(&frame(0x80, &[b' '; 3000], true));
+    socket.write(&client_frame(0x01, &[b' '; 3000]));
+    socket.write(&client_frame(0x80, &[b' '; 3000]));
     assert_eq!(socket.close_code(), Some(1009), "fragments over 4 KiB");
     println!("9 wrong frames and one in fragments: 1002, 1003, 1007, 1009 as documented");
 }

@@ -96,7 +96,7 @@ fn a_configuration_is_taken_over_whole_or_not_at_all() {
     ));
     let answer = node.admin("POST", "/reload").unwrap();
     assert_eq!(answer.status, 422);
-    for key in ["2 mistakes", "limits.sessions", "limits.handshake_timeout"] {
+    for key in ["2 errors", "limits.sessions", "limits.handshake_timeout"] {
         assert!(answer.body.contains(key), "{}", answer.body);
     }
     assert_eq!(successful(), 0.0);

@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use e2e::kafka::{Kafka, Record};
-use e2e::socket::{self, Socket, frame, handshake};
+use e2e::socket::{self, Socket, handshake};
 use e2e::sse::EventSource;
 use e2e::{Node, Settings, broker, http, wait};
 use serde_json::{Value, json};
+use testkit::websocket::client_frame;
 use wire::{SUBPROTOCOL_JSON, SUBPROTOCOL_SBE};
 
 const WITHIN: Duration = Duration::from_secs(60);
@@ -97,7 +98,7 @@ fn a_client_that_reads_no_answer_gets_few() {
     let (_turn, _kafka, node) = directory("limits-lists");
     let answers = || node.metric("tapecast_answers_sent_total", &[]);
     let mut mute = Socket::connect(node.public(), SUBPROTOCOL_JSON);
-    let list = frame(0x81, br#"{"op":"list"}"#, true);
+    let list = client_frame(0x81, br#"{"op":"list"}"#);
     mute.write(&list.repeat(usize::try_from(LISTS).unwrap()));
     // It is as many as it becomes when none of many looks finds more.
     let (mut last, mut looks) = (0.0, 0);
@@ -134,7 +135,7 @@ fn a_full_session_resumes_all_of_its_streams_at_once() {
     let bytes: Vec<_> = requests
         .flat_map(|streams| {
             let request = json!({"op": "subscribe", "streams": streams}).to_string();
-            frame(0x81, request.as_bytes(), true)
+            client_frame(0x81, request.as_bytes())
         })
         .collect();
     socket.write(&bytes);
@@ -183,14 +184,14 @@ fn an_address_asks_for_so_many_groups_a_second() {
 
 /// Frames that ask for an answer, so that a node that goes on can be told from one that has closed.
 fn ping() -> Vec<u8> {
-    frame(0x81, br#"{"op":"ping"}"#, true)
+    client_frame(0x81, br#"{"op":"ping"}"#)
 }
 
 #[test]
 fn a_flood_of_pongs_is_closed_with_4002() {
     let (_turn, _kafka, node) = node("limits-pongs", &[snapshot(NAME, 1)]);
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
-    let mut flood = frame(0x8a, b"", true).repeat(1_000);
+    let mut flood = client_frame(0x8a, b"").repeat(1_000);
     flood.extend(ping());
     socket.write(&flood);
     let answer = socket.frame().expect("a close frame");

@@ -392,7 +392,7 @@ impl Saw for Changing {
         match event {
             Event::Subscribed(_) => self.accepted += 1,
             Event::Updated(told) => self.answers.push(Ok(told.start)),
-            Event::NotUpdated(told) => self.answers.push(Err(told.error.code)),
+            Event::UpdateRejected(told) => self.answers.push(Err(told.error.code)),
             Event::Book(update) => {
                 let kept = client.book(update.subscription).unwrap();
                 assert!(kept.is_live());

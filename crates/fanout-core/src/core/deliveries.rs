@@ -9,7 +9,7 @@ use super::Core;
 use super::pump::FIRST;
 use super::rejections::refuse;
 use crate::message::{Delivery, JoinError, RunRoute, SubscriptionId};
-use crate::session::{Joining, PendingResult, Phase, ReplayPhase};
+use crate::session::{PendingJoin, PendingResult, Phase, ReplayPhase};
 
 impl Core {
     /// Takes a delivery. Sends nothing yet.
@@ -72,11 +72,11 @@ impl Core {
             return;
         };
         let joining = &mut request.joining;
-        let is_it = |joining: &Joining| usize::from(joining.subscription) == subscription_index;
+        let is_it = |joining: &PendingJoin| usize::from(joining.subscription) == subscription_index;
         let Some(at) = joining.iter().position(is_it) else {
             return;
         };
-        let Joining {
+        let PendingJoin {
             result,
             replaces,
             resume,

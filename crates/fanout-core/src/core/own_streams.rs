@@ -12,8 +12,8 @@ use super::Core;
 use super::rejections::{RemainingMatches, more_matches, not_subscribed};
 use super::requests::Joining;
 use super::subscriptions::{Join, stream_key, wire_key};
-use crate::directory::Listing;
-use crate::session::{JoiningOp, PendingResult, Session};
+use crate::listing::Listing;
+use crate::session::{PendingOp, PendingResult, Session};
 use crate::settings::Settings;
 use crate::subscribed_streams::SubscribedStream;
 
@@ -116,7 +116,7 @@ impl Core {
         id: Option<RequestId>,
         streams: Vec<Result<StreamUpdate, StreamError>>,
     ) {
-        let mut joining = self.joining(id, JoiningOp::Update, streams.len());
+        let mut joining = self.joining(id, PendingOp::Update, streams.len());
         for stream in streams {
             match stream {
                 Err(error) => joining.fail(error),

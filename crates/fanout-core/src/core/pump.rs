@@ -1,148 +1,24 @@
 //! Planning and accounting for sends. A pass visits each session with something to send once.
 
-use std::ops::Range;
-
 use market::{Monotonic, Now, Seq};
 use streams::{Cursor, Frames};
 
 use super::Core;
+use super::batch::{Batch, Plan, Segment, Sent, Source};
 use crate::session::{Phase, Session};
 use crate::sessions::number;
 
-/// Sends per batch.
-pub(super) const SENDS: usize = 64;
 /// Size up to which one session's frames from several streams are copied together and sent at once:
 /// a system call costs about as much as copying 64 KiB.
 const GATHER: usize = 64 * 1024;
 /// Bytes sent to one session per visit, so that others get their turn. Streams are added until they
 /// make up `GATHER`; each adds at most this much, but at least one frame.
 const VISIT: usize = 128 * 1024;
-/// Bytes gathered per batch: a few busy sessions, or a whole batch of ordinary ones.
-const ARENA: usize = 64 * 1024;
-
 /// Start of a run.
 pub(super) const FIRST: Cursor = Cursor {
     frame: 0,
     seq: Seq::NONE,
 };
-
-/// Sends to make together. Reuses its memory.
-#[derive(Default)]
-pub struct Batch {
-    plans: Vec<Plan>,
-    segments: Vec<Segment>,
-    spare: Vec<Segment>,
-    /// Gathered frames of sessions that are sent several streams.
-    arena: Vec<u8>,
-}
-
-/// The next send to one session.
-pub(super) struct Plan {
-    session: u32,
-    source: Source,
-    len: usize,
-    /// Range in `Batch::segments`.
-    segments: Range<usize>,
-    /// When its first message was published.
-    created: Monotonic,
-}
-
-/// Where the bytes of a send are.
-enum Source {
-    /// In the session's own outgoing bytes.
-    Own,
-    /// In its only segment.
-    Segment,
-    /// In the arena, from this offset on.
-    Arena(usize),
-}
-
-/// The frames of one subscription that follow its cursor, up to this length.
-pub(super) struct Segment {
-    subscription: u16,
-    len: usize,
-}
-
-/// Outcome of a send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// Bytes were written.
-    Bytes {
-        /// Number of bytes written.
-        bytes: usize,
-        /// Whether the socket takes more now; it does not if fewer bytes were written than planned.
-        has_room: bool,
-    },
-    /// The connection has ended.
-    Lost,
-    /// Writing failed.
-    Failed,
-}
-
-impl Segment {
-    pub(super) const fn subscription(&self) -> usize {
-        self.subscription as usize
-    }
-}
-
-impl Plan {
-    /// Creates an empty plan for a session.
-    pub(super) fn of(index: usize) -> Self {
-        Self {
-            session: number(index),
-            source: Source::Own,
-            len: 0,
-            segments: 0..0,
-            created: Monotonic(0),
-        }
-    }
-
-    /// Returns when its first message was published.
-    pub(super) const fn created(&self) -> Monotonic {
-        self.created
-    }
-}
-
-impl Batch {
-    /// Returns the number of sends.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.plans.len()
-    }
-
-    /// Returns whether there are no sends.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.plans.is_empty()
-    }
-
-    /// Returns the session that a send is for.
-    #[must_use]
-    pub fn session(&self, send: usize) -> Option<usize> {
-        self.plans.get(send).map(|plan| plan.session as usize)
-    }
-
-    /// Returns memory for the segments of an SSE session.
-    pub(super) fn take_segments(&mut self) -> Vec<Segment> {
-        std::mem::take(&mut self.spare)
-    }
-
-    /// Returns that memory, to be reused.
-    pub(super) fn give_segments(&mut self, mut segments: Vec<Segment>) {
-        segments.clear();
-        self.spare = segments;
-    }
-
-    fn is_full(&self) -> bool {
-        self.plans.len() >= SENDS || self.arena.len() >= ARENA
-    }
-
-    fn clear(&mut self) {
-        self.plans.clear();
-        self.segments.clear();
-        self.arena.clear();
-    }
-}
 
 impl Core {
     /// Returns the number of sessions with something to send.

@@ -16,8 +16,9 @@ use wire::control::{
 use super::Core;
 use super::rejections::{RemainingMatches, more_matches, unknown};
 use super::subscriptions::{Join, stream_key};
-use crate::directory::{Listing, ScanBudget, Scanned};
-use crate::session::{JoiningOp, PendingRequest, PendingResult, Session};
+use crate::directory::{ScanBudget, Scanned};
+use crate::listing::Listing;
+use crate::session::{PendingOp, PendingRequest, PendingResult, Session};
 use crate::sse::MOST_STREAMS;
 
 /// What the wildcards of one request may examine in total, in comparisons with a name: about 1 to 3
@@ -103,7 +104,7 @@ impl Core {
         id: Option<RequestId>,
         wanted: Vec<Result<StreamRequest, StreamError>>,
     ) {
-        let mut joining = self.joining(id, JoiningOp::Subscribe, wanted.len());
+        let mut joining = self.joining(id, PendingOp::Subscribe, wanted.len());
         for stream in wanted {
             match stream {
                 Err(error) => joining.fail(error),
@@ -113,7 +114,7 @@ impl Core {
         self.ask_for(index, joining);
     }
 
-    pub(super) fn joining(&self, id: Option<RequestId>, op: JoiningOp, streams: usize) -> Joining {
+    pub(super) fn joining(&self, id: Option<RequestId>, op: PendingOp, streams: usize) -> Joining {
         // Each stream that the request names has a result as well, and the answer is to stay below 64 KiB.
         let most = self.settings.streams_per_request;
         let room = most.saturating_sub(streams / 2).max(most / 4).max(1);
@@ -346,8 +347,8 @@ impl Core {
         let (id, results) = (request.id, request.results);
         let results = results.into_iter().filter_map(done).collect();
         let answer = match request.op {
-            JoiningOp::Subscribe => Answer::Subscribed { id, results },
-            JoiningOp::Update => Answer::Updated { id, results },
+            PendingOp::Subscribe => Answer::Subscribed { id, results },
+            PendingOp::Update => Answer::Updated { id, results },
         };
         self.answer(index, &answer);
         self.release(index);

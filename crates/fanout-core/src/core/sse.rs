@@ -1,26 +1,26 @@
-//! Sessions of events: their messages become their own bytes, framed anew.
+//! SSE sessions: their messages become their own bytes, framed individually.
 //!
-//! What a WebSocket is sent are the stream's own bytes, the same for all; this way is beside that
-//! one, and the pump knows nothing of it but where it begins.
+//! A WebSocket is sent a stream's own bytes, which all share. SSE is a separate path, of which the
+//! pump only knows where it starts.
 
 use market::Monotonic;
 
 use super::Core;
-use super::pump::{Batch, Plan, Segment};
+use super::batch::{Batch, Plan, Segment};
 use crate::session::{Phase, Session};
 use crate::sse::write_data;
 
-/// Bytes of messages that one session takes a visit, and one message at least: what a slow client
-/// of events may hold besides a WebSocket's half frame.
+/// Bytes of messages that a session takes per visit, but at least one message: what a slow SSE
+/// client may hold where a WebSocket holds part of a frame.
 const VISIT: usize = 16 * 1024;
 
 impl Core {
-    /// Makes what a session of events is sent next its own, if there is anything.
+    /// Moves the next messages of an SSE session into its own bytes.
     pub(super) fn fill_sse(&mut self, index: usize, batch: &mut Batch) {
         let mut plan = Plan::of(index);
         let mut segments = batch.take_segments();
         self.plan_streams(index, &mut plan, &mut segments, VISIT);
-        // One that lagged too far may have been disconnected meanwhile.
+        // It may have been disconnected for its lag meanwhile.
         let session = self.sessions.get(index);
         let ended = session.is_none_or(Session::is_ending);
         if !segments.is_empty() && !ended {
@@ -69,7 +69,7 @@ impl Core {
             let whole = session
                 .and_then(|session| session.subscription(subscription))
                 .filter(|subscription| {
-                    // Its beginning was sent to the end.
+                    // The backlog has been sent completely.
                     begins
                         && matches!(
                             subscription.phase,

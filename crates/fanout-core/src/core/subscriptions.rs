@@ -10,7 +10,7 @@ use wire::{Depth, Encoding, ViewParams};
 use super::Core;
 use crate::Listing;
 use crate::message::Ask;
-use crate::session::{Backlogs, Joining, Phase, ReplayPhase, Subscription, Weight};
+use crate::session::{Backlogs, PendingJoin, Phase, ReplayPhase, Subscription, Weight};
 use crate::sessions::number;
 
 /// Levels per side up to which a book is a small backlog: at 16 bytes per level in SBE, 320 bytes.
@@ -101,7 +101,7 @@ impl Core {
             sse.joined(usize::from(subscription), &key, resume);
         }
         if let Some(request) = session.request.as_mut() {
-            request.joining.push(Joining {
+            request.joining.push(PendingJoin {
                 subscription,
                 result,
                 replaces,

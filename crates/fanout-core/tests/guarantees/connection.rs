@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 
 use market::{Channel, InstrumentId};
+use testkit::websocket::client_frame;
 use wire::control::{Answer, Request};
 use wire::{Encoding, OwnedBody, OwnedMessage, View, packed, sbe};
-
-const MASK: [u8; 4] = [7, 0, 255, 42];
 
 /// A connection, as its client sees it.
 #[derive(Debug)]
@@ -86,17 +85,7 @@ impl Connection {
     }
 
     pub(crate) fn send(&mut self, opcode: u8, payload: &[u8]) {
-        self.sent.push(opcode);
-        match u16::try_from(payload.len()).unwrap() {
-            len @ 0..126 => self.sent.push(0x80 | len as u8),
-            len => {
-                self.sent.push(0x80 | 126);
-                self.sent.extend(len.to_be_bytes());
-            }
-        }
-        self.sent.extend(MASK);
-        let masked = payload.iter().zip(MASK.iter().cycle());
-        self.sent.extend(masked.map(|(byte, mask)| byte ^ mask));
+        self.sent.extend(client_frame(opcode, payload));
     }
 
     /// Takes what the shard sends, as far as there is room; how much, and whether there is more.

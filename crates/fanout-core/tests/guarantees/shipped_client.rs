@@ -236,7 +236,7 @@ impl Rig {
             for (kind, depth) in [(0, None), (2, Some(10))] {
                 let id = SubscriptionId((instrument * 3 + kind) as u64);
                 let kept = self.session.book(id);
-                let live = kept.is_some_and(client::KeptBook::is_live);
+                let live = kept.is_some_and(client::LocalBook::is_live);
                 prop_assert_eq!(live, model.live, "{} {:?}: {:?}", instrument, depth, kept);
                 if model.live {
                     let book = model.book.top(depth);

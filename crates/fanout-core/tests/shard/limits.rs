@@ -6,10 +6,11 @@ use std::time::Duration;
 use fanout_core::{ClosedBy, Settings};
 use market::Channel;
 use metrics::label::CloseReason;
+use testkit::websocket::client_frame;
 use wire::control::{Answer, ErrorCode, StreamKey, Symbol};
 use wire::{Encoding, close};
 
-use crate::rig::{Manner, Rig, frame};
+use crate::rig::{Manner, Rig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -131,7 +132,7 @@ fn every_frame_counts_and_what_comes_after_the_close_is_not_read_for_long() {
         );
         assert_eq!(rig.metrics.rate_limited.get(), 1);
         // It goes on as if nothing had been said: 64 KiB are thrown away unread, then it is cut.
-        let flood = frame(0x81, &[b'a'; 4000]);
+        let flood = client_frame(0x81, &[b'a'; 4000]);
         for _ in 0..100 {
             rig.send_raw(peer, &flood);
         }
@@ -148,7 +149,7 @@ fn every_frame_counts_and_what_comes_after_the_close_is_not_read_for_long() {
 fn a_client_that_drips_single_bytes_is_closed() {
     let mut rig = Rig::new(Settings::default(), 1, 1);
     let peer = rig.connect(Manner::Silent);
-    let bytes = frame(0x81, &[b' '; 4000]);
+    let bytes = client_frame(0x81, &[b' '; 4000]);
     for byte in &bytes {
         rig.send_raw(peer, &[*byte]);
     }
@@ -157,7 +158,7 @@ fn a_client_that_drips_single_bytes_is_closed() {
     // At ten messages a second, each in two pieces, nobody is.
     let peer = rig.connect(Manner::Silent);
     for _ in 0..600 {
-        let text = frame(0x81, br#"{"op":"ping"}"#);
+        let text = client_frame(0x81, br#"{"op":"ping"}"#);
         rig.send_raw(peer, &text[..5]);
         rig.settle();
         rig.send_raw(peer, &text[5..]);

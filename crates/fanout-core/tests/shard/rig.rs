@@ -14,6 +14,7 @@ use market::{
 };
 use metrics::ShardMetrics;
 use streams::Publisher;
+use testkit::websocket::client_frame;
 use wire::control::{Answer, StreamRequest};
 use wire::{Encoding, GoAwayReason};
 
@@ -264,7 +265,7 @@ impl Rig {
 
     /// A client sends a frame, which lies in its socket until the node reads it.
     pub(crate) fn send(&mut self, peer: usize, opcode: u8, payload: &[u8]) {
-        let frame = frame(0x80 | opcode, payload);
+        let frame = client_frame(0x80 | opcode, payload);
         self.peers[peer].to_node.push_back(frame);
     }
 
@@ -504,26 +505,6 @@ impl Rig {
         self.core
             .drain(GoAwayReason::Shutdown, delay, spread, self.now);
     }
-}
-
-/// A client's frame.
-pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(len @ ..126), _) => out.push(0x80 | len),
-        (_, Ok(len)) => {
-            out.push(0x80 | 126);
-            out.extend(len.to_be_bytes());
-        }
-        _ => {
-            out.push(0x80 | 127);
-            out.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    let mask = [1, 2, 3, 4];
-    out.extend(mask);
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
-    out
 }
 
 /// Takes the first whole frame of a node out of what was received.

@@ -1,4 +1,4 @@
-//! Who connects, and whether that is too much.
+//! Identifying the client of a new connection and checking its limits.
 
 use std::net::SocketAddr;
 
@@ -14,60 +14,60 @@ use crate::settings::Settings;
 use crate::shard::{ClientInfo, Shard};
 use crate::tls::Tls;
 
-/// Who is at the other end of a connection.
+/// The client of a connection.
 pub(super) struct Caller {
     pub(super) peer: SocketAddr,
     pub(super) counted: Option<Counted>,
 }
 
-/// Why a connection does not get as far as HTTP.
-pub(super) enum Turned {
+/// Why a connection does not reach HTTP.
+pub(super) enum Rejected {
     /// It is closed.
     Away(HandshakeRefusal),
-    /// It gets a 429, and is then closed.
+    /// It is sent a 429 and closed.
     TooMany(TcpStream),
 }
 
-/// What is known of a connection before it has sent anything.
+/// A new connection that has sent nothing yet.
 pub(crate) struct Arrival {
     pub(super) peer: SocketAddr,
-    pub(super) standing: Standing,
+    pub(super) kind: Kind,
 }
 
-pub(super) enum Standing {
-    /// A client, counted where anything is limited.
+pub(super) enum Kind {
+    /// A client, counted if any limit is on.
     Client(Option<Counted>),
-    /// A balancer, which has yet to report for whom it connects.
+    /// A balancer that has yet to report its client.
     Balancer,
-    /// A client that is too much.
+    /// A client over its limits.
     TooMany,
 }
 
 impl Arrival {
-    /// Counts a new connection. `None` if it is to be closed at once.
+    /// Counts a new connection. Returns `None` if it has to be closed at once.
     pub(crate) fn new(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Option<Self> {
         let trusted = &settings.trusted_proxies;
         if trusted.iter().any(|network| network.contains(peer.ip())) {
-            let standing = Standing::Balancer;
-            return Some(Self { peer, standing });
+            let kind = Kind::Balancer;
+            return Some(Self { peer, kind });
         }
-        let standing = match count(shard, settings, peer) {
-            Ok(counted) => Standing::Client(counted),
-            // A TLS handshake costs a hundred times what a rejection may.
+        let kind = match count(shard, settings, peer) {
+            Ok(counted) => Kind::Client(counted),
+            // A TLS handshake costs a hundred times as much as a rejection may.
             Err(TooMuch) if settings.tls.is_some() => return None,
-            Err(TooMuch) => Standing::TooMany,
+            Err(TooMuch) => Kind::TooMany,
         };
-        Some(Self { peer, standing })
+        Some(Self { peer, kind })
     }
 
-    /// Returns whether it is going to be rejected, whatever it sends.
+    /// Returns whether it will be rejected, whatever it sends.
     pub(crate) fn is_too_much(&self) -> bool {
-        matches!(self.standing, Standing::TooMany)
+        matches!(self.kind, Kind::TooMany)
     }
 }
 
 impl Caller {
-    /// What its session's socket is kept with.
+    /// Returns the details to keep with the session's socket.
     pub(super) fn client(self, permit: Permit, tls: Option<Box<Tls>>) -> ClientInfo {
         ClientInfo {
             permit,
@@ -78,10 +78,10 @@ impl Caller {
     }
 }
 
-/// An address has too many connections, or makes them too fast; it has been counted as that.
+/// An address is over its limits; this has been counted.
 struct TooMuch;
 
-/// Counts a connection among those of its address, if that is not too much.
+/// Counts a connection of an address, unless that is over its limits.
 fn count(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Result<Option<Counted>, TooMuch> {
     let entered = shard
         .addresses()
@@ -96,7 +96,8 @@ fn count(shard: &Shard, settings: &Settings, peer: SocketAddr) -> Result<Option<
     })
 }
 
-/// Learns who is behind a balancer, and whether that is too much; then does TLS, where it is on.
+/// Reads the client's address from a balancer and checks its limits; then performs the TLS
+/// handshake, if TLS is on.
 pub(super) async fn arrive(
     shard: &Shard,
     settings: &Settings,
@@ -104,19 +105,19 @@ pub(super) async fn arrive(
     mut caller: Caller,
     is_balancer: bool,
     slot: &ConnectionSlot,
-) -> Result<(Connection, Caller), Turned> {
+) -> Result<(Connection, Caller), Rejected> {
     if is_balancer {
         match proxy::read(&mut io).await {
             Ok(address) => caller.peer = address.unwrap_or(caller.peer),
             Err(error) => {
                 tracing::debug!(%error, balancer = %caller.peer, "no PROXY header");
-                return Err(Turned::Away(HandshakeRefusal::Proxy));
+                return Err(Rejected::Away(HandshakeRefusal::Proxy));
             }
         }
         slot.move_to(caller.peer.ip());
         match count(shard, settings, caller.peer) {
             Ok(counted) => caller.counted = counted,
-            Err(TooMuch) => return Err(Turned::TooMany(io)),
+            Err(TooMuch) => return Err(Rejected::TooMany(io)),
         }
         super::delay(shard, settings, caller.peer.ip(), slot).await;
     }
@@ -127,7 +128,7 @@ pub(super) async fn arrive(
         Ok(stream) => Ok((Connection::tls(stream), caller)),
         Err(error) => {
             tracing::debug!(%error, peer = %caller.peer, "no TLS");
-            Err(Turned::Away(HandshakeRefusal::Tls))
+            Err(Rejected::Away(HandshakeRefusal::Tls))
         }
     }
 }

@@ -1,7 +1,7 @@
-//! How a connection is closed so that its client reads the last response.
+//! Closing a connection so that its client can read the last response.
 //!
-//! A socket that is closed with unread bytes is reset, and a reset takes away what the client has
-//! not read. So the sending side is closed first, and what still comes is read for a short time.
+//! Closing a socket with unread bytes resets the connection, which discards what the client has not
+//! read. So the sending half is shut down first, and input is drained for a short time.
 
 use std::io;
 use std::net::Shutdown;
@@ -11,26 +11,26 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long a client has to send the request that is rejected whatever it says, and then to close:
-/// two round trips around the world.
+/// Time that a client has to send a request that is rejected regardless, and then to close: two
+/// round trips around the world.
 const WITHIN: Duration = Duration::from_secs(1);
-/// Bytes that are read meanwhile: a head as large as there may be, and some of a body.
+/// Bytes drained meanwhile: the largest head and part of a body.
 const MOST: usize = 64 * 1024;
-/// Bytes read at once.
+/// Bytes per read.
 const READ: usize = 1024;
 
 /// Waits for a request, sends a response that does not depend on it, and closes.
 pub(super) async fn refuse(io: &TcpStream, response: &[u8]) {
     let refusing = async {
         io.readable().await?;
-        // The send buffer of a connection that was sent nothing has room for it.
+        // The send buffer of an unused connection has room for it.
         io.try_write(response)?;
         close(io).await
     };
     let _closed = timeout(WITHIN, refusing).await;
 }
 
-/// Closes after the last response.
+/// Closes a connection after the last response.
 pub(super) async fn linger(io: &TcpStream) {
     let _closed = timeout(WITHIN, close(io)).await;
 }

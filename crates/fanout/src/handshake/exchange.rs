@@ -7,24 +7,24 @@ use crate::slots::Stage;
 /// How long the socket may take nothing of a response.
 const WRITE_STALL: Duration = Duration::from_secs(10);
 
-/// Requests and responses of a connection, and how far they are.
+/// Progress of a connection's requests and responses.
 #[derive(Debug)]
 pub(super) struct Exchange {
     phase: Phase,
-    /// Bytes that the socket has taken, all in all.
+    /// Bytes that the socket has taken in total.
     written: u64,
     progress: Monotonic,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// No whole request has come.
+    /// No complete request has arrived.
     Nothing,
-    /// One is being answered.
+    /// A request is being answered.
     Asked,
-    /// One has been answered, and some of the response may not have gone out.
+    /// A request has been answered, and part of the response may be unsent.
     Answered,
-    /// The socket has taken all of the last response.
+    /// The socket has taken the whole response.
     Idle,
 }
 
@@ -37,20 +37,20 @@ impl Exchange {
         }
     }
 
-    /// A whole request head has come.
+    /// Notes that a complete request head has arrived.
     pub(super) const fn asked(&mut self, now: Monotonic) {
         self.phase = Phase::Asked;
         self.progress = now;
     }
 
-    /// There is a response.
+    /// Notes that the response is ready.
     pub(super) const fn answered(&mut self, now: Monotonic) {
         self.phase = Phase::Answered;
         self.progress = now;
     }
 
-    /// The socket has taken so many bytes by now, and more if it was not full. Returns the stage that
-    /// the connection has come to or makes progress in, if it does.
+    /// Notes the number of bytes that the socket has taken so far, and whether it was full. Returns
+    /// the stage that the connection has reached or progresses in, if any.
     pub(super) fn wrote(&mut self, bytes: u64, is_full: bool, now: Monotonic) -> Option<Stage> {
         if self.phase != Phase::Answered {
             return None;
@@ -68,18 +68,18 @@ impl Exchange {
         None
     }
 
-    /// Returns whether nothing is to be answered or sent, after a response.
+    /// Returns whether a response has been sent and nothing is pending.
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Idle
     }
 
-    /// Returns whether the connection has waited for its first request, or for its socket, for too
-    /// long; to be asked when the time for the first request is over.
+    /// Returns whether the connection has waited too long for its first request, or for its socket.
+    /// Asked after the time for the first request is over.
     pub(super) fn is_overdue(&self, now: Monotonic) -> bool {
         match self.phase {
             Phase::Nothing => true,
             Phase::Answered => now.since(self.progress) >= WRITE_STALL,
-            // Who answers has bounds of its own, and so has a connection that is kept.
+            // Answering has limits of its own, and so has keep-alive.
             Phase::Asked | Phase::Idle => false,
         }
     }
@@ -118,7 +118,7 @@ mod tests {
         assert!(!exchange.is_idle());
         assert_eq!(exchange.wrote(500, false, at(2)), Some(Stage::Idle));
         assert!(exchange.is_idle() && !exchange.is_overdue(at(99)));
-        // Not marked again while it waits, so that it grows old.
+        // Not marked again while it waits, so that it ages.
         assert_eq!(exchange.wrote(500, false, at(3)), None);
         exchange.asked(at(4));
         assert!(!exchange.is_idle());

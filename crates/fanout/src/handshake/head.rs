@@ -1,4 +1,4 @@
-//! What RFC 9112 demands of the head of any request, and RFC 6455 of a WebSocket handshake.
+//! The requirements of RFC 9112 on every request head, and of RFC 6455 on a WebSocket handshake.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -10,7 +10,7 @@ use hyper::header::{
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use metrics::label::HandshakeRefusal;
 
-/// A key is 16 bytes. Some clients make up all 22 digits, the last of which then has bits to spare.
+/// A key is 16 bytes. Some clients generate all 22 digits, so that the last one has spare bits.
 const KEY: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -19,7 +19,7 @@ const KEY: GeneralPurpose = GeneralPurpose::new(
 );
 const KEY_BYTES: usize = 16;
 
-/// Why the head of a request is rejected. The texts are sent to the client.
+/// Why a request head is rejected. The texts are sent to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HeadError {
     /// RFC 9112, section 3.2.
@@ -28,16 +28,16 @@ pub(super) enum HeadError {
     /// RFC 9112, section 3.2.
     #[error("the request has more than one Host header")]
     Hosts,
-    /// It is no upgrade at all.
+    /// Not an upgrade.
     #[error("this path is a WebSocket: send a GET with `Upgrade: websocket`, version 13")]
     NoUpgrade,
     /// RFC 6455, section 4.2.1: HTTP/1.1 or later.
     #[error("a WebSocket handshake needs HTTP/1.1")]
     Http,
-    /// A handshake has no body: what follows its head are frames.
+    /// A handshake has no body; frames follow its head.
     #[error("a WebSocket handshake has no body")]
     Body,
-    /// The version is missing, or another one.
+    /// The version is missing or unsupported.
     #[error("the WebSocket version is 13: send `Sec-WebSocket-Version: 13`")]
     Version,
     /// RFC 6455, section 11.3.5.
@@ -70,18 +70,18 @@ impl HeadError {
     }
 }
 
-/// Checks what any request needs.
+/// Checks the requirements on every request.
 pub(super) fn check_request<B>(request: &Request<B>) -> Result<(), HeadError> {
     match all(request.headers(), HOST).count() {
         1 => Ok(()),
-        // HTTP/1.0 knows no Host; balancers probe with it.
+        // HTTP/1.0 has no Host; balancers probe with it.
         0 if request.version() < Version::HTTP_11 => Ok(()),
         0 => Err(HeadError::NoHost),
         _ => Err(HeadError::Hosts),
     }
 }
 
-/// Checks what a WebSocket handshake needs besides.
+/// Checks the further requirements on a WebSocket handshake.
 pub(super) fn check_handshake<B>(request: &Request<B>) -> Result<(), HeadError> {
     let headers = request.headers();
     let is_upgrade = lists(headers, CONNECTION, "upgrade") && lists(headers, UPGRADE, "websocket");
@@ -112,7 +112,7 @@ fn is_key(text: &[u8]) -> bool {
     KEY.decode(text).is_ok_and(|key| key.len() == KEY_BYTES)
 }
 
-/// The values of a header that may stand there once.
+/// The value of a header that may occur once.
 enum One<'a> {
     Missing,
     Value(&'a HeaderValue),
@@ -132,7 +132,7 @@ fn all(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &He
     headers.get_all(name).into_iter()
 }
 
-/// Returns whether a comma-separated list, which may be spread over several headers, has the token.
+/// Returns whether a comma-separated list, possibly spread over several headers, contains a token.
 fn lists(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
     let mut items =
         all(headers, name).flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -143,7 +143,7 @@ fn lists(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// A valid handshake; lines with the same name as one of `headers` are left out.
+    /// A valid handshake, in which `headers` replace those of the same name.
     fn request(headers: &[(&str, &str)]) -> Request<()> {
         let right = [
             ("Host", "node:8080"),
@@ -157,7 +157,7 @@ mod tests {
         for (name, value) in right.iter().filter(|(name, _)| is_other(name)) {
             request = request.header(*name, *value);
         }
-        // One without a value stands for none at all.
+        // A header without a value is left out.
         for (name, value) in headers.iter().filter(|(_, value)| *value != "-") {
             request = request.header(*name, *value);
         }

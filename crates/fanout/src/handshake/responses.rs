@@ -1,4 +1,4 @@
-//! The responses of the public port that the fan-out itself makes.
+//! Responses that the fan-out itself sends on the public port.
 
 use hyper::header::{
     CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -9,11 +9,11 @@ use metrics::label::HandshakeRefusal;
 use super::head::HeadError;
 use crate::pages::Body;
 
-/// A response after which the connection is closed.
+/// Marks a response as the last of its connection.
 pub(super) fn last(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     let close = if headers.contains_key(UPGRADE) {
-        // RFC 9110, section 7.8: who sends `Upgrade` lists it.
+        // RFC 9110, section 7.8: a sender of `Upgrade` lists it in `Connection`.
         HeaderValue::from_static("upgrade, close")
     } else {
         HeaderValue::from_static("close")
@@ -22,14 +22,14 @@ pub(super) fn last(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// The response to a connection whose address has too many, or makes them too fast. It is written as
-/// it stands here, whatever was asked: a flood costs one write for each.
+/// The response to a connection over the limits of its address. It does not depend on the request,
+/// so a flood costs one write per connection.
 pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 57\r\nretry-after: 1\r\n\
     connection: close\r\n\r\n\
     too many connections come from this address, or too fast\n";
 
-/// The response to a request whose head is wrong.
+/// Returns the response to a request with a malformed head.
 pub(super) fn reject(error: HeadError) -> Response<Body> {
     let mut response = refuse(error.status(), format!("{error}\n"));
     let headers = response.headers_mut();
@@ -84,11 +84,11 @@ pub(super) fn busy(text: &'static str) -> Response<Body> {
     response
 }
 
-/// How long a browser waits before it comes back, in milliseconds.
+/// Reconnection time suggested to browsers, in milliseconds.
 const RETRY: u32 = 1000;
 
-/// The head of the answer, with these lines more, and the first line of its body. The body ends with
-/// the connection, so that no frames of HTTP stand between events.
+/// Returns the head of an SSE response, with additional headers, and the first line of its body.
+/// The body ends with the connection, so that there is no chunked framing between events.
 pub(super) fn sse_head(more: &HeaderMap) -> Vec<u8> {
     let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
         cache-control: no-store\r\nx-accel-buffering: no\r\nx-content-type-options: nosniff\r\n\

@@ -1,4 +1,4 @@
-//! The families that no single cell holds: what their samples are and where they come from.
+//! The families that are not a single cell: those with free labels, and sums across structs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) fn build(build: &BuildInfo, out: &mut Scrape) {
     );
 }
 
-/// Checkpoints are rejected by whoever reads them, and by the publisher that they are for.
+/// Checkpoints are rejected by the thread that reads them or by the publisher that they are for.
 pub(super) fn checkpoints_refused(
     checkpoints: &CheckpointMetrics,
     publishers: &[Arc<PublisherMetrics>],

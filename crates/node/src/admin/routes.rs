@@ -7,13 +7,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use super::{AdminState, status};
-use crate::threads::ThreadFailure;
+use crate::threads::failure::ThreadFailure;
 
-/// Partitions that an answer names; it always has their number.
+/// Partitions listed in a response, which always has their total.
 const NAMED_PARTITIONS: usize = 100;
 
-/// Asks for 404 in the place of 503. HAProxy takes that for: nothing new, and what is there stays;
-/// and any other failure for the end of the node, with all of its sessions.
+/// Query that asks for 404 instead of 503. To HAProxy, 404 means that the node gets no new sessions but keeps
+/// those it has; any other failure means that the node and all of its sessions are gone.
 const SOFT: &str = "else=404";
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -45,7 +45,7 @@ pub(super) fn answer(state: &AdminState, request: &Request<Incoming>) -> Answer 
 
 fn status(state: &AdminState) -> Answer {
     let mut answer = respond(StatusCode::OK, HTML, status::page(state));
-    // No script at all, wherever a text came from.
+    // No scripts, wherever a text came from.
     answer.headers_mut().insert(
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
@@ -53,7 +53,7 @@ fn status(state: &AdminState) -> Answer {
     answer
 }
 
-/// What is wrong is told as it is at the start; secrets are redacted there.
+/// Errors read as they do at startup, with secrets redacted.
 fn reload(state: &AdminState) -> Answer {
     match (state.reload)() {
         Ok(restart) => {
@@ -125,7 +125,6 @@ fn readiness(state: &AdminState, query: Option<&str>) -> Answer {
     respond(status, JSON, line(&body))
 }
 
-/// Threads that have ended; there are few.
 fn failed_threads(failed: &[ThreadFailure]) -> serde_json::Value {
     let failed = failed.iter();
     failed
@@ -171,7 +170,7 @@ fn respond(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Ans
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, kind);
-    // A cached state of the node is a wrong one.
+    // The state of a node is stale as soon as it is cached.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }

@@ -1,4 +1,4 @@
-//! The status page: what a person wants to know of a node at once. Plain HTML, no script.
+//! The status page: a node at a glance. Plain HTML, no script.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use metrics::Sampled;
 
 use super::AdminState;
 
-/// Partitions that are listed; those with the longest lag come first.
+/// Partitions listed, those with the most lag first.
 const PARTITIONS: usize = 100;
 
 const HEAD: &str = r#"<!doctype html>
@@ -232,11 +232,11 @@ impl<'a> Samples<'a> {
 }
 
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // A text grows.
+    // Writing to a `String` cannot fail.
     let _ = out.write_fmt(text);
 }
 
-/// With a thin gap between thousands.
+/// Formats a count with thin spaces between thousands.
 fn whole(value: f64) -> String {
     let digits = format!("{:.0}", value.max(0.0));
     let mut text = String::new();
@@ -249,7 +249,7 @@ fn whole(value: f64) -> String {
     text
 }
 
-/// In the two coarsest units.
+/// Formats a duration in its two coarsest units.
 fn span(seconds: f64) -> String {
     let seconds = Duration::try_from_secs_f64(seconds)
         .unwrap_or_default()

@@ -99,7 +99,7 @@ async fn a_node_without_one_of_its_threads_is_neither_healthy_nor_ready() {
     );
     admin
         .readiness
-        .thread_failed(crate::threads::ThreadFailure {
+        .thread_failed(crate::threads::failure::ThreadFailure {
             thread: "shard-1".to_owned(),
             cause: "panicked: out of range".to_owned(),
         });

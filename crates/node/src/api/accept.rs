@@ -1,4 +1,4 @@
-//! What the client takes: formats and codings, each with how much it likes them.
+//! Content negotiation: the formats and codings a client accepts, each with its quality.
 
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
@@ -6,11 +6,9 @@ use wire::Encoding;
 
 use super::error::ApiError;
 
-/// The media type of SBE: messages one directly behind the other.
+/// The media type of SBE: concatenated messages.
 pub(super) const SBE: &str = "application/vnd.tapecast.sbe";
-/// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
-/// The media type of events.
 pub(super) const EVENTS: &str = "text/event-stream";
 
 /// How a body is written.
@@ -36,7 +34,7 @@ impl Format {
         }
     }
 
-    /// The encoding that a publisher is asked for: JSON is written from SBE.
+    /// The encoding to request from a publisher; JSON is written from SBE.
     pub(super) const fn encoding(self) -> Encoding {
         match self {
             Self::Json => Encoding::Sbe,
@@ -55,27 +53,26 @@ impl Coding {
     }
 }
 
-/// The format that the client likes best, of those that there are, best first; the first one where it
-/// does not say.
+/// The client's preferred format of `formats`; the first one if it does not say.
 pub(super) fn format(headers: &HeaderMap, formats: &[Format]) -> Result<Format, ApiError> {
     let types: Vec<_> = formats.iter().map(|format| format.media_type()).collect();
     let best = best(headers, ACCEPT, &types)?;
     Ok(formats.get(best).copied().unwrap_or(Format::Json))
 }
 
-/// Whether the client takes this media type.
+/// Fails if the client does not accept this media type.
 pub(super) fn takes(headers: &HeaderMap, media_type: &str) -> Result<(), ApiError> {
     best(headers, ACCEPT, &[media_type]).map(|_| ())
 }
 
-/// The index of the media type that the client likes best.
+/// The index of the media type the client prefers.
 fn best(headers: &HeaderMap, name: HeaderName, types: &[&str]) -> Result<usize, ApiError> {
     let asked = list(headers, &name);
     if asked.is_empty() {
         return Ok(0);
     }
-    // What says most about a type counts, as RFC 9110, section 12.5.1, has it.
-    let liking = |media_type: &str| {
+    // The most specific range applies: RFC 9110, section 12.5.1.
+    let quality_of = |media_type: &str| {
         let fits = |asked: &str| match asked.strip_suffix('*') {
             Some("*/") => Some(1),
             Some(start) if media_type.starts_with(start) => Some(2),
@@ -91,7 +88,7 @@ fn best(headers: &HeaderMap, name: HeaderName, types: &[&str]) -> Result<usize, 
     };
     let mut best = (0, None);
     for (index, media_type) in types.iter().enumerate() {
-        let quality = liking(media_type);
+        let quality = quality_of(media_type);
         if quality > best.0 {
             best = (quality, Some(index));
         }
@@ -102,22 +99,22 @@ fn best(headers: &HeaderMap, name: HeaderName, types: &[&str]) -> Result<usize, 
     })
 }
 
-/// The coding that the client likes best; of several, the one that is smaller and faster.
+/// The client's preferred coding; zstd, which is smaller and faster, if it likes both as much.
 pub(super) fn coding(headers: &HeaderMap) -> Coding {
     let asked = list(headers, &ACCEPT_ENCODING);
-    let liking = |coding: &str| {
+    let quality_of = |coding: &str| {
         let named = asked.iter().find(|(name, _)| name == coding);
         let any = asked.iter().find(|(name, _)| name == "*");
         named.or(any).map_or(0, |(_, quality)| *quality)
     };
-    match (liking("zstd"), liking("gzip")) {
+    match (quality_of("zstd"), quality_of("gzip")) {
         (0, 0) => Coding::Identity,
         (zstd, gzip) if zstd >= gzip => Coding::Zstd,
         _ => Coding::Gzip,
     }
 }
 
-/// The items of a header, in lower case, each with its quality in thousandths.
+/// The items of a header in lower case, each with its quality in thousandths.
 fn list(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, u32)> {
     let values = headers.get_all(name).into_iter();
     let items = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
@@ -131,7 +128,7 @@ fn list(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, u32)> {
     read.filter(|(name, _)| !name.is_empty()).collect()
 }
 
-/// `0.5` as 500; what is no quality is none.
+/// `0.5` as 500; anything malformed as 0.
 fn thousandths(text: &str) -> u32 {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let decimals = format!("{decimals:0<3}");

@@ -13,10 +13,9 @@ use super::messages::{failed, messages, reply};
 use super::query::{self, Query};
 use super::reply::Reply;
 
-/// The parameters of bars.
 pub(super) const PARAMETERS: &[&str] = &["interval"];
 
-/// `/v1/bars/{symbol}`: the bars that were closed last, oldest first, and the running one.
+/// `/v1/bars/{symbol}`: the last closed bars, oldest first, then the current one.
 pub(super) async fn bars(
     fetcher: &Fetcher,
     grant: &Grant,

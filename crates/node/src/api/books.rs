@@ -12,10 +12,9 @@ use super::messages::{failed, messages, reply};
 use super::query::{self, Query};
 use super::reply::Reply;
 
-/// The parameters of a book.
 pub(super) const PARAMETERS: &[&str] = &["depth", "group"];
 
-/// `/v1/books/{symbol}`: the whole book of one instrument, as of one sequence number.
+/// `/v1/books/{symbol}`: a snapshot of one instrument's book, as of a single sequence number.
 pub(super) async fn book(
     fetcher: &Fetcher,
     grant: &Grant,
@@ -81,7 +80,7 @@ fn write(
         about.insert("group".into(), json!(group.map(|group| group.to_string())));
         about.insert("checksum".into(), json!(checksum));
     }
-    // The levels are most of it, and are written as they come.
+    // The levels are most of the response, so they are written directly instead of building values.
     let mut out = about.to_string().into_bytes();
     out.pop();
     for (key, levels) in [(",\"bids\":[", bids), ("],\"asks\":[", asks)] {
@@ -92,7 +91,7 @@ fn write(
     out
 }
 
-/// What an answer says of its instrument and of where it stands.
+/// The fields all responses share: the instrument and its position.
 pub(super) fn about(name: &InstrumentName, fetched: &Fetched, head: Option<&Head>) -> Value {
     let (state, reason) = fetched.state;
     let time = |time: market::Nanos| time.0.to_string();
@@ -112,7 +111,7 @@ pub(super) fn about(name: &InstrumentName, fetched: &Fetched, head: Option<&Head
     })
 }
 
-/// `["price","size"],…`, behind what is there.
+/// Appends `["price","size"],…`.
 fn write_levels(out: &mut Vec<u8>, levels: impl Iterator<Item = Level>, exponents: Exponents) {
     for level in levels {
         out.extend_from_slice(if out.is_empty() { b"[\"" } else { b",[\"" });

@@ -1,6 +1,6 @@
-//! What describes the public listener to machines, as it stands in `docs/`; `build.rs` makes JSON of it.
+//! Machine-readable descriptions of the public listener, converted to JSON from `docs/` by `build.rs`.
 
-/// OpenAPI: every path, parameter and answer of HTTP.
+/// OpenAPI: all paths, parameters and responses.
 pub(super) const OPENAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
-/// AsyncAPI: every message of a session.
+/// AsyncAPI: all messages of a session.
 pub(super) const ASYNCAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/asyncapi.json"));

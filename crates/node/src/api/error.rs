@@ -2,24 +2,24 @@ use fanout::{NotEntitled, TooManyRequests};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-/// How much of a wrong value an error repeats, in characters.
+/// Characters of a wrong value that an error quotes.
 const SHOWN: usize = 64;
 
-/// Why a request is not answered with what it asks for.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
     pub(super) status: StatusCode,
     /// Stable, for programs.
     pub(super) code: &'static str,
-    /// What of the request is wrong.
+    /// The wrong part of the request.
     pub(super) field: Option<&'static str>,
-    /// What it was.
+    /// Its value.
     pub(super) was: Option<Box<str>>,
-    /// What it may be.
+    /// Allowed values.
     pub(super) may_be: Option<Box<str>>,
-    /// For people, where the fields do not say it all.
+    /// For people, if the fields do not say everything.
     message: Option<Box<str>>,
-    /// In how many seconds to try again.
+    /// Seconds to wait before a retry.
     pub(super) retry_after: Option<u32>,
 }
 
@@ -36,7 +36,6 @@ impl ApiError {
         }
     }
 
-    /// A parameter is wrong.
     pub(super) fn wrong(code: &'static str, field: &'static str, was: &str, may_be: &str) -> Self {
         Self {
             field: Some(field),
@@ -46,7 +45,6 @@ impl ApiError {
         }
     }
 
-    /// A parameter is missing.
     pub(super) fn missing(field: &'static str, may_be: &str) -> Self {
         Self {
             field: Some(field),
@@ -55,7 +53,6 @@ impl ApiError {
         }
     }
 
-    /// There is nothing at this path.
     pub(super) fn no_path(path: &str, paths: &str) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
@@ -63,7 +60,6 @@ impl ApiError {
         }
     }
 
-    /// There is no such instrument.
     pub(super) fn no_symbol(symbol: &str) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
@@ -71,12 +67,12 @@ impl ApiError {
                 "unknown_symbol",
                 "symbol",
                 symbol,
-                "one of those that /v1/instruments tells",
+                "one of those listed by /v1/instruments",
             )
         }
     }
 
-    /// The path is there, and not by this method.
+    /// The path exists, but not with this method.
     pub(super) fn method(was: &str, may_be: &str) -> Self {
         Self {
             status: StatusCode::METHOD_NOT_ALLOWED,
@@ -84,7 +80,7 @@ impl ApiError {
         }
     }
 
-    /// Nothing that the client accepts can be made.
+    /// No available format is acceptable to the client.
     pub(super) fn accept(was: &str, may_be: &str) -> Self {
         Self {
             status: StatusCode::NOT_ACCEPTABLE,
@@ -92,7 +88,7 @@ impl ApiError {
         }
     }
 
-    /// The node cannot answer now, and can soon.
+    /// Try again soon.
     pub(super) fn later(code: &'static str, message: &str) -> Self {
         Self {
             message: Some(message.into()),
@@ -101,7 +97,6 @@ impl ApiError {
         }
     }
 
-    /// The client's address asks too much.
     pub(super) fn too_many_requests(why: TooManyRequests) -> Self {
         Self {
             message: Some(why.to_string().into()),
@@ -110,7 +105,7 @@ impl ApiError {
         }
     }
 
-    /// There are as many of these as there may be at the moment.
+    /// A limit is reached at the moment.
     pub(super) fn too_many(code: &'static str, field: &'static str, message: &str) -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -119,7 +114,7 @@ impl ApiError {
         }
     }
 
-    /// The client's token is not for this.
+    /// The client's token does not cover this.
     pub(super) fn not_entitled(why: &NotEntitled) -> Self {
         let field = match why {
             NotEntitled::Instrument(_) => "symbol",
@@ -134,7 +129,7 @@ impl ApiError {
         }
     }
 
-    /// The node does not have this.
+    /// The node does not offer this.
     pub(super) fn unsupported(code: &'static str, field: &'static str, message: &str) -> Self {
         Self {
             field: Some(field),
@@ -143,7 +138,7 @@ impl ApiError {
         }
     }
 
-    /// What went wrong here is this node's fault.
+    /// The node's own fault.
     pub(super) fn internal(message: &str) -> Self {
         Self {
             message: Some(message.into()),

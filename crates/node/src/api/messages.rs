@@ -1,4 +1,4 @@
-//! What publishers answer: messages as subscribers get them.
+//! Messages from publishers, as subscribers receive them.
 
 use fanout::FetchError;
 use market::InstrumentName;
@@ -9,8 +9,8 @@ use super::accept::Format;
 use super::error::ApiError;
 use super::reply::Reply;
 
-/// Names the content of an answer: the numbering, the place in it, and the state, which time alone may
-/// change.
+/// Identifies the content of a response by epoch, sequence number and state, which may change without a new
+/// message.
 fn tag(fetched: &Fetched) -> String {
     let (state, reason) = fetched.state;
     format!(
@@ -22,7 +22,7 @@ fn tag(fetched: &Fetched) -> String {
     )
 }
 
-/// The answer of what a publisher gave: its messages, or what `write` makes of them.
+/// Responds with the messages from a publisher, or with the JSON that `write` makes of them.
 pub(super) fn reply(
     fetched: Fetched,
     format: Format,
@@ -39,14 +39,14 @@ pub(super) fn reply(
     }
 }
 
-/// The messages in SBE.
+/// Decodes the messages, which are SBE.
 pub(super) fn messages(fetched: &Fetched) -> impl Iterator<Item = Message<'_>> {
     let payloads = fetched.run.iter().flat_map(|run| run.messages());
-    // What this node encoded decodes.
+    // This node encoded them, so they decode.
     payloads.filter_map(|(payload, _)| Message::decode(payload).ok().map(|(message, _)| message))
 }
 
-/// The messages as they are sent, one directly behind the other.
+/// Concatenates the messages as they are sent.
 fn raw(fetched: &Fetched) -> Vec<u8> {
     let payloads = fetched.run.iter().flat_map(|run| run.messages());
     let mut out = Vec::with_capacity(fetched.run.as_ref().map_or(0, |run| run.len()));
@@ -56,14 +56,14 @@ fn raw(fetched: &Fetched) -> Vec<u8> {
     out
 }
 
-/// Why there is no answer of a publisher.
+/// Translates the error of a publisher.
 pub(super) fn failed(error: FetchError, name: &InstrumentName) -> ApiError {
     match error {
         FetchError::NotReady => ApiError::later(
             "not_ready",
-            "this node is catching up with what it has missed, or has read nothing of this yet",
+            "this node is still catching up, or has read nothing of this instrument yet",
         ),
-        FetchError::Busy => ApiError::later("busy", "this node has too much to do"),
+        FetchError::Busy => ApiError::later("busy", "this node is overloaded"),
         FetchError::Refused(Rejected::UnknownInstrument) => ApiError::no_symbol(name.as_str()),
         FetchError::Refused(refused) => {
             let (code, field) = match refused {

@@ -1,7 +1,8 @@
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use hyper::Uri;
 use market::{Channel, InstrumentName};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use wire::control::{Policy, Symbol};
 use wire::{BarInterval, Depth, PriceStep, Speed};
 
@@ -10,13 +11,19 @@ use super::error::ApiError;
 const DEPTHS: &str = "1, 5, 10, 25, 50, 100, 500, 1000 or full";
 const GROUPS: &str = "a price step above zero, as in 0.5";
 const SYMBOLS: &str = "VENUE:SYMBOL, or a text with *";
+/// All but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
-/// The parameters behind a path's `?`, in their order, decoded.
+/// The decoded parameters of a query string, in order.
 #[derive(Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads a query string; every name has to be one of those that are allowed.
+    /// Parses a query string; fails on a name that is not allowed.
     pub(super) fn parse(text: Option<&str>, allowed: &[&str]) -> Result<Self, ApiError> {
         let mut all = Vec::new();
         let parts = text.unwrap_or_default().split('&');
@@ -36,14 +43,13 @@ impl Query {
         Ok(Self(all))
     }
 
-    /// All of them, in their order.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The value of a parameter that may stand there once.
+    /// The value of a parameter that may occur once.
     pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, ApiError> {
         let mut values = self.all().filter(|(known, _)| *known == name);
         let first = values.next().map(|(_, value)| value);
@@ -53,7 +59,7 @@ impl Query {
         }
     }
 
-    /// An integer in a range.
+    /// An integer from 1 to `most`.
     pub(super) fn count(
         &self,
         name: &'static str,
@@ -73,34 +79,30 @@ impl Query {
     }
 }
 
-/// Bytes of UTF-8 with those that URLs cannot hold as `%` and two hex digits.
+/// Decodes percent-encoded UTF-8.
 pub(super) fn decode(text: &str, plus_is_space: bool) -> Result<String, ApiError> {
     let wrong = || {
-        let may_be = "UTF-8, with % and two hex digits for bytes that a URL cannot hold";
+        let may_be = "percent-encoded UTF-8";
         ApiError::wrong("bad_request", "url", text, may_be)
     };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        match byte {
-            b'%' => {
-                let (digits, behind) = rest.split_at_checked(2).ok_or_else(wrong)?;
-                let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
-                if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                    return Err(wrong());
-                }
-                bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
-                rest = behind;
-            }
-            b'+' if plus_is_space => bytes.push(b' '),
-            _ => bytes.push(*byte),
-        }
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    // The library leaves malformed escapes as they are.
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(wrong());
     }
-    String::from_utf8(bytes).map_err(|_| wrong())
+    let text = if plus_is_space {
+        text.replace('+', " ")
+    } else {
+        text.to_owned()
+    };
+    let decoded = percent_decode_str(&text).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| wrong())
 }
 
-/// What a URL asks for, the same however it is written: so that one body serves all who ask for it.
+/// The same for all spellings of a URL, so that they share one cached body.
 pub(super) fn canonical(uri: &Uri) -> (String, Vec<(String, String)>) {
     let text = |text: &str, plus| decode(text, plus).unwrap_or_else(|_| text.to_owned());
     let parts = uri.query().unwrap_or_default().split('&');
@@ -116,17 +118,7 @@ pub(super) fn canonical(uri: &Uri) -> (String, Vec<(String, String)>) {
 
 /// The opposite of [`decode`].
 pub(super) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                encoded.push(char::from(byte));
-            }
-            // Writing to a text cannot fail.
-            _ => _ = write!(encoded, "%{byte:02X}"),
-        }
-    }
-    encoded
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 pub(super) fn name(text: &str) -> Result<InstrumentName, ApiError> {

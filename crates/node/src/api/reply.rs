@@ -1,4 +1,4 @@
-//! From what is to be said to a response: conditional, compressed, and kept for the next one who asks.
+//! From content to response: conditional requests, compression and a cache.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -19,16 +19,16 @@ use super::accept::{self, Coding, Format};
 use super::error::ApiError;
 use super::query;
 
-/// Below so many bytes a body is as small as its head, and is not compressed.
+/// A smaller body is no larger than its head, and is not compressed.
 const COMPRESSED_FROM: usize = 1024;
-/// Bodies that are kept, and their bytes together: what a few hundred pages look at.
+/// Cached bodies, and their bytes in total: what a few hundred open pages poll.
 const KEPT: usize = 512;
 const KEPT_BYTES: usize = 32 * 1024 * 1024;
 
-/// What a request is answered with, not written yet.
+/// A response that has not been written yet.
 pub(super) struct Reply {
     pub(super) format: Format,
-    /// Names the content: the same name, the same content.
+    /// Identifies the content: equal tags mean equal content.
     pub(super) tag: String,
     /// Where the next page is, relative to this one.
     pub(super) next: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// A body that is written already; its tag is a hash.
+    /// A finished body, tagged with its hash.
     pub(super) fn of(format: Format, body: Vec<u8>) -> Self {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for byte in &body {
@@ -50,7 +50,6 @@ impl Reply {
         }
     }
 
-    /// JSON of that value.
     pub(super) fn json(value: &serde_json::Value) -> Self {
         let mut body = value.to_string().into_bytes();
         body.push(b'\n');
@@ -58,19 +57,19 @@ impl Reply {
     }
 }
 
-/// Bodies as they were sent, for those who ask for the same before it changes.
+/// Bodies as they were sent, reused until their content changes.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<HashMap<Place, Kept>>);
+pub(super) struct ResponseCache(Mutex<HashMap<CacheKey, CachedBody>>);
 
-type Place = ((String, Vec<(String, String)>), Format, Coding);
+type CacheKey = ((String, Vec<(String, String)>), Format, Coding);
 
-struct Kept {
+struct CachedBody {
     tag: String,
     body: Bytes,
 }
 
-impl Shelf {
-    /// The response to a request whose answer is known.
+impl ResponseCache {
+    /// Responds from the cache, or writes and caches the body.
     pub(super) fn respond(&self, request: &Parts, reply: Reply) -> Response<Body> {
         let next = reply.next.as_ref();
         let next = next.and_then(|next| format!("<{next}>; rel=\"next\"").parse().ok());
@@ -82,18 +81,18 @@ impl Shelf {
     }
 
     fn represent(&self, request: &Parts, reply: Reply) -> Response<Body> {
-        // One of the same name says the same, and may be compressed otherwise: so it is weak.
+        // Weak, since bodies with the same tag may be compressed differently.
         let tag = format!("W/\"{}\"", reply.tag);
         if has(&request.headers, &tag) {
             let mut response = Response::new(Body::default());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
-            tell(response.headers_mut(), &tag);
+            set_headers(response.headers_mut(), &tag);
             return response;
         }
         let coding = accept::coding(&request.headers);
-        let place = (query::canonical(&request.uri), reply.format, coding);
+        let key = (query::canonical(&request.uri), reply.format, coding);
         let format = reply.format;
-        let (body, coding) = match self.find(&place, &tag) {
+        let (body, coding) = match self.find(&key, &tag) {
             Some(body) => (body, coding),
             None => {
                 let body = (reply.body)();
@@ -103,9 +102,9 @@ impl Shelf {
                     coding
                 };
                 let (body, coding) = compress(body, coding);
-                // What was too small to be compressed would be kept under another name.
-                if coding == place.2 {
-                    self.keep(place, tag.clone(), &body);
+                // A body too small to compress would be cached under the wrong coding.
+                if coding == key.2 {
+                    self.insert(key, tag.clone(), &body);
                 }
                 (body, coding)
             }
@@ -117,31 +116,31 @@ impl Shelf {
         if let Some(name) = coding.name() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
         }
-        tell(headers, &tag);
+        set_headers(headers, &tag);
         response
     }
 
-    fn find(&self, place: &Place, tag: &str) -> Option<Bytes> {
+    fn find(&self, key: &CacheKey, tag: &str) -> Option<Bytes> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.get(place).filter(|kept| kept.tag == tag)?;
+        let kept = kept.get(key).filter(|kept| kept.tag == tag)?;
         Some(kept.body.clone())
     }
 
-    fn keep(&self, place: Place, tag: String, body: &Bytes) {
+    fn insert(&self, key: CacheKey, tag: String, body: &Bytes) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: usize = kept.values().map(|kept| kept.body.len()).sum();
         if kept.len() >= KEPT || bytes + body.len() > KEPT_BYTES {
-            // Most of it is of before the last change, and nobody asks for that any more.
+            // Most entries are outdated and will not be requested again.
             kept.clear();
         }
         if body.len() <= KEPT_BYTES {
             let body = body.clone();
-            kept.insert(place, Kept { tag, body });
+            kept.insert(key, CachedBody { tag, body });
         }
     }
 }
 
-/// The response to a request that cannot be answered.
+/// Responds with an error.
 pub(super) fn refuse(error: &ApiError) -> Response<Body> {
     let body = format!("{}\n", error.to_json());
     let mut response = Response::new(Body::from(body));
@@ -156,7 +155,7 @@ pub(super) fn refuse(error: &ApiError) -> Response<Body> {
     response
 }
 
-/// Whether the client has what is of that name.
+/// Returns whether the client already has the content with this tag.
 fn has(headers: &HeaderMap, tag: &str) -> bool {
     let strong = tag.trim_start_matches("W/");
     let values = headers.get_all(IF_NONE_MATCH).into_iter();
@@ -167,22 +166,22 @@ fn has(headers: &HeaderMap, tag: &str) -> bool {
     })
 }
 
-fn tell(headers: &mut HeaderMap, tag: &str) {
+fn set_headers(headers: &mut HeaderMap, tag: &str) {
     if let Ok(tag) = HeaderValue::from_str(tag) {
         headers.insert(ETAG, tag);
     }
-    // It may be kept, and has to be asked for again: the next record may change it.
+    // Caches must revalidate: the next record may change the content.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let vary = HeaderValue::from_static("Accept, Accept-Encoding, Origin");
     headers.insert(VARY, vary);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// What cannot be compressed is sent as it is.
+/// Falls back to the uncompressed body if compression fails.
 fn compress(body: Vec<u8>, coding: Coding) -> (Bytes, Coding) {
     let compressed = match coding {
         Coding::Identity => None,
-        // Level 4 has most of what 9 has, in a third of the time.
+        // Level 4 compresses almost as well as 9, in a third of the time.
         Coding::Gzip => {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::new(4));
             let written = encoder.write_all(&body);

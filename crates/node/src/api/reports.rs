@@ -1,4 +1,4 @@
-//! What there is to know of instruments: what they are, how they are, and what became of their records.
+//! Reports on instruments: definitions, statuses, and the ledger of what became of their records.
 
 use std::sync::Arc;
 
@@ -16,28 +16,27 @@ use super::query::{self, Query};
 use super::reply::Reply;
 use crate::clock::wall_clock;
 
-/// The parameters of a list.
 pub(super) const PARAMETERS: &[&str] = &["symbol", "after", "limit"];
-/// As many reports as a publisher makes in half a millisecond.
+/// A publisher makes as many reports in half a millisecond.
 const MOST: usize = 1000;
 /// Bytes of a page, so that a client that does not read it costs little, however many instruments there are.
 const PAGE_BYTES: usize = 56 * 1024;
 /// Instruments that publishers are asked about at once: of some kinds a page holds hardly more.
 const ASKED_AT_ONCE: usize = 128;
 
-/// What of an instrument is asked for.
+/// Kinds of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
-    /// What it is, and where it comes from.
+    /// Its definition and source.
     Instrument,
-    /// How it is.
+    /// Its current state.
     Status,
-    /// What became of its records and messages.
+    /// What became of its records and messages, counted.
     Ledger,
 }
 
 impl About {
-    /// What a list of them is called.
+    /// The field of a list of them.
     const fn list(self) -> &'static str {
         match self {
             Self::Instrument => "instruments",
@@ -46,7 +45,6 @@ impl About {
         }
     }
 
-    /// How it can be told.
     pub(super) const fn formats(self) -> &'static [Format] {
         match self {
             Self::Ledger => &[Format::Json],
@@ -55,13 +53,13 @@ impl About {
     }
 }
 
-/// How many instruments a list may have at most.
+/// The requested maximum of instruments in a list.
 pub(super) fn limit(query: &Query) -> Result<u32, ApiError> {
     let limit = query.count("limit", MOST, MOST)?;
     Ok(u32::try_from(limit).unwrap_or(u32::MAX))
 }
 
-/// A list of instruments by name, as many as a page may have.
+/// One page of a list of instruments, sorted by name.
 pub(super) async fn page(
     fetcher: &Fetcher,
     grant: &Grant,
@@ -91,7 +89,7 @@ pub(super) async fn page(
     })
 }
 
-/// A page of a list in the making.
+/// A page of a list under construction.
 ///
 /// Invariant: it has at most [`PAGE_BYTES`], or one entry.
 struct Page {
@@ -99,7 +97,7 @@ struct Page {
     format: Format,
     entries: usize,
     body: Vec<u8>,
-    /// The same as `body`, but for when that was: what names the content.
+    /// Like `body` but without the time of the report: identifies the content.
     undated: Vec<u8>,
 }
 
@@ -177,8 +175,8 @@ fn link(query: &Query, next: &InstrumentName) -> String {
     link
 }
 
-/// A full page, or what is left; and the last of it, where there are more. Looks through the directory
-/// bit by bit, so that other requests are answered meanwhile.
+/// The next instruments, and the last of them if more follow. Scans the directory in steps, so that other
+/// requests are served in between.
 async fn collect(
     directory: &Directory,
     symbol: Option<&Symbol>,
@@ -239,7 +237,7 @@ async fn fetch(
     }
 }
 
-/// The report of the publisher that makes the book; the other's, where there is one, is of trades.
+/// The report of the book's publisher; a second one, if any, covers trades.
 fn main(reports: &[Report]) -> Option<&Report> {
     let has_book = |report: &&Report| {
         let mut channels = report.channels.iter();
@@ -250,7 +248,7 @@ fn main(reports: &[Report]) -> Option<&Report> {
 
 fn tell(about: About, name: &InstrumentName, reports: &[Report]) -> Value {
     let Some(report) = main(reports) else {
-        // Listed, and its publisher has not made it yet.
+        // Listed, but its publisher has not created it yet.
         return json!({"symbol": name.as_str(), "instrumentId": name.id().0});
     };
     match about {
@@ -265,7 +263,7 @@ fn instrument(report: &Report, reports: &[Report]) -> Value {
     let price = |price: market::Price| decimal::to_string(price.0, exponents.price);
     let size = |size: market::Size| decimal::to_string(size.0, exponents.size);
     let sources = reports.iter().flat_map(|report| &report.channels);
-    // Each channel once: the state is told by the publisher of the book.
+    // Each channel once; the book's publisher reports the state.
     let is_its = |source: &&ChannelReport| {
         source.channel != Channel::Status || report.channels.iter().any(|its| its == *source)
     };
@@ -284,7 +282,7 @@ fn instrument(report: &Report, reports: &[Report]) -> Value {
     })
 }
 
-/// Where a channel's messages come from: `seq` is an offset of this partition, in this epoch.
+/// The source of a channel's messages: `seq` is an offset of this partition in this epoch.
 fn lineage(source: &ChannelReport) -> Value {
     let partition = source.partition.as_ref();
     let topic_id = partition
@@ -342,7 +340,7 @@ fn ledger(report: &Report, reports: &[Report]) -> Value {
     })
 }
 
-/// One instrument as messages in SBE.
+/// Writes one instrument as SBE messages.
 fn encoded(about: About, reports: &[Report], format: Format) -> Reply {
     let written = |now| {
         let mut body = Vec::new();
@@ -352,7 +350,7 @@ fn encoded(about: About, reports: &[Report], format: Format) -> Reply {
     dated(format, written(wall_clock()), written(Nanos(0)))
 }
 
-/// Messages, named by what they say and not by when that was.
+/// Messages, tagged by their content without the time of the report.
 fn dated(format: Format, body: Vec<u8>, undated: Vec<u8>) -> Reply {
     Reply {
         body: Box::new(move || body),
@@ -394,7 +392,7 @@ fn encode(about: About, reports: &[Report], now: Nanos, out: &mut Vec<u8>) {
         venue: report.name.venue(),
         symbol: report.name.symbol(),
     };
-    // A checked name is far shorter than the encoder's bound; nothing is written of what fails.
+    // Cannot fail: a valid name is far shorter than the encoder's limit.
     let _written = sbe::instrument(out, &head, &instrument);
 }
 

@@ -10,8 +10,8 @@ use super::accept::{self, EVENTS};
 use super::error::ApiError;
 use super::query::{self, Query};
 
-/// The parameters of events. A `channel` begins a stream; those behind it, up to the next `channel`,
-/// are this stream's; several `symbol`s are several streams.
+/// `channel` starts a stream; parameters up to the next `channel` apply to it; several `symbol`s make several
+/// streams.
 pub(super) const PARAMETERS: &[&str] = &[
     "channel",
     "symbol",
@@ -22,11 +22,11 @@ pub(super) const PARAMETERS: &[&str] = &[
     "policy",
     "lastEventId",
 ];
-/// Streams that one request can name; a symbol with `*` may become more of them.
+/// Streams named in one request; a symbol with `*` may expand to more.
 const MOST: usize = 128;
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// `/v1/stream`: messages as events.
+/// `/v1/stream`: messages as Server-Sent Events.
 pub(super) fn sse(
     directory: &Directory,
     grant: &Grant,
@@ -58,7 +58,7 @@ pub(super) fn sse(
         let may_be = format!("{MOST} streams");
         return Err(ApiError::wrong("too_many_streams", "symbol", &was, &may_be));
     }
-    // Where none of them can be had, that is told at once; else each is told its own.
+    // The request fails if no stream is allowed; otherwise each stream gets its own result.
     if let Some(why) = streams
         .first()
         .and_then(|first| grant.check(&first.key).err())
@@ -68,7 +68,7 @@ pub(super) fn sse(
     {
         return Err(ApiError::not_entitled(&why));
     }
-    // One budget for all of them; where it is spent, each is told its own.
+    // One budget for all streams; once it is spent, each stream gets its own result.
     let mut budget = ScanBudget::PAGE;
     let mut is_known =
         |stream: &StreamRequest| is_known(directory, grant, &stream.key.symbol, &mut budget);
@@ -83,7 +83,7 @@ pub(super) fn sse(
     })
 }
 
-/// Whether there is such an instrument, or that cannot be said within the budget.
+/// Returns whether the symbol matches an instrument, or the budget is spent.
 fn is_known(
     directory: &Directory,
     grant: &Grant,
@@ -106,7 +106,7 @@ fn is_known(
     ended != Scanned::All
 }
 
-/// What a browser says when it comes back; a client that cannot set headers says it in the query.
+/// The id a browser sends when it reconnects; clients that cannot set headers send it in the query.
 fn last_event_id(query: &Query, request: &HeaderMap) -> Result<LastEventId, ApiError> {
     let said = request.get(LAST_EVENT_ID);
     let text = match said {
@@ -124,10 +124,10 @@ fn last_event_id(query: &Query, request: &HeaderMap) -> Result<LastEventId, ApiE
     })
 }
 
-/// Streams that are being read: one channel, and its parameters so far.
+/// Streams being parsed: one channel and its parameters so far.
 struct Pending {
     symbols: Vec<Symbol>,
-    /// Its symbol is set for each of the others.
+    /// A template; its symbol is replaced by each of `symbols`.
     stream: StreamRequest,
 }
 

@@ -13,7 +13,7 @@ use super::{Api, ROOT};
 use crate::pages;
 use crate::threads::Threads;
 
-/// The thread that answers `/v1`: however many ask for however much, it is one core's work at most.
+/// The thread that serves `/v1`, so that requests take up at most one core.
 pub(crate) struct ApiThread {
     handle: Handle,
     /// Ends the thread when dropped.
@@ -22,22 +22,21 @@ pub(crate) struct ApiThread {
 }
 
 impl ApiThread {
-    /// Starts it, with nothing to do.
     pub(crate) fn start(threads: &Threads) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .context("cannot start the runtime of HTTP")?;
+            .context("cannot start the HTTP runtime")?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
         let body = move || {
-            // What comes is the end, however it comes.
+            // Returns when the sender is dropped.
             let _end = runtime.block_on(ended);
             Ok::<_, Infallible>(())
         };
         let thread = threads
             .spawn(ThreadKind::Http, "http", body)
-            .context("cannot start the thread of HTTP")?;
+            .context("cannot start the HTTP thread")?;
         Ok(Self {
             handle,
             end,
@@ -45,7 +44,7 @@ impl ApiThread {
         })
     }
 
-    /// What shards serve: the page at once, and `/v1` from here.
+    /// What shards serve: the page directly, `/v1` through this thread.
     pub(crate) fn pages(&self, api: Arc<Api>) -> fanout::Pages {
         let handle = self.handle.clone();
         Arc::new(move |request: Request<Incoming>| {
@@ -63,7 +62,7 @@ impl ApiThread {
         })
     }
 
-    /// Ends it; what was asked and not answered is not any more.
+    /// Stops the thread; pending requests are dropped.
     pub(crate) fn stop(self) {
         drop(self.end);
         let _ended = self.thread.join();

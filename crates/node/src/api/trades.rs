@@ -12,13 +12,12 @@ use super::messages::{failed, messages, reply};
 use super::query::Query;
 use super::reply::Reply;
 
-/// The parameters of trades.
 pub(super) const PARAMETERS: &[&str] = &["limit"];
 const LIMIT: usize = 100;
-/// As many as a page of any venue has.
+/// No venue's pages have more.
 const MOST: usize = 1000;
 
-/// `/v1/trades/{symbol}`: the latest trades, the newest last.
+/// `/v1/trades/{symbol}`: the latest trades, newest last.
 pub(super) async fn trades(
     fetcher: &Fetcher,
     grant: &Grant,
@@ -30,7 +29,7 @@ pub(super) async fn trades(
         .check(&StreamKey::new(Channel::Trades, name.clone()))
         .map_err(|why| ApiError::not_entitled(&why))?;
     let limit = query.count("limit", LIMIT, MOST)?;
-    // A message has one trade at least, so as many messages are enough.
+    // A message has at least one trade, so `limit` messages are enough.
     let fetched = fetcher
         .trades(&name, format.encoding(), limit)
         .await
@@ -61,7 +60,7 @@ fn write(name: &InstrumentName, limit: usize, fetched: &Fetched) -> Vec<u8> {
                     }));
                 }
             }
-            // In (prevSeq, seq] trades may be missing.
+            // Trades in (prevSeq, seq] may be missing.
             Body::Status(status) => gaps.push(json!({
                 "prevSeq": head.prev_seq.0,
                 "seq": head.seq.0,

@@ -10,19 +10,19 @@ use streams::{Checkpoint, CheckpointError};
 
 use super::MARK;
 
-/// How long the topic may take: 2,000 books of 1,000 levels a side are 64 MiB, which is a second.
-/// Without an answer in time the node starts the other way.
+/// Time to read the topic: 2,000 books of 1,000 levels a side are 64 MiB, about one second. A node that
+/// cannot read it in time starts without checkpoints.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// What the topic has of partitions that have not been opened yet.
+/// Checkpoints of partitions that have not been opened yet.
 ///
-/// Invariant: a checkpoint is here as long as a partition that it has something of is to be opened, and no
-/// longer. Each partition is opened once, by the publisher that reads it; what nobody opens goes with
-/// the last publisher that has caught up.
+/// Invariant: a checkpoint is kept exactly as long as one of its partitions is still to be opened. Each
+/// partition is opened once, by the publisher that reads it; the rest is dropped with the last publisher that
+/// has caught up.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    /// By topic and partition: those with a book first, which may have trades that are newer than trades
-    /// kept alone.
+    /// By topic and partition; those with a book come first, since they may include newer trades than a
+    /// checkpoint of trades alone.
     checkpoints: Mutex<ByPartition>,
 }
 
@@ -35,7 +35,7 @@ impl Loaded {
             for home in checkpoint.sources() {
                 let key = (home.topic.clone(), home.partition);
                 let here = by_partition.entry(key).or_default();
-                // Its book and its trades may be read from the same partition.
+                // Book and trades may come from the same partition.
                 if !here
                     .last()
                     .is_some_and(|last| Arc::ptr_eq(last, &checkpoint))
@@ -49,7 +49,7 @@ impl Loaded {
         }
     }
 
-    /// Those that have something of a partition, which is opened now.
+    /// Takes the checkpoints of a partition that is being opened.
     pub(crate) fn take(&self, topic: &str, partition: i32) -> Vec<Arc<Checkpoint>> {
         let mut all = self
             .checkpoints
@@ -59,7 +59,7 @@ impl Loaded {
     }
 }
 
-/// Reads the topic, and says in the configuration from where each partition is read then.
+/// Reads the topic and sets where each partition is read from.
 pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointMetrics) -> Loaded {
     let kept = match ingest::read_compacted(config, topic, WITHIN) {
         Ok(Some(kept)) => kept,
@@ -69,7 +69,7 @@ pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointM
         }
         Err(error) => {
             metrics.refused[CheckpointRefusal::Unread].inc();
-            tracing::warn!(topic, %error, "no checkpoints; starting without");
+            tracing::warn!(topic, %error, "cannot read the checkpoints; starting without them");
             return Loaded::default();
         }
     };
@@ -88,7 +88,7 @@ pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointM
                 all_sound = false;
                 metrics.refused[refusal(error)].inc();
                 let key = String::from_utf8_lossy(&key);
-                tracing::warn!(topic, %key, %error, "a checkpoint cannot be read");
+                tracing::warn!(topic, %key, %error, "cannot read a checkpoint");
             }
         }
     }
@@ -101,13 +101,13 @@ pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointM
         topic,
         checkpoints = count,
         partitions,
-        "checkpoints were read"
+        "read the checkpoints"
     );
     Loaded::of(checkpoints)
 }
 
-/// From where each partition has to be read: behind what all checkpoints include. Without its mark,
-/// which is a topic's UUID, nobody knows whether all of its instruments have one.
+/// Where each partition is read from: after what all of its checkpoints include. Without its mark, it is
+/// unknown whether all of its instruments have one.
 fn resumes(
     checkpoints: &[Checkpoint],
     marks: &HashMap<String, Vec<u8>>,

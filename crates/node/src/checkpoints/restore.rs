@@ -3,8 +3,7 @@ use market::{Handle, Now, PartitionIndex, Seq};
 use metrics::label::CheckpointRefusal;
 use streams::{Checkpoint, Publisher, RestoreError, SavedSource};
 
-/// Takes over what a checkpoint has of a partition that is being opened. `Ok(false)` when it has
-/// nothing of it.
+/// Restores from a checkpoint what belongs to a partition being opened. Returns false if nothing does.
 pub(crate) fn restore(
     publisher: &mut Publisher,
     (index, partition): (PartitionIndex, &OpenedPartition),
@@ -23,8 +22,8 @@ pub(crate) fn restore(
         if home.topic_id != identity.topic_id || home.topic_id == [0; 16] {
             return Err(CheckpointRefusal::OtherTopic);
         }
-        // What stands between the checkpoint and where reading begins would be missing; and a log
-        // that ends before has another future.
+        // Records between the checkpoint and the first one read would be missing; and a log that ends
+        // before the checkpoint is a different log.
         if Seq(home.read_to.0 + 1) < partition.start_offset || home.read_to >= partition.end_offset
         {
             return Err(CheckpointRefusal::OffsetGone);

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-/// Where checkpoints are, and who writes them.
+/// Settings of checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CheckpointSettings {
-    /// The compacted topic; without one there are none.
+    /// The compacted topic; `None` disables checkpoints.
     pub(crate) topic: Option<String>,
-    /// How often this node writes each instrument's; without it, it only reads.
+    /// Interval of an instrument's checkpoints; `None` only reads.
     pub(crate) write_every: Option<Duration>,
-    /// Whether a node that writes makes the topic where it is not there.
+    /// Whether a writing node creates a missing topic.
     pub(crate) create: bool,
 }

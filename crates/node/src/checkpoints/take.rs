@@ -9,32 +9,32 @@ use streams::Publisher;
 use super::writer::Job;
 use super::{TRADES, key_of, mark_of};
 
-/// How long a turn takes checkpoints: each copies a book, some ten microseconds a thousand levels. A
-/// turn comes with every batch of records, and ten times a second where there are none, in which
-/// all instruments of a node have to be taken within a minute.
+/// Time spent on checkpoints per turn. Each one copies a book, about ten microseconds per thousand levels. There
+/// is a turn for every batch of records, and ten a second without any; all instruments of a node have to be
+/// taken within a minute.
 const A_TURN: Duration = Duration::from_millis(1);
 
-/// Takes checkpoints of a publisher's instruments, spread over the interval.
+/// Takes checkpoints of a publisher's instruments, spread evenly over the interval.
 ///
 /// Invariants:
-/// - An instrument that has no checkpoint is taken before any other is taken again, and one thread
-///   writes in that order. So one that says how far its partition was read stands behind those
-///   of all instruments that were seen there by then, and a node that begins there misses none.
+/// - An instrument without a checkpoint is taken before any other is taken again, and one thread writes in
+///   that order. So a checkpoint that says how far its partition was read follows those of all instruments
+///   seen there until then, and a node that starts from it misses none.
 /// - A partition is marked once every instrument has been taken since the mark was decided on.
 pub(crate) struct Taker {
     every: Duration,
     jobs: SyncSender<Job>,
-    /// When the pass at hand began, over how many instruments, and how many have been taken.
+    /// When the current pass started, its number of instruments, and how many have been taken.
     began: Monotonic,
     count: u32,
     done: u32,
-    /// Instruments that were looked at for the first time.
+    /// Instruments already considered for their first checkpoint.
     seen: u32,
-    /// Those that have a checkpoint already, since they were restored from it.
+    /// Instruments restored from a checkpoint, which need no first one.
     restored: HashSet<Handle>,
-    /// The partitions as they were when the pass began, to be marked at its end.
+    /// The partitions at the start of the pass, to be marked at its end.
     marks: Option<Vec<PartitionIdentity>>,
-    /// Jobs that the writer had no room for: one, and a mark for each partition.
+    /// Jobs the writer had no room for: at most one, and a mark for each partition.
     waiting: VecDeque<Job>,
 }
 
@@ -53,12 +53,12 @@ impl Taker {
         }
     }
 
-    /// The instrument was restored: it has a checkpoint.
+    /// Records that the instrument was restored, so it has a checkpoint.
     pub(crate) fn restored(&mut self, handle: Handle) {
         self.restored.insert(handle);
     }
 
-    /// Takes those that are due; returns how many that were.
+    /// Takes the checkpoints that are due; returns their number.
     pub(crate) fn advance(
         &mut self,
         publisher: &Publisher,
@@ -98,7 +98,7 @@ impl Taker {
         taken
     }
 
-    /// The next instrument whose time has come.
+    /// The next instrument that is due.
     fn next(
         &mut self,
         publisher: &Publisher,
@@ -132,7 +132,7 @@ impl Taker {
         Some(Handle(self.done - 1))
     }
 
-    /// Every instrument has been taken: marks the partitions that are what they were.
+    /// Marks the partitions that have not changed, once every instrument has been taken.
     fn mark(&mut self, identities: &[Option<PartitionIdentity>]) {
         for before in self.marks.as_mut().map(std::mem::take).unwrap_or_default() {
             let mut now = identities.iter().flatten();
@@ -145,11 +145,11 @@ impl Taker {
         }
     }
 
-    /// Whether the writer had room for all that waits.
+    /// Sends waiting jobs; returns whether the writer had room for all of them.
     fn give_waiting(&mut self) -> bool {
         while let Some(job) = self.waiting.pop_front() {
             match self.jobs.try_send(job) {
-                // A writer that has ended has said why.
+                // A writer that ended has reported why.
                 Ok(()) | Err(TrySendError::Disconnected(_)) => {}
                 Err(TrySendError::Full(job)) => {
                     self.waiting.push_front(job);

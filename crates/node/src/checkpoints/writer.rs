@@ -17,34 +17,34 @@ use streams::Checkpoint;
 use crate::deliveries::Deliveries;
 use crate::threads::Threads;
 
-/// Checkpoints that wait to be written: a book each, 32 KiB at 1,000 levels a side.
+/// Queued checkpoints, each with a book: 32 KiB at 1,000 levels a side.
 const JOBS: usize = 64;
-/// The partition that all are written to: the order among keys matters.
+/// All are written to one partition, since their order matters across keys.
 const PARTITION: i32 = 0;
-/// How long a broker may take to make the topic.
+/// Time for a broker to create the topic.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// How often acknowledgements are taken.
+/// How often acknowledgements are processed.
 const POLL: Duration = Duration::from_millis(100);
-/// How long the last ones may take when the node ends.
+/// Time to deliver the last checkpoints when the node stops.
 const END_WITHIN: Duration = Duration::from_secs(2);
-/// The largest checkpoint: 60,000 levels a side and all kept deltas are 2.2 MiB.
+/// Limit of a checkpoint: 60,000 levels a side and all retained deltas are 2.2 MiB.
 const MAX_BYTES: &str = "8388608";
 
-/// What is to be written.
+/// A record to write.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// This is known now.
+    /// The state of an instrument.
     Keep {
         key: String,
         checkpoint: Box<Checkpoint>,
-        /// A key of which this one has more.
+        /// The key of an older checkpoint that this one supersedes.
         replaces: Option<String>,
     },
-    /// Every instrument of a partition of this topic is kept.
+    /// Every instrument of this partition has a checkpoint.
     Mark { key: String, topic_id: [u8; 16] },
 }
 
-/// The thread that writes checkpoints; it ends when nobody can send it any.
+/// The thread that writes checkpoints; it ends when all senders are dropped.
 pub(crate) struct Writer {
     topic: String,
     producer: BaseProducer<Deliveries>,
@@ -54,7 +54,6 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
     pub(crate) fn start(
         topic: &str,
         create: bool,
@@ -75,7 +74,7 @@ impl Writer {
         threads.spawn(ThreadKind::Checkpoints, "checkpoints", move || {
             if create && let Err(error) = make_topic(&writer.topic, &properties) {
                 let topic = &writer.topic;
-                tracing::warn!(topic, %error, "the topic of the checkpoints cannot be made");
+                tracing::warn!(topic, %error, "cannot create the topic of checkpoints");
             }
             writer.run();
             Ok::<_, Infallible>(())
@@ -118,7 +117,7 @@ impl Writer {
         }
     }
 
-    /// Waits while the producer is full; what Kafka does not take is counted.
+    /// Waits while the producer is full; what Kafka rejects is counted.
     fn send(&self, key: &str, value: Option<&[u8]>) {
         let began = Instant::now();
         loop {
@@ -135,7 +134,7 @@ impl Writer {
                 }
                 Err((error, _)) => {
                     self.metrics.failed.inc();
-                    tracing::warn!(key, %error, "a checkpoint was not written");
+                    tracing::warn!(key, %error, "cannot write a checkpoint");
                     return;
                 }
             }
@@ -149,7 +148,7 @@ impl Writer {
     }
 }
 
-/// With what the node reads by, such as TLS and SASL.
+/// Uses the properties the node reads with, such as those of TLS and SASL.
 fn properties(config: &IngestConfig) -> ClientConfig {
     let mut properties = ClientConfig::new();
     for (key, value) in &config.properties {
@@ -165,13 +164,13 @@ fn properties(config: &IngestConfig) -> ClientConfig {
     properties
 }
 
-/// Makes the compacted topic, where it is not there.
+/// Creates the compacted topic if it does not exist.
 fn make_topic(topic: &str, properties: &ClientConfig) -> Result<(), MakeError> {
     let admin: AdminClient<DefaultClientContext> = properties.create()?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1))
         .set("cleanup.policy", "compact")
-        // Compacted soon, so that a start reads little more than one of each.
+        // Compacted early, so that a starting node reads little more than one record per key.
         .set("min.cleanable.dirty.ratio", "0.1")
         .set("segment.ms", "600000")
         .set("max.message.bytes", MAX_BYTES);
@@ -189,7 +188,7 @@ fn make_topic(topic: &str, properties: &ClientConfig) -> Result<(), MakeError> {
     }
 }
 
-/// Why the topic cannot be made.
+/// Why the topic cannot be created.
 #[derive(Debug, thiserror::Error)]
 enum MakeError {
     #[error("{0}")]

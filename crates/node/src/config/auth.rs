@@ -2,29 +2,95 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use fanout::{
+use ::fanout::{
     Access, Algorithm, Grant, JwtRules, KeyDigest, KeyEntry, KeySet, Mode, OriginPattern, Rights,
     StaticKeys,
 };
+use market::Channel;
+use wire::Depth;
+use wire::control::Symbol;
 
-use super::keys;
+use super::key::AnyKey;
+use super::kind::{checked_texts, choice, duration, filled, integer, parsed, text};
+use super::limits::MOST_STREAMS;
 use super::reader::Reader;
+use super::section::{Section as _, section};
 
 /// A key set has at most 64 keys of some hundred bytes.
 const MAX_KEY_FILE: u64 = 256 * 1024;
+const ALGORITHMS: &str = "a list of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
 
-/// The pages that may connect.
-pub(super) fn origins(reader: &mut Reader) -> Vec<OriginPattern> {
-    let parse = |texts: &[String]| {
-        let parsed = texts
-            .iter()
-            .map(|text| OriginPattern::parse(text).map_err(|error| format!("{text:?}: {error}")));
-        parsed.collect::<Result<Vec<_>, _>>()
-    };
-    reader
-        .checked_texts("public.origins", parse)
-        .unwrap_or_default()
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AuthMode {
+    None,
+    Keys,
+    Jwt,
+}
+
+section! {
+    Auth in "auth":
+    /// What clients must send in the handshake and to `/v1`: nothing, a key of `[[auth.keys]]`, or a token
+    /// as in `[auth.jwt]`.
+    live mode: AuthMode = choice(&[
+        ("none", AuthMode::None),
+        ("keys", AuthMode::Keys),
+        ("jwt", AuthMode::Jwt),
+    ]), default "none";
+    /// A cookie that may contain the key or token, for pages; requires `public.origins`, since browsers
+    /// send cookies for every page.
+    live cookie: Box<str> = parsed(
+        "the name of a cookie: letters, digits, '_', '-' and '.'",
+        cookie,
+    ), absent "none";
+}
+
+section! {
+    Jwt in "auth.jwt":
+    /// The allowed signature algorithms. An algorithm is used only with keys of its own kind.
+    live algorithms: Vec<Algorithm> = checked_texts(ALGORITHMS, algorithms), absent "required by `jwt`";
+    /// The required `iss` of tokens.
+    live issuer: String = filled("a string"), absent "required by `jwt`";
+    /// The value required in the `aud` of tokens.
+    live audience: String = filled("a string"), absent "required by `jwt`";
+    /// The issuer's public keys, or secrets shared with it, each with a `kid`. The file is reloaded when it
+    /// changes.
+    live keys: String = text("a file with a JSON Web Key Set (RFC 7517)"), absent "required by `jwt`";
+    // Machines that run NTP differ by far less.
+    /// How far the issuer's clock may be off, in whole seconds, for `exp` and `nbf`.
+    live leeway: Duration = duration(Duration::ZERO, Duration::from_secs(300)), default "5s";
+    /// The claim with the token's entitlements; a token without it is entitled to everything.
+    live claim: String = filled("a string"), default "tapecast";
+}
+
+section! {
+    StaticKey in "auth.keys[]":
+    /// The SHA-256 of a key, as `sha256sum` prints it for the key without a newline. A key should be 32
+    /// random bytes or more.
+    live sha256: KeyDigest = parsed("64 hexadecimal digits", KeyDigest::parse), required;
+    /// The owner of the key, for logs and `max_connections`.
+    live subject: String = filled("1 to 256 bytes"), required;
+    /// The instruments that it grants.
+    live instruments: Box<[Symbol]> = checked_texts(
+        r#"a list of VENUE:SYMBOL, or patterns with '*', such as ["BINANCE:*"]"#,
+        |texts| Rights::instruments_of(texts).map_err(|error| error.to_string()),
+    ), absent "all";
+    /// The channels that it grants.
+    live channels: Box<[Channel]> = checked_texts(
+        r#"a list of channels, such as ["book", "trades"]"#,
+        |texts| Rights::channels_of(texts).map_err(|error| error.to_string()),
+    ), absent "all";
+    /// The most levels per side of a book; below full, streams with a `group` are rejected too, since they
+    /// sum deeper levels.
+    live max_depth: Depth = parsed(
+        r#""1", "5", "10", "25", "50", "100", "500", "1000" or "full""#,
+        |text| Rights::depth_of(text).ok(),
+    ), absent "full";
+    /// The most streams of a session.
+    live max_streams: u32 = integer(0, MOST_STREAMS), absent "`limits.streams_per_session`";
+    /// The most sessions of the subject on this node; further ones are rejected with HTTP 429.
+    live max_connections: u32 = integer(0, 1_000_000), absent "not limited";
 }
 
 /// The rules; the files that they are in are added to those that are watched.
@@ -33,83 +99,70 @@ pub(super) fn read(
     origins: Vec<OriginPattern>,
     files: &mut Vec<PathBuf>,
 ) -> Access {
-    let mode = reader.choice("auth.mode");
-    let cookie = reader.checked("auth.cookie", cookie);
-    if cookie.is_some() && origins.is_empty() {
+    let auth = Auth::read(reader);
+    if auth.cookie.is_some() && origins.is_empty() {
         let why = "only with `public.origins`: browsers send cookies for the scripts of every page";
-        reader.mistake("auth.cookie", why);
+        auth.error(reader, &Auth::cookie, why);
     }
-    let jwt = jwt(reader, mode == "jwt", files);
-    let keys = (0..reader.items("auth.keys"))
-        .filter_map(|at| key(reader, &format!("auth.keys[{at}]")))
-        .collect::<Vec<_>>();
-    let mode = match mode {
-        "keys" if keys.is_empty() => {
-            reader.mistake("auth.mode", "\"keys\" needs a key among [[auth.keys]]");
+    let jwt = jwt(reader, auth.mode == AuthMode::Jwt, files);
+    let keys: Vec<_> = (0..StaticKey::count(reader))
+        .filter_map(|at| key(reader, at))
+        .collect();
+    let mode = match auth.mode {
+        AuthMode::Keys if keys.is_empty() => {
+            let why = "\"keys\" needs a key among [[auth.keys]]";
+            auth.error(reader, &Auth::mode, why);
             Mode::None
         }
-        "keys" => Mode::Keys(StaticKeys::new(keys)),
-        // Without all that it needs there is a mistake already.
-        "jwt" => jwt.map_or(Mode::None, Mode::Jwt),
-        _ => Mode::None,
+        AuthMode::Keys => Mode::Keys(StaticKeys::new(keys)),
+        // Without all that it needs there is an error already.
+        AuthMode::Jwt => jwt.map_or(Mode::None, Mode::Jwt),
+        AuthMode::None => Mode::None,
     };
-    Access::new(mode, cookie, origins)
+    Access::new(mode, auth.cookie, origins)
 }
 
-fn cookie(text: &str) -> Result<Box<str>, String> {
+fn cookie(text: &str) -> Option<Box<str>> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if text.is_empty() || !text.chars().all(is_name) {
-        return Err(expected("auth.cookie"));
-    }
-    Ok(text.into())
+    (!text.is_empty() && text.chars().all(is_name)).then(|| text.into())
+}
+
+fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
+    let known: Option<Vec<_>> = names
+        .iter()
+        .map(|name| Algorithm::from_name(name))
+        .collect();
+    known
+        .filter(|known| !known.is_empty())
+        .ok_or_else(|| ALGORITHMS.to_owned())
 }
 
 fn jwt(reader: &mut Reader, is_wanted: bool, files: &mut Vec<PathBuf>) -> Option<JwtRules> {
-    let algorithms = reader.checked_texts("auth.jwt.algorithms", |texts| {
-        let known = texts.iter().map(|text| Algorithm::from_name(text));
-        let known: Option<Vec<_>> = known.collect();
-        known
-            .filter(|known| !known.is_empty())
-            .ok_or_else(|| expected("auth.jwt.algorithms"))
-    });
-    let issuer = reader.checked("auth.jwt.issuer", |text| given("auth.jwt.issuer", text));
-    let audience = reader.checked("auth.jwt.audience", |text| given("auth.jwt.audience", text));
-    let keys = reader.checked("auth.jwt.keys", |text| {
-        let read = is_wanted.then(|| (PathBuf::from(text), key_set(Path::new(text))));
-        let read = read.map(|(path, keys)| keys.map(|keys| (path, keys)));
-        read.transpose()
-    });
-    let leeway = reader.duration("auth.jwt.leeway");
-    let claim = reader.checked("auth.jwt.claim", |text| given("auth.jwt.claim", text));
+    let jwt = Jwt::read(reader);
     if !is_wanted {
         return None;
     }
-    for path in [
-        "auth.jwt.algorithms",
-        "auth.jwt.issuer",
-        "auth.jwt.audience",
-        "auth.jwt.keys",
-    ] {
-        if !reader.has(path) {
-            reader.mistake(path, expected(path));
+    let needed: [&dyn AnyKey; 4] = [&Jwt::algorithms, &Jwt::issuer, &Jwt::audience, &Jwt::keys];
+    for key in needed {
+        if !reader.has(key.path()) {
+            reader.error(key.path(), key.expected());
         }
     }
-    let (algorithms, (path, keys)) = (algorithms?, keys??);
+    let path = jwt.keys.as_ref().map(PathBuf::from)?;
+    let keys = key_set(&path).map_err(|error| jwt.error(reader, &Jwt::keys, error));
     files.push(path);
-    if let Some(idle) = algorithms
-        .iter()
-        .find(|algorithm| !keys.serves(**algorithm))
-    {
+    let (algorithms, keys) = (jwt.algorithms.clone()?, keys.ok()?);
+    if let Some(idle) = algorithms.iter().find(|one| !keys.serves(**one)) {
         let why = format!("{} has no key among auth.jwt.keys", idle.name());
-        reader.mistake("auth.jwt.algorithms", why);
+        jwt.error(reader, &Jwt::algorithms, why);
     }
     Some(JwtRules {
         algorithms,
-        issuer: issuer?,
-        audience: audience?,
+        issuer: jwt.issuer?,
+        audience: jwt.audience?,
         keys,
-        leeway,
-        claim: claim?,
+        leeway: jwt.leeway,
+        claim: jwt.claim,
     })
 }
 
@@ -124,47 +177,23 @@ fn key_set(path: &Path) -> Result<KeySet, String> {
     KeySet::parse(&text).map_err(|error| error.to_string())
 }
 
-fn key(reader: &mut Reader, path: &str) -> Option<KeyEntry> {
-    let at = |name: &str| format!("{path}.{name}");
-    let digest = reader.checked(&at("sha256"), |text| {
-        KeyDigest::parse(text).ok_or_else(|| expected("auth.keys[0].sha256"))
-    });
-    let subject = reader.checked(&at("subject"), |text| given("auth.keys[0].subject", text));
-    let text_of = |error: fanout::RightsError| error.to_string();
+fn key(reader: &mut Reader, at: usize) -> Option<KeyEntry> {
+    let key = StaticKey::item(reader, at);
     let rights = Rights {
-        instruments: reader.checked_texts(&at("instruments"), |texts| {
-            Rights::instruments_of(texts).map_err(text_of)
-        }),
-        channels: reader.checked_texts(&at("channels"), |texts| {
-            Rights::channels_of(texts).map_err(text_of)
-        }),
-        max_depth: reader.checked(&at("max_depth"), |text| {
-            Rights::depth_of(text).map_err(|_| expected("auth.keys[0].max_depth"))
-        }),
-        max_streams: reader.optional_integer(&at("max_streams")),
-        max_connections: reader.optional_integer(&at("max_connections")),
+        instruments: key.instruments.clone(),
+        channels: key.channels.clone(),
+        max_depth: key.max_depth,
+        max_streams: key.max_streams,
+        max_connections: key.max_connections,
     };
-    let (digest, subject) = (digest?, subject?);
-    match Grant::new(&subject, rights, None) {
+    match Grant::new(key.subject.as_deref()?, rights, None) {
         Ok(grant) => Some(KeyEntry {
-            digest,
+            digest: key.sha256?,
             grant: Arc::new(grant),
         }),
         Err(error) => {
-            reader.mistake(&at("subject"), error.to_string());
+            key.error(reader, &StaticKey::subject, error.to_string());
             None
         }
     }
-}
-
-/// A text that is not empty.
-fn given(path: &str, text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Err(expected(path));
-    }
-    Ok(text.to_owned())
-}
-
-fn expected(path: &str) -> String {
-    keys::find(path).map_or_else(String::new, |key| key.kind.expected())
 }

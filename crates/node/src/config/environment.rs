@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::KEYS;
-use super::mistake::Mistake;
-use super::suggest::nearest;
+use super::error::ConfigError;
+use super::schema::{Schema, nearest};
 use super::value::{Node, Origin, Value};
 
 /// The prefix of every variable of ours. A variable with it sets a key, or is one of [`RESERVED`], or
@@ -32,10 +31,11 @@ enum Step {
 pub(super) fn overlay(
     root: &mut BTreeMap<String, Node>,
     variables: &[(String, String)],
-    mistakes: &mut Vec<Mistake>,
+    schema: Schema,
+    errors: &mut Vec<ConfigError>,
 ) {
     for (name, _) in variables {
-        mistakes.extend(unknown(name));
+        errors.extend(unknown(name, schema));
     }
     let mut ours: Vec<_> = variables
         .iter()
@@ -49,7 +49,7 @@ pub(super) fn overlay(
             origin: Origin::Environment(name.clone()),
         };
         if let Err(items) = set_in_table(root, &steps, node.clone()) {
-            mistakes.push(Mistake::wrong(
+            errors.push(ConfigError::wrong(
                 show(&steps),
                 &node,
                 format!("items are numbered from 0 without a hole, and there are {items}"),
@@ -94,12 +94,12 @@ fn steps(name: &str) -> Option<Vec<Step>> {
 
 /// What is wrong with the name of a variable that has our prefix and sets no key. The value is not
 /// shown, since it may be a secret.
-fn unknown(name: &str) -> Option<Mistake> {
+fn unknown(name: &str, schema: Schema) -> Option<ConfigError> {
     let rest = name.strip_prefix(PREFIX)?;
     if rest.contains(SEPARATOR) || RESERVED.contains(&name) || is_service_link(rest) {
         return None;
     }
-    let expected = match proposal(rest) {
+    let expected = match proposal(rest, schema) {
         Some(meant) => format!("there is no such variable; did you mean {meant}?"),
         None => {
             "there is no such variable; one that sets a key has two underscores after its section, \
@@ -107,7 +107,7 @@ fn unknown(name: &str) -> Option<Mistake> {
                 .to_owned()
         }
     };
-    Some(Mistake::unknown_variable(name, expected))
+    Some(ConfigError::unknown_variable(name, expected))
 }
 
 /// Returns whether Kubernetes makes such a variable for a Service called `tapecast` or `tapecast-…`:
@@ -131,7 +131,7 @@ fn is_service_link(rest: &str) -> bool {
 }
 
 /// The variable that was probably meant, where only its underscores or a few letters are wrong.
-fn proposal(rest: &str) -> Option<String> {
+fn proposal(rest: &str, schema: Schema) -> Option<String> {
     let properties = "KAFKA_PROPERTIES_";
     if let Some(property) = rest.strip_prefix(properties) {
         return Some(format!("{PREFIX}KAFKA__PROPERTIES__{property}"));
@@ -142,10 +142,10 @@ fn proposal(rest: &str) -> Option<String> {
         .split('_')
         .map(|word| if is_number(&word) { "0" } else { word })
         .collect();
-    let known: Vec<(String, String)> = KEYS
-        .iter()
-        .map(|key| {
-            let name = key.path.replace("[]", ".0").replace('.', SEPARATOR);
+    let known: Vec<(String, String)> = schema
+        .paths()
+        .map(|path| {
+            let name = path.replace("[]", ".0").replace('.', SEPARATOR);
             let name = name.to_ascii_uppercase();
             (name.replace(SEPARATOR, "_"), name)
         })
@@ -237,6 +237,7 @@ fn show(steps: &[Step]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SCHEMA;
     use super::*;
 
     #[test]
@@ -281,8 +282,8 @@ mod tests {
                 "TAPECAST_KAFKA__PROPERTIES__SASL_PASSWORD",
             ),
         ] {
-            assert_eq!(proposal(rest).as_deref(), Some(meant));
+            assert_eq!(proposal(rest, SCHEMA).as_deref(), Some(meant));
         }
-        assert_eq!(proposal("COLOUR"), None);
+        assert_eq!(proposal("COLOUR", SCHEMA), None);
     }
 }

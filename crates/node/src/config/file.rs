@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::Mistake;
+use super::error::ConfigError;
 use super::value::{Node, Origin, Value};
 
 /// The tables of the file; where it is no TOML, every place at which it is none.
-pub(super) fn read(text: &str) -> Result<BTreeMap<String, Node>, Vec<Mistake>> {
+pub(super) fn read(text: &str) -> Result<BTreeMap<String, Node>, Vec<ConfigError>> {
     let lines = Lines::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
@@ -24,10 +24,10 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<String, Node>, Vec<Mistake>> {
             .entry(lines.line(at))
             .or_insert_with(|| error.message().to_owned());
     }
-    let mistakes = by_line
+    let errors = by_line
         .into_iter()
-        .map(|(line, message)| Mistake::syntax(line, message));
-    Err(mistakes.collect())
+        .map(|(line, message)| ConfigError::syntax(line, message));
+    Err(errors.collect())
 }
 
 /// The offset at which each line begins.

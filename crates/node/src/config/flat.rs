@@ -1,9 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::key::Kind;
-use super::keys::{self, KEYS, Shape};
-use super::mistake::Mistake;
-use super::suggest::nearest;
+use super::error::ConfigError;
+use super::schema::{Schema, Shape};
 use super::value::{Node, Value};
 
 /// The given values by their paths, in which items of lists have numbers.
@@ -16,96 +14,93 @@ pub(super) struct Flat {
 }
 
 impl Flat {
-    /// Sorts out what stands at known paths; everything else is a mistake.
-    pub(super) fn of(root: BTreeMap<String, Node>, mistakes: &mut Vec<Mistake>) -> Self {
-        let mut flat = Self::default();
-        flat.table(root, "", "", mistakes);
-        flat
+    /// Sorts out what is at known paths; everything else is an error.
+    pub(super) fn of(
+        root: BTreeMap<String, Node>,
+        schema: Schema,
+        errors: &mut Vec<ConfigError>,
+    ) -> Self {
+        let mut sorting = Sorting {
+            flat: Self::default(),
+            schema,
+            errors,
+        };
+        sorting.table(root, "", "");
+        sorting.flat
     }
+}
 
-    /// `path` has numbers of items where `pattern` has `[]`.
-    fn table(
-        &mut self,
-        table: BTreeMap<String, Node>,
-        path: &str,
-        pattern: &str,
-        mistakes: &mut Vec<Mistake>,
-    ) {
+/// The values that are being sorted. Its paths have numbers of items where its patterns have `[]`.
+struct Sorting<'a> {
+    flat: Flat,
+    schema: Schema,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Sorting<'_> {
+    fn table(&mut self, table: BTreeMap<String, Node>, path: &str, pattern: &str) {
         for (name, node) in table {
-            self.node(node, join(path, &name), join(pattern, &name), mistakes);
+            self.node(node, join(path, &name), &join(pattern, &name));
         }
     }
 
-    fn node(&mut self, node: Node, path: String, pattern: String, mistakes: &mut Vec<Mistake>) {
-        match (keys::shape(&pattern), node.value) {
-            (Shape::Leaf(key), Value::Table(table)) if matches!(key.kind, Kind::Properties) => {
-                self.properties(table, &path);
+    fn node(&mut self, Node { value, origin }: Node, path: String, pattern: &str) {
+        match (self.schema.shape(pattern), value) {
+            (Shape::Key(key), Value::Table(table)) if key.is_open() => self.open(table, &path),
+            (Shape::Key(_), value) => {
+                self.flat.values.insert(path, Node { value, origin });
             }
-            (Shape::Leaf(_), value) => {
-                let origin = node.origin;
-                self.values.insert(path, Node { value, origin });
-            }
-            (Shape::Table, Value::Table(table)) => self.table(table, &path, &pattern, mistakes),
-            (Shape::List, Value::List(items)) => {
-                self.lists.insert(path.clone(), items.len());
+            (Shape::Table, Value::Table(table)) => self.table(table, &path, pattern),
+            (Shape::ListOfTables, Value::List(items)) => {
+                self.flat.lists.insert(path.clone(), items.len());
                 for (at, item) in items.into_iter().enumerate() {
-                    let pattern = format!("{pattern}[]");
-                    self.node(item, format!("{path}[{at}]"), pattern, mistakes);
+                    self.node(item, format!("{path}[{at}]"), &format!("{pattern}[]"));
                 }
             }
+            (Shape::Unknown, value) => self.unknown(&Node { value, origin }, &path, pattern),
             (shape, value) => {
-                let origin = node.origin;
-                let node = Node { value, origin };
-                match shape {
-                    Shape::Table => mistakes.push(Mistake::wrong(path, &node, "a table of keys")),
-                    Shape::List => mistakes.push(Mistake::wrong(path, &node, "a list of tables")),
-                    Shape::Leaf(_) | Shape::Unknown => unknown(&node, &path, &pattern, mistakes),
-                }
+                let expected = match shape {
+                    Shape::Table => "a table of keys",
+                    _ => "a list of tables",
+                };
+                let error = ConfigError::wrong(path, &Node { value, origin }, expected);
+                self.errors.push(error);
             }
         }
     }
 
-    /// Properties are known by their dotted names; TOML makes tables of dots that are not quoted.
-    fn properties(&mut self, table: BTreeMap<String, Node>, path: &str) {
+    /// Names with dots: TOML makes tables of dots that are not quoted.
+    fn open(&mut self, table: BTreeMap<String, Node>, path: &str) {
         for (name, node) in table {
             let path = join(path, &name);
             match node.value {
-                Value::Table(table) => self.properties(table, &path),
-                value => {
-                    let origin = node.origin;
-                    self.values.insert(path, Node { value, origin });
+                Value::Table(table) => self.open(table, &path),
+                _ => {
+                    self.flat.values.insert(path, node);
                 }
             }
         }
     }
-}
 
-/// Every key below a place that nobody knows is a mistake of its own.
-fn unknown(node: &Node, path: &str, pattern: &str, mistakes: &mut Vec<Mistake>) {
-    if let Value::Table(table) = &node.value
-        && !table.is_empty()
-    {
-        for (name, node) in table {
-            unknown(node, &join(path, name), &join(pattern, name), mistakes);
+    /// Every key below an unknown one is an error of its own.
+    fn unknown(&mut self, node: &Node, path: &str, pattern: &str) {
+        if let Value::Table(table) = &node.value
+            && !table.is_empty()
+        {
+            for (name, node) in table {
+                self.unknown(node, &join(path, name), &join(pattern, name));
+            }
+            return;
         }
-        return;
+        let expected = match self.schema.nearest(pattern) {
+            Some(key) => format!(
+                "there is no such key; did you mean {}?",
+                with_numbers(key, path)
+            ),
+            None => "there is no such key".to_owned(),
+        };
+        self.errors.push(ConfigError::wrong(path, node, expected));
     }
-    let expected = match proposal(pattern) {
-        Some(key) => format!(
-            "there is no such key; did you mean {}?",
-            with_numbers(key, path)
-        ),
-        None => "there is no such key".to_owned(),
-    };
-    mistakes.push(Mistake::wrong(path, node, expected));
-}
-
-/// The key that was probably meant: by its whole path, else by its last name in another section.
-fn proposal(pattern: &str) -> Option<&'static str> {
-    let paths = || KEYS.iter().map(|key| key.path);
-    let last = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
-    let wrong = pattern.rsplit('.').next().unwrap_or(pattern);
-    nearest(pattern, paths()).or_else(|| paths().find(|path| last(path) == wrong))
 }
 
 /// `key` with the numbers that `path` has in the place of `[]`, as far as they go together.

@@ -1,213 +1,183 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ingest::Rejection;
 use market::decimal::{self, DecimalError};
 use market::{Exponents, InstrumentName};
 use wire::control::Symbol;
 
-use super::key::Kind;
+use super::key::Key;
+use super::kind::{DAY, SECOND, checked, choice, decimal, duration_or_off, integer, texts};
 use super::reader::Reader;
+use super::section::{Section as _, section};
+use crate::instruments::{Instruments, Rule};
 
-/// What is configured of instruments.
-///
-/// An instrument is configured by the first rule that matches its name, alone: what that rule does
-/// not say comes from `[instruments]`, not from later rules. So the outcome for one instrument can
-/// be read off one place.
-pub(crate) struct Instruments {
-    /// How many instruments the node may have.
-    pub(crate) max: usize,
-    /// Whether instruments that no rule matches are refused.
-    refuse_unknown: bool,
+section! {
+    InstrumentsTable in "instruments":
+    /// What happens to instruments that no rule matches.
+    fixed unknown: bool = choice(&[("accept", false), ("refuse", true)]), default "accept";
+    // Twice the instruments of the largest aggregators; at 300 bytes each without a book, 60 MB.
+    /// The most instruments of a node; records of further ones are rejected and counted.
+    fixed max: usize = integer(1, 1_000_000), default "200000";
+    // Eight decimals, what most venues quote at the most.
+    /// A price is an integer times ten to this power, unless a rule overrides it.
+    fixed price_exponent: i8 = integer(-18, 9), default "-8";
+    /// A size is an integer times ten to this power, unless a rule overrides it.
+    fixed size_exponent: i8 = integer(-18, 9), default "-8";
+    // Liquid books change every second; quiet ones are quiet for minutes, and STALE harms nobody.
+    /// An instrument without records for this long is `STALE`.
+    fixed stale_after: Option<Duration> = duration_or_off(SECOND, DAY), default "30s";
+}
+
+section! {
+    RuleTable in "instruments.rules[]":
+    /// The instruments of this rule. Only the first rule that matches applies.
+    fixed matching as "match": Symbol = checked(
+        r#"VENUE:SYMBOL, or a text with '*' for any characters, such as "HUOBI:*""#,
+        |text| Symbol::parse(text).map_err(|error| error.to_string()),
+    ), required;
+    /// A price is an integer times ten to this power. Changing it starts a new epoch.
+    fixed price_exponent: i8 = integer(-18, 9), absent "`instruments.price_exponent`";
+    /// A size is an integer times ten to this power. Changing it starts a new epoch.
+    fixed size_exponent: i8 = integer(-18, 9), absent "`instruments.size_exponent`";
+    /// The venue's own symbols for this instrument; only if `match` is a single instrument.
+    fixed aliases: Vec<String> = texts(r#"a list of symbols, such as ["BTCUSDT"]"#), absent "none";
+    /// The smallest price step, sent to clients.
+    fixed tick_size: String = decimal(), absent "none";
+    /// The smallest size step, sent to clients.
+    fixed lot_size: String = decimal(), absent "none";
+}
+
+pub(super) fn read(reader: &mut Reader) -> Instruments {
+    let table = InstrumentsTable::read(reader);
+    let mut rules = Rules {
+        default: Exponents {
+            price: table.price_exponent,
+            size: table.size_exponent,
+        },
+        list: Vec::new(),
+        aliases: HashMap::new(),
+    };
+    for at in 0..RuleTable::count(reader) {
+        let rule = rules.read(reader, at);
+        // A wrong one keeps its place, so that the numbers of later ones are right.
+        rules.list.push(rule);
+    }
+    rules.check_aliases(reader);
+    Instruments {
+        max: table.max,
+        refuse_unknown: table.unknown,
+        default: rules.default,
+        stale_after: table.stale_after,
+        rules: rules.list.into_iter().flatten().collect(),
+        aliases: rules.aliases,
+    }
+}
+
+/// The rules read so far.
+struct Rules {
     default: Exponents,
-    /// An instrument without records for so long is stale; `None` is never.
-    pub(crate) stale_after: Option<Duration>,
-    /// Rules that were read; one that was wrong has its place.
-    rules: Vec<Option<Rule>>,
+    list: Vec<Option<Rule>>,
     /// Instruments by `VENUE:ALIAS`.
     aliases: HashMap<String, InstrumentName>,
 }
 
-/// What is configured of one instrument.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Instrument {
-    /// Its name, after aliases.
-    pub(crate) name: InstrumentName,
-    /// Its fixed-point scale.
-    pub(crate) exponents: Exponents,
-    /// The mantissa of its smallest step of prices, as far as configured.
-    pub(crate) tick_size: Option<i64>,
-    /// The mantissa of its smallest step of sizes, as far as configured.
-    pub(crate) lot_size: Option<i64>,
-}
-
-struct Rule {
-    matching: Symbol,
-    exponents: Exponents,
-    tick_size: Option<i64>,
-    lot_size: Option<i64>,
-}
-
-impl Instruments {
-    /// The instrument that a venue's records call `symbol`.
-    ///
-    /// A look-up among all rules: for the first time that a name is seen.
-    pub(crate) fn find(&self, venue: &str, symbol: &str) -> Result<Instrument, Rejection> {
-        let name = match self.aliases.get(&format!("{venue}:{symbol}")) {
-            Some(name) => name.clone(),
-            None => InstrumentName::new(venue, symbol)?,
-        };
-        let rule = self
-            .rules
-            .iter()
-            .flatten()
-            .find(|rule| rule.matching.matches(&name));
-        match rule {
-            Some(rule) => Ok(Instrument {
-                name,
-                exponents: rule.exponents,
-                tick_size: rule.tick_size,
-                lot_size: rule.lot_size,
-            }),
-            None if self.refuse_unknown => Err(Rejection::UnknownInstrument),
-            None => Ok(Instrument {
-                name,
-                exponents: self.default,
-                tick_size: None,
-                lot_size: None,
-            }),
-        }
-    }
-
-    /// The instruments that a rule names one by one, which exist before their first record.
-    pub(crate) fn named(&self) -> impl Iterator<Item = Instrument> {
-        let names = self.rules.iter().flatten();
-        names.filter_map(|rule| {
-            let name = rule.matching.name()?;
-            self.find(name.venue(), name.symbol()).ok()
-        })
-    }
-
-    pub(super) fn read(reader: &mut Reader) -> Self {
-        let mut instruments = Self {
-            refuse_unknown: reader.choice("instruments.unknown") == "refuse",
-            max: reader.count("instruments.max"),
-            default: Exponents {
-                price: reader.integer("instruments.price_exponent"),
-                size: reader.integer("instruments.size_exponent"),
-            },
-            stale_after: reader.duration_or_off("instruments.stale_after"),
-            rules: Vec::new(),
-            aliases: HashMap::new(),
-        };
-        for at in 0..reader.items("instruments.rules") {
-            instruments.read_rule(reader, &format!("instruments.rules[{at}]"));
-        }
-        instruments.check_aliases(reader);
-        instruments
-    }
-
-    fn read_rule(&mut self, reader: &mut Reader, path: &str) {
-        let key = |name: &str| format!("{path}.{name}");
-        let matching = reader.checked(&key("match"), |text| {
-            Symbol::parse(text).map_err(|error| error.to_string())
-        });
-        let price = reader.optional_integer(&key("price_exponent"));
-        let size = reader.optional_integer(&key("size_exponent"));
+impl Rules {
+    fn read(&mut self, reader: &mut Reader, at: usize) -> Option<Rule> {
+        let table = RuleTable::item(reader, at);
         let exponents = Exponents {
-            price: price.unwrap_or(self.default.price),
-            size: size.unwrap_or(self.default.size),
+            price: table.price_exponent.unwrap_or(self.default.price),
+            size: table.size_exponent.unwrap_or(self.default.size),
         };
-        let aliases = reader.texts(&key("aliases"));
-        let tick_size = step(reader, &key("tick_size"), exponents.price);
-        let lot_size = step(reader, &key("lot_size"), exponents.size);
-        let Some(matching) = matching else {
-            // Its place is kept, so that the numbers of later rules are right.
-            return self.rules.push(None);
-        };
-        self.check_reached(reader, &key("match"), &matching);
+        let tick_size = step(
+            reader,
+            &table,
+            (&RuleTable::tick_size, &table.tick_size),
+            exponents.price,
+        );
+        let lot_size = step(
+            reader,
+            &table,
+            (&RuleTable::lot_size, &table.lot_size),
+            exponents.size,
+        );
+        let matching = table.matching.clone()?;
+        if let Some(at) = self.position_of(&matching) {
+            let expected = format!("never reached, since instruments.rules[{at}] matches first");
+            table.error(reader, &RuleTable::matching, expected);
+        }
+        let aliases = table.aliases.as_deref().unwrap_or_default();
         match matching.name() {
-            Some(name) => self.read_aliases(reader, &key("aliases"), name, aliases),
-            None if !aliases.is_empty() => reader.mistake(
-                &key("aliases"),
-                "only where `match` is one instrument, without '*'",
-            ),
+            Some(name) => self.add_aliases(reader, &table, name, aliases),
+            None if !aliases.is_empty() => {
+                let expected = "only where `match` is one instrument, without '*'";
+                table.error(reader, &RuleTable::aliases, expected);
+            }
             None => {}
         }
-        self.rules.push(Some(Rule {
+        Some(Rule {
             matching,
             exponents,
             tick_size,
             lot_size,
-        }));
+        })
     }
 
-    /// A rule that never comes to its turn is somebody's mistake.
-    fn check_reached(&self, reader: &mut Reader, key: &str, matching: &Symbol) {
-        let earlier = self.rules.iter().position(|rule| {
+    /// The rule that applies to all that another one matches.
+    fn position_of(&self, matching: &Symbol) -> Option<usize> {
+        self.list.iter().position(|rule| {
             rule.as_ref().is_some_and(|rule| {
                 rule.matching == *matching
                     || matching
                         .name()
                         .is_some_and(|name| rule.matching.matches(name))
             })
-        });
-        if let Some(at) = earlier {
-            reader.mistake(
-                key,
-                format!("never reached, since instruments.rules[{at}] matches first"),
-            );
-        }
+        })
     }
 
-    fn read_aliases(
+    fn add_aliases(
         &mut self,
         reader: &mut Reader,
-        key: &str,
+        table: &RuleTable,
         name: &InstrumentName,
-        aliases: Vec<String>,
+        aliases: &[String],
     ) {
         for alias in aliases {
-            let other = match InstrumentName::new(name.venue(), &alias) {
-                Ok(other) => other,
-                Err(error) => {
-                    reader.mistake(key, format!("{alias:?}: {error}"));
-                    continue;
-                }
+            let expected = match InstrumentName::new(name.venue(), alias) {
+                Ok(other) => match self.aliases.insert(other.as_str().to_owned(), name.clone()) {
+                    Some(taken) => format!("{other} is an alias of {taken} already"),
+                    None => continue,
+                },
+                Err(error) => format!("{alias:?}: {error}"),
             };
-            if let Some(taken) = self.aliases.insert(other.as_str().to_owned(), name.clone()) {
-                reader.mistake(key, format!("{other} is an alias of {taken} already"));
-            }
+            table.error(reader, &RuleTable::aliases, expected);
         }
     }
 
     /// A name that means two instruments would mean neither.
     fn check_aliases(&self, reader: &mut Reader) {
-        for (at, rule) in self.rules.iter().enumerate() {
+        for (at, rule) in self.list.iter().enumerate() {
             let name = rule.as_ref().and_then(|rule| rule.matching.name());
             let meant = name.and_then(|name| Some((name, self.aliases.get(name.as_str())?)));
             if let Some((name, meant)) = meant {
-                reader.mistake(
-                    &format!("instruments.rules[{at}].match"),
-                    format!("{name} is an alias of {meant}"),
-                );
+                let key = format!("{}[{at}].{}", RuleTable::list(), RuleTable::matching.name());
+                reader.error(&key, format!("{name} is an alias of {meant}"));
             }
         }
     }
 }
 
 /// The mantissa of a smallest step.
-fn step(reader: &mut Reader, key: &str, exponent: i8) -> Option<i64> {
-    let text = reader.decimal(key)?;
-    match decimal::parse(text.as_bytes(), exponent) {
-        Ok(mantissa) if mantissa > 0 => Some(mantissa),
-        Ok(_) | Err(DecimalError::Malformed) => {
-            reader.mistake(key, Kind::Decimal.expected());
-            None
-        }
-        Err(error) => {
-            reader.mistake(key, format!("{}; {error}", Kind::Decimal.expected()));
-            None
-        }
-    }
+fn step(
+    reader: &mut Reader,
+    table: &RuleTable,
+    (key, given): (&Key<String>, &Option<String>),
+    exponent: i8,
+) -> Option<i64> {
+    let expected = match decimal::parse(given.as_ref()?.as_bytes(), exponent) {
+        Ok(mantissa) if mantissa > 0 => return Some(mantissa),
+        Ok(_) | Err(DecimalError::Malformed) => key.kind.expected(),
+        Err(error) => format!("{}; {error}", key.kind.expected()),
+    };
+    table.error(reader, key, expected);
+    None
 }

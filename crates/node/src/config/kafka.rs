@@ -1,92 +1,68 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ingest::{BatchLimits, Format, FormatOptions, IngestConfig, Start, TopicRule};
-use market::InstrumentName;
-use regex::Regex;
+use ingest::{BatchLimits, IngestConfig, Start};
 
-use super::key::{Kind, LOOKBACK};
-use super::mappings::Mappings;
-use super::mistake::Mistake;
+use super::kind::{
+    HOUR, KIB, LOOKBACK, MIB, SECOND, choice, duration, integer, open, parsed, size,
+};
 use super::reader::Reader;
+use super::section::{Section as _, section};
+use super::topics;
 use super::unit::parse_duration;
+
+section! {
+    Kafka in "kafka":
+    /// The brokers to connect to first; they report the others.
+    fixed brokers: String = parsed(
+        r#"HOST:PORT, or several with commas, such as "kafka:9092""#,
+        brokers,
+    ), required;
+    // All that is held: without a checkpoint, that alone is sure to hold every book's last whole one.
+    /// Where reading starts in each partition: at its first record, or at the first one that is at most
+    /// this old.
+    fixed start: Start = parsed(
+        r#""earliest", or a duration to look back of at most "31d""#,
+        start,
+    ), default "earliest";
+    // One core decodes and publishes 300,000 records a second, more than most feeds have at their peak.
+    /// Threads that read and publish; they share the partitions.
+    fixed threads: usize = integer(1, 64), default "1";
+    /// Whether to ask brokers for topic UUIDs, by which a recreated topic is detected; `none` is for
+    /// brokers before Kafka 2.8.
+    fixed topic_ids: bool = choice(&[("ask", true), ("none", false)]), default "ask";
+    // Markets are listed a few times a day; metadata of a thousand topics is 100 kB.
+    /// How often to look for new topics and partitions.
+    fixed discovery_interval: Duration = duration(Duration::from_millis(100), HOUR), default "5s";
+    // A broker answers each fetch within 10 ms, and a leader is elected anew in a second or two.
+    /// After no response from any broker for this long, the node is not ready and accepts no new sessions
+    /// until it has caught up; existing ones stay. Must be longer than `fetch.wait.max.ms`, if that is set.
+    fixed lost_after: Duration = duration(SECOND, HOUR), default "5s";
+    // A whole book of 100,000 levels of 20 bytes a side.
+    /// Larger records are rejected and counted.
+    fixed max_record_bytes: usize = size(KIB, 32 * MIB), default "4MiB";
+    /// Other librdkafka properties by name, such as those of TLS and SASL. Passwords, secrets and private
+    /// keys are never shown.
+    fixed properties: BTreeMap<String, String> = open(), open "none";
+}
 
 /// What is read, from where, and how; and how long Kafka may say nothing.
 pub(super) fn read(reader: &mut Reader) -> (IngestConfig, Duration) {
-    let brokers = reader.checked("kafka.brokers", brokers);
-    let start = reader.checked("kafka.start", start);
-    let threads = reader.count("kafka.threads");
-    let topic_ids = reader.choice("kafka.topic_ids") == "ask";
-    let discovery = reader.duration("kafka.discovery_interval");
-    let lost_after = reader.duration("kafka.lost_after");
-    let mut config = IngestConfig {
-        brokers: brokers.unwrap_or_default(),
-        topics: Vec::new(),
-        start: start.unwrap_or(Start::Earliest),
-        threads,
-        topic_ids,
-        discovery,
-        max_record_bytes: reader.size("kafka.max_record_bytes"),
+    let kafka = Kafka::read(reader);
+    let config = IngestConfig {
+        brokers: kafka.brokers.unwrap_or_default(),
+        topics: topics::read(reader),
+        start: kafka.start,
+        threads: kafka.threads,
+        topic_ids: kafka.topic_ids,
+        discovery: kafka.discovery_interval,
+        max_record_bytes: kafka.max_record_bytes,
         batch: BatchLimits::default(),
-        resume: std::collections::BTreeMap::new(),
-        properties: reader.properties("kafka.properties"),
+        resume: BTreeMap::new(),
+        properties: kafka.properties,
     };
-    let mappings = Mappings::read(reader);
-    let count = reader.items("topics");
-    if count == 0
-        && !reader
-            .mistakes
-            .iter()
-            .any(|mistake| mistake.key == "topics")
-    {
-        let expected = "a list of tables, at least one, headed by [[topics]]";
-        reader.mistakes.push(Mistake::missing("topics", expected));
-    }
-    let topics: Vec<_> = (0..count).map(|at| topic(reader, &mappings, at)).collect();
-    if topics.iter().all(Option::is_some) {
-        config.topics = topics.into_iter().flatten().collect();
-    }
     check(reader, &config);
-    (config, lost_after)
-}
-
-fn topic(reader: &mut Reader, mappings: &Mappings, at: usize) -> Option<TopicRule> {
-    let key = |name: &str| format!("topics[{at}].{name}");
-    let pattern = reader.checked(&key("pattern"), pattern);
-    let format = Format::from_name(reader.choice(&key("format")));
-    let venue = reader.checked(&key("venue"), |venue| {
-        InstrumentName::new(venue, "ANY")
-            .map(|_| venue.to_owned())
-            .map_err(|_| Kind::Venue.expected())
-    });
-    let symbol = reader.checked(&key("symbol"), |symbol| {
-        InstrumentName::new("ANY", symbol)
-            .map(|_| symbol.to_owned())
-            .map_err(|_| Kind::Symbol.expected())
-    });
-    if format.is_some_and(|format| !format.takes_names()) {
-        for (name, given) in [("venue", venue.is_some()), ("symbol", symbol.is_some())] {
-            if given {
-                reader.mistake(
-                    &key(name),
-                    "only for topics of a venue's own format, such as \"binance\"",
-                );
-            }
-        }
-    }
-    let mapping = reader.checked(&key("mapping"), |name| mappings.find(name));
-    if format == Some(Format::Mapped) && mapping == Some(None) {
-        // The mapping is wrong, and its mistakes are told.
-        return None;
-    }
-    Some(TopicRule {
-        pattern: pattern?,
-        format: format?,
-        options: FormatOptions {
-            venue,
-            symbol,
-            mapping: mapping.flatten(),
-        },
-    })
+    (config, kafka.lost_after)
 }
 
 /// What ingest itself finds wrong, under the names that it has here.
@@ -99,13 +75,13 @@ fn check(reader: &mut Reader, config: &IngestConfig) {
             key if key.starts_with("topics") => key.replace(".options.", "."),
             key => format!("kafka.{key}"),
         };
-        if !reader.mistakes.iter().any(|mistake| mistake.key == key) {
-            reader.mistake(&key, found.expected);
+        if !reader.is_wrong(&key) {
+            reader.error(&key, found.expected);
         }
     }
 }
 
-fn brokers(text: &str) -> Result<String, String> {
+fn brokers(text: &str) -> Option<String> {
     let is_broker = |broker: &str| {
         broker.rsplit_once(':').is_some_and(|(host, port)| {
             !host.is_empty()
@@ -114,32 +90,15 @@ fn brokers(text: &str) -> Result<String, String> {
         })
     };
     let brokers: Vec<&str> = text.split(',').map(str::trim).collect();
-    if brokers.iter().all(|broker| is_broker(broker)) {
-        Ok(brokers.join(","))
-    } else {
-        Err(Kind::Brokers.expected())
-    }
+    let are_brokers = brokers.iter().all(|broker| is_broker(broker));
+    are_brokers.then(|| brokers.join(","))
 }
 
-fn start(text: &str) -> Result<Start, String> {
+fn start(text: &str) -> Option<Start> {
     if text == "earliest" {
-        return Ok(Start::Earliest);
+        return Some(Start::Earliest);
     }
     parse_duration(text)
         .filter(|span| !span.is_zero() && *span <= LOOKBACK)
         .map(Start::Lookback)
-        .ok_or_else(|| Kind::Start.expected())
-}
-
-/// Anchored at both ends, so that alternatives are tried until one covers the whole name.
-fn pattern(text: &str) -> Result<Regex, String> {
-    let explain = |error: regex::Error| {
-        // The error draws the place over several lines; the last one says what is wrong.
-        let text = error.to_string();
-        let reason = text.lines().last().unwrap_or_default().trim();
-        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-        format!("{}; {reason}", Kind::Pattern.expected())
-    };
-    Regex::new(text).map_err(explain)?;
-    Regex::new(&format!("^(?:{text})$")).map_err(explain)
 }

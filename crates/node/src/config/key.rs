@@ -1,157 +1,94 @@
-use std::time::Duration;
+//! A key of the configuration, declared once: its type, its default, whether a reload applies it, and
+//! what it means.
 
-use super::unit::{show_duration, show_size};
-use super::value::quote;
+use super::kind::Kind;
 
-/// How far back may be looked: a month, more than any market's topics hold.
-pub(super) const LOOKBACK: Duration = Duration::from_secs(31 * 86_400);
-
-/// One key of the configuration: what is documented, proposed, read and checked.
-pub(super) struct Key {
-    /// Where it stands; `[]` is any item of a list.
+/// One key, which reads as a `T`.
+pub(super) struct Key<T: 'static> {
+    /// Such as `topics[].format`, where `[]` is any item of a list.
     pub(super) path: &'static str,
-    /// What it may be.
-    pub(super) kind: Kind,
-    /// What it is when it is not given.
-    pub(super) default: Fallback,
-    /// What it means.
+    pub(super) kind: Kind<T>,
+    pub(super) fallback: Fallback,
+    /// Whether a reload applies a change of it; else that takes a restart.
+    pub(super) is_live: bool,
+    /// The lines of its documentation.
     #[cfg_attr(
         not(test),
         expect(
             dead_code,
-            reason = "for the documentation, which a test holds against it"
+            reason = "for the documentation, which a test checks against it"
         )
     )]
-    pub(super) meaning: &'static str,
+    pub(super) meaning: &'static [&'static str],
 }
 
 /// What a key is when it is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fallback {
     /// It has to be given.
     Required,
     /// Nothing, which means this.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "for the documentation, which a test holds against it"
-        )
-    )]
-    None(&'static str),
-    /// This value, as the environment would give it.
-    Value(&'static str),
+    Absent(&'static str),
+    /// This value, as an environment variable would give it.
+    Default(&'static str),
 }
 
-/// What a key may be.
-pub(super) enum Kind {
-    /// An IP address and a port.
-    Address,
-    /// Kafka's brokers.
-    Brokers,
-    /// `earliest`, or how far to look back.
-    Start,
-    /// Properties of librdkafka.
-    Properties,
-    /// A regular expression.
-    Pattern,
-    /// A venue.
-    Venue,
-    /// A venue's symbol.
-    Symbol,
-    /// Several symbols.
-    Symbols,
-    /// An instrument, or several with `*`.
-    Match,
-    /// A positive decimal number.
-    Decimal,
-    /// An integer in a range.
-    Integer(i64, i64),
-    /// An integer from 1 on, or as many as there are cores.
-    Cores(i64),
-    /// An integer in a range, or off.
-    IntegerOrOff(i64, i64),
-    /// A duration in a range.
-    Duration(Duration, Duration),
-    /// A duration in a range, or off.
-    DurationOrOff(Duration, Duration),
-    /// A size in a range.
-    Size(u64, u64),
-    /// A text that a rule of its own is for; what it may be.
-    Text(&'static str),
-    /// Several of them.
-    Texts(&'static str),
-    /// One of several words.
-    Choice(&'static [&'static str]),
-    /// Levels of the log.
-    LogLevel,
+/// A key without its type: for documentation, suggestions, and what is shown.
+pub(super) trait AnyKey {
+    fn path(&self) -> &'static str;
+    /// What it may be, for errors and the documentation.
+    fn expected(&self) -> String;
+    #[cfg(test)]
+    fn literal(&self, loose: &str) -> String;
+    /// Returns whether it is a table of names that this program does not know.
+    fn is_open(&self) -> bool;
+    #[cfg(test)]
+    fn fallback(&self) -> Fallback;
+    #[cfg(test)]
+    fn meaning(&self) -> String;
+    /// The largest number it may be.
+    #[cfg(test)]
+    fn largest(&self) -> Option<u64>;
 }
 
-impl Kind {
-    /// What a key of this kind may be, for messages and the documentation.
-    pub(super) fn expected(&self) -> String {
-        match self {
-            Self::Address => r#"an IP address and a port, such as "127.0.0.1:8080""#.into(),
-            Self::Brokers => r#"HOST:PORT, or several with commas, such as "kafka:9092""#.into(),
-            Self::Start => format!(
-                r#""earliest", or a duration to look back of at most {}"#,
-                quote(&show_duration(LOOKBACK))
-            ),
-            Self::Properties => "texts, integers and booleans by property name".into(),
-            Self::Pattern => r#"a regular expression, such as "trades-.*""#.into(),
-            Self::Venue => r#"1 to 32 of A-Z, 0-9, '_', '-' and '.', such as "BINANCE""#.into(),
-            Self::Symbol => {
-                r#"a symbol without white space, ':' and '*', such as "BTC-USDT""#.into()
-            }
-            Self::Symbols => r#"a list of symbols, such as ["BTCUSDT"]"#.into(),
-            Self::Match => {
-                r#"VENUE:SYMBOL, or a text with '*' for any characters, such as "HUOBI:*""#.into()
-            }
-            Self::Decimal => r#"a decimal number above 0, such as "0.01""#.into(),
-            Self::Integer(min, max) => format!("an integer from {min} to {max}"),
-            Self::IntegerOrOff(min, max) => format!(r#""off", or an integer from {min} to {max}"#),
-            Self::Cores(max) => format!(r#""cores", or an integer from 1 to {max}"#),
-            Self::Duration(min, max) => format!(
-                "a duration from {} to {} (us, ms, s, m, h, d)",
-                quote(&show_duration(*min)),
-                quote(&show_duration(*max))
-            ),
-            Self::DurationOrOff(min, max) => format!(
-                r#""off", or a duration from {} to {} (us, ms, s, m, h, d)"#,
-                quote(&show_duration(*min)),
-                quote(&show_duration(*max))
-            ),
-            Self::Size(min, max) => format!(
-                "a size from {} to {} (bytes, KiB, MiB, GiB)",
-                quote(&show_size(*min)),
-                quote(&show_size(*max))
-            ),
-            Self::Text(expected) | Self::Texts(expected) => (*expected).into(),
-            Self::Choice(words) => {
-                let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
-                words.join(" or ")
-            }
-            Self::LogLevel => {
-                r#"off, error, warn, info, debug or trace, or several such as "info,fanout=debug""#
-                    .into()
-            }
-        }
+impl<T> Key<T> {
+    /// Its name in its table.
+    pub(super) fn name(&self) -> &'static str {
+        self.path.rsplit('.').next().unwrap_or(self.path)
+    }
+}
+
+impl<T> AnyKey for Key<T> {
+    fn path(&self) -> &'static str {
+        self.path
     }
 
-    /// A loose value as it would stand in the file.
-    pub(super) fn literal(&self, loose: &str) -> String {
-        let is_integer = loose.parse::<i64>().is_ok();
-        match self {
-            Self::Integer(..) | Self::IntegerOrOff(..) | Self::Cores(_) | Self::Size(..)
-                if is_integer =>
-            {
-                loose.to_owned()
-            }
-            Self::Symbols | Self::Texts(_) => {
-                let items = loose.split(',').filter(|item| !item.is_empty());
-                let items: Vec<_> = items.map(|item| quote(item.trim())).collect();
-                format!("[{}]", items.join(", "))
-            }
-            _ => quote(loose),
-        }
+    fn expected(&self) -> String {
+        self.kind.expected()
+    }
+
+    #[cfg(test)]
+    fn literal(&self, loose: &str) -> String {
+        self.kind.literal(loose)
+    }
+
+    fn is_open(&self) -> bool {
+        self.kind.is_open()
+    }
+
+    #[cfg(test)]
+    fn fallback(&self) -> Fallback {
+        self.fallback
+    }
+
+    #[cfg(test)]
+    fn meaning(&self) -> String {
+        let lines: Vec<_> = self.meaning.iter().map(|line| line.trim()).collect();
+        lines.join(" ")
+    }
+
+    #[cfg(test)]
+    fn largest(&self) -> Option<u64> {
+        self.kind.largest()
     }
 }

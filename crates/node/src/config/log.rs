@@ -1,25 +1,34 @@
 use tracing_subscriber::EnvFilter;
 
-use super::key::Kind;
+use super::kind::{checked, choice};
 use super::reader::Reader;
+use super::section::{Section as _, section};
 use crate::logging::{Log, LogFormat};
 
-impl Log {
-    pub(super) fn read(reader: &mut Reader) -> Self {
-        Self {
-            filter: reader.checked("log.level", log_filter).unwrap_or_default(),
-            format: match reader.choice("log.format") {
-                "json" => LogFormat::Json,
-                _ => LogFormat::Pretty,
-            },
-        }
+const LEVELS: &str =
+    r#"off, error, warn, info, debug or trace, or several such as "info,fanout=debug""#;
+
+section! {
+    LogTable in "log":
+    /// What is logged to standard error.
+    live level: String = checked(LEVELS, log_filter), default "info";
+    /// The log's format: text, or one JSON object per line.
+    fixed format: LogFormat =
+        choice(&[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]), default "pretty";
+}
+
+pub(super) fn read(reader: &mut Reader) -> Log {
+    let log = LogTable::read(reader);
+    Log {
+        filter: log.level,
+        format: log.format,
     }
 }
 
 /// Checks a text of levels. The filter's own parser takes a misspelt level for the name of a target.
 pub fn log_filter(text: &str) -> Result<String, String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_level = |level: &str| LEVELS.contains(&level);
+    let is_level =
+        |level: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&level);
     let is_directive = |directive: &str| match directive.rsplit_once('=') {
         Some((target, level)) => !target.is_empty() && is_level(level),
         None => is_level(directive),
@@ -30,6 +39,6 @@ pub fn log_filter(text: &str) -> Result<String, String> {
     if known && EnvFilter::builder().parse(text).is_ok() {
         Ok(text.to_owned())
     } else {
-        Err(Kind::LogLevel.expected())
+        Err(LEVELS.to_owned())
     }
 }

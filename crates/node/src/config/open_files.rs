@@ -2,19 +2,19 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Config;
 
-/// Descriptors that are no clients' connections: connections to brokers (a few for each of up to 64
-/// consumer threads), listeners, event queues and wakers of up to 256 shards, 64 admin connections,
-/// the log; and up to 32 connections a shard that have been evicted and are about to be closed.
+/// Descriptors other than client connections: connections to brokers (a few for each of up to 64 consumer
+/// threads), listeners, event queues and wakers of up to 256 shards, 64 admin connections, the log, and up to 32
+/// evicted connections per shard that are about to be closed.
 const RESERVED: u64 = 1_024;
 
-/// How many files this process may have open, and what that means for connections.
+/// The limit of open files, and the connections that it allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OpenFiles {
-    /// The limit in force; `None` is no limit.
+    /// The effective limit; `None` is unlimited.
     limit: Option<u64>,
 }
 
-/// What has a descriptor each.
+/// Connections, each of which needs a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Connections {
     /// `limits.sessions`.
@@ -24,10 +24,9 @@ pub(super) struct Connections {
 }
 
 impl OpenFiles {
-    /// Raises the soft limit as far as the connections need and the hard limit allows.
+    /// Raises the soft limit as far as needed and the hard limit allows.
     ///
-    /// Soft limits of 1,024 are the default of most systems for the sake of `select`, which nothing
-    /// here uses.
+    /// Most systems default to 1,024 for the sake of `select`, which is not used here.
     pub(super) fn raise_for(connections: Connections) -> Self {
         let now = getrlimit(Resource::Nofile);
         let needed = needed(connections);
@@ -46,15 +45,15 @@ impl OpenFiles {
         Self { limit }
     }
 
-    /// How many connections fit: at most as many as are given, and at least one of each.
+    /// Lowers the connections to what fits, but not below one of each.
     pub(super) fn fit(self, connections: Connections) -> Connections {
         let Some(limit) = self.limit.filter(|limit| *limit < needed(connections)) else {
             return connections;
         };
-        // Where the limit is small, half of it is for connections.
+        // Of a small limit, half is for connections.
         let fit = limit.saturating_sub(RESERVED).max(limit / 2);
         let fit = usize::try_from(fit).unwrap_or(usize::MAX);
-        // A quarter is enough for those on their way.
+        // A quarter is enough for handshakes.
         let handshakes = connections.handshakes.min(fit / 4).max(1);
         let sessions = fit.saturating_sub(handshakes);
         Connections {
@@ -63,13 +62,13 @@ impl OpenFiles {
         }
     }
 
-    /// The limit in force; `None` is no limit.
+    /// The effective limit; `None` is unlimited.
     pub(super) fn limit(self) -> Option<u64> {
         self.limit
     }
 }
 
-/// Lowers the sessions and handshakes to what the process may have open.
+/// Lowers the limits of sessions and handshakes to what the process may have open.
 pub(crate) fn fit_sessions(config: &mut Config) {
     let configured = Connections {
         sessions: config.fanout.sessions,
@@ -83,7 +82,7 @@ pub(crate) fn fit_sessions(config: &mut Config) {
             sessions = fit.sessions,
             handshakes = fit.handshakes,
             open_files = files.limit(),
-            "the process may not open as many files as limits.sessions and limits.handshakes need; raise its RLIMIT_NOFILE"
+            "the process may not open as many files as limits.sessions and limits.handshakes need; raise RLIMIT_NOFILE"
         );
         config.fanout.sessions = fit.sessions;
         config.fanout.handshakes = fit.handshakes;
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_in_force_is_what_the_connections_are_measured_by() {
+    fn the_effective_limit_is_what_the_connections_are_measured_by() {
         let files = OpenFiles::raise_for(of(100, 16));
         let now = getrlimit(Resource::Nofile).current;
         assert_eq!(files.limit(), now);

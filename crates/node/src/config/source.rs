@@ -1,13 +1,17 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::kafka::Kafka;
+use super::log::LogTable;
+use super::public::{Admin, Public};
+
 /// Where a configuration comes from: flags before the environment before the file before the
 /// defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     pub(super) file: Option<File>,
     pub(super) environment: Vec<(String, String)>,
-    pub(super) flags: Vec<(&'static str, String)>,
+    pub(super) flags: Vec<(Flag, String)>,
 }
 
 /// A TOML text, and what to call it.
@@ -49,10 +53,34 @@ impl Sources {
         self
     }
 
-    /// Takes a flag that sets the key at `path`, when it was given.
-    pub fn flag(mut self, path: &'static str, value: Option<&str>) -> Self {
+    /// Takes a flag, if it was given.
+    pub fn flag(mut self, flag: Flag, value: Option<&str>) -> Self {
         self.flags
-            .extend(value.map(|value| (path, value.to_owned())));
+            .extend(value.map(|value| (flag, value.to_owned())));
         self
+    }
+}
+
+/// A key that the command line sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// `public.listen`
+    Listen,
+    /// `admin.listen`
+    Admin,
+    /// `kafka.brokers`
+    Brokers,
+    /// `log.level`
+    Log,
+}
+
+impl Flag {
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::Listen => Public::listen.path,
+            Self::Admin => Admin::listen.path,
+            Self::Brokers => Kafka::brokers.path,
+            Self::Log => LogTable::level.path,
+        }
     }
 }

@@ -1,8 +1,8 @@
 mod architecture;
 mod auth;
 mod documents;
+mod errors;
 mod mapped;
-mod mistakes;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -10,6 +10,9 @@ use std::time::Duration;
 use ingest::{Format, Rejection, Start};
 use market::Exponents;
 
+use ::{fanout, streams};
+
+use super::key::AnyKey;
 use super::value::Origin;
 use super::*;
 use crate::logging::LogFormat;
@@ -38,7 +41,7 @@ fn sources(text: &str) -> Sources {
 fn config(sources: Sources) -> Config {
     match Config::load(sources) {
         Ok(config) => config,
-        Err(mistakes) => panic!("{mistakes}"),
+        Err(errors) => panic!("{errors}"),
     }
 }
 
@@ -49,7 +52,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(config.admin.to_string(), "127.0.0.1:9464");
     assert_eq!(config.ingest.start, Start::Earliest);
     assert_eq!(config.fanout.sessions, 20_000);
-    assert_eq!(config.fanout.shards, cores());
+    assert_eq!(config.fanout.shards, kind::available_cores());
     assert_eq!(config.log.filter, "info");
     assert_eq!(config.log.format, LogFormat::Pretty);
 }
@@ -79,24 +82,21 @@ fn defaults_are_those_of_the_crates_that_work_with_them() {
 /// or a record that stops its partition.
 #[test]
 fn the_largest_value_of_a_key_is_one_that_works() {
-    let largest = |path: &str| match &keys::find(path).unwrap().kind {
-        key::Kind::Integer(_, max) => *max,
-        key::Kind::Size(_, max) => i64::try_from(*max).unwrap(),
-        _ => panic!("{path} is no number"),
-    };
-    let streams = i64::try_from(fanout::SessionSettings::MOST_STREAMS).unwrap();
-    assert_eq!(largest("limits.streams_per_session"), streams);
-    assert_eq!(largest("auth.keys[].max_streams"), streams);
-    let record = i64::try_from(IngestConfig::LARGEST_RECORD).unwrap();
-    assert_eq!(largest("kafka.max_record_bytes"), record);
-    assert_eq!(largest("kafka.threads"), 64);
-    for (path, bits) in [
-        ("limits.sessions", 32),
-        ("limits.inbound_messages_per_second", 22),
-        ("limits.inbound_burst", 22),
-        ("limits.book_levels_per_side", 16),
-    ] {
-        assert!(largest(path) < 1 << bits, "{path}");
+    let largest = |key: &dyn AnyKey| key.largest().unwrap();
+    let streams = fanout::SessionSettings::MOST_STREAMS as u64;
+    assert_eq!(largest(&Limits::streams_per_session), streams);
+    assert_eq!(largest(&super::auth::StaticKey::max_streams), streams);
+    let record = IngestConfig::LARGEST_RECORD as u64;
+    assert_eq!(largest(&kafka::Kafka::max_record_bytes), record);
+    assert_eq!(largest(&kafka::Kafka::threads), 64);
+    let keys: [(&dyn AnyKey, u32); 4] = [
+        (&Limits::sessions, 32),
+        (&Limits::inbound_messages_per_second, 22),
+        (&Limits::inbound_burst, 22),
+        (&Limits::book_levels_per_side, 16),
+    ];
+    for (key, bits) in keys {
+        assert!(largest(key) < 1 << bits, "{}", key.path());
     }
 }
 
@@ -110,8 +110,8 @@ fn flags_come_before_the_environment_before_the_file_before_the_defaults() {
             ("TAPECAST_PUBLIC__LISTEN", "127.0.0.1:2"),
             ("TAPECAST_ADMIN__LISTEN", "127.0.0.1:3"),
         ]))
-        .flag("public.listen", Some("127.0.0.1:4"))
-        .flag("admin.listen", None);
+        .flag(Flag::Listen, Some("127.0.0.1:4"))
+        .flag(Flag::Admin, None);
     let config = config(sources);
     assert_eq!(config.fanout.handshake_timeout, Duration::from_secs(5));
     assert_eq!(config.fanout.session.ping_interval, Duration::from_secs(1));
@@ -323,7 +323,7 @@ fn secrets_are_never_shown() {
     assert!(!shown.contains(SECRET), "{shown}");
     assert_eq!(shown.matches("<redacted>").count(), 1);
 
-    // This build of librdkafka knows no TLS, so most of them are mistakes, which show no secret
+    // This build of librdkafka knows no TLS, so most of them are errors, which show no secret
     // either.
     let good = format!("{LEAST}[kafka.properties]\n{lines}");
     let shown = Config::load(sources(&good)).err().unwrap().to_string();

@@ -2,40 +2,48 @@
 
 use std::path::{Path, PathBuf};
 
-use fanout::TlsIdentity;
+use ::fanout::TlsIdentity;
 
-use super::keys;
+use super::key::Key;
+use super::kind::{choice, text};
 use super::reader::Reader;
+use super::section::{Section as _, section};
 
 /// A chain of certificates has some kilobytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
+section! {
+    Tls in "tls":
+    /// Whether the public listener requires TLS (1.2 or 1.3).
+    live mode: bool = choice(&[("off", false), ("on", true)]), default "off";
+    /// The certificate, followed by its chain. It is reloaded when it changes; sessions stay.
+    live certificate: String = text("a PEM file"), absent "required by `on`";
+    /// Its private key.
+    live key: String = text("a PEM file"), absent "required by `on`";
+}
+
 /// The certificate, where TLS is on; its files are added to those that are watched.
 pub(super) fn read(reader: &mut Reader, files: &mut Vec<PathBuf>) -> Option<TlsIdentity> {
-    let is_on = reader.choice("tls.mode") == "on";
-    let mut file = |path: &str| {
-        let name = reader.checked(path, |text| Ok(PathBuf::from(text)));
-        if !is_on {
-            return None;
-        }
+    let tls = Tls::read(reader);
+    if !tls.mode {
+        return None;
+    }
+    let mut file = |key: &Key<String>, name: &Option<String>| {
         let Some(name) = name else {
-            let expected = keys::find(path).map(|key| key.kind.expected());
-            reader.mistake(path, expected.unwrap_or_default());
+            tls.error(reader, key, key.kind.expected());
             return None;
         };
-        files.push(name.clone());
-        content(&name)
-            .map_err(|error| reader.mistake(path, format!("cannot be read: {error}")))
-            .ok()
+        let path = PathBuf::from(name);
+        let content = content(&path)
+            .map_err(|error| tls.error(reader, key, format!("cannot be read: {error}")));
+        files.push(path);
+        content.ok()
     };
-    let (certificate, key) = (file("tls.certificate"), file("tls.key"));
-    match TlsIdentity::from_pem(&certificate?, &key?) {
-        Ok(identity) => Some(identity),
-        Err(error) => {
-            reader.mistake("tls.certificate", error.to_string());
-            None
-        }
-    }
+    let certificate = file(&Tls::certificate, &tls.certificate);
+    let key = file(&Tls::key, &tls.key);
+    TlsIdentity::from_pem(&certificate?, &key?)
+        .map_err(|error| tls.error(reader, &Tls::certificate, error.to_string()))
+        .ok()
 }
 
 fn content(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -3,12 +3,12 @@ use market::{Event, Handle, InstrumentName, Nanos, Seq};
 use streams::Replay;
 
 use crate::clock::now;
-use crate::config::Instruments;
+use crate::instruments::Instruments;
 
 /// The one instrument of a replay.
 const WANTED: Handle = Handle(0);
 
-/// Gives a replay the records of its instrument.
+/// Feeds a replay with the records of its instrument.
 pub(super) struct Feed<'a> {
     pub(super) replay: &'a mut Replay,
     pub(super) names: &'a mut Names,
@@ -18,7 +18,7 @@ pub(super) struct Feed<'a> {
 /// What the instrument is called in records.
 pub(super) struct Names {
     name: InstrumentName,
-    /// What it was called last, since a log calls it the same all along.
+    /// The last matching name: a log uses the same one throughout.
     known: Option<(String, String)>,
 }
 
@@ -54,7 +54,7 @@ impl Resolve for Feed<'_> {
                 exponents: self.replay.exponents(),
             })
         } else {
-            // So nothing more of the record is read.
+            // Skips the rest of the record.
             Err(Rejection::UnknownInstrument)
         }
     }

@@ -6,124 +6,124 @@ use ingest::{HistoryError, Next};
 use market::{Nanos, Seq};
 use metrics::label::ReplayRefusal;
 
-use super::Common;
+use super::ReplayContext;
 use super::feed::Feed;
-use super::search::{self, End, Found, POLL};
+use super::search::{self, Found, POLL, Stopped};
 use super::tally::Active;
 use crate::clock::{monotonic, now};
 use crate::threads;
 
-/// How long what was told of the log's end is good enough.
+/// How long a known end of the log stays good enough.
 const END_IS_NEW: Duration = Duration::from_secs(1);
-/// How much of a log is left out at its beginning, one attempt after the other: 1 of so many parts. On Kafka
-/// a second attempt is enough, since segments are deleted one at a time; librdkafka's mock broker drops a
-/// batch from a full log with each that comes.
+/// The fraction of the log to leave out at its start (1/n), attempt by attempt. On Kafka a second attempt is
+/// enough, since segments are deleted one at a time; librdkafka's mock broker drops one batch of a full log for
+/// each new one.
 const MARGINS: [Option<i64>; 5] = [None, None, Some(64), Some(16), Some(4)];
-/// How long a replay that waits keeps the Kafka client: about twice as long as another one needs to go on with it.
+/// How long a waiting replay keeps the Kafka client: about twice what another one takes to switch to it.
 const SOON: Duration = Duration::from_millis(20);
-/// Polls without a record after which it is looked whether what is waited for can still come.
+/// Polls without a record after which the replay checks whether the awaited record can still come.
 const POLLS_A_LOOK: u32 = 10;
 
 /// One replay, from its start to its live stream.
 struct Running<'a> {
-    common: &'a Common,
+    context: &'a ReplayContext,
     wanted: &'a Wanted,
     active: Option<Active<'a>>,
     found: Found,
-    /// The session can be sent a page.
+    /// The session has room for a page.
     asked: bool,
     handover: Option<Handover>,
-    /// When the log's end was told last.
+    /// When the log's end was last queried.
     looked: Instant,
     /// When the first record was sent, and its log time.
     began: Option<(Instant, Nanos)>,
-    /// When it has taken as long as it may.
+    /// The deadline of the whole replay.
     ends: Instant,
 }
 
 /// Why gathering messages stops.
 enum Gathered {
-    /// There is a page to be sent.
+    /// A page is complete.
     Page,
-    /// There is nothing more in the log at the moment.
+    /// The end of the log, for now.
     End,
-    /// The stream is where the live one was handed over.
+    /// The position at which the live stream was handed over.
     Reached,
 }
 
-/// Replays until the stream is live, or its session has left. A panic is an error, and the session is caught
-/// up like one that lagged: it waits for pages that would never come.
+/// Replays until the stream is live or its session is gone. After a panic, the session, which would wait for
+/// pages forever, catches up like one that lagged.
 pub(super) fn run<'a>(
-    common: &'a Common,
+    context: &'a ReplayContext,
     wanted: &'a Wanted,
     active: Active<'a>,
 ) -> Result<(), String> {
-    // The replay is dropped with what it held; the receiver is made of cells, which are whole.
-    let ran = catch_unwind(AssertUnwindSafe(|| replay(common, wanted, active)));
-    common.read(0);
+    // Unwind-safe: the replay is dropped, and the receiver consists of cells, which stay consistent.
+    let ran = catch_unwind(AssertUnwindSafe(|| replay(context, wanted, active)));
+    context.read(0);
     ran.map_err(|panic| {
-        common.tally.refuse(ReplayRefusal::Failed);
-        wanted.receiver.break_off(common.settings.stall_timeout);
+        context.tally.refuse(ReplayRefusal::Failed);
+        wanted.receiver.break_off(context.settings.stall_timeout);
         format!("panicked: {}", threads::message(&*panic))
     })
 }
 
-fn replay<'a>(common: &'a Common, wanted: &'a Wanted, active: Active<'a>) {
+fn replay<'a>(context: &'a ReplayContext, wanted: &'a Wanted, active: Active<'a>) {
     let origin = &wanted.origin;
-    match find(common, wanted) {
-        Ok(found) => match Running::begin(common, wanted, active, found) {
-            Ok(()) => common.tally.complete(),
-            Err(End::Left) => {}
-            Err(End::Stalled) => common.tally.refuse(ReplayRefusal::Stalled),
-            Err(End::TooLong) => common.tally.refuse(ReplayRefusal::TooLong),
+    match find(context, wanted) {
+        Ok(found) => match Running::begin(context, wanted, active, found) {
+            Ok(()) => context.tally.complete(),
+            Err(Stopped::Left) => {}
+            Err(Stopped::Stalled) => context.tally.refuse(ReplayRefusal::Stalled),
+            Err(Stopped::TooLong) => context.tally.refuse(ReplayRefusal::TooLong),
             Err(end) => {
-                tracing::warn!(instrument = %origin.name, ?end, "a replay broke off");
-                common.tally.refuse(ReplayRefusal::Failed);
+                tracing::warn!(instrument = %origin.name, ?end, "a replay failed");
+                context.tally.refuse(ReplayRefusal::Failed);
             }
         },
-        Err(End::Left) => {}
-        Err(End::No(why)) => {
-            common.tally.refuse(match why {
+        Err(Stopped::Left) => {}
+        Err(Stopped::No(why)) => {
+            context.tally.refuse(match why {
                 ReplayError::TooEarly(_) => ReplayRefusal::TooEarly,
                 ReplayError::Unreadable => ReplayRefusal::Failed,
             });
-            // Who is told so may ask again at once.
+            // The client may retry at once, so free the slot first.
             drop(active);
             wanted.receiver.refuse(why);
         }
         Err(end) => {
-            tracing::warn!(instrument = %origin.name, ?end, "a replay cannot begin");
-            common.tally.refuse(ReplayRefusal::Failed);
+            tracing::warn!(instrument = %origin.name, ?end, "cannot start a replay");
+            context.tally.refuse(ReplayRefusal::Failed);
             drop(active);
             wanted.receiver.refuse(ReplayError::Unreadable);
         }
     }
 }
 
-/// Looks for the start. Where the log loses its beginning faster than it is read from there, the search
-/// begins further and further from it; what lies before is as good as gone.
-fn find(common: &Common, wanted: &Wanted) -> Result<Found, End> {
+/// Finds the start. If the start of the log is deleted faster than it is read, the search leaves out more of it
+/// with each attempt.
+fn find(context: &ReplayContext, wanted: &Wanted) -> Result<Found, Stopped> {
     for margin in MARGINS {
-        let found = search::find(common, wanted, margin);
-        if !matches!(found, Err(End::Past(HistoryError::Gone))) {
+        let found = search::find(context, wanted, margin);
+        if !matches!(found, Err(Stopped::Past(HistoryError::Gone))) {
             return found;
         }
     }
-    Err(End::No(ReplayError::TooEarly(None)))
+    Err(Stopped::No(ReplayError::TooEarly(None)))
 }
 
 impl<'a> Running<'a> {
     fn begin(
-        common: &'a Common,
+        context: &'a ReplayContext,
         wanted: &'a Wanted,
         active: Active<'a>,
         mut found: Found,
-    ) -> Result<(), End> {
+    ) -> Result<(), Stopped> {
         let joined = found.replay.begin(now());
-        let joined = joined.map_err(|_| End::No(ReplayError::Unreadable))?;
+        let joined = joined.map_err(|_| Stopped::No(ReplayError::Unreadable))?;
         wanted.receiver.begin(joined);
         let mut running = Self {
-            common,
+            context,
             wanted,
             active: Some(active),
             found,
@@ -131,10 +131,10 @@ impl<'a> Running<'a> {
             handover: None,
             looked: Instant::now(),
             began: None,
-            ends: Instant::now() + common.settings.longest,
+            ends: Instant::now() + context.settings.longest,
         };
         let ran = running.run();
-        if matches!(ran, Err(End::Past(_) | End::TooLong)) {
+        if matches!(ran, Err(Stopped::Past(_) | Stopped::TooLong)) {
             running.send(NextPage::More)?;
             running.wait_for_asking()?;
             let position = running.found.replay.position();
@@ -143,7 +143,7 @@ impl<'a> Running<'a> {
         ran
     }
 
-    fn run(&mut self) -> Result<(), End> {
+    fn run(&mut self) -> Result<(), Stopped> {
         loop {
             match self.gather()? {
                 Gathered::Page => self.send(NextPage::More)?,
@@ -154,32 +154,32 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Reads until there is a page to send.
-    fn gather(&mut self) -> Result<Gathered, End> {
+    /// Reads until a page is complete.
+    fn gather(&mut self) -> Result<Gathered, Stopped> {
         let mut records = 0;
         let gathered = self.read(&mut records);
         if records > 0 {
-            self.common.read(records);
+            self.context.read(records);
         }
         gathered
     }
 
-    fn read(&mut self, records: &mut u64) -> Result<Gathered, End> {
+    fn read(&mut self, records: &mut u64) -> Result<Gathered, Stopped> {
         let mut polls = 0;
         loop {
             if self.has_reached() {
                 return Ok(Gathered::Reached);
             }
             if Instant::now() >= self.ends {
-                return Err(End::TooLong);
+                return Err(Stopped::TooLong);
             }
-            if self.found.replay.pending() >= self.common.settings.page_bytes {
+            if self.found.replay.pending() >= self.context.settings.page_bytes {
                 return Ok(Gathered::Page);
             }
             if self.handover.is_none() && std::mem::take(&mut self.found.at_end) {
                 return Ok(Gathered::End);
             }
-            // What there is goes out before more is waited for.
+            // Send what there is before waiting for more.
             let has_some = self.found.replay.pending() > 0;
             let wait = if has_some { Duration::ZERO } else { POLL };
             match self.found.past.next(wait)? {
@@ -221,12 +221,12 @@ impl<'a> Running<'a> {
         past.take(&mut Feed {
             replay,
             names,
-            instruments: &self.common.instruments,
+            instruments: &self.context.instruments,
         });
     }
 
-    /// Whether nothing is left of what the log had a second ago: where records come all the time,
-    /// a client never sees its end.
+    /// Returns whether everything the log had a second ago has been read: with steady traffic, a client never
+    /// reaches the end itself.
     fn is_near_end(&mut self) -> bool {
         if self.handover.is_some() || self.found.read_to.0 + 1 < self.found.end.0 {
             return false;
@@ -240,8 +240,8 @@ impl<'a> Running<'a> {
         self.found.read_to.0 + 1 >= self.found.end.0
     }
 
-    /// Whether a record's time has come; waits for it, unless there is something to be sent before.
-    fn is_due(&mut self, log_time: Nanos) -> Result<bool, End> {
+    /// Waits until a record is due. Returns false if there is something to send before.
+    fn is_due(&mut self, log_time: Nanos) -> Result<bool, Stopped> {
         let Some(pace) = self.wanted.pace else {
             return Ok(true);
         };
@@ -264,14 +264,14 @@ impl<'a> Running<'a> {
         Ok(false)
     }
 
-    /// Whether all has been read that stands before where the live stream was handed over.
+    /// Returns whether everything before the handover to the live stream has been read.
     fn has_reached(&self) -> bool {
         self.handover.as_ref().is_some_and(|handover| {
             handover.start.is_some() || self.found.read_to >= handover.position.seq
         })
     }
 
-    /// Whether Kafka has deleted what leads to the live stream.
+    /// Returns whether Kafka has deleted records between here and the live stream.
     fn is_target_gone(&mut self) -> bool {
         let Some(handover) = &self.handover else {
             return false;
@@ -281,8 +281,8 @@ impl<'a> Running<'a> {
         ends.is_ok_and(|(first, _)| first > reached)
     }
 
-    /// The log ends here: the session is to hold its live stream.
-    fn meet(&mut self) -> Result<(), End> {
+    /// At the end of the log: asks the session to hold its live stream.
+    fn meet(&mut self) -> Result<(), Stopped> {
         self.send(NextPage::Live {
             restarts: self.found.restarts,
         })?;
@@ -292,14 +292,14 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Sends the last of it, and that the stream is live.
-    fn finish(&mut self) -> Result<(), End> {
+    /// Sends the last page, after which the stream is live.
+    fn finish(&mut self) -> Result<(), Stopped> {
         self.send(NextPage::More)?;
         let Some(handover) = self.handover.take() else {
             return Ok(());
         };
         self.wait_for_asking()?;
-        // Who is told that it is complete may ask for the next one at once.
+        // The client may start the next replay at once, so free the slot first.
         self.active = None;
         let (receiver, replay) = (&self.wanted.receiver, &mut self.found.replay);
         let Some(start) = handover.start else {
@@ -321,9 +321,8 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Sends what was gathered, once the page before has gone out. Without anything to send, what
-    /// comes behind it is told alone.
-    fn send(&mut self, next: NextPage) -> Result<(), End> {
+    /// Sends the gathered messages once the session has room. Without any, sends only what follows them.
+    fn send(&mut self, next: NextPage) -> Result<(), Stopped> {
         if self.found.replay.pending() > 0 {
             self.wait_for_asking()?;
         } else if next == NextPage::More {
@@ -338,29 +337,29 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    fn wait_for_asking(&mut self) -> Result<(), End> {
+    fn wait_for_asking(&mut self) -> Result<(), Stopped> {
         while !self.asked {
             self.wait_for_order()?;
         }
         Ok(())
     }
 
-    /// Waits for the session, which takes a page as soon as its socket has room.
+    /// Waits for the session, which asks for a page as soon as its socket has room.
     ///
-    /// One that does not is not told: the end of its replay is what it finds once it has taken the page.
-    fn wait_for_order(&mut self) -> Result<(), End> {
+    /// A session that stalls learns about the end of its replay when it asks for the next page.
+    fn wait_for_order(&mut self) -> Result<(), Stopped> {
         let receiver = &self.wanted.receiver;
         let mut command = receiver.command(SOON)?;
         if command.is_none() {
             self.found.past.yield_client();
-            command = receiver.command(self.common.settings.stall_timeout)?;
+            command = receiver.command(self.context.settings.stall_timeout)?;
         }
-        self.obey(command.ok_or(End::Stalled)?);
+        self.obey(command.ok_or(Stopped::Stalled)?);
         Ok(())
     }
 
-    /// Takes an order, where one comes within that time.
-    fn hear(&mut self, wait: Duration) -> Result<(), End> {
+    /// Waits that long for a command.
+    fn hear(&mut self, wait: Duration) -> Result<(), Stopped> {
         if let Some(command) = self.wanted.receiver.command(wait)? {
             self.obey(command);
         }

@@ -1,4 +1,4 @@
-//! Where to begin to read, so that the state at the start is known.
+//! Where to start reading so that the state at the requested start is known.
 
 use std::time::Duration;
 
@@ -8,55 +8,55 @@ use market::{Channel, Nanos, Seq};
 use streams::{Knowledge, Replay};
 use wire::control::{Earliest, Start};
 
-use super::Common;
+use super::ReplayContext;
 use super::feed::{Feed, Names};
 use crate::clock::{monotonic, wall_clock};
 
-/// How long a log is waited for at a time.
+/// How long one poll of a log waits.
 pub(super) const POLL: Duration = Duration::from_millis(100);
-/// How often a log that has records is asked for the next one before it is given up: 30 s in all.
+/// Polls without a record before a log that has more is given up: 30 s in total.
 const PATIENCE: u32 = 300;
-/// Records after which it is looked whether the session has left.
+/// Records between two checks whether the session is gone.
 const RECORDS_A_LOOK: u64 = 1024;
-/// How often it is looked twice as far back for what the first message followed on, once the state
-/// is known: the rest of a quiet log is not read for one number.
+/// How often the search doubles its distance for the predecessor of the first message once the state is known:
+/// it does not read the rest of a quiet log for one number.
 const MORE_LOOKS: u32 = 3;
 
-/// The part of a log that is left out where its beginning moves: 1 of so many.
+/// The fraction of a log to leave out if its start moves (1/n).
 const LEFT_OUT: i64 = 8;
 
 /// Why a search or a replay ends early.
 #[derive(Debug)]
-pub(super) enum End {
-    /// The session has left.
+pub(super) enum Stopped {
+    /// The session is gone.
     Left,
-    /// The start cannot be had.
+    /// The requested start is not available.
     No(ReplayError),
     /// The log cannot be read.
     Past(HistoryError),
-    /// The client does not read what it was sent.
+    /// The client does not read.
     Stalled,
-    /// It has taken as long as a replay may.
+    /// The replay has reached its deadline.
     TooLong,
 }
 
-/// A replay that stands right before its start.
+/// A replay positioned right before its start.
 pub(super) struct Found {
     pub(super) past: HistoryReader,
     pub(super) replay: Replay,
     pub(super) names: Names,
-    /// The state of a book that nobody could find in the log: the live stream has to tell it.
+    /// The state of the book is not in the log: only the live stream has it.
     pub(super) restarts: bool,
-    /// The last record that was read.
+    /// The last record read.
     pub(super) read_to: Seq,
-    /// The offset behind the log's end, as it was told last.
+    /// The end offset of the log when it was last queried.
     pub(super) end: Seq,
-    /// The client has said that there is no more; it says that once.
+    /// The Kafka client has reported the end of the partition, which it does once.
     pub(super) at_end: bool,
 }
 
 struct Search<'a> {
-    common: &'a Common,
+    context: &'a ReplayContext,
     wanted: &'a Wanted,
     past: HistoryReader,
     names: Names,
@@ -65,21 +65,25 @@ struct Search<'a> {
     at_end: bool,
 }
 
-/// What one look found.
+/// The result of reading one stretch of the log.
 struct Look {
     replay: Replay,
     read_to: Seq,
 }
 
-/// Reads up to right before the start, in a log of which that part is left out at the beginning.
-pub(super) fn find(common: &Common, wanted: &Wanted, margin: Option<i64>) -> Result<Found, End> {
+/// Reads up to right before the start, leaving out that fraction at the start of the log.
+pub(super) fn find(
+    context: &ReplayContext,
+    wanted: &Wanted,
+    margin: Option<i64>,
+) -> Result<Found, Stopped> {
     let partition = &wanted.origin.partition;
-    let mut past = HistoryReader::open(&common.readers, &partition.topic, partition.partition)?;
+    let mut past = HistoryReader::open(&context.readers, &partition.topic, partition.partition)?;
     let (first, end) = past.ends()?;
     let left_out = margin.map_or(0, |part| (end.0 - first.0) / part);
     let first = Seq(first.0 + left_out);
     let search = Search {
-        common,
+        context,
         wanted,
         past,
         names: Names::of(wanted.origin.name.clone()),
@@ -91,14 +95,14 @@ pub(super) fn find(common: &Common, wanted: &Wanted, margin: Option<i64>) -> Res
 }
 
 impl Search<'_> {
-    fn find(mut self) -> Result<Found, End> {
+    fn find(mut self) -> Result<Found, Stopped> {
         let begin = self.boundary()?;
         let until = if begin < self.end {
             self.log_time_at(begin)?
         } else {
             wall_clock()
         };
-        let mut back = self.common.settings.look_back;
+        let mut back = self.context.settings.look_back;
         let mut looked_from = None;
         let mut more_looks = MORE_LOOKS;
         loop {
@@ -143,8 +147,8 @@ impl Search<'_> {
         !matches!(self.wanted.origin.key.channel, Channel::Trades)
     }
 
-    /// The first record that is sent, or where it would be.
-    fn boundary(&mut self) -> Result<Seq, End> {
+    /// The offset of the first record to send.
+    fn boundary(&mut self) -> Result<Seq, Stopped> {
         let trades = !self.needs_state();
         let begin = match self.wanted.start {
             Start::Seq(seq) if trades => {
@@ -153,7 +157,7 @@ impl Search<'_> {
                 }
                 seq
             }
-            // Its own message is part of the state.
+            // The message at that position is part of the state.
             Start::Seq(seq) => Seq(seq.0.saturating_add(1)),
             Start::Time(time) => {
                 let found = match self.past.first_since(time) {
@@ -161,7 +165,7 @@ impl Search<'_> {
                     Ok(None) if self.ends_before(time)? => self.end,
                     Ok(None) => self.scan_for(time)?,
                     Err(error) => {
-                        tracing::debug!(%error, "no offsets by time; reads the log for it");
+                        tracing::debug!(%error, "no offsets by time; reading the log instead");
                         self.scan_for(time)?
                     }
                 };
@@ -175,9 +179,9 @@ impl Search<'_> {
         Ok(begin.clamp(self.first, self.end))
     }
 
-    /// Whether the last record came before that time. A broker that keeps no times, as librdkafka's
-    /// mock, says of every time that nothing came since.
-    fn ends_before(&mut self, time: Nanos) -> Result<bool, End> {
+    /// Returns whether the last record precedes that time. A broker without an index of times, such as
+    /// librdkafka's mock, claims so of every time.
+    fn ends_before(&mut self, time: Nanos) -> Result<bool, Stopped> {
         if self.first >= self.end {
             return Ok(true);
         }
@@ -186,8 +190,8 @@ impl Search<'_> {
         Ok(last.is_none_or(|(_, log_time)| log_time < time))
     }
 
-    /// The first record of that log time or later, in the log of a broker that keeps no times.
-    fn scan_for(&mut self, time: Nanos) -> Result<Seq, End> {
+    /// The first record at or after that log time, for brokers without an index of times.
+    fn scan_for(&mut self, time: Nanos) -> Result<Seq, Stopped> {
         let mut read_to = Seq(self.first.0 - 1);
         self.past.seek(self.first);
         while read_to.0 + 1 < self.end.0 {
@@ -200,22 +204,25 @@ impl Search<'_> {
         Ok(self.end)
     }
 
-    /// That the log begins later than the start, and where.
-    fn nothing_so_old(&mut self) -> Result<End, End> {
+    /// The log starts after the requested position; reports where.
+    fn nothing_so_old(&mut self) -> Result<Stopped, Stopped> {
         if self.first >= self.end {
-            return Ok(End::No(ReplayError::TooEarly(None)));
+            return Ok(Stopped::No(ReplayError::TooEarly(None)));
         }
         let mut time = self.log_time_at(self.first)?;
         let seq = self.lasting_first()?;
         if seq > self.first {
             time = self.log_time_at(seq)?;
         }
-        Ok(End::No(ReplayError::TooEarly(Some(Earliest { time, seq }))))
+        Ok(Stopped::No(ReplayError::TooEarly(Some(Earliest {
+            time,
+            seq,
+        }))))
     }
 
-    /// Where the log still begins when a client comes back to start there. One that has lost records
-    /// since the search began loses more until then, so a part of it is left out.
-    fn lasting_first(&mut self) -> Result<Seq, End> {
+    /// Where the log will still start when the client retries from there. A log that lost records during the
+    /// search will lose more until then, so a part of it is left out.
+    fn lasting_first(&mut self) -> Result<Seq, Stopped> {
         let (first, end) = self.past.ends()?;
         if first <= self.first {
             return Ok(self.first);
@@ -223,8 +230,8 @@ impl Search<'_> {
         Ok(Seq(first.0 + (end.0 - first.0) / LEFT_OUT))
     }
 
-    /// That no state is known at the start, and where the first one is.
-    fn too_early(&mut self, mut look: Look) -> End {
+    /// No state is known at the requested start; reports where the first one is.
+    fn too_early(&mut self, mut look: Look) -> Stopped {
         let mut last = None;
         let least = match self.lasting_first() {
             Ok(least) => least,
@@ -236,42 +243,42 @@ impl Search<'_> {
                     self.take(&mut look);
                     last = Some((seq, log_time));
                 }
-                Ok(None) => return End::No(ReplayError::TooEarly(None)),
+                Ok(None) => return Stopped::No(ReplayError::TooEarly(None)),
                 Err(end) => return end,
             }
         }
-        End::No(ReplayError::TooEarly(last.map(|(seq, log_time)| {
+        Stopped::No(ReplayError::TooEarly(last.map(|(seq, log_time)| {
             Earliest {
-                // A start by time begins with the first record of its millisecond.
+                // A start by time means the first record of that millisecond.
                 time: Nanos(log_time.0.saturating_add(1_000_000)),
                 seq,
             }
         })))
     }
 
-    /// Where to begin to look so far back; the log's beginning where that is not known.
+    /// Where to start looking that far back; the start of the log if that is unknown.
     fn offset_before(&mut self, until: Nanos, back: Duration, begin: Seq) -> Seq {
         let back = u64::try_from(back.as_nanos()).unwrap_or(u64::MAX);
         let since = Nanos(until.0.saturating_sub(back));
         match self.past.first_since(since) {
             Ok(Some(found)) => found.clamp(self.first, begin),
-            // A broker that keeps no times says so of the oldest one too.
+            // A broker without an index of times says so of the oldest record too.
             Ok(None) if since == Nanos(0) => self.first,
             Ok(None) => begin,
-            // Another that keeps none.
+            // Another kind of broker without an index of times.
             Err(error) => {
-                tracing::debug!(%error, "no offsets by time; looks from the log's beginning");
+                tracing::debug!(%error, "no offsets by time; searching from the start of the log");
                 self.first
             }
         }
     }
 
     /// Reads from `from` up to right before `begin`.
-    fn look(&mut self, from: Seq, begin: Seq) -> Result<Look, End> {
+    fn look(&mut self, from: Seq, begin: Seq) -> Result<Look, Stopped> {
         let wanted = self.wanted;
-        let (settings, encoding) = (&self.common.streams, wanted.encoding);
+        let (settings, encoding) = (&self.context.streams, wanted.encoding);
         let replay = Replay::new(&wanted.origin, encoding, settings, from, monotonic())
-            .map_err(|_| End::No(ReplayError::Unreadable))?;
+            .map_err(|_| Stopped::No(ReplayError::Unreadable))?;
         let mut look = Look {
             replay,
             read_to: Seq(from.0 - 1),
@@ -293,7 +300,7 @@ impl Search<'_> {
                 self.check_left()?;
             }
         }
-        self.common.read(records);
+        self.context.read(records);
         Ok(look)
     }
 
@@ -301,11 +308,11 @@ impl Search<'_> {
         self.past.take(&mut Feed {
             replay: &mut look.replay,
             names: &mut self.names,
-            instruments: &self.common.instruments,
+            instruments: &self.context.instruments,
         });
     }
 
-    fn next(&mut self, read_to: &mut Seq) -> Result<Option<(Seq, Nanos)>, End> {
+    fn next(&mut self, read_to: &mut Seq) -> Result<Option<(Seq, Nanos)>, Stopped> {
         let next = self.peek()?;
         if let Some((seq, _)) = next {
             *read_to = seq;
@@ -313,8 +320,8 @@ impl Search<'_> {
         Ok(next)
     }
 
-    /// The next record; none at the end.
-    fn peek(&mut self) -> Result<Option<(Seq, Nanos)>, End> {
+    /// The next record; `None` at the end.
+    fn peek(&mut self) -> Result<Option<(Seq, Nanos)>, Stopped> {
         for _ in 0..PATIENCE {
             match self.past.next(POLL)? {
                 Next::Record { seq, log_time } => return Ok(Some((seq, log_time))),
@@ -325,31 +332,31 @@ impl Search<'_> {
                 Next::Nothing => self.check_left()?,
             }
         }
-        Err(End::No(ReplayError::Unreadable))
+        Err(Stopped::No(ReplayError::Unreadable))
     }
 
-    /// When the record at an offset, or the next one, came into the log.
-    fn log_time_at(&mut self, seq: Seq) -> Result<Nanos, End> {
+    /// The log time of the record at an offset, or of the next one.
+    fn log_time_at(&mut self, seq: Seq) -> Result<Nanos, Stopped> {
         self.past.seek(seq);
         let next = self.peek()?;
         Ok(next.map_or_else(wall_clock, |(_, log_time)| log_time))
     }
 
-    fn check_left(&self) -> Result<(), End> {
+    fn check_left(&self) -> Result<(), Stopped> {
         match self.wanted.receiver.command(Duration::ZERO) {
             Ok(_) => Ok(()),
-            Err(fanout::SessionGone) => Err(End::Left),
+            Err(fanout::SessionGone) => Err(Stopped::Left),
         }
     }
 }
 
-impl From<HistoryError> for End {
+impl From<HistoryError> for Stopped {
     fn from(error: HistoryError) -> Self {
         Self::Past(error)
     }
 }
 
-impl From<fanout::SessionGone> for End {
+impl From<fanout::SessionGone> for Stopped {
     fn from(_: fanout::SessionGone) -> Self {
         Self::Left
     }

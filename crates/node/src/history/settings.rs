@@ -1,24 +1,24 @@
 use std::time::Duration;
 
-/// The bounds of replays.
+/// Limits of replays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HistorySettings {
-    /// How many may be at a time; with none, nobody begins in the past.
+    /// Concurrent replays; 0 disables them.
     pub(crate) replays: usize,
-    /// How many one session may have.
+    /// Concurrent replays of a session.
     pub(crate) per_session: usize,
-    /// How many one address may have, or one /64 of IPv6.
+    /// Concurrent replays of an address, or of a /64 of IPv6.
     pub(crate) per_address: usize,
-    /// How long a client may take to read what it was sent.
+    /// Time a client has to read a page.
     pub(crate) stall_timeout: Duration,
-    /// How long one may take.
+    /// Maximum duration of a replay.
     pub(crate) longest: Duration,
-    /// How far before its start a replay looks for the last whole book first.
+    /// How far before its start a replay first looks for a snapshot.
     pub(crate) look_back: Duration,
-    /// Bytes of messages that are sent at a time.
+    /// Bytes of a page of messages.
     pub(crate) page_bytes: usize,
-    /// Kafka clients that all of them share.
+    /// Kafka clients shared by all replays.
     pub(crate) readers: usize,
-    /// Bytes of records that wait in each of these clients.
+    /// Bytes of records queued in each of these clients.
     pub(crate) queue_bytes: usize,
 }

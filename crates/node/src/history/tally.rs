@@ -7,7 +7,7 @@ use fanout::Asker;
 use metrics::HistoryMetrics;
 use metrics::label::ReplayRefusal;
 
-/// How many replays there may be at a time.
+/// Limits of concurrent replays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bounds {
     pub(super) all: usize,
@@ -15,18 +15,18 @@ pub(super) struct Bounds {
     pub(super) per_address: usize,
 }
 
-/// Counts replays: how many there are in all, of each session and of each address.
+/// Counts replays: in total, per session and per address.
 ///
 /// Invariants:
-/// - None of the three is above its bound, so nobody holds all replays however long theirs take.
-/// - Cells have one writer; replays are several, and take turns here: once a page each.
+/// - None of the three exceeds its limit, so no client can hold all replays, however long they take.
+/// - Cells have a single writer; replays take turns here, once per page.
 pub(super) struct Tally {
     metrics: Arc<HistoryMetrics>,
     active: Mutex<Counts>,
     bounds: Bounds,
 }
 
-/// Replays under way. Only those who have some are in the maps: no more than there are replays.
+/// Running replays. The maps have entries only for clients with replays, so no more than there are replays.
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
@@ -34,7 +34,7 @@ struct Counts {
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// A replay that is under way.
+/// A running replay.
 pub(super) struct Active<'a> {
     tally: &'a Tally,
     asker: Asker,
@@ -49,7 +49,7 @@ impl Tally {
         }
     }
 
-    /// Returns whether there may be one more of that client, and then there is.
+    /// Counts one more replay of that client. Returns false if a limit is reached.
     pub(super) fn begin(&self, asker: &Asker) -> bool {
         let asker = by_network(asker);
         let mut active = self.lock();
@@ -74,7 +74,7 @@ impl Tally {
         true
     }
 
-    /// One that has begun ends when this is dropped.
+    /// Counts the replay as ended when this is dropped.
     pub(super) const fn active(&self, asker: Asker) -> Active<'_> {
         Active { tally: self, asker }
     }
@@ -106,12 +106,12 @@ impl Tally {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        // The counts are whole also after a panic.
+        // The counts are consistent even after a panic.
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A client of IPv6 has a /64, as for the limits of connections.
+/// An IPv6 client counts as its /64, as in the limits of connections.
 fn by_network(asker: &Asker) -> Asker {
     let address = asker.address.map(|address| match address {
         IpAddr::V6(address) => match address.to_ipv4_mapped() {

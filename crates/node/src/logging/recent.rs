@@ -8,16 +8,15 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Lines that the status page shows: a screen.
+/// Lines kept for the status page: one screen.
 const KEPT: usize = 40;
-/// The longest line; a record that cannot be read may be told in full elsewhere.
+/// Characters of a line; records that cannot be read may be logged in full elsewhere.
 const LONGEST: usize = 400;
 
 /// The last warnings and errors of the log, for the status page.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recent(Arc<Mutex<VecDeque<RecentLine>>>);
 
-/// One of them.
 #[derive(Debug, Clone)]
 pub(crate) struct RecentLine {
     pub(crate) at: SystemTime,
@@ -26,12 +25,12 @@ pub(crate) struct RecentLine {
 }
 
 impl Recent {
-    /// The newest first.
+    /// Newest first.
     pub(crate) fn lines(&self) -> Vec<RecentLine> {
         self.kept().iter().rev().cloned().collect()
     }
 
-    /// A panic elsewhere leaves it whole, since each change is a single call.
+    /// A panic elsewhere leaves it consistent, since each change is a single call.
     fn kept(&self) -> MutexGuard<'_, VecDeque<RecentLine>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,7 +42,7 @@ impl<S: Subscriber> Layer<S> for Recent {
         if level > Level::WARN {
             return;
         }
-        let mut line = Line(String::new());
+        let mut line = EventText(String::new());
         event.record(&mut line);
         let mut kept = self.kept();
         if kept.len() == KEPT {
@@ -58,9 +57,9 @@ impl<S: Subscriber> Layer<S> for Recent {
 }
 
 /// The message first, then the fields.
-struct Line(String);
+struct EventText(String);
 
-impl Visit for Line {
+impl Visit for EventText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if self.0.len() > LONGEST {
             return;
@@ -69,7 +68,7 @@ impl Visit for Line {
             format!("{value:?}{}", self.0)
         } else {
             let mut text = std::mem::take(&mut self.0);
-            // A text grows.
+            // Writing to a `String` cannot fail.
             let _ = write!(text, " {}={value:?}", field.name());
             text
         };

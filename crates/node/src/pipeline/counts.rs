@@ -8,14 +8,14 @@ use metrics::{IngestMetrics, PartitionMetrics, PublisherMetrics, TopicMetrics};
 use streams::Publisher;
 use wire::{Encoding, LagKind};
 
-/// Shows what a consumer has counted.
+/// Exports the counters of a consumer.
 pub(crate) struct IngestCounts {
     metrics: Arc<IngestMetrics>,
     topics: HashMap<Arc<str>, Arc<TopicMetrics>>,
     partitions: HashMap<(Arc<str>, i32), Arc<PartitionMetrics>>,
 }
 
-/// What the partitions of one topic have in common.
+/// Totals of one topic.
 #[derive(Default)]
 struct TopicTotals {
     bytes: u64,
@@ -56,7 +56,7 @@ impl IngestCounts {
             }
             let key = (Arc::clone(&partition.topic), partition.partition);
             if partition.gone {
-                // It has no lag any more; what was read of it stays counted with its topic.
+                // It has no lag anymore; what was read from it still counts for its topic.
                 if self.partitions.remove(&key).is_some() {
                     self.metrics.forget_partition(&key.0, key.1);
                 }
@@ -88,7 +88,7 @@ impl IngestCounts {
     }
 }
 
-/// Shows what a publisher has counted.
+/// Exports the counters of a publisher.
 pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, runs: u64) {
     let stats = publisher.stats();
     for (outcome, count) in [

@@ -16,7 +16,7 @@ fn node(brokers: &str) -> Config {
     );
     match Config::load(Sources::default().text("test.toml", text)) {
         Ok(config) => config,
-        Err(mistakes) => panic!("{mistakes}"),
+        Err(errors) => panic!("{errors}"),
     }
 }
 
@@ -27,7 +27,7 @@ fn a_publisher_that_panics_ends_the_node_with_an_error() {
     let config = node(&mock.bootstrap_servers());
     pipeline::PLANTED.store(true, Ordering::SeqCst);
     let reread = Box::new(|| Ok(Sources::default()));
-    let ended = run(config, LogHandle::unheard(), reread);
+    let ended = run(config, LogHandle::silent(), reread);
     assert_eq!(
         ended.unwrap_err().to_string(),
         "thread publisher-0 has ended: panicked: planted"

@@ -14,23 +14,23 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
-use super::{Follower, Spans, TraceSettings};
+use super::{RecordTracer, Spans, TraceSettings};
 use crate::threads::Threads;
 
-/// Spans that wait for the collector: about 2 MiB of them, the traces of some hundred records.
+/// Queued spans: about 2 MiB, the traces of a few hundred records.
 const QUEUE: usize = 4096;
-/// Spans that are sent at once.
+/// Spans per request.
 const BATCH: usize = 512;
-/// How long the first span of a batch waits for others.
+/// How long a span waits for others to go along.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long the collector may take for a batch.
+/// Time for the collector to accept a request.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a node that ends waits for the last spans to be told.
+/// How long a stopping node waits for the last spans.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How often a collector that does not take what it is told is spoken of in the log.
+/// How often failures of the collector are logged.
 const COMPLAINT: Duration = Duration::from_secs(60);
 
-/// The thread that tells the collector.
+/// The thread that exports spans.
 pub(crate) struct Exporter {
     spans: Spans,
     one_in: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Starts it; none where nothing is to be followed.
+    /// Starts it; returns `None` if there is no collector.
     pub(crate) fn start(
         settings: &TraceSettings,
         public: SocketAddr,
@@ -51,7 +51,7 @@ impl Exporter {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .context("cannot start the runtime of the traces")?;
+            .context("cannot start the runtime of the trace exporter")?;
         let mut exporter = SpanExporter::builder()
             .with_http()
             .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
@@ -83,7 +83,7 @@ impl Exporter {
         };
         let thread = threads
             .spawn(ThreadKind::Traces, "traces", body)
-            .context("cannot start the thread of the traces")?;
+            .context("cannot start the thread of the trace exporter")?;
         Ok(Some(Self {
             spans,
             one_in: settings.one_in,
@@ -91,12 +91,12 @@ impl Exporter {
         }))
     }
 
-    /// For one publisher.
-    pub(crate) fn follower(&self) -> Follower {
-        Follower::new(self.spans.clone(), self.one_in)
+    /// A tracer for one publisher.
+    pub(crate) fn tracer(&self) -> RecordTracer {
+        RecordTracer::new(self.spans.clone(), self.one_in)
     }
 
-    /// Once all publishers and shards have ended: tells what is left, for a moment.
+    /// Sends what is left, for a limited time, once all publishers and shards have ended.
     pub(crate) fn stop(self) {
         let Self { spans, thread, .. } = self;
         drop(spans);
@@ -115,8 +115,7 @@ struct Telling {
 }
 
 impl Telling {
-    /// Until nobody is left who could say anything. Nothing else runs on this runtime, so that it may
-    /// wait here.
+    /// Runs until all senders are dropped. Blocking is fine: nothing else runs on this runtime.
     async fn run(mut self, told: &Receiver<SpanData>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut is_over = false;
@@ -140,14 +139,14 @@ impl Telling {
                 self.metrics.failed.add(count);
                 if self.complained.is_none_or(|at| at.elapsed() >= COMPLAINT) {
                     self.complained = Some(Instant::now());
-                    tracing::warn!(%error, "the collector did not take the traces");
+                    tracing::warn!(%error, "the collector rejected the traces");
                 }
             }
         }
     }
 }
 
-/// Takes a batch; whether there will be no other.
+/// Receives a batch. Returns true if it is the last one.
 fn gather(told: &Receiver<SpanData>, batch: &mut Vec<SpanData>) -> bool {
     let mut until = None;
     while batch.len() < BATCH {

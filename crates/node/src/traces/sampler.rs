@@ -1,6 +1,6 @@
 use market::{PartitionIdentity, Seq};
 
-/// Says which records of a partition are followed.
+/// Selects the records of a partition to trace.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sampler {
     seed: u64,
@@ -8,7 +8,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// One record of so many.
+    /// One record out of this many is traced.
     pub(super) fn new(partition: &PartitionIdentity, one_in: u64) -> Self {
         let parts = partition.topic_id.chunks(8).map(|part| {
             let mut bytes = [0; 8];
@@ -24,14 +24,14 @@ impl Sampler {
         }
     }
 
-    /// The name of a record's trace, if it is followed.
+    /// The trace id of a record, if it is sampled.
     pub(super) fn sample(&self, seq: Seq) -> Option<u128> {
         let first = mix(self.seed ^ seq.0.cast_unsigned());
         if first > self.most {
             return None;
         }
         let second = mix(first ^ self.seed.rotate_left(32));
-        // A trace's name is never all zeros.
+        // A trace id of all zeros is invalid.
         Some((u128::from(first) << 64 | u128::from(second)).max(1))
     }
 }

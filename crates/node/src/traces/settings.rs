@@ -1,10 +1,10 @@
-/// Who is told of which records.
+/// Settings of traces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TraceSettings {
-    /// The collector's address, as `http://HOST:PORT`; without one nothing is followed.
+    /// The collector, as `http://HOST:PORT`; `None` disables traces.
     pub(crate) endpoint: Option<String>,
-    /// One record of so many is followed.
+    /// One record out of this many is traced.
     pub(crate) one_in: u64,
-    /// What the node calls its service.
+    /// The service name of the node.
     pub(crate) service: String,
 }

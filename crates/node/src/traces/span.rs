@@ -1,4 +1,4 @@
-//! What is told of a followed record. The names of its stages are those of `tapecast_stage_seconds`.
+//! The spans of a traced record. Their names are the stages of `tapecast_stage_seconds`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use opentelemetry::trace::{
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-/// A record on its way through its publisher.
+/// A traced record in its publisher.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) trace: u128,
@@ -20,12 +20,12 @@ pub(super) struct Record {
     pub(super) partition: i32,
     pub(super) offset: i64,
     pub(super) instrument: InstrumentName,
-    /// Kafka's time; 0 where it has none.
+    /// Its timestamp; 0 if it has none.
     pub(super) log_time: Nanos,
     pub(super) received: Nanos,
 }
 
-/// The record itself, Kafka's share of its time, and the publisher's.
+/// The spans of the record itself, of Kafka and of the publisher.
 pub(super) fn of_record(record: &Record, published: Nanos) -> Vec<SpanData> {
     let has_log_time = record.log_time != Nanos(0) && record.log_time <= record.received;
     let begin = if has_log_time {
@@ -62,7 +62,7 @@ pub(super) fn of_record(record: &Record, published: Nanos) -> Vec<SpanData> {
     spans
 }
 
-/// A shard's share: waiting for it, and sending.
+/// The spans of a shard: waiting for it, and sending.
 pub(super) fn of_passage(passage: &Passage) -> [SpanData; 2] {
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let parent = SpanId::from(passage.mark.parent);
@@ -89,7 +89,7 @@ pub(super) fn of_passage(passage: &Passage) -> [SpanData; 2] {
     ]
 }
 
-/// Any but 0, which is none.
+/// A random id other than 0, which is invalid.
 pub(super) fn new_id() -> SpanId {
     SpanId::from(fastrand::u64(1..))
 }

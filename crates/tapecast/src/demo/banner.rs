@@ -6,13 +6,13 @@ use node::Config;
 use super::broker::DemoBroker;
 use super::market_sim::MarketSim;
 
-/// Where clients connect when nobody says otherwise; `tapecast tail` looks there.
-const USUAL_PORT: u16 = 8080;
+/// The default of `public.listen` and of `tapecast tail`.
+const DEFAULT_PORT: u16 = 8080;
 
-/// Says what there is to see, and where.
+/// Prints what there is to see, and where.
 pub(super) fn show(config: &Config, broker: &DemoBroker) {
     let text = text(config.fanout.listen, config.admin, &broker.address());
-    // The terminal may be gone; there is nobody left to tell.
+    // The terminal may be gone.
     let _shown = std::io::stderr().write_all(text.as_bytes());
 }
 
@@ -20,24 +20,24 @@ fn text(listen: SocketAddr, admin: SocketAddr, broker: &str) -> String {
     let (page, admin) = (reachable(listen), reachable(admin));
     let first = MarketSim::names().next().unwrap_or_default();
     let count = MarketSim::names().count();
-    let url = if page == SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL_PORT)) {
+    let url = if page == SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)) {
         String::new()
     } else {
         format!(" --url ws://{page}/ws")
     };
     format!(
-        "\ntapecast demo: {count} simulated instruments, through a Kafka in this process ({broker})
+        "\ntapecast demo: {count} simulated instruments, through an in-process Kafka ({broker})
 
   page       http://{page}/
   terminal   tapecast tail {first}{url}
   metrics    http://{admin}/metrics
   health     http://{admin}/healthz  http://{admin}/readyz
 
-Ctrl-C ends it.\n\n"
+Press Ctrl-C to stop.\n\n"
     )
 }
 
-/// The address that a browser on this machine can use.
+/// The address for a browser on this machine.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let mut address = listen;
     if listen.ip().is_unspecified() {

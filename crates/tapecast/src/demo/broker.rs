@@ -4,20 +4,20 @@ use anyhow::Context as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use node::Sources;
+use node::{Flag, Sources};
 
-/// Where the market's records are, before the moment of the start. The mock broker knows no UUIDs
-/// of topics, so the name is what tells one demo's log from the next one's: a client that comes
-/// back to a new demo is not resumed in a log that it has never seen.
+/// Prefix of the topic's name, which ends with the start time. The mock broker has no UUIDs of topics, so only
+/// the name distinguishes the logs of two runs: a client that reconnects to a new demo must not resume in a
+/// log that it has never seen.
 const TOPIC: &str = "market";
-/// As many as librdkafka's mock makes by itself; it keeps 5 MiB of each.
+/// The default of librdkafka's mock broker, which retains 5 MiB of each.
 const PARTITIONS: i32 = 4;
 
-/// What the node of a demo is told, beside the broker's address. The terminal is for the banner,
-/// so only what is wrong is logged there.
+/// The configuration of the demo's node, except the broker's address. Only warnings are logged, since the
+/// terminal is for the banner.
 const CONFIG: &str = r#"
 [kafka]
-# The mock broker knows no UUIDs.
+# The mock broker has no UUIDs of topics.
 topic_ids = "none"
 
 [[topics]]
@@ -28,14 +28,14 @@ format = "tapecast"
 sessions = 1000
 
 [session]
-# Who ends a demo waits for it.
+# The person who stops the demo waits for it.
 drain_delay = "200ms"
 
 [log]
 level = "warn"
 "#;
 
-/// A Kafka of its own, in this process: librdkafka's mock broker.
+/// An in-process Kafka broker: librdkafka's mock.
 pub(super) struct DemoBroker {
     mock: MockCluster<'static, DefaultProducerContext>,
     topic: String,
@@ -51,20 +51,19 @@ impl DemoBroker {
         Ok(Self { mock, topic })
     }
 
-    /// The topic of the market's records.
     pub(super) fn topic(&self) -> &str {
         &self.topic
     }
 
-    /// Where clients connect.
+    /// The address of the broker.
     pub(super) fn address(&self) -> String {
         self.mock.bootstrap_servers()
     }
 
-    /// The configuration of a node on this broker; what the person asked for comes before it.
-    pub(super) fn lay_over(&self, sources: Sources) -> Sources {
+    /// Adds the configuration of a node on this broker, which variables and flags override.
+    pub(super) fn configure(&self, sources: Sources) -> Sources {
         sources
             .text("of the demo", CONFIG)
-            .flag("kafka.brokers", Some(&self.address()))
+            .flag(Flag::Brokers, Some(&self.address()))
     }
 }

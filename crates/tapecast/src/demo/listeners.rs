@@ -4,11 +4,10 @@ use anyhow::Context as _;
 
 use node::Config;
 
-/// Finds out that an address is taken before anything is shown, and gives each listener that asked
-/// for any port a port that is free, so that the banner can name it.
+/// Fails early if an address is taken, and replaces port 0 with a free port, so that the banner can name it.
 ///
-/// The node's own listeners share their port with each other, so they would also share it with a
-/// node that runs already; this one would not.
+/// The node's own listeners share their port among shards, so they would also share it with another running
+/// node; this one does not.
 pub(super) fn settle(config: &mut Config) -> anyhow::Result<()> {
     config.fanout.listen = free(config.fanout.listen, "--listen")?;
     config.admin = free(config.admin, "--admin")?;

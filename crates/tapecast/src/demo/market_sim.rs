@@ -1,19 +1,17 @@
-//! A market that nobody trades on: books and trades of twenty instruments, made of chance.
+//! A simulated market: random books and trades of twenty instruments.
 //!
-//! It is a pure core: the seed and the start are all that it knows, and what happens up to a time
-//! is asked for. So the same seed makes the same records, however often it is asked. What happens
-//! goes by a monotonic clock; the wall clock only dates records, and may be set while the market
-//! is open.
+//! It is a pure core: it is given a seed and a start, and is advanced to a time. So the same seed makes the
+//! same records, however often it is advanced. Events follow a monotonic clock; the wall clock only dates
+//! records, and may be set at any time.
 //!
 //! Invariants:
-//! - Prices are on tick, sizes on lot; no book is ever crossed or locked, no side ever empty.
-//! - A trade is at the touch of its moment, and the delta behind it takes what was traded.
-//! - An instrument's definition and whole book come first, and again at intervals, so that who
-//!   comes late needs no more than that of the log.
+//! - Prices are multiples of the tick, sizes of the lot; no book is ever crossed or locked, no side ever empty.
+//! - A trade is at the best price, and the delta that follows it removes what was traded.
+//! - An instrument's definition and snapshot come first and are repeated, so that a late consumer needs
+//!   nothing older.
 //!
-//! Modules in reading order: [`catalogue`] which instruments, [`chance`] the dice, [`assets`] how
-//! values move, [`shape`] where levels stand and how large they are, [`instrument`] what happens
-//! in one book, [`record`] how that is said.
+//! Modules in reading order: [`catalogue`] the instruments, [`chance`] random distributions, [`assets`] how values
+//! move, [`shape`] prices and sizes of levels, [`instrument`] one book, [`record`] the records.
 
 mod assets;
 mod catalogue;
@@ -33,26 +31,26 @@ use catalogue::{INSTRUMENTS, Listing};
 use chance::Chance;
 use instrument::SimInstrument;
 
-/// How many things happen a second in the whole market at rate 1; some of them make two records.
+/// Events per second in the whole market at rate 1; some make two records.
 const EVENTS_PER_SECOND: f64 = 500.0;
-/// How much less happens in the instrument of rank k than in the first: k to the power of this.
+/// The instrument of rank k has k to the power of minus this times the events of the first.
 const ZIPF: f64 = 0.9;
-/// How often each instrument is said anew, at rate 1. The mock broker keeps 5 MiB a partition: at
-/// 50 KiB/s in the busiest one that is 100 s, so that it always holds several whole books of each.
+/// Interval of snapshots at rate 1. The mock broker retains 5 MiB per partition, 100 s at 50 KiB/s in the busiest
+/// one, so it always has several snapshots of each instrument.
 const REFRESH_EVERY: Duration = Duration::from_secs(20);
 
-/// A record for the log.
+/// A record to publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record<'a> {
-    /// The instrument's name, which is the record's key.
+    /// The instrument's name: the record's key.
     pub(super) instrument: &'static str,
     /// When it happened.
     pub(super) time: Nanos,
-    /// What happened, in our own format.
+    /// The value, in our own format.
     pub(super) json: &'a [u8],
 }
 
-/// The whole market.
+/// The market.
 #[derive(Debug)]
 pub(super) struct MarketSim {
     assets: Assets,
@@ -66,11 +64,11 @@ pub(super) struct MarketSim {
 struct Entry {
     sim: SimInstrument,
     arrivals: Chance,
-    /// The mean time between two events, in ns, when its asset is neither calm nor wild.
+    /// Mean time between two events in ns, at normal volatility.
     interval: f64,
 }
 
-/// What is to be done next, ordered by time.
+/// Scheduled work, ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Appointment {
     at: Monotonic,
@@ -85,12 +83,12 @@ enum What {
 }
 
 impl MarketSim {
-    /// The names of all instruments, the busiest first.
+    /// The names of all instruments, busiest first.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         INSTRUMENTS.iter().map(|listing| listing.name)
     }
 
-    /// A market that begins at `start`; `rate` multiplies how much happens.
+    /// A market that starts at `start`; `rate` multiplies the number of events.
     pub(super) fn new(seed: u64, start: Monotonic, rate: f64) -> Self {
         let mut seeds = Chance::new(seed);
         let assets = Assets::new(seeds.fork(), start);
@@ -129,12 +127,12 @@ impl MarketSim {
         }
     }
 
-    /// When the next thing happens.
+    /// When the next event is due.
     pub(super) fn next_at(&self) -> Option<Monotonic> {
         self.calendar.peek().map(|Reverse(next)| next.at)
     }
 
-    /// Lets happen what happens until `now`, and hands over each record in the order of time.
+    /// Runs all events up to `now`, and emits their records in order of time.
     pub(super) fn advance(&mut self, now: Now, emit: &mut impl FnMut(Record<'_>)) {
         while let Some(Reverse(next)) = self.calendar.peek().copied() {
             if next.at > now.monotonic {
@@ -153,7 +151,7 @@ impl MarketSim {
         }
     }
 
-    /// Nothing happens between what would be next and `now`; it all happens that much later.
+    /// Postpones all events so that the next one is due at `now`.
     pub(super) fn skip_to(&mut self, now: Monotonic) {
         let late = self
             .next_at()
@@ -190,7 +188,7 @@ impl MarketSim {
             entry.sim.book(),
         );
         emit(of(listing, time, &self.text));
-        // The first ones come together; from then on they take turns.
+        // The first snapshots come together; later ones take turns.
         let wait = if now.at == self.assets.start() {
             let turn = now.instrument as u64 + 1;
             self.refresh_every * turn / self.instruments.len() as u64

@@ -12,21 +12,20 @@ use super::broker::DemoBroker;
 use super::market_sim::{MarketSim, Record};
 use node::clock::{monotonic, now};
 
-/// The thread sleeps at least this long, so that a request carries more than one record when the
-/// market is busy; nobody sees 2 ms.
+/// Minimum sleep, so that a request carries several records when the market is busy. Nobody notices 2 ms.
 const MIN_SLEEP: Duration = Duration::from_millis(2);
-/// The longest sleep, after which acknowledgements are taken and a stop is noticed.
+/// Maximum sleep, after which acknowledgements are processed and a stop is noticed.
 const MAX_SLEEP: Duration = Duration::from_millis(50);
-/// A machine that was suspended for longer goes on as if nothing had happened meanwhile.
+/// After a longer suspension, the market continues as if no time had passed.
 const MAX_BEHIND: Duration = Duration::from_secs(2);
-/// How long records are collected for a request.
+/// How long records are batched for a request.
 const LINGER_MS: &str = "2";
-/// What waits for the broker at most: two seconds of the busiest demo.
+/// Queued records: up to two seconds of the busiest demo.
 const MAX_QUEUED_RECORDS: &str = "100000";
-/// How long to wait for room in that queue before trying again.
+/// How long to wait for room in the queue before a retry.
 const WAIT_FOR_ROOM: Duration = Duration::from_millis(10);
 
-/// The thread that lets the market happen and tells Kafka of it.
+/// The thread that runs the market and publishes its records.
 pub(super) struct DemoPublisher {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Result<(), KafkaError>>,
@@ -37,13 +36,13 @@ impl DemoPublisher {
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", broker.address())
             .set("client.id", "tapecast-demo")
-            // Without it a retry could change the order.
+            // Without it, a retry could change the order.
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
             .set("queue.buffering.max.ms", LINGER_MS)
             .set("queue.buffering.max.messages", MAX_QUEUED_RECORDS)
             .create()
-            .context("cannot make the demo's producer")?;
+            .context("cannot create the demo's producer")?;
         let sim = MarketSim::new(seed, monotonic(), rate);
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -55,13 +54,13 @@ impl DemoPublisher {
         Ok(Self { stop, thread })
     }
 
-    /// Ends the market.
+    /// Stops the market.
     pub(super) fn stop(self) -> anyhow::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.thread().unpark();
         match self.thread.join() {
-            Ok(done) => done.context("the demo's market ended"),
-            Err(_) => Err(anyhow!("the demo's market failed")),
+            Ok(done) => done.context("the demo's market stopped"),
+            Err(_) => Err(anyhow!("the demo's market panicked")),
         }
     }
 }
@@ -92,7 +91,7 @@ fn publish(
     Ok(())
 }
 
-/// Hands a record to the producer, waiting for room until a stop is asked for.
+/// Gives a record to the producer; waits for room until a stop is requested.
 fn send(
     producer: &BaseProducer,
     topic: &str,

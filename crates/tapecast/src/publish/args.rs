@@ -1,60 +1,59 @@
 use std::path::PathBuf;
 
-use super::pace::Speed;
+use super::schedule::Speed;
 
-/// What a file may be, below the options of `--help`. The table of docs/formats.md has the same.
+/// Kinds of files, shown below the options; docs/formats.md has the same table.
 const KINDS: &str = "\
-Kinds of files, and where their records go:
+Kinds of files, and the topic and key of their records:
   <ns> <JSON>                      Binance as hftbacktest records it: topic binance-FOLDER, key SYMBOL
   <seconds>: <JSON>                a venue's session as cryptofeed records it (VENUE.ws.1.0): topic
-                                   venue, key the message's symbol. Whole books that were fetched
-                                   (<url> -> <seconds>: <JSON>) go along, requests do not
-  {\"topic\",\"key\",\"value\"}         what cryptofeed's Kafka backend sends: as the line says
-  {\"exchange\",\"message\"}           a venue's messages of Tardis: topic exchange, key the
+                                   venue, key the message's symbol; includes snapshots fetched by
+                                   REST (<url> -> <seconds>: <JSON>), skips requests
+  {\"topic\",\"key\",\"value\"}         output of cryptofeed's Kafka backend: topic and key of the line
+  {\"exchange\",\"message\"}           a venue's messages from Tardis: topic exchange, key the
                                    message's symbol
-  {\"type\",\"exchange\",\"symbol\"}   what Tardis makes of them: topic tardis, key VENUE:SYMBOL
-  {\"type\",\"symbol\"}              our own: topic tapecast, key VENUE:SYMBOL
-A topic that is not there is created with one partition. A record's time is now, or when it was
-received with --keep-time.";
+  {\"type\",\"exchange\",\"symbol\"}   normalised messages from Tardis: topic tardis, key VENUE:SYMBOL
+  {\"type\",\"symbol\"}              our own format: topic tapecast, key VENUE:SYMBOL
+Missing topics are created with one partition. Records are timestamped with the current time, or
+with the time they were received (--keep-time).";
 
-/// Send captures to Kafka, at the pace at which they were recorded or another
+/// Publish captures to Kafka, at the speed they were recorded or another
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = KINDS)]
 pub(crate) struct PublishArgs {
-    /// Kafka's brokers, as HOST:PORT, several separated by commas
+    /// Kafka brokers, comma-separated
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) brokers: String,
-    /// The topic of files whose lines name none [default: by the kind of file, see below]
+    /// Topic of files whose lines name none [default: depends on the kind of file, see below]
     #[arg(long, value_name = "NAME", value_parser = topic_name)]
     pub(super) topic: Option<String>,
-    /// The pace: 1 as recorded, 10 or 10x ten times as fast, max as fast as it goes
+    /// Speed: 1 as recorded, 10 or 10x ten times as fast, max as fast as possible
     #[arg(long, value_name = "FACTOR", default_value = "1")]
     pub(super) speed: Speed,
-    /// Send several files together, by the times at which their records were received, instead of
-    /// one after the other
+    /// Interleave the files by receive time instead of sending them one after the other
     #[arg(long)]
     pub(super) merge: bool,
-    /// How often to send the files, over and over
+    /// Number of times to send the files
     #[arg(long = "loop", value_name = "TIMES", default_value_t = 1)]
     pub(super) rounds: u32,
-    /// The first line of each file to send
+    /// First line to send of each file
     #[arg(long, value_name = "LINE", default_value_t = 1)]
     pub(super) from: u64,
-    /// How many lines of each file to send at the most
+    /// Maximum number of lines to send of each file
     #[arg(long, value_name = "LINES")]
     pub(super) limit: Option<u64>,
-    /// Give records the time at which they were recorded, instead of now
+    /// Timestamp records with the time they were received instead of the current time
     #[arg(long)]
     pub(super) keep_time: bool,
-    /// Leave out lines that cannot be read, and say so, instead of stopping there
+    /// Skip and report invalid lines instead of stopping
     #[arg(long)]
     pub(super) skip_bad: bool,
-    /// Captures, plain or gzip; their kind is told by the first line, see below
+    /// Captures, plain or gzip; the first line determines the kind, see below
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
 }
 
-/// The longest topic name that Kafka takes.
+/// Kafka's limit.
 const MAX_TOPIC: usize = 249;
 
 fn topic_name(text: &str) -> Result<String, String> {

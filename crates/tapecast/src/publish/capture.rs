@@ -1,8 +1,8 @@
-//! A capture: a file of records, one a line, plain or gzip.
+//! A capture: a file with one record per line, plain or gzip.
 //!
-//! Modules in reading order: [`lines`] the text of a file, then a module for each kind of line:
+//! Modules in reading order: [`lines`] reads a file, then there is a module for each kind of line:
 //! [`hftbacktest`], [`session`], [`messages`], [`cryptofeed`], [`tardis`], [`tapecast`]; [`symbol`]
-//! finds the key of a venue's own message.
+//! finds the key of a venue's message.
 
 mod cryptofeed;
 mod hftbacktest;
@@ -21,67 +21,69 @@ use market::Nanos;
 
 use lines::Lines;
 
-/// One record as it goes to Kafka.
+/// A record to send to Kafka.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     pub(super) topic: Cow<'a, str>,
     pub(super) key: Option<Cow<'a, str>>,
     pub(super) partition: Option<i32>,
     pub(super) value: &'a [u8],
-    /// When it was received, where the line says so.
+    /// When it was received, if the line says so.
     pub(super) time: Option<Nanos>,
 }
 
-/// A mistake, and where it stands.
+/// An error in a capture, with its place.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CaptureError {
     #[error("cannot read {}: {source}", path.display())]
     Open { path: PathBuf, source: io::Error },
-    #[error("there is no record in {}", path.display())]
+    #[error("no record in {}", path.display())]
     Empty { path: PathBuf },
     #[error(
-        "none of the {lines} lines of {} is a record: they are what a client sent and asked for",
+        "none of the {lines} lines of {} is a record; all are requests of a client",
         path.display()
     )]
     OnlyBeside { path: PathBuf, lines: u64 },
-    #[error("{}:{line}: cannot be read: {source}", path.display())]
+    #[error("{}:{line}: cannot read: {source}", path.display())]
     Read {
         path: PathBuf,
         line: u64,
         source: io::Error,
     },
-    #[error("{}:{line}: {mistake}", path.display())]
+    #[error("{}:{line}: {error}", path.display())]
     Line {
         path: PathBuf,
         line: u64,
-        mistake: LineError,
+        error: LineError,
     },
 }
 
 impl CaptureError {
-    /// Whether the lines behind this one can still be read.
+    /// Returns whether the lines after this one can still be read.
     pub(super) const fn is_of_one_line(&self) -> bool {
         matches!(self, Self::Line { .. })
     }
 }
 
-/// Why a line is no record of its file's kind.
+/// Why a line is not a record.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LineError {
     #[error(
-        "is neither `<ns> <JSON>` nor a line of a recorded session, nor JSON of cryptofeed's, of \
-         Tardis' or of ours"
+        "is none of: `<ns> <JSON>`, a line of a recorded session, JSON of cryptofeed, of Tardis, or in our \
+         own format"
     )]
     Unknown,
-    #[error("does not begin with a receive time in ns and a space")]
+    #[error("does not start with a receive time in ns and a space")]
     NoTime,
-    #[error("is no line of a session, such as `<seconds>: <JSON>` or `<url> -> <seconds>: <JSON>`")]
+    #[error(
+        "is not a line of a session, such as `<seconds>: <JSON>` or `<url> -> <seconds>: <JSON>`"
+    )]
     NoSession,
     #[error("is not JSON of the expected form: {0}")]
     Json(serde_json::Error),
-    #[error("names no symbol, nor does any line before it or the file's name")]
+    #[error("has no symbol, nor have the lines before it or the file name")]
     NoSymbol,
-    #[error("names no symbol, and the lines before it name several")]
+    #[error("has no symbol, and the lines before it have several")]
     ManySymbols,
 }
 
@@ -91,15 +93,15 @@ impl From<serde_json::Error> for LineError {
     }
 }
 
-/// The records of a file, in its order.
+/// The records of a file, in order.
 #[derive(Debug)]
 pub(super) struct Capture {
     path: PathBuf,
     lines: Lines,
     kind: Kind,
-    /// The topic of records that name none.
+    /// Topic of records that name none.
     topic: String,
-    /// The first line has been read to learn the kind, and waits.
+    /// The first line, read to determine the kind, is still to be returned.
     first_waits: bool,
 }
 
@@ -114,7 +116,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The kind of a file by its first line, with the topic of records for which nobody names one.
+    /// Determines the kind of a file by its first line, and the default topic of its records.
     fn of(first: &[u8], path: &Path, topic: Option<&str>) -> Option<(Self, String)> {
         Some(if hftbacktest::is_one(first) {
             let symbols = hftbacktest::Symbols::of_file(path);
@@ -137,7 +139,7 @@ impl Kind {
 }
 
 impl Capture {
-    /// Opens a file and recognises its kind by its first line.
+    /// Opens a file and determines its kind by its first line.
     pub(super) fn open(path: &Path, topic: Option<&str>) -> Result<Self, CaptureError> {
         let mut lines = Lines::open(path).map_err(|source| CaptureError::Open {
             path: path.to_owned(),
@@ -152,7 +154,7 @@ impl Capture {
             return Err(CaptureError::Line {
                 path: path.to_owned(),
                 line: lines.number(),
-                mistake: LineError::Unknown,
+                error: LineError::Unknown,
             });
         };
         let mut capture = Self {
@@ -162,7 +164,7 @@ impl Capture {
             topic: topic.map_or(default, str::to_owned),
             first_waits: true,
         };
-        // A file that has no record at all is found out here, before anything is sent.
+        // Detects a file without records before anything is sent.
         if capture.is_beside() && !capture.advance_past_beside()? {
             return Err(CaptureError::OnlyBeside {
                 path: path.to_owned(),
@@ -172,7 +174,7 @@ impl Capture {
         Ok(capture)
     }
 
-    /// The next record; none at the end.
+    /// The next record; `None` at the end.
     pub(super) fn next(&mut self) -> Option<Result<Record<'_>, CaptureError>> {
         match self.advance() {
             Ok(true) => Some(self.parse()),
@@ -181,7 +183,7 @@ impl Capture {
         }
     }
 
-    /// When the next record was received, as far as its line says so; none at the end.
+    /// When the next record was received; `None` at the end or if its line does not say.
     pub(super) fn due(&mut self) -> Result<Option<Option<Nanos>>, CaptureError> {
         if !self.advance()? {
             return Ok(None);
@@ -191,7 +193,7 @@ impl Capture {
         Ok(Some(time))
     }
 
-    /// Passes over the lines before a line's number.
+    /// Skips the lines before a number.
     pub(super) fn seek(&mut self, number: u64) -> Result<(), CaptureError> {
         while self.lines.number() < number {
             self.first_waits = false;
@@ -216,7 +218,7 @@ impl Capture {
         Ok(true)
     }
 
-    /// Whether the line is no record, and no mistake either.
+    /// Returns whether the line is to be skipped: it is valid but not a record.
     fn is_beside(&self) -> bool {
         matches!(self.kind, Kind::Session) && session::is_beside(self.lines.current())
     }
@@ -240,10 +242,10 @@ impl Capture {
             Kind::Tardis => tardis::parse(line, &self.topic),
             Kind::Tapecast => tapecast::parse(line, &self.topic),
         };
-        parsed.map_err(|mistake| CaptureError::Line {
+        parsed.map_err(|error| CaptureError::Line {
             path: self.path.clone(),
             line: self.lines.number(),
-            mistake,
+            error,
         })
     }
 }

@@ -4,16 +4,16 @@ use std::time::Instant;
 use anyhow::Context as _;
 use market::Nanos;
 
-use super::Stop;
+use super::StopFlag;
 use super::args::PublishArgs;
 use super::capture::{Capture, CaptureError, Record};
-use super::pace::Pace;
 use super::report::Report;
+use super::schedule::Schedule;
 use super::sink::Sink;
 
-/// Sends all files, and returns when Kafka has acknowledged what was sent.
-pub(super) fn run(args: &PublishArgs, stop: &Stop) -> anyhow::Result<()> {
-    // A file that is no capture is found out before anything is sent.
+/// Sends all files, and returns once Kafka has acknowledged them.
+pub(super) fn run(args: &PublishArgs, stop: &StopFlag) -> anyhow::Result<()> {
+    // Opens all files first, so that an invalid one fails before anything is sent.
     for file in &args.files {
         Capture::open(file, args.topic.as_deref())?;
     }
@@ -22,7 +22,7 @@ pub(super) fn run(args: &PublishArgs, stop: &Stop) -> anyhow::Result<()> {
         stop,
         sink: Sink::connect(&args.brokers)
             .with_context(|| format!("cannot publish to {}", args.brokers))?,
-        pace: Pace::new(args.speed),
+        pace: Schedule::new(args.speed),
         report: Report::start(),
     };
     let sent = job.send_files();
@@ -34,17 +34,17 @@ pub(super) fn run(args: &PublishArgs, stop: &Stop) -> anyhow::Result<()> {
 
 struct Job<'a> {
     args: &'a PublishArgs,
-    stop: &'a Stop,
+    stop: &'a StopFlag,
     sink: Sink,
-    pace: Pace,
+    pace: Schedule,
     report: Report,
 }
 
-/// What of a file is to be sent.
+/// The part of a file to send.
 struct Part {
     capture: Capture,
     limit: Option<u64>,
-    /// How many lines were taken.
+    /// Number of lines read.
     lines: u64,
     /// When the last record was due.
     last: Nanos,
@@ -66,7 +66,7 @@ impl Part {
         self.limit.is_some_and(|limit| self.lines >= limit)
     }
 
-    /// When the next record is due; none at the end.
+    /// When the next record is due; `None` at the end.
     fn due(&mut self) -> Result<Option<Nanos>, CaptureError> {
         if self.is_at_limit() {
             return Ok(None);
@@ -107,8 +107,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Sends all files together, each record when it was received. A record without a time goes
-    /// right behind the one before it in its file.
+    /// Interleaves all files by receive time. A record without a time follows the one before it in its file.
     fn send_merged(&mut self) -> anyhow::Result<()> {
         let open = |path: &PathBuf| Part::open(path, self.args);
         let mut parts: Vec<_> = self.args.files.iter().map(open).collect::<Result<_, _>>()?;
@@ -133,7 +132,7 @@ impl Job<'_> {
         }
     }
 
-    /// Sends the next record of a file; false at its end, or when a stop was asked for.
+    /// Sends the next record of a file. Returns false at its end, or if a stop was requested.
     fn send_next(&mut self, part: &mut Part) -> anyhow::Result<bool> {
         if part.is_at_limit() {
             return Ok(false);
@@ -150,7 +149,7 @@ impl Job<'_> {
         }
     }
 
-    /// Sends a record when it is due; false when a stop was asked for before.
+    /// Sends a record when it is due. Returns false if a stop was requested before.
     fn send(&mut self, record: &Record<'_>) -> anyhow::Result<bool> {
         let mut now = Instant::now();
         if let Some(time) = record.time {
@@ -187,7 +186,7 @@ mod tests {
     use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
     use super::*;
-    use crate::publish::pace::Speed;
+    use crate::publish::schedule::Speed;
 
     type Mock = MockCluster<'static, DefaultProducerContext>;
 
@@ -262,7 +261,7 @@ mod tests {
     #[test]
     fn a_capture_arrives_whole_in_order_and_byte_for_byte() {
         let (mock, file) = (mock(), capture());
-        run(&args(&mock, file.path()), &Stop::default()).unwrap();
+        run(&args(&mock, file.path()), &StopFlag::default()).unwrap();
         check_whole(&mock);
     }
 
@@ -277,7 +276,7 @@ mod tests {
                 RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
             ],
         );
-        run(&args(&mock, file.path()), &Stop::default()).unwrap();
+        run(&args(&mock, file.path()), &StopFlag::default()).unwrap();
         check_whole(&mock);
     }
 
@@ -288,7 +287,7 @@ mod tests {
             RDKafkaApiKey::Produce,
             &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 64],
         );
-        let error = run(&args(&mock, file.path()), &Stop::default()).unwrap_err();
+        let error = run(&args(&mock, file.path()), &StopFlag::default()).unwrap_err();
         assert!(error.to_string().contains("topic market"), "{error:#}");
     }
 
@@ -296,7 +295,7 @@ mod tests {
     fn what_stands_before_a_bad_line_is_delivered() {
         let (mock, mut file) = (mock(), capture());
         writeln!(file, "no record").unwrap();
-        let error = run(&args(&mock, file.path()), &Stop::default()).unwrap_err();
+        let error = run(&args(&mock, file.path()), &StopFlag::default()).unwrap_err();
         let place = format!("{}:{}: ", file.path().display(), RECORDS + 1);
         assert!(error.to_string().starts_with(&place), "{error:#}");
         check_whole(&mock);
@@ -312,7 +311,7 @@ mod tests {
             skip_bad: true,
             ..args(&mock, file.path())
         };
-        run(&args, &Stop::default()).unwrap();
+        run(&args, &StopFlag::default()).unwrap();
         check_whole(&mock);
     }
 
@@ -325,7 +324,7 @@ mod tests {
             speed: Speed::Times(1000.0),
             ..args(&mock, file.path())
         };
-        let stop = Stop::default();
+        let stop = StopFlag::default();
         let asked = stop.clone();
         let job = std::thread::spawn(move || run(&args, &asked).map_err(|error| error.to_string()));
         while read_back(&mock).len() < RECORDS {}
@@ -355,7 +354,7 @@ mod tests {
             files: files.iter().map(|file| file.path().to_owned()).collect(),
             ..args(&mock, whole.path())
         };
-        run(&args, &Stop::default()).unwrap();
+        run(&args, &StopFlag::default()).unwrap();
         check_whole(&mock);
     }
 
@@ -368,7 +367,7 @@ mod tests {
                 limit,
                 ..args(&mock, file.path())
             };
-            run(&args, &Stop::default()).unwrap();
+            run(&args, &StopFlag::default()).unwrap();
         }
         check_whole(&mock);
     }

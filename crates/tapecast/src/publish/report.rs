@@ -6,17 +6,17 @@ use market::Nanos;
 
 use super::capture::Record;
 
-/// How often the progress line changes: as often as a person can read it.
+/// How often the progress line changes: as fast as a person can read it.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 
-/// What has been sent: a line that moves while it goes on, a table at the end.
+/// Progress and summary: a line that is updated while sending, and a table at the end.
 #[derive(Debug)]
 pub(super) struct Report {
     start: Instant,
     topics: HashMap<String, Sent>,
     total: Sent,
     left_out: u64,
-    line: Option<Line>,
+    line: Option<StatusLine>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,13 +25,13 @@ struct Sent {
     bytes: u64,
 }
 
-/// The moving line, for a person only.
+/// The progress line, only if standard error is a terminal.
 #[derive(Debug)]
-struct Line {
+struct StatusLine {
     shown: Instant,
-    /// How much had been sent then.
+    /// Records sent by then.
     records: u64,
-    /// The time of the file's first record.
+    /// Time of the file's first record.
     first: Option<Nanos>,
 }
 
@@ -43,7 +43,7 @@ impl Report {
             topics: HashMap::new(),
             total: Sent::default(),
             left_out: 0,
-            line: io::stderr().is_terminal().then_some(Line {
+            line: io::stderr().is_terminal().then_some(StatusLine {
                 shown: now,
                 records: 0,
                 first: None,
@@ -51,14 +51,14 @@ impl Report {
         }
     }
 
-    /// Another file begins.
+    /// Starts another file.
     pub(super) fn restart(&mut self) {
         if let Some(line) = &mut self.line {
             line.first = None;
         }
     }
 
-    /// A record was sent.
+    /// Counts a sent record.
     pub(super) fn sent(&mut self, record: &Record<'_>) {
         let one = Sent {
             records: 1,
@@ -73,7 +73,7 @@ impl Report {
         }
     }
 
-    /// Shows where the sending stands, when it is time to.
+    /// Updates the progress line if it is time to.
     pub(super) fn show(&mut self, at: Option<Nanos>, now: Instant) {
         let Some(line) = &mut self.line else { return };
         let first = match (line.first, at) {
@@ -94,7 +94,7 @@ impl Report {
             (Some(first), Some(at)) => clock(Duration::from_nanos(at.since(first))),
             _ => "-".to_owned(),
         };
-        // A line that cannot be shown is no reason to stop.
+        // A failure to show progress is no reason to stop.
         let _shown = write!(
             io::stderr(),
             "\r{} records  {rate:.0}/s  {position} of recorded time\x1b[K",
@@ -102,14 +102,14 @@ impl Report {
         );
     }
 
-    /// A line was left out, and why.
+    /// Reports a skipped line.
     pub(super) fn left_out(&mut self, why: &dyn std::fmt::Display) {
         self.left_out += 1;
         self.clear();
-        let _shown = writeln!(io::stderr(), "left out: {why}");
+        let _shown = writeln!(io::stderr(), "skipped: {why}");
     }
 
-    /// The table at the end.
+    /// Prints the summary.
     pub(super) fn finish(&self, acknowledged: u64) -> io::Result<()> {
         self.clear();
         let mut out = io::stdout().lock();
@@ -125,7 +125,7 @@ impl Report {
         let seconds = self.start.elapsed().as_secs_f64();
         writeln!(
             out,
-            "{} records, {} bytes in {seconds:.3} s; {acknowledged} acknowledged, {} lines left out",
+            "{} records, {} bytes in {seconds:.3} s; {acknowledged} acknowledged, {} lines skipped",
             self.total.records, self.total.bytes, self.left_out
         )
     }
@@ -144,7 +144,7 @@ impl Sent {
     }
 }
 
-/// Hours, minutes and seconds.
+/// Formats hours, minutes and seconds.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     format!(

@@ -4,67 +4,37 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
-use super::Stop;
+use super::StopFlag;
 use super::capture::Record;
+use super::sink_error::SinkError;
 use super::topics::Topics;
 use node::Deliveries;
 
-/// How long a broker may take to answer a question before it is held for absent.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// How long a record may wait for its acknowledgement. A broker that restarts is back in seconds,
-/// a slow one in a minute.
+/// Time for a record to be acknowledged. A restarting broker is back within seconds, a slow one within a minute.
 const DELIVER_WITHIN: Duration = Duration::from_secs(120);
-/// How long a person waits after Ctrl-C for what is under way.
+/// Time to wait for outstanding records after Ctrl-C.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// What the producer holds at most: 64 MiB, and with records of 600 bytes as many as that is.
+/// Limits of the producer's queue: 64 MiB, which are 100,000 records of 600 bytes.
 const MAX_QUEUED_KBYTES: &str = "65536";
 const MAX_QUEUED_RECORDS: &str = "100000";
-/// The largest record; the broker's own limit (1 MiB by default) is usually lower.
+/// Maximum size of a record; the broker's limit (1 MiB by default) is usually lower.
 const MAX_RECORD_BYTES: &str = "16777216";
-/// How long records are collected for a request: little against the pace of any feed.
+/// How long records are batched for a request: short compared with any feed.
 const LINGER_MS: &str = "2";
-/// How often acknowledgements are taken while sending; far below the bound of the queue.
+/// Records between two polls for acknowledgements; far below the limit of the queue.
 const POLL_EVERY: u64 = 1_000;
-/// How long to wait for room in the queue before looking at errors and Ctrl-C again.
+/// How long to wait for room in the queue before checking for errors and Ctrl-C.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The producer: keeps the order, delivers exactly once, holds a bounded number of records.
+/// A producer that keeps the order, delivers exactly once, and queues a bounded number of records.
 pub(super) struct Sink {
     producer: BaseProducer<Deliveries>,
     topics: Topics,
     sent: u64,
 }
 
-/// Why Kafka does not have all records.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SinkError {
-    #[error("cannot make a producer: {0}")]
-    Config(KafkaError),
-    #[error("cannot start a runtime: {0}")]
-    Runtime(std::io::Error),
-    #[error("no broker answers: {0}")]
-    NoBroker(KafkaError),
-    #[error("cannot ask the broker to create a topic: {0}")]
-    Broker(KafkaError),
-    #[error("topic {topic} is not there and cannot be created: {code}")]
-    Topic {
-        topic: String,
-        code: RDKafkaErrorCode,
-    },
-    #[error("a record for topic {topic} is refused: {source}")]
-    Refused { topic: String, source: KafkaError },
-    #[error("{failed} records were not delivered, the first of them to topic {topic}: {source}")]
-    Failed {
-        failed: u64,
-        topic: String,
-        source: KafkaError,
-    },
-    #[error("{records} records were not acknowledged in time")]
-    Unacknowledged { records: i32 },
-}
-
 impl Sink {
-    /// Connects, and learns which topics there are.
+    /// Connects and lists the topics.
     pub(super) fn connect(brokers: &str) -> Result<Self, SinkError> {
         let config = config(brokers);
         let producer: BaseProducer<Deliveries> = config
@@ -78,12 +48,12 @@ impl Sink {
         })
     }
 
-    /// Takes a record, waiting for room; false when a stop was asked for meanwhile.
+    /// Queues a record, waiting for room. Returns false if a stop was requested meanwhile.
     pub(super) fn send(
         &mut self,
         record: &Record<'_>,
         keep_time: bool,
-        stop: &Stop,
+        stop: &StopFlag,
     ) -> Result<bool, SinkError> {
         self.topics.ensure(&record.topic)?;
         if self.sent.is_multiple_of(POLL_EVERY) {
@@ -112,9 +82,9 @@ impl Sink {
         }
     }
 
-    /// Waits for a while, or not quite as long, and takes acknowledgements meanwhile.
+    /// Waits at most that long, and processes acknowledgements meanwhile.
     pub(super) fn wait(&self, time: Duration) -> Result<(), SinkError> {
-        // Below the producer's resolution its poll would spin.
+        // The producer polls in milliseconds: a shorter wait would spin.
         if time < Duration::from_millis(1) {
             std::thread::sleep(time);
         } else {
@@ -123,13 +93,13 @@ impl Sink {
         self.check()
     }
 
-    /// How many records Kafka has acknowledged.
+    /// Number of acknowledged records.
     pub(super) fn acknowledged(&self) -> u64 {
         self.producer.context().acknowledged()
     }
 
-    /// Waits until Kafka has acknowledged everything; an error when it has not.
-    pub(super) fn finish(&self, stop: &Stop) -> Result<(), SinkError> {
+    /// Waits until Kafka has acknowledged everything; fails if it does not.
+    pub(super) fn finish(&self, stop: &StopFlag) -> Result<(), SinkError> {
         let mut deadline = Instant::now() + DELIVER_WITHIN;
         let mut stopping = false;
         while self.producer.flush(LOOK_EVERY).is_err() {
@@ -146,7 +116,7 @@ impl Sink {
         self.check()
     }
 
-    /// An error when a record was not delivered; none behind it shall be then.
+    /// Fails if a record was not delivered; drops the queued ones, which must not be delivered then.
     fn check(&self) -> Result<(), SinkError> {
         let deliveries = self.producer.context();
         if deliveries.failed() == 0 {
@@ -154,8 +124,8 @@ impl Sink {
         }
         self.producer
             .purge(PurgeConfig::default().queue().inflight());
-        // The purged records are told as failed too, and counted.
-        let _told = self.producer.flush(LOOK_EVERY);
+        // Purged records are reported as failed too, and counted.
+        let _purged = self.producer.flush(LOOK_EVERY);
         deliveries.first_failure().map_or(Ok(()), |first| {
             Err(SinkError::Failed {
                 failed: deliveries.failed(),
@@ -178,7 +148,7 @@ fn config(brokers: &str) -> ClientConfig {
         .set("queue.buffering.max.kbytes", MAX_QUEUED_KBYTES)
         .set("queue.buffering.max.messages", MAX_QUEUED_RECORDS)
         .set("queue.buffering.max.ms", LINGER_MS)
-        // The partition that Java's clients would choose for a key.
+        // The same partition for a key as Java clients choose.
         .set("partitioner", "murmur2_random");
     config
 }

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -6,13 +7,16 @@ use rdkafka::client::{Client, DefaultClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Runtime;
 
-use super::sink::{ANSWER_WITHIN, SinkError};
+use super::sink_error::SinkError;
+
+/// How long a broker may take to answer before it counts as unreachable.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 use node::Deliveries;
 
-/// The topics that exist; those that do not are created before the first record goes there.
+/// Existing topics; missing ones are created before their first record.
 ///
 /// A created topic has one partition, so that its records keep their order whatever their keys,
-/// and as many replicas as the broker's default says.
+/// and the broker's default number of replicas.
 pub(super) struct Topics {
     known: HashSet<String>,
     admin: AdminClient<DefaultClientContext>,
@@ -20,7 +24,7 @@ pub(super) struct Topics {
 }
 
 impl Topics {
-    /// Asks the brokers what there is; an error when none of them answers.
+    /// Lists the topics; fails if no broker responds.
     pub(super) fn of(
         client: &Client<Deliveries>,
         config: &ClientConfig,
@@ -41,7 +45,7 @@ impl Topics {
         })
     }
 
-    /// Creates a topic when it is not there.
+    /// Creates a topic if it does not exist.
     pub(super) fn ensure(&mut self, name: &str) -> Result<(), SinkError> {
         if self.known.contains(name) {
             return Ok(());
@@ -59,7 +63,7 @@ impl Topics {
             Err(error) => return Err(SinkError::Broker(error)),
         };
         match refused.map(|(_, code)| code) {
-            // Somebody else was faster; or the broker cannot be asked and creates on first use.
+            // Someone else created it, or the broker does not support the request and creates on first use.
             None
             | Some(RDKafkaErrorCode::TopicAlreadyExists | RDKafkaErrorCode::UnsupportedFeature) => {
                 self.known.insert(name.to_owned());

@@ -7,44 +7,44 @@ use node::clock::wall_clock;
 use wire::control::{Pace, Start};
 use wire::{BarInterval, Depth, Encoding, PriceStep, Speed};
 
-/// The least number that is taken for a time in ns, and not for an offset: 1973.
+/// Numbers from here on are times in ns (1973), smaller ones offsets.
 const LEAST_TIME: u64 = 100_000_000_000_000_000;
 
-/// How fast the past is sent; none is as fast as can be.
+/// Speed of a replay; `None` is as fast as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PaceArg(pub(super) Option<Pace>);
 
-/// Follow instruments in the terminal, and verify everything that comes
+/// Follow instruments in the terminal and verify every message
 ///
-/// Exits with 0 when all that came was right, and with 1 when a checksum did not fit, a gap could
-/// not be filled, or an instrument is not known.
+/// Exits with 0 if everything was correct, and with 1 after a checksum mismatch, a gap that was not
+/// filled, or if an instrument is unknown.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct TailArgs {
     /// Instruments, as VENUE:SYMBOL
     #[arg(value_name = "SYMBOL", required = true, value_parser = symbol)]
     pub(super) symbols: Vec<InstrumentName>,
-    /// A node; several are tried in turn
+    /// URL of a node; repeat it to try several in turn
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws", value_parser = url)]
     pub(super) url: Vec<String>,
-    /// A file that has the token or key that the node wants; read anew before each connection
+    /// File with the token or key for the node; read before each connection
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
-    /// A file with the certificates of whom to believe at wss://, instead of whom the system believes
+    /// File with the certificate authorities to trust for wss:// instead of the system's
     #[arg(long, value_name = "PEM")]
     pub(super) ca_file: Option<PathBuf>,
     /// Levels a side: 1, 5, 10, 25, 50, 100, 500, 1000 or full
     #[arg(long, value_name = "LEVELS", default_value = "10", value_parser = depth)]
     pub(super) depth: Depth,
-    /// How often at most a book, bbo, ticker or bar speaks: raw, 10ms, 100ms, 250ms or 1s
+    /// Update interval of books, bbo, tickers and bars: raw, 10ms, 100ms, 250ms or 1s
     #[arg(long, value_name = "SPEED", default_value = "raw", value_parser = speed)]
     pub(super) speed: Speed,
-    /// Round a book's prices to this step, e.g. 0.5
+    /// Group book prices by this step, e.g. 0.5
     #[arg(long, value_name = "STEP", value_parser = group)]
     pub(super) group: Option<PriceStep>,
-    /// How long a bar is, 1s to 1d
+    /// Interval of bars, 1s to 1d
     #[arg(long, value_name = "INTERVAL", default_value = "1m", value_parser = interval)]
     pub(super) interval: BarInterval,
-    /// What to follow: book, bbo, trades, ticker, bars, status; several separated by commas
+    /// Channels, comma-separated: book, bbo, trades, ticker, bars, status
     #[arg(
         long,
         value_name = "CHANNELS",
@@ -53,29 +53,29 @@ pub(crate) struct TailArgs {
         value_parser = channel
     )]
     pub(super) channel: Vec<Channel>,
-    /// Begin in the past: an offset, a time as 2026-01-31T12:00:00Z or in ns since 1970, or how long
-    /// ago, e.g. 10m
+    /// Start in the past: an offset, a time as 2026-01-31T12:00:00Z or in ns since 1970, or an age,
+    /// e.g. 10m
     #[arg(long, value_name = "TIME|SEQ", value_parser = start)]
     pub(super) start: Option<Start>,
-    /// How many times as fast as it happened the past is sent, or max
+    /// Speed of a replay as a multiple of real time, or max
     #[arg(long, value_name = "FACTOR", requires = "start", value_parser = pace)]
     pub(super) pace: Option<PaceArg>,
     /// Print one JSON object for each event
     #[arg(long, conflicts_with = "plain")]
     pub(super) json: bool,
-    /// How the node is asked to write messages: sbe or packed
+    /// Encoding of messages: sbe or packed
     #[arg(long, value_name = "ENCODING", default_value = "sbe", value_parser = encoding)]
     pub(super) encoding: Encoding,
-    /// Append the messages, as they came, to a file
+    /// Append the raw messages to a file
     #[arg(long, value_name = "FILE")]
     pub(super) raw: Option<PathBuf>,
-    /// End after so many data messages
+    /// Stop after this many data messages
     #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
-    /// End after this long, e.g. 500ms, 10s, 5m
+    /// Stop after this time, e.g. 500ms, 10s, 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) duration: Option<Duration>,
-    /// Print lines, also on a terminal
+    /// Print lines, even on a terminal
     #[arg(long)]
     pub(super) plain: bool,
 }

@@ -13,18 +13,18 @@ use super::raw::Raw;
 use super::screen::{Screen, Whole};
 use super::terminal::Terminal;
 use super::verdict::Verdict;
-use super::watched::{Phase, Stream, Watched, Whose, is_data};
+use super::watched::{Phase, Stream, StreamName, Watched, is_data};
 use super::{json, plain};
 use node::clock::wall_clock;
 
-/// How often a screen is drawn: as often as an eye follows.
+/// How often the screen is drawn.
 const FRAME: Duration = Duration::from_millis(100);
-/// How often lines tell the figures.
+/// How often figures are printed as lines.
 const LINES: Duration = Duration::from_secs(1);
-/// How much may happen between two looks at the clock and the signals.
+/// Events between two checks of the clock and of signals.
 const EVENTS_AT_ONCE: usize = 256;
 
-/// What shows it.
+/// The output.
 enum View {
     Screen(Screen, Terminal),
     Plain,
@@ -37,15 +37,15 @@ struct Tail {
     view: View,
     raw: Option<Raw>,
     begin: Instant,
-    /// What the connection is doing, in words; and whether it stands.
+    /// The state of the connection in words, and whether it is connected.
     link: (String, bool),
-    /// Data messages, now and when they were counted last.
+    /// Data messages, in total and when the rate was last computed.
     messages: u64,
     counted: (Instant, u64),
     rate: u64,
 }
 
-/// Follows until somebody says stop, and says what came of it.
+/// Follows until a limit or a signal, and reports the result.
 pub(super) async fn follow(args: TailArgs) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -56,7 +56,7 @@ pub(super) async fn follow(args: TailArgs) -> anyhow::Result<()> {
         View::Plain | View::Json => LINES,
     });
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    // The first tick is at once, when there is nothing to show.
+    // The first tick is immediate, with nothing to show.
     tick.tick().await;
     let end = async {
         match duration {
@@ -76,7 +76,7 @@ pub(super) async fn follow(args: TailArgs) -> anyhow::Result<()> {
         };
         match done {
             Ok(()) => {}
-            // Whoever reads has gone: that is how `| head` ends.
+            // The reader is gone, as with `| head`.
             Err(error) if is_broken_pipe(&error) => return Ok(()),
             Err(error) => return Err(error),
         }
@@ -95,10 +95,10 @@ impl Tail {
         if let Some(file) = &args.ca_file {
             let pem =
                 std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            builder = builder.authorities(pem);
+            builder = builder.root_certificates(pem);
         }
         if let Some(file) = args.token_file.clone() {
-            // A file that is not there is told now, not after the first attempt.
+            // Reports a missing file now, not at the first attempt.
             std::fs::read_to_string(&file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
             builder = builder.token_from(move || std::fs::read_to_string(&file));
@@ -163,13 +163,13 @@ impl Tail {
         })
     }
 
-    /// Whether nothing more can come: everything was refused.
+    /// Returns whether every stream was rejected, so that nothing more can come.
     fn is_over(&self) -> bool {
         let mut streams = self.watched.iter().flat_map(|one| &one.streams);
-        streams.all(|stream| stream.phase == Phase::Refused)
+        streams.all(|stream| stream.phase == Phase::Rejected)
     }
 
-    /// Takes the next event, and those that are there already, so that the clock need not be asked for each.
+    /// Takes the next event and all that are queued, so that the clock need not be read for each.
     async fn some_events(&mut self, count: u64) -> anyhow::Result<()> {
         let Some(event) = self.client.next_event().await else {
             bail!("the client is closed");
@@ -210,11 +210,11 @@ impl Tail {
         self.tell(event)
     }
 
-    /// Shows what is worth it at once.
+    /// Shows an event that is worth a line.
     fn tell(&mut self, event: &Event) -> anyhow::Result<()> {
         let whose = event
             .subscription()
-            .and_then(|id| Whose::find(&self.watched, id));
+            .and_then(|id| StreamName::find(&self.watched, id));
         match &mut self.view {
             View::Screen(screen, _) => {
                 if let Some(notice) = Notice::of(event) {
@@ -235,7 +235,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Shows how everything stands.
+    /// Shows the current state.
     fn tick(&mut self) -> anyhow::Result<()> {
         for one in &mut self.watched {
             one.count(self.client.session());
@@ -276,7 +276,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Says goodbye to the node, and what came of it.
+    /// Disconnects and reports the result.
     async fn finish(mut self) -> anyhow::Result<()> {
         for one in &mut self.watched {
             one.count(self.client.session());
@@ -288,7 +288,7 @@ impl Tail {
             raw.finish()?;
         }
         let is_json = matches!(self.view, View::Json);
-        // The terminal shows again what it showed before.
+        // Restores the terminal.
         drop(self.view);
         if is_json {
             print(&verdict.to_json())?;

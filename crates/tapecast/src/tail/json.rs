@@ -2,16 +2,21 @@ use client::Event;
 use client::session::Session;
 use market::decimal::to_string;
 use market::{Exponents, Level, Position};
+use serde::Serialize;
 use serde_json::{Value, json};
 use wire::Head;
 
-use super::watched::Whose;
+use super::watched::StreamName;
 
-/// An event as a JSON object, on one line; `None` for those that only the raw file has.
+/// An event as a JSON object on one line; `None` for events that only go to the raw file.
 ///
-/// A snapshot or a delta is told only once it is verified; a snapshot with all of its levels. Prices and
-/// sizes are decimal texts in units, times are texts of ns, as in `tapecast.json.v1`.
-pub(super) fn line(event: &Event, whose: Option<Whose<'_>>, session: &Session) -> Option<String> {
+/// Snapshots and deltas are only printed once they are verified, snapshots with all levels. Prices, sizes and times
+/// are texts, as in `tapecast.json.v1`.
+pub(super) fn line(
+    event: &Event,
+    whose: Option<StreamName<'_>>,
+    session: &Session,
+) -> Option<String> {
     let (kind, mut fields) = fields(event)?;
     if let Event::Book(update) = event
         && update.is_snapshot()
@@ -28,21 +33,25 @@ pub(super) fn line(event: &Event, whose: Option<Whose<'_>>, session: &Session) -
             levels(book.asks().iter(), kept.exponents()),
         );
     }
-    // The kind and the instrument first: that is what a reader looks for.
-    let mut line = format!("{{\"event\":\"{kind}\"");
-    if let Some(Whose { name, channel }) = whose {
-        // A name has no character that JSON would have to escape.
-        line.push_str(&format!(
-            ",\"symbol\":\"{name}\",\"channel\":\"{}\"",
-            channel.name()
-        ));
-    }
-    let rest = fields.to_string();
-    if rest.len() > 2 {
-        line.push(',');
-    }
-    line.push_str(&rest[1..]);
-    Some(line)
+    let line = JsonLine {
+        event: kind,
+        symbol: whose.map(|whose| whose.name.as_str()),
+        channel: whose.map(|whose| whose.channel.name()),
+        fields,
+    };
+    serde_json::to_string(&line).ok()
+}
+
+/// The kind and the instrument come first: they are what a reader looks for.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symbol: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'static str>,
+    #[serde(flatten)]
+    fields: Value,
 }
 
 fn fields(event: &Event) -> Option<(&'static str, Value)> {
@@ -118,7 +127,7 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
             "checksum_mismatch",
             with_head(
                 &wrong.head,
-                json!({ "told": wrong.told, "computed": wrong.computed }),
+                json!({ "told": wrong.received, "computed": wrong.computed }),
             ),
         ),
         Event::Undecodable { error } => ("undecodable", json!({ "error": error.to_string() })),
@@ -228,7 +237,7 @@ fn data_fields(event: &Event) -> Option<(&'static str, Value)> {
     })
 }
 
-/// Where a message stands and when it was made, with what it says.
+/// The position and times of a message, with its body.
 fn with_head(head: &Head, body: Value) -> Value {
     let mut whole = json!({
         "epoch": head.epoch.0,

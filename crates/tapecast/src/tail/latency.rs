@@ -3,11 +3,11 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use market::Nanos;
 
-/// From a node's publishing to the arrival here, in microseconds. Only as good as the two clocks are alike.
+/// Time from a node's publishing to the arrival here, in microseconds. Only as accurate as the clocks are in sync.
 #[derive(Debug)]
 pub(super) struct Latency(Histogram<u64>);
 
-/// A minute, in microseconds: longer ones count as this.
+/// One minute in microseconds; longer times count as this.
 const LONGEST: u64 = 60_000_000;
 
 impl Latency {
@@ -20,13 +20,13 @@ impl Latency {
         self.0.saturating_record(micros.clamp(1, LONGEST));
     }
 
-    /// What this part of the messages was at most as late as; `None` while there are none.
+    /// A quantile of the latency; `None` without messages.
     pub(super) fn quantile(&self, part: f64) -> Option<Duration> {
         (!self.0.is_empty()).then(|| Duration::from_micros(self.0.value_at_quantile(part)))
     }
 }
 
-/// `0.21ms`, `-` while nothing is known.
+/// Formats `0.21ms`, or `-` if unknown.
 pub(super) fn millis(latency: Option<Duration>) -> String {
     match latency {
         Some(latency) => format!("{:.2}ms", latency.as_secs_f64() * 1000.0),
@@ -34,7 +34,7 @@ pub(super) fn millis(latency: Option<Duration>) -> String {
     }
 }
 
-/// `hh:mm:ss` of that time, in UTC.
+/// Formats a time as `hh:mm:ss` in UTC.
 pub(super) fn time_of_day(at: Nanos) -> String {
     let seconds = at.0 / 1_000_000_000 % 86_400;
     format!(

@@ -2,7 +2,7 @@ use client::Event;
 use client::event::{Gap, GapCause, Resync};
 use market::{Position, Seq};
 
-/// What deserves a line of its own, and whether it is bad.
+/// A message for people, and whether it is bad news.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Notice {
     pub(super) text: String,
@@ -27,7 +27,7 @@ impl Notice {
             Event::GoAway(leaving) => {
                 let (reason, delay) = (leaving.reason.name(), leaving.leave_in.as_secs_f64());
                 (
-                    format!("the node goes away ({reason}), leaving it in {delay:.2}s"),
+                    format!("the node is going away ({reason}); reconnecting in {delay:.2}s"),
                     false,
                 )
             }
@@ -44,22 +44,22 @@ impl Notice {
                 Some(delay) => {
                     let delay = delay.as_secs_f64();
                     (
-                        format!("refused: {}; again in {delay:.2}s", rejected.error),
+                        format!("rejected: {}; retrying in {delay:.2}s", rejected.error),
                         true,
                     )
                 }
-                None => (format!("refused: {}", rejected.error), true),
+                None => (format!("rejected: {}", rejected.error), true),
             },
             Event::Status(update) => {
                 let status = update.status;
                 let state = status.state;
                 (
-                    format!("the state is {} {}", state.name(), status.reason.name()),
+                    format!("state: {} {}", state.name(), status.reason.name()),
                     state.is_broken(),
                 )
             }
             Event::ReplayComplete(complete) => (
-                format!("live after {} messages of the past", complete.messages),
+                format!("live after replaying {} messages", complete.messages),
                 false,
             ),
             Event::Lag(notice) => {
@@ -73,13 +73,13 @@ impl Notice {
             Event::Gap(gap) => (gap_text(gap), true),
             Event::ChecksumMismatch(wrong) => (
                 format!(
-                    "checksum mismatch at seq {}: told {:08x}, computed {:08x}",
-                    wrong.head.seq.0, wrong.told, wrong.computed
+                    "checksum mismatch at seq {}: expected {:08x}, computed {:08x}",
+                    wrong.head.seq.0, wrong.received, wrong.computed
                 ),
                 true,
             ),
             Event::Resync(resync) => (resync_text(resync), false),
-            Event::Undecodable { error } => (format!("unreadable message: {error}"), true),
+            Event::Undecodable { error } => (format!("cannot decode a message: {error}"), true),
             _ => return None,
         };
         Some(Self { text, bad })
@@ -92,9 +92,9 @@ fn gap_text(gap: &Gap) -> String {
         .to
         .map_or_else(|| "?".to_owned(), |Seq(to)| to.to_string());
     let becomes = match gap.cause {
-        GapCause::Sequence | GapCause::Mute => "resuming",
+        GapCause::Sequence | GapCause::Silent => "resuming",
         GapCause::Skipped | GapCause::NotResumed(_) => "lost",
-        GapCause::Upstream(_) => "lost before it came to the node",
+        GapCause::Upstream(_) => "lost before it reached the node",
     };
     format!("gap: ({from}, {to}] {}: {becomes}", gap.cause)
 }
@@ -102,7 +102,7 @@ fn gap_text(gap: &Gap) -> String {
 fn resync_text(resync: &Resync) -> String {
     let (from, to) = (seq(resync.from), resync.to.seq.0);
     format!(
-        "resync: whole again, {from} to {to}, after: {}",
+        "resync: recovered, {from} to {to}, after: {}",
         resync.reason
     )
 }

@@ -4,9 +4,9 @@ use market::{Bbo, Exponents, Level, Nanos};
 
 use super::latency::{millis, time_of_day};
 use super::notice::Notice;
-use super::watched::{Watched, Whose};
+use super::watched::{StreamName, Watched};
 
-/// One instrument's figures, in a line.
+/// The figures of one instrument on one line.
 pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: u64) -> String {
     let stats = one.stats();
     let (state, _) = one.state(session);
@@ -27,9 +27,9 @@ pub(super) fn figures(now: Nanos, one: &Watched, session: &Session, reconnects: 
     )
 }
 
-/// Something that deserves a line of its own.
-pub(super) fn notice(now: Nanos, whose: Option<Whose<'_>>, notice: &Notice) -> String {
-    let Some(Whose { name, channel }) = whose else {
+/// A notice on one line.
+pub(super) fn notice(now: Nanos, whose: Option<StreamName<'_>>, notice: &Notice) -> String {
+    let Some(StreamName { name, channel }) = whose else {
         return format!("{} - {}", time_of_day(now), notice.text);
     };
     format!(
@@ -40,7 +40,7 @@ pub(super) fn notice(now: Nanos, whose: Option<Whose<'_>>, notice: &Notice) -> S
     )
 }
 
-/// Best bid and offer as `size@price`, from the book or from the channel `bbo`.
+/// The best bid and offer as `size@price`, from the book or the channel `bbo`.
 fn best(one: &Watched, session: &Session) -> (String, String) {
     let kept = one.book().and_then(|id| session.book(id));
     let (bbo, exponents) = match kept {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// Appends SBE messages to a file, one directly behind the other.
+/// Appends messages to a file, without separators.
 #[derive(Debug)]
 pub(super) struct Raw {
     path: PathBuf,

@@ -1,8 +1,8 @@
-//! The full screen: a panel for each instrument, and what happened last below.
+//! The full screen: a panel for each instrument, with the latest notices below.
 
 mod ladder;
-mod line;
 mod panel;
+mod styled_line;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use market::Nanos;
 use super::latency::time_of_day;
 use super::notice::Notice;
 use super::terminal::Extent;
-use super::watched::{Watched, Whose};
-use line::{Line, Style};
+use super::watched::{StreamName, Watched};
+use styled_line::{Style, StyledLine};
 
 #[cfg(test)]
-pub(super) use line::plain as plain_text;
+pub(super) use styled_line::plain as plain_text;
 
 /// How many notices are remembered: as many as the screen has room for below the panels.
 const NOTICES: usize = 6;
@@ -46,7 +46,7 @@ pub(super) struct Whole<'a> {
 }
 
 impl Screen {
-    pub(super) fn note(&mut self, now: Nanos, whose: Option<Whose<'_>>, notice: Notice) {
+    pub(super) fn note(&mut self, now: Nanos, whose: Option<StreamName<'_>>, notice: Notice) {
         if self.notices.len() == NOTICES {
             self.notices.pop_front();
         }
@@ -64,7 +64,7 @@ impl Screen {
         session: &Session,
         whole: Whole<'_>,
     ) -> Vec<String> {
-        let mut lines = vec![head(whole), Line::default()];
+        let mut lines = vec![head(whole), StyledLine::default()];
         let across = (extent.columns + BETWEEN) / (PANEL + BETWEEN);
         let across = across.clamp(1, watched.len().max(1));
         let width = (extent.columns + BETWEEN) / across - BETWEEN;
@@ -73,7 +73,7 @@ impl Screen {
         let room = extent.rows.saturating_sub(lines.len() + notices);
         let height = room / tall.max(1);
         for row in watched.chunks(across) {
-            let panels: Vec<Vec<Line>> = row
+            let panels: Vec<Vec<StyledLine>> = row
                 .iter()
                 .map(|one| panel::panel(one, session, whole.reconnects, width, height))
                 .collect();
@@ -82,7 +82,7 @@ impl Screen {
         lines.truncate(extent.rows.saturating_sub(notices).max(1));
         lines.extend(self.notices.iter().map(|(at, name, notice)| {
             let style = if notice.bad { Style::Warn } else { Style::Dim };
-            Line::default()
+            StyledLine::default()
                 .with(Style::Dim, format!(" {} ", time_of_day(*at)))
                 .with(style, format!("{name}{}", notice.text))
         }));
@@ -94,10 +94,10 @@ impl Screen {
     }
 }
 
-fn head(whole: Whole<'_>) -> Line {
+fn head(whole: Whole<'_>) -> StyledLine {
     let running = whole.running.as_secs();
     let style = if whole.up { Style::Good } else { Style::Bad };
-    Line::default()
+    StyledLine::default()
         .with(Style::Bold, " tapecast tail ".to_owned())
         .with(style, format!(" ● {} ", whole.link))
         .with(
@@ -112,11 +112,11 @@ fn head(whole: Whole<'_>) -> Line {
         )
 }
 
-fn side_by_side(panels: &[Vec<Line>], width: usize) -> Vec<Line> {
+fn side_by_side(panels: &[Vec<StyledLine>], width: usize) -> Vec<StyledLine> {
     let height = panels.iter().map(Vec::len).max().unwrap_or_default();
     (0..height)
         .map(|row| {
-            let mut line = Line::default();
+            let mut line = StyledLine::default();
             for (column, panel) in panels.iter().enumerate() {
                 let part = panel.get(row).cloned().unwrap_or_default();
                 line = line.padded(column * (width + BETWEEN)).then(part);

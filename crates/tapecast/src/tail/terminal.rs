@@ -2,25 +2,25 @@ use std::io::{self, Write as _};
 
 use rustix::termios::tcgetwinsize;
 
-/// What a terminal has that does not say.
+/// Size of a terminal that does not report one.
 const USUAL: Extent = Extent {
     columns: 80,
     rows: 24,
 };
 
-/// How much room there is.
+/// Size in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
     pub(super) columns: usize,
     pub(super) rows: usize,
 }
 
-/// The terminal while it shows a full screen; what it showed before comes back when this is dropped.
+/// The terminal in full-screen mode; restored when dropped.
 #[derive(Debug)]
 pub(super) struct Terminal(());
 
 impl Terminal {
-    /// Takes the terminal over: another screen, no cursor, no wrapping of lines.
+    /// Switches to the alternate screen, without cursor and line wrapping.
     pub(super) fn open() -> io::Result<Self> {
         let mut out = io::stdout().lock();
         out.write_all(b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J")?;
@@ -38,7 +38,7 @@ impl Terminal {
         }
     }
 
-    /// Shows these lines, in one piece: a terminal that knows synchronised updates shows no half frames.
+    /// Shows these lines as one synchronised update, so that supporting terminals never show half a frame.
     pub(super) fn show(&mut self, lines: &[String]) -> io::Result<()> {
         let mut frame = String::with_capacity(8 * 1024);
         frame.push_str("\x1b[?2026h\x1b[H");
@@ -59,7 +59,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         let mut out = io::stdout().lock();
-        // A terminal that is gone has nothing to be restored.
+        // The terminal may be gone.
         let _ = out.write_all(b"\x1b[?7h\x1b[?25h\x1b[?1049l");
         let _ = out.flush();
     }

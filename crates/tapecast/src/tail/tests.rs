@@ -17,7 +17,7 @@ use super::plain;
 use super::screen::{Screen, Whole, plain_text};
 use super::terminal::Extent;
 use super::verdict::Verdict;
-use super::watched::{Stream, Watched, Whose, is_data};
+use super::watched::{Stream, StreamName, Watched, is_data};
 
 const NAME: &str = "BINANCE:BTC-USDT";
 const DEPTH: Depth = Depth::D10;
@@ -251,14 +251,14 @@ impl Fed {
     fn tell(&mut self, event: &Event) {
         let whose = event
             .subscription()
-            .and_then(|id| Whose::find(&self.watched, id));
+            .and_then(|id| StreamName::find(&self.watched, id));
         self.lines.extend(json::line(event, whose, &self.session));
     }
 
     fn screen(&self, columns: usize, rows: usize) -> Vec<String> {
         let mut screen = Screen::default();
         for notice in &self.notices {
-            let whose = Whose::find(&self.watched, SubscriptionId(0));
+            let whose = StreamName::find(&self.watched, SubscriptionId(0));
             screen.note(NOW, whose, notice.clone());
         }
         let whole = Whole {
@@ -383,13 +383,13 @@ fn a_wrong_checksum_is_shown_and_is_the_verdict() {
     fed.delta(1, 1);
     let all = fed.screen(100, 40).join("\n");
     assert!(
-        all.contains("WRONG") && all.contains("checksum wrong 1 times"),
+        all.contains("WRONG") && all.contains("1 checksum mismatches"),
         "{all}"
     );
     assert!(all.contains("checksum mismatch at seq 101"), "{all}");
     let wrong = fed.verdict().wrong;
     assert_eq!(wrong[0], "BINANCE:BTC-USDT: 1 checksum mismatches");
-    assert_eq!(wrong[1], "BINANCE:BTC-USDT: book is not whole");
+    assert_eq!(wrong[1], "BINANCE:BTC-USDT: book has not recovered");
 }
 
 #[test]
@@ -402,7 +402,10 @@ fn a_gap_is_a_line_and_as_long_as_it_is_open_the_verdict() {
         notice.text,
         "gap: (100, 105] a message is missing: resuming"
     );
-    assert_eq!(fed.verdict().wrong, ["BINANCE:BTC-USDT: book is not whole"]);
+    assert_eq!(
+        fed.verdict().wrong,
+        ["BINANCE:BTC-USDT: book has not recovered"]
+    );
 }
 
 #[test]
@@ -415,13 +418,13 @@ fn a_refused_instrument_is_the_verdict() {
     };
     fed.answer(vec![refused(Channel::Book), refused(Channel::Trades)]);
     let expected = [
-        "BINANCE:BTC-USDT: book was refused",
-        "BINANCE:BTC-USDT: trades was refused",
+        "BINANCE:BTC-USDT: book was rejected",
+        "BINANCE:BTC-USDT: trades was rejected",
     ];
     assert_eq!(fed.verdict().wrong, expected);
     assert_eq!(
         fed.notices[1].text,
-        "refused: unknown_symbol: no such instrument here"
+        "rejected: unknown_symbol: no such instrument here"
     );
 }
 

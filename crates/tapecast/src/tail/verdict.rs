@@ -5,12 +5,12 @@ use client::session::Session;
 
 use super::watched::{Phase, Watched};
 
-/// What came of it, at the end.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) sum: StreamStats,
     pub(super) reconnects: u64,
-    /// What was wrong; nothing is what there should be.
+    /// What was wrong; should be empty.
     pub(super) wrong: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ impl Verdict {
         }
         let undecodable = session.stats().undecodable;
         if undecodable > 0 {
-            wrong.push(format!("{undecodable} unreadable messages"));
+            wrong.push(format!("{undecodable} messages could not be decoded"));
         }
         Self {
             sum,
@@ -46,7 +46,7 @@ impl Verdict {
 }
 
 impl Verdict {
-    /// The same as an object, the last of `--json`.
+    /// The last object of `--json`.
     pub(super) fn to_json(&self) -> String {
         serde_json::json!({
             "event": "summary",
@@ -71,17 +71,14 @@ fn faults(one: &Watched, stats: StreamStats) -> Vec<String> {
         wrong.push(format!("{name}: {} checksum mismatches", stats.mismatches));
     }
     if stats.losses > 0 {
-        wrong.push(format!(
-            "{name}: {} gaps that were not filled",
-            stats.losses
-        ));
+        wrong.push(format!("{name}: {} gaps not filled", stats.losses));
     }
     for stream in &one.streams {
         let channel = stream.channel.name();
         match stream.phase {
-            Phase::Refused => wrong.push(format!("{name}: {channel} was refused")),
-            Phase::Faulty => wrong.push(format!("{name}: {channel} is not whole")),
-            Phase::Waiting => wrong.push(format!("{name}: {channel} did not begin")),
+            Phase::Rejected => wrong.push(format!("{name}: {channel} was rejected")),
+            Phase::Faulty => wrong.push(format!("{name}: {channel} has not recovered")),
+            Phase::Waiting => wrong.push(format!("{name}: {channel} did not start")),
             Phase::Open => {}
         }
     }

@@ -10,33 +10,33 @@ use wire::Status;
 use super::latency::Latency;
 use node::clock::wall_clock;
 
-/// How many trades are remembered: as many as a screen has room for.
+/// Trades kept: as many as a screen has room for.
 const TRADES: usize = 8;
 
-/// One instrument, as far as is known.
+/// One instrument and its streams.
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) name: InstrumentName,
     pub(super) streams: Vec<Stream>,
     pub(super) latency: Latency,
-    /// The last one first.
+    /// Newest first.
     pub(super) trades: VecDeque<Printed>,
     /// The last best bid and offer of the channel `bbo`.
     pub(super) bbo: Option<(Bbo, Exponents)>,
     /// The last state of the channel `status`.
     pub(super) status: Option<Status>,
-    /// The number of the last message of any stream; it goes back when the log is made anew.
+    /// Sequence number of the last message of any stream; goes back if the log is recreated.
     pub(super) seq: Seq,
 }
 
-/// What an event is about.
+/// The stream of an event.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Whose<'a> {
+pub(super) struct StreamName<'a> {
     pub(super) name: &'a InstrumentName,
     pub(super) channel: Channel,
 }
 
-impl<'a> Whose<'a> {
+impl<'a> StreamName<'a> {
     pub(super) fn find(watched: &'a [Watched], id: SubscriptionId) -> Option<Self> {
         watched.iter().find_map(|one| {
             let stream = one.streams.iter().find(|stream| stream.id == id)?;
@@ -74,7 +74,7 @@ pub(super) struct Stream {
     pub(super) id: SubscriptionId,
     pub(super) channel: Channel,
     pub(super) phase: Phase,
-    /// Why the node told not to trust it, while it does.
+    /// Why the node reports that it cannot be trusted, while it does.
     pub(super) broken: Option<(State, Reason)>,
     pub(super) stats: StreamStats,
 }
@@ -91,20 +91,20 @@ impl Stream {
     }
 }
 
-/// How a subscription stands.
+/// State of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Asked for.
+    /// Requested.
     Waiting,
     /// Accepted.
     Open,
-    /// A gap or a wrong checksum, and not whole since.
+    /// A gap or checksum mismatch, and no recovery since.
     Faulty,
-    /// Refused for good.
-    Refused,
+    /// Rejected for good.
+    Rejected,
 }
 
-/// A trade, ready to be shown.
+/// A trade, formatted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Printed {
     pub(super) time: Nanos,
@@ -126,12 +126,12 @@ impl Watched {
         })
     }
 
-    /// Whether the subscription is one of its.
+    /// Returns whether the subscription is one of its own.
     pub(super) fn has(&self, id: SubscriptionId) -> bool {
         self.streams.iter().any(|stream| stream.id == id)
     }
 
-    /// Takes an event of one of its subscriptions.
+    /// Applies an event of one of its subscriptions.
     pub(super) fn take(&mut self, event: &Event) {
         let Some(id) = event.subscription() else {
             return;
@@ -152,8 +152,8 @@ impl Watched {
         };
         match event {
             Event::Subscribed(_) if stream.phase == Phase::Waiting => stream.phase = Phase::Open,
-            Event::Rejected(rejected) if rejected.retry.is_none() => stream.phase = Phase::Refused,
-            // A gap that is not resumed is over as soon as it is told.
+            Event::Rejected(rejected) if rejected.retry.is_none() => stream.phase = Phase::Rejected,
+            // A gap that is not resumed is over as soon as it is reported.
             Event::Gap(gap) if gap.cause.is_loss() => {}
             Event::Gap(_) | Event::ChecksumMismatch(_) => stream.phase = Phase::Faulty,
             Event::Resync(_) => stream.phase = Phase::Open,
@@ -162,7 +162,7 @@ impl Watched {
             }
             _ => {}
         }
-        // A status says how far to trust the data, and is none itself.
+        // A status is about the data, not data itself.
         if is_data(event) && !matches!(event, Event::Status(_)) {
             stream.broken = None;
             stream.phase = Phase::Open;
@@ -187,7 +187,7 @@ impl Watched {
         }
     }
 
-    /// Takes over the counters as of the last event.
+    /// Updates the counters.
     pub(super) fn count(&mut self, session: &Session) {
         for stream in &mut self.streams {
             if let Some(stats) = session.stream_stats(stream.id) {
@@ -196,13 +196,13 @@ impl Watched {
         }
     }
 
-    /// All of its streams together.
+    /// The sum of all streams.
     pub(super) fn stats(&self) -> StreamStats {
         let mut sum = StreamStats::default();
         for stream in &self.streams {
             sum.messages += stream.stats.messages;
             sum.bytes += stream.stats.bytes;
-            sum.held += stream.stats.held;
+            sum.duplicates += stream.stats.duplicates;
             sum.verified += stream.stats.verified;
             sum.mismatches += stream.stats.mismatches;
             sum.gaps += stream.stats.gaps;
@@ -213,7 +213,7 @@ impl Watched {
         sum
     }
 
-    /// The subscription to its book, if there is one.
+    /// The subscription to its book, if any.
     pub(super) fn book(&self) -> Option<SubscriptionId> {
         let book = self
             .streams
@@ -222,12 +222,12 @@ impl Watched {
         book.map(|stream| stream.id)
     }
 
-    /// A word for how far it can be relied on, and whether that is well.
+    /// The state of its data in a word, and whether it is good.
     pub(super) fn state(&self, session: &Session) -> (&'static str, bool) {
         if self
             .streams
             .iter()
-            .all(|stream| stream.phase == Phase::Refused)
+            .all(|stream| stream.phase == Phase::Rejected)
         {
             return ("REFUSED", false);
         }

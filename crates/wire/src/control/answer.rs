@@ -4,130 +4,129 @@ use super::{ControlError, Policy, Refusal, RequestId, StreamError, StreamKey};
 use crate::View;
 use crate::text::{integer, quote};
 
-/// What a node answers.
+/// An answer of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// To `subscribe`: each stream's outcome, in the order of the request.
+    /// To `subscribe`: the result of each stream, in the order of the request.
     Subscribed {
-        /// What the client calls its request.
+        /// The id of the request.
         id: Option<RequestId>,
-        /// One for each stream, or for each instrument that a `*` matched.
+        /// One for each stream, or for each instrument that a pattern matched.
         results: Vec<Outcome<Subscribed>>,
     },
-    /// To `unsubscribe`: each stream's outcome, in the order of the request.
+    /// To `unsubscribe`: the result of each stream, in the order of the request.
     Unsubscribed {
-        /// What the client calls its request.
+        /// The id of the request.
         id: Option<RequestId>,
         /// One for each stream.
         results: Vec<Outcome<Unsubscribed>>,
     },
-    /// To `update`: each stream's outcome, in the order of the request.
+    /// To `update`: the result of each stream, in the order of the request.
     Updated {
-        /// What the client calls its request.
+        /// The id of the request.
         id: Option<RequestId>,
-        /// One for each stream, which is told as it is now.
+        /// One for each stream, as it is after the update.
         results: Vec<Outcome<Subscribed>>,
     },
     /// To `list`.
     Instruments {
-        /// What the client calls its request.
+        /// The id of the request.
         id: Option<RequestId>,
-        /// The instruments that match, by name.
+        /// The instruments that match, in the order of their names.
         instruments: Vec<InstrumentEntry>,
-        /// Where the next page continues, if there is one.
+        /// Where the next page begins, if there is one.
         next: Option<InstrumentName>,
     },
     /// To `ping`.
     Pong {
-        /// What the client calls its request.
+        /// The id of the request.
         id: Option<RequestId>,
-        /// What the node's clock says.
+        /// The node's clock.
         time: Nanos,
     },
-    /// To a message that is no request.
+    /// To a message that is not a request.
     Error {
-        /// What the client calls its request, where that could be read.
+        /// The id of the request, if it could be read.
         id: Option<RequestId>,
         /// What is wrong.
         error: ControlError,
     },
 }
 
-/// What became of one stream of a request.
+/// The result for one stream of a request.
 pub type Outcome<T> = Result<T, StreamError>;
 
 /// A stream that the client has from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscribed {
-    /// The stream, with defaults filled.
+    /// The stream, with defaults filled in.
     pub stream: StreamKey,
-    /// What happens when the client is too slow.
+    /// What happens if the client lags.
     pub policy: Policy,
-    /// The number of its instrument in every message.
+    /// The id of its instrument in every message.
     pub instrument: InstrumentId,
     /// Its view in every message.
     pub view: View,
-    /// The epoch that it is in.
+    /// Its current epoch.
     pub epoch: Epoch,
-    /// The scale of its prices and sizes.
+    /// The exponents of its prices and sizes.
     pub exponents: Exponents,
-    /// What its messages begin with.
+    /// What the stream begins with.
     pub start: StartKind,
-    /// Why it begins with a snapshot although the client wanted to resume.
+    /// Why it begins with a snapshot although a resume was requested.
     pub reason: Option<StartReason>,
 }
 
-/// A stream that the client has no more.
+/// A stream that the client no longer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsubscribed {
-    /// The stream, with defaults filled.
+    /// The stream, with defaults filled in.
     pub stream: StreamKey,
 }
 
-/// What a stream's messages begin with.
+/// What a stream begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StartKind {
-    /// With what follows on the position that the client gave.
+    /// What follows the position that the client gave.
     Resumed,
-    /// With the whole state.
+    /// The whole state.
     Snapshot,
 }
 
-/// Why a stream begins with a snapshot although the client wanted to resume.
+/// Why a stream begins with a snapshot although a resume was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StartReason {
-    /// The client's epoch is not the stream's.
+    /// The position is of another epoch.
     EpochChanged,
-    /// The client's position is older than the node's log reaches, or the way from there is longer
-    /// than a snapshot.
+    /// The node no longer holds what follows the position, or a snapshot is shorter.
     LogExceeded,
-    /// The node has not read as far as the client's position yet.
+    /// The node has not read as far as the position.
     AheadOfLog,
-    /// The client's position is before what this node has read since it started.
+    /// The position is before what this node has read since it started.
     BeforeStart,
     /// The node has no state of the instrument.
     NoState,
-    /// A reason of a later version; read by clients, never sent.
+    /// A reason of a later version; parsed by clients, never sent.
     Other,
 }
 
-/// An instrument that the node knows.
+/// An instrument in the answer to `list`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstrumentEntry {
     /// Its name.
     pub symbol: InstrumentName,
-    /// Its number in every message.
+    /// Its id in every message.
     pub instrument: InstrumentId,
-    /// The scale of its prices and sizes.
+    /// The exponents of its prices and sizes.
     pub exponents: Exponents,
-    /// How far it can be trusted at the moment.
+    /// Its current state.
     pub state: State,
-    /// The channels that it has.
+    /// The channels that the node provides.
     pub channels: Vec<Channel>,
 }
 
 impl Answer {
-    /// Appends the answer as it is sent.
+    /// Appends the answer as JSON.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"op\":");
         quote(out, self.op());
@@ -166,7 +165,7 @@ impl Answer {
         out.push(b'}');
     }
 
-    /// The answer as it is sent.
+    /// The answer as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut out = Vec::with_capacity(512);
@@ -174,13 +173,13 @@ impl Answer {
         String::from_utf8_lossy(&out).into_owned()
     }
 
-    /// Whether a text message is an answer; in the JSON subprotocol it may be a data message.
+    /// Returns whether a text message is an answer; in the JSON subprotocol it may be a data message.
     #[must_use]
     pub fn is_answer(text: &[u8]) -> bool {
         text.starts_with(b"{\"op\":")
     }
 
-    /// The `op`.
+    /// The value of `op`.
     #[must_use]
     pub const fn op(&self) -> &'static str {
         match self {
@@ -193,7 +192,7 @@ impl Answer {
         }
     }
 
-    /// What the client calls its request.
+    /// The id of the request.
     #[must_use]
     pub const fn id(&self) -> Option<&RequestId> {
         match self {
@@ -293,7 +292,7 @@ impl StartReason {
         }
     }
 
-    /// The reason of that name; one that is not known is [`Other`](Self::Other).
+    /// The reason with that name; an unknown one is [`Other`](Self::Other).
     #[must_use]
     pub fn read(name: &str) -> Self {
         Self::ALL

@@ -7,55 +7,55 @@ use market::{Nanos, Seq};
 pub enum ErrorCode {
     /// The message is not JSON.
     BadJson,
-    /// The message is JSON, and not a request: no object, a field missing, unknown or of a wrong type.
+    /// The message is JSON, but not a request: not an object, or a field is missing, unknown or of the wrong type.
     BadRequest,
     /// There is no such `op`.
     UnknownOp,
     /// There is no such channel.
     UnknownChannel,
-    /// This node does not have the channel.
+    /// This node does not provide the channel.
     UnsupportedChannel,
-    /// This node knows no such instrument, or the text cannot be one.
+    /// This node does not know the instrument, or the text is not a valid symbol.
     UnknownSymbol,
-    /// The depth is none of those that there are.
+    /// Not one of the depths.
     BadDepth,
-    /// The speed is none of those that there are.
+    /// Not one of the speeds.
     BadSpeed,
-    /// This node does not have the speed.
+    /// The channel does not have this speed.
     UnsupportedSpeed,
-    /// The group is no price step.
+    /// Not a price step.
     BadGroup,
-    /// This node does not group, or not by this step.
+    /// This instrument cannot be grouped by this step.
     UnsupportedGroup,
-    /// The interval is none of those that there are, or the channel has none.
+    /// Not one of the intervals, or the channel has none.
     BadInterval,
-    /// The policy is none of those that there are.
+    /// Not one of the policies.
     BadPolicy,
-    /// The position to resume from is none.
+    /// Not a position to resume from.
     BadResume,
-    /// This node does not start in the past.
+    /// This node, or this stream, cannot start in the past.
     UnsupportedStart,
     /// What the start needs is no longer in the log.
     StartTooEarly,
-    /// The node replays as many streams as it may.
+    /// The node already replays as many streams as it may.
     Busy,
-    /// The session has this stream already.
+    /// The session already has the stream.
     AlreadySubscribed,
-    /// The session does not have this stream.
+    /// The session does not have the stream.
     NotSubscribed,
     /// The session has as many streams as it may.
     TooManyStreams,
-    /// There are as many grouped streams of the instrument, or on the node, as there may be.
+    /// The instrument, the session or the node has as many grouped streams as it may.
     TooManyViews,
     /// The node is starting and does not know the instrument's state yet.
     NotReady,
-    /// The client's token is not for this stream.
+    /// The client's token does not cover the stream.
     NotEntitled,
-    /// A wildcard matches more instruments than one request may concern.
+    /// A pattern matches more instruments than one request may cover.
     MoreMatches,
-    /// The node ended the stream, which it can no longer make.
+    /// The node can no longer provide the stream, and has ended it.
     StreamEnded,
-    /// A code of a later version; read by clients, never sent.
+    /// A code of a later version; parsed by clients, never sent.
     Other,
 }
 
@@ -89,7 +89,7 @@ impl ErrorCode {
         Self::StreamEnded,
     ];
 
-    /// The code as it is sent.
+    /// The code on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -122,7 +122,7 @@ impl ErrorCode {
         }
     }
 
-    /// The code of that text; one that is not known is [`Other`](Self::Other).
+    /// The code with that text; an unknown one is [`Other`](Self::Other).
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self::ALL
@@ -138,8 +138,8 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// What is wrong: a code for programs, and a text for people that names the field, what it was
-/// and what it may be.
+/// An error: a code for programs, and a message for people that names the field, its value
+/// and the values allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ControlError {
@@ -147,23 +147,23 @@ pub struct ControlError {
     pub code: ErrorCode,
     /// For people.
     pub message: String,
-    /// Of [`ErrorCode::StartTooEarly`]: the first start that can be had.
+    /// For [`ErrorCode::StartTooEarly`]: the earliest possible start.
     pub earliest: Option<Earliest>,
-    /// How many more instruments match a wildcard, as far as they were counted.
+    /// How many more instruments a pattern matches, as far as they were counted.
     pub more: Option<u64>,
 }
 
-/// Where a stream can begin at the earliest.
+/// The earliest possible start of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Earliest {
-    /// The log time there.
+    /// Its log time.
     pub time: Nanos,
-    /// The offset there.
+    /// Its offset.
     pub seq: Seq,
 }
 
 impl ControlError {
-    /// An error of that code.
+    /// An error with that code.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -173,7 +173,7 @@ impl ControlError {
         }
     }
 
-    /// That a start is too early.
+    /// The error for a start that is too early.
     pub fn too_early(message: impl Into<String>, earliest: Option<Earliest>) -> Self {
         Self {
             earliest,
@@ -201,31 +201,22 @@ impl ControlError {
     }
 }
 
-/// A stream that could not be had; the others of the same request are not concerned.
+/// The error of one stream; it does not affect the others of the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{stream}: {error}")]
 pub struct StreamError {
-    /// The stream, as JSON: as the client sent it, or with defaults filled where it was readable.
+    /// The stream as JSON: as the client sent it, or with defaults filled in if it could be parsed.
     pub stream: String,
     /// What is wrong.
     #[source]
     pub error: ControlError,
 }
 
-impl StreamError {
-    /// The stream, where it was readable.
-    #[must_use]
-    pub fn key(&self) -> Option<super::StreamKey> {
-        let fields = super::fields::Fields::read(&self.stream, "stream").ok()?;
-        super::parse::key(&fields).ok()
-    }
-}
-
-/// A request that could not be read as a whole.
+/// A request that could not be parsed at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct Refusal {
-    /// What the client called the request, where that could be read.
+    /// The id of the request, if it could be read.
     pub id: Option<super::RequestId>,
     /// What is wrong.
     #[source]

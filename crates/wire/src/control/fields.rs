@@ -8,11 +8,11 @@ use super::{ControlError, ErrorCode};
 /// How much of a wrong value an error repeats, in characters.
 const SHOWN: usize = 64;
 
-/// The fields of a JSON object, each as it was sent; no field stands there twice.
+/// The fields of a JSON object, as they were sent, without duplicates.
 pub(super) struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    /// Reads an object; `what` it is goes into the error.
+    /// Parses an object; errors call it `what`.
     pub(super) fn read(text: &'a str, what: &str) -> Result<Self, ControlError> {
         serde_json::from_str(text).map_err(|error| {
             if error.is_data() {
@@ -23,7 +23,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Refuses fields that do not belong there.
+    /// Rejects unknown fields.
     pub(super) fn only(&self, allowed: &[&str]) -> Result<(), ControlError> {
         let unknown = self
             .0
@@ -42,12 +42,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The field of that name; `null` is as good as absent.
+    /// The field with that name; `null` counts as absent.
     pub(super) fn get(&self, name: &'static str) -> Option<Field<'a>> {
         self.get_or_null(name).filter(|field| field.text != "null")
     }
 
-    /// The field of that name, which may be `null`.
+    /// The field with that name, even if it is `null`.
     pub(super) fn get_or_null(&self, name: &'static str) -> Option<Field<'a>> {
         let (_, raw) = self.0.iter().find(|(known, _)| known == name)?;
         Some(Field {
@@ -56,7 +56,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The field of that name, which must be there.
+    /// The field with that name, which is required.
     pub(super) fn need(
         &self,
         name: &'static str,

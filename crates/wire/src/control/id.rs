@@ -1,4 +1,4 @@
-/// What a client calls its request; the answer carries it back as it was.
+/// The id of a request; the answer repeats it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestId {
     /// Any JSON number.
@@ -27,7 +27,7 @@ impl RequestId {
         }
     }
 
-    /// The field of a message, `null` when the client gave none.
+    /// The value of `id`; `null` if the client gave none.
     pub(super) fn write_or_null(id: Option<&Self>, out: &mut Vec<u8>) {
         match id {
             Some(id) => id.write(out),

@@ -2,19 +2,19 @@ use std::fmt;
 
 use market::decimal;
 
-/// How fast the past is sent: a multiple of the pace at which it happened, in hundredths.
+/// The pace of a replay: a multiple of real time, in hundredths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pace(u32);
 
 impl Pace {
-    /// A hundredth of the pace at which it happened.
+    /// A hundredth of real time.
     pub const SLOWEST: Self = Self(1);
-    /// Ten thousand times the pace at which it happened: three hours in a second.
+    /// Ten thousand times real time: three hours in a second.
     pub const FASTEST: Self = Self(1_000_000);
-    /// As it happened.
+    /// Real time.
     pub const AS_IT_WAS: Self = Self(100);
 
-    /// A number from 0.01 to 10000 with at most two decimals.
+    /// Parses a number from 0.01 to 10000 with at most two decimals.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let hundredths = decimal::parse(text.as_bytes(), -2).ok()?;
@@ -24,7 +24,7 @@ impl Pace {
             .then_some(pace)
     }
 
-    /// How many nanoseconds later something is sent that happened so many nanoseconds later.
+    /// The interval at which to send what happened `nanos` apart.
     #[must_use]
     pub fn stretch(self, nanos: u64) -> u64 {
         let stretched = u128::from(nanos) * 100 / u128::from(self.0);

@@ -1,4 +1,4 @@
-//! From JSON text to requests. Every error names the field, what it was and what it may be.
+//! From JSON text to requests. Every error names the field, its value and the values allowed.
 
 use market::{Channel, Epoch, Nanos, Seq};
 use serde_json::value::RawValue;
@@ -19,10 +19,26 @@ const PACES: &str = "\"max\", or a number from 0.01 to 10000 with at most two de
 const SYMBOLS: &str = "VENUE:SYMBOL, or a text with *";
 const STREAMS: &str = "an array of at least one stream";
 
-/// The fields that say which stream.
+/// The fields that identify a stream.
 const KEY: [&str; 6] = ["channel", "symbol", "depth", "speed", "group", "interval"];
 
-pub(super) fn request(text: &str) -> Result<Request, Refusal> {
+impl Request {
+    /// Parses a request.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        request(text)
+    }
+}
+
+impl StreamError {
+    /// The stream, if it could be parsed.
+    #[must_use]
+    pub fn key(&self) -> Option<StreamKey> {
+        let fields = Fields::read(&self.stream, "stream").ok()?;
+        key(&fields).ok()
+    }
+}
+
+fn request(text: &str) -> Result<Request, Refusal> {
     let fields = Fields::read(text, "the message").map_err(|error| Refusal { id: None, error })?;
     let id = id(&fields).map_err(|error| Refusal { id: None, error })?;
     operation(&fields, id.clone()).map_err(|error| Refusal { id, error })
@@ -155,7 +171,7 @@ fn update(fields: &Fields<'_>) -> Result<StreamUpdate, ControlError> {
     Ok(update)
 }
 
-/// Which stream; other fields are the caller's to check.
+/// The stream; other fields are the caller's to check.
 pub(super) fn key(fields: &Fields<'_>) -> Result<StreamKey, ControlError> {
     let channels = || listed(&Channel::ALL.map(Channel::name));
     let channel = fields.need("channel", ErrorCode::BadRequest, &channels())?;
@@ -184,7 +200,7 @@ pub(super) fn key(fields: &Fields<'_>) -> Result<StreamKey, ControlError> {
     Ok(key)
 }
 
-/// Only a book has levels to limit and to group, and only bars have an interval.
+/// Only books have levels to limit and to group, and only bars have an interval.
 fn check_channel(
     channel: Channel,
     depth: Depth,
@@ -245,7 +261,7 @@ fn read_interval(field: Field<'_>) -> Result<BarInterval, ControlError> {
     })
 }
 
-/// A decimal number, as text or as it stands; `null` is no grouping.
+/// A decimal number, as a string or as a number; `null` means no grouping.
 fn read_group(field: Field<'_>) -> Result<Option<PriceStep>, ControlError> {
     if field.text == "null" {
         return Ok(None);
@@ -292,7 +308,7 @@ fn start(field: Field<'_>) -> Result<Start, ControlError> {
     }
 }
 
-/// `None` is as fast as can be.
+/// `None` means as fast as possible.
 fn pace(field: Field<'_>) -> Result<Option<Pace>, ControlError> {
     if field.read::<String>().as_deref() == Some("max") {
         return Ok(None);
@@ -307,7 +323,7 @@ fn read_seq(field: Field<'_>) -> Option<Seq> {
     (seq >= Seq::NONE).then_some(seq)
 }
 
-/// Nanoseconds, as text since they exceed what every language's numbers hold, or as a number.
+/// Nanoseconds, as a string, since not every language's numbers can hold them, or as a number.
 fn read_time(field: Field<'_>) -> Option<Nanos> {
     let quoted = field.read::<String>();
     quoted

@@ -1,5 +1,5 @@
-//! From JSON text to answers, for clients. Fields that are not known are of a later version, and
-//! are passed over.
+//! From JSON text to answers, for clients. Unknown fields are of a later version, and
+//! are ignored.
 
 use market::{Channel, Epoch, Exponents, InstrumentId, InstrumentName, Nanos, Seq, State};
 use serde::Deserialize;
@@ -12,16 +12,16 @@ use super::{
 };
 use crate::View;
 
-/// Why a text is no answer.
+/// Why a text is not an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
-    /// It is not JSON, or a field has another type.
+    /// It is not JSON, or a field has the wrong type.
     #[error("no answer: {0}")]
     Json(#[from] serde_json::Error),
     /// A field is missing.
     #[error("answer field {0} is missing")]
     Missing(&'static str),
-    /// A field has a value that is none of those that it may have.
+    /// A field has an unexpected value.
     #[error("answer field {field} is {value:?}")]
     Value {
         /// The field's name.
@@ -29,13 +29,13 @@ pub enum AnswerError {
         /// Its value.
         value: String,
     },
-    /// A stream is told in a way that it could not be asked for.
+    /// A stream is described in a way in which it cannot be requested.
     #[error("answer field stream: {0}")]
     Stream(#[from] ControlError),
 }
 
 impl Answer {
-    /// Reads an answer.
+    /// Parses an answer.
     pub fn parse(text: &str) -> Result<Self, AnswerError> {
         let RawAnswer {
             op,
@@ -229,7 +229,7 @@ impl RawInstrument {
                 size: self.size_exponent,
             },
             state: state.ok_or_else(|| wrong("state", self.state))?,
-            // A channel that is not known is of a later version, and cannot be asked for.
+            // An unknown channel is of a later version, and cannot be requested.
             channels: self
                 .channels
                 .iter()

@@ -1,54 +1,48 @@
-use super::parse;
-use super::{Refusal, RequestId, StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol};
+use super::{RequestId, StreamError, StreamKey, StreamRequest, StreamUpdate, Symbol};
 use crate::text::quote;
 
-/// What a client asks. A wrong stream is an error in its place; the others are not concerned.
+/// A request of a client. A malformed stream is an error in its place; it does not affect the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// These streams, from now on.
+    /// Subscribe to these streams.
     Subscribe {
-        /// What the client calls the request.
+        /// The id of the request.
         id: Option<RequestId>,
         /// The streams.
         streams: Vec<Result<StreamRequest, StreamError>>,
     },
-    /// These streams no more.
+    /// Unsubscribe from these streams.
     Unsubscribe {
-        /// What the client calls the request.
+        /// The id of the request.
         id: Option<RequestId>,
         /// The streams.
         streams: Vec<Result<StreamKey, StreamError>>,
     },
-    /// These streams, changed.
+    /// Change these streams.
     Update {
-        /// What the client calls the request.
+        /// The id of the request.
         id: Option<RequestId>,
         /// The streams.
         streams: Vec<Result<StreamUpdate, StreamError>>,
     },
-    /// The instruments that there are.
+    /// List instruments.
     List {
-        /// What the client calls the request.
+        /// The id of the request.
         id: Option<RequestId>,
-        /// Only those; all of them without.
+        /// Only those that match; all if absent.
         matching: Option<Symbol>,
-        /// Only those after this name, where the page before ended.
+        /// Only those after this name, where the previous page ended.
         after: Option<String>,
     },
-    /// Whether the node is there, and what its clock says.
+    /// Check that the node is there, and read its clock.
     Ping {
-        /// What the client calls the request.
+        /// The id of the request.
         id: Option<RequestId>,
     },
 }
 
 impl Request {
-    /// Reads a request.
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
-        parse::request(text)
-    }
-
-    /// Asks for streams.
+    /// Subscribes to streams.
     pub fn subscribe(
         id: impl Into<RequestId>,
         streams: impl IntoIterator<Item = StreamRequest>,
@@ -59,7 +53,7 @@ impl Request {
         }
     }
 
-    /// Ends streams.
+    /// Unsubscribes from streams.
     pub fn unsubscribe(
         id: impl Into<RequestId>,
         streams: impl IntoIterator<Item = StreamKey>,
@@ -81,7 +75,7 @@ impl Request {
         }
     }
 
-    /// Asks for the instruments that match.
+    /// Lists the instruments that match.
     pub fn list(id: impl Into<RequestId>, matching: Option<Symbol>) -> Self {
         Self::List {
             id: Some(id.into()),
@@ -90,14 +84,14 @@ impl Request {
         }
     }
 
-    /// Asks for a sign of life.
+    /// Asks for a `pong`.
     pub fn ping(id: impl Into<RequestId>) -> Self {
         Self::Ping {
             id: Some(id.into()),
         }
     }
 
-    /// What the client calls the request.
+    /// The id of the request.
     #[must_use]
     pub const fn id(&self) -> Option<&RequestId> {
         match self {
@@ -109,7 +103,7 @@ impl Request {
         }
     }
 
-    /// The `op`.
+    /// The value of `op`.
     #[must_use]
     pub const fn op(&self) -> &'static str {
         match self {
@@ -121,7 +115,7 @@ impl Request {
         }
     }
 
-    /// The request as it is sent. A node reads at most [`MAX_REQUEST`](super::MAX_REQUEST) bytes.
+    /// The request as JSON. A node accepts at most [`MAX_REQUEST`](super::MAX_REQUEST) bytes.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut out = Vec::with_capacity(256);

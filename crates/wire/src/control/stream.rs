@@ -4,76 +4,76 @@ use super::{ControlError, Pace, StreamError, Symbol};
 use crate::text::{integer, quote};
 use crate::{BarInterval, Depth, PriceStep, Speed, View, ViewParams};
 
-/// Which stream: one channel of an instrument, and what of it is shown.
+/// Identifies a stream: one channel of an instrument, with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamKey {
     /// The channel.
     pub channel: Channel,
     /// The instrument, or several.
     pub symbol: Symbol,
-    /// How many levels a side; of the channel `book` only.
+    /// Levels per side; `book` only.
     pub depth: Depth,
-    /// How often at most.
+    /// The shortest interval between updates.
     pub speed: Speed,
-    /// The price step that levels are rounded to; of the channel `book` only.
+    /// The price step that levels are grouped by; `book` only.
     pub group: Option<PriceStep>,
-    /// How long a bar is; of the channel `bars` only.
+    /// The length of a bar; `bars` only.
     pub interval: BarInterval,
 }
 
-/// What a node does when a client falls too far behind on a stream.
+/// What a node does when a client lags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Policy {
-    /// It sends the net change of what was missed, or a snapshot.
+    /// It sends the net change, or a snapshot.
     #[default]
     Conflate,
     /// It closes the connection with [`close::TOO_SLOW`](crate::close::TOO_SLOW).
     Disconnect,
 }
 
-/// Where a client wants to go on from.
+/// The position from which to resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Resume {
-    /// The epoch that it has.
+    /// The epoch.
     pub epoch: Epoch,
-    /// The last `seq` that it has applied.
+    /// The last `seq` that the client has applied.
     pub seq: Seq,
 }
 
-/// Where in the past a stream begins.
+/// Where in the past a stream starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Start {
-    /// At the first record of that log time or later.
+    /// At the first record with that log time or later.
     Time(Nanos),
-    /// At the first record of that offset or later.
+    /// At the first record with that offset or later.
     Seq(Seq),
 }
 
-/// A stream that a client wants.
+/// A stream to subscribe to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamRequest {
-    /// Which stream.
+    /// The stream.
     pub key: StreamKey,
-    /// What to do when the client is too slow.
+    /// What to do if the client lags.
     pub policy: Policy,
-    /// Where to go on from, instead of a snapshot.
+    /// Where to resume, instead of a snapshot.
     pub resume: Option<Resume>,
-    /// Where in the past to begin, instead of now.
+    /// Where in the past to start, instead of now.
     pub start: Option<Start>,
-    /// How fast the past is sent; as fast as can be where it is not given.
+    /// The pace of the replay; as fast as possible if absent.
     pub pace: Option<Pace>,
 }
 
-/// A stream that a client wants changed.
+/// A stream to change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamUpdate {
     /// The stream as it is.
     pub key: StreamKey,
-    /// What changes.
+    /// The changes.
     pub to: StreamChange,
 }
 
-/// What changes of a stream; `None` stays as it is.
+/// Changes to a stream; `None` leaves a parameter as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct StreamChange {
     /// The new depth.
@@ -82,7 +82,7 @@ pub struct StreamChange {
     pub speed: Option<Speed>,
     /// The new price step; `Some(None)` ends the grouping.
     pub group: Option<Option<PriceStep>>,
-    /// The new length of bars.
+    /// The new length of a bar.
     pub interval: Option<BarInterval>,
     /// The new policy.
     pub policy: Option<Policy>,
@@ -101,7 +101,7 @@ impl StreamKey {
         }
     }
 
-    /// What of the channel is shown.
+    /// The parameters of its view.
     #[must_use]
     pub const fn params(&self) -> ViewParams {
         let interval = match self.channel {
@@ -116,7 +116,7 @@ impl StreamKey {
         }
     }
 
-    /// The number that the stream's messages carry.
+    /// The `view` of the stream's messages.
     #[must_use]
     pub fn view(&self) -> View {
         self.params().view()
@@ -131,7 +131,7 @@ impl StreamKey {
         }
     }
 
-    /// That this stream cannot be had.
+    /// The error that the stream cannot be had.
     #[must_use]
     pub fn refuse(&self, error: ControlError) -> StreamError {
         let mut stream = Vec::with_capacity(128);
@@ -165,7 +165,7 @@ impl StreamKey {
         out.push(b'}');
     }
 
-    /// Writes the stream without defaults and without the closing brace.
+    /// Writes the stream without parameters at their defaults, and without the closing brace.
     pub(super) fn write_open(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"channel\":");
         quote(out, self.channel.name());
@@ -196,56 +196,56 @@ impl StreamRequest {
         StreamKey::new(channel, symbol).into()
     }
 
-    /// The same with that depth.
+    /// Sets the depth.
     #[must_use]
     pub fn depth(mut self, depth: Depth) -> Self {
         self.key.depth = depth;
         self
     }
 
-    /// The same at that speed.
+    /// Sets the speed.
     #[must_use]
     pub fn speed(mut self, speed: Speed) -> Self {
         self.key.speed = speed;
         self
     }
 
-    /// The same, grouped.
+    /// Groups levels by a price step.
     #[must_use]
     pub fn group(mut self, group: PriceStep) -> Self {
         self.key.group = Some(group);
         self
     }
 
-    /// The same, of bars that long.
+    /// Sets the length of a bar.
     #[must_use]
     pub fn interval(mut self, interval: BarInterval) -> Self {
         self.key.interval = interval;
         self
     }
 
-    /// The same with that policy.
+    /// Sets the policy.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// The same, going on from there.
+    /// Resumes after a position.
     #[must_use]
     pub fn resume(mut self, epoch: Epoch, seq: Seq) -> Self {
         self.resume = Some(Resume { epoch, seq });
         self
     }
 
-    /// The same, beginning in the past.
+    /// Starts in the past.
     #[must_use]
     pub fn start(mut self, start: Start) -> Self {
         self.start = Some(start);
         self
     }
 
-    /// The same, with the past sent at that pace.
+    /// Sets the pace of the replay.
     #[must_use]
     pub fn pace(mut self, pace: Pace) -> Self {
         self.pace = Some(pace);
@@ -299,7 +299,7 @@ impl From<StreamKey> for StreamRequest {
 }
 
 impl StreamChange {
-    /// The stream as it is after the change.
+    /// The stream after the change.
     #[must_use]
     pub fn of(&self, key: &StreamKey) -> StreamKey {
         StreamKey {
@@ -348,7 +348,7 @@ impl Policy {
     /// All policies.
     pub const ALL: [Self; 2] = [Self::Conflate, Self::Disconnect];
 
-    /// The name that requests use.
+    /// The name in requests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -357,7 +357,7 @@ impl Policy {
         }
     }
 
-    /// The policy of that name.
+    /// The policy with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|policy| policy.name() == name)

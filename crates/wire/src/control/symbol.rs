@@ -2,28 +2,27 @@ use std::fmt;
 
 use market::{InstrumentName, NameError};
 
-/// Which instruments a request is about: one, or all whose names match a text with `*`.
+/// The instruments that a request is about: one, or all that match a pattern or are in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Symbol {
     /// One instrument.
     One(InstrumentName),
-    /// Every instrument that matches; `*` stands for any characters, or none.
+    /// Every instrument that matches a pattern; `*` stands for any characters, or none.
     Matching(Box<str>),
-    /// Every instrument of the list that the node's configuration calls so; it is `list:NAME` here
-    /// and there.
+    /// Every instrument of a list in the node's configuration, including the prefix: `list:NAME`.
     List(Box<str>),
 }
 
-/// Why a text stands for no instruments.
+/// Why a text is not a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SymbolError {
-    /// It has no `*` and is no name either.
+    /// It has no `*`, and is not a valid name.
     #[error(transparent)]
     Name(#[from] NameError),
     /// It is longer than any name.
     #[error("a text with '*' has at most {} bytes", Symbol::MAX_PATTERN)]
     TooLong,
-    /// It is no name of a list.
+    /// It is not the name of a list.
     #[error(
         "a list is called list:NAME, with 1 to {} of a-z, A-Z, 0-9, '_', '-' and '.'",
         Symbol::MAX_LIST_NAME
@@ -32,16 +31,16 @@ pub enum SymbolError {
 }
 
 impl Symbol {
-    /// The longest text with `*`: as long as the longest name.
+    /// The longest pattern: as long as the longest name.
     pub const MAX_PATTERN: usize = 97;
 
     /// The longest name of a list.
     pub const MAX_LIST_NAME: usize = 64;
 
-    /// What a list's name begins with; no venue has small letters.
+    /// The prefix of a list's name; venues have no lower-case letters.
     const LIST: &'static str = "list:";
 
-    /// Reads a name, a text with `*`, or a list's name.
+    /// Parses a name, a pattern, or a list's name.
     pub fn parse(text: &str) -> Result<Self, SymbolError> {
         if let Some(name) = text.strip_prefix(Self::LIST) {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
@@ -70,7 +69,7 @@ impl Symbol {
         }
     }
 
-    /// The name of the list, where it is one.
+    /// The name of the list, if it is one.
     #[must_use]
     pub fn list(&self) -> Option<&str> {
         match self {
@@ -79,7 +78,7 @@ impl Symbol {
         }
     }
 
-    /// The one instrument, when it is one.
+    /// The one instrument, if it is one.
     #[must_use]
     pub const fn name(&self) -> Option<&InstrumentName> {
         match self {
@@ -88,7 +87,7 @@ impl Symbol {
         }
     }
 
-    /// What every name that matches begins with: the text before the first `*`, or the name itself.
+    /// What every matching name begins with: the text before the first `*`, or the name itself.
     #[must_use]
     pub fn prefix(&self) -> &str {
         match self {
@@ -98,7 +97,7 @@ impl Symbol {
         }
     }
 
-    /// How many pieces of text are looked for in a name to see whether it matches: the cost of
+    /// The number of pieces that a name is searched for: the cost of
     /// [`matches`](Self::matches).
     #[must_use]
     pub fn pieces(&self) -> usize {
@@ -108,7 +107,7 @@ impl Symbol {
         }
     }
 
-    /// Whether that instrument is meant; of a list only its node knows, and says what it holds.
+    /// Returns whether that instrument matches. Lists never match: only their node knows what is in them.
     #[must_use]
     pub fn matches(&self, name: &InstrumentName) -> bool {
         match self {
@@ -131,8 +130,8 @@ impl fmt::Display for Symbol {
     }
 }
 
-/// The first and the last piece are fixed to the ends; each piece between is taken where it first
-/// occurs, so the work is linear in the name for every piece, however many `*` there are.
+/// The first and last pieces are anchored to the ends; each piece between is taken at its first
+/// occurrence, so the work is linear in the name for every piece, however many `*` there are.
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else {
         return pattern == name;

@@ -3,7 +3,7 @@ use market::{Exponents, Level, Nanos, Price, Size, decimal};
 use crate::codes::Code;
 use crate::text::{integer, quote};
 
-/// `,"name":`, made when it is compiled.
+/// `,"name":`, concatenated at compile time.
 macro_rules! key {
     ($name:literal) => {
         concat!(",\"", $name, "\":")
@@ -11,7 +11,7 @@ macro_rules! key {
 }
 pub(super) use key;
 
-/// The fields of an object while they are written, with the scale of its decimals.
+/// The fields of an object being written, and the exponents of its decimals.
 pub(super) struct Object<'o> {
     pub(super) out: &'o mut Vec<u8>,
     pub(super) exponents: Exponents,
@@ -27,7 +27,7 @@ impl Object<'_> {
         quote(self.out, text);
     }
 
-    /// A value of an enum; its name needs no escapes.
+    /// The name of an enum's value, which needs no escapes.
     pub(super) fn name(&mut self, key: &str, value: impl Code) {
         self.raw(key);
         self.raw("\"");
@@ -40,7 +40,7 @@ impl Object<'_> {
         integer(self.out, number);
     }
 
-    /// Nanoseconds, as text: they exceed the integers that a double holds.
+    /// Nanoseconds as a string: they exceed the integers that a double can hold.
     pub(super) fn nanos(&mut self, key: &str, nanos: u64) {
         self.raw(key);
         self.raw("\"");

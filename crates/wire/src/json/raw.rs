@@ -1,8 +1,8 @@
-//! The messages as JSON has them: decimals, times and enums are still text.
+//! The messages as in the JSON: decimals, times and enums are still text.
 
 use serde::Deserialize;
 
-/// What a message says, by its type.
+/// The content of a message, by its type.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 pub(super) enum RawBody {
@@ -20,7 +20,7 @@ pub(super) enum RawBody {
     ReplayComplete(RawReplayComplete),
 }
 
-/// What every message begins with.
+/// The fields that every message begins with.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawHead {

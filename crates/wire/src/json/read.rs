@@ -10,16 +10,16 @@ use crate::{
     Status, Ticker, View,
 };
 
-/// Why a text is no data message.
+/// Why a text is not a data message.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It is not JSON, or lacks a field, or a field has another type.
-    #[error("no data message: {0}")]
+    /// It is not JSON, or a field is missing or has the wrong type.
+    #[error("not a data message: {0}")]
     Json(#[from] serde_json::Error),
-    /// The scale of the instrument is not known, so its decimals cannot be read.
-    #[error("the exponents of instrument {} are not known", .0.0)]
+    /// The instrument's exponents are unknown, so its decimals cannot be read.
+    #[error("the exponents of instrument {} are unknown", .0.0)]
     UnknownInstrument(InstrumentId),
-    /// A decimal does not fit the instrument's scale.
+    /// A decimal does not fit the instrument's exponents.
     #[error("{field} is {text:?}, which {source}")]
     Decimal {
         /// The field's name in the schema.
@@ -29,7 +29,7 @@ pub enum ReadError {
         /// What is wrong with it.
         source: DecimalError,
     },
-    /// The value is none of its enum, or no time.
+    /// The value is not one of its enum, or not a time.
     #[error("{field} is {text:?}")]
     Value {
         /// The field's name in the schema.
@@ -37,15 +37,15 @@ pub enum ReadError {
         /// Its value.
         text: String,
     },
-    /// One field of a side is null and the other is not.
-    #[error("one of {field} and its partner is null, and the other is not")]
+    /// Only one of a side's two fields is null.
+    #[error("only one of {field} and its partner is null")]
     HalfNull {
         /// The name of the side's price in the schema.
         field: &'static str,
     },
 }
 
-/// Reads a data message. `lookup` tells the scale of an instrument; an `Instrument` tells its own.
+/// Parses a data message. `lookup` returns the exponents of an instrument; an `Instrument` has its own.
 pub fn read(
     text: &[u8],
     lookup: impl Fn(InstrumentId) -> Option<Exponents>,
@@ -194,7 +194,7 @@ fn read_lag(raw: RawLag) -> Result<OwnedBody, ReadError> {
     }))
 }
 
-/// The scale of the instrument whose message is read.
+/// The exponents of the instrument whose message is read.
 #[derive(Clone, Copy)]
 struct Scale(Exponents);
 

@@ -4,16 +4,16 @@ use super::object::{Object, key};
 use crate::sbe::{Body, BookDelta, BookSnapshot, Instrument, Message, TradeEntries};
 use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
-/// What the JSON of a message says of its instrument, which SBE says by number.
+/// What the JSON of a message shows of its instrument beyond the number.
 #[derive(Debug, Clone, Copy)]
 pub struct InstrumentText<'a> {
     /// `VENUE:SYMBOL`.
     pub name: &'a str,
-    /// The scale of its prices and sizes.
+    /// The exponents of its prices and sizes.
     pub exponents: Exponents,
 }
 
-/// Appends the JSON of a message. A message of no instrument ([`Head::of_connection`]) has
+/// Appends the JSON of a message. A message without an instrument ([`Head::of_connection`]) has
 /// `"instrument":null`.
 pub fn write(out: &mut Vec<u8>, message: &Message<'_>, instrument: &InstrumentText<'_>) {
     let mut object = Object {

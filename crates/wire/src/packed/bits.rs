@@ -1,11 +1,11 @@
 use crate::sbe::{DecodeError, Fault};
 
-/// Appends bits to bytes, the highest bit of each first.
+/// Appends bits to bytes, the highest bit of each byte first.
 pub(super) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
-    /// The bits that make no whole word yet, in its low end.
+    /// The bits that do not fill a word yet, in the low end.
     pending: u64,
-    /// How many these are; below 32.
+    /// The number of these bits; below 32.
     len: u32,
 }
 
@@ -18,7 +18,7 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// The low `count` bits of `value`, whose other bits are 0.
+    /// Appends the low `count` bits of `value`, whose other bits are 0.
     #[inline]
     pub(super) fn bits(&mut self, value: u64, count: u32) {
         debug_assert!(count <= 64 && (count == 64 || value >> count == 0));
@@ -40,7 +40,7 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// At most 32 bits.
+    /// Appends at most 32 bits.
     #[inline]
     fn few(&mut self, value: u64, count: u32) {
         self.pending = self.pending << count | value;
@@ -52,7 +52,7 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// Fills the last byte with zeros.
+    /// Fills the last byte up with zeros.
     pub(super) fn finish(self) {
         let padded = self.pending << (32 - self.len);
         let [.., a, b, c, d] = padded.to_be_bytes();
@@ -61,7 +61,7 @@ impl<'a> BitWriter<'a> {
     }
 }
 
-/// Takes bits from bytes, the highest bit of each first. Every step says which field it is for, so
+/// Reads bits from bytes, the highest bit of each byte first. Every call says which field it reads, so
 /// that an error can name it.
 #[derive(Debug)]
 pub(super) struct BitReader<'a> {
@@ -72,7 +72,7 @@ pub(super) struct BitReader<'a> {
 }
 
 impl<'a> BitReader<'a> {
-    /// Begins at that byte of the payload; errors are about that message.
+    /// Begins at that byte of the payload; errors name that message.
     pub(super) const fn new(payload: &'a [u8], at: usize, message: &'static str) -> Self {
         Self {
             payload,
@@ -81,12 +81,12 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// From here on, errors are about that message.
+    /// From here on, errors name that message.
     pub(super) const fn begin(&mut self, message: &'static str) {
         self.message = message;
     }
 
-    /// The byte that the next bit is in.
+    /// The byte of the next bit.
     pub(super) const fn byte(&self) -> usize {
         self.at / 8
     }
@@ -115,7 +115,7 @@ impl<'a> BitReader<'a> {
         Err(self.error(field, fault))
     }
 
-    /// The bits from here on in the high end; at least 57 of them, zeros behind the payload.
+    /// The following bits in the high end: at least 57 of them, zeros after the payload.
     #[inline]
     fn window(&self) -> u64 {
         let rest = self.payload.get(self.at / 8..).unwrap_or_default();
@@ -130,7 +130,7 @@ impl<'a> BitReader<'a> {
         word << (self.at % 8)
     }
 
-    /// At most 64 bits.
+    /// Reads at most 64 bits.
     #[inline]
     pub(super) fn bits(&mut self, field: &'static str, count: u32) -> Result<u64, DecodeError> {
         if count > 32 {
@@ -140,7 +140,7 @@ impl<'a> BitReader<'a> {
         self.few(field, count)
     }
 
-    /// At most 32 bits.
+    /// Reads at most 32 bits.
     #[inline]
     fn few(&mut self, field: &'static str, count: u32) -> Result<u64, DecodeError> {
         self.check(field, count as usize)?;
@@ -166,7 +166,7 @@ impl<'a> BitReader<'a> {
         Ok(u32::from_be_bytes([a, b, c, d]))
     }
 
-    /// Takes zeros up to the next one, which stays; more than 63 begin no number.
+    /// Skips zeros up to the next one, which stays; no number begins with more than 63.
     #[inline]
     pub(super) fn zeros(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         let mut count = 0;
@@ -184,7 +184,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// Behind the last field: the byte's other bits are zeros.
+    /// Ends the message: the other bits of the byte are zeros.
     pub(super) fn finish(&mut self) -> Result<(), DecodeError> {
         let padding = (8 - self.at % 8) % 8;
         let value = self.few("padding", u32::try_from(padding).unwrap_or_default())?;

@@ -1,22 +1,22 @@
-//! How whole numbers are written in bits: short where they are small.
+//! Codes for whole numbers, short for small ones.
 
 use super::bits::{BitReader, BitWriter};
 use super::power::{POWERS, power_of_ten, shared_power};
 use crate::sbe::{DecodeError, Fault, MAX_TEXT};
 
-/// Signed to unsigned, small to small: 0, -1, 1, -2 become 0, 1, 2, 3.
+/// Maps signed to unsigned numbers, small to small: 0, -1, 1, -2 become 0, 1, 2, 3.
 #[inline]
 pub(super) const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
-/// The way back.
+/// The inverse of [`zigzag`].
 #[inline]
 pub(super) const fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
 
-/// How many bits a number has without leading zeros.
+/// The number of significant bits.
 #[inline]
 pub(super) const fn bit_length(value: u64) -> u32 {
     64 - value.leading_zeros()
@@ -25,8 +25,8 @@ pub(super) const fn bit_length(value: u64) -> u32 {
 impl BitWriter<'_> {
     /// An Exp-Golomb code of an order below 64; `value` is below 2^64 - 1.
     ///
-    /// `value >> order` and one more is written behind as many zeros as it has bits but one; then
-    /// the low bits follow. So a number that has up to `order` bits costs one bit more than these.
+    /// `(value >> order) + 1` is written after as many zeros as it has bits, less one; then
+    /// the low bits follow. So a number of up to `order` bits takes one bit more than those.
     #[inline]
     pub(super) fn golomb(&mut self, value: u64, order: u32) {
         let high = (value >> order) + 1;
@@ -36,8 +36,8 @@ impl BitWriter<'_> {
         self.bits(value & ((1 << order) - 1), order);
     }
 
-    /// A number of any length: how many bits it has without leading zeros, in 6 bits; then these,
-    /// without the leading one. The 64 that the 6 bits cannot tell is 63 and another bit.
+    /// A number of any length: its count of significant bits, in 6 bits; then these bits
+    /// without the leading one. 64, which 6 bits cannot express, is 63 and another bit.
     pub(super) fn wide(&mut self, value: u64) {
         let length = bit_length(value);
         self.bits(u64::from(length.min(63)), 6);
@@ -49,14 +49,14 @@ impl BitWriter<'_> {
         }
     }
 
-    /// A number that often ends in decimal zeros: 4 bits for the power of ten, then what is left.
+    /// A number that often ends in decimal zeros: 4 bits for the power of ten, then the rest.
     pub(super) fn number(&mut self, value: i64) {
         let power = shared_power([value].into_iter());
         self.bits(power as u64, 4);
         self.wide(zigzag(value / POWERS[power]));
     }
 
-    /// 8 bits for the length in bytes, then the bytes. What comes from SBE has at most 255.
+    /// 8 bits for the length in bytes, then the bytes. Texts from SBE have at most 255.
     pub(super) fn text(&mut self, text: &str) {
         let bytes = text.as_bytes();
         self.bits(bytes.len() as u64, 8);
@@ -73,7 +73,7 @@ impl BitReader<'_> {
         if bit_length(high) + order > 64 {
             return Err(self.error(field, Fault::TooLarge));
         }
-        // Nothing is left of the high part where the order is 64, which no field has.
+        // Nothing is left of the high part if the order is 64, which no field has.
         Ok(high.checked_shl(order).unwrap_or_default() | low)
     }
 
@@ -88,7 +88,7 @@ impl BitReader<'_> {
         }
     }
 
-    /// A power of ten, told in 4 bits.
+    /// A power of ten, in 4 bits.
     pub(super) fn power(&mut self, field: &'static str) -> Result<i64, DecodeError> {
         Ok(power_of_ten(self.bits(field, 4)?))
     }
@@ -101,7 +101,7 @@ impl BitReader<'_> {
             .ok_or_else(|| self.error(field, Fault::TooLarge))
     }
 
-    /// The bytes of a text; whether they are UTF-8 is for later.
+    /// The bytes of a text; whether they are UTF-8 is checked later.
     pub(super) fn text(&mut self, field: &'static str) -> Result<Vec<u8>, DecodeError> {
         let length = self.byte_value(field)?;
         if usize::from(length) > MAX_TEXT {
@@ -115,7 +115,7 @@ impl BitReader<'_> {
     }
 }
 
-/// Appends an LEB128 varint: 7 bits a byte, the lowest first; the high bit says that more follow.
+/// Appends an LEB128 varint: 7 bits per byte, the lowest first; the high bit says that more follow.
 pub(super) fn append_varint(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let low = value.to_le_bytes()[0];

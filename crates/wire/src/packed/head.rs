@@ -1,6 +1,6 @@
-//! What every packed message begins with: whole bytes, then its sequence in bits.
+//! The head of a packed message: whole bytes, then its sequence in bits.
 //!
-//! `publishTime` comes directly behind the first byte, so that everything behind it is the same on
+//! `publishTime` comes right after the first byte, so that everything after it is identical on
 //! two nodes.
 
 use market::{Epoch, InstrumentId, Nanos, Seq};
@@ -10,10 +10,10 @@ use super::codes::{append_varint, unzigzag, zigzag};
 use crate::sbe::{DecodeError, Fault};
 use crate::{Head, View};
 
-/// What errors call it, since it comes before anybody knows which message it is of.
+/// The name in errors, since the message is not known yet.
 const HEAD: &str = "head";
 
-/// How the head is written: the low three bits of the first byte.
+/// The form of the head: the low three bits of the first byte.
 mod form {
     pub(super) const NO_EVENT_TIME: u8 = 0;
     pub(super) const MILLIS: u8 = 1;
@@ -21,14 +21,14 @@ mod form {
     pub(super) const NANOS: u8 = 3;
     /// Every field at its full length.
     pub(super) const LONG: u8 = 4;
-    /// The event time is told from the era on, as the log time is.
+    /// The event time is relative to the era, as the log time is.
     pub(super) const FAR: u8 = 5;
 }
 
-/// In the first byte: a view other than 0 is told.
+/// In the first byte: a view other than 0 follows.
 const HAS_VIEW: u8 = 8;
 
-/// 2020-01-01T00:00:00Z in ms: log times are told from there on, in 40 bits, which last until 2054.
+/// 2020-01-01T00:00:00Z in ms: log times are counted from it, in 40 bits, which last until 2054.
 const ERA_MILLIS: u64 = 1_577_836_800_000;
 const NANOS_A_MILLI: u64 = 1_000_000;
 /// The units of event times, by their form.
@@ -38,25 +38,25 @@ const UNITS: [(u8, i64); 3] = [
     (form::NANOS, 1),
 ];
 
-/// In ms, how far from the log time an event time may be until it is shorter told from the era on:
+/// How far from the log time an event time may be, in ms, before it is shorter relative to the era:
 /// a varint of 5 bytes, zigzag.
 const MAX_NEAR_MILLIS: i64 = 1 << 34;
 
-/// A head that fits the short forms, which every usual one does.
+/// A head that fits the short forms, as every usual one does.
 struct Short {
-    /// Of which the highest byte is 0.
+    /// The highest byte is 0.
     instrument: [u8; 8],
     log: [u8; 5],
     seq: u64,
     distance: u64,
 }
 
-/// How an event time is told.
+/// How an event time is written.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// After the log time: the form, and how many of its units.
+    /// Relative to the log time: the form, and the distance in its unit.
     Near(u8, i64),
-    /// From the era on.
+    /// Relative to the era.
     Far([u8; 5]),
 }
 
@@ -76,7 +76,7 @@ impl Event {
     }
 }
 
-/// A time in ms since the era, where it is one of those that 40 bits can tell.
+/// A time in ms since the era, if it fits 40 bits.
 fn in_era(time: Nanos) -> Option<[u8; 5]> {
     let millis = (time.0 / NANOS_A_MILLI).checked_sub(ERA_MILLIS)?;
     let [a, b, c, d, e, 0, 0, 0] = millis.to_le_bytes() else {
@@ -86,16 +86,16 @@ fn in_era(time: Nanos) -> Option<[u8; 5]> {
     is_whole.then_some([a, b, c, d, e])
 }
 
-/// Reads what [`in_era`] made.
+/// The inverse of [`in_era`].
 const fn from_era([a, b, c, d, e]: [u8; 5]) -> Nanos {
     let millis = ERA_MILLIS + u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]);
     Nanos(millis * NANOS_A_MILLI)
 }
 
-/// The order of the code of how far `seq` is from `prevSeq`.
+/// The order of the code for the distance from `prevSeq` to `seq`.
 const DISTANCE_ORDER: u32 = 2;
 
-/// Appends the head; what comes back takes the body.
+/// Appends the head. Returns the writer for the body.
 pub(super) fn append<'a>(out: &'a mut Vec<u8>, kind: u8, head: &Head) -> BitWriter<'a> {
     let Some(short) = short(head) else {
         append_long(out, kind, head);
@@ -162,7 +162,7 @@ fn append_long(out: &mut Vec<u8>, kind: u8, head: &Head) {
     out.extend_from_slice(&head.prev_seq.0.to_le_bytes());
 }
 
-/// How long after `base` it is; what overflows comes back by the same wrapping.
+/// The time after `base`; overflow wraps, and wraps back when read.
 const fn since(time: Nanos, base: Nanos) -> i64 {
     time.0.wrapping_sub(base.0).cast_signed()
 }
@@ -171,7 +171,7 @@ const fn after(base: Nanos, nanos: i64) -> Nanos {
     Nanos(base.0.wrapping_add(nanos.cast_unsigned()))
 }
 
-/// Reads the first byte and the head; what comes back besides the kind has the body before it.
+/// Reads the first byte and the head. Returns the template and the reader for the body as well.
 pub(super) fn read(payload: &[u8], begin: usize) -> Result<(u8, Head, BitReader<'_>), DecodeError> {
     let mut bytes = Bytes { payload, at: begin };
     let [first] = bytes.array("kind")?;
@@ -264,7 +264,7 @@ const fn error(field: &'static str, offset: usize, fault: Fault) -> DecodeError 
     }
 }
 
-/// Walks over the bytes of a head.
+/// Reads the bytes of a head.
 struct Bytes<'a> {
     payload: &'a [u8],
     at: usize,

@@ -4,21 +4,21 @@ use market::Level;
 
 use super::bits::{BitReader, BitWriter};
 use super::codes::{bit_length, unzigzag, zigzag};
-use super::order::Order;
+use super::golomb_order::GolombOrder;
 use super::power::{POWERS, power_of_ten, shared_power};
 use crate::sbe::{DecodeError, Fault};
 
-/// Prices and their differences below this, so that no code overflows; else levels are written raw.
+/// Prices and their differences are below this, so that no code overflows; others are written raw.
 const MAX_PRICE: u64 = 1 << 61;
 
-/// The largest power of ten of prices that is told.
+/// The largest power of ten of prices that is written.
 const MAX_PRICE_POWER: usize = 14;
-/// In place of the power of prices: the levels are raw.
+/// Instead of the power of prices: the levels are raw.
 const RAW: u64 = 15;
-/// The order of the code of how many there are.
+/// The order of the code for the number of levels.
 pub(super) const COUNT_ORDER: u32 = 1;
 
-/// A level as it is written: how far its price is from the one before, in steps, and its size in lots.
+/// A level to be written: the distance of its price from the one before, in steps, and its size in lots.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packed {
     gap: u64,
@@ -28,7 +28,7 @@ pub(super) struct Packed {
 /// Bids and asks, best first.
 type Sides = (Vec<Level>, Vec<Level>);
 
-/// Appends the two sides of a book. `scratch` is for memory that is kept.
+/// Appends the two sides of a book. `scratch` is reused memory.
 pub(super) fn append<I>(bits: &mut BitWriter<'_>, scratch: &mut Vec<Packed>, bids: I, asks: I)
 where
     I: ExactSizeIterator<Item = Level> + Clone,
@@ -56,13 +56,13 @@ where
     measure(scratch, &mut base, bids.clone(), (step, lot));
     measure(scratch, &mut base, asks, (step, lot));
     let deletes = scratch.iter().any(|level| level.lots == 0);
-    let mut lots = Order::new();
+    let mut lots = GolombOrder::new();
     for level in &*scratch {
         if let Some(more) = level.lots.checked_sub(1) {
             lots.add(more);
         }
     }
-    // Half of it is told: the next even order costs hardly more.
+    // Half of it is written: the next even order costs hardly more.
     let half = lots.best() / 2;
     let lots = 2 * half;
     let mut gaps = GapOrder::new();
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// The order of the next gap's code: it follows the gaps before it, a bit at a time.
+/// The order of the next gap's code, which adapts to the gaps before it, a bit at a time.
 struct GapOrder(u32);
 
 impl GapOrder {
@@ -109,7 +109,7 @@ impl GapOrder {
     }
 }
 
-/// Whether each price is worse than the one before, and prices and sizes are within bounds.
+/// Returns whether each price is worse than the one before, and all prices and sizes are within bounds.
 fn is_sorted(levels: impl Iterator<Item = Level>, is_bid: bool) -> bool {
     let mut before: Option<i64> = None;
     for level in levels {
@@ -129,8 +129,8 @@ fn is_sorted(levels: impl Iterator<Item = Level>, is_bid: bool) -> bool {
     true
 }
 
-/// The first price of all is told as it is, the other side's first one from there, every other one
-/// by how many steps lie between it and the one before.
+/// The first price of all is written as it is, the first one of the other side relative to it, every other one
+/// as the number of steps between it and the one before.
 fn measure(
     out: &mut Vec<Packed>,
     base: &mut Option<i64>,
@@ -154,7 +154,7 @@ fn measure(
     }
 }
 
-/// Reads the two sides of a book; at most `max` levels a side.
+/// Reads the two sides of a book; at most `max` levels per side.
 pub(super) fn read(bits: &mut BitReader<'_>, max: usize) -> Result<Sides, DecodeError> {
     let (mut bids, mut asks) = Sides::default();
     let bid_count = count(bits, "bids", max)?;
@@ -181,7 +181,7 @@ pub(super) fn read(bits: &mut BitReader<'_>, max: usize) -> Result<Sides, Decode
     Ok((bids, asks))
 }
 
-/// How many entries a group has: at most `max`, as in SBE, so that no message makes much of little.
+/// The number of entries of a group: at most `max`, as in SBE, so that a short message cannot expand without bound.
 pub(super) fn count(
     bits: &mut BitReader<'_>,
     field: &'static str,
@@ -194,7 +194,7 @@ pub(super) fn count(
         .ok_or_else(|| bits.error(field, Fault::TooMany { len: count, max }))
 }
 
-/// The order of a code, told in 6 bits.
+/// The order of a code, in 6 bits.
 pub(super) fn order(bits: &mut BitReader<'_>, field: &'static str) -> Result<u32, DecodeError> {
     Ok(u32::from(bits.bits(field, 6)?.to_le_bytes()[0]))
 }
@@ -212,7 +212,7 @@ fn read_raw(
     Ok(())
 }
 
-/// How a message's levels are written.
+/// How the levels of a message are written.
 struct Scale {
     step: i64,
     lot: i64,

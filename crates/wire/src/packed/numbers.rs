@@ -1,7 +1,7 @@
-//! The bodies that are a few numbers: `Bbo`, `Ticker`, `Bar`.
+//! The bodies that consist of a few numbers: `Bbo`, `Ticker`, `Bar`.
 //!
-//! A price is told as its difference to the one before it in the message, since the two are near each
-//! other; what overflows comes back by the same wrapping.
+//! A price is written as its difference from the one before it in the message, since the two are close;
+//! overflow wraps, and wraps back when read.
 
 use market::{Bbo, Level, Nanos, Price, Size};
 
@@ -151,7 +151,7 @@ pub(super) fn read_optional(
     not_null(bits, field, value).map(Some)
 }
 
-/// The null of SBE is no value: it has a bit of its own here.
+/// The null of SBE is not a value: absence has a bit of its own here.
 fn not_null(bits: &BitReader<'_>, field: &'static str, value: i64) -> Result<i64, DecodeError> {
     if value == i64::MIN {
         return Err(bits.error(field, Fault::Reserved));
@@ -159,7 +159,7 @@ fn not_null(bits: &BitReader<'_>, field: &'static str, value: i64) -> Result<i64
     Ok(value)
 }
 
-/// A time: 4 bits for the power of ten, then what is left.
+/// A time: 4 bits for the power of ten, then the rest.
 fn append_nanos(bits: &mut BitWriter<'_>, time: Nanos) {
     let power = (1..POWERS.len())
         .take_while(|power| time.0 != 0 && time.0.is_multiple_of(POWERS[*power].unsigned_abs()))

@@ -5,14 +5,14 @@ use crate::codes::Code;
 use crate::sbe::{Body, Instrument, Message};
 use crate::{GoAway, Lag, Status};
 
-/// Writes packed messages; its memory is kept from message to message.
+/// Writes packed messages; its memory is reused from message to message.
 #[derive(Debug, Default)]
 pub struct Packer {
     levels: Vec<Packed>,
 }
 
 impl Packer {
-    /// Without any memory yet.
+    /// A packer without any memory yet.
     #[must_use]
     pub const fn new() -> Self {
         Self { levels: Vec::new() }

@@ -1,4 +1,4 @@
-/// The powers of ten that 4 bits can tell.
+/// The powers of ten that 4 bits can express.
 pub(super) const POWERS: [i64; 16] = {
     let mut powers = [1; 16];
     let mut i = 1;
@@ -9,13 +9,13 @@ pub(super) const POWERS: [i64; 16] = {
     powers
 };
 
-/// The power of that exponent, which is below 16.
+/// The power with that exponent, which is below 16.
 pub(super) fn power_of_ten(exponent: u64) -> i64 {
     let exponent = usize::from(exponent.to_le_bytes()[0]);
     POWERS.get(exponent).copied().unwrap_or(1)
 }
 
-/// The exponent of the largest of these powers that divides all values; 0 where all are 0.
+/// The exponent of the largest of these powers that divides all values; 0 if all are 0.
 pub(super) fn shared_power(values: impl Iterator<Item = i64>) -> usize {
     let mut power = POWERS.len() - 1;
     let mut any = false;

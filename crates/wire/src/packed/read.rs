@@ -6,10 +6,10 @@ use crate::codes::Code;
 use crate::sbe::{DecodeError, Fault, MAX_CHUNK_LEVELS, MAX_DELTA_LEVELS};
 use crate::{GoAway, Lag, OwnedBody, OwnedInstrument, OwnedMessage, ReplayComplete, Status};
 
-/// The messages of a WebSocket payload, one after another.
+/// The messages of a WebSocket payload, in order.
 ///
-/// An error that leaves the next message's place known is followed by that message; after any other
-/// ([`DecodeError::ends_payload`]) nothing follows.
+/// After an error, iteration continues with the next message if its offset is known; otherwise
+/// ([`DecodeError::ends_payload`]) it ends.
 #[derive(Debug, Clone)]
 pub struct Messages<'a> {
     payload: &'a [u8],
@@ -23,7 +23,7 @@ impl<'a> Messages<'a> {
         Self { payload, at: 0 }
     }
 
-    /// Where in the payload the next message begins.
+    /// The offset of the next message in the payload.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.at
@@ -86,11 +86,11 @@ const fn name(kind: u8) -> Option<&'static str> {
     })
 }
 
-/// What stands behind the head.
+/// The body of a message.
 struct Body<'a> {
     bits: BitReader<'a>,
-    /// The first value that this version does not know. It waits until the end is found, so that the
-    /// next message is too.
+    /// The first unknown value. It is reported at the end of the message, so that the offset of the next
+    /// message is known.
     wrong: Option<DecodeError>,
 }
 
@@ -131,7 +131,7 @@ impl Body<'_> {
         }
         let fault = Fault::UnknownValue(code);
         self.wrong.get_or_insert(DecodeError { fault, ..at });
-        // Nobody sees this value.
+        // This value is never used.
         Ok(T::VALUES[0].0)
     }
 

@@ -4,14 +4,14 @@ use market::{Aggressor, Price, Size, Trade};
 
 use super::bits::{BitReader, BitWriter};
 use super::codes::{unzigzag, zigzag};
+use super::golomb_order::GolombOrder;
 use super::levels::{COUNT_ORDER, count, order};
-use super::order::Order;
 use super::power::{POWERS, shared_power};
 use crate::OwnedTrade;
 use crate::codes::Code;
 use crate::sbe::{DecodeError, Fault, MAX_TRADES, TradeEntries};
 
-/// Prices and ids below this, so that no difference overflows a code.
+/// Prices and ids are below this, so that no difference overflows a code.
 const MAX_VALUE: u64 = 1 << 61;
 
 pub(super) fn append(bits: &mut BitWriter<'_>, trades: TradeEntries<'_>) {
@@ -55,7 +55,7 @@ pub(super) fn append(bits: &mut BitWriter<'_>, trades: TradeEntries<'_>) {
     }
 }
 
-/// The number that an id is, if its digits are how that number is written.
+/// The number that an id is, if it is written in the usual way.
 fn number(id: &str) -> Option<i64> {
     let is_canonical =
         id.bytes().all(|byte| byte.is_ascii_digit()) && (id.len() == 1 || !id.starts_with('0'));
@@ -69,7 +69,7 @@ struct Scale {
     lot_power: usize,
     prices: u32,
     sizes: u32,
-    /// The price of the trade before, in steps.
+    /// The price of the previous trade, in steps.
     before: Option<i64>,
 }
 
@@ -77,7 +77,7 @@ impl Scale {
     fn of(trades: TradeEntries<'_>) -> Self {
         let step_power = shared_power(trades.into_iter().map(|trade| trade.price.0));
         let lot_power = shared_power(trades.into_iter().map(|trade| trade.size.0));
-        let (mut prices, mut sizes) = (Order::new(), Order::new());
+        let (mut prices, mut sizes) = (GolombOrder::new(), GolombOrder::new());
         let mut before = None;
         for trade in trades {
             let price = trade.price.0 / POWERS[step_power];
@@ -108,8 +108,8 @@ impl Scale {
     }
 }
 
-/// Reads the trades; an unknown side or an id that is not UTF-8 is told when all are read, so that the
-/// next message's place is known.
+/// Reads the trades. An unknown side, or an id that is not UTF-8, is reported after all are read, so that the
+/// offset of the next message is known.
 pub(super) fn read(
     bits: &mut BitReader<'_>,
     wrong: &mut Option<DecodeError>,

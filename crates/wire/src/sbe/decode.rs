@@ -1,4 +1,4 @@
-//! From bytes to messages. Everything is checked once, here; what comes out cannot fail.
+//! From bytes to messages. Everything is checked once, here; reading the result cannot fail.
 
 use market::{Aggressor, Bbo, Exponents, Level, Nanos, Price, Seq, Size};
 
@@ -12,10 +12,10 @@ use super::{DecodeError, Fault, Levels, TradeEntries};
 use crate::codes::Code;
 use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
-/// The messages of a WebSocket payload, one after another.
+/// The messages of a WebSocket payload, in order.
 ///
-/// An error that leaves the next message's place known is followed by that message; after any
-/// other ([`DecodeError::ends_payload`]) nothing follows.
+/// After an error, iteration continues with the next message if its offset is known; otherwise
+/// ([`DecodeError::ends_payload`]) it ends.
 pub struct Messages<'a> {
     reader: Reader<'a>,
     ended: bool,
@@ -31,7 +31,7 @@ impl<'a> Messages<'a> {
         }
     }
 
-    /// Where in the payload the next message begins.
+    /// The offset of the next message in the payload.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.reader.at()
@@ -54,7 +54,7 @@ impl<'a> Iterator for Messages<'a> {
 impl std::iter::FusedIterator for Messages<'_> {}
 
 impl<'a> Message<'a> {
-    /// Reads the first message of `payload`, and what stands behind it.
+    /// Decodes the first message of `payload`. Returns the rest of the payload as well.
     pub fn decode(payload: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         let mut reader = Reader::new(payload);
         let message = read(&mut reader)?;
@@ -62,8 +62,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Reads one message. Whatever its values are, the reader stands behind it afterwards, unless the
-/// error says that nobody knows where that is.
+/// Reads one message. The reader is after it then, whatever its values are, unless the
+/// error says that its length is unknown.
 fn read<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, DecodeError> {
     reader.begin("messageHeader");
     let begin = reader.at();
@@ -159,7 +159,7 @@ fn bbo<'a>(reader: &mut Reader<'a>, length: u16) -> Parts<'a> {
     Ok((block.head(), Body::Bbo(Bbo { bid, ask })))
 }
 
-/// A side of a `Bbo`: both of its fields are there, or neither.
+/// One side of a `Bbo`: both of its fields are present, or neither.
 const fn side(price: Option<Price>, size: Option<Size>) -> Option<Option<Level>> {
     match (price, size) {
         (Some(price), Some(size)) => Some(Some(Level { price, size })),
@@ -174,7 +174,7 @@ fn trades<'a>(reader: &mut Reader<'a>, length: u16) -> Parts<'a> {
     let (stride, len) = reader.group("trades", TRADE)?;
     let rest = reader.rest();
     let begin = reader.at();
-    // The first wrong value waits until the end is found, so that the next message is too.
+    // The first invalid value is reported at the end, so that the offset of the next message is known.
     let mut wrong = Ok(());
     for _ in 0..len {
         let entry = reader.at();

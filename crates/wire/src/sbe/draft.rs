@@ -3,8 +3,8 @@ use market::{Price, Size};
 use super::layout::{HEADER, NULL_MANTISSA, NULL_TIME, SCHEMA_ID, SCHEMA_VERSION, Template, head};
 use crate::Head;
 
-/// A message's header and block while they are filled: `N` bytes on the stack, appended to the
-/// buffer in one copy. Offsets are constants within the block, checked when it is compiled.
+/// The header and block of a message being written: `N` bytes on the stack, appended to the
+/// buffer in one copy. Offsets are constants within the block, checked at compile time.
 pub(super) struct Draft<const N: usize>([u8; N]);
 
 impl<const N: usize> Draft<N> {

@@ -1,4 +1,4 @@
-//! The hot path: every function appends one message to a buffer that its caller reuses, so that
+//! The hot path: each function appends one message to a buffer that its caller reuses, so that
 //! nothing is allocated once the buffer has grown.
 
 use market::{Bbo, Channel, Epoch, Level, Nanos, Trade};
@@ -34,7 +34,7 @@ pub fn instrument(
     Ok(())
 }
 
-/// Appends one chunk of a `BookSnapshot`: at most [`MAX_CHUNK_LEVELS`] a side, best first.
+/// Appends one chunk of a `BookSnapshot`: at most [`MAX_CHUNK_LEVELS`] per side, best first.
 pub fn book_snapshot(
     out: &mut Vec<u8>,
     head: &Head,
@@ -54,7 +54,7 @@ pub fn book_snapshot(
     Ok(())
 }
 
-/// Appends a `BookDelta`: at most [`MAX_DELTA_LEVELS`] a side, best first; size 0 deletes.
+/// Appends a `BookDelta`: at most [`MAX_DELTA_LEVELS`] per side, best first; size 0 deletes a level.
 pub fn book_delta(
     out: &mut Vec<u8>,
     head: &Head,
@@ -182,7 +182,7 @@ pub fn replay_complete(out: &mut Vec<u8>, head: &Head, complete: &ReplayComplete
     out.extend_from_slice(draft.bytes());
 }
 
-/// Writes the publish time of a message that was encoded before; too short a slice stays as it is.
+/// Overwrites the publish time of an encoded message; does nothing if the slice is too short.
 pub fn stamp(message: &mut [u8], publish_time: Nanos) {
     let field = message
         .get_mut(PUBLISH_TIME_OFFSET..)
@@ -192,7 +192,7 @@ pub fn stamp(message: &mut [u8], publish_time: Nanos) {
     }
 }
 
-/// The epoch of a message that was encoded before; none of too short a slice.
+/// The epoch of an encoded message; `None` if the slice is too short.
 #[must_use]
 pub fn epoch(message: &[u8]) -> Option<Epoch> {
     let field = message.get(HEADER + head::EPOCH..)?.first_chunk::<4>()?;
@@ -221,7 +221,7 @@ fn append_levels(out: &mut Vec<u8>, levels: impl ExactSizeIterator<Item = Level>
     }
 }
 
-/// Says how many entries of what length follow; the caller has checked the bound.
+/// Appends a group's header; the caller has checked the bound.
 fn append_group_head(out: &mut Vec<u8>, entry: usize, len: usize) {
     #[expect(
         clippy::cast_possible_truncation,
@@ -236,7 +236,7 @@ fn append_group_head(out: &mut Vec<u8>, entry: usize, len: usize) {
     out.extend_from_slice(&[a, b, c, d]);
 }
 
-/// Says how long the text is, then the text; the caller has checked the bound.
+/// Appends a text with its length; the caller has checked the bound.
 fn append_text(out: &mut Vec<u8>, text: &str) {
     #[expect(
         clippy::cast_possible_truncation,

@@ -8,14 +8,14 @@ use crate::codes::Code;
 /// The levels of one side of a book message, read from the payload one by one.
 #[derive(Debug, Clone, Copy)]
 pub struct Levels<'a> {
-    /// Exactly the entries that are left.
+    /// Exactly the remaining entries.
     bytes: &'a [u8],
     stride: usize,
     left: usize,
 }
 
 impl<'a> Levels<'a> {
-    /// `bytes` has `left` entries of `stride` bytes, and an entry has at least a level's.
+    /// `bytes` has `left` entries of `stride` bytes, each with at least a level's.
     pub(super) const fn new(bytes: &'a [u8], stride: usize, left: usize) -> Self {
         Self {
             bytes,
@@ -52,7 +52,7 @@ impl FusedIterator for Levels<'_> {}
 /// The trades of a `Trades` message, read from the payload one by one.
 #[derive(Debug, Clone, Copy)]
 pub struct TradeEntries<'a> {
-    /// Exactly the entries that are left, each with its id.
+    /// Exactly the remaining entries, each with its id.
     bytes: &'a [u8],
     stride: usize,
     left: usize,

@@ -1,25 +1,25 @@
-//! Where everything stands, in bytes; `schema/tapecast.xml` says the same.
+//! All offsets and lengths in bytes, as in `schema/tapecast.xml`.
 
 /// The schema's id.
 pub const SCHEMA_ID: u16 = 7411;
 /// The schema's version.
 pub const SCHEMA_VERSION: u16 = 0;
-/// How long a message header is.
+/// The length of a message header.
 pub const HEADER: usize = 8;
-/// Where `publishTime` stands in every message: the only bytes that differ between two nodes.
+/// The offset of `publishTime` in every message: the only bytes that differ between two nodes.
 pub const PUBLISH_TIME_OFFSET: usize = HEADER + head::PUBLISH_TIME;
 
-/// The most levels of a side in one `BookDelta`: 60,000 × 16 B = 960 kB. A larger change is
+/// The most levels per side in a `BookDelta`: 60,000 × 16 B = 960 kB. A larger change is
 /// published as a `BookSnapshot`.
 pub const MAX_DELTA_LEVELS: usize = 60_000;
-/// The most levels of a side in one chunk of a `BookSnapshot`: 2 × 1,000 × 16 B < 32 KiB.
+/// The most levels per side in a chunk of a `BookSnapshot`: 2 × 1,000 × 16 B < 32 KiB.
 pub const MAX_CHUNK_LEVELS: usize = 1_000;
-/// The most trades of one `Trades`; the bound that the schema sets to every group.
+/// The most trades in a `Trades`; the schema sets this bound to every group.
 pub const MAX_TRADES: usize = 60_000;
-/// The longest text: what its length byte can say, whose 255 is SBE's null.
+/// The longest text: its length byte can hold 254, since 255 is SBE's null.
 pub const MAX_TEXT: usize = 254;
 
-/// The length of a group's head: block length and number of entries.
+/// The length of a group's header: block length and number of entries.
 pub(super) const GROUP_HEAD: usize = 4;
 /// The length of a level.
 pub(super) const LEVEL: usize = 16;
@@ -34,7 +34,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// The block's length as the wire has it.
+    /// The block's length, as the wire has it.
     pub(super) const fn block_length(&self) -> u16 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -75,7 +75,7 @@ pub(super) mod head {
     pub(in crate::sbe) const LENGTH: usize = 56;
 }
 
-/// Where the other fields stand in their blocks and entries.
+/// The offsets of the other fields in their blocks and entries.
 pub(super) mod at {
     pub(in crate::sbe) mod instrument {
         pub(in crate::sbe) const PRICE_EXPONENT: usize = 56;

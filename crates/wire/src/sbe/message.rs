@@ -3,21 +3,21 @@ use market::{Bbo, Channel, Exponents, Price, Size, State};
 use super::{Levels, TradeEntries};
 use crate::{Bar, GoAway, Head, Lag, ReplayComplete, Status, Ticker};
 
-/// A data message, read in place: its groups and texts are the payload's own bytes.
+/// A data message, read in place: its groups and texts are the bytes of the payload.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
-    /// What every message begins with.
+    /// The fields that every message begins with.
     pub head: Head,
-    /// What it says.
+    /// The content.
     pub body: Body<'a>,
 }
 
-/// What a data message says.
+/// The content of a data message.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
-    /// What an instrument is; the first message of every subscription.
+    /// An instrument's name, exponents and steps; the first message of every subscription.
     Instrument(Instrument<'a>),
-    /// A whole book, or a chunk of it.
+    /// A snapshot, or a chunk of one.
     BookSnapshot(BookSnapshot<'a>),
     /// The levels that changed.
     BookDelta(BookDelta<'a>),
@@ -27,60 +27,60 @@ pub enum Body<'a> {
     Trades(TradeEntries<'a>),
     /// Statistics of the last 24 hours.
     Ticker(Ticker),
-    /// Open, high, low, close and volume of an interval.
+    /// A bar: open, high, low, close and volume of an interval.
     Bar(Bar),
-    /// How far an instrument or a stream can be trusted.
+    /// The state of an instrument or a stream.
     Status(Status),
-    /// The last `seq` of a quiet stream, which is of this channel.
+    /// The last `seq` of a quiet stream of this channel.
     Heartbeat(Channel),
-    /// What a slow client did not get one by one.
+    /// What a lagging client is not sent one by one.
     Lag(Lag),
     /// The node is about to stop.
     GoAway(GoAway),
-    /// What was asked for of the past has been sent.
+    /// The past that was requested has been sent.
     ReplayComplete(ReplayComplete),
 }
 
-/// What an instrument is.
+/// An instrument's name, exponents and steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instrument<'a> {
-    /// The scale of its prices and sizes.
+    /// The exponents of its prices and sizes.
     pub exponents: Exponents,
-    /// How far it can be trusted at the moment.
+    /// Its current state.
     pub state: State,
-    /// The step of its prices, if known.
+    /// The price step, if known.
     pub tick_size: Option<Price>,
-    /// The step of its sizes, if known.
+    /// The size step, if known.
     pub lot_size: Option<Size>,
-    /// What stands before the colon of its name; at most 254 bytes.
+    /// The part of its name before the colon; at most 254 bytes.
     pub venue: &'a str,
-    /// What stands behind the colon of its name; at most 254 bytes.
+    /// The part of its name after the colon; at most 254 bytes.
     pub symbol: &'a str,
 }
 
-/// A whole book, or a chunk of it.
+/// A snapshot, or a chunk of one.
 #[derive(Debug, Clone, Copy)]
 pub struct BookSnapshot<'a> {
-    /// The checksum of the whole book, all chunks together.
+    /// The checksum of the whole book, over all chunks.
     pub checksum: u32,
-    /// Which chunk this is, from 0.
+    /// The index of the chunk, from 0.
     pub chunk: u16,
-    /// How many chunks there are.
+    /// The number of chunks.
     pub chunks: u16,
-    /// Highest first.
+    /// Highest price first.
     pub bids: Levels<'a>,
-    /// Lowest first.
+    /// Lowest price first.
     pub asks: Levels<'a>,
 }
 
-/// The levels that changed; size 0 deletes.
+/// The levels that changed; size 0 deletes a level.
 #[derive(Debug, Clone, Copy)]
 pub struct BookDelta<'a> {
     /// The checksum of the whole subscribed book after the change.
     pub checksum: u32,
-    /// Highest first.
+    /// Highest price first.
     pub bids: Levels<'a>,
-    /// Lowest first.
+    /// Lowest price first.
     pub asks: Levels<'a>,
 }
 
@@ -104,8 +104,8 @@ impl Body<'_> {
         }
     }
 
-    /// The channel whose stream the message is part of; `None` is the whole subscription's
-    /// (`Instrument`) or the whole connection's (`GoAway`).
+    /// The channel of the message's stream; `None` for messages about a whole subscription
+    /// (`Instrument`) or the whole connection (`GoAway`).
     #[must_use]
     pub const fn channel(&self) -> Option<Channel> {
         match self {

@@ -5,7 +5,7 @@ use super::{DecodeError, Fault};
 use crate::codes::Code;
 use crate::{Head, View};
 
-/// Walks over a payload; every step says which field it is for, so that an error can name it.
+/// Reads a payload. Every call says which field it reads, so that an error can name it.
 pub(super) struct Reader<'a> {
     payload: &'a [u8],
     at: usize,
@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// Everything that is left.
+    /// The rest of the payload.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.payload.get(self.at..).unwrap_or_default()
     }
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         self.at >= self.payload.len()
     }
 
-    /// From here on, errors are about that message.
+    /// From here on, errors name that message.
     pub(super) const fn begin(&mut self, message: &'static str) {
         self.message = message;
     }
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
-    /// Takes a block of `length` bytes, of which this version knows the first `N`.
+    /// Reads a block of `length` bytes, of which this version knows the first `N`.
     pub(super) fn block<const N: usize>(
         &mut self,
         length: u16,
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Takes a group's head: how long its entries are, at least `least`, and how many.
+    /// Reads a group's header: the length of its entries, at least `least`, and their number.
     pub(super) fn group(
         &mut self,
         field: &'static str,
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         Ok((usize::from(length), len))
     }
 
-    /// Takes a text as the bytes that it has; whether they are UTF-8 is for later.
+    /// Reads a text as bytes; whether they are UTF-8 is checked later.
     pub(super) fn text(&mut self, field: &'static str) -> Result<Text<'a>, DecodeError> {
         let begin = self.at;
         let [len] = self.array(field)?;
@@ -129,13 +129,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The bytes of a text, and where its length stands.
+/// The bytes of a text, and the offset of its length.
 pub(super) struct Text<'a> {
     bytes: &'a [u8],
     begin: usize,
 }
 
-/// The known part of a block. Offsets are constants, checked when it is compiled.
+/// The known part of a block. Offsets are constants, checked at compile time.
 pub(super) struct Block<'a, const N: usize> {
     bytes: &'a [u8; N],
     begin: usize,

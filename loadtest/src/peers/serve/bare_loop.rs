@@ -14,10 +14,10 @@ use sha1::{Digest as _, Sha1};
 use tokio::sync::mpsc::Receiver;
 
 use super::Request;
-use super::pace::{Order, Pace, Source, take_order};
-use crate::peers::frames::{self, BINARY, TEXT};
+use super::pacer::{Command, Pacer, Source, take_command};
+use crate::websocket::frames::{self, BINARY, TEXT};
 
-/// How often orders and clients are looked for where nothing is published.
+/// How often commands and clients are looked for where nothing is published.
 const REST: Duration = Duration::from_millis(10);
 /// Clients that have subscribed and are not taken in yet; the next ones wait.
 const ARRIVALS: usize = 1_024;
@@ -37,11 +37,11 @@ struct Client {
     due: Vec<usize>,
 }
 
-/// Serves until the one who gives orders is gone.
+/// Serves until the one who gives commands is gone.
 pub(in crate::peers) fn run(
     listener: TcpListener,
     mut source: Source,
-    mut orders: Receiver<Order>,
+    mut commands: Receiver<Command>,
 ) -> anyhow::Result<()> {
     let topics = source.topics();
     let (welcome, arrivals) = sync_channel(ARRIVALS);
@@ -49,18 +49,18 @@ pub(in crate::peers) fn run(
     let mut clients: Vec<Client> = Vec::new();
     let mut subscribers: Vec<Vec<usize>> = vec![Vec::new(); topics];
     let mut runs: Vec<Vec<u8>> = vec![Vec::new(); topics];
-    let (mut pace, mut gathered, mut visits) = (None::<Pace>, Vec::new(), Vec::new());
+    let (mut pacer, mut gathered, mut visits) = (None::<Pacer>, Vec::new(), Vec::new());
     loop {
-        if !take_order(&mut orders, &mut pace) {
+        if !take_command(&mut commands, &mut pacer) {
             return Ok(());
         }
         take_in(&arrivals, &mut clients, &mut subscribers);
-        let Some(pace) = &mut pace else {
+        let Some(pacer) = &mut pacer else {
             std::thread::sleep(REST);
             continue;
         };
         let mut touched = Vec::new();
-        pace.turn(&mut source, |topic, message| {
+        pacer.turn(&mut source, |topic, message| {
             if runs[topic].is_empty() {
                 touched.push(topic);
             }
@@ -79,7 +79,7 @@ pub(in crate::peers) fn run(
             clients[index].visit(&runs, &mut gathered);
         }
         touched.iter().for_each(|topic| runs[*topic].clear());
-        std::thread::sleep(pace.rest());
+        std::thread::sleep(pacer.rest());
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::Request;
 use super::hub::{self, Hub};
-use super::pace::{Order, Source};
+use super::pacer::{Command, Source};
 
 /// A client's writer: some sixty small messages.
 const WRITE_BUFFER: usize = 4 * 1024;
@@ -29,9 +29,9 @@ const BATCH: usize = 512;
 pub(super) async fn run(
     listener: TcpListener,
     source: Source,
-    orders: Receiver<Order>,
+    commands: Receiver<Command>,
 ) -> anyhow::Result<()> {
-    hub::run(listener, source, orders, handshake).await
+    hub::run(listener, source, commands, handshake).await
 }
 
 async fn handshake(stream: TcpStream, hub: Arc<Hub>) -> anyhow::Result<()> {

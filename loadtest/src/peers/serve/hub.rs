@@ -13,7 +13,7 @@ use tokio::sync::broadcast::{Receiver, Sender, channel, error};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::pace::{Order, Pace, Source};
+use super::pacer::{Command, Pacer, Source};
 
 /// Messages that a channel keeps for those who are behind: of the only topic, or of one of many.
 const KEPT: usize = 16_384;
@@ -50,30 +50,30 @@ impl Hub {
         }
     }
 
-    /// Publishes as it is ordered, until the one who orders is gone.
+    /// Publishes as it is ordered, until the one who commands is gone.
     async fn publish(
         &self,
         mut source: Source,
-        mut orders: mpsc::Receiver<Order>,
+        mut commands: mpsc::Receiver<Command>,
     ) -> anyhow::Result<()> {
-        let mut pace = None::<Pace>;
+        let mut pacer = None::<Pacer>;
         loop {
-            let order = match &mut pace {
-                None => orders.recv().await,
-                Some(pace) => {
-                    pace.turn(&mut source, |topic, message| {
+            let command = match &mut pacer {
+                None => commands.recv().await,
+                Some(pacer) => {
+                    pacer.turn(&mut source, |topic, message| {
                         // Where nobody is subscribed nobody gets it.
                         let _nobody = self.topics[topic].send(Bytes::copy_from_slice(message));
                     });
                     tokio::select! {
-                        order = orders.recv() => order,
-                        () = tokio::time::sleep(pace.rest()) => continue,
+                        command = commands.recv() => command,
+                        () = tokio::time::sleep(pacer.rest()) => continue,
                     }
                 }
             };
-            match order {
-                Some(Order::Start(period)) => pace = Some(Pace::new(period)),
-                Some(Order::Stop) => pace = None,
+            match command {
+                Some(Command::Start(period)) => pacer = Some(Pacer::new(period)),
+                Some(Command::Stop) => pacer = None,
                 None => return Ok(()),
             }
         }
@@ -112,7 +112,7 @@ impl Feed {
 pub(super) async fn run<S>(
     listener: TcpListener,
     source: Source,
-    orders: mpsc::Receiver<Order>,
+    commands: mpsc::Receiver<Command>,
     serve: impl Fn(TcpStream, Arc<Hub>) -> S,
 ) -> anyhow::Result<()>
 where
@@ -128,7 +128,7 @@ where
         }
     };
     tokio::select! {
-        ended = hub.publish(source, orders) => ended,
+        ended = hub.publish(source, commands) => ended,
         failed = accepting => failed,
     }
 }

@@ -9,15 +9,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::mpsc::Receiver;
 
-use super::pace::{Order, Pace, Source, take_order};
+use super::pacer::{Command, Pacer, Source, take_command};
 
-/// How often orders are looked for where nothing is published.
+/// How often commands are looked for where nothing is published.
 const REST: Duration = Duration::from_millis(10);
 
 pub(super) fn run(
     addr: SocketAddr,
     mut source: Source,
-    mut orders: Receiver<Order>,
+    mut commands: Receiver<Command>,
 ) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect(addr).context("cannot connect to NATS")?;
     stream.set_nodelay(true)?;
@@ -25,9 +25,9 @@ pub(super) fn run(
     let asked = Arc::new(AtomicBool::new(false));
     let (read, asking) = (stream.try_clone()?, Arc::clone(&asked));
     std::thread::spawn(move || listen(read, &asking));
-    let (mut pace, mut due) = (None::<Pace>, Vec::new());
+    let (mut pacer, mut due) = (None::<Pacer>, Vec::new());
     loop {
-        if !take_order(&mut orders, &mut pace) {
+        if !take_command(&mut commands, &mut pacer) {
             return Ok(());
         }
         if asked.swap(false, Ordering::Relaxed) {
@@ -35,19 +35,19 @@ pub(super) fn run(
                 .write_all(b"PONG\r\n")
                 .context("cannot answer NATS")?;
         }
-        let Some(pace) = &mut pace else {
+        let Some(pacer) = &mut pacer else {
             std::thread::sleep(REST);
             continue;
         };
         due.clear();
-        pace.turn(&mut source, |topic, message| {
+        pacer.turn(&mut source, |topic, message| {
             // Writing to memory does not fail.
             let _written = write!(due, "PUB {topic} {}\r\n", message.len());
             due.extend_from_slice(message);
             due.extend_from_slice(b"\r\n");
         });
         stream.write_all(&due).context("cannot publish")?;
-        std::thread::sleep(pace.rest());
+        std::thread::sleep(pacer.rest());
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::Request;
 use super::hub::{self, Hub};
-use super::pace::{Order, Source};
+use super::pacer::{Command, Source};
 
 /// As small as a client that says little needs; by default it is 128 KiB a client.
 const READ_BUFFER: usize = 4 * 1024;
@@ -25,9 +25,9 @@ const BATCH: usize = 512;
 pub(super) async fn run(
     listener: TcpListener,
     source: Source,
-    orders: Receiver<Order>,
+    commands: Receiver<Command>,
 ) -> anyhow::Result<()> {
-    hub::run(listener, source, orders, serve).await
+    hub::run(listener, source, commands, serve).await
 }
 
 async fn serve(stream: TcpStream, hub: Arc<Hub>) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use wire::{SUBPROTOCOL_SBE, control};
 
 use crate::testing::Origin;
 
-/// A listener that speaks WebSocket.
+/// A listener that accepts WebSockets.
 pub(super) struct Node(TcpListener);
 
 /// A client, seen from the node.
@@ -60,7 +60,7 @@ impl Node {
 }
 
 impl Peer {
-    /// Takes the subscription to the origin's book and accepts it.
+    /// Accepts the subscription to the origin's book.
     pub(super) async fn accept_book(&mut self, origin: &Origin, start: StartKind) -> StreamRequest {
         let text = self.next().await.into_text().unwrap();
         let request = control::Request::parse(&text);
@@ -134,7 +134,7 @@ impl Peer {
         }
     }
 
-    /// The connection breaks.
+    /// Breaks the connection.
     pub(super) async fn cut(self) {
         self.0.into_inner().shutdown().await.unwrap();
     }

@@ -147,7 +147,7 @@ fn a_connection_that_is_mute_is_pinged_and_then_left() {
     assert!(matches!(
         &told[..],
         [Event::Reconnecting {
-            cause: Disconnect::Mute(_),
+            cause: Disconnect::Silent(_),
             ..
         }]
     ));

@@ -9,7 +9,7 @@ use wire::control::{
 
 use crate::event::{Disconnect, Event};
 use crate::session::{Action, Session};
-use crate::stream::KeptBook;
+use crate::stream::LocalBook;
 use crate::testing::{Encoded, NAME, Origin, each};
 use crate::{Backoff, Config, Endpoint, Subscription, SubscriptionId};
 
@@ -19,12 +19,12 @@ pub(super) const ID: SubscriptionId = SubscriptionId(0);
 /// How the node answers a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answers {
-    /// Resumed from its log where that reaches, else with a snapshot.
+    /// Resumed if its log reaches back far enough, otherwise with a snapshot.
     Well,
     /// With a snapshot.
     Anew(StartReason),
     Refuse(ErrorCode),
-    /// Resumed, although the log does not reach that far.
+    /// Resumed, although the log does not reach back far enough.
     Blindly,
     NotAtAll,
 }
@@ -35,17 +35,17 @@ pub(super) struct Rig {
     pub(super) now: Instant,
     pub(super) origin: Origin,
     pub(super) answers: Answers,
-    /// Whether attempts to connect succeed; `None` leaves them open.
+    /// Whether attempts to connect succeed; `None` leaves them pending.
     pub(super) accepts: Option<bool>,
     pub(super) up: bool,
     /// Whether the node sends the stream, as far as it was asked to.
     pub(super) subscribed: bool,
     pub(super) events: Vec<Event>,
-    /// What went out, and when.
+    /// Requests, and when they were sent.
     pub(super) sent: Vec<(Instant, Request)>,
     pub(super) connects: Vec<String>,
     pub(super) disconnects: usize,
-    /// Levels a side in a chunk.
+    /// Levels per side in a chunk.
     pub(super) chunk: usize,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn config() -> Config {
 }
 
 impl Rig {
-    /// Subscribed and begun.
+    /// Subscribed, and begun.
     pub(super) fn begun(channel: Channel) -> Self {
         let mut rig = Self::new(channel, config());
         rig.pump();
@@ -94,16 +94,16 @@ impl Rig {
         }
     }
 
-    pub(super) fn book(&self) -> &KeptBook {
+    pub(super) fn book(&self) -> &LocalBook {
         self.session.book(ID).unwrap()
     }
 
-    /// What has been told since the last time.
+    /// The events since the last call.
     pub(super) fn told(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// Does what the session wants done, until it wants nothing more.
+    /// Performs the session's actions until there are none.
     pub(super) fn pump(&mut self) {
         loop {
             while let Some(event) = self.session.poll_event() {
@@ -138,7 +138,7 @@ impl Rig {
         }
     }
 
-    /// A live book is right, at every event.
+    /// Checks, at every event, that a live book is right.
     fn see(&mut self, event: Event) {
         if let Some(kept) = self.session.book(ID).filter(|kept| kept.is_live()) {
             let position = kept.position().unwrap();
@@ -159,7 +159,7 @@ impl Rig {
         self.session.on_disconnected(self.now, refused.into());
     }
 
-    /// The connection breaks.
+    /// Breaks the connection.
     pub(super) fn cut(&mut self) {
         self.up = false;
         self.subscribed = false;
@@ -167,7 +167,7 @@ impl Rig {
         self.pump();
     }
 
-    /// The node sends data messages to whom it has.
+    /// Sends data messages, if there is a connection.
     pub(super) fn deliver(&mut self, encoded: &[u8]) {
         if !self.up {
             return;
@@ -178,7 +178,7 @@ impl Rig {
         self.pump();
     }
 
-    /// Lets time pass, with the session's timeouts when they are due.
+    /// Lets time pass, and calls the session's timeouts when they are due.
     pub(super) fn advance(&mut self, by: Duration) {
         let end = self.now + by;
         while let Some(due) = self.session.timeout().filter(|due| *due <= end) {
@@ -189,7 +189,7 @@ impl Rig {
         self.now = end;
     }
 
-    /// Lets time pass, in which the stream says that it is there.
+    /// Lets time pass, during which the stream sends heartbeats.
     pub(super) fn live_on(&mut self, by: Duration) {
         let end = self.now + by;
         while self.now < end {
@@ -316,7 +316,7 @@ impl Rig {
         Ok(self.accepted(&key, StartKind::Snapshot, None))
     }
 
-    /// What a position lacks, when it can be told.
+    /// What a position lacks, if that is known.
     fn since(&self, resume: Resume) -> Option<Encoded> {
         let known = |seq: Seq| self.origin.truth.contains_key(&(resume.epoch.0, seq));
         if resume.epoch != self.origin.epoch || !known(resume.seq) {
@@ -344,7 +344,7 @@ impl Rig {
         }
     }
 
-    /// The streams of the last subscribe request.
+    /// The first stream of the last subscribe request.
     pub(super) fn last_asked(&self) -> StreamRequest {
         let asked = self
             .sent
@@ -357,7 +357,7 @@ impl Rig {
         asked.unwrap()
     }
 
-    /// The ops of the requests since there were so many.
+    /// The ops of the requests after the first `count`.
     pub(super) fn ops_since(&self, count: usize) -> Vec<&'static str> {
         self.sent[count..]
             .iter()
@@ -374,7 +374,7 @@ impl Rig {
     }
 }
 
-/// The names of events, for those whose order matters more than what they say.
+/// The names of events, for tests about their order.
 pub(super) fn names(events: &[Event]) -> Vec<&'static str> {
     events
         .iter()
@@ -386,7 +386,7 @@ pub(super) fn names(events: &[Event]) -> Vec<&'static str> {
             Event::Subscribed(_) => "subscribed",
             Event::Rejected(_) => "rejected",
             Event::Updated(_) => "updated",
-            Event::NotUpdated(_) => "not updated",
+            Event::UpdateRejected(_) => "update rejected",
             Event::Unsubscribed(_) => "unsubscribed",
             Event::Instrument(_) => "instrument",
             Event::Book(update) if update.is_snapshot() => "snapshot",

@@ -29,7 +29,7 @@ fn a_subscription_begins_with_what_it_is_and_a_verified_book() {
         panic!("{told:?}");
     };
     assert_eq!(
-        (subscribed.start, subscribed.asked),
+        (subscribed.start, subscribed.requested),
         (StartKind::Snapshot, None)
     );
     assert_eq!(subscribed.exponents, rig.origin.exponents);
@@ -104,7 +104,7 @@ fn a_wrong_checksum_is_told_and_the_book_asked_for_anew() {
     let Event::ChecksumMismatch(mismatch) = &told[0] else {
         panic!("{told:?}");
     };
-    assert_eq!(mismatch.told, mismatch.computed ^ 1);
+    assert_eq!(mismatch.received, mismatch.computed ^ 1);
     rig.check_right();
 }
 
@@ -272,7 +272,7 @@ fn a_stream_that_falls_silent_alone_is_resumed() {
     rig.live_on(Duration::from_secs(40));
     let told = rig.told();
     assert!(
-        matches!(&told[0], Event::Gap(gap) if gap.cause == GapCause::Mute),
+        matches!(&told[0], Event::Gap(gap) if gap.cause == GapCause::Silent),
         "{told:?}"
     );
     assert_eq!(rig.disconnects, 0);
@@ -292,7 +292,7 @@ fn everything_is_counted() {
     let expected = StreamStats {
         messages: 6,
         bytes: stats.bytes,
-        held: 1,
+        duplicates: 1,
         verified: 4,
         mismatches: 0,
         gaps: 1,

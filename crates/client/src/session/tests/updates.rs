@@ -99,7 +99,7 @@ fn a_refused_update_is_told_and_the_stream_goes_on_as_it_was() {
     update(&mut rig, depth(Depth::D5));
     let told = rig.told();
     assert!(
-        matches!(&told[..], [Event::NotUpdated(refused)] if refused.error.code == ErrorCode::UnsupportedGroup),
+        matches!(&told[..], [Event::UpdateRejected(refused)] if refused.error.code == ErrorCode::UnsupportedGroup),
         "{told:?}"
     );
     let next = rig.origin.set(&[(98, 1)], &[]);
@@ -154,7 +154,7 @@ fn what_is_refused_when_it_is_no_longer_wanted_is_asked_for_no_more() {
     rig.serve(&request);
     rig.pump();
     assert_eq!(rig.ops_since(sent), [""; 0]);
-    assert!(names(&rig.told()).contains(&"not updated"));
+    assert!(names(&rig.told()).contains(&"update rejected"));
     rig.check_right();
 }
 
@@ -209,7 +209,7 @@ fn what_the_node_refuses_after_a_reconnect_goes_back_to_what_it_had() {
     }
     rig.pump();
     rig.live_on(Duration::from_secs(2));
-    assert!(names(&rig.told()).contains(&"not updated"));
+    assert!(names(&rig.told()).contains(&"update rejected"));
     assert_eq!(rig.last_asked().key.depth, Depth::Full);
     rig.check_right();
 }

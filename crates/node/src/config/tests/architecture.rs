@@ -7,8 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::key::{Fallback, Key, Kind};
-use super::super::keys::{KEYS, find};
+use super::super::SCHEMA;
+use super::super::key::{AnyKey, Fallback};
 use super::super::unit::{parse_duration, parse_size};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/architecture.md");
@@ -60,12 +60,12 @@ fn each_decision_is_made_where_the_table_says() {
 fn each_limit_of_the_configuration_is_a_bound() {
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let rows = table(&document, "## Bounds");
-    let limits = KEYS.iter().filter(|key| key.path.starts_with("limits."));
-    for Key { path, .. } in limits {
+    let limits = SCHEMA.paths().filter(|path| path.starts_with("limits."));
+    for path in limits {
         let is_named = rows
             .iter()
             .flatten()
-            .any(|cell| spans(cell).any(|(span, _)| span == *path));
+            .any(|cell| spans(cell).any(|(span, _)| span == path));
         assert!(is_named, "no row names `{path}`");
     }
 }
@@ -286,7 +286,7 @@ fn check_keys(cell: &str) -> Vec<String> {
     };
     let mut wrong = Vec::new();
     for (span, after) in spans(cell).filter(|(span, _)| is_key(span)) {
-        let Some(key) = find(span) else {
+        let Some(key) = SCHEMA.keys().find(|key| key.path() == span) else {
             wrong.push(format!("there is no key `{span}`"));
             continue;
         };
@@ -320,17 +320,14 @@ fn shown_value(after: &str) -> Option<String> {
     Some(number + unit)
 }
 
-fn is_default(key: &Key, shown: &str) -> bool {
-    let Fallback::Value(default) = key.default else {
+fn is_default(key: &dyn AnyKey, shown: &str) -> bool {
+    let Fallback::Default(default) = key.fallback() else {
         return false;
     };
-    match key.kind {
-        Kind::Size(..) => parse_size(default) == parse_size(shown),
-        Kind::Duration(..) | Kind::DurationOrOff(..) => {
-            parse_duration(default) == parse_duration(shown)
-        }
-        _ => default == shown,
-    }
+    let are_same = |size: Option<u64>, other: Option<u64>| size.is_some() && size == other;
+    default == shown
+        || are_same(parse_size(default), parse_size(shown))
+        || parse_duration(default).is_some_and(|span| Some(span) == parse_duration(shown))
 }
 
 #[test]

@@ -11,10 +11,10 @@ issuer = "https://issuer.example"
 audience = "tapecast"
 "#;
 
-fn mistakes_of(more: &str) -> String {
+fn errors_of(more: &str) -> String {
     match Config::load(sources(&format!("{LEAST}{more}"))) {
         Ok(_) => String::new(),
-        Err(mistakes) => mistakes.to_string(),
+        Err(errors) => errors.to_string(),
     }
 }
 
@@ -35,33 +35,33 @@ fn everybody_may_connect_unless_something_else_is_said() {
 
 #[test]
 fn tokens_need_all_that_they_are_checked_by() {
-    let shown = mistakes_of("[auth]\nmode = \"jwt\"\n");
+    let shown = errors_of("[auth]\nmode = \"jwt\"\n");
     for key in ["algorithms", "issuer", "audience", "keys"] {
         assert!(
             shown.contains(&format!("auth.jwt.{key} is missing")),
             "{shown}"
         );
     }
-    let shown = mistakes_of(&format!("{JWT}keys = \"/nowhere/jwks.json\"\n"));
+    let shown = errors_of(&format!("{JWT}keys = \"/nowhere/jwks.json\"\n"));
     assert!(shown.contains("cannot be read"), "{shown}");
     let secret = r#"{"keys":[{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
     let (_directory, keys) = key_file(secret);
-    assert_eq!(mistakes_of(&format!("{JWT}{keys}")), "");
+    assert_eq!(errors_of(&format!("{JWT}{keys}")), "");
     let other = JWT.replace("HS256", "ES256");
-    let shown = mistakes_of(&format!("{other}{keys}"));
+    let shown = errors_of(&format!("{other}{keys}"));
     assert!(shown.contains("ES256 has no key"), "{shown}");
     let none = JWT.replace("HS256", "none");
-    let shown = mistakes_of(&format!("{none}{keys}"));
+    let shown = errors_of(&format!("{none}{keys}"));
     assert!(shown.contains("auth.jwt.algorithms"), "{shown}");
 }
 
 #[test]
 fn keys_are_digests_and_what_they_are_for_is_checked() {
-    let shown = mistakes_of("[auth]\nmode = \"keys\"\n");
+    let shown = errors_of("[auth]\nmode = \"keys\"\n");
     assert!(shown.contains("needs a key"), "{shown}");
     let key = |more: &str| {
         let digest = "ab".repeat(32);
-        mistakes_of(&format!(
+        errors_of(&format!(
             "[auth]\nmode = \"keys\"\n[[auth.keys]]\nsha256 = \"{digest}\"\nsubject = \"a\"\n{more}"
         ))
     };
@@ -78,7 +78,7 @@ fn keys_are_digests_and_what_they_are_for_is_checked() {
     ] {
         let shown = key(more);
         assert!(
-            shown.contains(place) && shown.contains("1 mistake "),
+            shown.contains(place) && shown.contains("1 error "),
             "{shown}"
         );
     }
@@ -86,13 +86,13 @@ fn keys_are_digests_and_what_they_are_for_is_checked() {
 
 #[test]
 fn a_cookie_needs_the_pages_that_may_send_it() {
-    let shown = mistakes_of("[auth]\ncookie = \"tape\"\n");
+    let shown = errors_of("[auth]\ncookie = \"tape\"\n");
     assert!(shown.contains("public.origins"), "{shown}");
     let origins = "[public]\norigins = [\"https://app.example\"]\n";
     assert_eq!(
-        mistakes_of(&format!("[auth]\ncookie = \"tape\"\n{origins}")),
+        errors_of(&format!("[auth]\ncookie = \"tape\"\n{origins}")),
         ""
     );
-    let shown = mistakes_of("[public]\norigins = [\"app.example\"]\n");
+    let shown = errors_of("[public]\norigins = [\"app.example\"]\n");
     assert!(shown.contains("public.origins"), "{shown}");
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::key::{Fallback, Key};
-use super::super::keys::{KEYS, find};
+use super::super::key::{AnyKey, Fallback};
 use super::*;
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
@@ -21,23 +20,23 @@ fn split(path: &'static str) -> (String, &'static str) {
     }
 }
 
-fn row(key: &Key) -> String {
-    let (_, name) = split(key.path);
-    let default = match key.default {
+fn row(key: &dyn AnyKey) -> String {
+    let (_, name) = split(key.path());
+    let default = match key.fallback() {
         Fallback::Required => "required".to_owned(),
-        Fallback::None(text) => text.to_owned(),
-        Fallback::Value(text) => format!("`{}`", key.kind.literal(text)),
+        Fallback::Absent(text) => text.to_owned(),
+        Fallback::Default(text) => format!("`{}`", key.literal(text)),
     };
-    let kind = key.kind.expected();
-    format!("| `{name}` | {kind} | {default} | {} |\n", key.meaning)
+    let kind = key.expected();
+    format!("| `{name}` | {kind} | {default} | {} |\n", key.meaning())
 }
 
 #[test]
 fn the_document_lists_exactly_the_keys() {
     let mut expected = String::new();
     let mut last = String::new();
-    for key in KEYS {
-        let (table, _) = split(key.path);
+    for key in SCHEMA.keys() {
+        let (table, _) = split(key.path());
         if table != last {
             expected += &format!(
                 "\n### `{table}`\n\n| key | may be | default | meaning |\n|---|---|---|---|\n"
@@ -62,22 +61,24 @@ fn the_document_lists_exactly_the_keys() {
 fn the_example_has_every_key_at_its_default() {
     let text = std::fs::read_to_string(EXAMPLE).unwrap();
     let config = config(sources(&text));
-    let mut missing: BTreeSet<&str> = KEYS.iter().map(|key| key.path).collect();
+    let mut missing: BTreeSet<&str> = SCHEMA.paths().collect();
+    let items = regex::Regex::new(r"\[\d+\]").unwrap();
     for setting in &config.effective.0 {
         let path = &setting.path;
-        let Some(key) = find(path) else {
+        let pattern = items.replace_all(path, "[]");
+        let Some(key) = SCHEMA.keys().find(|key| key.path() == pattern) else {
             assert!(path.starts_with("kafka.properties."), "{path}");
             missing.remove("kafka.properties");
             continue;
         };
-        missing.remove(key.path);
+        missing.remove(key.path());
         assert!(
             matches!(setting.node.origin, Origin::Line(_)),
             "{path} is not in the example"
         );
-        if let Fallback::Value(default) = key.default {
+        if let Fallback::Default(default) = key.fallback() {
             let given = setting.node.value.to_string();
-            assert_eq!(given, key.kind.literal(default), "{path}");
+            assert_eq!(given, key.literal(default), "{path}");
         }
     }
     assert!(missing.is_empty(), "not in the example: {missing:?}");
@@ -85,16 +86,15 @@ fn the_example_has_every_key_at_its_default() {
 
 #[test]
 fn every_default_is_one_that_may_be_given() {
-    for key in KEYS {
-        assert!(key.meaning.ends_with('.'), "{}", key.path);
-        assert!(find(key.path).is_some(), "{}", key.path);
+    for key in SCHEMA.keys() {
+        assert!(key.meaning().ends_with('.'), "{}", key.path());
     }
     let config = config(sources(LEAST));
     let shown = config.effective.to_string();
-    for key in KEYS {
-        if let Fallback::Value(text) = key.default {
-            let (table, name) = split(key.path);
-            let line = format!("{name} = {}  # default\n", key.kind.literal(text));
+    for key in SCHEMA.keys() {
+        if let Fallback::Default(text) = key.fallback() {
+            let (table, name) = split(key.path());
+            let line = format!("{name} = {}  # default\n", key.literal(text));
             assert!(shown.contains(&table), "{table}");
             assert!(shown.contains(&line), "{line}");
         }

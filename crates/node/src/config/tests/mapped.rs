@@ -81,10 +81,10 @@ fn check(topic: &str, mapping: &str, expected: &[&str]) {
     let text = format!(
         "[kafka]\nbrokers = \"kafka:9092\"\n[[topics]]\npattern = \"a\"\n{topic}\n[[mappings]]\nname = \"one\"\n{mapping}\n"
     );
-    let Err(mistakes) = Config::load(sources(&text)) else {
-        panic!("no mistake");
+    let Err(errors) = Config::load(sources(&text)) else {
+        panic!("no error");
     };
-    let told = mistakes.to_string();
+    let told = errors.to_string();
     for expected in expected {
         assert!(told.contains(expected), "{told}");
     }

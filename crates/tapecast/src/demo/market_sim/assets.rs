@@ -2,7 +2,7 @@ use market::Monotonic;
 
 use super::chance::Chance;
 
-/// What is traded.
+/// Base assets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asset {
     Btc,
@@ -18,8 +18,8 @@ pub(super) enum Asset {
     Dot,
 }
 
-/// How an asset moves: (dollars at first, its share in what the whole market does, its own moves
-/// in basis points a square root of a second).
+/// Price process of an asset: (initial value in dollars, its beta to the market, its own volatility in basis points
+/// per square root of a second).
 const CHARACTERS: [(Asset, f64, f64, f64); 11] = [
     (Asset::Btc, 61_800.0, 1.0, 0.15),
     (Asset::Eth, 2_650.0, 1.15, 0.25),
@@ -34,20 +34,19 @@ const CHARACTERS: [(Asset, f64, f64, f64); 11] = [
     (Asset::Dot, 4.62, 1.1, 0.45),
 ];
 
-/// Values are computed this often, in ns: finer than any book follows them.
+/// Interval of the walk in ns, finer than any book follows it.
 const STEP: u64 = 50_000_000;
 const STEP_SECONDS: f64 = 0.05;
-/// What the whole market does, in basis points a square root of a second: 25 % a year.
+/// Volatility of the whole market in basis points per square root of a second: 25 % a year.
 const MARKET_MOVES: f64 = 0.45;
-/// Values come back to where they began within hours, so that a demo left alone stays plausible.
+/// Values revert to their start within hours, so that a demo left running stays plausible.
 const REVERSION_SECONDS: f64 = 6.0 * 3600.0;
-/// Calm and wild times last for a minute or so.
-const MOOD_SECONDS: f64 = 60.0;
-/// How calm and how wild: the logarithm's standard deviation.
-const MOOD_SIGMA: f64 = 0.55;
+/// Volatility regimes last about a minute.
+const VOLATILITY_SECONDS: f64 = 60.0;
+/// Spread of the volatility: the standard deviation of its logarithm.
+const VOLATILITY_SPREAD: f64 = 0.55;
 
-/// The values of all assets: one walk of the whole market and one of each asset's own, whose steps
-/// are large for a while and then small for a while.
+/// The values of all assets: a common walk and one per asset, with volatility that changes over time.
 #[derive(Debug)]
 pub(super) struct Assets {
     chance: Chance,
@@ -57,11 +56,11 @@ pub(super) struct Assets {
     own: [Walk; CHARACTERS.len()],
 }
 
-/// Basis points away from the start, and the mood.
+/// Deviation from the start in basis points, and log-volatility.
 #[derive(Debug, Clone, Copy, Default)]
 struct Walk {
     position: f64,
-    mood: f64,
+    log_volatility: f64,
 }
 
 impl Assets {
@@ -75,12 +74,12 @@ impl Assets {
         }
     }
 
-    /// When it all began.
+    /// When the walk started.
     pub(super) const fn start(&self) -> Monotonic {
         self.start
     }
 
-    /// Walks on until `now`.
+    /// Walks until `now`.
     pub(super) fn advance(&mut self, now: Monotonic) {
         let due = now.nanos_since(self.start) / STEP;
         while self.steps < due {
@@ -92,26 +91,28 @@ impl Assets {
         }
     }
 
-    /// What an asset is worth, in dollars.
+    /// The value of an asset in dollars.
     pub(super) fn value(&self, asset: Asset) -> f64 {
         let (_, first, share, _) = CHARACTERS[asset as usize];
         let points = share * self.market.position + self.own[asset as usize].position;
         first * (points * 1e-4).exp()
     }
 
-    /// How much more than usual happens: wild times are busy times.
+    /// Factor of activity: volatile times are busy times.
     pub(super) fn excitement(&self, asset: Asset) -> f64 {
-        let mood = self.market.mood + 0.5 * self.own[asset as usize].mood;
-        (0.6 * mood).exp().clamp(0.4, 3.0)
+        let log_volatility =
+            self.market.log_volatility + 0.5 * self.own[asset as usize].log_volatility;
+        (0.6 * log_volatility).exp().clamp(0.4, 3.0)
     }
 }
 
 impl Walk {
     fn step(&mut self, moves: f64, chance: &mut Chance) {
-        let back = STEP_SECONDS / MOOD_SECONDS;
-        self.mood += -back * self.mood + MOOD_SIGMA * (2.0 * back).sqrt() * chance.normal();
-        // With this offset the mean of the squared steps does not depend on the mood's spread.
-        let moves = moves * (self.mood - MOOD_SIGMA * MOOD_SIGMA).exp();
+        let back = STEP_SECONDS / VOLATILITY_SECONDS;
+        self.log_volatility +=
+            -back * self.log_volatility + VOLATILITY_SPREAD * (2.0 * back).sqrt() * chance.normal();
+        // With this offset, the mean of the squared steps does not depend on the spread of the volatility.
+        let moves = moves * (self.log_volatility - VOLATILITY_SPREAD * VOLATILITY_SPREAD).exp();
         self.position += -self.position * STEP_SECONDS / REVERSION_SECONDS
             + moves * STEP_SECONDS.sqrt() * chance.normal();
     }

@@ -2,28 +2,28 @@ use market::Exponents;
 
 use super::assets::Asset;
 
-/// What a venue lists, and how its book looks.
+/// An instrument and the shape of its book.
 #[derive(Debug)]
 pub(super) struct Listing {
     /// `VENUE:SYMBOL`.
     pub(super) name: &'static str,
-    /// What is traded.
+    /// The base asset.
     pub(super) asset: Asset,
-    /// The scale of its mantissas.
+    /// Exponents of its mantissas.
     pub(super) exponents: Exponents,
-    /// The price step, a price mantissa.
+    /// The price step, as a mantissa.
     pub(super) tick: i64,
-    /// The size step, a size mantissa.
+    /// The size step, as a mantissa.
     pub(super) lot: i64,
-    /// How many levels a side has, about.
+    /// Approximate levels per side.
     pub(super) depth: usize,
-    /// The mean distance of the best prices, in ticks.
+    /// Mean spread in ticks.
     pub(super) spread: f64,
-    /// What stands at the best price, about, in dollars.
+    /// Approximate value at the best price in dollars.
     pub(super) touch: f64,
 }
 
-/// The busiest first.
+/// Busiest first.
 #[rustfmt::skip]
 pub(super) const INSTRUMENTS: [Listing; 20] = [
     list("BINANCE:BTC-USDT",  Asset::Btc,  (-2, -5), (1, 1),     500, 1.2, 90_000.0),
@@ -70,12 +70,12 @@ const fn list(
 }
 
 impl Listing {
-    /// Dollars a tick.
+    /// Dollars per tick.
     pub(super) fn tick_value(&self) -> f64 {
         self.tick as f64 * 10f64.powi(i32::from(self.exponents.price))
     }
 
-    /// Pieces a lot.
+    /// Units per lot.
     pub(super) fn lot_value(&self) -> f64 {
         self.lot as f64 * 10f64.powi(i32::from(self.exponents.size))
     }

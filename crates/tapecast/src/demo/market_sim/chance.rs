@@ -1,9 +1,8 @@
-//! The dice of the simulation. `fastrand` gives even numbers below 1; what nature prefers is made
-//! of these here.
+//! Random distributions, derived from the uniform one of `fastrand`.
 
 use std::f64::consts::TAU;
 
-/// A sequence of chances that depends on its seed alone.
+/// A sequence of random numbers that depends only on its seed.
 #[derive(Debug, Clone)]
 pub(super) struct Chance(fastrand::Rng);
 
@@ -12,17 +11,17 @@ impl Chance {
         Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// An independent one, so that what one instrument does moves no other.
+    /// An independent sequence, so that instruments do not affect each other.
     pub(super) fn fork(&mut self) -> Self {
         Self(self.0.fork())
     }
 
-    /// Even in `0.0..1.0`.
+    /// Uniform in `0.0..1.0`.
     pub(super) fn even(&mut self) -> f64 {
         self.0.f64()
     }
 
-    /// Even in `0..below`.
+    /// Uniform in `0..below`.
     pub(super) fn below(&mut self, below: usize) -> usize {
         if below == 0 { 0 } else { self.0.usize(..below) }
     }
@@ -37,17 +36,17 @@ impl Chance {
         radius * (TAU * self.even()).cos()
     }
 
-    /// A time between two things that happen at random.
+    /// Time between two events of a Poisson process.
     pub(super) fn exponential(&mut self, mean: f64) -> f64 {
         -mean * self.above_zero().ln()
     }
 
-    /// A factor with median 1.
+    /// A log-normal factor with median 1.
     pub(super) fn log_normal(&mut self, sigma: f64) -> f64 {
         (sigma * self.normal()).exp()
     }
 
-    /// A whole number from 0 on, each one as likely as the last one times `again`; at most `most`.
+    /// Geometric: each number is `again` times as likely as the one before it; at most `most`.
     pub(super) fn geometric(&mut self, again: f64, most: usize) -> usize {
         let mut count = 0;
         while count < most && self.happens(again) {
@@ -56,7 +55,7 @@ impl Chance {
         count
     }
 
-    /// A distance up to `reach`, that thins out like a power law beyond `scale` (Lomax).
+    /// A distance up to `reach`, with a power-law tail beyond `scale` (Lomax).
     pub(super) fn distance(&mut self, scale: f64, alpha: f64, reach: f64) -> f64 {
         let inside = 1.0 - (1.0 + reach / scale).powf(-alpha);
         scale * ((1.0 - inside * self.even()).powf(-1.0 / alpha) - 1.0)
@@ -67,7 +66,7 @@ impl Chance {
     }
 }
 
-/// The whole part; saturates, which no price or size here comes near.
+/// The integer part; saturates far beyond any price or size here.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a float's cast to an integer saturates, and dropping the fraction is meant"
@@ -76,7 +75,7 @@ pub(super) fn whole(number: f64) -> i64 {
     number as i64
 }
 
-/// A time of so many nanoseconds; none below zero.
+/// Nanoseconds, at least 0.
 pub(super) fn nanos(number: f64) -> u64 {
     u64::try_from(whole(number)).unwrap_or(0)
 }

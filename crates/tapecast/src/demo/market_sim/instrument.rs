@@ -4,47 +4,47 @@ use super::catalogue::Listing;
 use super::chance::{Chance, whole};
 use super::shape::{Shape, behind, distance, ticks};
 
-/// How many of the events are trades, when the value is where the quotes are.
+/// Probability that an event is a trade while quotes match the value.
 const TRADES: f64 = 0.18;
-/// How many of the moves are made by trading through the levels; the others by taking quotes away.
+/// Probability that a move trades through levels instead of cancelling them.
 const TRADED_MOVES: f64 = 0.4;
-/// How often the next trade is on the same side as the last: large orders come in parts.
+/// Probability that a trade is on the same side as the last: large orders are split.
 const SAME_SIDE: f64 = 0.7;
-/// How many prints a trade has at the most.
+/// Maximum prints of a trade.
 const MAX_PRINTS: usize = 12;
-/// How many levels one change of the quotes has at the most; more is as unlikely each time.
+/// Maximum levels of one change of quotes; the number is geometric.
 const MAX_REQUOTES: usize = 7;
 const MORE_REQUOTES: f64 = 0.55;
-/// How a venue's price differs from the others': basis points, and for how many seconds.
+/// Deviation of a venue's price from the others: basis points, and duration in seconds.
 const BASIS_POINTS: f64 = 0.35;
 const BASIS_SECONDS: f64 = 10.0;
-/// The number of the first whole book; venues do not begin with 1 either.
+/// Sequence number of the first snapshot; venues do not start at 1 either.
 const FIRST_SEQ: u64 = 1_000_000;
 
-/// One instrument at one venue.
+/// One instrument of one venue.
 #[derive(Debug)]
 pub(super) struct SimInstrument {
     listing: &'static Listing,
     shape: Shape,
     chance: Chance,
     book: Book,
-    /// What the venue's price is above the others', in basis points.
+    /// Deviation of the venue's price in basis points.
     basis: f64,
     last: Monotonic,
     seq: u64,
     trade_id: u64,
-    /// The side that the last trade took from.
+    /// The side of the last trade.
     taken: Side,
     changes: Changes,
     prints: Vec<Print>,
 }
 
-/// A trade of one level.
+/// A trade at one level.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Print {
-    /// Where, and how much.
+    /// Price and size.
     pub(super) level: Level,
-    /// Whether the buyer took it.
+    /// Whether the buyer was the aggressor.
     pub(super) buy: bool,
     pub(super) id: u64,
 }
@@ -89,28 +89,28 @@ impl SimInstrument {
         &self.book
     }
 
-    /// The number that the book stands at.
+    /// The sequence number of the book.
     pub(super) const fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The number before and the next one, at which the book stands from now on.
+    /// Advances the sequence number; returns the previous and the new one.
     pub(super) const fn next_seq(&mut self) -> (u64, u64) {
         self.seq += 1;
         (self.seq - 1, self.seq)
     }
 
-    /// What was traded in the last event.
+    /// The trades of the last event.
     pub(super) fn prints(&self) -> &[Print] {
         &self.prints
     }
 
-    /// What changed in the last event, tidy.
+    /// The changes of the last event, normalised.
     pub(super) const fn changes(&self) -> &Changes {
         &self.changes
     }
 
-    /// Something happens: the quotes follow the value, somebody trades, or makers think anew.
+    /// Runs one event: quotes follow the value, a trade, or makers change quotes.
     pub(super) fn happen(&mut self, now: Monotonic, value: f64) {
         self.changes.clear();
         self.prints.clear();
@@ -125,7 +125,7 @@ impl SimInstrument {
         } else {
             self.requote();
         }
-        // What was just traded is not quoted again in the same breath.
+        // What was just traded is not quoted again in the same event.
         if self.prints.is_empty() {
             self.mend(fair);
         }
@@ -140,7 +140,7 @@ impl SimInstrument {
         self.basis = self.basis * kept + moved * self.chance.normal();
     }
 
-    /// The quotes go to where the value is: what stands in the way is traded or taken away.
+    /// Moves quotes to the value: levels in between are traded or cancelled.
     fn follow(&mut self, fair: f64, middle: f64) {
         let spread = self.shape.spread(&mut self.chance);
         let half = spread as f64 / 2.0;
@@ -168,7 +168,7 @@ impl SimInstrument {
         }
     }
 
-    /// Somebody takes a part of the best level, all of it, or more.
+    /// A trade takes part of the best level, all of it, or more.
     fn trade(&mut self) {
         if !self.chance.happens(SAME_SIDE) {
             self.taken = self.taken.opposite();
@@ -188,7 +188,7 @@ impl SimInstrument {
         }
     }
 
-    /// Makers add, take away and resize.
+    /// Makers add, cancel and resize levels.
     fn requote(&mut self) {
         let count = 1 + self.chance.geometric(MORE_REQUOTES, MAX_REQUOTES - 1);
         for _ in 0..count {
@@ -197,7 +197,7 @@ impl SimInstrument {
             } else {
                 Side::Ask
             };
-            // Fuller than usual, a side loses levels; emptier, it gains some.
+            // Keeps the number of levels around its target.
             let fullness = self.book.side(side).len() as f64 / self.listing.depth as f64;
             let dice = self.chance.even();
             if dice < 0.4 {
@@ -217,12 +217,12 @@ impl SimInstrument {
         }
     }
 
-    /// Closes a spread that has become too wide, and keeps the depth about what it was.
+    /// Narrows a wide spread and keeps the depth around its target.
     fn mend(&mut self, fair: f64) {
         let (bid, ask) = (self.best(Side::Bid), self.best(Side::Ask));
         let spread = self.shape.spread(&mut self.chance);
         if ask - bid > spread.max(whole(self.listing.spread.ceil())) {
-            // The side that is farther from the value comes closer.
+            // The side farther from the value moves closer.
             if ask as f64 - fair > fair - bid as f64 {
                 self.quote(Side::Ask, bid + spread);
             } else {
@@ -248,7 +248,7 @@ impl SimInstrument {
         }
     }
 
-    /// Puts a level at a price, unless one is there already.
+    /// Adds a level at a price that has none.
     fn quote(&mut self, side: Side, price: i64) {
         let level = Level::new(price * self.listing.tick, 0);
         if self.book.side(side).size_at(level.price).is_zero() {
@@ -257,14 +257,14 @@ impl SimInstrument {
         }
     }
 
-    /// Adds a level behind the best one, where none is.
+    /// Adds a level at a free price beyond the best one.
     fn add(&mut self, side: Side) {
         let best = self.best(side);
         let mut price = self.shape.price(side, best, &mut self.chance);
         while !self.is_free(side, price) {
             price = behind(side, price, 1);
         }
-        // Nothing is given away: bids end above zero.
+        // Bids stay above zero.
         if price > 0 {
             let away = distance(side, best, price);
             let lots = self.shape.size(price, away, &mut self.chance);
@@ -312,7 +312,7 @@ impl SimInstrument {
         self.book.side(side).size_at(level.price).is_zero()
     }
 
-    /// The best price of a side in ticks.
+    /// The best price of a side, in ticks.
     fn best(&self, side: Side) -> i64 {
         let best = self.book.side(side).best();
         best.map_or(0, |level| ticks(self.listing, level.price))

@@ -3,35 +3,35 @@ use market::{Price, Side};
 use super::catalogue::Listing;
 use super::chance::{Chance, whole};
 
-/// How far the book reaches, as a part of the price.
+/// Depth of the book, as a fraction of the price.
 const REACH: f64 = 0.015;
-/// Beyond which part of the reach levels thin out, and how fast (exponent of the density).
+/// Fraction of the depth beyond which levels thin out, and the exponent of their density.
 const BEND: f64 = 0.05;
 const ALPHA: f64 = 1.2;
-/// How many of the new levels come close to the touch, where most of the trading is.
+/// Probability that a new level is near the best price, where most trading is.
 const CLOSE: f64 = 0.45;
-/// How fast sizes fall off with the distance.
+/// How fast sizes change with the distance from the best price.
 const SIZE_FALL: f64 = 0.6;
-/// How unlike the sizes are: the logarithm's standard deviation.
+/// Spread of sizes: the standard deviation of their logarithm.
 const SIZE_SIGMA: f64 = 1.1;
-/// How many prices are chosen by people, who like round ones.
+/// Fraction of prices chosen by people, who prefer round ones.
 const ROUND_PRICES: f64 = 0.35;
-/// How many sizes are round too.
+/// Fraction of sizes that are round.
 const ROUND_SIZES: f64 = 0.2;
-/// How far the value may go before the quotes follow, in basis points.
+/// Move of the value before quotes follow, in basis points.
 const PATIENCE: f64 = 0.15;
 
-/// Where levels stand and how large they are, in ticks and lots.
+/// Prices and sizes of levels, in ticks and lots.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    /// The farthest distance of a level from the touch.
+    /// Maximum distance of a level from the best price.
     pub(super) reach: f64,
-    /// The distance that the value may have from the middle before the quotes follow.
+    /// Distance between value and mid-price before quotes follow.
     pub(super) patience: f64,
     scale: f64,
     close: f64,
     spread: f64,
-    /// Lots at the touch that a level of usual size has.
+    /// Lots of a typical level at the best price.
     lots: f64,
 }
 
@@ -49,13 +49,13 @@ impl Shape {
         }
     }
 
-    /// How many ticks a venue's makers leave between the best prices, at least one.
+    /// A new spread in ticks, at least 1.
     pub(super) fn spread(&self, chance: &mut Chance) -> i64 {
         let extra = self.spread - 1.0;
         1 + whole(chance.exponential(extra.max(0.05)).round())
     }
 
-    /// The price of a new level, in ticks: behind the best one of its side.
+    /// The price of a new level in ticks, beyond the best one of its side.
     pub(super) fn price(&self, side: Side, best: i64, chance: &mut Chance) -> i64 {
         let distance = if chance.happens(CLOSE) {
             chance.exponential(self.close)
@@ -71,14 +71,14 @@ impl Shape {
             .into_iter()
             .find(|round| round * 3 <= distance);
         let Some(round) = round else { return price };
-        // Away from the touch, so that it stays behind it.
+        // Rounded away from the best price, so that it stays beyond it.
         match side {
             Side::Bid => price.div_euclid(round) * round,
             Side::Ask => (price + round - 1).div_euclid(round) * round,
         }
     }
 
-    /// The size of a level, in lots, at least one.
+    /// The size of a level in lots, at least 1.
     pub(super) fn size(&self, price: i64, distance: i64, chance: &mut Chance) -> i64 {
         let away = distance.max(0) as f64 / self.scale;
         let usual = self.lots * (1.0 + away).powf(-SIZE_FALL) * crowd(price);
@@ -91,13 +91,13 @@ impl Shape {
         (lots / round).max(1) * round
     }
 
-    /// How much a trade takes, in lots, at least one: mostly small against the touch.
+    /// The size of a trade in lots, at least 1; mostly small compared with the best level.
     pub(super) fn trade(&self, chance: &mut Chance) -> i64 {
         whole(0.08 * self.lots * chance.log_normal(1.4)).max(1)
     }
 }
 
-/// How much more stands at a round price.
+/// Factor of the size at a round price.
 fn crowd(price: i64) -> f64 {
     match price {
         price if price % 1_000 == 0 => 7.0,
@@ -109,7 +109,7 @@ fn crowd(price: i64) -> f64 {
     }
 }
 
-/// The price so many ticks behind another one of its side.
+/// The price that many ticks beyond another one of its side.
 pub(super) fn behind(side: Side, price: i64, ticks: i64) -> i64 {
     match side {
         Side::Bid => price - ticks,
@@ -117,7 +117,7 @@ pub(super) fn behind(side: Side, price: i64, ticks: i64) -> i64 {
     }
 }
 
-/// How many ticks a price stands behind another one of its side.
+/// How many ticks a price is beyond another one of its side.
 pub(super) fn distance(side: Side, from: i64, to: i64) -> i64 {
     match side {
         Side::Bid => from - to,

@@ -1,4 +1,4 @@
-//! What cryptofeed's Kafka backend sends: `{"topic","key","partition","value"}`.
+//! Output of cryptofeed's Kafka backend: `{"topic","key","partition","value"}`.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{LineError, Record};
 
 #[derive(Deserialize)]
-struct Line<'a> {
+struct BackendLine<'a> {
     #[serde(borrow)]
     topic: Cow<'a, str>,
     #[serde(borrow)]
@@ -26,11 +26,11 @@ struct Head<'a> {
 }
 
 pub(super) fn is_one(line: &[u8]) -> bool {
-    serde_json::from_slice::<Line<'_>>(line).is_ok()
+    serde_json::from_slice::<BackendLine<'_>>(line).is_ok()
 }
 
 pub(super) fn parse(line: &[u8]) -> Result<Record<'_>, LineError> {
-    let line: Line<'_> = serde_json::from_slice(line)?;
+    let line: BackendLine<'_> = serde_json::from_slice(line)?;
     Ok(Record {
         topic: line.topic,
         key: line.key,
@@ -40,8 +40,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Record<'_>, LineError> {
     })
 }
 
-/// When a message was received, in seconds since 1970. It serves the pace only, so what has none
-/// is sent all the same, right behind the one before.
+/// When a message was received, in seconds since 1970. Only used for the schedule: a record without one is sent
+/// right after the one before it.
 fn received(value: &RawValue) -> Option<Nanos> {
     let head: Head<'_> = serde_json::from_str(value.get()).ok()?;
     let text = head.receipt_timestamp.get().trim_matches('"');

@@ -1,4 +1,4 @@
-//! Binance as hftbacktest's collector writes it: `<receive time, ns> <raw JSON>`.
+//! Binance messages as recorded by hftbacktest: `<receive time, ns> <raw JSON>`.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -8,8 +8,7 @@ use serde::Deserialize;
 
 use super::{LineError, Record};
 
-/// What names the symbol in a message: the combined stream's name, or the message itself where it
-/// was received on a raw stream.
+/// The fields with the symbol: the name of a combined stream, or a field of the message of a raw stream.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
@@ -18,7 +17,7 @@ struct Head<'a> {
     s: Option<Cow<'a, str>>,
 }
 
-/// Which symbol a message without one belongs to: REST answers say it for some markets only.
+/// The symbol of messages without one: REST responses of some markets have none.
 #[derive(Debug)]
 pub(super) struct Symbols {
     of_file: Option<String>,
@@ -27,7 +26,7 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    /// The collector calls its files `<symbol>_<yyyymmdd>`.
+    /// hftbacktest names its files `<symbol>_<yyyymmdd>`.
     pub(super) fn of_file(path: &Path) -> Self {
         let name = path
             .file_name()
@@ -61,7 +60,7 @@ impl Symbols {
     }
 }
 
-/// `binance-` and the folder, which names the market: `binance-spot`, `binance-usdm`.
+/// `binance-` and the folder, which is the market: `binance-spot`, `binance-usdm`.
 pub(super) fn topic_of(path: &Path) -> String {
     let folder = path
         .canonicalize()

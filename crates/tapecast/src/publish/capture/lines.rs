@@ -5,13 +5,13 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-/// The longest line. The deepest whole book seen has 64 KiB, the largest record that the test
-/// broker takes 16 MiB; a file without line ends must not fill the memory.
+/// Maximum length of a line: the largest record the test broker accepts. The deepest snapshot seen has 64 KiB; a
+/// file without line ends must not fill the memory.
 const MAX_LINE: u64 = 32 << 20;
-/// Each gzip member begins with these two bytes, and no text does.
+/// Each gzip member starts with these two bytes, and no text does.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The lines of a file that are not blank, unpacked where it is packed.
+/// The non-blank lines of a file, decompressed if necessary.
 pub(super) struct Lines {
     reader: Box<dyn BufRead + Send>,
     line: Vec<u8>,
@@ -34,7 +34,7 @@ impl Lines {
         })
     }
 
-    /// Goes to the next line; false at the end.
+    /// Advances to the next line. Returns false at the end.
     pub(super) fn read(&mut self) -> io::Result<bool> {
         loop {
             self.line.clear();
@@ -60,12 +60,12 @@ impl Lines {
         }
     }
 
-    /// The line without its end.
+    /// The line without its line end.
     pub(super) fn current(&self) -> &[u8] {
         &self.line
     }
 
-    /// The number of the line; the first is 1.
+    /// The number of the line, from 1.
     pub(super) const fn number(&self) -> u64 {
         self.number
     }

@@ -1,5 +1,5 @@
-//! A venue's messages with what a recorder says beside them, as JSON: what tardis-machine replays
-//! (`{"localTimestamp","message"}`), and the cases of its mappers (`{"exchange","message",…}`).
+//! A venue's messages in JSON envelopes: those of tardis-machine (`{"localTimestamp","message"}`), and the test
+//! cases of its mappers (`{"exchange","message",…}`).
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::{LineError, Record, session, symbol};
 
 #[derive(Deserialize)]
-struct Line<'a> {
+struct VenueMessage<'a> {
     #[serde(borrow)]
     exchange: Option<Cow<'a, str>>,
     #[serde(borrow, alias = "localTimestamp")]
@@ -19,7 +19,7 @@ struct Line<'a> {
     message: &'a RawValue,
 }
 
-/// Where records go: what somebody asks for, else what the line names, else the file.
+/// The topic: as requested, else from the line, else from the file.
 #[derive(Debug)]
 pub(super) struct Topic {
     asked: Option<String>,
@@ -36,11 +36,11 @@ impl Topic {
 }
 
 pub(super) fn is_one(line: &[u8]) -> bool {
-    serde_json::from_slice::<Line<'_>>(line).is_ok()
+    serde_json::from_slice::<VenueMessage<'_>>(line).is_ok()
 }
 
 pub(super) fn parse<'a>(line: &'a [u8], topic: &'a Topic) -> Result<Record<'a>, LineError> {
-    let line: Line<'_> = serde_json::from_slice(line)?;
+    let line: VenueMessage<'_> = serde_json::from_slice(line)?;
     let value = line.message.get().as_bytes();
     let topic = match (&topic.asked, line.exchange) {
         (Some(asked), _) => Cow::Borrowed(asked.as_str()),

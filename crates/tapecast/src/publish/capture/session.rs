@@ -1,9 +1,9 @@
-//! A venue's session as cryptofeed records it: what was asked for, answered, sent and received.
+//! A venue's session as recorded by cryptofeed: requests, responses and messages.
 //!
-//! | line | is |
+//! | line | meaning |
 //! |---|---|
-//! | `<seconds>: <JSON>` | a message that was received: a record |
-//! | `<url> -> <seconds>: <JSON>` | an answer by HTTP: a record when it is a whole book |
+//! | `<seconds>: <JSON>` | a received message: a record |
+//! | `<url> -> <seconds>: <JSON>` | an HTTP response: a record if it is a snapshot |
 //! | `<url> <-> <seconds>`, `<url> <- <seconds>: <JSON>`, `configuration: <JSON>` | no record |
 
 use std::borrow::Cow;
@@ -13,25 +13,24 @@ use market::{Nanos, decimal};
 
 use super::{LineError, Record, symbol};
 
-/// What a line is.
+/// Kinds of lines.
 #[derive(Debug, PartialEq, Eq)]
-enum Line<'a> {
+enum SessionLine<'a> {
     Received {
         time: Nanos,
         message: &'a [u8],
     },
-    /// A whole book that was fetched.
+    /// A snapshot fetched by REST.
     Fetched {
         time: Nanos,
         symbol: String,
         message: &'a [u8],
     },
-    /// What the client did or asked for.
+    /// A request or setting of the client.
     Beside,
 }
 
-/// The name of the venue, with which the recorder begins its files' names, in lower case:
-/// `KRAKEN.ws.50.0` is of `kraken`.
+/// The venue in lower case, from the start of the file name: `kraken` of `KRAKEN.ws.50.0`.
 pub(super) fn topic_of(path: &Path) -> String {
     let name = path.file_name().and_then(|name| name.to_str());
     let venue = name.unwrap_or_default().split('.').next().unwrap_or("");
@@ -57,20 +56,20 @@ pub(super) fn is_one(line: &[u8]) -> bool {
     split(line).is_ok()
 }
 
-/// Whether a line is no record, and no mistake either.
+/// Returns whether a line is to be skipped: it is valid but not a record.
 pub(super) fn is_beside(line: &[u8]) -> bool {
-    matches!(split(line), Ok(Line::Beside))
+    matches!(split(line), Ok(SessionLine::Beside))
 }
 
 pub(super) fn parse<'a>(line: &'a [u8], topic: &'a str) -> Result<Record<'a>, LineError> {
     let (time, key, value) = match split(line)? {
-        Line::Received { time, message } => (time, symbol::of(message), message),
-        Line::Fetched {
+        SessionLine::Received { time, message } => (time, symbol::of(message), message),
+        SessionLine::Fetched {
             time,
             symbol,
             message,
         } => (time, Some(Cow::Owned(symbol)), message),
-        Line::Beside => return Err(LineError::NoSession),
+        SessionLine::Beside => return Err(LineError::NoSession),
     };
     Ok(Record {
         topic: Cow::Borrowed(topic),
@@ -81,12 +80,12 @@ pub(super) fn parse<'a>(line: &'a [u8], topic: &'a str) -> Result<Record<'a>, Li
     })
 }
 
-fn split(line: &[u8]) -> Result<Line<'_>, LineError> {
+fn split(line: &[u8]) -> Result<SessionLine<'_>, LineError> {
     if let Some((time, message)) = received(line) {
-        return Ok(Line::Received { time, message });
+        return Ok(SessionLine::Received { time, message });
     }
     if line.starts_with(b"configuration: ") {
-        return Ok(Line::Beside);
+        return Ok(SessionLine::Beside);
     }
     let space = line.iter().position(|byte| *byte == b' ');
     let (url, rest) = line.split_at(space.ok_or(LineError::NoSession)?);
@@ -95,16 +94,16 @@ fn split(line: &[u8]) -> Result<Line<'_>, LineError> {
         return Err(LineError::NoSession);
     }
     if rest.starts_with(b" <-> ") || rest.starts_with(b" <- ") {
-        return Ok(Line::Beside);
+        return Ok(SessionLine::Beside);
     }
     let answer = rest.strip_prefix(b" -> ").and_then(received);
     let (time, message) = answer.ok_or(LineError::NoSession)?;
-    let fetched = book_of(url).map(|symbol| Line::Fetched {
+    let fetched = book_of(url).map(|symbol| SessionLine::Fetched {
         time,
         symbol,
         message,
     });
-    Ok(fetched.unwrap_or(Line::Beside))
+    Ok(fetched.unwrap_or(SessionLine::Beside))
 }
 
 /// `<seconds>: <JSON>`.
@@ -118,7 +117,7 @@ fn received(line: &[u8]) -> Option<(Nanos, &[u8])> {
     let is_number = time
         .iter()
         .all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    // The clock's seconds are a double: digits beyond nanoseconds are noise.
+    // The seconds are a double: digits beyond nanoseconds are noise.
     let dot = time.iter().position(|byte| *byte == b'.');
     let end = dot.map_or(time.len(), |dot| time.len().min(dot + 10));
     let nanos = decimal::parse(&time[..end], -9)
@@ -127,8 +126,8 @@ fn received(line: &[u8]) -> Option<(Nanos, &[u8])> {
     Some((Nanos(u64::try_from(nanos).ok()?), message))
 }
 
-/// The symbol of a whole book that Binance's REST interface was asked for:
-/// `https://…/depth?symbol=BTCUSDT&limit=1000`. No other venue's is read from REST.
+/// The symbol of a snapshot from Binance's REST API: `https://…/depth?symbol=BTCUSDT&limit=1000`. No other venue's
+/// snapshots come by REST.
 fn book_of(url: &str) -> Option<String> {
     let (path, query) = url.split_once('?')?;
     let mut fields = query.split('&').filter_map(|field| field.split_once('='));
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_did_and_asked_for_beside_is_no_record_and_no_mistake() {
+    fn requests_and_settings_are_skipped() {
         for line in [
             "wss://ws.kraken.com <-> 1618678132.3858151",
             r#"wss://ws.kraken.com <- 1618678132.8: {"event":"subscribe"}"#,
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_mistakes() {
+    fn other_lines_are_errors() {
         for line in [
             "",
             "{}",

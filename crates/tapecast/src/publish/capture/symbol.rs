@@ -1,17 +1,17 @@
-//! Which instrument a venue's message is about, as far as its head says so.
+//! Finds the symbol of a venue's message, if it has one.
 //!
-//! It is the record's key, which keeps an instrument's records in one partition. A message without
-//! one (a heartbeat, an answer to a request) has no key, and its order matters to nobody.
+//! It becomes the record's key, which keeps an instrument's records in one partition. Messages without a symbol,
+//! such as heartbeats and responses, have no key, and their order does not matter.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Where venues write it.
+/// Where venues put it.
 #[derive(Deserialize)]
 struct Head<'a> {
-    /// Binance, combined: `btcusdt@depth`.
+    /// Binance, combined streams: `btcusdt@depth`.
     #[serde(borrow)]
     stream: Option<Cow<'a, str>>,
     /// Coinbase's Exchange.
@@ -20,7 +20,7 @@ struct Head<'a> {
     /// Bybit: `orderbook.50.BTCUSDT`.
     #[serde(borrow)]
     topic: Option<Cow<'a, str>>,
-    /// Binance, not combined.
+    /// Binance, raw streams.
     #[serde(borrow)]
     s: Option<Cow<'a, str>>,
     /// OKX.
@@ -50,7 +50,7 @@ struct Inner<'a> {
     channel: Option<Cow<'a, str>>,
 }
 
-/// The symbol of a message, if it is JSON that names one where a venue does.
+/// The symbol of a message, if it is JSON and has one where a venue puts it.
 pub(super) fn of(message: &[u8]) -> Option<Cow<'_, str>> {
     match message.first()? {
         b'{' => of_object(message),
@@ -111,7 +111,7 @@ fn first(json: &RawValue) -> Option<&RawValue> {
 }
 
 fn text(json: &RawValue) -> Option<Cow<'_, str>> {
-    // A Cow on its own would be read as owned.
+    // Without the attribute, serde would always allocate.
     #[derive(Deserialize)]
     #[serde(transparent)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{LineError, Record};
 
-/// Where records go whose topic nobody names.
+/// The default topic.
 pub(super) const TOPIC: &str = "tapecast";
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! What Tardis makes of a venue's messages: one normalised event a line.
+//! Normalised messages from Tardis, one per line.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{LineError, Record};
 
-/// Where records go whose topic nobody names.
+/// The default topic.
 pub(super) const TOPIC: &str = "tardis";
 
 #[derive(Deserialize)]
@@ -15,7 +15,7 @@ struct Head<'a> {
     _kind: Cow<'a, str>,
     #[serde(borrow)]
     exchange: Cow<'a, str>,
-    /// A `disconnect` may be about several, and then has none.
+    /// `None` of a `disconnect` that affects several.
     #[serde(borrow)]
     symbol: Option<Cow<'a, str>>,
     #[serde(borrow, rename = "localTimestamp")]

@@ -1,14 +1,14 @@
-use client::KeptBook;
+use client::LocalBook;
 use market::decimal::to_string;
 use market::{Level, Side};
 
-use super::line::{Line, Style};
+use super::styled_line::{Style, StyledLine};
 
-/// The eighths of a block, from the left.
+/// Eighths of a block, from the left.
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/// The best levels of both sides, bids left and asks right, with bars as long as their sizes.
-pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<Line> {
+/// The best levels of both sides, bids left and asks right, with bars proportional to their sizes.
+pub(super) fn ladder(kept: &LocalBook, rows: usize, width: usize) -> Vec<StyledLine> {
     let exponents = kept.exponents();
     let sides = Side::BOTH.map(|side| {
         let levels: Vec<Level> = kept.book().side(side).top(rows).collect();
@@ -34,7 +34,7 @@ pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<Line> {
                 let part = part_of(level.size.0, largest.unwrap_or(1), bar);
                 Some((part, &sizes[side][row], &prices[side][row]))
             };
-            let mut line = Line::default();
+            let mut line = StyledLine::default();
             line = match cell(0) {
                 Some((part, text, at)) => line
                     .with(Style::Bid, format!(" {} ", right_bar(part, bar)))
@@ -54,7 +54,7 @@ pub(super) fn ladder(kept: &KeptBook, rows: usize, width: usize) -> Vec<Line> {
         .collect()
 }
 
-/// As many decimals in each as in the longest, so that points stand below points.
+/// Pads all numbers to the same decimals, so that decimal points align.
 fn aligned(mut texts: [Vec<String>; 2]) -> [Vec<String>; 2] {
     let decimals = |text: &String| {
         text.split_once('.')
@@ -71,7 +71,7 @@ fn aligned(mut texts: [Vec<String>; 2]) -> [Vec<String>; 2] {
     texts
 }
 
-/// A size as eighths of a bar's characters; a level that is there is seen.
+/// The length of a bar in eighths of a character, at least one.
 fn part_of(size: i64, largest: i64, bar: usize) -> usize {
     let eighths = (bar * 8) as u128;
     let size = u128::from(size.unsigned_abs());
@@ -80,7 +80,7 @@ fn part_of(size: i64, largest: i64, bar: usize) -> usize {
     part.clamp(1, (bar * 8).max(1))
 }
 
-/// A bar that grows to the right.
+/// A bar growing to the right.
 fn left_bar(eighths: usize, width: usize) -> String {
     let mut bar = "█".repeat((eighths / 8).min(width));
     if eighths / 8 < width && !eighths.is_multiple_of(8) {
@@ -89,7 +89,7 @@ fn left_bar(eighths: usize, width: usize) -> String {
     bar
 }
 
-/// A bar that grows to the left; there are only half blocks for that.
+/// A bar growing to the left; there are only half blocks for that.
 fn right_bar(eighths: usize, width: usize) -> String {
     let halves = eighths.div_ceil(4).min(width * 2);
     let mut bar = String::new();

@@ -1,28 +1,28 @@
-use client::KeptBook;
+use client::LocalBook;
 use client::session::Session;
 use market::Aggressor;
 use market::decimal::to_string;
 
 use super::ladder::ladder;
-use super::line::{Line, Style};
+use super::styled_line::{Style, StyledLine};
 use crate::tail::latency::{millis, time_of_day};
 use crate::tail::watched::{Printed, Watched};
 
-/// What a panel has besides levels and trades: title, two lines of figures, an empty line.
+/// Lines of a panel besides levels and trades: title, two lines of figures, an empty line.
 const FRAME: usize = 4;
-/// The most trades below a ladder.
+/// Maximum trades below a ladder.
 const TRADES: usize = 4;
-/// The most levels of a side.
+/// Maximum levels per side.
 const LEVELS: usize = 25;
 
-/// One instrument, in so many columns and at most so many rows.
+/// The panel of one instrument.
 pub(super) fn panel(
     one: &Watched,
     session: &Session,
     reconnects: u64,
     width: usize,
     height: usize,
-) -> Vec<Line> {
+) -> Vec<StyledLine> {
     let kept = one.book().and_then(|id| session.book(id));
     let mut lines = vec![title(one, session, kept, width)];
     let room = height.saturating_sub(FRAME);
@@ -39,7 +39,7 @@ pub(super) fn panel(
             (size, to_string(level.price.0, exponents.price))
         };
         let (bid, ask) = (bbo.bid.map(text), bbo.ask.map(text));
-        let mut line = Line::default();
+        let mut line = StyledLine::default();
         if let Some((size, price)) = bid {
             line = line
                 .with(Style::Plain, format!(" {size}  "))
@@ -55,16 +55,16 @@ pub(super) fn panel(
     }
     lines.extend(one.trades.iter().take(trades).map(trade));
     lines.extend(figures(one, reconnects));
-    lines.push(Line::default());
+    lines.push(StyledLine::default());
     lines.truncate(height.max(1));
     lines
 }
 
-/// Name, state and place; the spread where there is one.
-fn title(one: &Watched, session: &Session, kept: Option<&KeptBook>, width: usize) -> Line {
+/// Name, state and sequence number, and the spread if there is one.
+fn title(one: &Watched, session: &Session, kept: Option<&LocalBook>, width: usize) -> StyledLine {
     let (state, well) = one.state(session);
     let style = if well { Style::Good } else { Style::Bad };
-    let left = Line::default()
+    let left = StyledLine::default()
         .with(Style::Bold, format!(" {}", one.name))
         .with(style, format!("  {state}"));
     let mut right = format!("seq {} ", one.seq.0);
@@ -79,28 +79,28 @@ fn title(one: &Watched, session: &Session, kept: Option<&KeptBook>, width: usize
     left.padded(place).with(Style::Dim, right)
 }
 
-fn trade(trade: &Printed) -> Line {
+fn trade(trade: &Printed) -> StyledLine {
     let (side, style) = match trade.side {
         Aggressor::Buy => ("buy ", Style::Bid),
         Aggressor::Sell => ("sell", Style::Ask),
         Aggressor::Unknown => ("    ", Style::Plain),
     };
-    Line::default()
+    StyledLine::default()
         .with(Style::Dim, format!(" {} ", time_of_day(trade.time)))
         .with(style, format!("{side} {} ", trade.price))
         .with(Style::Plain, format!("× {}", trade.size))
 }
 
-/// Two lines: what proves the book, and what went wrong.
-fn figures(one: &Watched, reconnects: u64) -> [Line; 2] {
+/// Two lines: verification and faults.
+fn figures(one: &Watched, reconnects: u64) -> [StyledLine; 2] {
     let stats = one.stats();
     let label = |text: &str| format!(" {text} ");
-    let count = |line: Line, name: &str, number: u64, bad: Style| {
+    let count = |line: StyledLine, name: &str, number: u64, bad: Style| {
         let style = if number == 0 { Style::Plain } else { bad };
         line.with(Style::Dim, label(name))
             .with(style, thousands(number))
     };
-    let proof = Line::default()
+    let proof = StyledLine::default()
         .with(Style::Dim, label("messages"))
         .with(Style::Plain, thousands(stats.messages))
         .with(Style::Dim, label(" verified"))
@@ -108,14 +108,14 @@ fn figures(one: &Watched, reconnects: u64) -> [Line; 2] {
     let proof = match (stats.mismatches, stats.verified) {
         (0, 0) => proof,
         (0, _) => proof.with(Style::Good, "  checksum ok".to_owned()),
-        (wrong, _) => proof.with(Style::Bad, format!("  checksum wrong {wrong} times")),
+        (wrong, _) => proof.with(Style::Bad, format!("  {wrong} checksum mismatches")),
     };
     let proof = proof
         .with(Style::Dim, label("  latency p50"))
         .with(Style::Plain, millis(one.latency.quantile(0.5)))
         .with(Style::Dim, label("p99"))
         .with(Style::Plain, millis(one.latency.quantile(0.99)));
-    let mut faults = count(Line::default(), "gaps", stats.gaps, Style::Warn);
+    let mut faults = count(StyledLine::default(), "gaps", stats.gaps, Style::Warn);
     faults = count(faults, " lost", stats.losses, Style::Bad);
     faults = count(faults, " resyncs", stats.resyncs, Style::Warn);
     faults = count(faults, " reconnects", reconnects, Style::Warn);

@@ -1,0 +1,67 @@
+//! What the clients of one server count.
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+
+/// The longest latency that is told apart: a minute, in ns.
+const MAX_LATENCY: u64 = 60_000_000_000;
+
+/// What the clients counted.
+#[derive(Debug)]
+pub(super) struct Tally {
+    measuring: bool,
+    /// When the bytes at hand were read, in ns since 1970.
+    now: u64,
+    pub(super) deliveries: u64,
+    /// Of the messages themselves, without their frames.
+    pub(super) bytes: u64,
+    pub(super) reads: u64,
+    /// In ns.
+    pub(super) latency: Histogram<u64>,
+}
+
+impl Tally {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            measuring: false,
+            now: 0,
+            deliveries: 0,
+            bytes: 0,
+            reads: 0,
+            latency: Histogram::new_with_bounds(1_000, MAX_LATENCY, 3)
+                .context("cannot make a histogram")?,
+        })
+    }
+
+    /// Whether it is counted: what comes before and after is no measurement.
+    pub(super) fn measuring(&mut self, measuring: bool) {
+        self.measuring = measuring;
+    }
+
+    pub(super) fn read_at(&mut self, now: u64) {
+        self.now = now;
+        self.reads += u64::from(self.measuring);
+    }
+
+    /// A message that begins with its time.
+    #[inline]
+    pub(super) fn message(&mut self, message: &[u8]) -> anyhow::Result<()> {
+        let time = message
+            .first_chunk()
+            .context("a message without its time")?;
+        self.deliver(u64::from_le_bytes(*time), message.len());
+        Ok(())
+    }
+
+    /// A message that was published at a time, in ns since 1970.
+    #[inline]
+    pub(super) fn deliver(&mut self, published: u64, bytes: usize) {
+        if !self.measuring {
+            return;
+        }
+        self.deliveries += 1;
+        self.bytes += bytes as u64;
+        self.latency
+            .saturating_record(self.now.saturating_sub(published));
+    }
+}
