@@ -1,5 +1,5 @@
-//! What decoding costs, over every line of a Binance capture, and what of that is the parser's. What a
-//! level costs in each format, `loadtest replay --formats all` tells.
+//! What decoding costs, over every line of a Binance capture, and what of that is the parser's.
+//! What a level costs in each format, `loadtest replay --formats all` tells.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -91,8 +91,8 @@ impl SharedPosition {
 pub(crate) struct CheckRequest(AtomicBool);
 
 impl CheckRequest {
-    /// Requests a check of all of the consumer's partitions: one has no record at its offset, or its
-    /// topic was recreated.
+    /// Requests a check of all of the consumer's partitions: one has no record at its offset, or
+    /// its topic was recreated.
     pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Release);
     }

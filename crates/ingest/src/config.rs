@@ -16,8 +16,8 @@ pub enum Start {
 }
 
 impl Start {
-    /// The distance from the end at which a partition without recent records is started: a third of a
-    /// second of reading at 300,000 records per second.
+    /// The distance from the end at which a partition without recent records is started: a third of
+    /// a second of reading at 300,000 records per second.
     pub const QUIET_RECORDS: i64 = 100_000;
 }
 
@@ -31,8 +31,8 @@ pub struct BatchLimits {
 }
 
 impl Default for BatchLimits {
-    /// 1,024 records are 3 ms of work at 300,000 per second, which a batch adds to the latency of its first
-    /// record. 1 MiB is the same with 1 KiB per record, the size of a book of 30 levels.
+    /// 1,024 records are 3 ms of work at 300,000 per second, which a batch adds to the latency of
+    /// its first record. 1 MiB is the same with 1 KiB per record, the size of a book of 30 levels.
     fn default() -> Self {
         Self {
             records: 1024,
@@ -65,7 +65,8 @@ pub struct IngestConfig {
     pub max_record_bytes: usize,
     /// The limits of a batch.
     pub batch: BatchLimits,
-    /// Whether to query the UUIDs of topics, which show that a topic was recreated. Kafka has them since
+    /// Whether to query the UUIDs of topics, which show that a topic was recreated. Kafka has them
+    /// since
     /// 2.8. Without them only offsets that went back are detected.
     pub topic_ids: bool,
     /// The interval at which new topics and partitions are looked for.

@@ -40,8 +40,8 @@ pub struct Consumer {
 
 /// Creates `config.threads` consumers and starts the thread that looks for topics.
 ///
-/// The brokers need not be available yet. All threads end after `stop`. `spawn` starts the thread and
-/// must notice if it ends, since without it no new topics are found.
+/// The brokers need not be available yet. All threads end after `stop`. `spawn` starts the thread
+/// and must notice if it ends, since without it no new topics are found.
 pub fn start(
     config: &IngestConfig,
     stop: &Stop,
@@ -163,9 +163,10 @@ impl Consumer {
 
     /// Replaces the client by a new one.
     ///
-    /// After a topic was recreated or an offset was missing, a client may keep outdated leader epochs and
-    /// records (librdkafka's issue 4898: it may never fetch again). Records of other partitions that the
-    /// old client had fetched are fetched again, which takes some milliseconds and is rare.
+    /// After a topic was recreated or an offset was missing, a client may keep outdated leader
+    /// epochs and records (librdkafka's issue 4898: it may never fetch again). Records of other
+    /// partitions that the old client had fetched are fetched again, which takes some milliseconds
+    /// and is rare.
     fn renew_client(&mut self) -> Result<(), IngestError> {
         let fresh = client::for_consumer(&self.config, &self.waker, &self.errors)
             .map_err(IngestError::client("be replaced"))?;

@@ -6,8 +6,8 @@ use crate::ErrorKind;
 /// The longest excerpt of a record in an error, in bytes.
 const EXCERPT: usize = 64;
 
-/// The error of a record that could not be decoded. Its reporter adds the topic, the partition and the
-/// offset.
+/// The error of a record that could not be decoded. Its reporter adds the topic, the partition and
+/// the offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
     /// What is wrong.
@@ -42,7 +42,8 @@ impl std::error::Error for DecodeError {}
 pub struct Excerpt(String);
 
 impl Excerpt {
-    /// Makes an excerpt of any bytes: invalid UTF-8 is replaced, and control characters are escaped.
+    /// Makes an excerpt of any bytes: invalid UTF-8 is replaced, and control characters are
+    /// escaped.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let short = &bytes[..bytes.len().min(EXCERPT)];

@@ -5,8 +5,8 @@ use crate::json::{CutKey, Cuts, Document, Fault};
 use crate::record_reader::{Out, Parsed, RecordReader, Subject};
 use crate::{DecodeError, ErrorKind, Excerpt, Format, Resolve, Source, formats};
 
-/// The buffers of larger records are not kept: 1 MiB of the densest JSON has a tape of 12 MiB. Records of
-/// this size are snapshots, which are rare.
+/// The buffers of larger records are not kept: 1 MiB of the densest JSON has a tape of 12 MiB.
+/// Records of this size are snapshots, which are rare.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 /// The maximum nesting depth of a record. The deepest format has 5. Each level takes 24 bytes once.
 const MAX_DEPTH: usize = 32;
@@ -228,12 +228,12 @@ impl Decoder {
         }
     }
 
-    /// Decodes a record whose lists of levels can be cut out, which applies to most snapshots and deltas as
-    /// venues write them. The levels are in `self.out`. Returns `None` for all other records, which must be
-    /// parsed as a whole.
+    /// Decodes a record whose lists of levels can be cut out, which applies to most snapshots and
+    /// deltas as venues write them. The levels are in `self.out`. Returns `None` for all other
+    /// records, which must be parsed as a whole.
     ///
-    /// The lists of unknown instruments are not read. If one instrument of a topic is replayed, those
-    /// are most records.
+    /// The lists of unknown instruments are not read. If one instrument of a topic is replayed,
+    /// those are most records.
     #[inline]
     fn decode_cut<R: Resolve>(
         &mut self,

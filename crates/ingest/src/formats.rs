@@ -19,8 +19,8 @@ use crate::record_reader::{Parsed, RecordReader, Subject};
 use crate::{RawRecord, Resolve};
 
 /// Defines every format in one line: its description, its module, its name in configurations, the
-/// venue of its instruments if records name none and none is configured, and what finds the subject of
-/// a record without reading its value.
+/// venue of its instruments if records name none and none is configured, and what finds the subject
+/// of a record without reading its value.
 macro_rules! formats {
     ($($(#[$doc:meta])* $format:ident = $module:ident, $name:literal, $venue:expr, $hint:expr;)*) => {
         /// The format of a topic's records.
@@ -61,7 +61,8 @@ macro_rules! formats {
             }
         }
 
-        /// The keys of a format's lists of levels, grouped by type of message. A mapping has its own.
+        /// The keys of a format's lists of levels, grouped by type of message. A mapping has its
+        /// own.
         pub(crate) const fn lists(format: Format) -> &'static [&'static [&'static str]] {
             match format {
                 $(Format::$format => $module::LISTS,)*

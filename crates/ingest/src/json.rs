@@ -35,6 +35,9 @@ pub(crate) struct Document<'t, 'a> {
 /// The position of a value on the tape. That of the document is 0, so no field has it.
 pub(crate) type TapePos = usize;
 
+/// The position of the document.
+pub(crate) const ROOT: TapePos = 0;
+
 /// An error and its position on the tape. Its path is computed when it is reported.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
@@ -63,8 +66,6 @@ impl Fault {
 }
 
 impl<'t, 'a> Document<'t, 'a> {
-    pub(crate) const ROOT: TapePos = 0;
-
     pub(crate) const fn new(
         nodes: &'t [Node<'a>],
         structurals: &'t [u32],

@@ -1,5 +1,5 @@
-//! Parses levels, prices and sizes to mantissas: from the tape or, if a list was cut out before the tape
-//! was made, from their text by [`Scan`].
+//! Parses levels, prices and sizes to mantissas: from the tape or, if a list was cut out before the
+//! tape was made, from their text by [`Scan`].
 
 mod scan;
 
@@ -163,8 +163,8 @@ impl LevelNames {
     }
 }
 
-/// Reads `[{"price":…,"size":…},…]`, with a venue's names of the two. `note` gets the number of decimals
-/// of each.
+/// Reads `[{"price":…,"size":…},…]`, with a venue's names of the two. `note` gets the number of
+/// decimals of each.
 #[inline(always)]
 pub(crate) fn objects(
     document: &Document<'_, '_>,
@@ -218,7 +218,8 @@ fn objects_of_tape(
     Ok(())
 }
 
-/// Gets the texts of a price and a size in their order in the record, since [`Texts`] only moves forward.
+/// Gets the texts of a price and a size in their order in the record, since [`Texts`] only moves
+/// forward.
 #[inline]
 pub(crate) fn both_texts<'a>(
     document: &Document<'_, 'a>,

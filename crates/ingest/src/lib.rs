@@ -1,13 +1,14 @@
 //! Consumes records from Kafka and decodes them.
 //!
-//! A [`Consumer`] runs in a thread of its own. It reads its share of the partitions of every matching
-//! topic, decodes each record in its topic's format, and passes the events to a [`Sink`] in log order.
+//! A [`Consumer`] runs in a thread of its own. It reads its share of the partitions of every
+//! matching topic, decodes each record in its topic's format, and passes the events to a [`Sink`]
+//! in log order.
 //!
 //! Invariants:
-//! - A partition's records reach the sink in order, each once; records that were lost are reported as a
-//!   [`Reset`].
-//! - A record decodes to an event, to nothing, or to a [`DecodeError`] that names the field. It never
-//!   causes a panic.
+//! - A partition's records reach the sink in order, each once; records that were lost are reported
+//!   as a [`Reset`].
+//! - A record decodes to an event, to nothing, or to a [`DecodeError`] that names the field. It
+//!   never causes a panic.
 //! - Levels that are scanned from their text equal those parsed from the tape of the whole record.
 //! - Prices and sizes are parsed from the record's text, never from a binary floating-point number.
 //! - Decoding a valid record does not allocate once the buffers are warm.

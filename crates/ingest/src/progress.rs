@@ -6,8 +6,8 @@ use metrics::label::{BrokerError, DecodeOutcome};
 
 use crate::command::Topics;
 
-/// How far a partition has been read. Plain integers, since only the thread that reads the partition
-/// changes them.
+/// How far a partition has been read. Plain integers, since only the thread that reads the
+/// partition changes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionProgress {
     /// The name of the topic.
@@ -53,11 +53,12 @@ pub struct Progress {
     pub discovered: bool,
     /// The number of topics; `None` until a broker has responded.
     pub topics: Option<Topics>,
-    /// The number of errors of the connections to the brokers, in the order of [`BrokerError::ALL`].
+    /// The number of errors of the connections to the brokers, in the order of
+    /// [`BrokerError::ALL`].
     pub broker_errors: [u64; BrokerError::ALL.len()],
     /// How many times the Kafka client was replaced.
     pub new_clients: u64,
-    /// When a broker last responded, if only that there is nothing new; `None` until one has. Precise to
-    /// a second.
+    /// When a broker last responded, if only that there is nothing new; `None` until one has.
+    /// Precise to a second.
     pub last_response: Option<Instant>,
 }

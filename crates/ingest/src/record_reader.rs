@@ -127,8 +127,8 @@ impl Subject {
 }
 
 impl Out<'_> {
-    /// Verifies a snapshot against the venue's checksum at `pos`. Deltas are verified where the book
-    /// is.
+    /// Verifies a snapshot against the venue's checksum at `pos`. Deltas are verified where the
+    /// book is.
     pub(crate) fn verify(&mut self, checksum: &VenueChecksum, pos: TapePos) -> Result<(), Fault> {
         let exists = |level: &Level| !level.size.is_zero();
         let bids = self.bids.iter().copied().filter(exists);

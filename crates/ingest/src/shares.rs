@@ -1,7 +1,7 @@
 use market::InstrumentId;
 
-/// Assigns a partition to one of `threads` consumers. A pure function, so a partition keeps its consumer
-/// when others are added, and the partitions of a topic are spread evenly.
+/// Assigns a partition to one of `threads` consumers. A pure function, so a partition keeps its
+/// consumer when others are added, and the partitions of a topic are spread evenly.
 pub(crate) fn share_of(topic: &str, partition: i32, threads: usize) -> usize {
     // The hash of instrument IDs mixes short strings well; any hash that does would serve.
     let hash = InstrumentId::of(topic).0;

@@ -23,7 +23,8 @@ pub enum Reset {
     TopicRecreated,
     /// The partition ends before the offset that was read last; it is read from its start.
     OffsetsWentBack,
-    /// Kafka deleted records before they were read: those from `lost_from` to just before `lost_to`.
+    /// Kafka deleted records before they were read: those from `lost_from` to just before
+    /// `lost_to`.
     Retention {
         /// The first lost offset.
         lost_from: Seq,
@@ -46,8 +47,8 @@ pub trait Sink: Resolve {
     /// A partition continues at another offset.
     fn reset(&mut self, index: PartitionIndex, partition: &OpenedPartition, cause: Reset);
 
-    /// A partition or its whole topic no longer exists. If it comes back, it continues where it was, unless
-    /// it was recreated, which is a [`reset`].
+    /// A partition or its whole topic no longer exists. If it comes back, it continues where it
+    /// was, unless it was recreated, which is a [`reset`].
     ///
     /// [`reset`]: Sink::reset
     fn closed(&mut self, partition: PartitionIndex);
@@ -55,12 +56,12 @@ pub trait Sink: Resolve {
     /// All records that existed when the partition was opened or restarted have been read.
     fn caught_up(&mut self, partition: PartitionIndex);
 
-    /// The end of a batch, after which its results can be sent and timers can run. It is also called at every
-    /// wake-up, even if there was nothing to read, and at least every 100 ms.
+    /// The end of a batch, after which its results can be sent and timers can run. It is also
+    /// called at every wake-up, even if there was nothing to read, and at least every 100 ms.
     fn advance(&mut self, progress: &Progress);
 
-    /// The time until the next timer is due. While there is nothing to read, [`Sink::advance`] is called no
-    /// later than that.
+    /// The time until the next timer is due. While there is nothing to read, [`Sink::advance`] is
+    /// called no later than that.
     fn due_in(&self) -> Duration {
         Duration::MAX
     }

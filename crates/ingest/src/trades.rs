@@ -33,8 +33,8 @@ pub(crate) enum TimeFormat {
 }
 
 impl TradeList {
-    /// Reads a record that is an array of trades, all of one instrument; `repeated` are those of the
-    /// fields around the array.
+    /// Reads a record that is an array of trades, all of one instrument; `repeated` are those of
+    /// the fields around the array.
     pub(crate) fn read<R: Resolve>(
         &self,
         reader: &mut RecordReader<'_, '_, '_>,
@@ -56,7 +56,8 @@ impl TradeList {
         Ok(Parsed::Trades { time: Some(time) })
     }
 
-    /// Reads the trades. Returns the position of the time of the last one; `None` if there are none.
+    /// Reads the trades. Returns the position of the time of the last one; `None` if there are
+    /// none.
     fn read_trades<R: Resolve>(
         &self,
         reader: &mut RecordReader<'_, '_, '_>,

@@ -105,8 +105,8 @@ impl InstrumentId {
     /// Computes the top 53 bits of the finalized FNV-1a hash of the name.
     ///
     /// FNV-1a (64 bits; offset basis and prime from RFC 9923) mixes the high bits of short texts
-    /// poorly, hence the finalizer of MurmurHash3 (`fmix64`). Among 100,000 instruments the odds of a
-    /// collision are one in two million; the second instrument is then rejected.
+    /// poorly, hence the finalizer of MurmurHash3 (`fmix64`). Among 100,000 instruments the odds of
+    /// a collision are one in two million; the second instrument is then rejected.
     #[must_use]
     pub fn of(name: &str) -> Self {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;

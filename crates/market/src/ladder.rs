@@ -108,8 +108,8 @@ impl Ladder {
         self.levels.clone_from(&from.levels);
     }
 
-    /// Orders prices from worst to best on either side. `!x` reverses the order of `i64` without the
-    /// overflow of `-x`.
+    /// Orders prices from worst to best on either side. `!x` reverses the order of `i64` without
+    /// the overflow of `-x`.
     #[inline]
     fn key(&self, price: Price) -> i64 {
         match self.side {
@@ -118,8 +118,8 @@ impl Ladder {
         }
     }
 
-    /// Finds the index of a price, or where it would be inserted: an exponential search from the best
-    /// level.
+    /// Finds the index of a price, or where it would be inserted: an exponential search from the
+    /// best level.
     #[inline]
     fn search(&self, price: Price) -> Result<usize, usize> {
         let key = self.key(price);

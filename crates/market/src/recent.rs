@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 
 use crate::{Level, Nanos, Seq, SeqLink};
 
-/// The most deltas retained for a snapshot that arrives late. A REST response takes a second or two;
-/// venues send at most 100 deltas a second (one per 10 ms), and the futures seen send 50.
+/// The most deltas retained for a snapshot that arrives late. A REST response takes a second or
+/// two; venues send at most 100 deltas a second (one per 10 ms), and the futures seen send 50.
 const MAX_DELTAS: usize = 1024;
 /// The most levels in the retained deltas: 16 per delta on average, 256 KiB.
 const MAX_LEVELS: usize = 16 * MAX_DELTAS;
@@ -68,7 +68,8 @@ impl RecentDeltas {
         });
     }
 
-    /// Finds the index of the first delta after `seq`, which is [`RecentDeltas::len`] if there is none.
+    /// Finds the index of the first delta after `seq`, which is [`RecentDeltas::len`] if there is
+    /// none.
     ///
     /// Fails with the number that this delta builds on if deltas before it are no longer retained.
     pub(crate) fn since(&self, seq: u64) -> Result<usize, u64> {

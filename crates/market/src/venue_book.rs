@@ -86,8 +86,8 @@ impl VenueBook {
         self.live
     }
 
-    /// Applies a delta if it follows on. `changes` then holds what it changed, normalized; otherwise
-    /// it is empty.
+    /// Applies a delta if it follows on. `changes` then holds what it changed, normalized;
+    /// otherwise it is empty.
     #[expect(
         clippy::too_many_arguments,
         reason = "the fields of an event and of its record"
@@ -160,8 +160,8 @@ impl VenueBook {
         outcome
     }
 
-    /// Replaces the book by a snapshot, unless that is unusable. `changes` then holds the difference,
-    /// normalized.
+    /// Replaces the book by a snapshot, unless that is unusable. `changes` then holds the
+    /// difference, normalized.
     ///
     /// `published` is the last sequence number that the book's stream has sent to anybody.
     pub fn snapshot(
@@ -263,7 +263,8 @@ impl VenueBook {
         self.recent.clear();
     }
 
-    /// Adopts the window and the decimals that a message carries, and returns what is left to verify.
+    /// Adopts the window and the decimals that a message carries, and returns what is left to
+    /// verify.
     fn adopt_check(&mut self, origin: SnapshotOrigin) -> Check {
         let SnapshotOrigin::Checked(mut check) = origin else {
             return Check::default();

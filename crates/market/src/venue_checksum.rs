@@ -16,9 +16,9 @@ pub struct VenueChecksum {
 /// How a venue computes its checksum: CRC-32 (that of gzip) over a text of the best levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChecksumRule {
-    /// The best 10 asks, then the best 10 bids, each side best first: the price and the size of each
-    /// level, without decimal point and leading zeros. Trailing zeros count, so the number of decimals
-    /// that the venue writes must be known.
+    /// The best 10 asks, then the best 10 bids, each side best first: the price and the size of
+    /// each level, without decimal point and leading zeros. Trailing zeros count, so the number of
+    /// decimals that the venue writes must be known.
     Kraken(Decimals),
     /// The best 25 levels of each side, a bid and an ask in turn while there are any, each as
     /// `price:size` without trailing zeros, joined by `:`.

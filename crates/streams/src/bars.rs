@@ -12,8 +12,8 @@ const KEPT: usize = 30;
 /// The bars of one interval: the running one and the latest closed ones.
 ///
 /// Time is that of the trades, and a bar is closed by the first trade after it, so bars are a
-/// function of the log alone. A trade that comes late counts toward the running bar, and an interval
-/// without trades has no bar.
+/// function of the log alone. A trade that comes late counts toward the running bar, and an
+/// interval without trades has no bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bars {
     interval: BarInterval,

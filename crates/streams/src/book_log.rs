@@ -12,7 +12,8 @@ use crate::stamp::Stamp;
 pub(crate) struct BookLog {
     entries: VecDeque<BookEntry>,
     changes: VecDeque<Change>,
-    /// Whoever has this sequence number can be sent everything since; `None` before the first snapshot.
+    /// Whoever has this sequence number can be sent everything since; `None` before the first
+    /// snapshot.
     floor: Option<Seq>,
     bound: usize,
 }
@@ -91,11 +92,11 @@ impl BookLog {
         self.floor.is_some()
     }
 
-    /// Returns whether `seq` is the sequence number of a message of this stream and everything since is
-    /// retained.
+    /// Returns whether `seq` is the sequence number of a message of this stream and everything
+    /// since is retained.
     ///
-    /// A client between two messages has the book of another log, or of a node that lost records, and
-    /// nothing here leads on from that.
+    /// A client between two messages has the book of another log, or of a node that lost records,
+    /// and nothing here leads on from that.
     pub(crate) fn leads_from(&self, seq: Seq) -> bool {
         let is_entry = |seq: &Seq| {
             self.entries

@@ -13,8 +13,8 @@ const BUCKETS: u64 = 288;
 
 /// The trades of the last 24 hours.
 ///
-/// Time is that of the trades, so the statistics are a function of the log alone: they are as of the
-/// last trade, and do not change while nobody trades. A trade that comes late counts toward the
+/// Time is that of the trades, so the statistics are a function of the log alone: they are as of
+/// the last trade, and do not change while nobody trades. A trade that comes late counts toward the
 /// current bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Day {

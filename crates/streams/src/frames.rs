@@ -109,8 +109,9 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// Advances the cursor past the first `sent` bytes. If they end within a frame, the cursor moves past
-    /// that frame too, and the receiver must be sent the returned rest of it before anything else.
+    /// Advances the cursor past the first `sent` bytes. If they end within a frame, the cursor
+    /// moves past that frame too, and the receiver must be sent the returned rest of it before
+    /// anything else.
     pub fn pass(&self, cursor: &mut Cursor, sent: usize) -> Passed<'a> {
         if sent >= self.bytes.len() {
             return self.pass_frames(cursor, self.marks.len(), &[]);

@@ -42,7 +42,8 @@ impl Grouped {
         &self.book
     }
 
-    /// Applies changes of the book. `visible` then holds the changes of the grouped book, normalized.
+    /// Applies changes of the book. `visible` then holds the changes of the grouped book,
+    /// normalized.
     pub(crate) fn apply(&mut self, changes: &Changes, visible: &mut Changes) {
         visible.clear();
         for side in Side::BOTH {

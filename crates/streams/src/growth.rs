@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 /// The smallest number of entries that memory is allocated for.
 const LEAST: usize = 4;
 
-/// Makes room for `more` entries, and if that takes an allocation, for a quarter more than there are.
+/// Makes room for `more` entries, and if that takes an allocation, for a quarter more than there
+/// are.
 pub(crate) fn make_room<T>(queue: &mut VecDeque<T>, more: usize) {
     if queue.len() + more > queue.capacity() {
         queue.reserve_exact(more.max(queue.len() / 4).max(LEAST));

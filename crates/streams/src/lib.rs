@@ -7,8 +7,8 @@
 //! - Sequence numbers are offsets; nothing here counts on its own. So two publishers that read the
 //!   same log publish the same bytes, except for the publish time.
 //! - A message is encoded once per encoding, and only if somebody is subscribed.
-//! - A subscription that starts, resumes or catches up receives exactly what leads from its position
-//!   to the stream's last message, or is told what is missing.
+//! - A subscription that starts, resumes or catches up receives exactly what leads from its
+//!   position to the stream's last message, or is told what is missing.
 //! - A problem of one instrument affects no other instrument.
 //!
 //! In reading order:

@@ -5,8 +5,8 @@ use market::{Nanos, Seq};
 
 use crate::growth::{give_back, make_room};
 
-/// The latest SBE messages of one stream, as they were published. For channels whose messages do not
-/// supersede each other, or are too small for anything cleverer.
+/// The latest SBE messages of one stream, as they were published. For channels whose messages do
+/// not supersede each other, or are too small for anything cleverer.
 #[derive(Debug)]
 pub struct MessageLog {
     entries: VecDeque<Entry>,
@@ -102,7 +102,8 @@ impl MessageLog {
         self.floor.is_some_and(|floor| seq >= floor)
     }
 
-    /// Returns whether `seq` is the sequence number of a retained message or of the last one removed.
+    /// Returns whether `seq` is the sequence number of a retained message or of the last one
+    /// removed.
     #[must_use]
     pub fn has(&self, seq: Seq) -> bool {
         let entry = self.entries.binary_search_by_key(&seq, |entry| entry.seq);
@@ -149,8 +150,8 @@ impl MessageLog {
             .sum()
     }
 
-    /// The end index of as many messages from `index` on as fit `bytes`, but at least of one if there
-    /// is one.
+    /// The end index of as many messages from `index` on as fit `bytes`, but at least of one if
+    /// there is one.
     #[must_use]
     pub fn end_within(&self, index: usize, bytes: usize) -> usize {
         let mut end = index.min(self.entries.len());

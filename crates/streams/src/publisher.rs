@@ -85,8 +85,8 @@ use shared::Shared;
 /// - Events come in the order of their partition; partitions may interleave in any way, since every
 ///   stream has one source partition.
 /// - Between two calls of [`Publisher::flush`] the frames of a stream collect in one run.
-/// - Only the monotonic clock decides what is due, late or quiet; the wall clock stamps messages and
-///   may show anything. A monotonic time before an earlier one counts as the earlier one.
+/// - Only the monotonic clock decides what is due, late or quiet; the wall clock stamps messages
+///   and may show anything. A monotonic time before an earlier one counts as the earlier one.
 #[derive(Debug)]
 pub struct Publisher {
     settings: Settings,
@@ -194,8 +194,8 @@ impl Publisher {
         self.partitions.open(index, identity, start);
     }
 
-    /// Reopens a partition whose log restarts. Every instrument that is read from it starts over, in
-    /// the epoch of the new identity.
+    /// Reopens a partition whose log restarts. Every instrument that is read from it starts over,
+    /// in the epoch of the new identity.
     pub fn reopen(
         &mut self,
         index: PartitionIndex,
@@ -287,9 +287,9 @@ impl Publisher {
         }
     }
 
-    /// Does what is due: throttled streams publish, quiet streams send heartbeats, quiet instruments
-    /// become STALE, and logs are cut to their limits. [`Publisher::flush`] then hands over the
-    /// frames.
+    /// Does what is due: throttled streams publish, quiet streams send heartbeats, quiet
+    /// instruments become STALE, and logs are cut to their limits. [`Publisher::flush`] then hands
+    /// over the frames.
     ///
     /// One call does a bounded amount of work. The rest stays due, as [`Publisher::next_due`] says.
     pub fn advance(&mut self, now: Now) {

@@ -14,8 +14,8 @@ const LOG_BYTES: usize = 1024;
 /// The only partition that a replay reads.
 const PARTITION: PartitionIndex = PartitionIndex(0);
 
-/// A past part of one stream: a publisher of its own, fed with the records of the stream's partition
-/// from some time before the replay starts.
+/// A past part of one stream: a publisher of its own, fed with the records of the stream's
+/// partition from some time before the replay starts.
 ///
 /// Since a sequence is a pure function of the log, it publishes what was published live, byte for
 /// byte except for the publish time. The exception is a replay that has not read enough to know the
@@ -154,8 +154,8 @@ impl Replay {
         }
     }
 
-    /// Starts the replay. Returns what leads a client without any state to the current position; the
-    /// messages from here on are kept for [`Replay::take`].
+    /// Starts the replay. Returns what leads a client without any state to the current position;
+    /// the messages from here on are kept for [`Replay::take`].
     pub fn begin(&mut self, now: Now) -> Result<Joined, Rejected> {
         let stream = self.open_stream(now.monotonic)?;
         let _before = self.publisher.flush(now.monotonic);

@@ -14,8 +14,8 @@ const SPARE_BYTES: usize = 256 * 1024;
 /// The latest frames of one stream, for subscriptions that have not been sent them yet.
 ///
 /// Runs are copied together once per shard, so what a receiver lacks is contiguous and takes one
-/// system call, however many runs it came in. The owner sets the limit in bytes: the oldest frames go
-/// first, and subscriptions that still needed them lag and are caught up by the publisher.
+/// system call, however many runs it came in. The owner sets the limit in bytes: the oldest frames
+/// go first, and subscriptions that still needed them lag and are caught up by the publisher.
 #[derive(Debug, Default)]
 pub struct Ring {
     chunks: VecDeque<Chunk>,
@@ -61,9 +61,9 @@ impl Ring {
 
     /// Appends a run, and drops the oldest chunks while there are more than `bound` bytes.
     pub fn push(&mut self, run: &Frames<'_>, bound: usize, spare: &mut Chunks) {
-        let most = CHUNK.min(bound / 4);
+        let limit = CHUNK.min(bound / 4);
         let sealed = self.sealed == self.end;
-        let fits = |chunk: &&mut Chunk| !sealed && chunk.bytes.len() + run.bytes().len() <= most;
+        let fits = |chunk: &&mut Chunk| !sealed && chunk.bytes.len() + run.bytes().len() <= limit;
         if let Some(last) = self.chunks.back_mut().filter(fits) {
             last.append(run);
         } else {
@@ -87,10 +87,10 @@ impl Ring {
         }
     }
 
-    /// The contiguous frames from the cursor on: as many as fit `most` bytes, but at least one. `None` at
-    /// the end, and if the next frame has been dropped.
+    /// The contiguous frames from the cursor on: as many as fit `max_bytes`, but at least one.
+    /// `None` at the end, and if the next frame has been dropped.
     #[must_use]
-    pub fn frames_from(&self, cursor: Cursor, most: usize) -> Option<Frames<'_>> {
+    pub fn frames_from(&self, cursor: Cursor, max_bytes: usize) -> Option<Frames<'_>> {
         if cursor.frame < self.first || cursor.frame >= self.end {
             return None;
         }
@@ -98,7 +98,7 @@ impl Ring {
             .chunks
             .partition_point(|chunk| chunk.first <= cursor.frame);
         let chunk = self.chunks.get(after.checked_sub(1)?)?;
-        chunk.frames_from(cursor.frame, most)
+        chunk.frames_from(cursor.frame, max_bytes)
     }
 
     /// Returns whether the next frame of the cursor has been dropped.
@@ -170,7 +170,7 @@ impl Chunk {
         self.marks.extend(moved);
     }
 
-    fn frames_from(&self, frame: u64, most: usize) -> Option<Frames<'_>> {
+    fn frames_from(&self, frame: u64, max_bytes: usize) -> Option<Frames<'_>> {
         let index = usize::try_from(frame - self.first).ok()?;
         // Usually the receiver lacks only the last run.
         let run = match self.runs.last() {
@@ -180,7 +180,7 @@ impl Chunk {
                 self.runs.get(later.checked_sub(1)?)?.1
             }
         };
-        Frames::cut(&self.bytes, &self.marks, index, most, run)
+        Frames::cut(&self.bytes, &self.marks, index, max_bytes, run)
     }
 }
 

@@ -53,13 +53,13 @@ pub fn payload(frame: &[u8]) -> &[u8] {
 pub struct FrameMark {
     /// The offset after the frame's last byte.
     pub end: u32,
-    /// The sequence number that a receiver of all frames up to here has. A chunk of a snapshot does not
-    /// advance it unless it is the last one.
+    /// The sequence number that a receiver of all frames up to here has. A chunk of a snapshot does
+    /// not advance it unless it is the last one.
     pub seq: Seq,
 }
 
-/// Several frames of one stream, contiguous in memory, for one subscription or for several that start
-/// at the same position.
+/// Several frames of one stream, contiguous in memory, for one subscription or for several that
+/// start at the same position.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run {
     bytes: Box<[u8]>,
@@ -113,8 +113,8 @@ impl Run {
         Frames::of_run(&self.bytes, &self.marks, self.created)
     }
 
-    /// The frames from the cursor on, which counts this run's frames from 0: as many as fit `max_bytes`,
-    /// but at least one. `None` after the last one.
+    /// The frames from the cursor on, which counts this run's frames from 0: as many as fit
+    /// `max_bytes`, but at least one. `None` after the last one.
     #[must_use]
     pub fn frames_from(&self, cursor: Cursor, max_bytes: usize) -> Option<Frames<'_>> {
         let index = usize::try_from(cursor.frame).ok()?;

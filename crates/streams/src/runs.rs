@@ -77,8 +77,8 @@ impl Runs {
         self.created = created;
     }
 
-    /// Appends a stream's run: the bytes of each frame with the sequence number that its receiver has
-    /// afterwards.
+    /// Appends a stream's run: the bytes of each frame with the sequence number that its receiver
+    /// has afterwards.
     pub(crate) fn push<'a>(
         &mut self,
         stream: StreamId,

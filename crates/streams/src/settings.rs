@@ -11,7 +11,7 @@ pub struct Settings {
     pub log_budget: usize,
     /// How long an open stream may be quiet before it sends a heartbeat.
     pub heartbeat_after: Duration,
-    /// How long an instrument may be quiet before it is STALE; `None` for ever.
+    /// How long an instrument may be quiet before it is STALE; `None` if it never is.
     pub stale_after: Option<Duration>,
     /// The most levels a side of a book.
     pub book_levels: usize,

@@ -9,8 +9,8 @@ use crate::prior_levels::PriorLevels;
 use crate::stamp::Stamp;
 use crate::throttle::Throttle;
 
-/// The number of unsent changes from which on those of one price are merged; after that there are at
-/// most two for each level that the book had.
+/// The number of unsent changes from which on those of one price are merged; after that there are
+/// at most two for each level that the book had.
 const FOLD_AT: usize = 4096;
 /// The most changes that a view keeps memory for when nothing is unsent: 3 KiB.
 const KEPT_CHANGES: usize = 128;
@@ -19,7 +19,8 @@ const KEPT_CHANGES: usize = 128;
 /// combination.
 ///
 /// It knows what it has sent, so that levels that leave the window are deleted explicitly, and
-/// whatever it sends is the exact net change since then. It exists only while somebody is subscribed.
+/// whatever it sends is the exact net change since then. It exists only while somebody is
+/// subscribed.
 ///
 /// A view of limited depth holds the levels that were sent: at most 1,000 a side. One of full depth
 /// holds only what has changed since, however deep the book is. Grouping adds the grouped levels.
@@ -203,8 +204,8 @@ impl BookView {
         }
     }
 
-    /// Computes into `visible` what turns the view before the changes `net` into what was last sent.
-    /// Returns the checksum of the latter.
+    /// Computes into `visible` what turns the view before the changes `net` into what was last
+    /// sent. Returns the checksum of the latter.
     pub(crate) fn net_change_since(
         &self,
         book: &Book,
@@ -242,8 +243,8 @@ impl BookView {
     }
 }
 
-/// The most levels that a side has when it is grouped: one per level, or one per step between the best
-/// and the worst price.
+/// The most levels that a side has when it is grouped: one per level, or one per step between the
+/// best and the worst price.
 fn groups(ladder: &Ladder, step: i64) -> usize {
     let (Some(best), Some(worst)) = (ladder.best(), ladder.worst()) else {
         return 0;
@@ -253,8 +254,8 @@ fn groups(ladder: &Ladder, step: i64) -> usize {
     usize::try_from(steps).map_or(ladder.len(), |steps| steps.min(ladder.len()))
 }
 
-/// The price step of a group as a mantissa. A step that the scale cannot represent is rejected when a
-/// stream is opened; if a later scale cannot represent it, the view is no longer grouped.
+/// The price step of a group as a mantissa. A step that the scale cannot represent is rejected when
+/// a stream is opened; if a later scale cannot represent it, the view is no longer grouped.
 pub(crate) fn step(params: ViewParams, price_exponent: i8) -> Option<i64> {
     params.group?.at(price_exponent).ok()
 }

@@ -3,11 +3,12 @@ const CHANGED: &str = " changed id from ";
 /// A zero UUID, as librdkafka writes it: the topic was unknown before.
 const UNKNOWN_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/// The topic that was recreated according to a log message of librdkafka; `None` for other messages.
+/// The topic that was recreated according to a log message of librdkafka; `None` for other
+/// messages.
 ///
-/// If a topic is recreated while it is read, librdkafka notices the new UUID, but continues at its offset
-/// in the old topic ("FIXME: an offset reset must be triggered"). It reports this only in its log. A
-/// test with a real broker verifies the text.
+/// If a topic is recreated while it is read, librdkafka notices the new UUID, but continues at its
+/// offset in the old topic ("FIXME: an offset reset must be triggered"). It reports this only in
+/// its log. A test with a real broker verifies the text.
 pub(super) fn recreated_topic(text: &str) -> Option<&str> {
     let (before, ids) = text.split_once(CHANGED)?;
     let topic = before.rsplit(' ').next()?;

@@ -34,16 +34,16 @@ const DEFAULTS: [(&str, &str); 12] = [
     ("client.id", "tapecast"),
     // Otherwise a flipped bit could become a price.
     ("check.crcs", "true"),
-    // A broker responds at once if there are records, and otherwise after this time. The first fetch of
-    // an added partition has to wait for that response.
+    // A broker responds at once if there are records, and otherwise after this time. The first
+    // fetch of an added partition has to wait for that response.
     ("fetch.wait.max.ms", "10"),
     // The pause after the local queue was full. The default of a second would starve a node that
     // catches up.
     ("fetch.queue.backoff.ms", "2"),
     ("fetch.error.backoff.ms", "100"),
-    // The local queue of a partition. With 200 bytes per record it holds 40,000 records: more than 0.1
-    // seconds at 300,000 records per second, while a fetch takes milliseconds. The queues of 100
-    // partitions take at most 800 MiB.
+    // The local queue of a partition. With 200 bytes per record it holds 40,000 records: more than
+    // 0.1 seconds at 300,000 records per second, while a fetch takes milliseconds. The queues of
+    // 100 partitions take at most 800 MiB.
     ("queued.max.messages.kbytes", "8192"),
     // Large records must be fetched to be rejected with an error that names them. One above 60 MiB
     // stops its partition.
@@ -54,8 +54,8 @@ const DEFAULTS: [(&str, &str); 12] = [
     ("socket.keepalive.enable", "true"),
     // Deleted topics are reported soon.
     ("topic.metadata.propagation.max.ms", "1000"),
-    // If the client does not know an assigned partition yet, it looks for it once and then only at this
-    // interval. The default is five minutes.
+    // If the client does not know an assigned partition yet, it looks for it once and then only at
+    // this interval. The default is five minutes.
     ("topic.metadata.refresh.interval.ms", "5000"),
 ];
 
@@ -76,8 +76,8 @@ pub(super) fn for_consumer(config: &IngestConfig) -> ClientConfig {
     properties
 }
 
-/// The bounds of the fetch size of a client that reads one partition, which otherwise equals its queue
-/// size. The upper bound is librdkafka's default.
+/// The bounds of the fetch size of a client that reads one partition, which otherwise equals its
+/// queue size. The upper bound is librdkafka's default.
 const MIN_FETCH: usize = 64 << 10;
 const MAX_FETCH: usize = 1 << 20;
 

@@ -66,8 +66,8 @@ impl Consumer {
             self.hold_recreated();
         }
         if records > 0 {
-            // The client's statistics may be late: librdkafka's main thread waits by the wall clock, and
-            // if that is set back it sleeps for as long.
+            // The client's statistics may be late: librdkafka's main thread waits by the wall
+            // clock, and if that is set back it sleeps for as long.
             self.partitions.progress.last_response = Some(Instant::now());
         }
         drained

@@ -19,8 +19,8 @@ pub(super) struct Partitions {
     pub(super) progress: Progress,
     partitions: Vec<Partition>,
     by_name: HashMap<Arc<str>, HashMap<i32, u32>>,
-    /// The topic, as the client's pointer, the partition and the index of the last record, since runs of
-    /// records are of one partition.
+    /// The topic, as the client's pointer, the partition and the index of the last record, since
+    /// runs of records are of one partition.
     last: Option<(usize, i32, u32)>,
 }
 
@@ -42,8 +42,8 @@ pub(super) struct Partition {
     end: Seq,
     shared_position: Arc<SharedPosition>,
     pub(super) state: ReadState,
-    /// Whether the client has fetched the partition to its end. All has been read once the client has no
-    /// more records.
+    /// Whether the client has fetched the partition to its end. All has been read once the client
+    /// has no more records.
     fetched_to_end: bool,
 }
 
@@ -242,8 +242,9 @@ impl Partitions {
         partition.fetched_to_end = watermark.fetched_to >= partition.end.0;
     }
 
-    /// Notes that all fetched records have been read. Partitions that were fetched to their end have
-    /// caught up, even if the last entry of their log is not a record but a transaction marker.
+    /// Notes that all fetched records have been read. Partitions that were fetched to their end
+    /// have caught up, even if the last entry of their log is not a record but a transaction
+    /// marker.
     pub(super) fn drained<S: Sink>(&mut self, sink: &mut S) {
         for index in (0..self.partitions.len()).filter_map(|index| u32::try_from(index).ok()) {
             let index = PartitionIndex(index);

@@ -8,14 +8,14 @@ mod symbol;
 use market::{Aggressor, Nanos, Scope, SnapshotOrigin, Trade};
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::record_reader::{Parsed, RecordReader, Subject, link};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels};
 use fields::Fields;
 use stream::Stream;
 
 /// Event types that Binance documents and that are ignored.
-const OTHER_KINDS: [&str; 19] = [
+const IGNORED_KINDS: [&str; 19] = [
     "bookTicker",
     "kline",
     "24hrTicker",
@@ -37,8 +37,8 @@ const OTHER_KINDS: [&str; 19] = [
     "serverShutdown",
 ];
 
-/// Numbers below this are milliseconds (until the year 5138), others microseconds, which Binance sends
-/// on request.
+/// Numbers below this are milliseconds (until the year 5138), others microseconds, which Binance
+/// sends on request.
 const FIRST_MICROS: u64 = 100_000_000_000_000;
 
 /// The keys of lists of levels.
@@ -50,7 +50,7 @@ pub(super) fn read<R: Resolve>(
 ) -> Result<Parsed, Fault> {
     let document = reader.document;
     let mut stream = Stream::default();
-    let mut message = Document::ROOT;
+    let mut message = ROOT;
     // A combined stream names itself first, which is enough to ignore most of its messages.
     if let [
         Node::Object { len: 2, .. },
@@ -58,19 +58,19 @@ pub(super) fn read<R: Resolve>(
         Node::String(name),
         Node::String("data"),
         ..,
-    ] = document.nodes_from(Document::ROOT)
+    ] = document.nodes_from(ROOT)
     {
         stream = Stream::new(name);
         if stream.is_ignored() {
             return Ok(Parsed::Nothing);
         }
-        message = Document::ROOT + 4;
+        message = ROOT + 4;
     }
     if let Node::Array { .. } = document.node(message) {
         return read_many(&document, message);
     }
     let mut fields = Fields::of(&document, message)?;
-    if message == Document::ROOT
+    if message == ROOT
         && let (Some(name), Some(data)) = (fields.stream.get(), fields.data.get())
     {
         stream = Stream::new(document.text(name)?);
@@ -103,7 +103,7 @@ fn read_many(document: &Document<'_, '_>, array: TapePos) -> Result<Parsed, Faul
     for element in document.elements(array)? {
         let kind = Fields::of(document, element)?.kind;
         let kind = document.text(kind.needed(element, "e")?)?;
-        if !OTHER_KINDS.contains(&kind) {
+        if !IGNORED_KINDS.contains(&kind) {
             return Err(Fault::at(element, ErrorKind::UnknownKind));
         }
     }
@@ -133,7 +133,7 @@ impl<'a> Message<'a> {
             "depthUpdate" => self.read_delta(reader, instruments),
             "trade" => self.read_trade(reader, instruments, fields.t, "t"),
             "aggTrade" => self.read_trade(reader, instruments, fields.a, "a"),
-            other if OTHER_KINDS.contains(&other) => Ok(Parsed::Nothing),
+            other if IGNORED_KINDS.contains(&other) => Ok(Parsed::Nothing),
             _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
         }
     }
@@ -168,8 +168,8 @@ impl<'a> Message<'a> {
         Err(Fault::at(self.pos, ErrorKind::UnknownKind))
     }
 
-    /// Spot numbers every change of a level, and a delta has the first and last number; futures also give
-    /// the last number of the delta before.
+    /// Spot numbers every change of a level, and a delta has the first and last number; futures
+    /// also give the last number of the delta before.
     fn read_delta<R: Resolve>(
         &self,
         reader: &mut RecordReader<'_, 'a, '_>,
@@ -266,8 +266,8 @@ impl<'a> Message<'a> {
             Some(_) => self.time(document, fields.trade_time)?,
             None => self.time(document, fields.event_time)?,
         };
-        // Futures report the operations of their insurance fund, deleveraging and settlement as trades,
-        // some with a size of zero.
+        // Futures report the operations of their insurance fund, deleveraging and settlement as
+        // trades, some with a size of zero.
         let of_market = match fields.execution.get() {
             Some(pos) => document.text(pos)? == "MARKET",
             None => true,

@@ -4,13 +4,13 @@ mod v2;
 
 use market::{Exponents, Scope, SeqLink};
 
-use crate::json::{Document, Fault, TapePos};
+use crate::json::{Document, Fault, ROOT, TapePos};
 use crate::record_reader::{Parsed, RecordReader, link};
 use crate::trades::{TimeFormat, TradeList};
 use crate::{ErrorKind, Resolve, levels, times};
 
 /// The prefixes of topics that are ignored.
-const OTHER_TOPICS: [&str; 13] = [
+const IGNORED_TOPICS: [&str; 13] = [
     "tickers",
     "kline",
     "liquidation",
@@ -44,7 +44,6 @@ pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     let names = ["topic", "type", "ts", "data", "success", "op"];
     let ([topic, kind, time, data, success, op], repeated) = document.fields(ROOT, names)?;
@@ -66,7 +65,7 @@ pub(super) fn read<R: Resolve>(
             let (sequence, exponents) = Sequence::of(reader, instruments, data)?;
             repeated.ensure_none()?;
             let kind = kind.needed(ROOT, "type")?;
-            let link = sequence.pos(&document, kind)?;
+            let link = sequence.link(&document, kind)?;
             read_levels(reader, data, exponents)?;
             let time = Some(times::millis(&document, time.needed(ROOT, "ts")?)?);
             Ok(Parsed::numbered(sequence.update, link, time))
@@ -78,24 +77,24 @@ pub(super) fn read<R: Resolve>(
         }
         v2::BOOK => {
             let (kind, data) = (kind.needed(ROOT, "type")?, data.needed(ROOT, "data")?);
-            let said = v2::read_book(reader, instruments, (topic, rest), kind, data)?;
+            let parsed = v2::read_book(reader, instruments, (topic, rest), kind, data)?;
             repeated.ensure_none()?;
-            Ok(said)
+            Ok(parsed)
         }
         v2::TRADES => {
-            let said = v2::read_trades(reader, instruments, data.needed(ROOT, "data")?)?;
+            let parsed = v2::read_trades(reader, instruments, data.needed(ROOT, "data")?)?;
             repeated.ensure_none()?;
-            Ok(said)
+            Ok(parsed)
         }
         v2::DEEPER_BOOK => Ok(Parsed::Nothing),
-        other if OTHER_TOPICS.contains(&other) => Ok(Parsed::Nothing),
+        other if IGNORED_TOPICS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(topic, ErrorKind::UnknownKind)),
     }
 }
 
-/// Bybit's rule: `u` numbers the messages of a topic consecutively. A snapshot may have any `u`, and a
-/// `u` of 1 is always a snapshot: Bybit's service restarted. (`seq` belongs to the matching engine and
-/// skips numbers.)
+/// Bybit's rule: `u` numbers the messages of a topic consecutively. A snapshot may have any `u`,
+/// and a `u` of 1 is always a snapshot: Bybit's service restarted. (`seq` belongs to the matching
+/// engine and skips numbers.)
 struct Sequence {
     update: u64,
     /// The position of `u` in the record.
@@ -118,7 +117,7 @@ impl Sequence {
     }
 
     /// The link of a delta; `None` for a snapshot.
-    fn pos(&self, document: &Document<'_, '_>, kind: TapePos) -> Result<Option<SeqLink>, Fault> {
+    fn link(&self, document: &Document<'_, '_>, kind: TapePos) -> Result<Option<SeqLink>, Fault> {
         match document.text(kind)? {
             "snapshot" => Ok(None),
             "delta" if self.update == 1 => Ok(None),

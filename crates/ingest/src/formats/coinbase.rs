@@ -4,14 +4,14 @@
 use market::{Exponents, Level, Nanos, Scope, SnapshotOrigin, Trade};
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
 use crate::record_reader::{Out, Parsed, RecordReader, is_snapshot};
 use crate::trades::{self, TimeFormat, TradeList};
 use crate::{ErrorKind, Resolve, levels, times};
 
 /// Message types of Exchange that are ignored.
-const OTHER_TYPES: [&str; 10] = [
+const IGNORED_TYPES: [&str; 10] = [
     "subscriptions",
     "heartbeat",
     "status",
@@ -24,7 +24,7 @@ const OTHER_TYPES: [&str; 10] = [
     "activate",
 ];
 /// Channels of Advanced Trade that are ignored.
-const OTHER_CHANNELS: [&str; 7] = [
+const IGNORED_CHANNELS: [&str; 7] = [
     "subscriptions",
     "heartbeats",
     "status",
@@ -48,15 +48,15 @@ const TRADES: TradeList = TradeList {
     taker: ["SELL", "BUY"],
 };
 
-/// Coinbase has no rule that a record can be checked against. `level2` of Exchange is not numbered, and
-/// `sequence_num` of Advanced Trade counts all messages of a connection, whatever their channel and
-/// product, so a missing number need not concern an instrument. A snapshot, which is sent when a
-/// connection starts, is the only sign of a gap.
+/// Coinbase has no rule that a record can be checked against. `level2` of Exchange is not numbered,
+/// and `sequence_num` of Advanced Trade counts all messages of a connection, whatever their channel
+/// and product, so a missing number need not concern an instrument. A snapshot, which is sent when
+/// a connection starts, is the only sign of a gap.
 struct Sequence;
 
 impl Sequence {
-    const fn book(is_whole: bool, time: Option<Nanos>) -> Parsed {
-        Parsed::unnumbered(is_whole, SnapshotOrigin::InBand, time)
+    const fn book(is_snapshot: bool, time: Option<Nanos>) -> Parsed {
+        Parsed::unnumbered(is_snapshot, SnapshotOrigin::InBand, time)
     }
 }
 
@@ -67,7 +67,6 @@ pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     let ([kind, channel], _) = document.fields(ROOT, ["type", "channel"])?;
     if let Some(channel) = channel.get() {
@@ -80,7 +79,7 @@ pub(super) fn read<R: Resolve>(
         "match" => read_match(reader, instruments),
         // The trade before the subscription, which is in the log already.
         "last_match" => Ok(Parsed::Nothing),
-        other if OTHER_TYPES.contains(&other) => Ok(Parsed::Nothing),
+        other if IGNORED_TYPES.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
     }
 }
@@ -89,7 +88,6 @@ fn read_snapshot<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     reader.subject.scope = Scope::Book;
     let document = reader.document;
     let names = ["product_id", "bids", "asks", "time"];
@@ -106,7 +104,6 @@ fn read_update<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     reader.subject.scope = Scope::Book;
     let document = reader.document;
     let ([symbol, changes, time], repeated) =
@@ -148,7 +145,6 @@ fn read_match<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     reader.subject.scope = Scope::Trades;
     let document = reader.document;
     let names = ["product_id", "trade_id", "side", "size", "price", "time"];
@@ -174,16 +170,15 @@ fn read_channel<R: Resolve>(
     instruments: &mut R,
     channel: TapePos,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     let ([events, time], repeated) = document.fields(ROOT, ["events", "timestamp"])?;
     match document.text(channel)? {
         "l2_data" => {
             reader.subject.scope = Scope::Book;
             let events = events.needed(ROOT, "events")?;
-            let is_whole = read_book(reader, instruments, document.only(events)?)?;
+            let is_snapshot = read_book(reader, instruments, document.only(events)?)?;
             repeated.ensure_none()?;
-            Ok(Sequence::book(is_whole, time_at(&document, time)?))
+            Ok(Sequence::book(is_snapshot, time_at(&document, time)?))
         }
         "market_trades" => {
             reader.subject.scope = Scope::Trades;
@@ -196,7 +191,7 @@ fn read_channel<R: Resolve>(
             let list = list.needed(event, "trades")?;
             TRADES.read(reader, instruments, list, &[repeated, twice])
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
+        other if IGNORED_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
@@ -212,7 +207,7 @@ fn read_book<R: Resolve>(
         document.fields(event, ["type", "product_id", "updates"])?;
     let symbol = (symbol, "product_id");
     let exponents = reader.resolve_field(instruments, event, symbol, repeated)?;
-    let is_whole = is_snapshot(&document, kind.needed(event, "type")?)?;
+    let is_snapshot = is_snapshot(&document, kind.needed(event, "type")?)?;
     let updates = updates.needed(event, "updates")?;
     if let Some(text) = document.cut(updates) {
         let mut time: &[u8] = b"";
@@ -229,14 +224,14 @@ fn read_book<R: Resolve>(
             let levels = side_named(reader.out, side, ["bid", "offer"])?;
             levels::put(levels, price, size)
         })?;
-        return Ok(is_whole);
+        return Ok(is_snapshot);
     }
     let elements = document.elements_within(updates, 2 * MAX_LEVELS)?;
     let mut texts = Texts::new();
     for update in elements {
         read_level(&document, update, exponents, &mut texts, reader.out)?;
     }
-    Ok(is_whole)
+    Ok(is_snapshot)
 }
 
 /// Reads `{"side":"bid","event_time":…,"price_level":…,"new_quantity":…}`.
@@ -288,8 +283,8 @@ fn side_named<'o>(
     }
 }
 
-/// The venue's timestamp. Snapshots have none, and the year 1, which Coinbase sometimes writes, means
-/// none.
+/// The venue's timestamp. Snapshots have none, and the year 1, which Coinbase sometimes writes,
+/// means none.
 fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
     match time.not_null(document) {
         Some(pos) if document.text(pos)?.starts_with("0001-") => Ok(None),

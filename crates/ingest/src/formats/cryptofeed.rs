@@ -1,14 +1,14 @@
-//! The JSON of cryptofeed's Kafka backend: snapshots, deltas, trades, and data that is ignored. Numbers
-//! are quoted or bare, as its user chose.
+//! The JSON of cryptofeed's Kafka backend: snapshots, deltas, trades, and data that is ignored.
+//! Numbers are quoted or bare, as its user chose.
 
 use market::{Nanos, Scope, SnapshotOrigin, Trade, decimal};
 
-use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos, Texts};
 use crate::record_reader::{Parsed, RecordReader, Subject};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, trades};
 
 /// The prefixes of topics that are ignored.
-const OTHER_TOPICS: [&str; 8] = [
+const IGNORED_TOPICS: [&str; 8] = [
     "ticker",
     "funding",
     "open_interest",
@@ -43,7 +43,7 @@ pub(super) fn read<R: Resolve>(
     if topic == "book" {
         reader.subject.scope = Scope::Book;
         resolve(reader, instruments, &fields)?;
-        return Err(Fault::missing(Document::ROOT, "book"));
+        return Err(Fault::missing(ROOT, "book"));
     }
     // Tickers, funding, open interest, liquidations, candles and indices, in this order.
     let other = (fields.bid.is_present() && fields.ask.is_present())
@@ -52,14 +52,15 @@ pub(super) fn read<R: Resolve>(
         || (fields.status.is_present() && fields.side.is_present())
         || (fields.interval.is_present() && fields.open.is_present())
         || (fields.price.is_present() && !fields.side.is_present() && !fields.amount.is_present())
-        || OTHER_TOPICS.contains(&topic);
+        || IGNORED_TOPICS.contains(&topic);
     if other {
         return Ok(Parsed::Nothing);
     }
-    Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind))
+    Err(Fault::at(ROOT, ErrorKind::UnknownKind))
 }
 
-/// Finds the subject of a record by its topic, `book-KRAKEN-BTC-USD`. Its key has only the kind of data.
+/// Finds the subject of a record by its topic, `book-KRAKEN-BTC-USD`. Its key has only the kind of
+/// data.
 pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
     let topic = &record.source.topic;
     let name = topic
@@ -106,7 +107,7 @@ impl Fields {
     fn of(document: &Document<'_, '_>) -> Result<Self, Fault> {
         let mut fields = Self::default();
         let mut repeated = Repeated::default();
-        for (key, value) in document.members(Document::ROOT)? {
+        for (key, value) in document.members(ROOT)? {
             let field = match key {
                 "exchange" => &mut fields.exchange,
                 "symbol" => &mut fields.symbol,
@@ -178,8 +179,8 @@ fn read_trade<R: Resolve>(
     reader.subject.scope = Scope::Trades;
     let exponents = resolve(reader, instruments, fields)?.exponents;
     let RecordReader { document, out, .. } = reader;
-    let price = fields.price.needed(Document::ROOT, "price")?;
-    let amount = fields.amount.needed(Document::ROOT, "amount")?;
+    let price = fields.price.needed(ROOT, "price")?;
+    let amount = fields.amount.needed(ROOT, "amount")?;
     let mut texts = Texts::new();
     let trade = Trade {
         price: levels::price(document, price, exponents, &mut texts)?,
@@ -199,8 +200,8 @@ fn resolve<R: Resolve>(
     instruments: &mut R,
     fields: &Fields,
 ) -> Result<Resolved, Fault> {
-    let exchange = fields.exchange.needed(Document::ROOT, "exchange")?;
-    let symbol = fields.symbol.needed(Document::ROOT, "symbol")?;
+    let exchange = fields.exchange.needed(ROOT, "exchange")?;
+    let symbol = fields.symbol.needed(ROOT, "symbol")?;
     let name = (
         reader.document.text(exchange)?,
         reader.document.text(symbol)?,
@@ -225,8 +226,8 @@ fn sides(document: &Document<'_, '_>, pos: TapePos) -> Result<(TapePos, TapePos)
     Ok((bid.needed(pos, "bid")?, ask.needed(pos, "ask")?))
 }
 
-/// The venue's time in seconds, as exact decimals. If it is null the venue gave none, and the time of
-/// receipt is no substitute.
+/// The venue's time in seconds, as exact decimals. If it is null the venue gave none, and the time
+/// of receipt is no substitute.
 fn time(document: &Document<'_, '_>, fields: &Fields) -> Result<Option<Nanos>, Fault> {
     const NANOS: i8 = -9;
     let Some(pos) = fields.timestamp.not_null(document) else {

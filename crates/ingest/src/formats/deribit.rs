@@ -4,14 +4,14 @@ use market::{Exponents, Level, Nanos, Scope, SeqLink};
 use memchr::memchr_iter;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
 use crate::record_reader::{Parsed, RecordReader, link};
 use crate::trades::{TimeFormat, TradeList};
 use crate::{ErrorKind, Resolve, levels, times};
 
 /// The prefixes of channels that are ignored.
-const OTHER_CHANNELS: [&str; 13] = [
+const IGNORED_CHANNELS: [&str; 13] = [
     "ticker",
     "incremental_ticker",
     "quote",
@@ -45,7 +45,6 @@ pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     let names = ["method", "params", "result", "error"];
     let ([method, params, result, error], repeated) = document.fields(ROOT, names)?;
@@ -72,23 +71,23 @@ pub(super) fn read<R: Resolve>(
         "book" => {
             reader.subject.scope = Scope::Book;
             let data = data.needed(params, "data")?;
-            let said = read_book(reader, instruments, data)?;
+            let parsed = read_book(reader, instruments, data)?;
             repeated.ensure_none()?;
             twice.ensure_none()?;
-            Ok(said)
+            Ok(parsed)
         }
         "trades" => {
             reader.subject.scope = Scope::Trades;
             let data = data.needed(params, "data")?;
             TRADES.read(reader, instruments, data, &[repeated, twice])
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
+        other if IGNORED_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Deribit's rule: a delta's `prev_change_id` is the `change_id` of the message before it, of the same
-/// instrument and channel. A snapshot has none, or 0 if it is the instrument's first.
+/// Deribit's rule: a delta's `prev_change_id` is the `change_id` of the message before it, of the
+/// same instrument and channel. A snapshot has none, or 0 if it is the instrument's first.
 struct Sequence {
     seq: u64,
     /// `None` for a snapshot.

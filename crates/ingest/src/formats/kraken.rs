@@ -5,14 +5,14 @@ mod arrays;
 use market::{Check, ChecksumRule, Decimals, Exponents, Scope, SnapshotOrigin, VenueChecksum};
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, TapePos};
+use crate::json::{Fault, ROOT, TapePos};
 use crate::levels::LevelNames;
 use crate::record_reader::{Parsed, RecordReader, is_snapshot};
 use crate::trades::{TimeFormat, TradeList};
 use crate::{ErrorKind, Resolve, levels, times};
 
 /// Channels of v2 that are ignored.
-const OTHER_CHANNELS: [&str; 5] = ["heartbeat", "status", "ticker", "ohlc", "instrument"];
+const IGNORED_CHANNELS: [&str; 5] = ["heartbeat", "status", "ticker", "ohlc", "instrument"];
 /// The depths that one may subscribe to.
 const WINDOWS: [usize; 5] = [10, 25, 100, 500, 1000];
 
@@ -34,7 +34,6 @@ pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     if let Node::Array { .. } = document.node(ROOT) {
         return arrays::read(reader, instruments);
@@ -52,10 +51,10 @@ pub(super) fn read<R: Resolve>(
         "book" => {
             reader.subject.scope = Scope::Book;
             let data = data.needed(ROOT, "data")?;
-            let is_whole = is_snapshot(&document, kind.needed(ROOT, "type")?)?;
-            let said = read_book(reader, instruments, document.only(data)?, is_whole)?;
+            let is_snapshot = is_snapshot(&document, kind.needed(ROOT, "type")?)?;
+            let parsed = read_book(reader, instruments, document.only(data)?, is_snapshot)?;
             repeated.ensure_none()?;
-            Ok(said)
+            Ok(parsed)
         }
         "trade" => {
             reader.subject.scope = Scope::Trades;
@@ -66,14 +65,15 @@ pub(super) fn read<R: Resolve>(
             let data = data.needed(ROOT, "data")?;
             TRADES.read(reader, instruments, data, &[repeated])
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
+        other if IGNORED_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Kraken's rule: its books are not numbered. After every delta a copy must be cut to the subscribed
-/// depth, since Kraken does not delete levels that leave it. The CRC-32 over the best ten levels of both
-/// sides then shows whether anything is missing. A wrong book stays wrong until the next snapshot.
+/// Kraken's rule: its books are not numbered. After every delta a copy must be cut to the
+/// subscribed depth, since Kraken does not delete levels that leave it. The CRC-32 over the best
+/// ten levels of both sides then shows whether anything is missing. A wrong book stays wrong until
+/// the next snapshot.
 #[derive(Debug, Default)]
 struct Sequence {
     /// The most levels a side, if the message says.
@@ -89,8 +89,8 @@ impl Sequence {
         self.decimals = self.decimals.max(decimals);
     }
 
-    /// Infers the window of a snapshot of v2, which does not state it: if it has as many levels as can be
-    /// subscribed to, that is its depth. With fewer, no level can leave it.
+    /// Infers the window of a snapshot of v2, which does not state it: if it has as many levels as
+    /// can be subscribed to, that is its depth. With fewer, no level can leave it.
     fn guess_window(&mut self, levels: usize) {
         self.window = Some(levels).filter(|levels| WINDOWS.contains(levels));
     }
@@ -116,7 +116,7 @@ fn read_book<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     book: TapePos,
-    is_whole: bool,
+    is_snapshot: bool,
 ) -> Result<Parsed, Fault> {
     let document = reader.document;
     let names = ["symbol", "bids", "asks", "checksum", "timestamp"];
@@ -134,10 +134,10 @@ fn read_book<R: Resolve>(
     let checksum = sequence.checksum(document.unsigned_32(pos)?, exponents);
     // For a long time snapshots had no timestamp.
     let time = times::optional_date(&document, time)?;
-    if is_whole {
+    if is_snapshot {
         out.verify(&checksum, pos)?;
         sequence.guess_window(out.bids.len().max(out.asks.len()));
     }
     let origin = sequence.origin(Some(checksum));
-    Ok(Parsed::unnumbered(is_whole, origin, time))
+    Ok(Parsed::unnumbered(is_snapshot, origin, time))
 }

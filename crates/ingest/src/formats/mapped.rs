@@ -16,7 +16,7 @@ use market::{Exponents, Nanos, Scope, SeqLink, SnapshotOrigin};
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::record_reader::{Parsed, RecordReader, link};
 use crate::{ErrorKind, Resolve, levels, times};
 use tree::Found;
@@ -30,7 +30,7 @@ pub(super) fn read<R: Resolve>(
 ) -> Result<Parsed, Fault> {
     // A rule without a mapping is an error of the configuration, with which no node starts.
     let Some(mapping) = reader.source.mapping.as_deref() else {
-        return Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind));
+        return Err(Fault::at(ROOT, ErrorKind::UnknownKind));
     };
     let document = reader.document;
     let mut texts = Texts::new();
@@ -64,7 +64,7 @@ pub(super) fn read<R: Resolve>(
     }
     let link = match (seq, number) {
         (Some(pos), Some(number)) => sequence(&document, mapping, &found, pos, number)?,
-        _ if mapping.is_numbered => return Err(Fault::missing(Document::ROOT, "seq")),
+        _ if mapping.is_numbered => return Err(Fault::missing(ROOT, "seq")),
         _ => None,
     };
     Ok(Parsed::Delta { link, origin, time })
@@ -118,14 +118,14 @@ fn resolve<R: Resolve>(
 ) -> Result<Exponents, Fault> {
     let (symbol, pos) = match mapping.symbol_from {
         SymbolFrom::Value => {
-            let pos = found.symbol.needed(Document::ROOT, "symbol")?;
+            let pos = found.symbol.needed(ROOT, "symbol")?;
             (Some(reader.document.text(pos)?), pos)
         }
         SymbolFrom::Key => {
             let key = reader.key.and_then(|key| std::str::from_utf8(key).ok());
-            (key, Document::ROOT)
+            (key, ROOT)
         }
-        SymbolFrom::Topic => (reader.source.symbol.as_deref(), Document::ROOT),
+        SymbolFrom::Topic => (reader.source.symbol.as_deref(), ROOT),
     };
     let symbol = symbol.ok_or(Fault::at(pos, ErrorKind::MissingSymbol))?;
     let venue = reader.source.venue.as_str();
@@ -154,10 +154,10 @@ fn sequence(
         (Some(prev), _) => number(document, prev)?,
         (None, Some(first)) => number(document, first)?.saturating_sub(1),
         (None, None) if mapping.has_first_seq => {
-            return Err(Fault::missing(Document::ROOT, "first_seq"));
+            return Err(Fault::missing(ROOT, "first_seq"));
         }
         (None, None) if mapping.has_prev_seq => {
-            return Err(Fault::missing(Document::ROOT, "prev_seq"));
+            return Err(Fault::missing(ROOT, "prev_seq"));
         }
         (None, None) => seq.saturating_sub(1),
     };

@@ -4,16 +4,16 @@ use market::{Check, ChecksumRule, Exponents, Scope, SeqLink, SnapshotOrigin, Ven
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, TapePos};
+use crate::json::{Document, Fault, Field, ROOT, TapePos};
 use crate::record_reader::{Parsed, RecordReader, is_snapshot, link};
 use crate::trades::{TimeFormat, TradeList};
 use crate::{ErrorKind, Resolve, levels, times};
 
-/// Channels with deltas of books. `books5` and `bbo-tbt` repeat the best levels, and would limit a deeper
-/// book to those, so they are ignored.
+/// Channels with deltas of books. `books5` and `bbo-tbt` repeat the best levels, and would limit a
+/// deeper book to those, so they are ignored.
 const BOOK_CHANNELS: [&str; 4] = ["books", "books-l2-tbt", "books50-l2-tbt", "books-elp"];
 /// Channels that are ignored.
-const OTHER_CHANNELS: [&str; 19] = [
+const IGNORED_CHANNELS: [&str; 19] = [
     "tickers",
     "books5",
     "bbo-tbt",
@@ -35,7 +35,7 @@ const OTHER_CHANNELS: [&str; 19] = [
     "block-tickers",
 ];
 /// Prefixes of channels that are ignored; the rest is an interval.
-const OTHER_PREFIXES: [&str; 3] = ["candle", "mark-price-candle", "index-candle"];
+const IGNORED_PREFIXES: [&str; 3] = ["candle", "mark-price-candle", "index-candle"];
 
 const TRADES: TradeList = TradeList {
     symbol: "instId",
@@ -55,7 +55,6 @@ pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     let names = ["arg", "action", "data", "event"];
     let ([arg, action, data, event], repeated) = document.fields(ROOT, names)?;
@@ -73,17 +72,19 @@ pub(super) fn read<R: Resolve>(
             let exponents = reader.resolve_field(instruments, arg, symbol, repeated)?;
             twice.ensure_none()?;
             let action = action.needed(ROOT, "action")?;
-            let is_whole = is_snapshot(&document, action)?;
+            let is_snapshot = is_snapshot(&document, action)?;
             let data = data.needed(ROOT, "data")?;
-            read_book(reader, document.only(data)?, is_whole, exponents)
+            read_book(reader, document.only(data)?, is_snapshot, exponents)
         }
         "trades" | "trades-all" => {
             reader.subject.scope = Scope::Trades;
             let data = data.needed(ROOT, "data")?;
             TRADES.read(reader, instruments, data, &[repeated])
         }
-        name if OTHER_CHANNELS.contains(&name)
-            || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) =>
+        name if IGNORED_CHANNELS.contains(&name)
+            || IGNORED_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix)) =>
         {
             Ok(Parsed::Nothing)
         }
@@ -91,11 +92,11 @@ pub(super) fn read<R: Resolve>(
     }
 }
 
-/// OKX's rule: a delta's `prevSeqId` is the `seqId` of the message before it, and a snapshot's is -1. If
-/// nothing changes for a minute, a message without levels repeats the number in both. After maintenance
-/// `seqId` may be below `prevSeqId`, and the chain continues from there. Messages before 2023 have a
-/// CRC-32 over the best 25 levels instead of numbers. A checksum of 0, which is all that OKX sends now,
-/// means none.
+/// OKX's rule: a delta's `prevSeqId` is the `seqId` of the message before it, and a snapshot's is
+/// -1. If nothing changes for a minute, a message without levels repeats the number in both. After
+/// maintenance `seqId` may be below `prevSeqId`, and the chain continues from there. Messages
+/// before 2023 have a CRC-32 over the best 25 levels instead of numbers. A checksum of 0, which is
+/// all that OKX sends now, means none.
 struct Sequence {
     prev: Field,
     seq: Field,
@@ -103,16 +104,12 @@ struct Sequence {
 
 impl Sequence {
     /// The number of a snapshot.
-    fn of_book(&self, document: &Document<'_, '_>) -> Result<Option<u64>, Fault> {
+    fn number(&self, document: &Document<'_, '_>) -> Result<Option<u64>, Fault> {
         self.seq.get().map(|seq| document.unsigned(seq)).transpose()
     }
 
     /// The link of a delta; `None` if it is not numbered.
-    fn of_change(
-        &self,
-        document: &Document<'_, '_>,
-        book: TapePos,
-    ) -> Result<Option<SeqLink>, Fault> {
+    fn link(&self, document: &Document<'_, '_>, book: TapePos) -> Result<Option<SeqLink>, Fault> {
         let Some(seq_pos) = self.seq.get() else {
             return Ok(None);
         };
@@ -134,7 +131,7 @@ impl Sequence {
 fn read_book(
     reader: &mut RecordReader<'_, '_, '_>,
     book: TapePos,
-    is_whole: bool,
+    is_snapshot: bool,
     exponents: Exponents,
 ) -> Result<Parsed, Fault> {
     let document = reader.document;
@@ -159,17 +156,17 @@ fn read_book(
         }),
         None => SnapshotOrigin::InBand,
     };
-    if is_whole {
+    if is_snapshot {
         if let Some((checksum, pos)) = checksum {
             out.verify(&checksum, pos)?;
         }
-        let seq = sequence.of_book(&document)?;
+        let seq = sequence.number(&document)?;
         return Ok(Parsed::Snapshot { seq, origin, time });
     }
     if out.bids.is_empty() && out.asks.is_empty() && sequence.is_idle(&document) {
         return Ok(Parsed::Nothing);
     }
-    let link = sequence.of_change(&document, book)?;
+    let link = sequence.link(&document, book)?;
     Ok(Parsed::Delta { link, origin, time })
 }
 

@@ -6,7 +6,7 @@ use market::{
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos, Texts};
 use crate::record_reader::{Parsed, RecordReader, link};
 use crate::trades::{self, MAX_TRADES};
 use crate::{ErrorKind, Resolve, Resolved, levels};
@@ -18,7 +18,6 @@ pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     let fields = Fields::of(&document)?;
     let kind = fields.kind.needed(ROOT, "type")?;
@@ -62,7 +61,7 @@ impl Fields {
     fn of(document: &Document<'_, '_>) -> Result<Self, Fault> {
         let mut fields = Self::default();
         let mut repeated = Repeated::default();
-        for (key, value) in document.members(Document::ROOT)? {
+        for (key, value) in document.members(ROOT)? {
             let field = match key {
                 "type" => &mut fields.kind,
                 "symbol" => &mut fields.symbol,
@@ -91,7 +90,7 @@ fn resolve<R: Resolve>(
     instruments: &mut R,
     fields: &Fields,
 ) -> Result<Resolved, Fault> {
-    let pos = fields.symbol.needed(Document::ROOT, "symbol")?;
+    let pos = fields.symbol.needed(ROOT, "symbol")?;
     let name = reader.document.text(pos)?;
     let name = name
         .split_once(':')
@@ -125,8 +124,8 @@ fn read_delta(
     resolved: Resolved,
 ) -> Result<Parsed, Fault> {
     let document = reader.document;
-    let prev = document.unsigned(fields.prev_seq.needed(Document::ROOT, "prev_seq")?)?;
-    let seq_pos = fields.seq.needed(Document::ROOT, "seq")?;
+    let prev = document.unsigned(fields.prev_seq.needed(ROOT, "prev_seq")?)?;
+    let seq_pos = fields.seq.needed(ROOT, "seq")?;
     let link = link(seq_pos, prev, document.unsigned(seq_pos)?)?;
     read_levels(reader, fields, resolved)?;
     Ok(Parsed::Delta {
@@ -142,8 +141,8 @@ fn read_levels(
     resolved: Resolved,
 ) -> Result<(), Fault> {
     let RecordReader { document, out, .. } = reader;
-    let bids = fields.bids.needed(Document::ROOT, "bids")?;
-    let asks = fields.asks.needed(Document::ROOT, "asks")?;
+    let bids = fields.bids.needed(ROOT, "bids")?;
+    let asks = fields.asks.needed(ROOT, "asks")?;
     levels::pairs_of_sides(document, [bids, asks], resolved.exponents, false, out)
 }
 
@@ -153,7 +152,7 @@ fn read_trades(
     resolved: Resolved,
 ) -> Result<Parsed, Fault> {
     let RecordReader { document, out, .. } = reader;
-    let array = fields.trades.needed(Document::ROOT, "trades")?;
+    let array = fields.trades.needed(ROOT, "trades")?;
     let elements = document.elements_within(array, MAX_TRADES)?;
     let mut texts = Texts::new();
     for element in elements {
@@ -196,7 +195,7 @@ fn read_trade<'a>(
 }
 
 fn read_status(document: &Document<'_, '_>, fields: &Fields) -> Result<Parsed, Fault> {
-    let pos = fields.state.needed(Document::ROOT, "state")?;
+    let pos = fields.state.needed(ROOT, "state")?;
     let state = match document.text(pos)? {
         "LIVE" => State::Live,
         "HALTED" => State::Halted,
@@ -224,7 +223,7 @@ fn read_definition(document: &Document<'_, '_>, fields: &Fields) -> Result<Parse
 }
 
 fn exponent(document: &Document<'_, '_>, field: Field, name: &'static str) -> Result<i8, Fault> {
-    let pos = field.needed(Document::ROOT, name)?;
+    let pos = field.needed(ROOT, name)?;
     let expected = "a whole number from -18 to 9";
     let number = match document.node(pos) {
         Node::Static(StaticNode::I64(number)) => i8::try_from(number),

@@ -1,15 +1,16 @@
-//! The JSON that Tardis normalizes any venue's messages to: `book_change`, `trade` and `disconnect`.
+//! The JSON that Tardis normalizes any venue's messages to: `book_change`, `trade` and
+//! `disconnect`.
 
 use market::{Aggressor, Check, Level, Nanos, Scope, SnapshotOrigin, Trade};
 
-use crate::json::{Document, Fault, Field, TapePos, Texts};
+use crate::json::{Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::LevelNames;
 use crate::record_reader::{Parsed, RecordReader};
 use crate::{ErrorKind, Resolve, Resolved, levels, times, trades};
 
-/// The prefixes of types that are ignored. `book_snapshot` repeats the best levels, and would limit a
-/// deeper book to those.
-const OTHER_TYPES: [&str; 7] = [
+/// The prefixes of types that are ignored. `book_snapshot` repeats the best levels, and would limit
+/// a deeper book to those.
+const IGNORED_TYPES: [&str; 7] = [
     "derivative_ticker",
     "book_ticker",
     "quote",
@@ -31,7 +32,6 @@ pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     let ([kind], _) = document.fields(ROOT, ["type"])?;
     let kind = kind.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
@@ -39,19 +39,19 @@ pub(super) fn read<R: Resolve>(
         "book_change" => read_book(reader, instruments),
         "trade" => read_trade(reader, instruments),
         "disconnect" => read_disconnect(reader, instruments),
-        other if OTHER_TYPES.iter().any(|begin| other.starts_with(begin)) => Ok(Parsed::Nothing),
+        other if IGNORED_TYPES.iter().any(|begin| other.starts_with(begin)) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
     }
 }
 
 /// Tardis's rule: messages are not numbered, whatever the venue does. A snapshot is marked by
-/// `isSnapshot`. A `disconnect` means that later messages of the venue are missing, so every book of that
-/// connection waits for its next snapshot.
+/// `isSnapshot`. A `disconnect` means that later messages of the venue are missing, so every book
+/// of that connection waits for its next snapshot.
 struct Sequence;
 
 impl Sequence {
-    const fn book(is_whole: bool, time: Option<Nanos>) -> Parsed {
-        Parsed::unnumbered(is_whole, SnapshotOrigin::InBand, time)
+    const fn book(is_snapshot: bool, time: Option<Nanos>) -> Parsed {
+        Parsed::unnumbered(is_snapshot, SnapshotOrigin::InBand, time)
     }
 
     const fn gap(time: Option<Nanos>) -> Parsed {
@@ -68,7 +68,6 @@ fn read_book<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     reader.subject.scope = Scope::Book;
     let document = reader.document;
     let names = [
@@ -83,7 +82,7 @@ fn read_book<R: Resolve>(
     let symbol = symbol.needed(ROOT, "symbol")?;
     let exponents = resolve(reader, instruments, exchange, symbol)?.exponents;
     repeated.ensure_none()?;
-    let is_whole = document.flag(whole.needed(ROOT, "isSnapshot")?)?;
+    let is_snapshot = document.flag(whole.needed(ROOT, "isSnapshot")?)?;
     let out = &mut *reader.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
         let side = side.needed(ROOT, name)?;
@@ -97,7 +96,7 @@ fn read_book<R: Resolve>(
         )?;
     }
     Ok(Sequence::book(
-        is_whole,
+        is_snapshot,
         times::optional_date(&document, time)?,
     ))
 }
@@ -106,7 +105,6 @@ fn read_trade<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     reader.subject.scope = Scope::Trades;
     let document = reader.document;
     let names = [
@@ -141,13 +139,12 @@ fn read_trade<R: Resolve>(
     Ok(Parsed::Trades { time })
 }
 
-/// Reads `{"exchange":…,"symbols":[…]}`. Without symbols it concerns the instrument that its key names,
-/// and cannot be attributed without a key.
+/// Reads `{"exchange":…,"symbols":[…]}`. Without symbols it concerns the instrument that its key
+/// names, and cannot be attributed without a key.
 fn read_disconnect<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     reader.subject.scope = Scope::Book;
     let document = reader.document;
     let names = ["exchange", "symbols", "localTimestamp"];
@@ -179,7 +176,7 @@ fn resolve<R: Resolve>(
     symbol: TapePos,
 ) -> Result<Resolved, Fault> {
     let document = reader.document;
-    let exchange = exchange.needed(Document::ROOT, "exchange")?;
+    let exchange = exchange.needed(ROOT, "exchange")?;
     let lower = document.text(exchange)?;
     let mut upper = [0; MAX_VENUE];
     let upper = upper

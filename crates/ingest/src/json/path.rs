@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use simd_json::tape::Node;
 
-use super::{Document, Fault, TapePos, Texts};
+use super::{Document, Fault, ROOT, TapePos, Texts};
 use crate::Excerpt;
 
 impl Document<'_, '_> {
@@ -10,7 +10,7 @@ impl Document<'_, '_> {
     #[cold]
     pub(crate) fn path(&self, fault: &Fault) -> String {
         let mut path = String::new();
-        let mut here = Self::ROOT;
+        let mut here = ROOT;
         while here != fault.pos {
             let Some(inner) = self.step(here, fault.pos, &mut path) else {
                 break;

@@ -1,6 +1,6 @@
 use crate::{Bbo, DuplicateLevel, Seq};
 
-/// What became of a delta.
+/// The outcome of a delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeltaOutcome {
     /// It was applied to the book.
@@ -38,7 +38,7 @@ pub enum Break {
     },
 }
 
-/// What became of a snapshot.
+/// The outcome of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SnapshotOutcome {
     /// It was applied, with every retained delta after it.

@@ -225,8 +225,8 @@ fn send_unsent(
     true
 }
 
-/// Sends the bar that a record closed and the running one. Both follow on the same message; only the
-/// second one advances its receiver.
+/// Sends the bar that a record closed and the running one. Both follow on the same message; only
+/// the second one advances its receiver.
 fn send(
     view: &mut ThrottledView<Option<TimedCandle>>,
     identity: &Identity,

@@ -33,8 +33,8 @@ pub struct CaughtUp {
 }
 
 impl Publisher {
-    /// Catches up a subscription at `from` whose next run is no longer retained, to everything published so
-    /// far. Call [`Publisher::flush`] first.
+    /// Catches up a subscription at `from` whose next run is no longer retained, to everything
+    /// published so far. Call [`Publisher::flush`] first.
     pub fn catch_up(&mut self, id: StreamId, from: Position, now: Now) -> Option<CaughtUp> {
         self.shared.advance_to(now.monotonic);
         let stream = self.shared.out.get(id)?;
@@ -82,7 +82,8 @@ impl Publisher {
         if let (Some((kind, messages)), Some(instrument)) =
             (caught_up.missed, self.instruments.get_mut(index as usize))
         {
-            // If messages older than the log were skipped, their number is unknown, but at least one.
+            // If messages older than the log were skipped, their number is unknown, but at least
+            // one.
             instrument.count_lag(kind, messages.max(1));
         }
         Some(caught_up)
@@ -123,8 +124,8 @@ impl Lagging<'_> {
         }
     }
 
-    /// Repeats what does not advance the sequence and may have been missed: that the stream cannot be
-    /// trusted, and a state that changed by time alone.
+    /// Repeats what does not advance the sequence and may have been missed: that the stream cannot
+    /// be trusted, and a state that changed by time alone.
     fn restate(&self, writer: &mut Writer<'_>) {
         let head = self.head(self.last.seq, writer);
         if self.key.channel == Channel::Status {
@@ -184,7 +185,8 @@ impl Lagging<'_> {
         lag
     }
 
-    /// Writes the latest state, which supersedes everything before: best bid and offer, statistics, status.
+    /// Writes the latest state, which supersedes everything before: best bid and offer, statistics,
+    /// status.
     fn catch_up_latest(&self, writer: &mut Writer<'_>) -> Lag {
         let mut lag = self.lag(LagKind::Conflated);
         let bbo = &self.instrument.book.bbo;
@@ -208,8 +210,8 @@ impl Lagging<'_> {
         lag
     }
 
-    /// Writes the bars that were closed meanwhile and the running one. If some are no longer retained, they
-    /// are skipped, and the `Lag` says so.
+    /// Writes the bars that were closed meanwhile and the running one. If some are no longer
+    /// retained, they are skipped, and the `Lag` says so.
     fn catch_up_bars(&self, writer: &mut Writer<'_>) -> Lag {
         let (bars, params) = (&self.instrument.trades.bars, self.key.params);
         let mut from = self.seq_of_receiver();
@@ -230,12 +232,13 @@ impl Lagging<'_> {
         lag
     }
 
-    /// Writes a page of trades, as far back as the log reaches. Trades have no net change, so earlier ones
-    /// are skipped, and the `Lag` says so. `page` is set to the end of a page that is not the last.
+    /// Writes a page of trades, as far back as the log reaches. Trades have no net change, so
+    /// earlier ones are skipped, and the `Lag` says so. `page` is set to the end of a page that is
+    /// not the last.
     fn catch_up_trades(&self, page: &mut Option<Seq>, writer: &mut Writer<'_>) -> Option<Lag> {
         let log = &self.instrument.trades.log;
-        // A client that subscribed before there were trades, or even their topic, has missed none of those
-        // retained from the first one on, unless an epoch has come and gone meanwhile.
+        // A client that subscribed before there were trades, or even their topic, has missed none
+        // of those retained from the first one on, unless an epoch has come and gone meanwhile.
         let had_none = self.from.seq == Seq::NONE
             && self.from.epoch == Epoch::NONE
             && !self.instrument.trades.had_other_epochs;
@@ -285,8 +288,8 @@ impl Lagging<'_> {
         }
     }
 
-    /// Writes a `Lag`. It is at the client's position and does not advance it, unless messages are skipped.
-    /// A client of another epoch has nothing of this one yet, and does not know its scale.
+    /// Writes a `Lag`. It is at the client's position and does not advance it, unless messages are
+    /// skipped. A client of another epoch has nothing of this one yet, and does not know its scale.
     fn put_lag(&self, lag: &Lag, writer: &mut Writer<'_>) {
         let head = Head {
             seq: lag.from_seq,
@@ -303,7 +306,8 @@ impl Lagging<'_> {
         }
     }
 
-    /// Writes the instrument's identity for a client that does not know its scale and has `has` afterwards.
+    /// Writes the instrument's identity for a client that does not know its scale and has `has`
+    /// afterwards.
     fn put_identity(&self, has: Seq, writer: &mut Writer<'_>) {
         let (identity, state) = (writer.identity(), self.instrument.status.state);
         let head = self.head(self.last.seq, writer);

@@ -31,8 +31,8 @@ pub enum RestoreError {
 }
 
 impl Publisher {
-    /// Copies the state of an instrument; `None` if nothing has been read of it. `read_to` returns the last
-    /// offset that was read of a partition.
+    /// Copies the state of an instrument; `None` if nothing has been read of it. `read_to` returns
+    /// the last offset that was read of a partition.
     #[must_use]
     pub fn checkpoint(
         &self,
@@ -45,8 +45,9 @@ impl Publisher {
         is_read.then_some(checkpoint)
     }
 
-    /// Restores what a checkpoint has of a partition. The partition must then be read from the first record
-    /// that the checkpoint does not include, or from an earlier one; records that it includes are skipped.
+    /// Restores what a checkpoint has of a partition. The partition must then be read from the
+    /// first record that the checkpoint does not include, or from an earlier one; records that it
+    /// includes are skipped.
     ///
     /// The instrument must exist, and nothing of it must have been read yet.
     pub fn restore(

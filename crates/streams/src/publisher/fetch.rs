@@ -42,8 +42,8 @@ impl Fetched {
     }
 }
 
-/// A snapshot that was fetched. It is valid until the stream's next message or the instrument's next
-/// revision.
+/// A snapshot that was fetched. It is valid until the stream's next message or the instrument's
+/// next revision.
 #[derive(Debug)]
 pub(super) struct CachedSnapshot {
     position: Position,
@@ -88,8 +88,8 @@ impl Publisher {
         Ok(fetched)
     }
 
-    /// Fetches an instrument and its latest trades, as they were published: as many messages as there
-    /// are up to `limit`.
+    /// Fetches an instrument and its latest trades, as they were published: as many messages as
+    /// there are up to `limit`.
     pub fn latest_trades(
         &mut self,
         id: InstrumentId,

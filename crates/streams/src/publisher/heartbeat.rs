@@ -9,7 +9,8 @@ use super::last_heartbeat::LastHeartbeat;
 use super::shared::Shared;
 use crate::StreamId;
 
-/// The most heartbeats between two batches, some tens of microseconds of work, unless they are late.
+/// The most heartbeats between two batches, some tens of microseconds of work, unless they are
+/// late.
 const HEARTBEATS_AT_ONCE: usize = 256;
 
 impl Publisher {
@@ -44,7 +45,8 @@ impl Instrument {
         self.send_heartbeat(streams, channel, params, &heartbeat, now, shared);
     }
 
-    /// Sends the heartbeat of one open stream, from memory if nothing has changed since the last one.
+    /// Sends the heartbeat of one open stream, from memory if nothing has changed since the last
+    /// one.
     fn repeat_heartbeat(
         &self,
         id: StreamId,

@@ -12,8 +12,8 @@ use crate::growth::make_room;
 /// Timers of one kind all run equally long, so each queue stays in order. A busy stream is checked
 /// four times per interval, so that its first heartbeat is at most a quarter late; a quiet one only
 /// when its next heartbeat is due. Deadlines are rounded up to a 64th of the interval, so that a
-/// publisher with a hundred thousand quiet streams is woken 64 times per interval instead of once for
-/// each.
+/// publisher with a hundred thousand quiet streams is woken 64 times per interval instead of once
+/// for each.
 #[derive(Debug)]
 pub(super) struct HeartbeatTimers {
     interval: Duration,

@@ -39,8 +39,8 @@ pub enum Room {
 }
 
 impl Room {
-    /// The size of a page in bytes: together with what a session may hold when it asks for one, less
-    /// than 64 KiB. A page ends after the message that exceeds it.
+    /// The size of a page in bytes: together with what a session may hold when it asks for one,
+    /// less than 64 KiB. A page ends after the message that exceeds it.
     const PAGE: usize = 32 * 1024;
 
     /// Returns whether there is room for more after `bytes`.
@@ -90,8 +90,8 @@ impl ResumeFailure {
 
 impl Publisher {
     /// Makes a throttled stream publish what it has not sent if `seq` is after its last message,
-    /// because a client at `seq` could not follow it otherwise. Returns whether it published anything,
-    /// which [`Publisher::flush`] then hands over.
+    /// because a client at `seq` could not follow it otherwise. Returns whether it published
+    /// anything, which [`Publisher::flush`] then hands over.
     pub fn publish_unsent(&mut self, id: StreamId, seq: Seq, now: Now) -> bool {
         self.shared.advance_to(now.monotonic);
         let Some(stream) = self.shared.out.get(id) else {

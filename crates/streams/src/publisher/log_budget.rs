@@ -6,8 +6,8 @@ use super::Publisher;
 use super::instrument::Instrument;
 use super::shared::ViewTotals;
 
-/// How often the memory of all logs is checked. Between two checks they may grow by what a second of
-/// the market brings, some MiB.
+/// How often the memory of all logs is checked. Between two checks they may grow by what a second
+/// of the market brings, some MiB.
 const LOG_CHECK: Duration = Duration::from_secs(1);
 /// The smallest limit of a book's log, however many there are.
 const LEAST_LOG: usize = 16 * 1024;

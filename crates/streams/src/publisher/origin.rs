@@ -79,8 +79,8 @@ impl Publisher {
         })
     }
 
-    /// Returns whether the state of a channel is known: of a book, since a snapshot was published; of
-    /// trades, since one was read.
+    /// Returns whether the state of a channel is known: of a book, since a snapshot was published;
+    /// of trades, since one was read.
     pub(crate) fn has_state(&self, handle: Handle, channel: Channel) -> bool {
         let Some(instrument) = self.instruments.get(handle.0 as usize) else {
             return false;
@@ -100,8 +100,8 @@ impl Publisher {
         self.shared.out.pending(id)
     }
 
-    /// Encodes for one client, which is at this publisher's position, that the stream continues live
-    /// after `live`.
+    /// Encodes for one client, which is at this publisher's position, that the stream continues
+    /// live after `live`.
     pub(crate) fn replay_complete(
         &mut self,
         id: StreamId,

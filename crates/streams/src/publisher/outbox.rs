@@ -19,8 +19,8 @@ const KEPT_BYTES: usize = 1024 * 1024;
 /// The open streams, and the frames that wait to be handed over.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// The time of the current call. It never goes back, so queues of timers that run equally long stay
-    /// in order.
+    /// The time of the current call. It never goes back, so queues of timers that run equally long
+    /// stay in order.
     now: Monotonic,
     streams: Slab<OpenStream>,
     /// The streams that have pending frames.
@@ -44,11 +44,12 @@ pub(super) struct Outbox {
     pub(super) work: u64,
 }
 
-/// The work of reading or copying a level once, as [`Publisher::work`](super::Publisher::work) counts.
+/// The work of reading or copying a level once, as [`Publisher::work`](super::Publisher::work)
+/// counts.
 pub(super) const LEVEL_WORK: usize = 16;
 
-/// The work per byte of SBE by target encoding: JSON and the packed encoding take some 6 ns per byte of
-/// SBE, and SBE itself 1.
+/// The work per byte of SBE by target encoding: JSON and the packed encoding take some 6 ns per
+/// byte of SBE, and SBE itself 1.
 const fn byte_work(encoding: Encoding) -> u64 {
     match encoding {
         Encoding::Sbe => 1,
@@ -88,8 +89,8 @@ pub(super) struct OpenStream {
     generation: u32,
 }
 
-/// What new subscriptions start with. It is encoded once, and valid until the stream's next message or
-/// the instrument's next revision.
+/// What new subscriptions start with. It is encoded once, and valid until the stream's next message
+/// or the instrument's next revision.
 #[derive(Debug)]
 struct CachedStart {
     revision: u64,
@@ -351,8 +352,8 @@ impl Outbox {
 
 fn write_json(out: &mut Vec<u8>, message: &[u8], text: InstrumentText<'_>) {
     out.clear();
-    // What this crate encoded decodes. If it did not, the client would get no message, and notice the gap
-    // at the next one.
+    // What this crate encoded decodes. If it did not, the client would get no message, and notice
+    // the gap at the next one.
     if let Ok((message, _)) = sbe::Message::decode(message) {
         json::write(out, &message, &text);
     }

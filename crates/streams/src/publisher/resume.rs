@@ -15,8 +15,9 @@ use super::{ResumeFailure, Room};
 use crate::book_log::{BookEntry, BookEntryKind};
 use crate::{MessageLog, StreamKey};
 
-/// Writes exactly what follows `from`, as far as there is room: message by message for a full raw stream,
-/// else as the net change of its view. Returns the last sequence number written if there is more.
+/// Writes exactly what follows `from`, as far as there is room: message by message for a full raw
+/// stream, else as the net change of its view. Returns the last sequence number written if there is
+/// more.
 #[expect(
     clippy::too_many_lines,
     reason = "one decision: which of the few ways leads from a position to the last message"
@@ -56,8 +57,8 @@ pub(super) fn write_missed(
         return Err(ResumeFailure::AheadOfLog);
     }
     if from.seq >= last.seq {
-        // A client that is ahead of this node was sent the same log by another. It skips what it gets again,
-        // by the one rule.
+        // A client that is ahead of this node was sent the same log by another. It skips what it
+        // gets again, by the one rule.
         return Ok(None);
     }
     let head = Head {
@@ -201,8 +202,8 @@ pub(super) fn write_net(
     );
 }
 
-/// Computes the net change of a book stream after `from` into `scratch.visible`. Returns the stream's
-/// checksum.
+/// Computes the net change of a book stream after `from` into `scratch.visible`. Returns the
+/// stream's checksum.
 pub(super) fn net_change(
     instrument: &Instrument,
     key: &StreamKey,

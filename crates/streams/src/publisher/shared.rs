@@ -67,8 +67,8 @@ impl Shared {
         }
     }
 
-    /// The time of the current call, by which everything is scheduled. Every method of the publisher
-    /// that takes the time sets it first, with [`Shared::advance_to`].
+    /// The time of the current call, by which everything is scheduled. Every method of the
+    /// publisher that takes the time sets it first, with [`Shared::advance_to`].
     pub(super) const fn now(&self) -> Monotonic {
         self.out.now()
     }

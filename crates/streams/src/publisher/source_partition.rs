@@ -5,16 +5,16 @@ use crate::checkpoint::SavedSource;
 /// How long a source partition must be silent before another may replace it, by the timestamps of
 /// their records: longer than a producer takes to restart.
 const SILENT_AFTER: u64 = 60_000_000_000;
-/// The least number of records that the other partition must bring in that time. If two topics carry
-/// the same instrument by mistake, a quiet one must not be replaced just because a record of it is
-/// read later.
+/// The least number of records that the other partition must bring in that time. If two topics
+/// carry the same instrument by mistake, a quiet one must not be replaced just because a record of
+/// it is read later.
 const LEAST_RECORDS: u32 = 16;
 
 /// The partition that a channel of an instrument is read from.
 ///
-/// Invariant: which partition it is once all logs have been read depends only on the logs, not on the
-/// order in which partitions are read. If two bring records at the same time, the first by topic and
-/// number wins; if one follows the other, the later one.
+/// Invariant: which partition it is once all logs have been read depends only on the logs, not on
+/// the order in which partitions are read. If two bring records at the same time, the first by
+/// topic and number wins; if one follows the other, the later one.
 #[derive(Debug)]
 pub(super) struct SourcePartition {
     index: PartitionIndex,
@@ -78,10 +78,10 @@ impl SourcePartition {
 
     /// Returns whether a record of another partition moves the channel there.
     ///
-    /// It does if this partition is gone, or has brought nothing since its topic was recreated, which
-    /// may put the instrument anywhere; if the other precedes it and the record is not much older than
-    /// this one's last; and if this one has been silent for a minute while the other continued, as
-    /// after a topic was renamed or got more partitions.
+    /// It does if this partition is gone, or has brought nothing since its topic was recreated,
+    /// which may put the instrument anywhere; if the other precedes it and the record is not much
+    /// older than this one's last; and if this one has been silent for a minute while the other
+    /// continued, as after a topic was renamed or got more partitions.
     pub(super) fn yields_to(&mut self, other: &PartitionIdentity, at: At) -> bool {
         if self.is_gone || self.last_record == Seq::NONE {
             return true;

@@ -7,7 +7,8 @@ use market::{Handle, Nanos, Now};
 use super::{Publisher, handle_at};
 use crate::deadline::round_up;
 
-/// The most instruments that one call checks: some tens of microseconds of work. The others stay due.
+/// The most instruments that one call checks: some tens of microseconds of work. The others stay
+/// due.
 const STALE_CHECKS_AT_ONCE: usize = 1024;
 
 impl Publisher {
@@ -22,8 +23,8 @@ impl Publisher {
         }
     }
 
-    /// Marks as LIVE again what was not quiet for too long, even if nothing arrived for it meanwhile,
-    /// because the connection to Kafka is back and everything in the log has been read.
+    /// Marks as LIVE again what was not quiet for too long, even if nothing arrived for it
+    /// meanwhile, because the connection to Kafka is back and everything in the log has been read.
     pub fn connection_restored(&mut self, now: Now) {
         self.shared.advance_to(now.monotonic);
         let (at, after) = (self.shared.now(), self.settings.stale_after);

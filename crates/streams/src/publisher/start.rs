@@ -44,8 +44,8 @@ pub(super) fn write_start(
                 .map_or(feed.bbo, |view| view.sent);
             sbe::bbo(sbe, &head, &sent);
         }),
-        // Trades have no state but the stream's position, from which a client resumes if it loses its node
-        // before the next trade.
+        // Trades have no state but the stream's position, from which a client resumes if it loses
+        // its node before the next trade.
         Channel::Trades => {
             let head = Head {
                 prev_seq: head.seq,

@@ -130,7 +130,8 @@ impl<T: Copy> ThrottledViews<T> {
         }
     }
 
-    /// Sends a status to all streams; `at` computes its stamp from that of the stream's last message.
+    /// Sends a status to all streams; `at` computes its stamp from that of the stream's last
+    /// message.
     pub(super) fn send_status(
         &mut self,
         identity: &Identity,

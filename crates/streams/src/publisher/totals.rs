@@ -38,15 +38,15 @@ impl Publisher {
     }
 
     /// The work done for single subscriptions and fetches, in units of about a nanosecond: levels
-    /// read and bytes written, each weighted by its cost. Whoever serves requests limits its turn by
-    /// this.
+    /// read and bytes written, each weighted by its cost. Whoever serves requests limits its turn
+    /// by this.
     #[must_use]
     pub const fn work(&self) -> u64 {
         self.shared.out.work
     }
 
-    /// The number of views, which are the streams other than the full raw ones; each counts once for
-    /// all encodings.
+    /// The number of views, which are the streams other than the full raw ones; each counts once
+    /// for all encodings.
     #[must_use]
     pub const fn views(&self) -> usize {
         self.shared.views.open

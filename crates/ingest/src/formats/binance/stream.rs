@@ -24,15 +24,15 @@ impl<'a> Stream<'a> {
         Some(self.symbol).filter(|symbol| !symbol.is_empty() && !symbol.starts_with('!'))
     }
 
-    /// Returns whether this is the most common stream that is ignored. Others are recognized by their event
-    /// type.
+    /// Returns whether this is the most common stream that is ignored. Others are recognized by
+    /// their event type.
     #[inline]
     pub(super) fn is_ignored(&self) -> bool {
         self.kind == "bookTicker"
     }
 
-    /// Returns whether this is a stream of partial books, which repeats the best 5, 10 or 20 levels:
-    /// `depth20@100ms`.
+    /// Returns whether this is a stream of partial books, which repeats the best 5, 10 or 20
+    /// levels: `depth20@100ms`.
     ///
     /// Beside a stream of deltas these would limit the book to that depth, so they are ignored.
     pub(super) fn is_partial_book(&self) -> bool {

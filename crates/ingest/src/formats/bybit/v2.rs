@@ -1,14 +1,14 @@
 //! Bybit's WebSocket API before v5, which was switched off in 2023 but fills archives: books of 25
 //! levels a side, and trades.
 //!
-//! Its rule: a delta lists which of the 25 levels were deleted, updated and inserted, so every level
-//! that leaves the book is deleted explicitly. `cross_seq` belongs to the matching engine: it orders
-//! messages, but does not show that none is missing. A snapshot, which is sent when a connection
-//! starts, is the only sign of a gap.
+//! Its rule: a delta lists which of the 25 levels were deleted, updated and inserted, so every
+//! level that leaves the book is deleted explicitly. `cross_seq` belongs to the matching engine: it
+//! orders messages, but does not show that none is missing. A snapshot, which is sent when a
+//! connection starts, is the only sign of a gap.
 
 use market::{Exponents, Level, Nanos, Scope, Size, SnapshotOrigin};
 
-use crate::json::{Document, Fault, Field, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
 use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::{TimeFormat, TradeList};
@@ -67,13 +67,12 @@ pub(super) fn read_book<R: Resolve>(
     kind: TapePos,
     data: TapePos,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     reader.subject.scope = Scope::Book;
     let document = reader.document;
     let source = reader.source;
     let resolved = reader.resolve(instruments, (&source.venue, symbol), topic)?;
     let exponents = resolved.exponents;
-    let is_whole = match document.text(kind)? {
+    let is_snapshot = match document.text(kind)? {
         "snapshot" => true,
         "delta" => false,
         _ => {
@@ -81,7 +80,7 @@ pub(super) fn read_book<R: Resolve>(
             return Err(Fault::at(kind, ErrorKind::BadValue { expected }));
         }
     };
-    if !is_whole {
+    if !is_snapshot {
         let names = ["delete", "update", "insert"];
         let (parts, repeated) = document.fields(data, names)?;
         repeated.ensure_none()?;
@@ -107,7 +106,11 @@ pub(super) fn read_book<R: Resolve>(
         document.fields(ROOT, ["timestamp_e6", "timestampE6"])?;
     repeated.ensure_none()?;
     let time = time(&document, micros, micros_too)?;
-    Ok(Parsed::unnumbered(is_whole, SnapshotOrigin::InBand, time))
+    Ok(Parsed::unnumbered(
+        is_snapshot,
+        SnapshotOrigin::InBand,
+        time,
+    ))
 }
 
 /// Reads microseconds, as a number or a string with one, under the older or the newer name.

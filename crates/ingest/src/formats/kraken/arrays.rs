@@ -3,13 +3,13 @@
 use market::{Exponents, Level, Nanos, Scope, Trade};
 
 use super::Sequence;
-use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos, Texts};
 use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::{self, MAX_TRADES};
 use crate::{ErrorKind, Resolve, levels, times};
 
 /// Channels that are ignored, without their depth or interval.
-const OTHER_CHANNELS: [&str; 3] = ["spread", "ticker", "ohlc"];
+const IGNORED_CHANNELS: [&str; 3] = ["spread", "ticker", "ohlc"];
 /// The parts of an array: four, or five if both sides of a book change.
 const MAX_PARTS: usize = 5;
 
@@ -17,7 +17,6 @@ pub(super) fn read<R: Resolve>(
     reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Parsed, Fault> {
-    const ROOT: TapePos = Document::ROOT;
     let document = reader.document;
     let mut parts = [ROOT; MAX_PARTS];
     let elements = document.elements(ROOT)?;
@@ -46,7 +45,7 @@ pub(super) fn read<R: Resolve>(
             let exponents = reader.resolve_symbol(instruments, *pair)?.exponents;
             read_trades(reader, *array, exponents)
         }
-        (other, _) if OTHER_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
+        (other, _) if IGNORED_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(*channel, ErrorKind::UnknownKind)),
     }
 }
@@ -60,7 +59,7 @@ fn read_book(
     let document = reader.document;
     let [mut bids, mut asks, mut checksum] = [Field::default(); 3];
     let mut repeated = Repeated::default();
-    let mut is_whole = false;
+    let mut is_snapshot = false;
     for part in parts {
         for (key, value) in document.members(*part)? {
             let field = match key {
@@ -70,12 +69,12 @@ fn read_book(
                 _ => continue,
             };
             repeated.note(field, value);
-            is_whole |= key.ends_with('s');
+            is_snapshot |= key.ends_with('s');
         }
     }
     repeated.ensure_none()?;
     if !bids.is_present() && !asks.is_present() {
-        return Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind));
+        return Err(Fault::at(ROOT, ErrorKind::UnknownKind));
     }
     let mut book = Book {
         document,
@@ -95,7 +94,7 @@ fn read_book(
         sequence, latest, ..
     } = book;
     let time = (latest != Nanos(0)).then_some(latest);
-    if is_whole {
+    if is_snapshot {
         let origin = sequence.origin(None);
         return Ok(Parsed::Snapshot {
             seq: None,

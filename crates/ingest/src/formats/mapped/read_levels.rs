@@ -5,7 +5,7 @@ use super::mapping::{LevelStep, Mapping, Side};
 use super::tree::Found;
 use super::{find, word};
 use crate::ErrorKind;
-use crate::json::{Document, Fault, TapePos, Texts};
+use crate::json::{Document, Fault, ROOT, TapePos, Texts};
 use crate::levels::{self, MAX_LEVELS};
 use crate::record_reader::{Out, RecordReader};
 
@@ -19,13 +19,13 @@ pub(super) fn read(
     let document = reader.document;
     let out = &mut *reader.out;
     if mapping.has_one_list {
-        let list = found.levels.needed(Document::ROOT, "levels")?;
+        let list = found.levels.needed(ROOT, "levels")?;
         return read_list(&document, mapping, list, exponents, out);
     }
     let bids = found.bids.not_null(&document);
     let asks = found.asks.not_null(&document);
     if bids.is_none() && asks.is_none() {
-        return Err(Fault::missing(Document::ROOT, "bids"));
+        return Err(Fault::missing(ROOT, "bids"));
     }
     // Some venues omit a side without changes.
     if let Some(bids) = bids {

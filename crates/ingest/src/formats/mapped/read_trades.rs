@@ -4,7 +4,7 @@ use super::mapping::Mapping;
 use super::tree::Found;
 use super::{find, time, word};
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Field, TapePos, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels;
 use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::{MAX_TRADES, identifier};
@@ -19,7 +19,7 @@ pub(super) fn read(
     let document = reader.document;
     let mut when = found.time;
     let Some(tree) = &mapping.trade else {
-        let trade = read_trade(&document, mapping, found, Document::ROOT, exponents)?;
+        let trade = read_trade(&document, mapping, found, ROOT, exponents)?;
         reader.out.trades.push(trade);
         if found.trade_time.is_present() {
             when = found.trade_time;
@@ -27,7 +27,7 @@ pub(super) fn read(
         let time = time(&document, mapping.time_unit, when)?;
         return Ok(Parsed::Trades { time });
     };
-    let list = found.trades.needed(Document::ROOT, "trades")?;
+    let list = found.trades.needed(ROOT, "trades")?;
     for element in document.elements_within(list, MAX_TRADES)? {
         let found = tree.find_from(&document, element);
         found.ensure_unique()?;

@@ -1,6 +1,6 @@
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Repeated, TapePos};
+use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos};
 
 /// All pointers of a mapping as a tree, so that one walk over a record finds all fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,7 +91,7 @@ impl Tree {
 
     /// Finds all fields of a record.
     pub(super) fn find(&self, document: &Document<'_, '_>) -> Found {
-        self.find_from(document, Document::ROOT)
+        self.find_from(document, ROOT)
     }
 
     /// Finds all fields of a part of a record.

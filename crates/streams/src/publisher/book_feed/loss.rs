@@ -79,8 +79,8 @@ impl BookFeed {
         Effect::Lost(state, reason)
     }
 
-    /// Sends to every stream of the book that it cannot be trusted; `at` computes the stamp from that
-    /// of the stream's last message.
+    /// Sends to every stream of the book that it cannot be trusted; `at` computes the stamp from
+    /// that of the stream's last message.
     fn send_lost(
         &mut self,
         identity: &Identity,

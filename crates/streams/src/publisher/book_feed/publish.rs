@@ -38,8 +38,9 @@ impl BookFeed {
         }
     }
 
-    /// Publishes a fetched snapshot and the retained deltas after it, each with the stamp of its own
-    /// record. The snapshot's record itself then changes nothing, but takes its place in the sequence.
+    /// Publishes a fetched snapshot and the retained deltas after it, each with the stamp of its
+    /// own record. The snapshot's record itself then changes nothing, but takes its place in the
+    /// sequence.
     ///
     /// Clients can resume only from the last of them: a node that never stopped has deeper books at
     /// the sequence numbers in between.

@@ -63,8 +63,8 @@ impl Instrument {
         }
     }
 
-    /// Handles the loss of records that Kafka deleted before they were read; the next one follows on
-    /// `base`.
+    /// Handles the loss of records that Kafka deleted before they were read; the next one follows
+    /// on `base`.
     pub(in crate::publisher) fn lose_records(
         &mut self,
         index: PartitionIndex,

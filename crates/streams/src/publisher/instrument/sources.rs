@@ -4,7 +4,8 @@ use super::Instrument;
 use crate::publisher::source_partition::SourcePartition;
 
 impl Instrument {
-    /// The source of a channel; that of the status channel brings definitions and the venue's status.
+    /// The source of a channel; that of the status channel brings definitions and the venue's
+    /// status.
     pub(in crate::publisher) const fn source(&self, channel: Channel) -> Option<&SourcePartition> {
         match channel {
             Channel::Trades => self.trades.source.as_ref(),
