@@ -123,6 +123,11 @@ impl Directory {
         Some(Arc::clone(&found))
     }
 
+    /// Returns the comparisons that [`Directory::matches`] takes.
+    pub(crate) fn pieces(&self, symbol: &Symbol) -> usize {
+        1 + self.lists().pieces(symbol)
+    }
+
     /// Returns whether a symbol refers to an instrument.
     #[must_use]
     pub fn matches(&self, symbol: &Symbol, name: &InstrumentName) -> bool {
@@ -261,7 +266,7 @@ impl ScanBudget {
         self.0 == 0
     }
 
-    const fn spend(&mut self, pieces: usize) -> bool {
+    pub(crate) const fn spend(&mut self, pieces: usize) -> bool {
         self.0 = self.0.saturating_sub(pieces);
         self.is_spent()
     }

@@ -136,6 +136,13 @@ pub enum Delivery {
         /// Where it joins the live stream; `None` if the stream no longer exists.
         handover: Option<Handover>,
     },
+    /// A stream ended: the publisher can no longer provide it.
+    Ended {
+        /// Slot of the stream in the shard.
+        slot: usize,
+        /// Generation of the stream in that slot.
+        generation: u64,
+    },
     /// The answer to [`Ask::CatchUp`], following all runs delivered so far.
     CaughtUp {
         /// The subscription.

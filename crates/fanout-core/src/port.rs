@@ -69,6 +69,7 @@ impl Port {
         marks: Option<&Arc<Marks>>,
         deliver: &mut impl FnMut(usize, Delivery),
     ) {
+        self.end_streams(publisher, deliver);
         let runs = publisher.flush(now);
         for (number, run) in runs.iter().enumerate() {
             for place in self.places.get(run.stream.0 as usize).into_iter().flatten() {
@@ -93,6 +94,26 @@ impl Port {
                 };
                 deliver(shard, delivery);
             }
+        }
+    }
+
+    /// Ends the streams that the publisher can no longer provide.
+    fn end_streams(
+        &mut self,
+        publisher: &mut Publisher,
+        deliver: &mut impl FnMut(usize, Delivery),
+    ) {
+        for ended in publisher.take_ended() {
+            self.watches.retain(|_, watch| *watch != ended);
+            for place in self.places[ended.0 as usize].drain(..) {
+                let StreamSlot {
+                    shard,
+                    slot,
+                    generation,
+                } = place;
+                deliver(shard, Delivery::Ended { slot, generation });
+            }
+            publisher.close_stream(ended);
         }
     }
 

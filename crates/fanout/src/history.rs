@@ -97,10 +97,15 @@ impl ReplayReceiver {
 
     /// Rejects the replay.
     pub fn refuse(&self, why: ReplayError) {
+        self.reject(JoinError::Replay(why));
+    }
+
+    /// Likewise, for a reason that need not be the replay's.
+    pub fn reject(&self, why: JoinError) {
         self.answered.set(true);
         self.deliver(Delivery::Joined {
             id: self.id,
-            outcome: Err(JoinError::Replay(why)),
+            outcome: Err(why),
         });
     }
 

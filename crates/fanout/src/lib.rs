@@ -58,9 +58,9 @@ pub use access::{
 };
 pub use clock::{monotonic, now, wall_clock};
 pub use fanout_core::{
-    Directory, Grant, Handover, LastEventId, Listing, Lists, Mark, NextPage, NotEntitled, Page,
-    Passage, ReplayCommand, ReplayError, Rights, RightsError, ScanBudget, Scanned,
-    Settings as SessionSettings, SseRequest, Tracer,
+    Directory, Grant, Handover, JoinError, LastEventId, Listing, Lists, Mark, NextPage,
+    NotEntitled, Page, Passage, ReplayCommand, ReplayError, Rights, RightsError, ScanBudget,
+    Scanned, Settings as SessionSettings, SseRequest, Tracer,
 };
 pub use fetcher::{FetchError, Fetcher};
 pub use history::{Asker, History, ReplayReceiver, SessionGone, Wanted};

@@ -136,8 +136,9 @@ impl BookLog {
         }
     }
 
-    /// Computes the net change of all messages after `seq`, normalized.
-    pub(crate) fn net_since(&self, seq: Seq, net: &mut Changes) {
+    /// Computes the net change of all messages after `seq`, normalized. Returns the number of
+    /// changes that it combines.
+    pub(crate) fn net_since(&self, seq: Seq, net: &mut Changes) -> usize {
         net.clear();
         let first = self.first_after(seq);
         let mut at = self.changes_before(first);
@@ -150,7 +151,9 @@ impl BookLog {
                 }
             }
         }
+        let changes = net.len();
         net.normalize();
+        changes
     }
 
     /// The size of the messages, in bytes.

@@ -32,6 +32,11 @@ pub struct Replay {
     /// The stream's last sequence number when its state first became known.
     known_since: Option<Seq>,
     begun: bool,
+    /// The stream's last position if it ended after the replay started, because its step is invalid
+    /// at the instrument's new scale.
+    ended: Option<Position>,
+    /// The messages that had not been taken by then.
+    rest: Option<Arc<Run>>,
     messages: u64,
 }
 
@@ -74,6 +79,8 @@ impl Replay {
             stream: None,
             known_since: None,
             begun: false,
+            ended: None,
+            rest: None,
             messages: 0,
         };
         if origin.key.params != ViewParams::default() {
@@ -108,11 +115,39 @@ impl Replay {
 
     /// Applies an event of the instrument.
     pub fn event(&mut self, seq: Seq, log_time: Nanos, event: &Event<'_>, now: Now) {
+        let is_grouped = self.origin.key.params.group.is_some();
+        let position = (is_grouped && self.begun).then(|| self.position());
         // The live publisher skipped the same events.
         let _skipped = self
             .publisher
             .event(at(seq, log_time), self.handle, event, now);
+        if is_grouped {
+            self.follow_scale(position, now.monotonic);
+        }
         self.after_record();
+    }
+
+    /// Closes a grouped stream whose step is invalid at the instrument's new scale. Before the replay
+    /// starts, it is opened again as soon as the step fits.
+    fn follow_scale(&mut self, position: Option<Position>, now: Monotonic) {
+        for stream in self.publisher.take_ended() {
+            if position.is_some() {
+                self.rest = self.take(now);
+                self.ended = position;
+            }
+            self.publisher.close_stream(stream);
+            self.stream = None;
+        }
+        if self.stream.is_none() && !self.begun {
+            let _fits = self.open_stream(now);
+        }
+    }
+
+    /// Returns whether the stream ended after the replay started, because its step is invalid at the
+    /// instrument's new scale.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// Notes that a record of the instrument could not be read.
@@ -167,9 +202,10 @@ impl Replay {
     /// The stream's current position.
     #[must_use]
     pub fn position(&self) -> Position {
-        let position = match self.stream {
-            Some(stream) => self.publisher.position(stream),
-            None => self
+        let position = match (self.ended, self.stream) {
+            (Some(ended), _) => Some(ended),
+            (None, Some(stream)) => self.publisher.position(stream),
+            (None, None) => self
                 .publisher
                 .origin(&self.origin.key)
                 .ok()
@@ -185,12 +221,16 @@ impl Replay {
     /// The size of the messages that wait to be taken, in bytes.
     #[must_use]
     pub fn pending(&self) -> usize {
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.len());
         let pending = |stream| self.publisher.pending(stream);
-        self.stream.map_or(0, pending)
+        rest + self.stream.map_or(0, pending)
     }
 
     /// Takes the messages since the last call as one run, if there are any.
     pub fn take(&mut self, now: Monotonic) -> Option<Arc<Run>> {
+        if let Some(rest) = self.rest.take() {
+            return Some(rest);
+        }
         let runs = self.publisher.flush(now);
         // One stream is open, so there is at most one run.
         let run = Run::of(&runs.get(0)?.frames);

@@ -54,6 +54,7 @@ impl BookView {
         last: Stamp,
         throttle: Throttle,
     ) -> Self {
+        debug_assert!(fits(params, price_exponent));
         let mut view = Self {
             params,
             streams: Vec::new(),
@@ -254,8 +255,14 @@ fn groups(ladder: &Ladder, step: i64) -> usize {
     usize::try_from(steps).map_or(ladder.len(), |steps| steps.min(ladder.len()))
 }
 
-/// The price step of a group as a mantissa. A step that the scale cannot represent is rejected when
-/// a stream is opened; if a later scale cannot represent it, the view is no longer grouped.
+/// Returns whether prices of a scale can be rounded to a view's step, if it has one. A step that is
+/// finer than the scale, or too large for it, does not fit.
+pub(crate) fn fits(params: ViewParams, price_exponent: i8) -> bool {
+    params.group.is_none() || step(params, price_exponent).is_some()
+}
+
+/// The price step of a grouped view as a mantissa; `None` if the view is not grouped. A view whose
+/// step does not fit cannot exist: see [`fits`].
 pub(crate) fn step(params: ViewParams, price_exponent: i8) -> Option<i64> {
     params.group?.at(price_exponent).ok()
 }

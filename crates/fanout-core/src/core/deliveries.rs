@@ -35,6 +35,7 @@ impl Core {
             Delivery::Replayed { id, page } => self.replayed(id, page),
             Delivery::HandedOver { id, handover } => self.handed_over(id, handover),
             Delivery::CaughtUp { id, caught_up } => self.caught_up(id, caught_up),
+            Delivery::Ended { slot, generation } => self.end_stream(slot, generation),
         }
     }
 
@@ -231,6 +232,7 @@ impl Core {
                 session.mark_ready(subscription_index);
             }
         }
+        self.end_marked(index);
         self.request_backlogs(index);
     }
 }

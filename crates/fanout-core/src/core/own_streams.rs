@@ -10,12 +10,17 @@ use wire::control::{
 
 use super::Core;
 use super::rejections::{RemainingMatches, more_matches, not_subscribed};
-use super::requests::Joining;
-use super::subscriptions::{Join, stream_key, wire_key};
+use super::requests::{EXAMINED, Joining};
+use super::subscriptions::{Join, params_of, stream_key, wire_key};
+use crate::directory::ScanBudget;
 use crate::listing::Listing;
-use crate::session::{PendingOp, PendingResult, Session};
+use crate::session::{PendingOp, PendingResult, Phase, ReplayPhase, Session};
 use crate::settings::Settings;
 use crate::subscribed_streams::SubscribedStream;
+
+/// Subscriptions of another channel or with other parameters that cost as much as a comparison with a
+/// name.
+const OTHERS_A_COMPARISON: usize = 16;
 
 impl Core {
     pub(super) fn unsubscribe(
@@ -26,11 +31,12 @@ impl Core {
     ) {
         let mut results = Vec::with_capacity(streams.len());
         let mut room = self.settings.streams_per_request;
+        let mut budget = EXAMINED;
         for stream in streams {
             match stream {
                 Err(error) => results.push(Err(error)),
                 Ok(wire_key) => {
-                    results.extend(self.end_streams(index, &wire_key, &mut room));
+                    results.extend(self.end_streams(index, &wire_key, &mut room, &mut budget));
                 }
             }
         }
@@ -45,19 +51,16 @@ impl Core {
         index: usize,
         wire_key: &control::StreamKey,
         room: &mut usize,
+        budget: &mut ScanBudget,
     ) -> Vec<Outcome<Unsubscribed>> {
-        let (found, rest) = self.own_streams(index, wire_key, room);
+        let (found, rest) = self.own_streams(index, wire_key, room, budget);
         let mut results = Vec::with_capacity(found.len());
         for (subscription, listing) in found {
             self.leave(index, subscription);
             let stream = wire_key.of(listing.name().clone());
             results.push(Ok(Unsubscribed { stream }));
         }
-        if rest > 0 {
-            let rest = RemainingMatches {
-                count: rest,
-                searched_all: true,
-            };
+        if rest.is_any() {
             results.push(Err(wire_key.refuse(more_matches(&rest))));
         }
         if results.is_empty() {
@@ -67,16 +70,20 @@ impl Core {
     }
 
     /// Returns the session's subscriptions that a requested stream refers to, with their
-    /// instruments, and how many more match. Only the session's own subscriptions are searched, so
-    /// this costs an empty session nothing.
+    /// instruments, and what else matches. Only the session's own subscriptions are searched, within
+    /// the budget.
     fn own_streams(
         &self,
         index: usize,
         wire_key: &control::StreamKey,
         room: &mut usize,
-    ) -> (Vec<(usize, Arc<Listing>)>, u64) {
+        budget: &mut ScanBudget,
+    ) -> (Vec<(usize, Arc<Listing>)>, RemainingMatches) {
         let mut found = Vec::new();
-        let mut rest = 0;
+        let mut rest = RemainingMatches {
+            count: 0,
+            searched_all: true,
+        };
         if let Some(name) = wire_key.symbol.name() {
             if let Some(listing) = self.directory.get(name)
                 && let Some(subscription) =
@@ -89,18 +96,27 @@ impl Core {
         let Some(session) = self.sessions.get(index) else {
             return (found, rest);
         };
+        let params = params_of(wire_key);
+        let pieces = self.directory.pieces(&wire_key.symbol);
+        let is_spent = budget.spend(session.streams() / OTHERS_A_COMPARISON);
         for (subscription_index, subscription) in session.subscriptions() {
             let Some(stream) = self.streams.get(subscription.stream as usize) else {
                 continue;
             };
+            if (stream.key.channel, stream.key.params) != (wire_key.channel, params) {
+                continue;
+            }
+            if is_spent || budget.is_spent() {
+                rest.searched_all = false;
+                break;
+            }
+            budget.spend(pieces);
             let listing = &stream.listing;
-            if stream.key != stream_key(listing, wire_key)
-                || !self.directory.matches(&wire_key.symbol, listing.name())
-            {
+            if !self.directory.matches(&wire_key.symbol, listing.name()) {
                 continue;
             }
             if *room == 0 {
-                rest += 1;
+                rest.count += 1;
             } else {
                 *room -= 1;
                 found.push((subscription_index, Arc::clone(listing)));
@@ -137,18 +153,15 @@ impl Core {
             let error = ControlError::new(ErrorCode::NotEntitled, denied.to_string());
             return joining.fail(update.key.refuse(error));
         }
-        let (found, rest) = self.own_streams(index, &update.key, &mut joining.room);
-        if found.is_empty() && rest == 0 {
+        let (found, rest) =
+            self.own_streams(index, &update.key, &mut joining.room, &mut joining.budget);
+        if found.is_empty() && !rest.is_any() {
             return joining.fail(update.key.refuse(not_subscribed()));
         }
         for (subscription_index, listing) in found {
             self.change_stream(index, subscription_index, &listing, update, joining);
         }
-        if rest > 0 {
-            let rest = RemainingMatches {
-                count: rest,
-                searched_all: true,
-            };
+        if rest.is_any() {
             joining.fail(update.key.refuse(more_matches(&rest)));
         }
     }
@@ -217,7 +230,7 @@ impl Core {
             let message = "nothing of the channel has been read yet";
             return joining.refuse(&to, ErrorCode::NotReady, message);
         };
-        joining.joins.push(Join {
+        joining.push(Join {
             key: to_key,
             listing: Arc::clone(listing),
             publisher,
@@ -230,11 +243,60 @@ impl Core {
         joining.request.results.push(PendingResult::Waiting(to));
     }
 
-    /// Ends a subscription that its publisher can no longer serve, and notifies the client.
-    pub(super) fn end_subscription(&mut self, index: usize, subscription_index: usize) {
-        let Some(session) = self.sessions.get(index) else {
+    /// Ends the subscriptions to a stream that its publisher can no longer provide. One that its
+    /// publisher has yet to answer, or that still replays the past, is ended by a later answer.
+    pub(super) fn end_stream(&mut self, slot: usize, generation: u64) {
+        let Some(stream) = self.streams.find(slot, generation) else {
             return;
         };
+        for (session, subscription) in stream.subscriptions().to_vec() {
+            let (index, subscription_index) = (session as usize, usize::from(subscription));
+            let session = self.sessions.get(index);
+            let subscription = session.and_then(|it| it.subscription(subscription_index));
+            if subscription.is_some_and(|subscription| {
+                subscription.phase != Phase::Joining
+                    && subscription.replay() != ReplayPhase::BeforeLive
+            }) {
+                self.end_subscription(index, subscription_index);
+            }
+        }
+    }
+
+    /// Ends the subscriptions that were to end once the session's request is answered.
+    pub(super) fn end_marked(&mut self, index: usize) {
+        let is_marked = |session: &Session| {
+            let mut subscriptions = session.subscriptions();
+            let marked = subscriptions.find(|(_, subscription)| subscription.ends());
+            marked.map(|(subscription_index, _)| subscription_index)
+        };
+        while let Some(marked) = self.sessions.get(index).and_then(is_marked) {
+            self.end_subscription(index, marked);
+        }
+    }
+
+    /// Ends a subscription that its publisher can no longer serve, and notifies the client: after the
+    /// answer that starts or replaces the subscription, if one is pending.
+    pub(super) fn end_subscription(&mut self, index: usize, subscription_index: usize) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        let is_pending = session.request.as_ref().is_some_and(|request| {
+            request
+                .joining
+                .iter()
+                .any(|joining| joining.replaces.map(usize::from) == Some(subscription_index))
+        });
+        let is_accepted = session
+            .subscription(subscription_index)
+            .is_some_and(|subscription| {
+                matches!(subscription.phase, Phase::Accepted | Phase::AcceptedDue)
+            });
+        if is_pending || is_accepted {
+            if let Some(subscription) = session.subscription_mut(subscription_index) {
+                subscription.set_ends();
+            }
+            return;
+        }
         let Some(stream) = session
             .subscription(subscription_index)
             .and_then(|subscription| self.streams.get(subscription.stream as usize))

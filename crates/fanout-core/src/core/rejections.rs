@@ -12,6 +12,13 @@ pub(super) struct RemainingMatches {
     pub(super) searched_all: bool,
 }
 
+impl RemainingMatches {
+    /// Returns whether there may be any.
+    pub(super) const fn is_any(&self) -> bool {
+        self.count > 0 || !self.searched_all
+    }
+}
+
 pub(super) fn unknown(symbol: &Symbol) -> String {
     format!(
         "symbol {:?} is no instrument of this node; `list` returns those that it has",

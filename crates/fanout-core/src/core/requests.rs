@@ -4,6 +4,7 @@
 //! examines up to [`EXAMINED`] names, and has up to `limits.streams_per_request` results in
 //! addition to the streams it names.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -23,17 +24,20 @@ use crate::sse::MOST_STREAMS;
 
 /// What the wildcards of one request may examine in total, in comparisons with a name: about 1 to 3
 /// ms.
-const EXAMINED: ScanBudget = ScanBudget::new(64 * 1024);
+pub(super) const EXAMINED: ScanBudget = ScanBudget::new(64 * 1024);
 
 /// A request to join streams, while they are looked up.
 pub(super) struct Joining {
     pub(super) request: PendingRequest,
     pub(super) joins: Vec<Join>,
-    budget: ScanBudget,
+    pub(super) budget: ScanBudget,
     /// Results that wildcards may still add.
     pub(super) room: usize,
     /// Streams the session already has that wildcards may still mention.
     mentions: usize,
+    /// The streams that the session has and joins, once collected: a wildcard compares each of them with
+    /// every name.
+    taken: Option<HashSet<StreamKey>>,
     /// Grouped streams that the session has and joins, once counted.
     grouped: Option<usize>,
 }
@@ -124,6 +128,7 @@ impl Core {
             budget: EXAMINED,
             room,
             mentions: room / 4,
+            taken: None,
             grouped: None,
         }
     }
@@ -226,18 +231,30 @@ impl Core {
     }
 
     /// Returns whether a session has a stream, or its request joins it.
-    pub(super) fn has_or_joins(&self, index: usize, key: &StreamKey, joining: &Joining) -> bool {
-        joining.joins.iter().any(|join| join.key == *key)
-            || self.subscription_of(index, key).is_some()
+    pub(super) fn has_or_joins(
+        &self,
+        index: usize,
+        key: &StreamKey,
+        joining: &mut Joining,
+    ) -> bool {
+        self.taken(index, joining).contains(key)
+    }
+
+    fn taken<'a>(&self, index: usize, joining: &'a mut Joining) -> &'a HashSet<StreamKey> {
+        joining.taken.get_or_insert_with(|| {
+            let session = self.sessions.get(index).into_iter();
+            let subscriptions = session.flat_map(Session::subscriptions);
+            let streams = subscriptions
+                .filter_map(|(_, subscription)| self.streams.get(subscription.stream as usize));
+            let joined = joining.joins.iter().map(|join| join.key);
+            streams.map(|stream| stream.key).chain(joined).collect()
+        })
     }
 
     /// Returns how many streams a session may add, beyond those its request joins.
-    fn room_for(&self, index: usize, joining: &Joining) -> usize {
-        let Some(session) = self.sessions.get(index) else {
-            return 0;
-        };
+    fn room_for(&self, index: usize, joining: &mut Joining) -> usize {
         let most = self.most_streams(index);
-        most.saturating_sub(session.streams() + joining.joins.len())
+        most.saturating_sub(self.taken(index, joining).len())
     }
 
     fn most_streams(&self, index: usize) -> usize {
@@ -288,7 +305,7 @@ impl Core {
             let message = format!("nothing of channel {channel} has been read yet");
             return joining.refuse(&wire_key, ErrorCode::NotReady, message);
         };
-        joining.joins.push(Join {
+        joining.push(Join {
             key,
             listing: Arc::clone(listing),
             publisher,
@@ -358,6 +375,13 @@ impl Core {
 }
 
 impl Joining {
+    pub(super) fn push(&mut self, join: Join) {
+        if let Some(taken) = &mut self.taken {
+            taken.insert(join.key);
+        }
+        self.joins.push(join);
+    }
+
     pub(super) fn fail(&mut self, error: StreamError) {
         self.request.results.push(PendingResult::Done(Err(error)));
     }

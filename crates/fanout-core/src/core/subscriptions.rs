@@ -179,18 +179,21 @@ impl Core {
 
 /// Converts a stream as clients name it. Only books have a depth, a speed and a group.
 pub(super) fn stream_key(listing: &Listing, key: &control::StreamKey) -> StreamKey {
-    let params = match key.channel {
+    StreamKey {
+        instrument: listing.id(),
+        channel: key.channel,
+        params: params_of(key),
+    }
+}
+
+pub(super) fn params_of(key: &control::StreamKey) -> ViewParams {
+    match key.channel {
         market::Channel::Book => key.params(),
         _ => ViewParams {
             speed: key.speed,
             interval: key.params().interval,
             ..ViewParams::default()
         },
-    };
-    StreamKey {
-        instrument: listing.id(),
-        channel: key.channel,
-        params,
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) struct Subscription {
     traits: Traits,
 }
 
-/// Flags: lag policy, membership of the session's ready list, replay phase, whether it resumes.
+/// Flags: lag policy, membership of the session's ready list, replay phase, whether it resumes, whether
+/// it ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Traits(u8);
 
@@ -98,6 +99,7 @@ impl Traits {
     const BEFORE: u8 = 1 << 2;
     const HELD: u8 = 1 << 3;
     const RESUMES: u8 = 1 << 4;
+    const ENDS: u8 = 1 << 5;
 
     const fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
@@ -192,6 +194,16 @@ impl Subscription {
     /// Sets whether its initial state continues from its position.
     pub(crate) const fn set_resumes(&mut self, resumes: bool) {
         self.traits.set(Traits::RESUMES, resumes);
+    }
+
+    /// Returns whether it ends once its session's request is answered.
+    pub(crate) const fn ends(&self) -> bool {
+        self.traits.has(Traits::ENDS)
+    }
+
+    /// Has it end once its session's request is answered.
+    pub(crate) const fn set_ends(&mut self) {
+        self.traits.set(Traits::ENDS, true);
     }
 
     /// Returns whether it keeps frames in its stream's ring.

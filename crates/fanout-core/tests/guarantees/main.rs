@@ -32,6 +32,7 @@ mod catching_up;
 mod following;
 mod homes;
 mod losing;
+mod rescaling;
 mod restoring;
 mod resuming;
 mod shipped_client;

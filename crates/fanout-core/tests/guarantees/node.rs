@@ -75,6 +75,8 @@ pub(crate) struct Seat {
     begun_at: usize,
     /// What it is after the update that was asked for.
     becomes: Option<StreamKey>,
+    /// Whether the node ended its stream since it was asked for last.
+    pub(crate) ended: bool,
     /// From which message on it has exactly the witness's: in its own list, in the witness's.
     same_from: Option<(usize, usize)>,
 }
@@ -152,10 +154,12 @@ pub(crate) fn params(depth: Depth, speed: Speed, group: u32) -> ViewParams {
 
 /// What a view shows of a book whose prices have that scale.
 fn seen(book: &PlainBook, params: ViewParams, price_exponent: i8) -> PlainBook {
-    let step = params.group.and_then(|step| step.at(price_exponent).ok());
-    let Some(step) = step else {
+    let Some(step) = params.group else {
         return book.top(params.depth.levels());
     };
+    let step = step
+        .at(price_exponent)
+        .expect("a stream ends when its step no longer fits");
     let mut grouped = PlainBook::default();
     for (price, size) in &book.bids {
         *grouped
@@ -258,6 +262,7 @@ impl Seat {
             connection: None,
             began: None,
             begun_at: 0,
+            ended: false,
             becomes: None,
             same_from: None,
         }
@@ -531,7 +536,7 @@ impl Node {
         connection.request(request);
         for number in seats {
             let seat = &mut self.seats[*number];
-            (seat.phase, seat.began) = (Phase::Entering, None);
+            (seat.phase, seat.began, seat.ended) = (Phase::Entering, None, false);
             seat.connection = Some(index);
             if !connection.seats.contains(number) {
                 connection.seats.push(*number);
@@ -880,9 +885,7 @@ impl Node {
             Answer::Updated { results, .. } => (results, true),
             Answer::Unsubscribed { id: None, results } => {
                 prop_assert_eq!(results.len(), 1);
-                let ended = results[0].clone().unwrap_err();
-                prop_assert_eq!(ended.error.code, ErrorCode::StreamEnded);
-                return Err(TestCaseError::fail("a stream ended"));
+                return self.take_end(index, results[0].as_ref().unwrap_err());
             }
             Answer::Unsubscribed { results, .. } => {
                 let seats = self.connections[index].asked.pop_front().unwrap();
@@ -925,6 +928,20 @@ impl Node {
             seat.client.learn(subscribed.epoch, subscribed.exponents);
             (seat.phase, seat.began) = (Phase::Live, Some(Ok(start)));
         }
+        Ok(())
+    }
+
+    /// The node ended a stream by itself: a grouped one that its client has.
+    fn take_end(&mut self, index: usize, ended: &control::StreamError) -> Checked {
+        prop_assert_eq!(ended.error.code, ErrorCode::StreamEnded);
+        let key = ended.key();
+        let seat = self.connections[index].seats.iter().copied().find(|seat| {
+            let seat = &self.seats[*seat];
+            seat.phase == Phase::Live && Some(wire_key(&seat.client.key)) == key
+        });
+        let seat = &mut self.seats[seat.expect("it has the stream")];
+        prop_assert!(seat.client.key.params.group.is_some());
+        (seat.phase, seat.ended, seat.becomes) = (Phase::Away, true, None);
         Ok(())
     }
 

@@ -43,6 +43,71 @@ fn a_storm_of_wildcards_has_a_bounded_answer_whatever_the_directory_holds() {
     }
 }
 
+#[test]
+fn a_request_full_of_wrong_streams_has_a_small_answer() {
+    let mut rig = Rig::new(Settings::default(), 10, 1);
+    let peer = rig.connect(Manner::Alive);
+    for (stream, count) in [
+        ("0", 2_000),
+        ("{}", 1_350),
+        ("0", 64),
+        (r#"{"channel":1}"#, 280),
+    ] {
+        for op in ["subscribe", "unsubscribe", "update"] {
+            let streams = vec![stream; count].join(",");
+            let before = rig.peers[peer].bytes;
+            let answer = rig.ask(peer, &format!(r#"{{"op":"{op}","streams":[{streams}]}}"#));
+            let bytes = rig.peers[peer].bytes - before;
+            assert!(bytes <= 32 * 1024, "{op} {stream}: {bytes}");
+            match answer {
+                Answer::Error { error, .. } => {
+                    assert!(count > 64);
+                    let codes = [ErrorCode::BadRequest, ErrorCode::UnknownChannel];
+                    assert!(codes.contains(&error.code), "{:?}", error.code);
+                }
+                answer => assert_eq!(results(&answer), count),
+            }
+        }
+    }
+}
+
+/// Comparing each of a session's streams with each of many long patterns would take tens of milliseconds.
+#[test]
+fn a_storm_of_patterns_over_a_full_session_is_answered_within_its_budget() {
+    let mut rig = Rig::new(Settings::default(), 2_000, 1);
+    let peer = rig.connect(Manner::Alive);
+    for _ in 0..11 {
+        let all = r#"{"op":"subscribe","streams":[{"channel":"bbo","symbol":"*"}]}"#;
+        assert!(results(&rig.ask(peer, all)) <= 126);
+    }
+    assert_eq!(rig.core.streams(), 1_024);
+    for (op, more) in [("unsubscribe", ""), ("update", r#","to":{}"#)] {
+        let stream = format!(r#"{{"channel":"bbo","symbol":"*1*2*3*4*5*6*7*x"{more}}}"#);
+        let streams = vec![stream; 70].join(",");
+        let answer = rig.ask(peer, &format!(r#"{{"op":"{op}","streams":[{streams}]}}"#));
+        let results: Vec<_> = match answer {
+            Answer::Unsubscribed { results, .. } => {
+                results.into_iter().filter_map(Result::err).collect()
+            }
+            Answer::Updated { results, .. } => {
+                results.into_iter().filter_map(Result::err).collect()
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(results.len(), 70);
+        // The first ones were compared with all of them, the last ones with none.
+        assert_eq!(results[0].error.code, ErrorCode::NotSubscribed);
+        assert_eq!(results[69].error.code, ErrorCode::MoreMatches);
+        assert_eq!(results[69].error.more, Some(0));
+    }
+    while rig.core.streams() > 0 {
+        let before = rig.core.streams();
+        let _ended = rig.ask(peer, &wildcards("unsubscribe"));
+        assert!(rig.core.streams() <= before.saturating_sub(100));
+        rig.pass(SECOND);
+    }
+}
+
 /// What a session holds that is not shared with others.
 fn held(rig: &Rig, peer: usize) -> usize {
     let session = rig.peers[peer].session;

@@ -20,7 +20,7 @@ pub(super) const PARAMETERS: &[&str] = &["symbol", "after", "limit"];
 /// A publisher makes as many reports in half a millisecond.
 const MOST: usize = 1000;
 /// Bytes of a page, so that a client that does not read it costs little, however many instruments there are.
-const PAGE_BYTES: usize = 56 * 1024;
+pub(super) const PAGE_BYTES: usize = 56 * 1024;
 /// Instruments that publishers are asked about at once: of some kinds a page holds hardly more.
 const ASKED_AT_ONCE: usize = 128;
 

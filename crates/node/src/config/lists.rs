@@ -14,7 +14,7 @@ section! {
         r#"1 to 64 of a-z, A-Z, 0-9, '_', '-' and '.', such as "majors""#,
         name,
     ), required;
-    /// Its instruments.
+    /// Its instruments. A reload changes what the name means to later requests; existing subscriptions stay.
     live instruments: Vec<Symbol> = checked_texts(
         r#"a list of VENUE:SYMBOL and patterns with '*', such as ["BINANCE:*"]"#,
         |texts| texts.iter().map(instrument).collect(),

@@ -1,7 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use fanout::{Handover, NextPage, ReplayCommand, ReplayError, Wanted};
+use fanout::{Handover, JoinError, NextPage, ReplayCommand, ReplayError, Wanted};
 use ingest::{HistoryError, Next};
 use market::{Nanos, Seq};
 use metrics::label::ReplayRefusal;
@@ -74,6 +74,7 @@ fn replay<'a>(context: &'a ReplayContext, wanted: &'a Wanted, active: Active<'a>
         Ok(found) => match Running::begin(context, wanted, active, found) {
             Ok(()) => context.tally.complete(),
             Err(Stopped::Left) => {}
+            Err(Stopped::Unfit) => context.tally.refuse(ReplayRefusal::Failed),
             Err(Stopped::Stalled) => context.tally.refuse(ReplayRefusal::Stalled),
             Err(Stopped::TooLong) => context.tally.refuse(ReplayRefusal::TooLong),
             Err(end) => {
@@ -119,9 +120,13 @@ impl<'a> Running<'a> {
         active: Active<'a>,
         mut found: Found,
     ) -> Result<(), Stopped> {
-        let joined = found.replay.begin(now());
-        let joined = joined.map_err(|_| Stopped::No(ReplayError::Unreadable))?;
-        wanted.receiver.begin(joined);
+        match found.replay.begin(now()) {
+            Ok(joined) => wanted.receiver.begin(joined),
+            Err(refused) => {
+                wanted.receiver.reject(JoinError::Refused(refused));
+                return Err(Stopped::Unfit);
+            }
+        }
         let mut running = Self {
             context,
             wanted,
@@ -134,7 +139,10 @@ impl<'a> Running<'a> {
             ends: Instant::now() + context.settings.longest,
         };
         let ran = running.run();
-        if matches!(ran, Err(Stopped::Past(_) | Stopped::TooLong)) {
+        if matches!(
+            ran,
+            Err(Stopped::Past(_) | Stopped::TooLong | Stopped::Unfit)
+        ) {
             running.send(NextPage::More)?;
             running.wait_for_asking()?;
             let position = running.found.replay.position();
@@ -192,6 +200,9 @@ impl<'a> Running<'a> {
                     }
                     self.take(seq);
                     *records += 1;
+                    if self.found.replay.has_ended() {
+                        return Err(Stopped::Unfit);
+                    }
                     if self.is_near_end() {
                         return Ok(Gathered::End);
                     }

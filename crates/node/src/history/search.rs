@@ -38,6 +38,8 @@ pub(super) enum Stopped {
     Stalled,
     /// The replay has reached its deadline.
     TooLong,
+    /// The instrument's prices are of a scale that the stream's step does not fit.
+    Unfit,
 }
 
 /// A replay positioned right before its start.

@@ -145,7 +145,7 @@ impl Lagging<'_> {
             .find(|view| view.params == self.key.params);
         let whole = view.map_or(feed.book().len(), |view| view.len(feed.book()));
         let conflates = known && {
-            net_change(self.instrument, self.key, self.from.seq, scratch);
+            net_change(self.instrument, self.key, self.from.seq, scratch, writer);
             scratch.visible.len() <= whole.min(MAX_DELTA_CHANGES)
         };
         let kind = if conflates {

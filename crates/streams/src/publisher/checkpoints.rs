@@ -19,7 +19,7 @@ pub enum RestoreError {
     /// It has nothing of the partition.
     #[error("it is of another partition, or of a topic that was recreated")]
     OtherPartition,
-    /// The configured scale has changed.
+    /// The scale in the configuration, or in a definition that was read since, is another.
     #[error("the instrument has another scale now")]
     OtherScale,
     /// The handle belongs to another instrument.
@@ -70,6 +70,7 @@ impl Publisher {
             return Err(RestoreError::OtherName(instrument.name().clone()));
         }
         instrument.restore(index, &partition.identity, checkpoint, now)?;
+        instrument.end_unfit_views(&mut self.shared);
         self.changed.push(handle);
         Ok(())
     }
@@ -134,6 +135,10 @@ impl Instrument {
             return Err(RestoreError::OtherPartition);
         }
         match checkpoint.defined {
+            // What has been read since is of the current scale.
+            Some(_) if checkpoint.exponents != self.exponents() && self.is_read() => {
+                return Err(RestoreError::OtherScale);
+            }
             Some(steps) => self
                 .identity
                 .restore_definition(checkpoint.exponents, steps),

@@ -10,9 +10,9 @@ use super::start::write_start;
 use super::writer::Writer;
 use crate::{Run, StreamKey};
 
-/// The most bytes of trades in one fetch, so that it costs the publisher at most some tenths of a
-/// millisecond.
-const TRADES_BYTES: usize = 1024 * 1024;
+/// The most bytes of trades in one fetch, unless one message is larger: about as much as in any other
+/// HTTP response with a list, so that a client that does not read it costs little.
+const TRADES_BYTES: usize = 56 * 1024;
 /// The most snapshots in the cache.
 const KEPT: usize = 256;
 /// The most bytes in the cache: 16 MiB hold a hundred full books of 5,000 levels.
@@ -88,8 +88,8 @@ impl Publisher {
         Ok(fetched)
     }
 
-    /// Fetches an instrument and its latest trades, as they were published: as many messages as
-    /// there are up to `limit`.
+    /// Fetches an instrument and its latest trades, as they were published: up to `limit`
+    /// messages, as far as they are retained, with up to [`TRADES_BYTES`].
     pub fn latest_trades(
         &mut self,
         id: InstrumentId,

@@ -375,6 +375,7 @@ impl Instrument {
         if !self.identity.define(definition) {
             return;
         }
+        self.end_unfit_views(shared);
         self.changed = true;
         if self.trades.source.is_some() {
             let base = self.trades.last.restated_at(now);

@@ -60,6 +60,13 @@ impl Publisher {
         Ok(id)
     }
 
+    /// Takes the streams that have ended since the last call: grouped books whose step is invalid at
+    /// the instrument's new scale. Nothing is published in them any more. Each must be closed with
+    /// [`Publisher::close_stream`] before the next [`Publisher::flush`].
+    pub fn take_ended(&mut self) -> Vec<StreamId> {
+        std::mem::take(&mut self.shared.ended)
+    }
+
     /// Closes a stream that nobody is subscribed to.
     pub fn close_stream(&mut self, id: StreamId) {
         let Some(stream) = self.shared.out.remove(id) else {

@@ -7,6 +7,7 @@ use market::{
 };
 use wire::{Head, ReplayComplete, View, sbe};
 
+use super::rejected::check;
 use super::writer::Writer;
 use super::{Publisher, Rejected};
 use crate::{Run, StreamId, StreamKey};
@@ -42,6 +43,7 @@ impl Publisher {
         let handle = self.by_id.get(&key.instrument).copied();
         let Handle(index) = handle.ok_or(Rejected::UnknownInstrument)?;
         let instrument = &self.instruments[index as usize];
+        check(key, instrument.exponents())?;
         let channel = match key.channel {
             Channel::Trades => Channel::Trades,
             Channel::Status => instrument.main_channel(),

@@ -4,6 +4,7 @@ use market::{Channel, Exponents};
 use wire::{PriceStep, Speed, ViewParams};
 
 use crate::StreamKey;
+use crate::view::fits;
 
 /// Why a stream cannot be opened or fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +82,7 @@ pub(super) fn check(key: &StreamKey, exponents: Exponents) -> Result<(), Rejecte
     }
     let price_exponent = exponents.price;
     match group {
-        Some(step) if step.at(price_exponent).is_err() => Err(Rejected::Group {
+        Some(step) if !fits(key.params, price_exponent) => Err(Rejected::Group {
             step,
             price_exponent,
         }),

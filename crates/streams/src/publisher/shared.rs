@@ -4,6 +4,7 @@ use market::{Changes, Monotonic};
 
 use super::outbox::Outbox;
 use super::stats::Stats;
+use crate::StreamId;
 use crate::throttle::Throttles;
 
 /// What all instruments of a publisher share.
@@ -17,6 +18,8 @@ pub(super) struct Shared {
     pub(super) log_bytes: usize,
     /// The views of all instruments.
     pub(super) views: ViewTotals,
+    /// The open streams that have ended, for [`Publisher::take_ended`](super::Publisher::take_ended).
+    pub(super) ended: Vec<StreamId>,
 }
 
 /// The number of views and their memory.
@@ -64,6 +67,7 @@ impl Shared {
             stats: Stats::default(),
             log_bytes: 0,
             views: ViewTotals::default(),
+            ended: Vec::new(),
         }
     }
 

@@ -7,8 +7,24 @@ use crate::publisher::book_messages::write_snapshot;
 use crate::publisher::shared::Shared;
 use crate::publisher::source_partition::SourcePartition;
 use crate::stamp::Stamp;
+use crate::view::fits;
 
 impl Instrument {
+    /// Ends the views whose price step is not a multiple of the smallest price at the current scale.
+    /// A new subscription of such a view is rejected, and with another step it would not be the view
+    /// that was subscribed to.
+    pub(in crate::publisher) fn end_unfit_views(&mut self, shared: &mut Shared) {
+        let price_exponent = self.identity.exponents.price;
+        self.book.views.retain(|view| {
+            let fits = fits(view.params, price_exponent);
+            if !fits {
+                shared.ended.extend(&view.streams);
+            }
+            fits
+        });
+        self.count_views(shared);
+    }
+
     /// Reads the channel from another partition from now on.
     pub(in crate::publisher) fn move_source(
         &mut self,

@@ -50,6 +50,11 @@ impl Instrument {
         }
     }
 
+    /// Returns whether anything of the instrument has been read.
+    pub(in crate::publisher) const fn is_read(&self) -> bool {
+        self.book.source.is_some() || self.trades.source.is_some() || self.reference.is_some()
+    }
+
     /// Accepts a record of the channel's source unless it is a repetition. Returns whether it was
     /// accepted.
     pub(in crate::publisher) fn accept(&mut self, channel: Channel, at: At) -> bool {
