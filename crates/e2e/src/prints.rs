@@ -1,9 +1,9 @@
-//! Trades as they are compared with what a venue's own files say.
+//! Trades in the form in which they are compared with a venue's own files.
 
 use client::event::TradesUpdate;
 use market::Aggressor;
 
-/// Price, size, who took, identifier.
+/// Price, size, aggressor, identifier.
 pub type Print = (i64, i64, Aggressor, String);
 
 /// The trades of a message.

@@ -1,4 +1,4 @@
-//! What is made of trades, and how several instruments are named together.
+//! Channels made of trades, and lists and wildcards of instruments.
 
 use e2e::kafka::{Kafka, Record};
 use e2e::socket::Socket;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wire::SUBPROTOCOL_JSON;
 
 const SECOND: u64 = 1_000_000_000;
-/// The beginning of a minute.
+/// The start of a minute.
 const BEGIN: u64 = 28_000_000 * 60 * SECOND;
 
 fn trade(symbol: &str, seconds: u64, price: &str, size: &str) -> Record {
@@ -28,7 +28,7 @@ fn data(socket: &mut Socket, kind: &str) -> Value {
 }
 
 #[test]
-fn tickers_and_bars_say_what_was_traded() {
+fn tickers_and_bars_match_the_trades() {
     let turn = broker::turn();
     let topic = "channels-trades";
     let mut kafka = Kafka::connect(&turn.bootstrap());
@@ -122,7 +122,7 @@ fn tickers_and_bars_say_what_was_traded() {
 }
 
 #[test]
-fn a_list_and_a_text_with_a_star_mean_their_instruments() {
+fn lists_and_wildcards_select_their_instruments() {
     let turn = broker::turn();
     let topic = "channels-lists";
     let mut kafka = Kafka::connect(&turn.bootstrap());

@@ -1,4 +1,4 @@
-//! Clocks that are set, and nodes that were stopped.
+//! Clocks that are set, and nodes that are paused.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -23,11 +23,11 @@ fn snapshot(name: &str, bid: u32) -> Record {
     Record::of(book.to_string())
 }
 
-/// Each change of a raw stream is waited for, so this many take seconds of a node that sends nothing else.
+/// Each update of a raw stream is waited for, so this many take seconds even if the node sends nothing else.
 const CHANGES: u32 = 2_000;
 
 #[test]
-fn a_wall_clock_that_is_set_back_stops_nothing() {
+fn setting_the_wall_clock_back_stops_nothing() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     let topic = "clocks-set";
@@ -51,10 +51,10 @@ fn a_wall_clock_that_is_set_back_stops_nothing() {
     for result in socket.answer()["results"].as_array().unwrap() {
         assert_eq!(result["ok"], json!(true), "{result}");
     }
-    let mut next = |is_it: &dyn Fn(&Value) -> bool, saw: &mut dyn FnMut(&Value)| {
+    let mut next = |is_it: &dyn Fn(&Value) -> bool, observe: &mut dyn FnMut(&Value)| {
         loop {
             let message = socket.frame().expect("the node goes on").json().unwrap();
-            saw(&message);
+            observe(&message);
             if is_it(&message) {
                 return message;
             }
@@ -63,7 +63,7 @@ fn a_wall_clock_that_is_set_back_stops_nothing() {
     let is = |message: &Value, kind: &str, name: &str| {
         message["type"] == json!(kind) && message["instrument"] == json!(name)
     };
-    // All are sent once, so that when they are next is known before the clock is set.
+    // Each is sent once, so that the node knows when the next is due before the clock is set.
     next(&|message| is(message, "Heartbeat", QUIET), &mut |_| ());
     let seq = kafka.produce(topic, 0, &[snapshot(QUIET, 2)]);
     let live = next(
@@ -73,7 +73,7 @@ fn a_wall_clock_that_is_set_back_stops_nothing() {
     kafka.produce(topic, 0, &[snapshot(BUSY, 2)]);
     next(&|message| is(message, "BookDelta", BUSY), &mut |_| ());
     clocks.set_wall(-HOUR);
-    // The changes go on, and so does all that time brings.
+    // Updates continue, and so does everything that time brings.
     let (mut view, mut heartbeat, mut stale, mut dated) = (false, false, false, false);
     let mut last = Value::Null;
     for bid in 3..CHANGES {
@@ -106,7 +106,7 @@ fn a_wall_clock_that_is_set_back_stops_nothing() {
 }
 
 #[test]
-fn the_demos_market_goes_on_when_the_wall_clock_is_set_back() {
+fn the_demo_market_continues_when_the_wall_clock_is_set_back() {
     let clocks = Clocks::new();
     let (public, admin) = (ports::free(), ports::free());
     let mut command = binary::command();
@@ -127,7 +127,7 @@ fn the_demos_market_goes_on_when_the_wall_clock_is_set_back() {
     };
     wait::until(WITHIN, "the market", || (records() > 0.0).then_some(()));
     clocks.set_wall(-HOUR);
-    // What was under way when the clock was set has come when none of some looks finds more.
+    // One increase may have been under way when the clock was set; three were not.
     let mut count = records();
     for _ in 0..3 {
         count = wait::until(Duration::from_secs(20), "more of the market", || {
@@ -137,7 +137,7 @@ fn the_demos_market_goes_on_when_the_wall_clock_is_set_back() {
 }
 
 #[test]
-fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
+fn a_node_that_was_paused_closes_no_session_whose_client_is_alive() {
     const CLIENTS: u32 = 10;
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
@@ -148,7 +148,8 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
         .topics(topic, "tapecast", "")
         .instrument(BUSY, "")
         .more("[session]\nping_interval = \"250ms\"\npong_timeout = \"1s\"");
-    let node = Node::start(&settings);
+    let clocks = Clocks::new();
+    let node = Node::start_with_clocks(&settings, &clocks);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| Watcher::start(&[node.url()], &[Subscription::book(BUSY)], Tape::default()))
         .collect();
@@ -164,8 +165,8 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
     };
     pinged_again();
     node.pause();
-    // As long as two time-outs and an interval, and more: no client that is silent for so long is kept.
-    std::thread::sleep(Duration::from_secs(4));
+    // More than two time-outs and an interval: a client that is silent for so long is closed.
+    clocks.advance_monotonic(3);
     node.unpause();
     pinged_again();
     let closed = node.metric("tapecast_heartbeat_failures_total", &[]);
@@ -175,9 +176,9 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
     }
 }
 
-/// After 2^32 ms a counter of 32 bits begins again.
+/// After 2^32 ms a counter of 32 bits wraps.
 #[test]
-fn a_node_that_is_up_for_fifty_days_closes_nobody() {
+fn a_node_that_is_up_for_fifty_days_closes_no_session() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     let topic = "clocks-uptime";
@@ -192,7 +193,7 @@ fn a_node_that_is_up_for_fifty_days_closes_nobody() {
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
     let streams = json!([{"channel": "bbo", "symbol": QUIET}]);
     socket.request(&json!({"op": "subscribe", "streams": streams}).to_string());
-    // Seconds of its life, in which its time-outs are looked at several times.
+    // The node checks its time-outs several times in between.
     let mut heartbeats = 0;
     while heartbeats < 8 {
         let frame = socket.frame().expect("a frame");

@@ -17,10 +17,10 @@ const MAX_PAYLOAD: usize = 64 * 1024;
 /// A level has 16 bytes in SBE, and at most 68 in JSON.
 const MAX_TEXT: usize = MAX_PAYLOAD / 16 * 68;
 
-/// One side of a book: what stands at each price.
+/// One side of a book: the size at each price.
 pub(crate) type Levels = BTreeMap<i64, i64>;
 
-/// A book as slow and as plain as can be.
+/// The slowest and plainest book possible.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PlainBook {
     pub(crate) bids: Levels,
@@ -33,7 +33,7 @@ pub(crate) struct Client {
     pub(crate) key: StreamKey,
     pub(crate) encoding: Encoding,
     pub(crate) mine: Option<Position>,
-    /// What the node said of the stream's trustworthiness last.
+    /// The last state that the node reported of the stream.
     pub(crate) broken: Option<(State, Reason)>,
     pub(crate) book: PlainBook,
     sum: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Client {
     ticker: Option<Ticker>,
     /// The running bar.
     pub(crate) bar: Option<Bar>,
-    /// Those that were closed, by when they began.
+    /// Closed bars, by their start.
     closed: BTreeMap<u64, Bar>,
     pub(crate) state: Option<(State, Reason)>,
     pub(crate) about: Option<OwnedInstrument>,
@@ -54,7 +54,7 @@ pub(crate) struct Client {
     pub(crate) held: u32,
     exponents: HashMap<Epoch, Exponents>,
     partial: Option<Partial>,
-    /// What is still to come of what a `Lag` announced.
+    /// How much of what a `Lag` announced is still to come.
     announced: Option<Lag>,
 }
 
@@ -71,7 +71,7 @@ struct Partial {
 /// What a message is to its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Judged {
-    Begins,
+    Starts,
     Held,
     Follows,
 }
@@ -145,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Begins anew, as after `"start":"snapshot"`.
+    /// Starts from scratch, as after `"start":"snapshot"`.
     pub(crate) fn forget(&mut self) {
         let Self { key, encoding, .. } = self;
         *self = Self {
@@ -156,28 +156,28 @@ impl Client {
         };
     }
 
-    /// What is known before the first message: the answer to the subscription tells the scale.
+    /// What is known before the first message: the answer to the subscription has the scale.
     pub(crate) fn learn(&mut self, epoch: Epoch, exponents: Exponents) {
         self.exponents.insert(epoch, exponents);
     }
 
     /// Reads all frames of a run.
     pub(crate) fn take(&mut self, run: &Run) -> Checked {
-        let mut begin = 0;
+        let mut start = 0;
         for mark in run.marks() {
             let end = mark.end as usize;
-            self.take_marked(&run.bytes()[begin..end], mark.seq)?;
-            begin = end;
+            self.take_marked(&run.bytes()[start..end], mark.seq)?;
+            start = end;
         }
         Ok(())
     }
 
-    /// Reads one frame, which is marked with where its receiver then stands.
+    /// Reads one frame, which is marked with its receiver's position after it.
     fn take_marked(&mut self, frame: &[u8], seq: Seq) -> Checked {
         let before = self.mine;
         self.take_frame(frame)?;
         if self.mine != before {
-            prop_assert_eq!(self.mine.unwrap().seq, seq, "a mark says where one stands");
+            prop_assert_eq!(self.mine.unwrap().seq, seq, "a mark is the position");
         } else if let (Some(partial), Some(mine)) = (&self.partial, before) {
             prop_assert!(partial.head.epoch != mine.epoch || seq <= mine.seq);
         }
@@ -277,7 +277,7 @@ impl Client {
             // Anything but the next chunk voids what was gathered.
             prop_assert!(
                 self.partial.is_none(),
-                "nothing stands between chunks: {:?}",
+                "nothing comes between chunks: {:?}",
                 message
             );
         }
@@ -298,8 +298,8 @@ impl Client {
                 prop_assert_eq!(*channel, self.key.channel);
                 prop_assert_eq!(head.prev_seq, head.seq);
                 self.heartbeats += 1;
-                if self.judge(head)? == Judged::Begins {
-                    prop_assert!(self.key.channel != Channel::Book, "it begins no book");
+                if self.judge(head)? == Judged::Starts {
+                    prop_assert!(self.key.channel != Channel::Book, "it starts no book");
                     self.mine = Some(position(head));
                 }
                 return Ok(());
@@ -344,7 +344,7 @@ impl Client {
                     return Ok(());
                 }
                 if bar.closed {
-                    // It moves nothing: the running one comes behind it.
+                    // It advances nothing: the running one follows it.
                     self.closed.insert(bar.open_time.0, *bar);
                     return Ok(());
                 }
@@ -367,7 +367,7 @@ impl Client {
     /// The one rule.
     fn judge(&mut self, head: &Head) -> Result<Judged, TestCaseError> {
         let Some(mine) = self.mine.filter(|mine| mine.epoch == head.epoch) else {
-            return Ok(Judged::Begins);
+            return Ok(Judged::Starts);
         };
         prop_assert!(
             head.prev_seq <= mine.seq,
@@ -436,7 +436,7 @@ impl Client {
         }
         self.book = partial.book;
         self.sum = self.book.checksum();
-        prop_assert_eq!(self.sum, *checksum, "the whole book's checksum");
+        prop_assert_eq!(self.sum, *checksum, "the snapshot book's checksum");
         self.apply(head);
         Ok(())
     }
@@ -445,8 +445,8 @@ impl Client {
         prop_assert_eq!(self.key.channel, Channel::Book);
         let judged = self.judge(head)?;
         prop_assert!(
-            judged != Judged::Begins,
-            "a delta begins no book: {:?}",
+            judged != Judged::Starts,
+            "a delta starts no book: {:?}",
             head
         );
         if judged == Judged::Held {
@@ -501,8 +501,8 @@ impl Client {
         if restated {
             self.broken = Some(told);
         } else if judged != Judged::Held {
-            let begins_book = judged == Judged::Begins && self.key.channel == Channel::Book;
-            prop_assert!(!begins_book, "a status begins no book");
+            let starts_book = judged == Judged::Starts && self.key.channel == Channel::Book;
+            prop_assert!(!starts_book, "a status starts no book");
             self.mine = Some(position(head));
             self.broken = Some(told);
         }
@@ -514,15 +514,15 @@ impl Client {
         prop_assert_eq!(head.prev_seq, head.seq);
         prop_assert_eq!(head.seq, lag.from_seq);
         if let Some(mine) = self.mine.filter(|mine| mine.epoch == head.epoch) {
-            // What began in the middle of a run is another epoch until the end of that run.
+            // An epoch that starts in the middle of a run counts from the end of that run.
             prop_assert!(
                 head.seq == mine.seq || head.seq == Seq::NONE,
-                "it stands where its receiver does: {:?} {:?}",
+                "it has its receiver's position: {:?} {:?}",
                 head,
                 mine
             );
         }
-        if self.judge(head)? == Judged::Begins && self.key.channel != Channel::Book {
+        if self.judge(head)? == Judged::Starts && self.key.channel != Channel::Book {
             self.mine = Some(position(head));
         }
         if self.key.channel != Channel::Book {
@@ -563,7 +563,7 @@ impl Client {
     }
 
     /// What it holds, for comparing it with another client of the same stream. That trades may be
-    /// missing is told once to those who were there, and is no state.
+    /// missing is reported once to present clients, and is no state.
     pub(crate) fn holds(&self) -> Held {
         Held {
             book: self.book.clone(),
@@ -580,8 +580,8 @@ impl Client {
         let Some(first) = self.closed.keys().next() else {
             return Ok(());
         };
-        for (begin, bar) in fresh.closed.range(first..) {
-            prop_assert_eq!(self.closed.get(begin), Some(bar));
+        for (start, bar) in fresh.closed.range(first..) {
+            prop_assert_eq!(self.closed.get(start), Some(bar));
         }
         Ok(())
     }
@@ -598,7 +598,7 @@ pub(crate) struct Held {
     broken: Option<(State, Reason)>,
 }
 
-/// Whether a loss is told once to those who were there, and is no state.
+/// Returns whether a loss is reported once to present clients and is no state.
 const fn lossy(channel: Channel) -> bool {
     matches!(channel, Channel::Trades | Channel::Ticker | Channel::Bars)
 }
@@ -626,11 +626,11 @@ fn check_order(side: Side, mut last: Option<i64>, levels: &[Level]) -> Checked {
 
 fn strip_publish_time(text: &mut Vec<u8>) {
     let key = b"\"publishTime\":\"";
-    let begin = text
+    let start = text
         .windows(key.len())
         .position(|window| window == key)
         .unwrap()
         + key.len();
-    let len = text[begin..].iter().position(|byte| *byte == b'"').unwrap();
-    text.drain(begin..begin + len);
+    let len = text[start..].iter().position(|byte| *byte == b'"').unwrap();
+    text.drain(start..start + len);
 }

@@ -1,4 +1,4 @@
-//! What whoever watches can make a publisher hold and do.
+//! How much memory and work watchers can cost a publisher.
 
 use market::{
     At, Channel, Event, Exponents, Handle, Level, Link, Monotonic, Nanos, Now, PartitionIndex, Seq,
@@ -33,7 +33,7 @@ struct Deep {
 }
 
 impl Deep {
-    /// With so many levels a side, at even prices.
+    /// With this many levels a side, at even prices.
     fn new(settings: Settings, levels: i64) -> Self {
         let mut publisher = Publisher::new(settings);
         let handle = publisher
@@ -89,7 +89,7 @@ impl Deep {
     }
 }
 
-/// The view of a step of so many smallest prices.
+/// The view with a step of this many smallest prices.
 fn grouped(step: u64) -> ViewParams {
     ViewParams {
         group: Some(PriceStep::parse(&format!("{step}e-8")).unwrap()),
@@ -98,7 +98,7 @@ fn grouped(step: u64) -> ViewParams {
 }
 
 #[test]
-fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
+fn the_views_of_one_session_are_bounded_and_block_no_other() {
     let settings = Settings::default();
     let mut deep = Deep::new(settings, 5_000);
     let before = deep.publisher.memory();
@@ -123,7 +123,7 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
     assert!(held <= settings.grouped_views * 10_000 * 32, "{held}");
     assert_eq!(deep.publisher.memory(), before + held);
 
-    // All that have no group are let in, and a step that somebody watches already.
+    // Views without a group are accepted, and so is a step that is already watched.
     for depth in DEPTHS {
         for speed in Speed::ALL {
             let params = ViewParams {
@@ -139,7 +139,7 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
     let all = Speed::ALL.len() * windows * 2 * 32;
     assert!(deep.publisher.view_bytes() <= held + all + 80 * 512);
 
-    // A place is free as soon as nobody watches.
+    // A slot is free as soon as its view is no longer watched.
     deep.publisher.unwatch(watches.remove(5));
     watches.push(deep.watch(grouped(1_024)).unwrap());
     assert!(deep.watch(grouped(1_023)).is_err());
@@ -152,7 +152,7 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
 }
 
 #[test]
-fn a_view_of_all_levels_holds_what_it_has_not_told() {
+fn a_view_of_all_levels_holds_only_what_it_has_not_published() {
     let mut deep = Deep::new(Settings::default(), 20_000);
     for speed in [Speed::Ms10, Speed::Ms100, Speed::Ms250, Speed::S1] {
         let params = ViewParams {
@@ -191,7 +191,7 @@ fn grouped_views_of_many_books_share_one_bound() {
         panic!("it would not fit");
     };
     assert_eq!(of, ViewsOf::Publisher);
-    // One of coarse steps is small.
+    // A view with coarse steps is small.
     let coarse = deep.watch(grouped(1_000)).unwrap();
     deep.publisher.unwatch(first);
     assert!(deep.watch(grouped(2)).is_ok());
@@ -199,7 +199,7 @@ fn grouped_views_of_many_books_share_one_bound() {
 }
 
 #[test]
-fn a_fetch_makes_no_view_and_says_what_a_subscriber_is_told() {
+fn a_fetch_creates_no_view_and_returns_what_a_subscriber_is_sent() {
     let mut deep = Deep::new(Settings::default(), 3_000);
     for params in [
         ViewParams {
@@ -237,12 +237,12 @@ fn a_fetch_makes_no_view_and_says_what_a_subscriber_is_told() {
 }
 
 #[test]
-fn what_is_done_for_one_is_counted_before_the_next() {
+fn work_for_one_request_is_counted_before_the_next() {
     let mut deep = Deep::new(Settings::default(), 5_000);
-    let begin = deep.publisher.work();
+    let start = deep.publisher.work();
     let watch = deep.watch(grouped(3)).unwrap();
     let made = deep.publisher.work();
-    assert_eq!(made - begin, 10_000 * 16, "each level is read once");
+    assert_eq!(made - start, 10_000 * 16, "each level is read once");
     let joined = deep.publisher.join(watch, None, NOW).unwrap();
     let payloads = |run: &Run| {
         run.messages()
@@ -251,7 +251,7 @@ fn what_is_done_for_one_is_counted_before_the_next() {
     };
     let sent = payloads(&joined.run.unwrap());
     assert_eq!(deep.publisher.work() - made, sent);
-    // The next one begins with the same bytes.
+    // The next subscriber starts with the same bytes.
     let before = deep.publisher.work();
     let _joined = deep.publisher.join(watch, None, NOW).unwrap();
     assert_eq!(deep.publisher.work(), before);

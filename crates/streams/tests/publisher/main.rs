@@ -1,4 +1,4 @@
-//! What a publisher guarantees by itself: bounds, and that what is due is done in time.
+//! What a publisher guarantees by itself: bounds, and that due work is done in time.
 
 #![allow(
     clippy::unwrap_used,
