@@ -37,7 +37,7 @@ pub fn command() -> Command {
     without_variables(Command::new(path()))
 }
 
-/// The binary, which may have so many files open.
+/// The binary, limited to this many open files.
 #[must_use]
 pub fn command_with_files(files: u32) -> Command {
     let mut shell = Command::new("sh");

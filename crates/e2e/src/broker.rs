@@ -15,7 +15,7 @@ pub struct Turn {
 /// Waits for a turn. Topics of earlier tests are still there, so a test names its own.
 #[must_use]
 pub fn turn() -> Turn {
-    // A test that failed left the broker as good as it was, and `start_again` mends a stopped one.
+    // A test that failed left the broker as good as it was, and `start_again` starts a stopped one.
     let mut broker = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     match broker.as_mut() {
         Some(broker) => broker

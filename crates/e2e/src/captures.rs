@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-/// A capture by its path within the folder; says so when there is none.
+/// A capture by its path within the folder; prints a line if there is none.
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("TAPECAST_DATA").map_or_else(

@@ -1,4 +1,4 @@
-//! An OpenTelemetry collector that keeps what it is told.
+//! An OpenTelemetry collector that keeps the spans it receives.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,9 +10,9 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-/// A span and what its node calls itself.
+/// A span, and the node that reported it.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct Reported {
     /// `service.instance.id`.
     pub instance: String,
     /// The span.
@@ -23,7 +23,7 @@ pub struct Told {
 #[derive(Debug)]
 pub struct Collector {
     address: SocketAddr,
-    told: Arc<Mutex<Vec<Told>>>,
+    reported: Arc<Mutex<Vec<Reported>>>,
 }
 
 impl Collector {
@@ -32,15 +32,15 @@ impl Collector {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&told);
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&reported);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let told = Arc::clone(&all);
-                std::thread::spawn(move || serve(stream, &told));
+                let reported = Arc::clone(&all);
+                std::thread::spawn(move || serve(stream, &reported));
             }
         });
-        Self { address, told }
+        Self { address, reported }
     }
 
     /// What a node is configured with.
@@ -49,11 +49,11 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// All that was told so far.
+    /// All spans so far.
     #[must_use]
-    pub fn told(&self) -> Vec<Told> {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.clone()
+    pub fn reported(&self) -> Vec<Reported> {
+        let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        reported.clone()
     }
 }
 
@@ -73,22 +73,22 @@ pub fn attribute(of: &[KeyValue], name: &str) -> Option<String> {
 }
 
 /// Requests on one connection, until it ends.
-fn serve(stream: TcpStream, told: &Mutex<Vec<Told>>) {
+fn serve(stream: TcpStream, reported: &Mutex<Vec<Reported>>) {
     let mut answers = stream.try_clone().expect("a socket can be cloned");
     let mut requests = BufReader::new(stream);
     while let Some(body) = read(&mut requests) {
         let request = ExportTraceServiceRequest::decode(&*body).expect("it is OTLP");
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
         for resource in request.resource_spans {
             let about = resource.resource.unwrap_or_default().attributes;
             let instance = attribute(&about, "service.instance.id").unwrap_or_default();
             let spans = resource.scope_spans.into_iter().flat_map(|one| one.spans);
-            told.extend(spans.map(|span| Told {
+            reported.extend(spans.map(|span| Reported {
                 instance: instance.clone(),
                 span,
             }));
         }
-        drop(told);
+        drop(reported);
         let answer =
             "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
         if answers.write_all(answer.as_bytes()).is_err() {

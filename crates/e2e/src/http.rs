@@ -13,25 +13,25 @@ const WITHIN: Duration = Duration::from_secs(5);
 pub struct Answer {
     /// Such as 200.
     pub status: u16,
-    /// All behind the head.
+    /// Everything after the head.
     pub body: String,
 }
 
-/// Asks for a path; none when nobody answers.
+/// Requests a path; `None` without a response.
 #[must_use]
 pub fn get(address: SocketAddr, path: &str) -> Option<Answer> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     ask(address, &request)
 }
 
-/// Sends any head; none when nobody answers.
+/// Sends any request; `None` without a response.
 #[must_use]
 pub fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, WITHIN).ok()?;
     stream.set_read_timeout(Some(WITHIN)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
     let mut bytes = Vec::new();
-    // Who leaves the connection open has answered all the same.
+    // A node that leaves the connection open has answered all the same.
     let _end = stream.read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n")?;
@@ -44,16 +44,16 @@ pub fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
 
 /// An answer with its head, and its body as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole {
+pub struct Response {
     /// Such as 200.
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// All behind the head.
+    /// Everything after the head.
     pub body: Vec<u8>,
 }
 
-impl Whole {
+impl Response {
     /// The value of a header; its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -69,9 +69,9 @@ impl Whole {
     }
 }
 
-/// Asks by any method and with any headers, `Name: value` each.
+/// Sends a request with any method and headers, each `Name: value`.
 #[must_use]
-pub fn fetch(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Whole {
+pub fn fetch(address: SocketAddr, method: &str, path: &str, headers: &[&str]) -> Response {
     let mut request =
         format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for header in headers {
@@ -87,7 +87,7 @@ pub fn fetch(address: SocketAddr, method: &str, path: &str, headers: &[&str]) ->
         .write_all(request.as_bytes())
         .expect("the node takes a request");
     let mut bytes = Vec::new();
-    // Of an answer that does not end, such as events, there is the beginning.
+    // Of a response that does not end, such as events, this reads what came in time.
     let _end = stream.read_to_end(&mut bytes);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let end = end.expect("an answer has a head");
@@ -97,7 +97,7 @@ pub fn fetch(address: SocketAddr, method: &str, path: &str, headers: &[&str]) ->
         .next()
         .and_then(|line| line.split(' ').nth(1)?.parse().ok());
     let headers = lines.filter_map(|line| line.split_once(": "));
-    Whole {
+    Response {
         status: status.expect("an answer has a status"),
         headers: headers
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))

@@ -21,7 +21,7 @@ pub struct Issuer {
 /// A certificate and its key, as PEM.
 #[derive(Debug)]
 pub struct Identity {
-    /// For the node, and for whoever is to believe it.
+    /// For the node, and for clients that trust it.
     pub certificate: String,
     /// For the node.
     pub key: String,
@@ -58,7 +58,7 @@ impl Issuer {
         format!("{message}.{}", encode(signature.as_ref()))
     }
 
-    /// A token that says HS256, whose secret is the public key: what a careless node believes.
+    /// A token with HS256 and the public key as its secret, which a careless node accepts.
     #[must_use]
     pub fn confused(&self, claims: &Value) -> String {
         let header = json!({"alg": "HS256", "kid": self.name});
@@ -68,7 +68,7 @@ impl Issuer {
         format!("{message}.{}", encode(signature.as_ref()))
     }
 
-    /// A token that says `none`, with a signature or without.
+    /// A token with the algorithm `none`, with a signature or without.
     #[must_use]
     pub fn unsigned(&self, claims: &Value) -> String {
         let header = json!({"alg": "none", "kid": self.name});

@@ -1,6 +1,6 @@
-//! A producer without manners: any bytes, no bytes, any partition.
+//! A producer that sends anything: any bytes, no bytes, any partition.
 //!
-//! It speaks just enough of Kafka's protocol to one broker: CreateTopics version 2, Produce version 3 with
+//! It implements just enough of Kafka's protocol for one broker: CreateTopics version 2, Produce version 3 with
 //! record batches of version 2.
 
 use std::io::{Read as _, Write as _};
@@ -135,7 +135,7 @@ impl Kafka {
             if NOT_YET.contains(&error) {
                 return None;
             }
-            assert!(error == 0, "records are refused: error {error}");
+            assert!(error == 0, "records are rejected: error {error}");
             let offset = answer[at + 2..at + 10].try_into().expect("eight bytes");
             Some(i64::from_be_bytes(offset))
         })
@@ -156,7 +156,9 @@ impl Kafka {
         self.stream.read_exact(&mut length).expect("an answer");
         let length = u32::from_be_bytes(length);
         let mut answer = vec![0; usize::try_from(length).expect("a small answer")];
-        self.stream.read_exact(&mut answer).expect("a whole answer");
+        self.stream
+            .read_exact(&mut answer)
+            .expect("a complete answer");
         answer.split_off(4)
     }
 }

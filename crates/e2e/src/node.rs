@@ -34,13 +34,13 @@ impl Node {
         node
     }
 
-    /// Starts a node, and waits for nothing.
+    /// Starts a node without waiting for it.
     #[must_use]
     pub fn launch(settings: &Settings) -> Self {
         Self::launch_by(settings, binary::command())
     }
 
-    /// Starts a node that may have so many files open, and waits until it is ready.
+    /// Starts a node that may have this many files open, and waits until it is ready.
     #[must_use]
     pub fn start_with_files(settings: &Settings, files: u32) -> Self {
         let node = Self::launch_by(settings, binary::command_with_files(files));
@@ -74,13 +74,13 @@ impl Node {
         }
     }
 
-    /// The same node once more, on the same ports.
+    /// Restarts the node on the same ports.
     pub fn start_again(&mut self) {
         let (public, admin) = (self.public, self.admin);
         self.child = spawn(binary::command(), &self.directory, public, admin, &self.log);
     }
 
-    /// Gives it another configuration, which it reads when it is told to.
+    /// Replaces its configuration file, which it reads when asked to.
     pub fn rewrite(&self, settings: &Settings) {
         let file = self.directory.path().join("tapecast.toml");
         std::fs::write(file, settings.to_toml()).expect("a file can be written");
@@ -91,7 +91,7 @@ impl Node {
         self.signal(Signal::HUP);
     }
 
-    /// Asks something of the admin listener.
+    /// Sends a request to the admin listener.
     #[must_use]
     pub fn admin(&self, method: &str, path: &str) -> Option<http::Answer> {
         let head = format!(
@@ -107,7 +107,7 @@ impl Node {
         format!("wss://localhost:{}/ws", self.public.port())
     }
 
-    /// Waits until the node says that it is ready.
+    /// Waits until the node reports that it is ready.
     pub fn wait_ready(&self) {
         let what = format!("readiness of {}", self.admin);
         wait::until(READY_WITHIN, &what, || {
@@ -166,7 +166,7 @@ impl Node {
         self.signal(Signal::TERM);
     }
 
-    /// Stops it with SIGSTOP, as a machine that is suspended does, and returns when it stands.
+    /// Stops it with SIGSTOP, like a suspended machine, and returns when it has stopped.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
         wait::until(READY_WITHIN, "the stop of a node", || {
@@ -175,7 +175,7 @@ impl Node {
         });
     }
 
-    /// Lets it run on.
+    /// Continues it with SIGCONT.
     pub fn unpause(&self) {
         self.signal(Signal::CONT);
     }

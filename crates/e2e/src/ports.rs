@@ -1,4 +1,4 @@
-//! Ports that nobody has.
+//! Free ports.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -9,7 +9,7 @@ const COUNT: u16 = 10_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// An address on the loopback that nobody listens on.
+/// An address on the loopback that nothing listens on.
 #[must_use]
 pub fn free() -> SocketAddr {
     let begin = u16::try_from(std::process::id() * 37 % u32::from(COUNT)).unwrap_or(0);

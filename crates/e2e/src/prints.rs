@@ -1,4 +1,4 @@
-//! Trades as they are compared with what a venue's own files say.
+//! Trades in the form in which they are compared with a venue's own files.
 
 use client::event::TradesUpdate;
 use market::Aggressor;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// What a test's node is told; the file is written from it.
+/// The settings of a test's node, from which its file is written.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     brokers: String,
@@ -12,7 +12,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A node of this Kafka, with logs and runs that hold a whole capture: nothing is conflated
+    /// A node of this Kafka, with logs and runs that hold an entire capture: nothing is conflated
     /// unless a test wants it.
     #[must_use]
     pub fn new(brokers: &str) -> Self {

@@ -1,11 +1,13 @@
-//! A WebSocket client with bad manners: it writes whatever bytes it is told, and reads when it is told.
+//! A WebSocket client that sends any bytes, and reads only when the test does.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use testkit::websocket::client_frame;
+
+use crate::wait;
 
 /// No answer of a node takes longer.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -39,7 +41,7 @@ impl Frame {
     }
 }
 
-/// The head of a handshake that is right, with other header lines beside.
+/// A valid handshake with additional header lines.
 #[must_use]
 pub fn handshake(address: SocketAddr, more: &str) -> String {
     format!(
@@ -85,7 +87,7 @@ impl Socket {
 
     /// Writes bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) {
-        // A node that has closed already says why in what can still be read.
+        // If the node has closed already, what can still be read has the reason.
         let _closed = self.stream.write_all(bytes);
     }
 
@@ -122,31 +124,23 @@ impl Socket {
         }
     }
 
-    /// The next control answer, passing over data.
+    /// The next control answer; skips data.
     pub fn answer(&mut self) -> Value {
-        let deadline = Instant::now() + WITHIN;
-        while Instant::now() < deadline {
+        wait::until_read(WITHIN, "an answer", || {
             let frame = self.frame().expect("the node answers");
             assert!(frame.opcode != CLOSE, "closed with {:?}", code(&frame));
             let json = frame.json().filter(|_| frame.opcode == TEXT);
-            if let Some(answer) = json.filter(|json| json.get("op").is_some()) {
-                return answer;
-            }
-        }
-        panic!("no answer within {WITHIN:?}");
+            json.filter(|json| json.get("op").is_some())
+        })
     }
 
-    /// Reads to the end, and tells the close code; `None` when the node gave none.
+    /// Reads to the end and returns the close code; `None` if the node sent none.
     pub fn close_code(&mut self) -> Option<u16> {
-        let deadline = Instant::now() + WITHIN;
-        while Instant::now() < deadline {
-            match self.frame() {
-                Some(frame) if frame.opcode == CLOSE => return code(&frame),
-                Some(_) => {}
-                None => return None,
-            }
-        }
-        panic!("not closed within {WITHIN:?}");
+        wait::until_read(WITHIN, "a close", || match self.frame() {
+            Some(frame) if frame.opcode == CLOSE => Some(code(&frame)),
+            Some(_) => None,
+            None => Some(None),
+        })
     }
 
     /// Reads more; false at the end.
@@ -159,7 +153,7 @@ impl Socket {
                 true
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                panic!("the node says nothing for {WITHIN:?}")
+                panic!("the node sent nothing for {WITHIN:?}")
             }
             Err(_) => false,
         }
@@ -168,7 +162,7 @@ impl Socket {
     fn take(&mut self) -> Option<Frame> {
         let head = self.unread.get(..2)?;
         let opcode = head[0] & 0x0f;
-        assert!(head[0] & 0xf0 == 0x80, "a node sends whole frames");
+        assert!(head[0] & 0xf0 == 0x80, "a node fragments no message");
         assert!(head[1] & 0x80 == 0, "a node never masks");
         let (begin, length) = match head[1] {
             126 => {

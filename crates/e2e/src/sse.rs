@@ -1,15 +1,17 @@
-//! A client of Server-Sent Events that reads when it is told.
+//! A client of Server-Sent Events that reads only when the test does.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::wait;
 
 /// No answer of a node takes longer.
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// A connection behind the head of its answer.
+/// A connection after the head of its response.
 #[derive(Debug)]
 pub struct EventSource {
     stream: BufReader<TcpStream>,
@@ -31,7 +33,7 @@ pub struct Event {
 }
 
 impl EventSource {
-    /// Asks for a path below `/v1/stream`, going on behind `last_id` where it is not empty.
+    /// Asks for a path below `/v1/stream`, resuming after `last_id` unless it is empty.
     #[must_use]
     pub fn open(address: SocketAddr, query: &str, last_id: &str) -> Self {
         let mut stream = TcpStream::connect(address).expect("the node listens");
@@ -90,16 +92,14 @@ impl EventSource {
         }
     }
 
-    /// The next data message of a stream that moves it, passing over what does not.
+    /// The next message that matches; skips others.
     pub fn message(&mut self, of: impl Fn(&Value) -> bool) -> Option<Value> {
-        let deadline = Instant::now() + WITHIN;
-        loop {
-            assert!(Instant::now() < deadline, "nothing but heartbeats");
-            let event = self.event()?;
-            if event.kind == "message" && of(&event.data) {
-                return Some(event.data);
-            }
-        }
+        wait::until_read(WITHIN, "a message", || {
+            let Some(event) = self.event() else {
+                return Some(None);
+            };
+            (event.kind == "message" && of(&event.data)).then_some(Some(event.data))
+        })
     }
 
     /// The answer to the request, which is the first event.

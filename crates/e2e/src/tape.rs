@@ -1,4 +1,4 @@
-//! What a client saw, as bytes to compare.
+//! What a client received, as bytes to compare.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -7,49 +7,49 @@ use client::event::{StatusUpdate, Subscribed};
 use client::{Client, Event};
 use wire::control::StartKind;
 
-use crate::watcher::Saw;
+use crate::watcher::Observer;
 
 /// Where `publishTime` stands in every message: the only bytes that are a node's own.
 const PUBLISH_TIME: std::ops::Range<usize> = 48..56;
 
-/// `Instrument`, `BookSnapshot`, `Heartbeat`, `Lag`, `ReplayComplete`: what a client is told beside the stream itself.
+/// `Instrument`, `BookSnapshot`, `Heartbeat`, `Lag`, `ReplayComplete`: messages that are not part of the stream itself.
 const BESIDE: [u16; 5] = [1, 2, 9, 10, 12];
 
 /// A message of a stream, with `publishTime` blanked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// Follows on this one.
+pub struct Message {
+    /// The message that it follows.
     pub prev: i64,
     /// The Kafka offset.
     pub seq: i64,
-    /// The whole message.
+    /// All of its bytes.
     pub bytes: Vec<u8>,
 }
 
-/// What one client saw; streams by the number of their subscription.
+/// What one client received; streams by the number of their subscription.
 #[derive(Debug, Default)]
 pub struct Tape {
     /// The messages of the streams themselves.
-    pub said: BTreeMap<u64, Vec<Said>>,
+    pub messages: BTreeMap<u64, Vec<Message>>,
     /// The `seq` of every verified step of every book.
     pub books: BTreeMap<u64, Vec<i64>>,
     /// The checksum of every book as it is now.
     pub checksums: BTreeMap<u64, u32>,
     /// Every acceptance of a subscription.
     pub subscribed: Vec<Subscribed>,
-    /// Refusals of subscriptions that are asked for again.
+    /// Rejections of subscriptions that are retried.
     pub postponed: Vec<String>,
-    /// Everything that interrupts, in words.
+    /// Every interruption, as text.
     pub faults: Vec<String>,
-    /// States that streams told.
+    /// Statuses of streams.
     pub statuses: Vec<StatusUpdate>,
     /// Connections that were lost.
     pub reconnects: Vec<String>,
-    /// Streams that were told to be live after their past, with the place.
+    /// Streams whose replay is complete, with the `seq` at which they went live.
     pub completed: BTreeMap<u64, i64>,
     /// When data came last.
     pub last: Option<Instant>,
-    /// Checksums that were checked and right.
+    /// How many checksums were verified.
     pub verified: u64,
 }
 
@@ -57,32 +57,36 @@ impl Tape {
     /// The last `seq` of a stream.
     #[must_use]
     pub fn last_seq(&self, subscription: u64) -> i64 {
-        self.said
+        self.messages
             .get(&subscription)
-            .and_then(|said| said.last())
-            .map_or(-1, |said| said.seq)
+            .and_then(|messages| messages.last())
+            .map_or(-1, |message| message.seq)
     }
 
-    /// The messages of a stream behind a `seq`.
+    /// The messages of a stream after a `seq`.
     #[must_use]
-    pub fn behind(&self, subscription: u64, seq: i64) -> Vec<Said> {
-        let said = self.said.get(&subscription).into_iter().flatten();
-        said.filter(|said| said.seq > seq).cloned().collect()
+    pub fn after(&self, subscription: u64, seq: i64) -> Vec<Message> {
+        let messages = self.messages.get(&subscription).into_iter().flatten();
+        messages
+            .filter(|message| message.seq > seq)
+            .cloned()
+            .collect()
     }
 
-    /// The messages of a stream that led the client on. What it had already comes again where it
-    /// resumes at a node that has not read as far, and is passed over by the protocol's rule 2.
+    /// The messages of a stream that advanced it. A client that resumes at a node that has not read
+    /// as far receives some again, and ignores them by rule 2 of the protocol.
     #[must_use]
-    pub fn followed(&self, subscription: u64) -> Vec<Said> {
+    pub fn followed(&self, subscription: u64) -> Vec<Message> {
         let mut last = i64::MIN;
-        let said = self.said.get(&subscription).into_iter().flatten();
-        said.filter(|said| {
-            let leads_on = said.seq > last;
-            last = last.max(said.seq);
-            leads_on
-        })
-        .cloned()
-        .collect()
+        let messages = self.messages.get(&subscription).into_iter().flatten();
+        messages
+            .filter(|message| {
+                let advances = message.seq > last;
+                last = last.max(message.seq);
+                advances
+            })
+            .cloned()
+            .collect()
     }
 
     /// How many subscriptions were accepted at least once.
@@ -104,8 +108,8 @@ impl Tape {
     }
 }
 
-impl Saw for Tape {
-    fn saw(&mut self, _: &Client, event: &Event) {
+impl Observer for Tape {
+    fn observe(&mut self, _: &Client, event: &Event) {
         match event {
             Event::Raw {
                 subscription: Some(subscription),
@@ -116,15 +120,18 @@ impl Saw for Tape {
                     i64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
                 };
                 let (prev, seq) = (number(16), number(24));
-                // One that moves nothing restates something to a client that begins.
+                // One that advances nothing restates the state to a new subscriber.
                 if !BESIDE.contains(&template) && prev < seq {
-                    let mut said = Said {
+                    let mut message = Message {
                         prev,
                         seq,
                         bytes: bytes.to_vec(),
                     };
-                    said.bytes[PUBLISH_TIME].fill(0);
-                    self.said.entry(subscription.0).or_default().push(said);
+                    message.bytes[PUBLISH_TIME].fill(0);
+                    self.messages
+                        .entry(subscription.0)
+                        .or_default()
+                        .push(message);
                     self.last = Some(Instant::now());
                 }
             }
@@ -142,7 +149,7 @@ impl Saw for Tape {
             Event::Status(update) => self.statuses.push(*update),
             Event::Subscribed(subscribed) => self.subscribed.push(*subscribed),
             Event::Reconnecting { cause, .. } => self.reconnects.push(cause.to_string()),
-            // A node that has just begun is asked again.
+            // A node that is starting is asked again.
             Event::Rejected(rejected) if rejected.retry.is_some() => {
                 self.postponed.push(rejected.error.to_string());
             }
@@ -158,8 +165,8 @@ impl Saw for Tape {
     }
 }
 
-/// Fails where two streams differ, and says where.
-pub fn assert_same(what: &str, left: &[Said], right: &[Said]) {
+/// Fails where two streams differ, and reports where.
+pub fn assert_same(what: &str, left: &[Message], right: &[Message]) {
     for (index, (a, b)) in left.iter().zip(right).enumerate() {
         assert!(
             a == b,

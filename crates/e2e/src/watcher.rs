@@ -1,4 +1,4 @@
-//! A verifying client on a thread of its own, and what it saw.
+//! A verifying client on a thread of its own, and what it observed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use client::{Backoff, Builder, Client, Config, Event, Subscription};
 
-/// How often a client that hears nothing looks whether it is to stop.
+/// How often a client that receives nothing checks whether it should stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What takes a client's events.
-pub trait Saw: Send + 'static {
+/// Receives a client's events.
+pub trait Observer: Send + 'static {
     /// The next event; the client's books are as of it.
-    fn saw(&mut self, client: &Client, event: &Event);
+    fn observe(&mut self, client: &Client, event: &Event);
 }
 
 /// A client that runs until it is stopped or dropped.
@@ -25,24 +25,24 @@ pub struct Watcher<S> {
 
 #[derive(Debug)]
 struct Shared<S> {
-    saw: Mutex<S>,
+    observer: Mutex<S>,
     more: Condvar,
     stop: AtomicBool,
 }
 
-impl<S: Saw> Watcher<S> {
+impl<S: Observer> Watcher<S> {
     /// Connects to the first of the nodes, and to the next ones when it is lost.
     #[must_use]
-    pub fn start(nodes: &[String], subscriptions: &[Subscription], saw: S) -> Self {
-        Self::start_as(nodes, subscriptions, saw, |builder| builder)
+    pub fn start(nodes: &[String], subscriptions: &[Subscription], observer: S) -> Self {
+        Self::start_as(nodes, subscriptions, observer, |builder| builder)
     }
 
-    /// Likewise, with more that the client is told, such as a token.
+    /// Likewise, with more settings of the client, such as a token.
     #[must_use]
     pub fn start_as(
         nodes: &[String],
         subscriptions: &[Subscription],
-        saw: S,
+        observer: S,
         more: impl FnOnce(Builder) -> Builder,
     ) -> Self {
         let config = Config {
@@ -62,7 +62,7 @@ impl<S: Saw> Watcher<S> {
         }
         let client = more(builder).build().expect("a client can be built");
         let shared = Arc::new(Shared {
-            saw: Mutex::new(saw),
+            observer: Mutex::new(observer),
             more: Condvar::new(),
             stop: AtomicBool::new(false),
         });
@@ -76,28 +76,45 @@ impl<S: Saw> Watcher<S> {
         }
     }
 
-    /// Waits until what was seen is enough.
+    /// Waits until the observer has enough.
     pub fn wait(&self, within: Duration, what: &str, enough: impl Fn(&S) -> bool) {
+        self.wait_explained(within, enough, |_| what.to_owned());
+    }
+
+    /// Likewise; on failure `missing` describes what did not come.
+    pub fn wait_explained(
+        &self,
+        within: Duration,
+        enough: impl Fn(&S) -> bool,
+        missing: impl Fn(&S) -> String,
+    ) {
         let deadline = Instant::now() + within;
-        let mut saw = self
+        let mut observer = self
             .shared
-            .saw
+            .observer
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        while !enough(&saw) {
+        while !enough(&observer) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited {within:?} in vain for {what}");
-            let woken = self.shared.more.wait_timeout(saw, left.min(LOOK_EVERY));
-            saw = woken.unwrap_or_else(PoisonError::into_inner).0;
+            assert!(
+                !left.is_zero(),
+                "waited {within:?} in vain for {}",
+                missing(&observer)
+            );
+            let woken = self
+                .shared
+                .more
+                .wait_timeout(observer, left.min(LOOK_EVERY));
+            observer = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Looks at what was seen so far.
+    /// Inspects what was observed so far.
     pub fn look<T>(&self, look: impl FnOnce(&mut S) -> T) -> T {
         look(
             &mut self
                 .shared
-                .saw
+                .observer
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         )
@@ -122,7 +139,7 @@ impl<S> Drop for Watcher<S> {
     }
 }
 
-fn follow<S: Saw>(mut client: Client, shared: &Shared<S>) {
+fn follow<S: Observer>(mut client: Client, shared: &Shared<S>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -135,15 +152,18 @@ fn follow<S: Saw>(mut client: Client, shared: &Shared<S>) {
             let Some(mut event) = next else {
                 break;
             };
-            let mut saw = shared.saw.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut observer = shared
+                .observer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             loop {
-                saw.saw(&client, &event);
+                observer.observe(&client, &event);
                 match client.ready_event() {
                     Some(more) => event = more,
                     None => break,
                 }
             }
-            drop(saw);
+            drop(observer);
             shared.more.notify_all();
         }
     });

@@ -1,4 +1,4 @@
-//! What happens to a connection before it is a session, over real sockets.
+//! Connections before they become sessions, over real sockets.
 #![allow(
     clippy::too_many_lines,
     reason = "a case or a scenario reads best in one piece"
@@ -7,7 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests fail where they stand"
+    reason = "a test fails by panicking"
 )]
 
 use std::io::{Read as _, Write as _};
@@ -23,9 +23,9 @@ use metrics::ShardMetrics;
 use metrics::label::HandshakeRefusal;
 use wire::GoAwayReason;
 
-/// A node that has not answered by then has left its client outside.
+/// A client without an answer by then is blocked.
 const WITHIN: Duration = Duration::from_secs(20);
-/// Far longer than a test: what gives up its place before has been made to.
+/// Far longer than a test: a connection that gives up its slot sooner was evicted.
 const NEVER: Duration = Duration::from_secs(600);
 /// The fewest slots of a shard, and a crowd that is several times as large.
 const SLOTS: usize = 16;
@@ -36,15 +36,15 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// A fan-out with one shard, which has pages `/small` and `/large` and nothing else.
-struct Door {
+struct Node {
     fanout: Fanout,
     metrics: Arc<ShardMetrics>,
-    /// How often `/large` was asked for.
+    /// How often `/large` was requested.
     large: Arc<AtomicUsize>,
 }
 
-impl Door {
-    fn open(settings: Settings) -> Self {
+impl Node {
+    fn start(settings: Settings) -> Self {
         let metrics = Arc::new(ShardMetrics::default());
         let (_ports, links) = fanout::link(1, vec![Arc::new(|| ())]);
         let large = Bytes::from(vec![b'x'; LARGE]);
@@ -92,7 +92,7 @@ impl Door {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
         let socket = socket.unwrap();
         socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
-        // What nobody reads stays on the other side.
+        // Unread bytes stay on the other side.
         socket.set_recv_buffer_size(8 * 1024).unwrap();
         socket.connect(&self.fanout.addr().into()).unwrap();
         let stream = TcpStream::from(socket);
@@ -100,7 +100,7 @@ impl Door {
         stream
     }
 
-    /// So many connections that send this, and nothing more.
+    /// A crowd of connections that send this and nothing more.
     fn crowd(&self, from: IpAddr, bytes: &[u8]) -> Vec<TcpStream> {
         let one = |_| {
             let mut stream = self.connect(from);
@@ -111,12 +111,12 @@ impl Door {
     }
 
     #[track_caller]
-    fn check_honest_client_gets_in(&self, from: IpAddr) -> TcpStream {
-        let mut honest = self.connect(from);
-        honest.write_all(right().as_bytes()).unwrap();
-        let head = read_head(&mut honest);
+    fn check_client_is_admitted(&self, from: IpAddr) -> TcpStream {
+        let mut client = self.connect(from);
+        client.write_all(right().as_bytes()).unwrap();
+        let head = read_head(&mut client);
         assert!(head.starts_with("HTTP/1.1 101 "), "{head:?}");
-        honest
+        client
     }
 
     fn count(&self, why: HandshakeRefusal) -> u64 {
@@ -124,7 +124,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for Node {
     fn drop(&mut self) {
         self.fanout.stop(GoAwayReason::Shutdown);
     }
@@ -158,14 +158,14 @@ fn read_all(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn silent_connections_keep_nobody_out_and_end_no_session() {
-    let door = Door::open(Settings::default());
-    let mut session = door.check_honest_client_gets_in(LOCAL);
-    let _silent = door.crowd(LOCAL, b"");
-    door.check_honest_client_gets_in(LOCAL);
-    let _slow = door.crowd(LOCAL, b"GET /ws HTTP/1.1\r\nHost: ");
-    door.check_honest_client_gets_in(LOCAL);
-    assert!(door.count(HandshakeRefusal::Evicted) >= 2 * (CROWD - SLOTS) as u64);
+fn silent_connections_block_no_client_and_end_no_session() {
+    let node = Node::start(Settings::default());
+    let mut session = node.check_client_is_admitted(LOCAL);
+    let _silent = node.crowd(LOCAL, b"");
+    node.check_client_is_admitted(LOCAL);
+    let _slow = node.crowd(LOCAL, b"GET /ws HTTP/1.1\r\nHost: ");
+    node.check_client_is_admitted(LOCAL);
+    assert!(node.count(HandshakeRefusal::Evicted) >= 2 * (CROWD - SLOTS) as u64);
     // A ping with the mask 0 is answered.
     session.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
     let mut pong = [0; 2];
@@ -174,12 +174,12 @@ fn silent_connections_keep_nobody_out_and_end_no_session() {
 }
 
 #[test]
-fn connections_that_are_kept_after_a_response_keep_nobody_out() {
-    let door = Door::open(Settings::default());
+fn connections_kept_open_after_a_response_block_no_client() {
+    let node = Node::start(Settings::default());
     let request = b"GET /small HTTP/1.1\r\nHost: node\r\n\r\n";
-    let mut kept = door.crowd(LOCAL, request);
-    door.check_honest_client_gets_in(LOCAL);
-    // The latest one is kept, and may ask again.
+    let mut kept = node.crowd(LOCAL, request);
+    node.check_client_is_admitted(LOCAL);
+    // The latest connection stays open and may send another request.
     let last = kept.last_mut().unwrap();
     for _ in 0..2 {
         assert!(read_head(last).starts_with("HTTP/1.1 200 "));
@@ -190,9 +190,9 @@ fn connections_that_are_kept_after_a_response_keep_nobody_out() {
 
 #[test]
 fn a_rejected_request_is_answered_and_its_connection_is_closed() {
-    let door = Door::open(Settings::default());
-    let rejected = door.crowd(LOCAL, b"GET /nothing HTTP/1.1\r\nHost: node\r\n\r\n");
-    door.check_honest_client_gets_in(LOCAL);
+    let node = Node::start(Settings::default());
+    let rejected = node.crowd(LOCAL, b"GET /nothing HTTP/1.1\r\nHost: node\r\n\r\n");
+    node.check_client_is_admitted(LOCAL);
     let mut answers = rejected.into_iter().map(|mut stream| read_all(&mut stream));
     let answer = answers.next_back().unwrap();
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
@@ -201,37 +201,37 @@ fn a_rejected_request_is_answered_and_its_connection_is_closed() {
 }
 
 #[test]
-fn an_address_with_too_many_connections_keeps_no_other_one_out() {
-    let door = Door::open(Settings {
+fn an_address_with_too_many_connections_blocks_no_other() {
+    let node = Node::start(Settings {
         connections_per_address: Some(1),
         ..Settings::default()
     });
-    let _first = door.check_honest_client_gets_in(LOCAL);
-    let _silent = door.crowd(LOCAL, b"");
-    door.check_honest_client_gets_in(ELSEWHERE);
-    let rejected = door.crowd(LOCAL, right().as_bytes());
-    door.check_honest_client_gets_in(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3)));
+    let _first = node.check_client_is_admitted(LOCAL);
+    let _silent = node.crowd(LOCAL, b"");
+    node.check_client_is_admitted(ELSEWHERE);
+    let rejected = node.crowd(LOCAL, right().as_bytes());
+    node.check_client_is_admitted(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3)));
     let last = rejected.into_iter().next_back();
     let answer = read_all(&mut last.unwrap());
     assert!(answer.starts_with("HTTP/1.1 429 Too Many Requests\r\n"));
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(&format!("content-length: {}", body.len())));
-    assert_eq!(door.count(HandshakeRefusal::Address), 2 * CROWD as u64);
+    assert_eq!(node.count(HandshakeRefusal::Address), 2 * CROWD as u64);
 }
 
 #[test]
-fn responses_that_nobody_reads_keep_nobody_out() {
-    let door = Door::open(Settings::default());
-    // Two in one write: the second one waits in the node.
+fn unread_responses_block_no_client() {
+    let node = Node::start(Settings::default());
+    // Two requests in one write: the second one waits in the node.
     let request = "GET /large HTTP/1.1\r\nHost: node\r\n\r\n".repeat(2);
-    let unread = door.crowd(ELSEWHERE, request.as_bytes());
-    let mut honest = door.check_honest_client_gets_in(LOCAL);
-    honest.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
-    honest.read_exact(&mut [0; 2]).unwrap();
-    assert!(door.count(HandshakeRefusal::Evicted) >= (CROWD - SLOTS) as u64);
-    assert!(door.large.load(Ordering::Relaxed) <= CROWD, "one at a time");
-    // Who reads gets all of it.
-    let mut reader = door.connect(LOCAL);
+    let unread = node.crowd(ELSEWHERE, request.as_bytes());
+    let mut client = node.check_client_is_admitted(LOCAL);
+    client.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
+    client.read_exact(&mut [0; 2]).unwrap();
+    assert!(node.count(HandshakeRefusal::Evicted) >= (CROWD - SLOTS) as u64);
+    assert!(node.large.load(Ordering::Relaxed) <= CROWD, "one at a time");
+    // A client that reads gets everything.
+    let mut reader = node.connect(LOCAL);
     reader
         .write_all(b"GET /large HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
         .unwrap();
@@ -242,10 +242,10 @@ fn responses_that_nobody_reads_keep_nobody_out() {
 
 #[test]
 fn an_address_that_floods_loses_its_own_connections() {
-    let door = Door::open(Settings::default());
-    let mut other = door.connect(ELSEWHERE);
-    let _flood = door.crowd(LOCAL, b"");
-    // It was there first, and says nothing for as long as the flood lasts.
+    let node = Node::start(Settings::default());
+    let mut other = node.connect(ELSEWHERE);
+    let _flood = node.crowd(LOCAL, b"");
+    // It connected first, and is silent for as long as the flood lasts.
     other.write_all(right().as_bytes()).unwrap();
     let head = read_head(&mut other);
     assert!(head.starts_with("HTTP/1.1 101 "), "{head:?}");
@@ -253,11 +253,11 @@ fn an_address_that_floods_loses_its_own_connections() {
 
 #[test]
 fn a_client_that_sends_more_than_is_read_still_gets_its_rejection() {
-    let door = Door::open(Settings {
+    let node = Node::start(Settings {
         connections_per_address: Some(1),
         ..Settings::default()
     });
-    let _first = door.check_honest_client_gets_in(LOCAL);
+    let _first = node.check_client_is_admitted(LOCAL);
     for (from, request, status) in [
         (LOCAL, right(), "429"),
         (
@@ -266,7 +266,7 @@ fn a_client_that_sends_more_than_is_read_still_gets_its_rejection() {
             "404",
         ),
     ] {
-        let mut stream = door.connect(from);
+        let mut stream = node.connect(from);
         stream.write_all(request.as_bytes()).unwrap();
         // The node may have closed.
         let _sent = stream.write_all(&[b'x'; 20_000]);
@@ -277,8 +277,8 @@ fn a_client_that_sends_more_than_is_read_still_gets_its_rejection() {
 }
 
 #[test]
-fn a_handshake_that_is_not_as_rfc_6455_has_it_is_rejected_with_a_reason() {
-    let door = Door::open(Settings::default());
+fn a_handshake_that_violates_rfc_6455_is_rejected_with_a_reason() {
+    let node = Node::start(Settings::default());
     let right = right();
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let twice = |line: &str| right.replace(line, &line.repeat(2));
@@ -339,7 +339,7 @@ fn a_handshake_that_is_not_as_rfc_6455_has_it_is_rejected_with_a_reason() {
             "more than one Host header",
         ),
     ] {
-        let mut stream = door.connect(LOCAL);
+        let mut stream = node.connect(LOCAL);
         stream.write_all(request.as_bytes()).unwrap();
         let answer = read_all(&mut stream);
         let line = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -360,7 +360,7 @@ fn a_handshake_that_is_not_as_rfc_6455_has_it_is_rejected_with_a_reason() {
         ),
         right.replace(key, &format!("{key}Origin: https://a.example\r\n")),
     ] {
-        let mut stream = door.connect(LOCAL);
+        let mut stream = node.connect(LOCAL);
         stream.write_all(request.as_bytes()).unwrap();
         let head = read_head(&mut stream);
         assert!(head.starts_with("HTTP/1.1 101 "), "{request}\n{head}");

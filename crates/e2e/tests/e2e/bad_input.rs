@@ -52,8 +52,8 @@ impl Feed {
         self.bad_seq = seq;
     }
 
-    /// Its next whole book.
-    fn whole(&mut self) {
+    /// Its next snapshot.
+    fn snapshot(&mut self) {
         self.bad_seq += 100;
         self.push(snapshot(BAD, self.bad_seq));
     }
@@ -174,15 +174,15 @@ impl Scene {
         self.kafka.produce(TOPIC, 0, &records)
     }
 
-    /// Both go on, the one at fault with a whole book, and the client has both.
-    fn recover(&mut self, behind: &str) {
+    /// Both continue, the one at fault with a snapshot, and the client has both.
+    fn recover(&mut self, fault: &str) {
         self.feed.good();
-        self.feed.whole();
+        self.feed.snapshot();
         self.feed.right();
         self.feed.good();
-        let begin = i64::try_from(self.feed.records.len()).unwrap() - 4;
-        let from = self.send() + begin;
-        let what = format!("the books behind {behind}");
+        let start = i64::try_from(self.feed.records.len()).unwrap() - 4;
+        let from = self.send() + start;
+        let what = format!("the books after {fault}");
         self.watcher.wait(WITHIN, &what, |tape| {
             let has = |stream, seq| {
                 let seqs = tape.books.get(&stream);
@@ -239,7 +239,7 @@ fn one_bad_instrument_harms_no_other() {
         scene.recover(what);
         assert_eq!(scene.resyncs() - before, resyncs, "resyncs by {what}");
     }
-    // The same instrument in the other partition, where nobody may believe it.
+    // The same instrument in the other partition, where it has to be ignored.
     let elsewhere = Record::of(snapshot(BAD, 5));
     scene.kafka.produce(TOPIC, 1, &[elsewhere]);
     scene.recover("another partition");
@@ -271,10 +271,10 @@ fn check_told(node: &Node, counted: &BTreeMap<&str, f64>) {
     }
 }
 
-/// The neighbour has every message and not one status; the other one is whole again.
+/// The neighbour has every message and not one status; the other one is live again.
 fn check_harm(tape: &Tape, good: usize) {
     assert_eq!(
-        tape.behind(0, -1).len(),
+        tape.after(0, -1).len(),
         good - 1 + usize::from(is_delta_first(tape))
     );
     for fault in &tape.faults {
@@ -285,8 +285,9 @@ fn check_harm(tape: &Tape, good: usize) {
         assert!(!fault.contains("Mismatch"), "{fault}");
     }
     let statuses = tape.statuses.iter();
-    let told = statuses.filter(|one| one.subscription.0 <= 1 && one.head.prev_seq < one.head.seq);
-    assert_eq!(told.count(), 0, "the neighbour was told a status");
+    let changes =
+        statuses.filter(|one| one.subscription.0 <= 1 && one.head.prev_seq < one.head.seq);
+    assert_eq!(changes.count(), 0, "the neighbour got a status");
     let last = tape.statuses.iter().rfind(|one| one.subscription.0 == 3);
     println!(
         "the neighbour has {good} messages and no status; the other one resynced {} times, and is {:?}",
@@ -296,7 +297,7 @@ fn check_harm(tape: &Tape, good: usize) {
     assert!(last.is_none_or(|one| one.status.state == State::Live));
 }
 
-/// How often the book of the instrument at fault was told to be wrong.
+/// How often the book of the instrument at fault was reported to be wrong.
 fn resyncs_of_bad(tape: &Tape) -> usize {
     let resyncing = tape.statuses.iter().filter(|one| {
         one.subscription.0 == 2
@@ -306,13 +307,15 @@ fn resyncs_of_bad(tape: &Tape) -> usize {
     resyncing.count()
 }
 
-/// Whether the first whole book came as a change of the empty one.
+/// Returns whether the first snapshot came as an update of the empty book.
 fn is_delta_first(tape: &Tape) -> bool {
-    tape.behind(0, -1).first().is_some_and(|said| said.seq == 0)
+    tape.after(0, -1)
+        .first()
+        .is_some_and(|message| message.seq == 0)
 }
 
 #[test]
-fn a_wrong_config_never_starts_a_node() {
+fn an_invalid_config_never_starts_a_node() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("wrong.toml");
     let wrong = "[kafka]\nthreads = 0\n[session]\nping_intervall = \"5s\"\npong_timeout = \"never\"\n\
@@ -325,8 +328,8 @@ fn a_wrong_config_never_starts_a_node() {
         .env("TAPECAST_SESSION__DRAIN_DELAY", "soon")
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(ran.status.code(), Some(64), "{told}");
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(64), "{stderr}");
     for key in [
         "kafka.brokers",
         "kafka.threads",
@@ -337,7 +340,7 @@ fn a_wrong_config_never_starts_a_node() {
         "limits.sessions",
         "session.drain_delay",
     ] {
-        assert!(told.contains(key), "{key} is not told in:\n{told}");
+        assert!(stderr.contains(key), "no {key} in:\n{stderr}");
     }
-    println!("{}", told.lines().next().unwrap_or_default());
+    println!("{}", stderr.lines().next().unwrap_or_default());
 }

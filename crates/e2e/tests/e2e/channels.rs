@@ -28,7 +28,7 @@ fn data(socket: &mut Socket, kind: &str) -> Value {
 }
 
 #[test]
-fn tickers_and_bars_say_what_was_traded() {
+fn tickers_and_bars_match_the_trades() {
     let turn = broker::turn();
     let topic = "channels-trades";
     let mut kafka = Kafka::connect(&turn.bootstrap());
@@ -122,7 +122,7 @@ fn tickers_and_bars_say_what_was_traded() {
 }
 
 #[test]
-fn a_list_and_a_text_with_a_star_mean_their_instruments() {
+fn lists_and_wildcards_select_their_instruments() {
     let turn = broker::turn();
     let topic = "channels-lists";
     let mut kafka = Kafka::connect(&turn.bootstrap());

@@ -1,4 +1,4 @@
-//! Nodes that go on from what others knew.
+//! Nodes that start from the checkpoints of others.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use e2e::broker::Turn;
 use e2e::kafka::{Kafka, Record};
 use e2e::publish::Publish;
 use e2e::tape::assert_same;
-use e2e::{Node, Settings, Tape, Watcher, broker, captures, wait};
+use e2e::{Node, Settings, Tape, Watcher, broker, captures, ends, wait};
+use serde_json::json;
 
 const WITHIN: Duration = Duration::from_secs(60);
 const NAME: &str = "BINANCE:BTCUSDT";
@@ -46,7 +47,7 @@ fn watch(node: &Node) -> Watcher<Tape> {
 }
 
 #[test]
-fn a_node_that_starts_from_checkpoints_says_what_one_says_that_has_read_everything() {
+fn a_node_started_from_checkpoints_publishes_what_one_that_read_everything_does() {
     let Some(file) = captures::find(CAPTURE) else {
         return;
     };
@@ -57,12 +58,12 @@ fn a_node_that_starts_from_checkpoints_says_what_one_says_that_has_read_everythi
     kafka.create(topic, 1);
     let writes = format!("topic = \"{kept}\"\nwrite_every = \"1s\"");
     let reads = format!("topic = \"{kept}\"");
-    let whole = Node::start(&settings(&turn, topic, &writes));
+    let complete = Node::start(&settings(&turn, topic, &writes));
     publish(&brokers, topic, &file, 0, 8_000);
-    // Its checkpoint, and the mark of its partition, behind the last of these records.
-    let written = || whole.metric("tapecast_checkpoints_written_total", &[]);
+    // Its checkpoint, and the mark of its partition, after the last of these records.
+    let written = || complete.metric("tapecast_checkpoints_written_total", &[]);
     wait::until(WITHIN, "the records", || {
-        (whole.metric("tapecast_records_total", &[]) > 7_999.0).then_some(())
+        (complete.metric("tapecast_records_total", &[]) > 7_999.0).then_some(())
     });
     let before = written();
     wait::until(WITHIN, "checkpoints", || {
@@ -74,34 +75,48 @@ fn a_node_that_starts_from_checkpoints_says_what_one_says_that_has_read_everythi
     assert!(other.metric("tapecast_checkpoints_restored_total", &[]) > 0.5);
     let read = other.metric("tapecast_records_total", &[]);
     assert!(read < 4_000.0, "it has read {read} records of 9,000");
-    let (mut at_whole, mut at_other) = (watch(&whole), watch(&other));
+    let (mut at_complete, mut at_other) = (watch(&complete), watch(&other));
     publish(&brokers, topic, &file, 9_000, 12_000);
-    let ends = |tape: &Tape| [0, 1, 2].map(|stream| tape.last_seq(stream));
-    at_whole.wait(WITHIN, "the rest", |tape| tape.last_seq(2) > 11_900);
-    std::thread::sleep(Duration::from_millis(300));
-    let last = at_whole.look(|tape| ends(tape));
-    at_other.wait(WITHIN, "the rest", |tape| ends(tape) == last);
-    at_whole.stop();
+    wait::until(WITHIN, "the node to have read everything", || {
+        (complete.metric("tapecast_records_total", &[topic]) > 11_999.0).then_some(())
+    });
+    let streams = ["book", "bbo", "trades"];
+    let ends = ends::of(
+        &complete,
+        &streams.map(|channel| json!({"channel": channel, "symbol": NAME})),
+    );
+    assert!(ends[2] > 11_900, "{ends:?}");
+    for (who, watcher) in [("one", &at_complete), ("the other", &at_other)] {
+        let reached = |tape: &Tape| [0, 1, 2].map(|stream| tape.last_seq(stream));
+        watcher.wait_explained(
+            WITHIN,
+            |tape| reached(tape) == ends,
+            |tape| format!("{who} to reach {ends:?}, not {:?}", reached(tape)),
+        );
+    }
+    at_complete.stop();
     at_other.stop();
-    at_whole.look(|whole| {
+    at_complete.look(|complete| {
         at_other.look(|other| {
             assert!(other.faults.is_empty(), "{:#?}", other.faults);
             for (stream, name) in [(0, "book"), (1, "bbo"), (2, "trades")] {
-                let begins = whole.said[&stream][0].seq.max(other.said[&stream][0].seq);
-                let (ours, theirs) = (whole.behind(stream, begins), other.behind(stream, begins));
+                let start = complete.messages[&stream][0]
+                    .seq
+                    .max(other.messages[&stream][0].seq);
+                let (ours, theirs) = (complete.after(stream, start), other.after(stream, start));
                 assert!(theirs.len() > 100, "{name}: {}", theirs.len());
                 assert_same(name, &ours, &theirs);
                 println!("{name}: {} messages are the same bytes", theirs.len());
             }
-            assert_eq!(whole.checksums, other.checksums);
+            assert_eq!(complete.checksums, other.checksums);
         });
     });
 
-    // What is wrong is told, and that node reads everything.
+    // A checkpoint that does not match is counted, and the node reads everything.
     let waited = |node: &Node| node.metric("tapecast_stage_seconds_count", &["stage=\"kafka\""]);
-    let came = whole.metric("tapecast_records_total", &["outcome=\"event\""]);
-    assert!(came > 3_000.0 && waited(&whole) == came, "{came}");
-    drop(whole);
+    let came = complete.metric("tapecast_records_total", &["outcome=\"event\""]);
+    assert!(came > 3_000.0 && waited(&complete) == came, "{came}");
+    drop(complete);
     let garbage = Record {
         key: Some(NAME.into()),
         value: Some(b"TAPECKPT\x01\0\0\0\x04\0\0\0\0\0\0\0oops".to_vec()),

@@ -27,7 +27,7 @@ fn snapshot(name: &str, bid: u32) -> Record {
 const CHANGES: u32 = 2_000;
 
 #[test]
-fn a_wall_clock_that_is_set_back_stops_nothing() {
+fn setting_the_wall_clock_back_stops_nothing() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     let topic = "clocks-set";
@@ -51,10 +51,10 @@ fn a_wall_clock_that_is_set_back_stops_nothing() {
     for result in socket.answer()["results"].as_array().unwrap() {
         assert_eq!(result["ok"], json!(true), "{result}");
     }
-    let mut next = |is_it: &dyn Fn(&Value) -> bool, saw: &mut dyn FnMut(&Value)| {
+    let mut next = |is_it: &dyn Fn(&Value) -> bool, observe: &mut dyn FnMut(&Value)| {
         loop {
             let message = socket.frame().expect("the node goes on").json().unwrap();
-            saw(&message);
+            observe(&message);
             if is_it(&message) {
                 return message;
             }
@@ -106,7 +106,7 @@ fn a_wall_clock_that_is_set_back_stops_nothing() {
 }
 
 #[test]
-fn the_demos_market_goes_on_when_the_wall_clock_is_set_back() {
+fn the_demo_market_continues_when_the_wall_clock_is_set_back() {
     let clocks = Clocks::new();
     let (public, admin) = (ports::free(), ports::free());
     let mut command = binary::command();
@@ -137,7 +137,7 @@ fn the_demos_market_goes_on_when_the_wall_clock_is_set_back() {
 }
 
 #[test]
-fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
+fn a_node_that_was_paused_closes_no_session_whose_client_is_alive() {
     const CLIENTS: u32 = 10;
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
@@ -148,7 +148,8 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
         .topics(topic, "tapecast", "")
         .instrument(BUSY, "")
         .more("[session]\nping_interval = \"250ms\"\npong_timeout = \"1s\"");
-    let node = Node::start(&settings);
+    let clocks = Clocks::new();
+    let node = Node::start_with_clocks(&settings, &clocks);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| Watcher::start(&[node.url()], &[Subscription::book(BUSY)], Tape::default()))
         .collect();
@@ -164,8 +165,8 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
     };
     pinged_again();
     node.pause();
-    // As long as two time-outs and an interval, and more: no client that is silent for so long is kept.
-    std::thread::sleep(Duration::from_secs(4));
+    // More than two time-outs and an interval: a client that is silent for so long is closed.
+    clocks.advance_monotonic(4);
     node.unpause();
     pinged_again();
     let closed = node.metric("tapecast_heartbeat_failures_total", &[]);
@@ -177,7 +178,7 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
 
 /// After 2^32 ms a counter of 32 bits begins again.
 #[test]
-fn a_node_that_is_up_for_fifty_days_closes_nobody() {
+fn a_node_that_is_up_for_fifty_days_closes_no_session() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     let topic = "clocks-uptime";

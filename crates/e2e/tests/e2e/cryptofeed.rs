@@ -1,4 +1,4 @@
-//! Whole books of cryptofeed against those that clients build from our deltas.
+//! Snapshots of cryptofeed against the books that clients build from our deltas.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use client::{Client, Event, Subscription};
 use e2e::kafka::Kafka;
 use e2e::publish::Publish;
-use e2e::watcher::Saw;
+use e2e::watcher::Observer;
 use e2e::{Node, Settings, Tape, Watcher, broker, captures, wait};
 use market::decimal;
 use serde_json::value::RawValue;
@@ -30,10 +30,10 @@ type Texts = Vec<(String, String)>;
 /// Price and size as mantissas, by price.
 type Mantissas = BTreeMap<i64, i64>;
 
-/// A record of a book: the whole of it, or some levels.
+/// A record of a book: a snapshot, or some levels.
 struct Record {
     offset: i64,
-    is_whole: bool,
+    is_snapshot: bool,
     sides: [Texts; 2],
 }
 
@@ -62,7 +62,7 @@ fn record(value: &Object<'_>, offset: i64) -> Option<Record> {
         };
         return Some(Record {
             offset,
-            is_whole: true,
+            is_snapshot: true,
             sides: [side("bid"), side("ask")],
         });
     }
@@ -76,7 +76,7 @@ fn record(value: &Object<'_>, offset: i64) -> Option<Record> {
     };
     Some(Record {
         offset,
-        is_whole: false,
+        is_snapshot: false,
         sides: [side("bid"), side("ask")],
     })
 }
@@ -138,18 +138,18 @@ fn exponents(records: &[Record]) -> (i8, i8) {
     all.max_by_key(|exponents| fitting(*exponents)).unwrap()
 }
 
-/// The client's whole book behind every message, where the file has a whole one.
+/// The client's book after every message for which the file has a snapshot.
 struct Books {
     tape: Tape,
-    /// By subscription, the offsets of whole books.
+    /// By subscription, the offsets of snapshots.
     wanted: Vec<Vec<i64>>,
     last: Vec<i64>,
     seen: BTreeMap<(u64, i64), [Mantissas; 2]>,
 }
 
-impl Saw for Books {
-    fn saw(&mut self, client: &Client, event: &Event) {
-        self.tape.saw(client, event);
+impl Observer for Books {
+    fn observe(&mut self, client: &Client, event: &Event) {
+        self.tape.observe(client, event);
         let Event::Book(update) = event else {
             return;
         };
@@ -176,7 +176,7 @@ fn mantissas(texts: &Texts, (price, size): (i8, i8)) -> Mantissas {
     levels.filter(|(_, size)| *size != 0).collect()
 }
 
-/// How many whole books were compared.
+/// How many snapshots were compared.
 fn check(name: &str) -> usize {
     let Some(capture) = Capture::read(name) else {
         return 0;
@@ -199,19 +199,19 @@ fn check(name: &str) -> usize {
     let node = Node::start(&settings);
     let subscriptions: Vec<_> = capture.books.keys().map(Subscription::book).collect();
     let wanted = capture.books.values().map(|records| {
-        let whole = records.iter().filter(|record| record.is_whole);
-        whole.map(|record| record.offset).collect()
+        let snapshots = records.iter().filter(|record| record.is_snapshot);
+        snapshots.map(|record| record.offset).collect()
     });
-    let saw = Books {
+    let observer = Books {
         tape: Tape::default(),
         wanted: wanted.collect(),
         last: vec![-1; subscriptions.len()],
         seen: BTreeMap::new(),
     };
-    let mut watcher = Watcher::start(&[node.url()], &subscriptions, saw);
+    let mut watcher = Watcher::start(&[node.url()], &subscriptions, observer);
     let count = subscriptions.len();
-    watcher.wait(WITHIN, "the subscriptions", |saw| {
-        saw.tape.accepted() == count
+    watcher.wait(WITHIN, "the subscriptions", |observer| {
+        observer.tape.accepted() == count
     });
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &capture.text).unwrap();
@@ -221,9 +221,9 @@ fn check(name: &str) -> usize {
         fitting.map_or(-1, |last| last.offset)
     });
     let ends: Vec<_> = ends.collect();
-    watcher.wait(WITHIN, "the last records", |saw| saw.last == ends);
+    watcher.wait(WITHIN, "the last records", |observer| observer.last == ends);
     watcher.stop();
-    let (equal, refused) = watcher.look(|saw| verdict(name, &capture, &scales, saw));
+    let (equal, refused) = watcher.look(|observer| verdict(name, &capture, &scales, observer));
     wait::until(WITHIN, "all refusals", || {
         // Trades may not fit either, and are no books.
         let labels = ["outcome=\"bad_value\"", ".book-"];
@@ -233,7 +233,7 @@ fn check(name: &str) -> usize {
     equal
 }
 
-fn verdict(name: &str, capture: &Capture, scales: &[(i8, i8)], saw: &Books) -> (usize, f64) {
+fn verdict(name: &str, capture: &Capture, scales: &[(i8, i8)], observer: &Books) -> (usize, f64) {
     let mut equal = 0;
     let mut levels = 0;
     let mut refused = 0;
@@ -241,17 +241,17 @@ fn verdict(name: &str, capture: &Capture, scales: &[(i8, i8)], saw: &Books) -> (
     for ((stream, (instrument, records)), scale) in (0..).zip(&capture.books).zip(scales) {
         for record in records {
             if !record.fits(*scale) {
-                assert!(!saw.seen.contains_key(&(stream, record.offset)));
+                assert!(!observer.seen.contains_key(&(stream, record.offset)));
                 faulty.push(stream);
                 refused += 1;
                 continue;
             }
-            if !record.is_whole {
+            if !record.is_snapshot {
                 continue;
             }
-            let Some(mine) = saw.seen.get(&(stream, record.offset)) else {
+            let Some(mine) = observer.seen.get(&(stream, record.offset)) else {
                 panic!(
-                    "{instrument}: no message of the whole book at {}",
+                    "{instrument}: no message for the snapshot at {}",
                     record.offset
                 );
             };
@@ -264,12 +264,12 @@ fn verdict(name: &str, capture: &Capture, scales: &[(i8, i8)], saw: &Books) -> (
         }
     }
     println!(
-        "{name}: {equal} whole books with {levels} levels equal ours, {refused} records fit no \
+        "{name}: {equal} snapshots with {levels} levels equal our books, {refused} records fit no \
          63 bits; {} instruments, {} messages verified",
         capture.books.len(),
-        saw.tape.verified
+        observer.tape.verified
     );
-    let faults = saw.tape.faults.iter();
+    let faults = observer.tape.faults.iter();
     let faults: Vec<_> = faults
         .filter(|fault| !fault.contains("EpochChanged") && !fault.contains("Upstream(Starting)"))
         .filter(|fault| {
@@ -282,7 +282,7 @@ fn verdict(name: &str, capture: &Capture, scales: &[(i8, i8)], saw: &Books) -> (
 }
 
 #[test]
-fn every_whole_cryptofeed_book_equals_the_one_built_from_our_deltas() {
+fn every_cryptofeed_snapshot_equals_the_book_built_from_our_deltas() {
     let equal: usize = FILES.into_iter().map(check).sum();
-    println!("{equal} whole books in all");
+    println!("{equal} snapshots in total");
 }

@@ -1,6 +1,6 @@
-//! The edges of the protocol, tried with bytes that no client library sends.
+//! Edge cases of the protocol, with bytes that no client library sends.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use client::Subscription;
 use e2e::kafka::{Kafka, Record};
@@ -16,7 +16,7 @@ use wire::{
 
 const WITHIN: Duration = Duration::from_secs(60);
 const NAME: &str = "TEST:EDGE";
-/// Those of an instrument of which nothing is configured.
+/// Those of an instrument without configuration.
 const EXPONENTS: Exponents = Exponents {
     price: -8,
     size: -8,
@@ -206,7 +206,7 @@ fn a_client_that_answers_no_ping_is_closed_with_4001() {
 }
 
 #[test]
-fn a_slow_client_is_closed_with_4000_where_it_asked_for_that() {
+fn a_lagging_client_that_asked_for_it_is_closed_with_4000() {
     let small = "[streams]\nrun_bytes_per_stream = \"64KiB\"\nlog_bytes_per_instrument = \"64KiB\"\n\
                  [session]\nsend_buffer_bytes = \"4KiB\"";
     let topic = "edge-slow";
@@ -216,7 +216,7 @@ fn a_slow_client_is_closed_with_4000_where_it_asked_for_that() {
     assert_eq!(answer["results"][0]["ok"], json!(true));
     let mut watcher = Watcher::start(&[node.url()], &[Subscription::book(NAME)], Tape::default());
     watcher.wait(WITHIN, "the subscription", |tape| tape.accepted() == 1);
-    // Whole books of 500 levels, all of them other sizes: 8 KiB a message, 16 MiB in all.
+    // Snapshots of 500 levels with new sizes each: 8 KiB a message, 16 MiB in total.
     let mut sent = 0;
     for round in 0..20 {
         let records: Vec<_> = (0..100)
@@ -240,7 +240,7 @@ fn large(number: u32) -> String {
 }
 
 #[test]
-fn a_handshake_that_is_wrong_or_too_much_is_refused() {
+fn an_invalid_or_excess_handshake_is_rejected() {
     let (_turn, _kafka, node) = node("edge-handshake", "[limits]\nsessions = 1");
     let address = node.public();
     let plain = format!("GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -295,19 +295,19 @@ fn a_handshake_that_is_wrong_or_too_much_is_refused() {
         not_so.is_empty(),
         "not rejected as they should be: {not_so:?}"
     );
-    let _seated = Socket::connect(address, SUBPROTOCOL_JSON);
+    let _session = Socket::connect(address, SUBPROTOCOL_JSON);
     let answer = http::ask(address, &right).map(|answer| answer.status);
-    assert_eq!(answer, Some(503), "one session more than may be");
+    assert_eq!(answer, Some(503), "one session over the limit");
 }
 
-/// The data messages behind an answer until one of that `seq`.
+/// The data messages up to that `seq`.
 fn until_seq(socket: &mut Socket, protocol: &str, seq: i64) -> Vec<OwnedMessage> {
     let mut all: Vec<OwnedMessage> = Vec::new();
     while all.last().is_none_or(|last| last.head.seq.0 != seq) {
         let frame = socket.frame().expect("the node goes on");
         all.extend(data(&frame, protocol));
     }
-    // When it was published is different by nature.
+    // The time of publishing differs by nature.
     for message in &mut all {
         message.head.publish_time = Nanos(0);
     }
@@ -331,7 +331,7 @@ fn data(frame: &Frame, protocol: &str) -> Vec<OwnedMessage> {
 }
 
 #[test]
-fn all_subprotocols_say_the_same() {
+fn all_subprotocols_carry_the_same_messages() {
     let topic = "edge-json";
     let (_turn, mut kafka, node) = node(topic, "");
     let mut seen = Vec::new();
@@ -359,39 +359,33 @@ fn all_subprotocols_say_the_same() {
         3
     );
     println!(
-        "{} messages say the same in SBE, packed and JSON",
+        "{} messages are the same in SBE, packed and JSON",
         seen[0].len()
     );
 }
 
 #[test]
-fn a_node_that_is_told_to_stop_says_so_and_is_gone_in_time() {
+fn a_node_that_is_asked_to_stop_sends_goaway_and_exits_in_time() {
     let drain = Duration::from_millis(500);
     let (_turn, _kafka, mut node) = node("edge-stop", "[session]\ndrain_delay = \"500ms\"");
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
     assert_eq!(subscribe(&mut socket, "")["results"][0]["ok"], json!(true));
-    let at = Instant::now();
     node.terminate();
-    let mut told = None;
+    let mut goaway = None;
     let code = loop {
         let frame = socket.frame().expect("a close frame comes first");
         if frame.opcode == 8 {
             break e2e::socket::code(&frame);
         }
-        told = told.or_else(|| frame.json().filter(|json| json["type"] == json!("GoAway")));
+        goaway = goaway.or_else(|| frame.json().filter(|json| json["type"] == json!("GoAway")));
     };
-    let closed = at.elapsed();
-    let told = told.expect("GoAway comes before the close");
-    assert_eq!((&told["reason"], code), (&json!("SHUTDOWN"), Some(1012)));
+    let goaway = goaway.expect("GoAway comes before the close");
+    assert_eq!((&goaway["reason"], code), (&json!("SHUTDOWN"), Some(1012)));
     let status = node.wait_end(drain + Duration::from_secs(2));
-    println!(
-        "GoAway, closed with 1012 after {closed:?}, ended after {:?}",
-        at.elapsed()
-    );
     assert_eq!(status.code(), Some(0));
 }
 
-/// The book's change of many levels, and a trade.
+/// An update of many levels, and a trade.
 fn wide(number: u32) -> [Record; 2] {
     let bids: Vec<_> = (0..500)
         .map(|level| [format!("0.{}", 999 - level), format!("{}", number + 1)])
@@ -405,7 +399,7 @@ fn wide(number: u32) -> [Record; 2] {
 }
 
 #[test]
-fn who_subscribed_before_the_first_record_is_caught_up_from_where_it_is() {
+fn a_client_that_subscribed_before_the_first_record_is_caught_up_from_its_position() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     let topic = "edge-before";
@@ -424,10 +418,10 @@ fn who_subscribed_before_the_first_record_is_caught_up_from_where_it_is() {
     let streams = streams.map(|channel| json!({"channel": channel, "symbol": NAME}));
     socket.request(&json!({"op": "subscribe", "id": 1, "streams": streams}).to_string());
     socket.answer();
-    let whole = json!({"type": "snapshot", "symbol": NAME, "seq": 100, "bids": [["0.1", "1"]], "asks": [["11", "2"]]});
-    kafka.produce(topic, 0, &[Record::of(whole.to_string())]);
+    let book = json!({"type": "snapshot", "symbol": NAME, "seq": 100, "bids": [["0.1", "1"]], "asks": [["11", "2"]]});
+    kafka.produce(topic, 0, &[Record::of(book.to_string())]);
     kafka.produce(topic, 0, &wide(0));
-    // The last record whose book and trade came, the trades, and what was told of the client's lag.
+    // The last record whose book and trade arrived, the trades, and the lag notices.
     let (mut book, mut trade, mut trades, mut lags) = (-1, -1, Vec::new(), Vec::new());
     let mut read = |socket: &mut Socket, end: i64| {
         while book < end - 1 || trade < end {
@@ -462,8 +456,8 @@ fn who_subscribed_before_the_first_record_is_caught_up_from_where_it_is() {
     read(&mut socket, last);
     let all: Vec<_> = (0..=1000).map(|number| number.to_string()).collect();
     assert_eq!(trades, all, "each trade once, and none is skipped");
-    // The exact net change from where it was, and no whole book.
-    assert!(!lags.is_empty(), "a slow client is told");
+    // The exact net change from its position, and no snapshot.
+    assert!(!lags.is_empty(), "a lagging client gets a notice");
     for lag in &lags {
         assert_eq!(lag.kind, LagKind::Conflated, "{lag:?}");
         assert!(lag.from_seq.0 > 0 && lag.messages > 0, "{lag:?}");

@@ -1,4 +1,4 @@
-//! What a node does when a part of it, or of what it reads, is not there.
+//! What a node does when a part of it, or of what it reads, is missing.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -35,7 +35,7 @@ impl Drop for Process {
 /// A node that has no file left for most of its shards would serve on a part of its listeners, and every
 /// other connection would wait for ever.
 #[test]
-fn a_node_that_loses_a_shard_ends_with_1() {
+fn a_node_that_loses_a_shard_exits_with_1() {
     let turn = broker::turn();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("tapecast.toml");
@@ -70,9 +70,9 @@ fn a_node_that_loses_a_shard_ends_with_1() {
     assert!(log.contains("error: thread shard-"), "{log}");
 }
 
-/// Whatever a thread was for, a node without it is none.
+/// A node without any one of its threads is useless.
 #[test]
-fn a_node_whose_thread_panics_ends_with_1() {
+fn a_node_whose_thread_panics_exits_with_1() {
     let turn = broker::turn();
     Kafka::connect(&turn.bootstrap()).create("fail-panic", 1);
     let settings = Settings::new(&turn.bootstrap()).topics("fail-panic", "tapecast", "");
@@ -84,7 +84,7 @@ fn a_node_whose_thread_panics_ends_with_1() {
             clocks.panic(thread);
             let mut asked = 0;
             let end = wait::until(WITHIN, "the end of a node or many questions", || {
-                // So that each thread has something to do; nobody may be there to answer.
+                // Gives each thread something to do; there may be no answer.
                 let asking = TcpStream::connect(node.public());
                 let _sent = asking.and_then(|mut stream| {
                     stream.write_all(b"GET /v1/instruments HTTP/1.1\r\nHost: node\r\n\r\n")
@@ -131,7 +131,7 @@ fn a_node_whose_patterns_match_no_topic_is_not_ready_until_one_does() {
 }
 
 #[test]
-fn instruments_go_on_under_another_topic_name() {
+fn instruments_continue_under_another_topic_name() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     kafka.create_all(&["fail-move-a", "fail-move-b"], 1);
@@ -156,7 +156,7 @@ fn instruments_go_on_under_another_topic_name() {
 }
 
 #[test]
-fn a_topic_that_is_deleted_takes_its_series_with_it() {
+fn a_deleted_topic_takes_its_series_with_it() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     kafka.create_all(&["fail-gone-a", "fail-gone-b"], 1);
@@ -211,7 +211,7 @@ fn a_tail_of_any_channel_ends_after_its_count() {
 }
 
 #[test]
-fn a_broker_that_does_not_know_who_we_are_is_counted_as_that() {
+fn a_failed_authentication_at_a_broker_is_counted_as_one() {
     let turn = broker::turn();
     // Its listener has no SASL, so it refuses the first word of it.
     let settings = Settings::new(&turn.bootstrap())
@@ -228,7 +228,7 @@ fn a_broker_that_does_not_know_who_we_are_is_counted_as_that() {
 }
 
 #[test]
-fn a_configuration_that_says_what_is_not_meant_is_rejected() {
+fn a_configuration_that_cannot_be_meant_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("tapecast.toml");
     let settings = Settings::new("127.0.0.1:1").topics("any", "tapecast", "");
@@ -264,7 +264,7 @@ fn a_configuration_that_says_what_is_not_meant_is_rejected() {
 
 /// The demo's broker drops its oldest records all the time, and knows no offsets by time.
 #[test]
-fn the_demo_says_where_its_log_begins() {
+fn the_demo_reports_where_its_log_starts() {
     let (public, admin) = (ports::free(), ports::free());
     let mut command = binary::command();
     command
@@ -297,10 +297,10 @@ fn the_demo_says_where_its_log_begins() {
         (refusals >= 5).then(|| error["earliest"].clone())
     });
     assert!(earliest["seq"].as_i64().unwrap() > 0, "{earliest}");
-    // What was the earliest a moment ago may be gone as well; something that can be started at is told.
+    // What was the earliest a moment ago may be gone as well; a later rejection reports another one.
     wait::until(WITHIN, "a start in the past", || {
-        let told = start(json!({"seq": 0}))["error"]["earliest"]["seq"].as_i64()?;
-        let result = start(json!({"seq": told}));
+        let earliest = start(json!({"seq": 0}))["error"]["earliest"]["seq"].as_i64()?;
+        let result = start(json!({"seq": earliest}));
         if result["ok"] == true {
             return Some(());
         }

@@ -8,7 +8,7 @@ use e2e::broker::Turn;
 use e2e::kafka::Kafka;
 use e2e::proxy::Proxy;
 use e2e::publish::Publish;
-use e2e::tape::{Said, assert_same};
+use e2e::tape::{Message, assert_same};
 use e2e::{Node, Settings, Tape, Watcher, broker, captures};
 use serde_json::Value;
 use wire::control::StartKind;
@@ -37,9 +37,9 @@ struct Scene {
     topic: &'static str,
     file: PathBuf,
     lines: u64,
-    /// Where the books begin.
+    /// The offset of the snapshot.
     snapshot: i64,
-    /// Depth events behind that, which are not in it.
+    /// Depth events after the snapshot that it does not include.
     depths: Vec<i64>,
     trades: Vec<i64>,
 }
@@ -97,9 +97,9 @@ impl Scene {
     }
 
     /// Waits until a client has the last record that it gets anything of.
-    fn wait_whole(&self, watcher: &Watcher<Tape>) {
+    fn wait_complete(&self, watcher: &Watcher<Tape>) {
         let (depth, trade) = (*self.depths.last().unwrap(), *self.trades.last().unwrap());
-        watcher.wait(WITHIN, "the whole capture", |tape| {
+        watcher.wait(WITHIN, "the entire capture", |tape| {
             tape.last_seq(0) >= depth && tape.last_seq(2) >= trade
         });
     }
@@ -109,21 +109,21 @@ impl Scene {
         for (stream, wanted) in [(0, &self.depths), (2, &self.trades)] {
             let first = wanted[0].max(self.snapshot + 1);
             let wanted: Vec<_> = wanted.iter().copied().filter(|seq| *seq >= first).collect();
-            let said = tape.behind(stream, first - 1);
-            let said: Vec<_> = said.iter().map(|said| said.seq).collect();
+            let seqs = tape.after(stream, first - 1);
+            let seqs: Vec<_> = seqs.iter().map(|message| message.seq).collect();
             let name = STREAMS[usize::try_from(stream).unwrap()].1;
-            if let Some(index) = said.iter().zip(&wanted).position(|(a, b)| a != b) {
+            if let Some(index) = seqs.iter().zip(&wanted).position(|(a, b)| a != b) {
                 panic!(
                     "{who}, {name}: message {index} is {}, and should be {}",
-                    said[index], wanted[index]
+                    seqs[index], wanted[index]
                 );
             }
-            assert_eq!(said.len(), wanted.len(), "{who}, {name}");
+            assert_eq!(seqs.len(), wanted.len(), "{who}, {name}");
         }
     }
 }
 
-/// Gaps, losses, mismatches: all but the start of a book, which is always told.
+/// Gaps, losses, mismatches: all but the start of a book, which is always reported.
 fn check_faultless(who: &str, tape: &Tape) {
     let faults = tape.faults.iter();
     let faults: Vec<_> = faults
@@ -132,12 +132,12 @@ fn check_faultless(who: &str, tape: &Tape) {
     assert!(faults.is_empty(), "{who}: {faults:#?}");
 }
 
-fn said(tape: &Tape, stream: u64) -> Vec<Said> {
-    tape.behind(stream, -1)
+fn messages(tape: &Tape, stream: u64) -> Vec<Message> {
+    tape.after(stream, -1)
 }
 
 #[test]
-fn two_nodes_say_the_same() {
+fn two_nodes_publish_the_same() {
     let Some(scene) = Scene::of("fleet-two") else {
         return;
     };
@@ -148,11 +148,11 @@ fn two_nodes_say_the_same() {
     let second = Node::start(&scene.settings());
     let mut at_second = scene.watch(&[second.url()]);
     scene.publish(third, scene.lines);
-    // One that begins when everything is in the log reads it all the same.
+    // One that starts when everything is in Kafka reads it all the same.
     let late = Node::start(&scene.settings());
     let mut at_late = scene.watch(&[late.url()]);
     for watcher in [&at_first, &at_second] {
-        scene.wait_whole(watcher);
+        scene.wait_complete(watcher);
     }
     at_late.wait(WITHIN, "the late book", |tape| tape.books.contains_key(&0));
     at_first.stop();
@@ -164,15 +164,15 @@ fn two_nodes_say_the_same() {
         at_second.look(|second| {
             check_faultless("second", second);
             for (stream, name) in STREAMS {
-                // What a client begins with is its own; what follows is the stream.
-                let begins = said(second, stream)[0].seq;
-                let (ours, theirs) = (first.behind(stream, begins), second.behind(stream, begins));
+                // The initial state is the client's own; what follows is the stream.
+                let start = messages(second, stream)[0].seq;
+                let (ours, theirs) = (first.after(stream, start), second.after(stream, start));
                 assert_same(name, &ours, &theirs);
                 println!(
                     "{name}: {} messages from seq {} on are the same bytes on both nodes; {} in all",
                     theirs.len(),
                     theirs[0].seq,
-                    first.said[&stream].len()
+                    first.messages[&stream].len()
                 );
             }
         });
@@ -194,7 +194,7 @@ fn a_client_that_is_cut_off_resumes_on_the_other_node_and_gets_exactly_what_it_m
         Node::start(&scene.settings()),
     );
     let cable = Proxy::to(one.public());
-    let mut whole = scene.watch(&[one.url()]);
+    let mut uninterrupted = scene.watch(&[one.url()]);
     let mut cut = scene.watch(&[cable.url(), other.url()]);
     scene.publish(0, quarter);
     cut.wait(WITHIN, "the first quarter", |tape| tape.last_seq(0) > 0);
@@ -211,19 +211,19 @@ fn a_client_that_is_cut_off_resumes_on_the_other_node_and_gets_exactly_what_it_m
     });
     cable.cut();
     publishing.finish();
-    scene.wait_whole(&whole);
-    scene.wait_whole(&cut);
-    whole.stop();
+    scene.wait_complete(&uninterrupted);
+    scene.wait_complete(&cut);
+    uninterrupted.stop();
     cut.stop();
-    whole.look(|whole| {
-        scene.check_complete("uninterrupted", whole);
+    uninterrupted.look(|uninterrupted| {
+        scene.check_complete("uninterrupted", uninterrupted);
         cut.look(|cut| {
             assert!(!cut.reconnects.is_empty(), "the cable was not cut");
             assert_eq!(cut.started(StartKind::Resumed), 3, "{:?}", cut.subscribed);
             check_faultless("cut off", cut);
             for (stream, name) in STREAMS {
                 let followed = cut.followed(stream);
-                assert_same(name, &whole.said[&stream], &followed);
+                assert_same(name, &uninterrupted.messages[&stream], &followed);
                 println!(
                     "{name}: {} messages, the same bytes with and without the cut",
                     followed.len()
@@ -242,7 +242,7 @@ fn kill_9_under_load_loses_and_repeats_nothing() {
     kill_under_load(&scene, &settings, 0);
 }
 
-/// A node that has just begun does not know such an instrument yet.
+/// A node that has just started does not know such an instrument yet.
 #[test]
 fn kill_9_loses_and_repeats_nothing_of_an_instrument_that_no_rule_names() {
     let Some(scene) = Scene::of("fleet-unnamed") else {
@@ -257,7 +257,7 @@ fn kill_9_loses_and_repeats_nothing_of_an_instrument_that_no_rule_names() {
 /// Kills a node while the capture is published from a line on, and compares its client with another's.
 fn kill_under_load(scene: &Scene, settings: &Settings, from: u64) {
     let (mut killed, other) = (Node::start(settings), Node::start(settings));
-    let mut whole = scene.watch(&[other.url()]);
+    let mut uninterrupted = scene.watch(&[other.url()]);
     let mut resumed = scene.watch(&[killed.url()]);
     let brokers = scene.turn.bootstrap();
     let mut publishing = Publish {
@@ -279,16 +279,16 @@ fn kill_under_load(scene: &Scene, settings: &Settings, from: u64) {
     let pause = resumed.look(|tape| tape.last.unwrap()) - at;
     let under_load = publishing.is_sending();
     publishing.finish();
-    scene.wait_whole(&whole);
-    scene.wait_whole(&resumed);
-    whole.stop();
+    scene.wait_complete(&uninterrupted);
+    scene.wait_complete(&resumed);
+    uninterrupted.stop();
     resumed.stop();
     println!(
         "kill -9: ready again after {ready:?}, data after {pause:?}, still under load: {under_load}"
     );
-    check_interrupted(&whole, &resumed);
+    check_interrupted(&uninterrupted, &resumed);
     if from == 0 {
-        whole.look(|tape| scene.check_complete("uninterrupted", tape));
+        uninterrupted.look(|tape| scene.check_complete("uninterrupted", tape));
     }
 }
 
@@ -315,7 +315,7 @@ fn a_kafka_restart_under_load_loses_and_repeats_nothing() {
     watcher.wait(WITHIN, "data after the restart", |tape| tape.last > before);
     let pause = watcher.look(|tape| tape.last.unwrap()) - at;
     publishing.finish();
-    scene.wait_whole(&watcher);
+    scene.wait_complete(&watcher);
     watcher.stop();
     println!("kafka restart: the broker was back after {back:?}, data after {pause:?}");
     watcher.look(|tape| {
@@ -326,13 +326,13 @@ fn a_kafka_restart_under_load_loses_and_repeats_nothing() {
     });
 }
 
-/// A client that was interrupted has what one has that was not.
-fn check_interrupted(whole: &Watcher<Tape>, resumed: &Watcher<Tape>) {
-    whole.look(|whole| {
+/// A client that was interrupted has what an uninterrupted one has.
+fn check_interrupted(uninterrupted: &Watcher<Tape>, resumed: &Watcher<Tape>) {
+    uninterrupted.look(|uninterrupted| {
         resumed.look(|resumed| {
             assert!(!resumed.reconnects.is_empty(), "nothing was interrupted");
             println!(
-                "{} resumed after {} refusals, {} began anew; faults: {:?}",
+                "{} resumed after {} rejections, {} restarted; faults: {:?}",
                 resumed.started(StartKind::Resumed),
                 resumed.postponed.len(),
                 resumed.started(StartKind::Snapshot) - 3,
@@ -340,7 +340,7 @@ fn check_interrupted(whole: &Watcher<Tape>, resumed: &Watcher<Tape>) {
             );
             for (stream, name) in STREAMS {
                 let followed = resumed.followed(stream);
-                assert_same(name, &whole.said[&stream], &followed);
+                assert_same(name, &uninterrupted.messages[&stream], &followed);
                 println!("{name}: {} messages, the same bytes", followed.len());
             }
             check_faultless("resumed", resumed);

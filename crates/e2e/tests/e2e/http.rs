@@ -1,4 +1,4 @@
-//! HTTP and Server-Sent Events: the same books, by other ways.
+//! HTTP and Server-Sent Events carry the same books.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn change(number: i64) -> [Record; 2] {
     [Record::of(book.to_string()), Record::of(trade.to_string())]
 }
 
-fn book_of(node: &Node, query: &str, headers: &[&str]) -> http::Whole {
+fn book_of(node: &Node, query: &str, headers: &[&str]) -> http::Response {
     http::fetch(
         node.public(),
         "GET",
@@ -63,22 +63,22 @@ fn book_at(node: &Node, seq: i64) -> Value {
     })
 }
 
-/// The messages of a body without what is the node's own of them: when they were published.
+/// The messages of a body without their time of publishing, which is the node's own.
 fn messages(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = bytes;
     let mut all = Vec::new();
     while !rest.is_empty() {
-        let (_, behind) = wire::sbe::Message::decode(rest).unwrap();
-        let mut message = rest[..rest.len() - behind.len()].to_vec();
+        let (_, after) = wire::sbe::Message::decode(rest).unwrap();
+        let mut message = rest[..rest.len() - after.len()].to_vec();
         message[48..56].fill(0);
         all.push(message);
-        rest = behind;
+        rest = after;
     }
     all
 }
 
 #[test]
-fn a_step_too_many_is_rejected_and_its_place_is_free_at_once() {
+fn a_group_over_the_limit_is_rejected_and_a_freed_slot_is_available_at_once() {
     let limit = "[streams]\ngrouped_views_per_instrument = 2\n";
     let (_turn, _kafka, node) = node("http-views", limit);
     let mut socket = Socket::connect(node.public(), "tapecast.json.v1");
@@ -113,7 +113,7 @@ fn a_step_too_many_is_rejected_and_its_place_is_free_at_once() {
 }
 
 #[test]
-fn an_address_that_asks_too_much_is_told_when_to_ask_again() {
+fn an_address_over_its_request_rate_is_told_when_to_retry() {
     let limit = "[limits]\nhttp_requests_per_second_per_address = 2\n";
     let (_turn, _kafka, node) = node("http-rate", limit);
     // Ten tokens: a book of ten levels costs one, a book of all levels two.
@@ -167,21 +167,21 @@ fn a_book_over_http_is_byte_for_byte_what_a_subscriber_is_sent() {
             .collect();
         let answer = book_of(&node, query, &[SBE]);
         assert_eq!(messages(&answer.body), sent, "{query}");
-        // The JSON says the same.
-        let told = book_of(&node, query, &[]).json();
+        // The JSON has the same content.
+        let book = book_of(&node, query, &[]).json();
         let mut checksum = None;
         for message in Messages::new(&answer.body).map(Result::unwrap) {
             if let Body::BookSnapshot(snapshot) = message.body {
                 checksum = Some(snapshot.checksum);
                 assert_eq!(
-                    told["bids"].as_array().unwrap().len(),
+                    book["bids"].as_array().unwrap().len(),
                     snapshot.bids.count()
                 );
-                assert_eq!(told["seq"], json!(message.head.seq.0));
+                assert_eq!(book["seq"], json!(message.head.seq.0));
             }
         }
         assert_eq!(
-            Some(&told["checksum"]),
+            Some(&book["checksum"]),
             checksum.map(|sum| json!(sum)).as_ref()
         );
     }
@@ -190,7 +190,7 @@ fn a_book_over_http_is_byte_for_byte_what_a_subscriber_is_sent() {
 }
 
 #[test]
-fn what_has_not_changed_is_not_sent_again() {
+fn what_has_not_changed_is_not_sent_twice() {
     let (_turn, mut kafka, node) = node("http-etag", "");
     let last = kafka.produce("http-etag", 0, &change(0));
     book_at(&node, last);
@@ -219,7 +219,7 @@ fn what_has_not_changed_is_not_sent_again() {
 }
 
 #[test]
-fn the_latest_trades_and_the_account_are_those_of_kafka() {
+fn the_latest_trades_and_the_ledger_match_kafka() {
     let (_turn, mut kafka, node) = node("http-trades", "");
     let mut last = 0;
     for number in 0..30 {
@@ -248,7 +248,7 @@ fn the_latest_trades_and_the_account_are_those_of_kafka() {
         (0, 0, 0)
     );
     // Where it stands in Kafka.
-    let told = http::fetch(
+    let instrument = http::fetch(
         node.public(),
         "GET",
         &format!("/v1/instruments/{NAME}"),
@@ -256,7 +256,7 @@ fn the_latest_trades_and_the_account_are_those_of_kafka() {
     )
     .json();
     let source = |channel: &str| {
-        let mut all = told["channels"].as_array().unwrap().iter();
+        let mut all = instrument["channels"].as_array().unwrap().iter();
         all.find(|source| source["channel"] == json!(channel))
             .unwrap()
             .clone()
@@ -273,7 +273,7 @@ fn the_latest_trades_and_the_account_are_those_of_kafka() {
     assert_eq!(source("trades")["epoch"], trades["epoch"]);
 }
 
-/// Whether a message says anything new: heartbeats go on for ever.
+/// Returns whether a message is anything but a heartbeat, which never ends.
 fn moves(message: &Value) -> bool {
     message["type"] != json!("Heartbeat")
 }
@@ -298,7 +298,7 @@ impl Book {
                 self.mine = seq;
             }
             "BookDelta" if seq > self.mine => {
-                assert!(prev <= self.mine, "a gap: {prev} behind {}", self.mine);
+                assert!(prev <= self.mine, "a gap: {prev} after {}", self.mine);
                 self.mine = seq;
             }
             _ => return,
@@ -315,10 +315,10 @@ impl Book {
         }
     }
 
-    fn assert_is(&self, whole: &Value) {
-        assert_eq!(json!(self.mine), whole["seq"]);
+    fn assert_is(&self, book: &Value) {
+        assert_eq!(json!(self.mine), book["seq"]);
         for (side, name) in self.sides.iter().zip(["bids", "asks"]) {
-            let levels = whole[name].as_array().unwrap();
+            let levels = book[name].as_array().unwrap();
             assert_eq!(levels.len(), side.len(), "{name}");
             for level in levels {
                 let size = side.get(level[0].as_str().unwrap()).map(String::as_str);
@@ -329,7 +329,7 @@ impl Book {
 }
 
 #[test]
-fn events_go_on_behind_the_last_one_without_a_lost_message() {
+fn events_resume_after_the_last_one_without_losing_a_message() {
     let (_turn, mut kafka, node) = node("http-events", "");
     let query = format!("channel=book&symbol={NAME}&channel=trades&symbol={NAME}");
     let mut events = EventSource::open(node.public(), &query, "");
@@ -396,7 +396,7 @@ fn events_go_on_behind_the_last_one_without_a_lost_message() {
 }
 
 #[test]
-fn a_slow_client_of_events_gets_the_net_change_and_is_told() {
+fn a_lagging_sse_client_gets_the_net_change_and_a_lag_notice() {
     let small = "[streams]\nrun_bytes_per_stream = \"64KiB\"\nlog_bytes_per_instrument = \"1MiB\"\n\
                  [session]\nsend_buffer_bytes = \"4KiB\"";
     let topic = "http-slow";
@@ -425,11 +425,11 @@ fn a_slow_client_of_events_gets_the_net_change_and_is_told() {
         }
         book.take(&message);
     }
-    assert!(!lags.is_empty(), "a slow client is told");
+    assert!(!lags.is_empty(), "a lagging client gets a notice");
     book.assert_is(&book_at(&node, last));
     let account = http::fetch(node.public(), "GET", &format!("/v1/ledger/{NAME}"), &[]).json();
     assert!(account["conflated"].as_u64().unwrap() > 0, "{account}");
-    println!("a slow client of events was told {lags:?} and has the book");
+    println!("a lagging client of events got {lags:?} and has the book");
 }
 
 fn wide(number: u32) -> String {
@@ -440,7 +440,7 @@ fn wide(number: u32) -> String {
 }
 
 #[test]
-fn a_session_of_events_is_a_session() {
+fn an_sse_session_counts_as_a_session() {
     let (_turn, _kafka, mut node) = node(
         "http-session",
         "[limits]\nsessions = 1\n[session]\nping_interval = \"200ms\"\npong_timeout = \"300ms\"\ndrain_delay = \"200ms\"",

@@ -1,4 +1,4 @@
-//! What one client may ask for, whatever there is: each test asks for far more.
+//! Limits on what one client may request: each test requests far more.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -150,7 +150,7 @@ fn a_full_session_resumes_all_of_its_streams_at_once() {
 }
 
 #[test]
-fn one_session_and_one_book_have_so_many_groups() {
+fn the_groups_of_one_session_and_of_one_book_are_limited() {
     let (_turn, _kafka, node) = node("limits-groups", &[snapshot(NAME, 100)]);
     let mut sessions = Vec::new();
     let accepted: Vec<_> = (0..3)
@@ -173,7 +173,7 @@ fn one_session_and_one_book_have_so_many_groups() {
 }
 
 #[test]
-fn an_address_asks_for_so_many_groups_a_second() {
+fn the_groups_that_an_address_requests_per_second_are_limited() {
     let (_turn, _kafka, node) = node("limits-http", &[snapshot(NAME, 100)]);
     let rejected = (2..2_000).position(|step| {
         let path = format!("/v1/books/{NAME}?group={step}");
@@ -182,7 +182,7 @@ fn an_address_asks_for_so_many_groups_a_second() {
     assert!(rejected.is_some(), "2,000 grouped books, and no 429");
 }
 
-/// Frames that ask for an answer, so that a node that goes on can be told from one that has closed.
+/// A frame that is answered, which distinguishes a node that continues from one that has closed.
 fn ping() -> Vec<u8> {
     client_frame(0x81, br#"{"op":"ping"}"#)
 }
@@ -204,7 +204,7 @@ fn a_flood_of_pongs_is_closed_with_4002() {
 }
 
 #[test]
-fn what_comes_after_a_close_is_not_read_for_long() {
+fn little_is_read_after_a_close() {
     const FLOOD: usize = 64 << 20;
     let (_turn, _kafka, node) = node("limits-closed", &[snapshot(NAME, 1)]);
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
@@ -221,7 +221,7 @@ fn what_comes_after_a_close_is_not_read_for_long() {
 }
 
 #[test]
-fn a_session_that_its_client_closed_is_counted_as_that() {
+fn a_session_closed_by_its_client_is_counted_as_one() {
     const CODES: [u16; 6] = [1000, 1012, 4000, 4001, 4002, 4003];
     let (_turn, _kafka, node) = node("limits-codes", &[snapshot(NAME, 1)]);
     for code in CODES {
@@ -241,7 +241,7 @@ fn a_session_that_its_client_closed_is_counted_as_that() {
 }
 
 #[test]
-fn one_session_has_so_many_replays() {
+fn the_replays_of_one_session_are_limited() {
     let (_turn, _kafka, node) = directory("limits-replays");
     // So slow that each goes on, whatever the others do.
     let streams: Vec<_> = (0..16)
@@ -274,7 +274,7 @@ fn held(stream: &TcpStream) -> (usize, usize) {
 }
 
 #[test]
-fn the_kernel_holds_little_of_answers_that_nobody_reads() {
+fn the_kernel_holds_little_of_unread_answers() {
     // A book of 2 MiB as JSON.
     let (_turn, _kafka, node) = node("limits-unread", &[snapshot(NAME, 50_000)]);
     let mut stream = TcpStream::connect(node.public()).unwrap();
@@ -329,5 +329,5 @@ fn the_kernel_holds_little_of_what_a_node_does_not_read() {
     });
     node.unpause();
     assert!(to_read <= 64 << 10, "{to_read} bytes wait in the kernel");
-    println!("{to_read} bytes that nobody reads wait in the kernel");
+    println!("{to_read} unread bytes wait in the kernel");
 }

@@ -8,7 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "tests fail where they stand, and print figures"
+    reason = "a test fails by panicking, and prints figures"
 )]
 
 mod bad_input;
@@ -17,16 +17,16 @@ mod checkpoints;
 mod clocks;
 mod cryptofeed;
 mod documents;
-mod doors;
+mod drains;
 mod edges;
 mod failures;
-mod farewell;
 mod fleet;
-mod history;
 mod http;
 mod limits;
 mod mapper;
 mod oracle;
+mod replays;
+mod security;
 mod sessions;
 mod traces;
 mod views;

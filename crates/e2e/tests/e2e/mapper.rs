@@ -1,13 +1,13 @@
-//! What the mappers of tardis-node make of venues' messages is what a client gets of them, and of
-//! what the mappers make.
+//! A client receives what the mappers of tardis-node make of venues' messages, both from those messages and from
+//! the mappers' output.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use client::{Client, Event, Subscription};
 use e2e::kafka::{Kafka, Record};
 use e2e::publish::Publish;
-use e2e::watcher::Saw;
+use e2e::watcher::Observer;
 use e2e::{Node, Settings, Tape, Watcher, broker, captures, http, wait};
 use market::{Aggressor, Level, decimal};
 use serde_json::value::RawValue;
@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 const WITHIN: Duration = Duration::from_secs(120);
 const CASES: &str = "tardis/mapper_cases.jsonl.gz";
 const EXPONENT: i8 = -8;
-/// Where what the mappers make goes.
+/// The topic of the mappers' output.
 const MAPPED: &str = "mapper-tardis";
 
 const OLD_OKX: &str = "OKX's API v3, switched off in 2022, is not read";
-const FOLDED: &str = "tardis folds changes into the whole book that are not among the cases";
+const FOLDED: &str = "tardis folds updates into the snapshot that are not among the cases";
 const NO_BOOK: &str = "its checksum is of a book that is not among the cases";
 
 /// Cases of which a client gets something else, what becomes of the record, and why.
@@ -34,7 +34,7 @@ const EXCEPTIONS: [(&str, &str, &str); 22] = [
     (
         "binance futures messages 7",
         "event",
-        "its book is crossed, and refused",
+        "its book is crossed, and rejected",
     ),
     (
         "binance futures messages 9",
@@ -49,12 +49,12 @@ const EXCEPTIONS: [(&str, &str, &str); 22] = [
     (
         "kraken v2 messages 3",
         "bad_value",
-        "its checksum is made up, so the book is refused",
+        "its checksum is made up, so the book is rejected",
     ),
     (
         "okex-futures messages 19",
         "bad_value",
-        "its book was cut down and its checksum was not, so the book is refused",
+        "its book was cut down and its checksum was not, so the book is rejected",
     ),
     ("okex messages 11", "event", NO_BOOK),
     ("okex-futures messages 25", "event", NO_BOOK),
@@ -84,14 +84,14 @@ struct Case {
 /// Price and size, best first; bids, then asks.
 type Sides = [Vec<(i64, i64)>; 2];
 
-/// What one message of a stream says.
+/// The content of one message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Told {
-    Whole {
+enum Content {
+    Snapshot {
         time: Option<u64>,
         book: Sides,
     },
-    Change {
+    Delta {
         time: Option<u64>,
         levels: Sides,
     },
@@ -104,11 +104,11 @@ enum Told {
 /// An instrument, and the offset of the record in its topic.
 type Place = (String, i64);
 
-/// What is to be told, and where.
+/// What a client has to receive, and where.
 #[derive(Default)]
 struct Plan {
-    wanted: BTreeMap<Place, Told>,
-    /// Whole books that the cases' changes need, and that are no case.
+    wanted: BTreeMap<Place, Content>,
+    /// Snapshots that the cases' updates need, and that are no case.
     seeds: Vec<Place>,
 }
 
@@ -117,14 +117,14 @@ struct Plan {
 struct Seen {
     tape: Tape,
     names: Vec<String>,
-    /// What a message says, and a book's whole beside its change.
-    got: BTreeMap<Place, (Told, Told)>,
+    /// The content of a message, and the full book beside an update.
+    got: BTreeMap<Place, (Content, Content)>,
 }
 
-impl Saw for Seen {
-    fn saw(&mut self, client: &Client, event: &Event) {
-        self.tape.saw(client, event);
-        let (subscription, head, told) = match event {
+impl Observer for Seen {
+    fn observe(&mut self, client: &Client, event: &Event) {
+        self.tape.observe(client, event);
+        let (subscription, head, content) = match event {
             Event::Book(update) => {
                 let book = client.book(update.subscription).unwrap().book();
                 let sides = |bids: &mut dyn Iterator<Item = Level>,
@@ -133,16 +133,16 @@ impl Saw for Seen {
                     [bids.map(entry).collect(), asks.map(entry).collect()]
                 };
                 let time = update.head.event_time.map(|time| time.0);
-                let whole = Told::Whole {
+                let snapshot = Content::Snapshot {
                     time,
                     book: sides(&mut book.bids().iter(), &mut book.asks().iter()),
                 };
-                let change = update.changes().map(|changes| Told::Change {
+                let change = update.changes().map(|changes| Content::Delta {
                     time,
                     levels: sides(&mut changes.bids.into_iter(), &mut changes.asks.into_iter()),
                 });
-                let told = (change.unwrap_or_else(|| whole.clone()), whole);
-                (update.subscription, update.head, told)
+                let content = (change.unwrap_or_else(|| snapshot.clone()), snapshot);
+                (update.subscription, update.head, content)
             }
             Event::Trades(update) => {
                 let trades = update.trades().unwrap();
@@ -150,11 +150,11 @@ impl Saw for Seen {
                     let id = trade.id.to_owned();
                     (trade.price.0, trade.size.0, trade.side, id)
                 });
-                let told = Told::Trades {
+                let content = Content::Trades {
                     time: update.head.event_time.map(|time| time.0),
                     trades: trades.collect(),
                 };
-                (update.subscription, update.head, (told.clone(), told))
+                (update.subscription, update.head, (content.clone(), content))
             }
             _ => return,
         };
@@ -165,7 +165,7 @@ impl Saw for Seen {
         // Each instrument has two subscriptions.
         let index = usize::try_from(subscription.0 / 2).unwrap();
         self.got
-            .insert((self.names[index].clone(), head.seq.0), told);
+            .insert((self.names[index].clone(), head.seq.0), content);
     }
 }
 
@@ -192,8 +192,8 @@ fn format_of(exchange: &str) -> &str {
     }
 }
 
-/// What is told of normalised events, those of one message; none where we have no events for them.
-fn told(events: &[Value]) -> Option<Told> {
+/// What a client receives of the normalised events of one message; `None` where we have no events for them.
+fn content(events: &[Value]) -> Option<Content> {
     let of_type = |kind: &str| -> Vec<&Value> {
         let is_it = |event: &&Value| event["type"] == kind;
         events.iter().filter(is_it).collect()
@@ -206,9 +206,9 @@ fn told(events: &[Value]) -> Option<Told> {
         asks.sort_unstable();
         let (time, sides) = (time(book), [bids, asks]);
         return Some(if book["isSnapshot"] == true {
-            Told::Whole { time, book: sides }
+            Content::Snapshot { time, book: sides }
         } else {
-            Told::Change {
+            Content::Delta {
                 time,
                 levels: sides,
             }
@@ -224,7 +224,7 @@ fn told(events: &[Value]) -> Option<Told> {
         let id = trade["id"].as_str().unwrap_or_default().to_owned();
         (number(&trade["price"]), number(&trade["amount"]), side, id)
     });
-    Some(Told::Trades {
+    Some(Content::Trades {
         time: time(last),
         trades: trades.collect(),
     })
@@ -266,7 +266,7 @@ fn nanos(text: &str) -> u64 {
     ((days - EPOCH) * 86_400 + seconds) * 1_000_000_000 + below
 }
 
-/// A whole book that a change can build on: its levels, with sizes of 7.
+/// A snapshot that an update can build on: its levels, with sizes of 7.
 fn seed(case: &Case) -> Option<String> {
     let event = case.expected.first()?;
     if event["type"] != "book_change" || event["isSnapshot"] == true {
@@ -305,7 +305,7 @@ fn seed(case: &Case) -> Option<String> {
     Some(seed.to_string())
 }
 
-/// The same for what the mappers make: the event as a whole book with sizes of 7.
+/// The same for the mappers' output: the event as a snapshot with sizes of 7.
 fn mapped_seed(event: &Value) -> Option<Value> {
     if event["type"] != "book_change" || event["isSnapshot"] == true {
         return None;
@@ -327,7 +327,7 @@ fn exception(case: &Case) -> Option<(&'static str, &'static str)> {
 }
 
 #[test]
-fn every_case_of_tardis_mappers_reaches_a_client_as_the_mappers_say() {
+fn every_case_of_the_tardis_mappers_reaches_a_client_as_mapped() {
     let Some(cases) = cases() else {
         return;
     };
@@ -344,14 +344,14 @@ fn every_case_of_tardis_mappers_reaches_a_client_as_the_mappers_say() {
         let (topic, venue) = (format!("mapper-{index}"), format!("CASE-{index}"));
         let venue_key = format!("venue = \"{venue}\"");
         settings = settings.topics(&topic, format_of(&case.exchange), &venue_key);
-        let told = told(&case.expected);
+        let content = content(&case.expected);
         let mut sent = Vec::new();
         let mut outcome = "nothing";
         if let Some((becomes, why)) = exception(case) {
             println!("{}: {}: {why}", case.exchange, case.name);
             outcome = becomes;
             exceptions += 1;
-        } else if let Some(told) = told {
+        } else if let Some(content) = content {
             outcome = "event";
             let symbol = case.expected[0]["symbol"].as_str().unwrap();
             let name = format!("{venue}:{symbol}");
@@ -361,9 +361,9 @@ fn every_case_of_tardis_mappers_reaches_a_client_as_the_mappers_say() {
                 plan.seeds.push((name.clone(), 0));
             }
             plan.wanted
-                .insert((name, i64::try_from(sent.len()).unwrap()), told);
+                .insert((name, i64::try_from(sent.len()).unwrap()), content);
         } else if case.name.ends_with("binance messages 7") {
-            // Here, too, a change waits for its whole book, and nobody is told.
+            // Here, too, an update waits for its snapshot, and nothing is published.
             outcome = "event";
         }
         sent.push(Record::of(case.message.get()));
@@ -378,7 +378,7 @@ fn every_case_of_tardis_mappers_reaches_a_client_as_the_mappers_say() {
     );
     let (of_cases, mapped) = (plan.wanted.len(), plan_mapped(&cases, &mut plan));
     println!(
-        "{} cases: {of_cases} told, {exceptions} exceptions",
+        "{} cases: {of_cases} published, {exceptions} exceptions",
         cases.len()
     );
 
@@ -429,15 +429,22 @@ fn every_case_of_tardis_mappers_reaches_a_client_as_the_mappers_say() {
         );
     }
     let all = plan.wanted.len() + plan.seeds.len();
-    let deadline = Instant::now() + WITHIN;
-    while watcher.look(|seen| seen.got.len() < all) && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    watcher.wait_explained(
+        WITHIN,
+        |seen| seen.got.len() >= all,
+        |seen| {
+            let planned = plan.wanted.keys().chain(&plan.seeds);
+            let missing: Vec<_> = planned
+                .filter(|place| !seen.got.contains_key(*place))
+                .collect();
+            format!("messages of {missing:?}")
+        },
+    );
     watcher.stop();
     watcher.look(|seen| verdict(&plan, seen));
 }
 
-/// What the mappers make, one a line, as Tardis sells it; and what is to be told of it.
+/// The mappers' output, one event a line, as Tardis sells it; and what a client has to receive of it.
 fn plan_mapped(cases: &[Case], plan: &mut Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for event in cases.iter().flat_map(|case| &case.expected) {
@@ -451,21 +458,21 @@ fn plan_mapped(cases: &[Case], plan: &mut Plan) -> Vec<String> {
         // Tardis always has a time.
         let mut timed = event.clone();
         timed["localTimestamp"] = Value::Null;
-        // The mapper's own crossed book is refused, however it comes.
-        let told = told(&[timed]).filter(|told| !is_crossed(told));
-        if let Some(told) = told {
+        // The mapper's own crossed book is rejected, however it arrives.
+        let content = content(&[timed]).filter(|content| !is_crossed(content));
+        if let Some(content) = content {
             plan.wanted
-                .insert((name, i64::try_from(lines.len()).unwrap()), told);
+                .insert((name, i64::try_from(lines.len()).unwrap()), content);
         }
         lines.push(event.to_string());
     }
     lines
 }
 
-fn is_crossed(told: &Told) -> bool {
-    let Told::Whole {
+fn is_crossed(content: &Content) -> bool {
+    let Content::Snapshot {
         book: [bids, asks], ..
-    } = told
+    } = content
     else {
         return false;
     };
@@ -474,17 +481,17 @@ fn is_crossed(told: &Told) -> bool {
 
 fn verdict(plan: &Plan, seen: &mut Seen) {
     let mut wrong = Vec::new();
-    for (place, told) in &plan.wanted {
+    for (place, content) in &plan.wanted {
         match seen.got.remove(place) {
-            Some((change, whole)) if *told == change || *told == whole => {}
-            other => wrong.push(format!("{place:?}: {other:?}, not {told:?}")),
+            Some((change, snapshot)) if *content == change || *content == snapshot => {}
+            other => wrong.push(format!("{place:?}: {other:?}, not {content:?}")),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for place in &plan.seeds {
         assert!(seen.got.remove(place).is_some(), "{place:?}");
     }
-    assert!(seen.got.is_empty(), "nobody asked for {:?}", seen.got);
+    assert!(seen.got.is_empty(), "unexpected: {:?}", seen.got);
     println!(
         "{} events of {} instruments equal",
         plan.wanted.len(),

@@ -8,7 +8,7 @@ use client::{Client, Event, Subscription};
 use e2e::kafka::Kafka;
 use e2e::prints::{self, Print};
 use e2e::publish::Publish;
-use e2e::watcher::{Saw, Watcher};
+use e2e::watcher::{Observer, Watcher};
 use e2e::{Node, Settings, Tape, broker, captures, http};
 use market::{Aggressor, Bbo, Book, Level, Price, Side, Size, decimal};
 use serde_json::Value;
@@ -19,7 +19,7 @@ const EXPONENT: i8 = -8;
 /// Lines that are sent at once: about 1 MB of messages, which a node keeps for any slow client.
 const PART: usize = 8_000;
 
-/// A market with its capture files, one continuing the other, and what the README of the data says.
+/// A market with its capture files, one continuing the other, and what the README of the data states.
 struct Market {
     venue: &'static str,
     symbol: &'static str,
@@ -30,10 +30,10 @@ struct Market {
     absent: Option<usize>,
 }
 
-/// What the files say must come out.
+/// The expected result, by the files.
 #[derive(Default)]
 struct Truth {
-    /// Depth events behind the snapshot in the files: offset to the exchange's own best.
+    /// Depth events after the snapshot in the files: offset to the exchange's own best.
     at_offset: BTreeMap<i64, Bbo>,
     /// Those before it in the files and not in it: with their levels.
     held: Vec<(Value, Bbo)>,
@@ -47,21 +47,21 @@ struct Truth {
     absent: usize,
 }
 
-/// The client's best bid and offer behind every book message, by `seq`.
+/// The client's best bid and offer after every book message, by `seq`.
 #[derive(Default)]
 struct Bests {
     tape: Tape,
     bests: Vec<(i64, Bbo)>,
     trades: Vec<Print>,
-    /// The whole book behind that message.
+    /// The full book after that message.
     wanted: i64,
-    whole: Option<(Vec<Level>, Vec<Level>)>,
+    full: Option<(Vec<Level>, Vec<Level>)>,
     lags: Vec<LagKind>,
 }
 
-impl Saw for Bests {
-    fn saw(&mut self, client: &Client, event: &Event) {
-        self.tape.saw(client, event);
+impl Observer for Bests {
+    fn observe(&mut self, client: &Client, event: &Event) {
+        self.tape.observe(client, event);
         match event {
             Event::Book(update) => {
                 let kept = client.book(update.subscription).unwrap();
@@ -70,7 +70,7 @@ impl Saw for Bests {
                 self.bests.push((seq, kept.book().bbo()));
                 if seq == self.wanted {
                     let (bids, asks) = (kept.book().bids().iter(), kept.book().asks().iter());
-                    self.whole = Some((bids.collect(), asks.collect()));
+                    self.full = Some((bids.collect(), asks.collect()));
                 }
             }
             Event::Trades(update) => {
@@ -133,7 +133,7 @@ fn truth(files: &[PathBuf]) -> Truth {
         }
     }
     let (at, snapshot) = truth.snapshot.as_ref().expect("the capture has a snapshot");
-    let begins = snapshot["lastUpdateId"].as_u64().unwrap();
+    let start = snapshot["lastUpdateId"].as_u64().unwrap();
     let prices = |levels: &Value| -> HashSet<i64> {
         let levels = levels.as_array().unwrap().iter();
         levels.map(|level| mantissa(&level[0])).collect()
@@ -141,7 +141,7 @@ fn truth(files: &[PathBuf]) -> Truth {
     let mut there = [prices(&snapshot["bids"]), prices(&snapshot["asks"])];
     for (offset, data) in depths {
         let u = data["u"].as_u64().unwrap();
-        if u <= begins {
+        if u <= start {
             continue;
         }
         for (side, there) in ["b", "a"].into_iter().zip(&mut there) {
@@ -166,7 +166,7 @@ fn truth(files: &[PathBuf]) -> Truth {
 }
 
 /// Checks the events that came before the snapshot: one message answers them together with it, so they
-/// are applied here, and the outcome has to be the node's whole book. How many were right?
+/// are applied here, and the result has to be the node's full book. How many were right?
 fn check_held(truth: &Truth, node: (Vec<Level>, Vec<Level>)) -> usize {
     let mut book = Book::new();
     let set = |book: &mut Book, side, levels: &Value| {
@@ -207,16 +207,18 @@ fn check(market: &Market) {
             .topics(&topic, "binance", &format!("venue = \"{}\"", market.venue))
             .instrument(&name, ""),
     );
-    let saw = Bests {
+    let observer = Bests {
         wanted: truth.snapshot.as_ref().unwrap().0,
         ..Bests::default()
     };
     let streams = [Subscription::book(&name), Subscription::trades(&name)];
-    let mut watcher = Watcher::start(&[node.url()], &streams, saw);
-    watcher.wait(WITHIN, "the subscriptions", |saw| saw.tape.accepted() == 2);
+    let mut watcher = Watcher::start(&[node.url()], &streams, observer);
+    watcher.wait(WITHIN, "the subscriptions", |observer| {
+        observer.tape.accepted() == 2
+    });
     publish_in_step(&turn.bootstrap(), &topic, &files, &truth, &watcher);
     watcher.stop();
-    watcher.look(|saw| verdict(market, &truth, saw));
+    watcher.look(|observer| verdict(market, &truth, observer));
     assert!(node.metric("tapecast_conflations_total", &[]) == 0.0);
     let path = format!("/v1/ledger/{name}");
     let ledger = http::fetch(node.public(), "GET", &path, &[]).json();
@@ -250,17 +252,17 @@ fn publish_in_step(
             let depth = truth.at_offset.range(..end).next_back();
             let depth = depth.map_or(-1, |(offset, _)| *offset);
             let trades = truth.traded.partition_point(|offset| *offset < end);
-            watcher.wait(WITHIN, "the last depth event and trade", |saw| {
-                let last = saw.bests.last().map_or(-1, |(seq, _)| *seq);
-                last >= depth && saw.trades.len() >= trades
+            watcher.wait(WITHIN, "the last depth event and trade", |observer| {
+                let last = observer.bests.last().map_or(-1, |(seq, _)| *seq);
+                last >= depth && observer.trades.len() >= trades
             });
         }
     }
 }
 
-fn verdict(market: &Market, truth: &Truth, saw: &mut Bests) {
-    let bests: BTreeMap<i64, Bbo> = saw.bests.iter().copied().collect();
-    let mut equal = check_held(truth, saw.whole.take().expect("a book at the snapshot"));
+fn verdict(market: &Market, truth: &Truth, observer: &mut Bests) {
+    let bests: BTreeMap<i64, Bbo> = observer.bests.iter().copied().collect();
+    let mut equal = check_held(truth, observer.full.take().expect("a book at the snapshot"));
     let mut missed = Vec::new();
     for (offset, best) in &truth.at_offset {
         match bests.get(offset) {
@@ -268,37 +270,39 @@ fn verdict(market: &Market, truth: &Truth, saw: &mut Bests) {
             other => missed.push((*offset, *best, other.copied())),
         }
     }
-    assert!(saw.trades == truth.trades, "other trades, or not all");
+    assert!(observer.trades == truth.trades, "other trades, or not all");
     let of = truth.at_offset.len() + truth.held.len();
     let file = Path::new(market.files[0]).display();
     println!(
         "{file} and {} more: {equal} of {of} equal the exchange's own; {} messages verified, {} trades",
         market.files.len() - 1,
-        saw.tape.verified,
-        saw.trades.len()
+        observer.tape.verified,
+        observer.trades.len()
     );
     let after = |(offset, ..): &(i64, Bbo, Option<Bbo>)| {
-        let said = saw.tape.said[&0].iter().find(|said| said.seq >= *offset);
-        said.map(|said| (said.prev, said.seq))
+        let message = observer.tape.messages[&0]
+            .iter()
+            .find(|message| message.seq >= *offset);
+        message.map(|message| (message.prev, message.seq))
     };
     assert!(
         (equal, of) == (market.equal, market.of),
-        "missed: {missed:?}, told instead: {:?}, lags {:?}, faults {:?}",
+        "missed: {missed:?}, received instead: {:?}, lags {:?}, faults {:?}",
         missed.first().map(after),
-        saw.lags,
-        saw.tape.faults
+        observer.lags,
+        observer.tape.faults
     );
     // The first book ends the wait for it; nothing else may interrupt.
-    let faults = saw.tape.faults.iter();
+    let faults = observer.tape.faults.iter();
     let faults: Vec<_> = faults
         .filter(|fault| !fault.contains("EpochChanged") && !fault.contains("Upstream(Starting)"))
         .collect();
     assert!(faults.is_empty(), "{faults:?}");
-    assert!(saw.lags.is_empty() && saw.tape.reconnects.is_empty());
+    assert!(observer.lags.is_empty() && observer.tape.reconnects.is_empty());
 }
 
 #[test]
-fn every_capture_equals_the_exchanges_own_book_ticker() {
+fn every_capture_matches_the_exchanges_own_book_ticker() {
     for market in [
         Market {
             venue: "BINANCE",

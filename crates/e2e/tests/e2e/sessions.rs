@@ -12,7 +12,7 @@ use client::{Client, Event, Subscription, SubscriptionId};
 use e2e::kafka::Kafka;
 use e2e::prints::{self, Print};
 use e2e::publish::Publish;
-use e2e::watcher::Saw;
+use e2e::watcher::Observer;
 use e2e::{Node, Settings, Tape, Watcher, broker, captures, http, wait};
 use flate2::Crc;
 use market::{Level, decimal};
@@ -60,11 +60,11 @@ const SESSIONS: [Session; 5] = [
 /// What a client got of one instrument.
 #[derive(Debug, Default)]
 struct Got {
-    /// The best levels behind every message of the book, by its `seq`.
+    /// The best levels after every message of the book, by its `seq`.
     bests: BTreeMap<i64, [Vec<Entry>; 2]>,
-    /// The record after which the book is wanted whole: the last that changes it.
+    /// The record after which the full book is compared: the last that changes it.
     wanted: i64,
-    whole: Option<Sides>,
+    full: Option<Sides>,
     trades: Vec<Print>,
     /// The last `seq` of the book and of the trades.
     last: [i64; 2],
@@ -77,9 +77,9 @@ struct Seen {
     got: Vec<Got>,
 }
 
-impl Saw for Seen {
-    fn saw(&mut self, client: &Client, event: &Event) {
-        self.tape.saw(client, event);
+impl Observer for Seen {
+    fn observe(&mut self, client: &Client, event: &Event) {
+        self.tape.observe(client, event);
         match event {
             Event::Book(update) => {
                 let kept = client.book(update.subscription).unwrap();
@@ -92,7 +92,7 @@ impl Saw for Seen {
                 ];
                 let (got, seq) = (self.got(update.subscription), update.head.seq.0);
                 if seq == got.wanted {
-                    got.whole = Some([bids.map(entry).collect(), asks.map(entry).collect()]);
+                    got.full = Some([bids.map(entry).collect(), asks.map(entry).collect()]);
                 }
                 got.bests.insert(seq, best);
                 got.last[0] = seq;
@@ -113,7 +113,7 @@ impl Seen {
     }
 }
 
-/// One venue behind the replay: what was sent, got, and counted by the node.
+/// One venue after the replay: what was sent, received, and counted by the node.
 #[derive(Debug)]
 struct Replayed {
     truth: Truth,
@@ -124,7 +124,7 @@ struct Replayed {
     ledger: BTreeMap<String, u64>,
 }
 
-/// A venue behind the replay of all sessions through one Kafka and one node, which the first test
+/// A venue after the replay of all sessions through one Kafka and one node, which the first test
 /// that asks does; none where there are no captures.
 fn replayed(venue: &str) -> Option<&'static Replayed> {
     static REPLAYED: OnceLock<Option<BTreeMap<&'static str, Replayed>>> = OnceLock::new();
@@ -239,13 +239,13 @@ fn ledger(node: &Node, venue: &str) -> BTreeMap<String, u64> {
 }
 
 impl Replayed {
-    /// The client's best levels behind a record: those of its last message up to there.
+    /// The client's best levels after a record: those of its last message up to there.
     fn best(&self, symbol: &str, offset: i64) -> &[Vec<Entry>; 2] {
         let mut until = self.got[symbol].bests.range(..=offset);
         until.next_back().expect("a message up to there").1
     }
 
-    /// Every step of every book with the best levels that the client had behind it.
+    /// Every step of every book with the client's best levels after it.
     fn steps(&self) -> impl Iterator<Item = (&Market, &Step, &[Vec<Entry>; 2])> {
         self.truth.markets.iter().flat_map(move |(symbol, market)| {
             let steps = market.steps.iter();
@@ -253,8 +253,8 @@ impl Replayed {
         })
     }
 
-    /// Every book at every step, the whole one at the end, and all trades are those of an
-    /// independent reader; the node lost nothing, refused nothing, and saw no gap.
+    /// Every book at every step, the full one at the end, and all trades are those of an
+    /// independent reader; the node lost nothing, rejected nothing, and saw no gap.
     fn check(&self, [steps, trades, nothing]: [u32; 3]) {
         let (mut compared, mut printed) = (0, 0);
         for (symbol, market) in &self.truth.markets {
@@ -269,7 +269,7 @@ impl Replayed {
             }
             let last = market.steps.last();
             assert!(
-                last.is_none() || got.whole.as_ref() == Some(&book),
+                last.is_none() || got.full.as_ref() == Some(&book),
                 "{symbol}"
             );
             assert_eq!(got.trades, market.trades, "{symbol}");
@@ -305,14 +305,16 @@ impl Replayed {
     fn proven(&self, depth: usize, text: fn(&Step, &[Vec<Entry>; 2]) -> String) -> u64 {
         let mut proven = 0;
         for (_, step, best) in self.steps() {
-            let Some(told) = step.checksum else { continue };
+            let Some(checksum) = step.checksum else {
+                continue;
+            };
             let best = [0, 1].map(|side: usize| {
                 let levels = best[side].iter().take(depth);
                 levels.copied().collect::<Vec<_>>()
             });
             let mut crc = Crc::new();
             crc.update(text(step, &best).as_bytes());
-            assert_eq!(crc.sum(), told, "at {}", step.offset);
+            assert_eq!(crc.sum(), checksum, "at {}", step.offset);
             proven += 1;
         }
         assert_eq!(self.ledger["checked"], proven);
@@ -352,7 +354,7 @@ fn okx_text(_: &Step, [bids, asks]: &[Vec<Entry>; 2]) -> String {
 }
 
 #[test]
-fn every_checksum_of_krakens_session_is_found_over_the_clients_books() {
+fn every_checksum_of_a_kraken_session_matches_the_clients_books() {
     let Some(kraken) = replayed("KRAKEN") else {
         return;
     };
@@ -361,7 +363,7 @@ fn every_checksum_of_krakens_session_is_found_over_the_clients_books() {
 }
 
 #[test]
-fn every_checksum_of_okxs_session_is_found_over_the_clients_books() {
+fn every_checksum_of_an_okx_session_matches_the_clients_books() {
     let Some(okx) = replayed("OKX") else {
         return;
     };
@@ -370,7 +372,7 @@ fn every_checksum_of_okxs_session_is_found_over_the_clients_books() {
 }
 
 #[test]
-fn coinbases_session_makes_ten_books_that_are_never_crossed_and_turns_makers_into_takers() {
+fn a_coinbase_session_yields_ten_books_that_never_cross_and_trades_with_taker_sides() {
     let Some(coinbase) = replayed("COINBASE") else {
         return;
     };
@@ -381,14 +383,14 @@ fn coinbases_session_makes_ten_books_that_are_never_crossed_and_turns_makers_int
 }
 
 #[test]
-fn binances_session_with_fetched_books_equals_its_own_book_ticker_without_a_gap() {
+fn a_binance_session_with_fetched_snapshots_matches_its_book_ticker_without_a_gap() {
     let Some(binance) = replayed("BINANCE") else {
         return;
     };
-    // 172 changes behind 4 whole books; 5 before them are in them.
+    // 172 updates after 4 snapshots; the 5 before are included in them.
     binance.check([176, 2, 86]);
     let mut equal = 0;
-    for (market, step, best) in binance.steps().filter(|(_, step, _)| !step.is_whole) {
+    for (market, step, best) in binance.steps().filter(|(_, step, _)| !step.is_snapshot) {
         let before = market
             .tickers
             .partition_point(|(number, _)| *number <= step.update);
@@ -401,11 +403,11 @@ fn binances_session_with_fetched_books_equals_its_own_book_ticker_without_a_gap(
 }
 
 #[test]
-fn bybits_session_of_2021_keeps_just_25_levels_a_side_at_every_message() {
+fn a_bybit_session_of_2021_keeps_exactly_25_levels_a_side_at_every_message() {
     let Some(bybit) = replayed("BYBIT") else {
         return;
     };
     bybit.check([3_260, 101, 16]);
-    let is_whole = |best: &[Vec<Entry>; 2]| best.iter().all(|side| side.len() == 25);
-    assert!(bybit.steps().all(|(_, _, best)| is_whole(best)));
+    let has_25_levels = |best: &[Vec<Entry>; 2]| best.iter().all(|side| side.len() == 25);
+    assert!(bybit.steps().all(|(_, _, best)| has_25_levels(best)));
 }

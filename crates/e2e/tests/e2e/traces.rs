@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use client::Subscription;
-use e2e::collector::{Collector, Told, attribute};
+use e2e::collector::{Collector, Reported, attribute};
 use e2e::kafka::{Kafka, Record};
 use e2e::watcher::Watcher;
 use e2e::{Node, Settings, Tape, broker, wait};
@@ -23,18 +23,18 @@ fn delta(seq: i32) -> Record {
     Record::of(delta.to_string())
 }
 
-fn offset(told: &Told) -> Option<i32> {
-    let offset = attribute(&told.span.attributes, "messaging.kafka.offset")?;
+fn offset(reported: &Reported) -> Option<i32> {
+    let offset = attribute(&reported.span.attributes, "messaging.kafka.offset")?;
     offset.parse().ok()
 }
 
 #[test]
-fn a_followed_record_is_told_stage_by_stage_and_bears_one_name_on_every_node() {
+fn a_traced_record_is_reported_stage_by_stage_under_one_name_on_every_node() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     kafka.create(TOPIC, 1);
-    let whole = json!({"type": "snapshot", "symbol": NAME, "seq": 0, "bids": [["10", "1"]], "asks": [["11", "1"]]});
-    kafka.produce(TOPIC, 0, &[Record::of(whole.to_string())]);
+    let book = json!({"type": "snapshot", "symbol": NAME, "seq": 0, "bids": [["10", "1"]], "asks": [["11", "1"]]});
+    kafka.produce(TOPIC, 0, &[Record::of(book.to_string())]);
     let collector = Collector::start();
     let traces = format!(
         "[traces]\nendpoint = \"{}\"\none_in = 1\n",
@@ -60,19 +60,19 @@ fn a_followed_record_is_told_stage_by_stage_and_bears_one_name_on_every_node() {
     let instances: Vec<String> = nodes.iter().map(|node| node.public().to_string()).collect();
     // On the first node two streams are sent, so its last span is the sending of the last record.
     let records = usize::try_from(RECORDS).unwrap();
-    let told = wait::until(WITHIN, "all spans", || {
-        let told = collector.told();
+    let reported = wait::until(WITHIN, "all spans", || {
+        let reported = collector.reported();
         let count = |instance: &String, name: &str| {
-            let of = told.iter().filter(|one| one.instance == *instance);
+            let of = reported.iter().filter(|one| one.instance == *instance);
             of.filter(|one| one.span.name == name).count()
         };
         let is_all = instances.iter().all(|one| count(one, "record") == records)
             && count(&instances[0], "send") == records;
-        is_all.then_some(told)
+        is_all.then_some(reported)
     });
     let mut names = BTreeMap::new();
     for instance in &instances {
-        let own: Vec<&Told> = told
+        let own: Vec<&Reported> = reported
             .iter()
             .filter(|one| one.instance == *instance)
             .collect();
@@ -95,9 +95,9 @@ fn a_followed_record_is_told_stage_by_stage_and_bears_one_name_on_every_node() {
             let mut stages = BTreeMap::new();
             for one in of_it {
                 assert_eq!(one.span.parent_span_id, root.span.span_id);
-                let (begin, end) = (one.span.start_time_unix_nano, one.span.end_time_unix_nano);
-                assert!(begin <= end);
-                stages.insert(one.span.name.as_str(), (begin, end));
+                let (start, end) = (one.span.start_time_unix_nano, one.span.end_time_unix_nano);
+                assert!(start <= end);
+                stages.insert(one.span.name.as_str(), (start, end));
             }
             let has_client = *instance == instances[0];
             let expected: &[&str] = if has_client {
@@ -114,7 +114,7 @@ fn a_followed_record_is_told_stage_by_stage_and_bears_one_name_on_every_node() {
             }
         }
     }
-    let sends = told.iter().filter(|one| one.span.name == "send");
+    let sends = reported.iter().filter(|one| one.span.name == "send");
     for one in sends {
         let count = |name| attribute(&one.span.attributes, name).unwrap();
         assert_eq!(count("tapecast.subscribers"), "2", "the book and its best");

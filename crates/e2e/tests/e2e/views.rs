@@ -9,7 +9,7 @@ use client::{Change, Client, Event, Handle, Subscription, SubscriptionId};
 use e2e::kafka::{Kafka, Record};
 use e2e::publish::Publish;
 use e2e::socket::Socket;
-use e2e::watcher::{Saw, Watcher};
+use e2e::watcher::{Observer, Watcher};
 use e2e::{Node, Settings, broker, captures};
 use market::{Bbo, Book, Level, Side};
 use serde_json::{Value, json};
@@ -35,12 +35,12 @@ const VIEWS: [(Depth, Speed, Option<&str>); 8] = [
     (Depth::D1000, Speed::Ms100, Some("1")),
 ];
 
-/// What the full raw book was told, and what every view of it was behind each of its messages.
+/// The messages of the full raw book, and every view of it after each of them.
 #[derive(Default)]
 struct Seen {
     accepted: usize,
     /// The full raw book now, and the steps that led there by their `seq`.
-    whole: Book,
+    full: Book,
     steps: Vec<(i64, Step)>,
     /// By the subscription and the message's `seq`.
     views: BTreeMap<(SubscriptionId, i64), Book>,
@@ -48,7 +48,7 @@ struct Seen {
     wrong: Vec<String>,
 }
 
-/// A message of the full raw book. Thousands of whole books would not fit in memory.
+/// A message of the full raw book. Thousands of complete books would not fit in memory.
 enum Step {
     Snapshot(Book),
     Delta(Vec<(Side, Level)>),
@@ -64,12 +64,12 @@ impl Step {
         Self::Delta(bids.chain(asks).collect())
     }
 
-    fn apply(&self, whole: &mut Book) {
+    fn apply(&self, full: &mut Book) {
         match self {
-            Self::Snapshot(book) => whole.clone_from(book),
+            Self::Snapshot(book) => full.clone_from(book),
             Self::Delta(levels) => {
                 for (side, level) in levels {
-                    whole.set(*side, *level);
+                    full.set(*side, *level);
                 }
             }
         }
@@ -87,8 +87,8 @@ impl Seen {
     }
 }
 
-impl Saw for Seen {
-    fn saw(&mut self, client: &Client, event: &Event) {
+impl Observer for Seen {
+    fn observe(&mut self, client: &Client, event: &Event) {
         match event {
             Event::Subscribed(_) => self.accepted += 1,
             Event::Book(update) => {
@@ -98,7 +98,7 @@ impl Saw for Seen {
                 let seq = update.head.seq.0;
                 if update.head.view == View::FULL_RAW {
                     let step = Step::of(update, kept.book());
-                    step.apply(&mut self.whole);
+                    step.apply(&mut self.full);
                     self.steps.push((seq, step));
                 } else {
                     let other = self.views.insert((id, seq), kept.book().clone());
@@ -143,7 +143,7 @@ fn view(book: &Book, depth: Depth, group: Option<&str>) -> Book {
 }
 
 #[test]
-fn every_message_of_every_view_equals_the_full_book_seen_through_it() {
+fn every_message_of_every_view_matches_the_full_book() {
     let Some(file) = captures::find(CAPTURE) else {
         return;
     };
@@ -164,8 +164,8 @@ fn every_message_of_every_view_equals_the_full_book_seen_through_it() {
     }
     wanted.push(Subscription::bbo(NAME).speed(Speed::Ms100));
     let mut watcher = Watcher::start(&[node.url()], &wanted, Seen::default());
-    watcher.wait(WITHIN, "the subscriptions", |saw| {
-        saw.accepted == wanted.len()
+    watcher.wait(WITHIN, "the subscriptions", |observer| {
+        observer.accepted == wanted.len()
     });
     let mut publish = Publish::all("", Some(topic));
     let brokers = turn.bootstrap();
@@ -174,50 +174,52 @@ fn every_message_of_every_view_equals_the_full_book_seen_through_it() {
     publish.run(&file);
     // Computing every view takes a while: it is done when the full book has come to rest.
     let steps = Cell::new(0);
-    watcher.wait(WITHIN, "the last event in every view", |saw| {
-        if steps.replace(saw.steps.len()) != saw.steps.len() || saw.steps.len() < MESSAGES {
+    watcher.wait(WITHIN, "the last event in every view", |observer| {
+        if steps.replace(observer.steps.len()) != observer.steps.len()
+            || observer.steps.len() < MESSAGES
+        {
             return false;
         }
-        let last = saw.last();
+        let last = observer.last();
         let mut views = last.iter().zip(VIEWS);
         last.len() == VIEWS.len()
-            && views.all(|(seen, (depth, _, group))| **seen == view(&saw.whole, depth, group))
-            && saw.bbos.values().next_back() == Some(&saw.whole.bbo())
+            && views.all(|(seen, (depth, _, group))| **seen == view(&observer.full, depth, group))
+            && observer.bbos.values().next_back() == Some(&observer.full.bbo())
     });
     watcher.stop();
-    watcher.look(|saw| {
-        assert!(saw.wrong.is_empty(), "{:?}", saw.wrong);
-        let ids: BTreeSet<_> = saw.views.keys().map(|(id, _)| *id).collect();
+    watcher.look(|observer| {
+        assert!(observer.wrong.is_empty(), "{:?}", observer.wrong);
+        let ids: BTreeSet<_> = observer.views.keys().map(|(id, _)| *id).collect();
         let asked: BTreeMap<_, _> = ids.into_iter().zip(VIEWS).collect();
         let mut right: BTreeMap<SubscriptionId, usize> = BTreeMap::new();
         let mut bbos = 0;
-        let mut whole = Book::new();
-        for (index, (seq, step)) in saw.steps.iter().enumerate() {
-            step.apply(&mut whole);
-            // The empty book is told twice at the same place: of no epoch, then of the first.
-            let next = saw.steps.get(index + 1);
+        let mut full = Book::new();
+        for (index, (seq, step)) in observer.steps.iter().enumerate() {
+            step.apply(&mut full);
+            // The empty book is sent twice at the same position: without an epoch, then in the first.
+            let next = observer.steps.get(index + 1);
             if next.is_some_and(|(next, _)| next == seq) {
                 continue;
             }
             for (id, (depth, speed, group)) in &asked {
-                let Some(seen) = saw.views.get(&(*id, *seq)) else {
+                let Some(seen) = observer.views.get(&(*id, *seq)) else {
                     continue;
                 };
-                let expected = view(&whole, *depth, *group);
+                let expected = view(&full, *depth, *group);
                 assert_eq!(*seen, expected, "{depth:?} {speed:?} {group:?} at {seq}");
                 *right.entry(*id).or_default() += 1;
             }
-            if let Some(bbo) = saw.bbos.get(seq) {
-                assert_eq!(*bbo, whole.bbo());
+            if let Some(bbo) = observer.bbos.get(seq) {
+                assert_eq!(*bbo, full.bbo());
                 bbos += 1;
             }
         }
         assert_eq!(
             right.values().sum::<usize>(),
-            saw.views.len(),
+            observer.views.len(),
             "each stands where the full book has a message"
         );
-        assert_eq!(bbos, saw.bbos.len());
+        assert_eq!(bbos, observer.bbos.len());
         for (id, (depth, speed, group)) in &asked {
             let messages = right[id];
             println!("{depth:?} {} {group:?}: {messages} right", speed.name());
@@ -233,9 +235,9 @@ fn small(topic: &str) -> (broker::Turn, Kafka, Node, Socket) {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
     kafka.create(topic, 1);
-    let whole = json!({"type": "snapshot", "symbol": "TEST:VIEW", "seq": 4, "bids": [["10.4", "1"], ["10.2", "2"], ["9", "3"]],
+    let book = json!({"type": "snapshot", "symbol": "TEST:VIEW", "seq": 4, "bids": [["10.4", "1"], ["10.2", "2"], ["9", "3"]],
         "asks": [["11", "2"], ["11.5", "3"]]});
-    kafka.produce(topic, 0, &[Record::of(whole.to_string())]);
+    kafka.produce(topic, 0, &[Record::of(book.to_string())]);
     let settings = Settings::new(&turn.bootstrap())
         .topics(topic, "tapecast", "")
         .instrument("TEST:VIEW", "price_exponent = -2\nsize_exponent = 0");
@@ -266,7 +268,7 @@ fn data(socket: &mut Socket, kind: &str) -> Value {
 }
 
 #[test]
-fn an_update_changes_a_stream_without_losing_the_chain() {
+fn an_update_changes_a_stream_without_breaking_its_chain() {
     let topic = "views-update";
     let (_turn, mut kafka, _node, mut socket) = small(topic);
     socket.request(
@@ -357,12 +359,12 @@ fn an_update_changes_a_stream_without_losing_the_chain() {
         r#"{"op":"update","streams":[{"channel":"book","symbol":"TEST:VIEW","depth":5,"speed":"100ms","group":1,"to":{"group":null,"speed":"raw","depth":"full"}}]}"#,
     );
     assert_eq!(socket.answer()["results"][0]["view"], json!(0));
-    let whole = data(&mut socket, "BookSnapshot");
-    assert_eq!(whole["bids"][0], json!(["10.4", "7"]));
+    let snapshot = data(&mut socket, "BookSnapshot");
+    assert_eq!(snapshot["bids"][0], json!(["10.4", "7"]));
 }
 
 #[test]
-fn a_channel_without_a_speed_refuses_it_and_serves_on() {
+fn a_channel_without_speeds_rejects_one_and_stays_subscribed() {
     let (_turn, _kafka, _node, mut socket) = small("views-speed");
     socket.request(
         r#"{"op":"subscribe","streams":[{"channel":"trades","symbol":"TEST:VIEW","speed":"1s"},{"channel":"status","symbol":"TEST:VIEW"}]}"#,
@@ -375,24 +377,24 @@ fn a_channel_without_a_speed_refuses_it_and_serves_on() {
     assert_eq!(answer["results"][1]["ok"], json!(true));
 }
 
-/// What a client saw of the stream that it changes.
+/// What a client received of the stream that it changes.
 #[derive(Default)]
 struct Changing {
     handle: Option<Handle>,
     accepted: usize,
     answers: Vec<Result<StartKind, ErrorCode>>,
-    /// Its book behind the last message: bids, then asks.
+    /// Its book after the last message: bids, then asks.
     book: [Vec<(i64, i64)>; 2],
     wrong: Vec<String>,
 }
 
-impl Saw for Changing {
-    fn saw(&mut self, client: &Client, event: &Event) {
+impl Observer for Changing {
+    fn observe(&mut self, client: &Client, event: &Event) {
         self.handle.get_or_insert_with(|| client.handle());
         match event {
             Event::Subscribed(_) => self.accepted += 1,
-            Event::Updated(told) => self.answers.push(Ok(told.start)),
-            Event::UpdateRejected(told) => self.answers.push(Err(told.error.code)),
+            Event::Updated(updated) => self.answers.push(Ok(updated.start)),
+            Event::UpdateRejected(rejected) => self.answers.push(Err(rejected.error.code)),
             Event::Book(update) => {
                 let kept = client.book(update.subscription).unwrap();
                 assert!(kept.is_live());
@@ -414,20 +416,22 @@ impl Saw for Changing {
 }
 
 #[test]
-fn a_client_changes_its_view_and_has_the_book_of_each_while_the_market_goes_on() {
+fn a_client_that_changes_its_view_under_load_always_has_the_right_book() {
     type Levels = &'static [(i64, i64)];
     type Answer = Result<StartKind, ErrorCode>;
     let topic = "views-client";
     let (_turn, mut kafka, node, _socket) = small(topic);
     let book = Subscription::book("TEST:VIEW");
     let mut watcher = Watcher::start(&[node.url()], &[book], Changing::default());
-    watcher.wait(WITHIN, "the subscription", |saw| saw.accepted == 1);
-    let handle = watcher.look(|saw| saw.handle.clone().unwrap());
+    watcher.wait(WITHIN, "the subscription", |observer| {
+        observer.accepted == 1
+    });
+    let handle = watcher.look(|observer| observer.handle.clone().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     let step = |text: &str| PriceStep::parse(text).ok();
-    // The best bid is of 5, 6, … behind each change.
+    // The best bid has the size 5, 6, … after each change.
     let raw: [Levels; 2] = [&[(1020, 2), (900, 3)], &[(1100, 2), (1150, 3)]];
     let changes: [(Change, Answer, i64, [Levels; 2]); 5] = [
         (
@@ -465,16 +469,18 @@ fn a_client_changes_its_view_and_has_the_book_of_each_while_the_market_goes_on()
         let asked = runtime.block_on(handle.update(SubscriptionId(0), change));
         asked.unwrap();
         let answered = usize::try_from(size - 4).unwrap();
-        watcher.wait(WITHIN, "the answer", |saw| saw.answers.len() == answered);
+        watcher.wait(WITHIN, "the answer", |observer| {
+            observer.answers.len() == answered
+        });
         kafka.produce(topic, 0, &[delta(size)]);
         // Grouped by 1, the best bid is of all from 10 on.
         let best = (if more > 0 { 1000 } else { 1040 }, i64::from(size) + more);
         let bids: Vec<_> = [&[best], bids].concat();
-        watcher.wait(WITHIN, "the book of the view", |saw| {
-            saw.book[0] == bids && saw.book[1] == asks
+        watcher.wait(WITHIN, "the book of the view", |observer| {
+            observer.book[0] == bids && observer.book[1] == asks
         });
-        watcher.look(|saw| assert_eq!(saw.answers.last(), Some(&answer)));
+        watcher.look(|observer| assert_eq!(observer.answers.last(), Some(&answer)));
     }
     watcher.stop();
-    watcher.look(|saw| assert!(saw.wrong.is_empty(), "{:?}", saw.wrong));
+    watcher.look(|observer| assert!(observer.wrong.is_empty(), "{:?}", observer.wrong));
 }

@@ -1,4 +1,4 @@
-//! Sessions with many subscriptions that begin, lag and change while little of it is read.
+//! Sessions with many subscriptions that start, lag and change while their clients read little.
 
 use market::Channel;
 use proptest::collection::vec;
@@ -11,13 +11,13 @@ use wire::{BarInterval, Depth, Encoding, Speed, ViewParams, close};
 
 use crate::client::{Checked, Client};
 use crate::node::{Node, Phase, bars, params, settings, view_key};
-use crate::script::{A, at, delta, of, whole};
+use crate::script::{A, at, delta, of, snapshot};
 use crate::venue::{Act, Flaw, PARTITIONS, Scribe, act};
 
 /// Streams of each client, and clients.
 const STREAMS: usize = 28;
 const CLIENTS: usize = 3;
-/// What a session may hold before it asks for another beginning.
+/// How much a session may hold before it requests another initial state.
 const HELD: usize = 32 * 1024;
 
 /// The streams of one client.
@@ -61,7 +61,7 @@ enum Step {
         depth: Depth,
     },
     /// Its socket holds so many bytes that it does not read, or it reads.
-    Slow(usize, Option<usize>),
+    Stall(usize, Option<usize>),
     Read(usize, usize),
     Cut(usize),
     Tick(u64),
@@ -87,8 +87,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (client.clone(), streams()).prop_map(|(client, streams)| Step::Unsubscribe { client, streams }),
         4 => (client.clone(), 0..STREAMS, select(vec![Depth::Full, Depth::D1, Depth::D10, Depth::D50]))
             .prop_map(|(client, stream, depth)| Step::Change { client, stream, depth }),
-        6 => (client.clone(), 0usize..4_000).prop_map(|(client, holds)| Step::Slow(client, Some(holds))),
-        4 => client.clone().prop_map(|client| Step::Slow(client, None)),
+        6 => (client.clone(), 0usize..4_000).prop_map(|(client, holds)| Step::Stall(client, Some(holds))),
+        4 => client.clone().prop_map(|client| Step::Stall(client, None)),
         10 => (client.clone(), 0usize..3_000).prop_map(|(client, bytes)| Step::Read(client, bytes)),
         1 => client.prop_map(Step::Cut),
         2 => select(vec![1u64, 6_000, 40_000]).prop_map(Step::Tick),
@@ -97,21 +97,21 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A node with a few clients that have many seats each.
+/// A node with a few clients that have many subscriptions each.
 struct Crowd {
     node: Node,
     scribe: Scribe,
     /// The connection of each client.
     connections: Vec<usize>,
-    /// The first seat of each client.
+    /// The first subscriber of each client.
     first: Vec<usize>,
 }
 
 impl Crowd {
-    fn new(is_hindered: bool) -> Result<Self, TestCaseError> {
+    fn new(has_short_queues: bool) -> Result<Self, TestCaseError> {
         let mut node = Node::new(settings());
-        node.watch_all()?;
-        node.is_hindered = is_hindered;
+        node.subscribe_witnesses()?;
+        node.has_short_queues = has_short_queues;
         let mut crowd = Self {
             node,
             scribe: Scribe::new(false),
@@ -121,22 +121,25 @@ impl Crowd {
         for (client, encoding) in Encoding::ALL.into_iter().enumerate() {
             let connection = crowd.node.connect(client % 2, encoding);
             crowd.connections.push(connection);
-            crowd.first.push(crowd.node.seats.len());
+            crowd.first.push(crowd.node.subscribers.len());
             for key in keys() {
-                crowd.node.seat(Client::new(key, encoding));
+                crowd.node.add_subscriber(Client::new(key, encoding));
             }
         }
         assert_eq!(crowd.connections.len(), CLIENTS);
         Ok(crowd)
     }
 
-    /// The seats of a client's streams that are in a phase and wait for no answer, each once.
+    /// The subscribers to these streams of a client that are in a phase and wait for no answer, each once.
     fn pick(&self, client: usize, streams: &[usize], phase: Phase) -> Vec<usize> {
-        let mut seats: Vec<usize> = streams.iter().map(|it| self.first[client] + it).collect();
-        seats.sort_unstable();
-        seats.dedup();
-        seats.retain(|seat| self.node.seats[*seat].phase == phase && !self.node.is_waiting(*seat));
-        seats
+        let mut subscribers: Vec<usize> =
+            streams.iter().map(|it| self.first[client] + it).collect();
+        subscribers.sort_unstable();
+        subscribers.dedup();
+        subscribers.retain(|subscriber| {
+            self.node.subscribers[*subscriber].phase == phase && !self.node.is_waiting(*subscriber)
+        });
+        subscribers
     }
 
     fn step(&mut self, step: &Step) -> Checked {
@@ -163,24 +166,25 @@ impl Crowd {
                 resumes,
                 disconnects,
             } => {
-                let mut seats = self.pick(*client, streams, Phase::Away);
-                seats.truncate(16);
-                for seat in &seats {
-                    self.node.seats[*seat].policy = match disconnects {
+                let mut subscribers = self.pick(*client, streams, Phase::Unsubscribed);
+                subscribers.truncate(16);
+                for subscriber in &subscribers {
+                    self.node.subscribers[*subscriber].policy = match disconnects {
                         true => Policy::Disconnect,
                         false => Policy::Conflate,
                     };
                 }
                 let from = |client: &Client| client.mine.filter(|_| *resumes);
-                if !seats.is_empty() {
+                if !subscribers.is_empty() {
                     self.node
-                        .ask_to_enter(self.connections[*client], &seats, from);
+                        .request_subscribe(self.connections[*client], &subscribers, from);
                 }
             }
             Step::Unsubscribe { client, streams } => {
-                let seats = self.pick(*client, streams, Phase::Live);
-                if !seats.is_empty() {
-                    self.node.ask_to_leave(self.connections[*client], &seats);
+                let subscribers = self.pick(*client, streams, Phase::Live);
+                if !subscribers.is_empty() {
+                    self.node
+                        .request_unsubscribe(self.connections[*client], &subscribers);
                 }
             }
             Step::Change {
@@ -188,18 +192,19 @@ impl Crowd {
                 stream,
                 depth,
             } => {
-                let seats = self.pick(*client, &[*stream], Phase::Live);
-                let books =
-                    |seat: &&usize| self.node.seats[**seat].client.key.channel == Channel::Book;
-                if let Some(seat) = seats.iter().find(books) {
+                let subscribers = self.pick(*client, &[*stream], Phase::Live);
+                let books = |subscriber: &&usize| {
+                    self.node.subscribers[**subscriber].client.key.channel == Channel::Book
+                };
+                if let Some(subscriber) = subscribers.iter().find(books) {
                     let to = StreamChange {
                         depth: Some(*depth),
                         ..StreamChange::default()
                     };
-                    self.node.ask_to_change(*seat, to);
+                    self.node.request_update(*subscriber, to);
                 }
             }
-            Step::Slow(client, holds) => {
+            Step::Stall(client, holds) => {
                 self.node.connections[self.connections[*client]].held = *holds;
             }
             Step::Read(client, bytes) => self.node.trickle(self.connections[*client], *bytes)?,
@@ -226,20 +231,24 @@ impl Crowd {
         self.connections[client] = self.node.connect(1 - shard, encoding);
     }
 
-    /// A client comes back that was disconnected, which it asked for.
+    /// Reconnects clients that were disconnected, as their policy asks for.
     fn replace_closed(&mut self) -> Checked {
         for client in 0..CLIENTS {
             if let Some(code) = self.node.connections[self.connections[client]].closed {
                 prop_assert_eq!(code, close::TOO_SLOW);
-                let seats = &self.node.seats[self.first[client]..][..STREAMS];
-                prop_assert!(seats.iter().any(|seat| seat.policy == Policy::Disconnect));
+                let subscribers = &self.node.subscribers[self.first[client]..][..STREAMS];
+                prop_assert!(
+                    subscribers
+                        .iter()
+                        .any(|subscriber| subscriber.policy == Policy::Disconnect)
+                );
                 self.reconnect(client);
             }
         }
         Ok(())
     }
 
-    /// What sessions hold of beginnings is bounded; these are small.
+    /// Checks that what sessions hold of initial states is bounded; these are small.
     fn check_bounds(&self) -> Checked {
         for connection in &self.node.connections {
             if let Some(session) = connection.session {
@@ -250,7 +259,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Everybody reads, and has what is right in the end.
+    /// Lets every client read, and checks that each ends up right.
     fn check(&mut self) -> Checked {
         let held: Vec<_> = self
             .connections
@@ -273,18 +282,18 @@ impl Crowd {
             prop_assert_eq!(core.backlog_bytes(session), 0);
         }
         for client in 0..CLIENTS {
-            for seat in self.first[client]..self.first[client] + STREAMS {
-                let seat = &self.node.seats[seat];
+            for subscriber in self.first[client]..self.first[client] + STREAMS {
+                let subscriber = &self.node.subscribers[subscriber];
                 prop_assert!(
-                    seat.phase != Phase::Entering,
+                    subscriber.phase != Phase::Subscribing,
                     "{:?} of {:?}: {:?}",
-                    seat.client.key,
-                    seat.connection,
-                    seat.connection.map(|it| &self.node.connections[it])
+                    subscriber.client.key,
+                    subscriber.connection,
+                    subscriber.connection.map(|it| &self.node.connections[it])
                 );
-                if seat.phase == Phase::Live {
-                    prop_assert!(self.node.is_up_to_date(seat));
-                    self.node.check_for_gaps(seat)?;
+                if subscriber.phase == Phase::Live {
+                    prop_assert!(self.node.is_up_to_date(subscriber));
+                    self.node.check_for_gaps(subscriber)?;
                 }
             }
         }
@@ -301,11 +310,11 @@ proptest! {
     })]
 
     #[test]
-    fn many_subscriptions_of_one_session_end_where_the_others_are_without_a_silent_gap(
+    fn many_subscriptions_in_one_session_converge_without_a_silent_gap(
         steps in vec(step(), 1..150),
-        is_hindered: bool,
+        has_short_queues: bool,
     ) {
-        let mut crowd = Crowd::new(is_hindered)?;
+        let mut crowd = Crowd::new(has_short_queues)?;
         for step in &steps {
             crowd.step(step)?;
         }
@@ -315,10 +324,10 @@ proptest! {
 
 /// Its session has room, and its request waits for the other streams.
 #[test]
-fn a_subscription_that_waits_for_the_answer_is_not_behind() -> Checked {
+fn a_subscription_waiting_for_its_answer_is_not_lagging() -> Checked {
     let mut crowd = Crowd::new(true)?;
     let (client, trades) = (1, 4);
-    crowd.step(&Step::Act(Act::Whole {
+    crowd.step(&Step::Act(Act::Snapshot {
         instrument: 0,
         behind: 0,
         levels: usize::MAX,
@@ -336,8 +345,8 @@ fn a_subscription_that_waits_for_the_answer_is_not_behind() -> Checked {
         crowd.step(&Step::Act(Act::Trade { instrument, count }))?;
     }
     crowd.check()?;
-    let seat = &crowd.node.seats[crowd.first[client] + trades];
-    assert_eq!(seat.client.trades().len(), 3);
+    let subscriber = &crowd.node.subscribers[crowd.first[client] + trades];
+    assert_eq!(subscriber.client.trades().len(), 3);
     let shard = &crowd.node.shards[crowd.node.connections[crowd.connections[client]].shard];
     assert_eq!(shard.metrics.cursors_fallen.get(), 0);
     Ok(())
@@ -351,10 +360,10 @@ fn deep(levels: i64) -> Result<Node, TestCaseError> {
         log_budget: 16 << 20,
         ..settings()
     });
-    node.watch_all()?;
+    node.subscribe_witnesses()?;
     let side = |from: i64, step: i64| (0..levels).map(move |it| (from + it * step, 1 + it % 7));
     let (bids, asks): (Vec<_>, Vec<_>) = (side(50_000, -1).collect(), side(50_001, 1).collect());
-    node.read(&at(0, whole(Some(1), &bids, &asks)));
+    node.read(&at(0, snapshot(Some(1), &bids, &asks)));
     node.flush()?;
     Ok(node)
 }
@@ -362,24 +371,25 @@ fn deep(levels: i64) -> Result<Node, TestCaseError> {
 /// Every view of the deep book at every speed, in one request, by a client that reads nothing for a
 /// while and then a little at a time.
 #[test]
-fn a_client_that_does_not_read_holds_one_beginning_at_a_time() -> Checked {
+fn a_client_that_does_not_read_is_sent_one_initial_state_at_a_time() -> Checked {
     for encoding in Encoding::ALL {
         let mut node = deep(4_000)?;
         let connection = node.connect(1, encoding);
-        let mut seats = Vec::new();
+        let mut subscribers = Vec::new();
         for depth in [Depth::Full, Depth::D1000, Depth::D500] {
             for speed in Speed::ALL {
                 let key = view_key(A, Channel::Book, params(depth, speed, 0));
-                seats.push(node.seat(Client::new(key, encoding)));
+                subscribers.push(node.add_subscriber(Client::new(key, encoding)));
             }
         }
         node.connections[connection].held = Some(5_000);
-        node.ask_to_enter(connection, &seats, |_| None);
+        node.request_subscribe(connection, &subscribers, |_| None);
         let one = 4_000 * 2 * if encoding == Encoding::Json { 40 } else { 16 } + 1_000;
         let mut most = 0;
         let mut reads = 0;
-        while !seats.iter().all(|seat| {
-            node.seats[*seat].phase == Phase::Live && node.seats[*seat].client.mine.is_some()
+        while !subscribers.iter().all(|subscriber| {
+            node.subscribers[*subscriber].phase == Phase::Live
+                && node.subscribers[*subscriber].client.mine.is_some()
         }) {
             node.trickle(connection, 9_000)?;
             node.pump()?;
@@ -387,7 +397,7 @@ fn a_client_that_does_not_read_holds_one_beginning_at_a_time() -> Checked {
             most = most.max(node.shards[1].core.backlog_bytes(session));
             reads += 1;
             assert!(reads < 10_000);
-            // The book goes on meanwhile.
+            // The book changes meanwhile.
             let number = 1 + reads;
             let size = i64::try_from(number).unwrap();
             let link = Some((number, number + 1));
@@ -401,34 +411,36 @@ fn a_client_that_does_not_read_holds_one_beginning_at_a_time() -> Checked {
     Ok(())
 }
 
-/// More than a hundred shallow books in one request, each a small beginning, by a client that reads
+/// More than a hundred shallow books in one request, each a small initial state, by a client that reads
 /// nothing for a while.
 #[test]
-fn many_small_beginnings_are_bounded_like_a_large_one() -> Checked {
+fn many_small_initial_states_are_bounded_like_one_large_one() -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
+    node.subscribe_witnesses()?;
     let long = 100_000_000_000_000_007;
     let side = |step: i64| (1..=20).map(move |rank| (long + step * rank * 1_001, long - rank));
     let (bids, asks): (Vec<_>, Vec<_>) = (side(-1).collect(), side(1).collect());
     for (instrument, partition) in [(0, 0), (1, 0), (2, 1), (3, 1)] {
         let offset = i64::try_from(instrument).unwrap();
-        let book = whole(None, &bids, &asks);
+        let book = snapshot(None, &bids, &asks);
         node.read(&of(instrument, partition, offset, book));
     }
     node.flush()?;
     let connection = node.connect(0, Encoding::Json);
-    let (mut seats, mut streams) = (Vec::new(), Vec::new());
+    let (mut subscribers, mut streams) = (Vec::new(), Vec::new());
     for group in 1..=30 {
         let params = params(Depth::D10, Speed::Raw, group);
         for instrument in 0..4 {
             let key = view_key(instrument, Channel::Book, params);
-            seats.push(node.seat(Client::new(key, Encoding::Json)));
+            subscribers.push(node.add_subscriber(Client::new(key, Encoding::Json)));
         }
         let all = StreamRequest::new(Channel::Book, Symbol::parse("*").unwrap());
         streams.push(all.depth(Depth::D10).group(params.group.unwrap()));
     }
     node.connections[connection].held = Some(1_000);
-    node.ask(connection, &seats, |id| Request::subscribe(id, streams));
+    node.ask(connection, &subscribers, |id| {
+        Request::subscribe(id, streams)
+    });
     let mut most = 0;
     for _ in 0..1_000 {
         node.pump()?;
@@ -440,7 +452,7 @@ fn many_small_beginnings_are_bounded_like_a_large_one() -> Checked {
     assert!(most > 0 && most <= HELD + 16 * 2 * 1024, "{most}");
     node.connections[connection].held = None;
     node.check()?;
-    let started = |seat: &usize| node.seats[*seat].client.mine.is_some();
-    assert!(seats.iter().all(started));
+    let started = |subscriber: &usize| node.subscribers[*subscriber].client.mine.is_some();
+    assert!(subscribers.iter().all(started));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Slow subscribers: what they are given instead of everything.
+//! What lagging subscribers get instead of everything.
 
 use market::{Channel, Exponents, Monotonic, Position, Seq};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use wire::{BarInterval, Depth, Encoding, LagKind, Speed, View, ViewParams};
 use crate::client::{Checked, Client};
 use crate::log::Entry;
 use crate::node::{Node, bars, key, params, present, settings, view_key};
-use crate::script::{A, at, definition, delta, trade, whole};
+use crate::script::{A, at, definition, delta, snapshot, trade};
 use crate::venue::{Scribe, act};
 
 /// A client as it was after some entry of the log.
@@ -40,17 +40,17 @@ fn kinds() -> Vec<(Channel, ViewParams)> {
     ]
 }
 
-/// Lets clients fall behind at every place of a log; then each is caught up, and a copy of it
-/// resumes. Both end with what those have who followed all the way.
+/// Lets clients lag at every position of a log; then each is caught up, and a copy of it
+/// resumes. Both end with what clients have that followed all the way.
 fn check(log: &[Entry], instrument: usize) -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
+    node.subscribe_witnesses()?;
     let mut watches = Vec::new();
     let mut pasts = Vec::new();
     let mut followers = Vec::new();
     for (channel, params) in kinds() {
         let key = view_key(instrument, channel, params);
-        followers.push(node.join(key, Encoding::Sbe)?);
+        followers.push(node.subscribe_new(key, Encoding::Sbe)?);
         let watch = node
             .publisher
             .open_stream(key, Encoding::Sbe, present(node.now).monotonic)
@@ -60,18 +60,18 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
     for (index, entry) in log.iter().enumerate() {
         node.read(entry);
         if index % 3 == 0 {
-            node.speak();
+            node.publish_throttled();
         }
         node.flush()?;
         for (watch, follower) in watches.iter().zip(&followers) {
             pasts.push(Past {
                 watch: *watch,
-                client: node.seats[*follower].client.clone(),
+                client: node.subscribers[*follower].client.clone(),
             });
         }
     }
     for (watch, follower) in watches.iter().zip(&followers) {
-        let now = &node.seats[*follower].client;
+        let now = &node.subscribers[*follower].client;
         for past in pasts.iter().filter(|past| past.watch == *watch) {
             let Some(from) = past.client.mine else {
                 continue;
@@ -92,11 +92,11 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
                 at = caught.position;
             };
             compare(&client, now, caught.position)?;
-            // Nothing was told of this epoch that there could be a net change of.
+            // Nothing was published in this epoch, so there is no net change.
             let has_no_bar = client.key.channel == Channel::Bars && now.bar.is_none();
             let is_empty = caught.position.seq == Seq::NONE || has_no_bar;
             if Some(from) != now.mine && client.key.channel != Channel::Trades && !is_empty {
-                prop_assert_eq!(client.lags.len(), lags + 1, "it is told");
+                prop_assert_eq!(client.lags.len(), lags + 1, "a lag notice");
                 let lag = client.lags[lags];
                 prop_assert_eq!(Some(lag.to_seq), now.mine.map(|mine| mine.seq));
             }
@@ -125,10 +125,10 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
     Ok(())
 }
 
-/// `at` is where the stream stands.
+/// `at` is the position of the stream.
 fn compare(client: &Client, now: &Client, at: Position) -> Checked {
     let started = |mine: Option<Position>| mine.filter(|mine| mine.seq != Seq::NONE);
-    // Where an epoch of trades or bars begins without a message, followers are still in the one before.
+    // Where an epoch of trades or bars starts without a message, followers are still in the preceding one.
     let epoch = |client: &Client| client.mine.map(|mine| mine.epoch);
     let is_behind = epoch(client) != epoch(now) || epoch(now) != Some(at.epoch);
     let channels = [Channel::Trades, Channel::Bars];
@@ -148,7 +148,7 @@ proptest! {
     })]
 
     #[test]
-    fn whoever_falls_behind_or_resumes_ends_where_the_others_are(
+    fn lagging_and_resuming_clients_converge_with_all_others(
         acts in proptest::collection::vec(act(), 1..60),
         instrument in 0usize..4,
     ) {
@@ -156,39 +156,39 @@ proptest! {
     }
 }
 
-/// A node with a slow client of a channel of instrument [`A`].
-fn slow(channel: Channel, encoding: Encoding) -> Result<(Node, usize), TestCaseError> {
+/// A node with a stalled client of a channel of instrument [`A`].
+fn stalled(channel: Channel, encoding: Encoding) -> Result<(Node, usize), TestCaseError> {
     let mut node = Node::new(Settings {
         log_bytes: 1 << 16,
         ..settings()
     });
-    node.watch_all()?;
+    node.subscribe_witnesses()?;
     node.read(&at(
         0,
-        whole(Some(100), &[(1, 1), (2, 2)], &[(9, 1), (8, 2)]),
+        snapshot(Some(100), &[(1, 1), (2, 2)], &[(9, 1), (8, 2)]),
     ));
     node.read(&at(1, trade("first")));
-    let seat = node.join(key(A, channel, Depth::Full), encoding)?;
-    node.seats[seat].slow = true;
-    Ok((node, seat))
+    let subscriber = node.subscribe_new(key(A, channel, Depth::Full), encoding)?;
+    node.subscribers[subscriber].stalled = true;
+    Ok((node, subscriber))
 }
 
-fn wake(node: &mut Node, seat: usize) -> Checked {
-    node.seats[seat].slow = false;
+fn wake(node: &mut Node, subscriber: usize) -> Checked {
+    node.subscribers[subscriber].stalled = false;
     node.check()
 }
 
 #[test]
-fn a_lag_tells_its_range_and_what_is_in_it() -> Checked {
-    let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
+fn a_lag_notice_reports_the_range_and_size_of_the_lag() -> Checked {
+    let (mut node, subscriber) = stalled(Channel::Book, Encoding::Sbe)?;
     for number in 100..160 {
         let size = i64::try_from(number).unwrap();
         let link = Some((number, number + 1));
         node.read(&at(size - 98, delta(link, &[(1, size)], &[])));
         node.flush()?;
     }
-    wake(&mut node, seat)?;
-    let lag = node.seats[seat].client.lags[0];
+    wake(&mut node, subscriber)?;
+    let lag = node.subscribers[subscriber].client.lags[0];
     assert_eq!(lag.kind, LagKind::Conflated);
     assert_eq!((lag.from_seq, lag.to_seq), (Seq(0), Seq(61)));
     assert_eq!((lag.messages, lag.bytes), (60, 60 * 16));
@@ -201,15 +201,15 @@ fn a_lag_tells_its_range_and_what_is_in_it() -> Checked {
 }
 
 #[test]
-fn skipped_trades_are_told_and_the_last_are_given() -> Checked {
-    let (mut node, seat) = slow(Channel::Trades, Encoding::Sbe)?;
+fn skipped_trades_are_reported_and_the_latest_are_sent() -> Checked {
+    let (mut node, subscriber) = stalled(Channel::Trades, Encoding::Sbe)?;
     let id = "x".repeat(200);
     for offset in 2..100 {
         node.read(&at(offset, trade(&id)));
         node.flush()?;
     }
-    wake(&mut node, seat)?;
-    let client = &node.seats[seat].client;
+    wake(&mut node, subscriber)?;
+    let client = &node.subscribers[subscriber].client;
     let lag = client.lags[0];
     assert_eq!(lag.kind, LagKind::Skipped);
     assert_eq!(lag.from_seq, Seq(1));
@@ -224,27 +224,27 @@ fn skipped_trades_are_told_and_the_last_are_given() -> Checked {
 }
 
 #[test]
-fn who_falls_behind_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_reaches() -> Checked {
+fn a_client_lagging_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_reaches() -> Checked {
     let mut node = Node::new(Settings {
         log_bytes: 1 << 20,
         log_budget: 16 << 20,
         ..settings()
     });
-    node.watch_all()?;
+    node.subscribe_witnesses()?;
     node.read(&at(0, trade("first")));
-    let seat = node.join(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
-    node.seats[seat].slow = true;
-    let crate::log::Said::Trades(one) = trade(&"y".repeat(230)) else {
+    let subscriber = node.subscribe_new(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
+    node.subscribers[subscriber].stalled = true;
+    let crate::log::Content::Trades(one) = trade(&"y".repeat(230)) else {
         unreachable!()
     };
     // Each message is larger than half a page, so that every page has but one.
     for offset in 1..5 {
         let many = vec![one[0].clone(); 200];
-        node.read(&at(offset, crate::log::Said::Trades(many)));
+        node.read(&at(offset, crate::log::Content::Trades(many)));
         node.flush()?;
     }
-    wake(&mut node, seat)?;
-    let client = &node.seats[seat].client;
+    wake(&mut node, subscriber)?;
+    let client = &node.subscribers[subscriber].client;
     let given: Vec<i64> = client.trades().iter().map(|(seq, _)| seq.0).collect();
     assert_eq!(given, [1, 2, 3, 4]);
     assert!(client.lags.is_empty(), "nothing was lost");
@@ -252,34 +252,34 @@ fn who_falls_behind_in_trades_gets_all_of_them_page_by_page_as_far_as_the_log_re
 }
 
 #[test]
-fn who_subscribed_before_the_first_trade_and_fell_behind_has_lost_none() -> Checked {
+fn a_client_that_subscribed_before_the_first_trade_and_lagged_loses_none() -> Checked {
     let mut node = Node::new(Settings {
         log_bytes: 1 << 20,
         log_budget: 16 << 20,
         ..settings()
     });
-    node.watch_all()?;
-    node.read(&at(0, whole(Some(100), &[(1, 1)], &[(9, 1)])));
-    let seat = node.join(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
-    node.seats[seat].slow = true;
+    node.subscribe_witnesses()?;
+    node.read(&at(0, snapshot(Some(100), &[(1, 1)], &[(9, 1)])));
+    let subscriber = node.subscribe_new(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
+    node.subscribers[subscriber].stalled = true;
     for offset in 5..50 {
         node.read(&at(offset, trade("late")));
         node.flush()?;
     }
-    wake(&mut node, seat)?;
-    let client = &node.seats[seat].client;
+    wake(&mut node, subscriber)?;
+    let client = &node.subscribers[subscriber].client;
     assert!(client.lags.is_empty(), "{:?}", client.lags);
     assert_eq!(client.trades().len(), 45);
     Ok(())
 }
 
 #[test]
-fn who_subscribed_before_the_first_trade_is_told_of_an_epoch_that_it_missed() -> Checked {
+fn a_client_that_subscribed_before_the_first_trade_learns_of_an_epoch_it_missed() -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
-    node.read(&at(0, whole(Some(100), &[(1, 1)], &[(9, 1)])));
-    let seat = node.join(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
-    node.seats[seat].slow = true;
+    node.subscribe_witnesses()?;
+    node.read(&at(0, snapshot(Some(100), &[(1, 1)], &[(9, 1)])));
+    let subscriber = node.subscribe_new(key(A, Channel::Trades, Depth::Full), Encoding::Sbe)?;
+    node.subscribers[subscriber].stalled = true;
     for offset in 1..50 {
         node.read(&at(offset, trade("lost")));
         node.flush()?;
@@ -290,43 +290,43 @@ fn who_subscribed_before_the_first_trade_is_told_of_an_epoch_that_it_missed() ->
     });
     node.read(&at(0, trade("later")));
     node.flush()?;
-    wake(&mut node, seat)?;
-    let client = &node.seats[seat].client;
+    wake(&mut node, subscriber)?;
+    let client = &node.subscribers[subscriber].client;
     assert_eq!(client.trades().len(), 1);
     assert_eq!(client.lags.len(), 1, "what it missed is not silent");
     assert_eq!(client.lags[0].kind, LagKind::Skipped);
     Ok(())
 }
 
-/// An epoch that a client has come into, by reading on or by being caught up, is the one it has.
+/// A client that enters an epoch, by reading or by being caught up, is in that epoch.
 #[test]
-fn who_lags_in_an_epoch_that_it_read_the_beginning_of_is_given_the_net_change() -> Checked {
-    for sleeps_through_the_beginning in [false, true] {
-        let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
+fn a_client_that_lags_after_reading_the_start_of_an_epoch_gets_the_net_change() -> Checked {
+    for misses_the_start in [false, true] {
+        let (mut node, subscriber) = stalled(Channel::Book, Encoding::Sbe)?;
         let lag = |node: &mut Node, first: i64| -> Checked {
-            node.seats[seat].slow = true;
+            node.subscribers[subscriber].stalled = true;
             for offset in first..first + 60 {
                 node.read(&at(offset, delta(None, &[(1, offset)], &[])));
                 node.flush()?;
             }
-            wake(node, seat)
+            wake(node, subscriber)
         };
-        node.seats[seat].slow = sleeps_through_the_beginning;
+        node.subscribers[subscriber].stalled = misses_the_start;
         node.read(&Entry::Reopen {
             partition: 0,
             turns: 1,
         });
         node.flush()?;
-        node.read(&at(0, whole(None, &[(1, 1), (2, 2)], &[(9, 1), (8, 1)])));
+        node.read(&at(0, snapshot(None, &[(1, 1), (2, 2)], &[(9, 1), (8, 1)])));
         node.flush()?;
         lag(&mut node, 1)?;
         lag(&mut node, 61)?;
-        let lags = &node.seats[seat].client.lags;
+        let lags = &node.subscribers[subscriber].client.lags;
         let last = lags.last().unwrap();
         assert_eq!(lags.len(), 2);
         assert_eq!(last.kind, LagKind::Conflated);
         assert_eq!((last.from_seq, last.to_seq), (Seq(60), Seq(120)));
-        let first = if sleeps_through_the_beginning {
+        let first = if misses_the_start {
             LagKind::Snapshot
         } else {
             LagKind::Conflated
@@ -336,37 +336,41 @@ fn who_lags_in_an_epoch_that_it_read_the_beginning_of_is_given_the_net_change() 
     Ok(())
 }
 
-/// The prices' scale changes and changes back, so that the same epoch comes again. A client that was
+/// The scale of prices changes and changes back, so that the same epoch returns. A client that was
 /// sent no more than the definition in between is still where it was.
 #[test]
-fn who_was_sent_a_part_of_what_began_an_epoch_is_not_taken_to_be_in_the_one_before() -> Checked {
-    let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
-    node.seats[seat].slow = false;
+fn a_client_that_read_part_of_the_start_of_an_epoch_is_not_taken_to_be_in_the_preceding_one()
+-> Checked {
+    let (mut node, subscriber) = stalled(Channel::Book, Encoding::Sbe)?;
+    node.subscribers[subscriber].stalled = false;
     node.flush()?;
-    (node.seats[seat].slow, node.seats[seat].holds) = (true, 10);
+    (
+        node.subscribers[subscriber].stalled,
+        node.subscribers[subscriber].holds,
+    ) = (true, 10);
     node.read(&at(10, definition(-3, 1)));
-    node.read(&at(11, whole(None, &[(7, 7)], &[(9, 1)])));
+    node.read(&at(11, snapshot(None, &[(7, 7)], &[(9, 1)])));
     node.flush()?;
     node.read(&at(20, definition(-8, 1)));
-    node.read(&at(21, whole(None, &[(7, 7)], &[(9, 1)])));
+    node.read(&at(21, snapshot(None, &[(7, 7)], &[(9, 1)])));
     for offset in 22..90 {
         node.read(&at(offset, delta(None, &[(7, offset)], &[])));
         node.flush()?;
     }
-    wake(&mut node, seat)?;
-    let client = &node.seats[seat].client;
+    wake(&mut node, subscriber)?;
+    let client = &node.subscribers[subscriber].client;
     assert_eq!(client.lags.len(), 1);
     assert_eq!(client.lags[0].from_seq, Seq::NONE);
     Ok(())
 }
 
 #[test]
-fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
+fn a_client_that_misses_a_change_of_scale_is_sent_the_new_one() -> Checked {
     for encoding in Encoding::ALL {
         for channel in [Channel::Book, Channel::Bbo, Channel::Trades] {
-            let (mut node, seat) = slow(channel, encoding)?;
+            let (mut node, subscriber) = stalled(channel, encoding)?;
             node.read(&at(5, definition(-3, 1)));
-            node.read(&at(6, whole(Some(500), &[(7, 7)], &[(9, 1)])));
+            node.read(&at(6, snapshot(Some(500), &[(7, 7)], &[(9, 1)])));
             for (number, offset) in (500..).zip(7..200) {
                 let size = offset % 7 + 1;
                 let link = Some((number, number + 1));
@@ -374,8 +378,8 @@ fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
                 node.read(&at(2 * offset + 1, trade("later")));
                 node.flush()?;
             }
-            wake(&mut node, seat)?;
-            let client = &node.seats[seat].client;
+            wake(&mut node, subscriber)?;
+            let client = &node.subscribers[subscriber].client;
             assert!(!client.lags.is_empty());
             let scale = Exponents {
                 price: -3,
@@ -388,10 +392,10 @@ fn who_sleeps_through_a_change_of_scale_is_told_the_new_one() -> Checked {
 }
 
 #[test]
-fn who_is_ahead_is_given_nothing() -> Checked {
-    let (mut node, seat) = slow(Channel::Book, Encoding::Sbe)?;
+fn a_client_that_is_ahead_is_sent_nothing() -> Checked {
+    let (mut node, subscriber) = stalled(Channel::Book, Encoding::Sbe)?;
     node.flush()?;
-    let mut from = node.seats[seat].client.mine.unwrap();
+    let mut from = node.subscribers[subscriber].client.mine.unwrap();
     from.seq.0 += 1_000;
     let watch = node
         .publisher

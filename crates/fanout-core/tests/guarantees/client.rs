@@ -17,10 +17,10 @@ const MAX_PAYLOAD: usize = 64 * 1024;
 /// A level has 16 bytes in SBE, and at most 68 in JSON.
 const MAX_TEXT: usize = MAX_PAYLOAD / 16 * 68;
 
-/// One side of a book: what stands at each price.
+/// One side of a book: the size at each price.
 pub(crate) type Levels = BTreeMap<i64, i64>;
 
-/// A book as slow and as plain as can be.
+/// The slowest and plainest book possible.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PlainBook {
     pub(crate) bids: Levels,
@@ -33,7 +33,7 @@ pub(crate) struct Client {
     pub(crate) key: StreamKey,
     pub(crate) encoding: Encoding,
     pub(crate) mine: Option<Position>,
-    /// What the node said of the stream's trustworthiness last.
+    /// The last state that the node reported of the stream.
     pub(crate) broken: Option<(State, Reason)>,
     pub(crate) book: PlainBook,
     sum: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Client {
     ticker: Option<Ticker>,
     /// The running bar.
     pub(crate) bar: Option<Bar>,
-    /// Those that were closed, by when they began.
+    /// Closed bars, by their start.
     closed: BTreeMap<u64, Bar>,
     pub(crate) state: Option<(State, Reason)>,
     pub(crate) about: Option<OwnedInstrument>,
@@ -54,7 +54,7 @@ pub(crate) struct Client {
     pub(crate) held: u32,
     exponents: HashMap<Epoch, Exponents>,
     partial: Option<Partial>,
-    /// What is still to come of what a `Lag` announced.
+    /// How much of what a `Lag` announced is still to come.
     announced: Option<Lag>,
 }
 
@@ -145,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Begins anew, as after `"start":"snapshot"`.
+    /// Starts from scratch, as after `"start":"snapshot"`.
     pub(crate) fn forget(&mut self) {
         let Self { key, encoding, .. } = self;
         *self = Self {
@@ -156,7 +156,7 @@ impl Client {
         };
     }
 
-    /// What is known before the first message: the answer to the subscription tells the scale.
+    /// What is known before the first message: the answer to the subscription has the scale.
     pub(crate) fn learn(&mut self, epoch: Epoch, exponents: Exponents) {
         self.exponents.insert(epoch, exponents);
     }
@@ -172,12 +172,12 @@ impl Client {
         Ok(())
     }
 
-    /// Reads one frame, which is marked with where its receiver then stands.
+    /// Reads one frame, which is marked with its receiver's position after it.
     fn take_marked(&mut self, frame: &[u8], seq: Seq) -> Checked {
         let before = self.mine;
         self.take_frame(frame)?;
         if self.mine != before {
-            prop_assert_eq!(self.mine.unwrap().seq, seq, "a mark says where one stands");
+            prop_assert_eq!(self.mine.unwrap().seq, seq, "a mark is the position");
         } else if let (Some(partial), Some(mine)) = (&self.partial, before) {
             prop_assert!(partial.head.epoch != mine.epoch || seq <= mine.seq);
         }
@@ -277,7 +277,7 @@ impl Client {
             // Anything but the next chunk voids what was gathered.
             prop_assert!(
                 self.partial.is_none(),
-                "nothing stands between chunks: {:?}",
+                "nothing comes between chunks: {:?}",
                 message
             );
         }
@@ -299,7 +299,7 @@ impl Client {
                 prop_assert_eq!(head.prev_seq, head.seq);
                 self.heartbeats += 1;
                 if self.judge(head)? == Judged::Begins {
-                    prop_assert!(self.key.channel != Channel::Book, "it begins no book");
+                    prop_assert!(self.key.channel != Channel::Book, "it starts no book");
                     self.mine = Some(position(head));
                 }
                 return Ok(());
@@ -344,7 +344,7 @@ impl Client {
                     return Ok(());
                 }
                 if bar.closed {
-                    // It moves nothing: the running one comes behind it.
+                    // It advances nothing: the running one follows it.
                     self.closed.insert(bar.open_time.0, *bar);
                     return Ok(());
                 }
@@ -436,7 +436,7 @@ impl Client {
         }
         self.book = partial.book;
         self.sum = self.book.checksum();
-        prop_assert_eq!(self.sum, *checksum, "the whole book's checksum");
+        prop_assert_eq!(self.sum, *checksum, "the snapshot book's checksum");
         self.apply(head);
         Ok(())
     }
@@ -446,7 +446,7 @@ impl Client {
         let judged = self.judge(head)?;
         prop_assert!(
             judged != Judged::Begins,
-            "a delta begins no book: {:?}",
+            "a delta starts no book: {:?}",
             head
         );
         if judged == Judged::Held {
@@ -502,7 +502,7 @@ impl Client {
             self.broken = Some(told);
         } else if judged != Judged::Held {
             let begins_book = judged == Judged::Begins && self.key.channel == Channel::Book;
-            prop_assert!(!begins_book, "a status begins no book");
+            prop_assert!(!begins_book, "a status starts no book");
             self.mine = Some(position(head));
             self.broken = Some(told);
         }
@@ -514,10 +514,10 @@ impl Client {
         prop_assert_eq!(head.prev_seq, head.seq);
         prop_assert_eq!(head.seq, lag.from_seq);
         if let Some(mine) = self.mine.filter(|mine| mine.epoch == head.epoch) {
-            // What began in the middle of a run is another epoch until the end of that run.
+            // An epoch that starts in the middle of a run counts from the end of that run.
             prop_assert!(
                 head.seq == mine.seq || head.seq == Seq::NONE,
-                "it stands where its receiver does: {:?} {:?}",
+                "it has its receiver's position: {:?} {:?}",
                 head,
                 mine
             );
@@ -563,7 +563,7 @@ impl Client {
     }
 
     /// What it holds, for comparing it with another client of the same stream. That trades may be
-    /// missing is told once to those who were there, and is no state.
+    /// missing is reported once to present clients, and is no state.
     pub(crate) fn holds(&self) -> Held {
         Held {
             book: self.book.clone(),
@@ -598,7 +598,7 @@ pub(crate) struct Held {
     broken: Option<(State, Reason)>,
 }
 
-/// Whether a loss is told once to those who were there, and is no state.
+/// Returns whether a loss is reported once to present clients and is no state.
 const fn lossy(channel: Channel) -> bool {
     matches!(channel, Channel::Trades | Channel::Ticker | Channel::Bars)
 }

@@ -11,12 +11,12 @@ use wire::{Encoding, OwnedBody, OwnedMessage, View, packed, sbe};
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) shard: usize,
-    /// Its session's place in the shard, until the session has ended.
+    /// The index of its session in the shard, until the session has ended.
     pub(crate) session: Option<usize>,
     pub(crate) encoding: Encoding,
-    /// Reads only when the test says so, and its socket holds so many bytes.
-    pub(crate) slow: Option<usize>,
-    /// The same, as the test set it for the connection as a whole.
+    /// If set, it reads only when the test does, and its socket holds this many bytes.
+    pub(crate) stalled: Option<usize>,
+    /// The same, as the test set it for the entire connection.
     pub(crate) held: Option<usize>,
     /// Bytes that its socket takes before it is full.
     pub(crate) room: usize,
@@ -30,9 +30,9 @@ pub(crate) struct Connection {
     pub(crate) received: Vec<u8>,
     /// What the client sent, and the shard has not read.
     pub(crate) sent: Vec<u8>,
-    /// The seats of its streams.
-    pub(crate) seats: Vec<usize>,
-    /// The seats that each request that was not answered is about, in its order.
+    /// The subscribers to its streams.
+    pub(crate) subscribers: Vec<usize>,
+    /// The subscribers of each unanswered request, in order.
     pub(crate) asked: VecDeque<Vec<usize>>,
     /// The code that it was closed with.
     pub(crate) closed: Option<u16>,
@@ -51,7 +51,7 @@ pub(crate) enum Frame {
     Close(u16),
 }
 
-/// Which stream a message belongs to; a definition says no channel.
+/// Which stream a message belongs to; a definition has no channel.
 pub(crate) type Address = (InstrumentId, View, Option<Channel>);
 
 impl Connection {
@@ -60,7 +60,7 @@ impl Connection {
             shard,
             session: Some(session),
             encoding,
-            slow: None,
+            stalled: None,
             held: None,
             room: usize::MAX,
             blocked: false,
@@ -68,7 +68,7 @@ impl Connection {
             reports_full: session % 2 == 1,
             received: Vec::new(),
             sent: Vec::new(),
-            seats: Vec::new(),
+            subscribers: Vec::new(),
             asked: VecDeque::new(),
             closed: None,
             pings: 0,
@@ -101,7 +101,7 @@ impl Connection {
         (taken, has_room)
     }
 
-    /// The next whole frame of what was received.
+    /// The next complete frame of what was received.
     pub(crate) fn next_frame(&mut self) -> Option<Frame> {
         let bytes = &self.received;
         let (head, len) = match *bytes.get(1)? {

@@ -1,4 +1,4 @@
-//! Whoever follows the rules has what the publisher has, whatever happens.
+//! A client that follows the protocol has what the publisher has, whatever happens.
 
 use market::{Channel, Monotonic};
 use proptest::prelude::*;
@@ -22,11 +22,11 @@ enum Step {
     },
     Leave(usize),
     Resume(usize),
-    Slow(usize, bool),
-    /// A slow one's socket takes so many bytes more.
+    Stall(usize, bool),
+    /// A stalled one's socket takes this many bytes more.
     Read(usize, usize),
     Check,
-    Speak,
+    PublishThrottled,
     Tick(u64),
     Lose(u32, i64),
 }
@@ -68,25 +68,25 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         4 => any::<usize>().prop_map(Step::Leave),
         6 => any::<usize>().prop_map(Step::Resume),
-        4 => any::<(usize, bool)>().prop_map(|(seat, slow)| Step::Slow(seat, slow)),
-        6 => (any::<usize>(), 0usize..900).prop_map(|(seat, bytes)| Step::Read(seat, bytes)),
+        4 => any::<(usize, bool)>().prop_map(|(subscriber, stalled)| Step::Stall(subscriber, stalled)),
+        6 => (any::<usize>(), 0usize..900).prop_map(|(subscriber, bytes)| Step::Read(subscriber, bytes)),
         12 => Just(Step::Check),
-        6 => Just(Step::Speak),
+        6 => Just(Step::PublishThrottled),
         3 => select(vec![1_000u64, 6_000, 40_000]).prop_map(Step::Tick),
         1 => (0..PARTITIONS, 1i64..4).prop_map(|(partition, lost)| Step::Lose(partition, lost)),
     ]
 }
 
-/// The seats behind the witnesses', which never leave.
-fn pick(node: &Node, seat: usize) -> Option<usize> {
-    let (first, end) = (16, node.seats.len());
-    (end > first).then(|| first + seat % (end - first))
+/// The subscribers after the witnesses, which never unsubscribe.
+fn pick(node: &Node, subscriber: usize) -> Option<usize> {
+    let (first, end) = (16, node.subscribers.len());
+    (end > first).then(|| first + subscriber % (end - first))
 }
 
-fn run(steps: &[Step], is_hindered: bool) -> Checked {
+fn run(steps: &[Step], has_short_queues: bool) -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
-    node.is_hindered = is_hindered;
+    node.subscribe_witnesses()?;
+    node.has_short_queues = has_short_queues;
     let mut scribe = Scribe::new(false);
     for step in steps {
         match step {
@@ -104,39 +104,39 @@ fn run(steps: &[Step], is_hindered: bool) -> Checked {
             } => {
                 let key = view_key(*instrument, *channel, *params);
                 let may_be = node.publisher.open_stream(key, *encoding, Monotonic(0));
-                // Where an instrument's scale is too coarse for a step it is refused.
+                // A step that is too fine for the instrument's scale is rejected.
                 if let Ok(watch) = may_be {
                     node.publisher.close_stream(watch);
-                    node.join(key, *encoding)?;
+                    node.subscribe_new(key, *encoding)?;
                 }
             }
-            Step::Leave(seat) => {
-                if let Some(seat) = pick(&node, *seat) {
-                    node.leave(seat)?;
+            Step::Leave(subscriber) => {
+                if let Some(subscriber) = pick(&node, *subscriber) {
+                    node.unsubscribe(subscriber)?;
                 }
             }
-            Step::Resume(seat) => {
-                if let Some(seat) = pick(&node, *seat)
-                    && node.seats[seat].phase == Phase::Away
+            Step::Resume(subscriber) => {
+                if let Some(subscriber) = pick(&node, *subscriber)
+                    && node.subscribers[subscriber].phase == Phase::Unsubscribed
                 {
-                    let from = node.seats[seat].client.mine;
-                    node.enter(seat, from)?;
+                    let from = node.subscribers[subscriber].client.mine;
+                    node.subscribe(subscriber, from)?;
                 }
             }
-            Step::Slow(seat, slow) => {
-                if let Some(seat) = pick(&node, *seat) {
-                    node.seats[seat].slow = *slow;
-                    node.seats[seat].holds = seat % 5 * 90;
+            Step::Stall(subscriber, stalled) => {
+                if let Some(subscriber) = pick(&node, *subscriber) {
+                    node.subscribers[subscriber].stalled = *stalled;
+                    node.subscribers[subscriber].holds = subscriber % 5 * 90;
                 }
             }
-            Step::Read(seat, bytes) => {
-                if let Some(seat) = pick(&node, *seat) {
+            Step::Read(subscriber, bytes) => {
+                if let Some(subscriber) = pick(&node, *subscriber) {
                     node.flush()?;
-                    node.read_bytes(seat, *bytes)?;
+                    node.read_bytes(subscriber, *bytes)?;
                 }
             }
             Step::Check => node.check()?,
-            Step::Speak => node.speak(),
+            Step::PublishThrottled => node.publish_throttled(),
             Step::Tick(after) => node.tick(*after),
             Step::Lose(partition, lost) => {
                 if let Some(next) = scribe.skip(*partition, *lost) {
@@ -158,10 +158,10 @@ proptest! {
     })]
 
     #[test]
-    fn whoever_follows_the_rules_has_what_the_publisher_has(
+    fn a_client_that_follows_the_protocol_has_what_the_publisher_has(
         steps in proptest::collection::vec(step(), 1..120),
-        is_hindered: bool,
+        has_short_queues: bool,
     ) {
-        run(&steps, is_hindered)?;
+        run(&steps, has_short_queues)?;
     }
 }

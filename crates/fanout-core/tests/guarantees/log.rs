@@ -1,4 +1,4 @@
-//! What stands in Kafka: the records of a few instruments in a few partitions.
+//! The content of Kafka: the records of a few instruments in a few partitions.
 
 use market::{
     At, Definition, Event, Exponents, Handle, InstrumentName, Level, Nanos, Now, PartitionIdentity,
@@ -14,7 +14,7 @@ pub(crate) const TOPIC: &str = "market";
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Entry {
     Record(Record),
-    /// The topic is made anew: this partition begins again at offset 0.
+    /// The topic is recreated: this partition restarts at offset 0.
     Reopen {
         partition: u32,
         turns: u32,
@@ -26,13 +26,13 @@ pub(crate) struct Record {
     pub(crate) partition: u32,
     pub(crate) offset: i64,
     pub(crate) instrument: usize,
-    pub(crate) said: Said,
+    pub(crate) content: Content,
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Said {
-    Whole {
+pub(crate) enum Content {
+    Snapshot {
         seq: Option<u64>,
         origin: SnapshotOrigin,
         bids: Vec<Level>,
@@ -78,8 +78,8 @@ impl Record {
     ) -> Result<(), Skipped> {
         let time = (self.offset % 3 != 0).then(|| Nanos(log_time(self.offset).0 - 7));
         let mut event = |event: &Event<'_>| publisher.event(self.at(), handle, event, now);
-        match &self.said {
-            Said::Whole {
+        match &self.content {
+            Content::Snapshot {
                 seq,
                 origin,
                 bids,
@@ -91,7 +91,7 @@ impl Record {
                 bids,
                 asks,
             }),
-            Said::Delta {
+            Content::Delta {
                 link,
                 origin,
                 bids,
@@ -103,23 +103,23 @@ impl Record {
                 bids,
                 asks,
             }),
-            Said::Trades(trades) => {
+            Content::Trades(trades) => {
                 let trades: Vec<Trade<'_>> = trades.iter().map(OwnedTrade::borrow).collect();
                 event(&Event::Trades {
                     time,
                     trades: &trades,
                 })
             }
-            Said::State(state) => event(&Event::Status {
+            Content::State(state) => event(&Event::Status {
                 time,
                 state: *state,
             }),
-            Said::Definition(definition) => event(&Event::Definition {
+            Content::Definition(definition) => event(&Event::Definition {
                 time,
                 definition: *definition,
             }),
-            Said::Nothing => event(&Event::Nothing),
-            Said::Bad(scope) => {
+            Content::Nothing => event(&Event::Nothing),
+            Content::Bad(scope) => {
                 publisher.bad_record(self.at(), handle, *scope, now);
                 Ok(())
             }

@@ -1,4 +1,4 @@
-//! What publishers and shards guarantee together, checked by clients that follow the protocol to the
+//! What publishers and shards guarantee together, checked by clients that implement the protocol to the
 //! letter.
 
 #![allow(
@@ -30,10 +30,10 @@ mod venue;
 mod backlogs;
 mod catching_up;
 mod following;
-mod homes;
-mod losing;
+mod lost_records;
 mod rescaling;
 mod restoring;
 mod resuming;
 mod shipped_client;
+mod source_partitions;
 mod starting;

@@ -1,20 +1,20 @@
-//! What a publisher has to know of an instrument's book, worked out as plainly as can be.
+//! What a publisher has to know of an instrument's book, computed in the plainest way.
 
 use market::{Scope, SeqLink, Side, SnapshotOrigin};
 
 use crate::client::PlainBook;
-use crate::log::{Record, Said};
+use crate::log::{Content, Record};
 
 /// One instrument's book.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
-    /// As it was when it was last right.
+    /// The book as of when it was last right.
     pub(crate) book: PlainBook,
     pub(crate) live: bool,
     number: Option<u64>,
-    /// Of feeds whose whole books are fetched: one unbroken chain.
+    /// Of feeds whose snapshots are fetched: one unbroken chain.
     kept: Vec<(SeqLink, PlainChange)>,
-    /// The instrument's trades: where they stand.
+    /// The offsets of the instrument's trades.
     pub(crate) trades: Vec<i64>,
 }
 
@@ -22,30 +22,30 @@ type PlainChange = Vec<(Side, i64, i64)>;
 
 impl Model {
     pub(crate) fn read(&mut self, record: &Record) {
-        match &record.said {
-            Said::Whole {
+        match &record.content {
+            Content::Snapshot {
                 seq,
                 origin,
                 bids,
                 asks,
             } => {
                 let levels: PlainChange = sided(bids, asks);
-                self.whole(*seq, *origin, &levels);
+                self.snapshot(*seq, *origin, &levels);
             }
-            Said::Delta {
+            Content::Delta {
                 link,
                 origin,
                 bids,
                 asks,
             } => self.delta(*link, *origin, sided(bids, asks)),
-            Said::Bad(Scope::Book | Scope::Unknown) => self.live = false,
-            Said::Definition(_) => self.restart(),
-            Said::Trades(_) => self.trades.push(record.offset),
-            Said::Bad(Scope::Trades) | Said::State(_) | Said::Nothing => {}
+            Content::Bad(Scope::Book | Scope::Unknown) => self.live = false,
+            Content::Definition(_) => self.restart(),
+            Content::Trades(_) => self.trades.push(record.offset),
+            Content::Bad(Scope::Trades) | Content::State(_) | Content::Nothing => {}
         }
     }
 
-    /// Nothing of before counts.
+    /// Forgets everything so far.
     pub(crate) fn restart(&mut self) {
         *self = Self {
             trades: std::mem::take(&mut self.trades),
@@ -53,13 +53,13 @@ impl Model {
         };
     }
 
-    /// What stands between is lost.
+    /// Records were lost.
     pub(crate) fn lose(&mut self) {
         self.live = false;
         self.number = None;
     }
 
-    fn whole(&mut self, seq: Option<u64>, origin: SnapshotOrigin, levels: &PlainChange) {
+    fn snapshot(&mut self, seq: Option<u64>, origin: SnapshotOrigin, levels: &PlainChange) {
         let mut book = PlainBook::default();
         for (side, price, size) in levels {
             if *size != 0 && book.side_mut(*side).contains_key(price) {

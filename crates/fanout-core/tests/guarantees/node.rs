@@ -22,10 +22,10 @@ use crate::log::{Entry, NAMES, identity};
 use crate::model::Model;
 use crate::venue::{PARTITIONS, book_partition};
 
-/// Bytes of runs that a shard holds for slow sessions: for one stream, and for all of them.
-const RING_BYTES: usize = 2 * 1024;
-const SLOW_BYTES: usize = 1024;
-/// More turns than anything takes that comes to an end.
+/// Bytes of runs that a shard holds for lagging sessions: of one stream, and for all of them.
+const RUN_BYTES: usize = 2 * 1024;
+const LAGGING_BYTES: usize = 1024;
+/// More turns than anything that terminates takes.
 const MOST_TURNS: usize = 20_000;
 
 pub(crate) struct Node {
@@ -33,19 +33,19 @@ pub(crate) struct Node {
     port: Port,
     listings: Vec<Arc<Listing>>,
     pub(crate) shards: Vec<Shard>,
-    /// What shards ask, and the publisher has not read.
+    /// Commands of shards that the publisher has not read.
     commands: VecDeque<Command>,
-    /// Whether the queues between publisher and shards take one at a time.
-    pub(crate) is_hindered: bool,
+    /// Whether the queues between publisher and shards take one item at a time.
+    pub(crate) has_short_queues: bool,
     /// The monotonic time in seconds.
     pub(crate) now: u64,
-    /// And what is more than whole seconds.
+    /// The fraction of a second.
     pub(crate) fine: Duration,
     directory: Arc<Directory>,
     pub(crate) models: Vec<Model>,
     pub(crate) connections: Vec<Connection>,
-    pub(crate) seats: Vec<Seat>,
-    /// For each instrument, subscribers of its full raw streams since the very beginning.
+    pub(crate) subscribers: Vec<Subscriber>,
+    /// For each instrument, subscribers to its full raw streams from the very start.
     witnesses: HashMap<StreamKey, usize>,
 }
 
@@ -59,34 +59,34 @@ pub(crate) struct Shard {
     sessions: HashMap<usize, usize>,
 }
 
-/// A subscriber and its place.
-pub(crate) struct Seat {
+/// A client that has, had, or wants a subscription here.
+pub(crate) struct Subscriber {
     pub(crate) client: Client,
     pub(crate) phase: Phase,
-    /// Reads only when told.
-    pub(crate) slow: bool,
+    /// Reads only when the test does.
+    pub(crate) stalled: bool,
     /// Bytes that its socket holds while it does not read.
     pub(crate) holds: usize,
     pub(crate) policy: Policy,
     pub(crate) connection: Option<usize>,
-    /// How it began, or why it did not.
-    pub(crate) began: Option<Result<Start, ErrorCode>>,
-    /// How many messages it had when it last began with a state.
-    begun_at: usize,
-    /// What it is after the update that was asked for.
+    /// How the last request for it ended.
+    pub(crate) outcome: Option<Result<Start, ErrorCode>>,
+    /// How many messages it had when it last started with a snapshot.
+    started_at: usize,
+    /// Its stream after the requested update.
     becomes: Option<StreamKey>,
-    /// Whether the node ended its stream since it was asked for last.
+    /// Whether the node has ended its stream since the last request.
     pub(crate) ended: bool,
-    /// From which message on it has exactly the witness's: in its own list, in the witness's.
+    /// From which message on it has exactly those of the witness: the index in its own list and in the witness's.
     same_from: Option<(usize, usize)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Live,
-    /// It asked to subscribe.
-    Entering,
-    Away,
+    /// It has requested the subscription.
+    Subscribing,
+    Unsubscribed,
 }
 
 pub(crate) fn settings() -> Settings {
@@ -100,7 +100,7 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-/// So many seconds after the start. The wall clock shows them as nanoseconds.
+/// This many seconds after the start. The wall clock shows them as nanoseconds.
 pub(crate) fn present(seconds: u64) -> Now {
     Now {
         monotonic: Monotonic(0) + Duration::from_secs(seconds),
@@ -152,7 +152,7 @@ pub(crate) fn params(depth: Depth, speed: Speed, group: u32) -> ViewParams {
     }
 }
 
-/// What a view shows of a book whose prices have that scale.
+/// What a view shows of a book whose prices have this scale.
 fn seen(book: &PlainBook, params: ViewParams, price_exponent: i8) -> PlainBook {
     let Some(step) = params.group else {
         return book.top(params.depth.levels());
@@ -184,10 +184,10 @@ pub(crate) fn session_settings() -> fanout_core::Settings {
         grouped_views_per_session: 1_000,
         streams_per_request: 1_000,
         idle_session_timeout: Duration::ZERO,
-        run_bytes: RING_BYTES,
-        ring_budget: 8 * RING_BYTES,
-        run_bytes_for_slow: SLOW_BYTES,
-        run_bytes_per_slow: SLOW_BYTES / 4,
+        run_bytes: RUN_BYTES,
+        ring_budget: 8 * RUN_BYTES,
+        run_bytes_for_slow: LAGGING_BYTES,
+        run_bytes_per_slow: LAGGING_BYTES / 4,
         ..fanout_core::Settings::default()
     }
 }
@@ -251,17 +251,17 @@ impl Shard {
     }
 }
 
-impl Seat {
+impl Subscriber {
     fn new(client: Client) -> Self {
         Self {
             client,
-            phase: Phase::Away,
-            slow: false,
+            phase: Phase::Unsubscribed,
+            stalled: false,
             holds: 0,
             policy: Policy::default(),
             connection: None,
-            began: None,
-            begun_at: 0,
+            outcome: None,
+            started_at: 0,
             ended: false,
             becomes: None,
             same_from: None,
@@ -270,7 +270,7 @@ impl Seat {
 }
 
 impl Node {
-    /// A node that knows all instruments and reads every partition from its beginning.
+    /// A node that knows all instruments and reads every partition from its start.
     pub(crate) fn new(settings: Settings) -> Self {
         let starts = [(0, 0); PARTITIONS as usize];
         Self::starting_at(settings, &starts)
@@ -306,13 +306,13 @@ impl Node {
             listings,
             shards,
             commands: VecDeque::new(),
-            is_hindered: false,
+            has_short_queues: false,
             now,
             fine: Duration::ZERO,
             directory,
             models: vec![Model::default(); NAMES.len()],
             connections: Vec::new(),
-            seats: Vec::new(),
+            subscribers: Vec::new(),
             witnesses: HashMap::new(),
         }
     }
@@ -325,7 +325,7 @@ impl Node {
         }
     }
 
-    /// A shard starts, without sessions, in the place of one that has stopped.
+    /// Replaces a shard by a new one without sessions.
     pub(crate) fn restart_shard(
         &mut self,
         index: usize,
@@ -343,10 +343,10 @@ impl Node {
     }
 
     /// Subscribes to every full raw stream.
-    pub(crate) fn watch_all(&mut self) -> Checked {
+    pub(crate) fn subscribe_witnesses(&mut self) -> Checked {
         for instrument in 0..NAMES.len() {
             let connection = self.connect(0, Encoding::Sbe);
-            let mut seats = Vec::new();
+            let mut subscribers = Vec::new();
             for channel in [
                 Channel::Book,
                 Channel::Bbo,
@@ -354,19 +354,19 @@ impl Node {
                 Channel::Status,
             ] {
                 let key = key(instrument, channel, Depth::Full);
-                let seat = self.seat(Client::new(key, Encoding::Sbe));
-                self.witnesses.insert(key, seat);
-                self.seats[seat].same_from = Some((0, 0));
-                seats.push(seat);
+                let subscriber = self.add_subscriber(Client::new(key, Encoding::Sbe));
+                self.witnesses.insert(key, subscriber);
+                self.subscribers[subscriber].same_from = Some((0, 0));
+                subscribers.push(subscriber);
             }
-            self.ask_to_enter(connection, &seats, |_| None);
+            self.request_subscribe(connection, &subscribers, |_| None);
             self.pump()?;
         }
         Ok(())
     }
 
     pub(crate) fn witness(&self, instrument: usize, channel: Channel) -> &Client {
-        &self.seats[self.witnesses[&key(instrument, channel, Depth::Full)]].client
+        &self.subscribers[self.witnesses[&key(instrument, channel, Depth::Full)]].client
     }
 
     pub(crate) fn read(&mut self, entry: &Entry) {
@@ -406,21 +406,21 @@ impl Node {
             .lost(PartitionIndex(partition), Seq(next), now);
     }
 
-    /// Lets somebody in; its index.
-    pub(crate) fn join(
+    /// Adds a client and subscribes it; returns its index.
+    pub(crate) fn subscribe_new(
         &mut self,
         key: StreamKey,
         encoding: Encoding,
     ) -> Result<usize, TestCaseError> {
-        let seat = self.seat(Client::new(key, encoding));
-        self.enter(seat, None)?;
-        Ok(seat)
+        let subscriber = self.add_subscriber(Client::new(key, encoding));
+        self.subscribe(subscriber, None)?;
+        Ok(subscriber)
     }
 
-    /// Somebody who came from elsewhere takes a seat here.
-    pub(crate) fn seat(&mut self, client: Client) -> usize {
-        self.seats.push(Seat::new(client));
-        self.seats.len() - 1
+    /// Adds a client, which may have come from another node, without subscribing it.
+    pub(crate) fn add_subscriber(&mut self, client: Client) -> usize {
+        self.subscribers.push(Subscriber::new(client));
+        self.subscribers.len() - 1
     }
 
     /// Opens a session.
@@ -440,33 +440,33 @@ impl Node {
         connection
     }
 
-    /// Subscribes in a session of its own, with or without a position; how it began.
-    pub(crate) fn enter(
+    /// Subscribes in a session of its own, with or without a position; returns how it started.
+    pub(crate) fn subscribe(
         &mut self,
-        seat: usize,
+        subscriber: usize,
         resume: Option<Position>,
     ) -> Result<Start, TestCaseError> {
         self.flush()?;
-        let client = &self.seats[seat].client;
+        let client = &self.subscribers[subscriber].client;
         let (key, encoding) = (client.key, client.encoding);
         let before = client.applied.len();
-        let connection = match self.seats[seat].connection {
+        let connection = match self.subscribers[subscriber].connection {
             Some(connection) => connection,
-            None => self.connect(seat % 2, encoding),
+            None => self.connect(subscriber % 2, encoding),
         };
-        // It reads until it has begun.
-        let slow = std::mem::take(&mut self.seats[seat].slow);
-        self.ask_to_enter(connection, &[seat], |_| resume);
+        // It reads until it has started.
+        let stalled = std::mem::take(&mut self.subscribers[subscriber].stalled);
+        self.request_subscribe(connection, &[subscriber], |_| resume);
         self.pump()?;
-        self.seats[seat].slow = slow;
-        let start = match self.seats[seat].began {
+        self.subscribers[subscriber].stalled = stalled;
+        let start = match self.subscribers[subscriber].outcome {
             Some(Ok(start)) => start,
             // The prices are coarser by now.
             Some(Err(ErrorCode::UnsupportedGroup)) => return Err(TestCaseError::reject("group")),
             other => return Err(TestCaseError::fail(format!("{other:?}"))),
         };
         let position = self.position(key, encoding);
-        let mine = self.seats[seat].client.mine;
+        let mine = self.subscribers[subscriber].client.mine;
         if let Start::Snapshot(why) = start {
             prop_assert_eq!(why.is_some(), resume.is_some());
         }
@@ -480,9 +480,9 @@ impl Node {
             .witnesses
             .get(&key)
             .filter(|_| key.channel != Channel::Status)
-            .map(|index| &self.seats[*index].client.applied);
-        let started = self.seats[seat].client.applied.len();
-        self.seats[seat].same_from = witness.map(|applied| match start {
+            .map(|index| &self.subscribers[*index].client.applied);
+        let started = self.subscribers[subscriber].client.applied.len();
+        self.subscribers[subscriber].same_from = witness.map(|applied| match start {
             Start::Snapshot(_) => (started, applied.len()),
             Start::Resumed => {
                 let from = resume.unwrap();
@@ -495,7 +495,7 @@ impl Node {
         Ok(start)
     }
 
-    /// Where a stream stands at its publisher.
+    /// The position of a stream at its publisher.
     pub(crate) fn position(&mut self, key: StreamKey, encoding: Encoding) -> Position {
         let now = self.present().monotonic;
         let watch = self.publisher.open_stream(key, encoding, now).unwrap();
@@ -504,91 +504,94 @@ impl Node {
         position
     }
 
-    /// Has a client ask for the streams of some seats in one request.
-    pub(crate) fn ask_to_enter(
+    /// Sends one request for the streams of some subscribers.
+    pub(crate) fn request_subscribe(
         &mut self,
         connection: usize,
-        seats: &[usize],
+        subscribers: &[usize],
         resume: impl Fn(&Client) -> Option<Position>,
     ) {
         let mut streams = Vec::new();
-        for seat in seats {
-            let seat = &self.seats[*seat];
-            let mut stream = control::StreamRequest::from(wire_key(&seat.client.key));
-            stream.policy = seat.policy;
-            if let Some(from) = resume(&seat.client) {
+        for subscriber in subscribers {
+            let subscriber = &self.subscribers[*subscriber];
+            let mut stream = control::StreamRequest::from(wire_key(&subscriber.client.key));
+            stream.policy = subscriber.policy;
+            if let Some(from) = resume(&subscriber.client) {
                 stream = stream.resume(from.epoch, from.seq);
             }
             streams.push(stream);
         }
-        self.ask(connection, seats, |id| Request::subscribe(id, streams));
+        self.ask(connection, subscribers, |id| {
+            Request::subscribe(id, streams)
+        });
     }
 
-    /// Has a client make a request whose results are those of some seats that are to begin.
+    /// Sends a request whose results belong to these subscribers.
     pub(crate) fn ask(
         &mut self,
         index: usize,
-        seats: &[usize],
+        subscribers: &[usize],
         request: impl FnOnce(u64) -> Request,
     ) {
         let connection = &mut self.connections[index];
-        connection.asked.push_back(seats.to_vec());
+        connection.asked.push_back(subscribers.to_vec());
         connection.request(request);
-        for number in seats {
-            let seat = &mut self.seats[*number];
-            (seat.phase, seat.began, seat.ended) = (Phase::Entering, None, false);
-            seat.connection = Some(index);
-            if !connection.seats.contains(number) {
-                connection.seats.push(*number);
+        for number in subscribers {
+            let subscriber = &mut self.subscribers[*number];
+            (subscriber.phase, subscriber.outcome, subscriber.ended) =
+                (Phase::Subscribing, None, false);
+            subscriber.connection = Some(index);
+            if !connection.subscribers.contains(number) {
+                connection.subscribers.push(*number);
             }
         }
     }
 
-    /// Has a client end the streams of some seats.
-    pub(crate) fn ask_to_leave(&mut self, connection: usize, seats: &[usize]) {
-        let keys = seats
+    /// Sends a request to unsubscribe these subscribers.
+    pub(crate) fn request_unsubscribe(&mut self, connection: usize, subscribers: &[usize]) {
+        let keys = subscribers
             .iter()
-            .map(|seat| wire_key(&self.seats[*seat].client.key));
+            .map(|subscriber| wire_key(&self.subscribers[*subscriber].client.key));
         let keys: Vec<_> = keys.collect();
         let connection = &mut self.connections[connection];
-        connection.asked.push_back(seats.to_vec());
+        connection.asked.push_back(subscribers.to_vec());
         connection.request(|id| Request::unsubscribe(id, keys));
     }
 
-    /// Has a client change a seat's stream.
-    pub(crate) fn ask_to_change(&mut self, seat: usize, to: control::StreamChange) {
-        let key = self.seats[seat].client.key;
+    /// Sends a request to change a subscriber's stream.
+    pub(crate) fn request_update(&mut self, subscriber: usize, to: control::StreamChange) {
+        let key = self.subscribers[subscriber].client.key;
         let key = wire_key(&key);
         let params = to.of(&key).params();
-        let becomes = &mut self.seats[seat];
+        let becomes = &mut self.subscribers[subscriber];
         becomes.becomes = Some(StreamKey {
             params,
             ..becomes.client.key
         });
         let connection = &mut self.connections[becomes.connection.unwrap()];
-        connection.asked.push_back(vec![seat]);
+        connection.asked.push_back(vec![subscriber]);
         connection.request(|id| Request::update(id, [control::StreamUpdate { key, to }]));
     }
 
-    /// Ends a subscription, and the stream with its last one.
-    pub(crate) fn leave(&mut self, seat: usize) -> Checked {
-        if self.seats[seat].phase == Phase::Away {
+    /// Ends a subscription.
+    pub(crate) fn unsubscribe(&mut self, subscriber: usize) -> Checked {
+        if self.subscribers[subscriber].phase == Phase::Unsubscribed {
             return Ok(());
         }
-        let connection = self.seats[seat].connection.unwrap();
-        if seat % 4 < 2 {
+        let connection = self.subscribers[subscriber].connection.unwrap();
+        if subscriber % 4 < 2 {
             self.cut(connection);
         } else {
-            let slow = std::mem::take(&mut self.seats[seat].slow);
-            self.ask_to_leave(connection, &[seat]);
+            let stalled = std::mem::take(&mut self.subscribers[subscriber].stalled);
+            self.request_unsubscribe(connection, &[subscriber]);
             self.pump()?;
-            self.seats[seat].slow = slow;
-            prop_assert_eq!(self.seats[seat].phase, Phase::Away);
+            self.subscribers[subscriber].stalled = stalled;
+            prop_assert_eq!(self.subscribers[subscriber].phase, Phase::Unsubscribed);
         }
         Ok(())
     }
 
-    /// A connection is lost, and with it what its client has not read.
+    /// Loses a connection, and with it what its client has not read.
     pub(crate) fn cut(&mut self, connection: usize) {
         let connection = &mut self.connections[connection];
         connection.received.clear();
@@ -601,13 +604,14 @@ impl Node {
             shard.sessions.remove(&session);
             self.commands.extend(commands_of(&mut shard.core));
         }
-        for seat in std::mem::take(&mut connection.seats) {
-            let seat = &mut self.seats[seat];
-            (seat.phase, seat.connection, seat.becomes) = (Phase::Away, None, None);
+        for subscriber in std::mem::take(&mut connection.subscribers) {
+            let subscriber = &mut self.subscribers[subscriber];
+            (subscriber.phase, subscriber.connection, subscriber.becomes) =
+                (Phase::Unsubscribed, None, None);
         }
     }
 
-    /// Hands over what was published; whoever is not slow reads it.
+    /// Hands over what was published; clients that are not stalled read it.
     pub(crate) fn flush(&mut self) -> Checked {
         self.now += 5;
         self.hand_over();
@@ -622,61 +626,62 @@ impl Node {
             .hand_over(&mut self.publisher, now, None, &mut deliver);
     }
 
-    /// Lets a slow subscriber's socket take some bytes more, and reads what is in it.
-    pub(crate) fn read_bytes(&mut self, seat: usize, bytes: usize) -> Checked {
-        if let Some(index) = self.seats[seat].connection {
+    /// Lets a stalled subscriber's socket take some bytes more, and reads what is in it.
+    pub(crate) fn read_bytes(&mut self, subscriber: usize, bytes: usize) -> Checked {
+        if let Some(index) = self.subscribers[subscriber].connection {
             self.trickle(index, bytes)?;
             self.pump()?;
-            self.take_in(index)?;
+            self.read_socket(index)?;
         }
         Ok(())
     }
 
-    /// A slow client reads what its socket has, which then takes some bytes more.
+    /// Lets a stalled client read what its socket has, which then takes some bytes more.
     pub(crate) fn trickle(&mut self, index: usize, bytes: usize) -> Checked {
         self.update_sockets();
         let connection = &mut self.connections[index];
         connection.room = connection.room.saturating_add(bytes);
         self.report_room(index);
-        self.take_in(index)?;
+        self.read_socket(index)?;
         Ok(())
     }
 
-    /// Whoever has trades, and was not told of a loss, has all of them since it began.
-    pub(crate) fn check_for_gaps(&self, seat: &Seat) -> Checked {
-        let client = &seat.client;
+    /// Checks that a subscriber to trades without a lag notice has all of them since its start.
+    pub(crate) fn check_for_gaps(&self, subscriber: &Subscriber) -> Checked {
+        let client = &subscriber.client;
         let witness = self.witnesses.get(&client.key);
         let Some(witness) = witness.filter(|_| client.key.channel == Channel::Trades) else {
             return Ok(());
         };
-        let witness = &self.seats[*witness].client;
+        let witness = &self.subscribers[*witness].client;
         if !client.lags.is_empty() || !witness.lags.is_empty() {
             return Ok(());
         }
-        let mine = &client.messages[seat.begun_at..];
+        let mine = &client.messages[subscriber.started_at..];
         prop_assert!(witness.messages.ends_with(mine), "trades are missing");
         Ok(())
     }
 
-    /// Goes on until nothing is left to do.
+    /// Runs until nothing is left to do.
     pub(crate) fn pump(&mut self) -> Checked {
         self.update_sockets();
-        let fallen: Vec<u64> = self.fallen();
-        let before: Vec<_> = self.seats.iter().map(lags_and_epoch).collect();
+        let evicted: Vec<u64> = self.evicted();
+        let before: Vec<_> = self.subscribers.iter().map(lags_and_epoch).collect();
         for turns in 0.. {
-            prop_assert!(turns < MOST_TURNS, "it comes to no end");
+            prop_assert!(turns < MOST_TURNS, "it does not terminate");
             if !self.turn()? {
                 break;
             }
         }
-        for (seat, before) in self.seats.iter_mut().zip(before) {
-            let Some(connection) = seat.connection.map(|index| &self.connections[index]) else {
+        for (subscriber, before) in self.subscribers.iter_mut().zip(before) {
+            let Some(connection) = subscriber.connection.map(|index| &self.connections[index])
+            else {
                 continue;
             };
             let shard = connection.shard;
-            let has_evicted = self.shards[shard].metrics.cursors_fallen.get() > fallen[shard];
-            if has_evicted && (connection.was_blocked || lags_and_epoch(seat) != before) {
-                seat.same_from = None;
+            let has_evicted = self.shards[shard].metrics.cursors_fallen.get() > evicted[shard];
+            if has_evicted && (connection.was_blocked || lags_and_epoch(subscriber) != before) {
+                subscriber.same_from = None;
             }
         }
         for connection in &mut self.connections {
@@ -685,7 +690,7 @@ impl Node {
         Ok(())
     }
 
-    fn fallen(&self) -> Vec<u64> {
+    fn evicted(&self) -> Vec<u64> {
         let shards = self.shards.iter();
         shards
             .map(|shard| shard.metrics.cursors_fallen.get())
@@ -700,10 +705,10 @@ impl Node {
             let exponents = self.publisher.exponents(handle).unwrap();
             self.listings[handle.0 as usize].set(exponents, about.state);
         }
-        let most = if self.is_hindered { 1 } else { usize::MAX };
+        let most = if self.has_short_queues { 1 } else { usize::MAX };
         let mut busy = false;
         if !self.commands.is_empty() {
-            // Whoever joins comes after all that was published.
+            // A new subscriber starts after everything published so far.
             self.hand_over();
         }
         for command in self.commands.drain(..most.min(self.commands.len())) {
@@ -717,8 +722,8 @@ impl Node {
             busy |= self.turn_shard(index, most, now)?;
         }
         for index in 0..self.connections.len() {
-            if self.connections[index].slow.is_none() {
-                busy |= self.take_in(index)?;
+            if self.connections[index].stalled.is_none() {
+                busy |= self.read_socket(index)?;
             }
         }
         let waits = self.shards.iter().any(|shard| !shard.inbox.is_empty());
@@ -745,10 +750,11 @@ impl Node {
             {
                 busy = true;
                 // A request arrives in pieces.
-                let piece = connection
-                    .sent
-                    .len()
-                    .min(if self.is_hindered { 700 } else { 4096 });
+                let piece =
+                    connection
+                        .sent
+                        .len()
+                        .min(if self.has_short_queues { 700 } else { 4096 });
                 let piece: Vec<u8> = connection.sent.drain(..piece).collect();
                 shard.core.received(session, &piece, now);
             }
@@ -797,14 +803,20 @@ impl Node {
     pub(crate) fn update_sockets(&mut self) {
         for index in 0..self.connections.len() {
             let connection = &mut self.connections[index];
-            let seats = connection.seats.iter().map(|seat| &self.seats[*seat]);
-            let slow = seats.filter(|seat| seat.slow).map(|seat| seat.holds).min();
-            match (connection.slow, slow.or(connection.held)) {
+            let subscribers = connection
+                .subscribers
+                .iter()
+                .map(|subscriber| &self.subscribers[*subscriber]);
+            let stalled = subscribers
+                .filter(|subscriber| subscriber.stalled)
+                .map(|subscriber| subscriber.holds)
+                .min();
+            match (connection.stalled, stalled.or(connection.held)) {
                 (_, None) => connection.room = usize::MAX,
                 (None, Some(holds)) => connection.room = holds,
                 (Some(_), Some(_)) => {}
             }
-            connection.slow = slow.or(connection.held);
+            connection.stalled = stalled.or(connection.held);
             self.report_room(index);
         }
     }
@@ -819,8 +831,8 @@ impl Node {
         }
     }
 
-    /// Has a client read what its socket has. Returns whether that was anything.
-    pub(crate) fn take_in(&mut self, index: usize) -> Result<bool, TestCaseError> {
+    /// Lets a client read what its socket has. Returns whether there was anything.
+    pub(crate) fn read_socket(&mut self, index: usize) -> Result<bool, TestCaseError> {
         let mut busy = false;
         while let Some(frame) = self.connections[index].next_frame() {
             busy = true;
@@ -836,9 +848,10 @@ impl Node {
                     let connection = &mut self.connections[index];
                     connection.closed = Some(code);
                     connection.send(0x88, &code.to_be_bytes());
-                    for seat in std::mem::take(&mut connection.seats) {
-                        let seat = &mut self.seats[seat];
-                        (seat.phase, seat.connection, seat.becomes) = (Phase::Away, None, None);
+                    for subscriber in std::mem::take(&mut connection.subscribers) {
+                        let subscriber = &mut self.subscribers[subscriber];
+                        (subscriber.phase, subscriber.connection, subscriber.becomes) =
+                            (Phase::Unsubscribed, None, None);
                     }
                 }
             }
@@ -850,25 +863,25 @@ impl Node {
         let connection = &self.connections[index];
         let (instrument, view, channel) = address(frame, connection.encoding);
         let mut taken = false;
-        for seat in &connection.seats {
-            let seat = &mut self.seats[*seat];
-            let key = &seat.client.key;
+        for subscriber in &connection.subscribers {
+            let subscriber = &mut self.subscribers[*subscriber];
+            let key = &subscriber.client.key;
             let is_its = key.instrument == instrument && key.params.view() == view;
-            if !is_its || seat.phase != Phase::Live {
+            if !is_its || subscriber.phase != Phase::Live {
                 continue;
             }
-            if channel == Some(key.channel) || connection.seats.len() == 1 {
-                seat.client.take_frame(frame)?;
+            if channel == Some(key.channel) || connection.subscribers.len() == 1 {
+                subscriber.client.take_frame(frame)?;
                 taken = true;
             } else if channel.is_none() {
                 // What an instrument is concerns all of its streams.
-                seat.client.take_definition(frame)?;
+                subscriber.client.take_definition(frame)?;
                 taken = true;
             }
         }
-        let phases = connection.seats.iter().map(|seat| {
-            let seat = &self.seats[*seat];
-            (seat.phase, seat.client.key)
+        let phases = connection.subscribers.iter().map(|subscriber| {
+            let subscriber = &self.subscribers[*subscriber];
+            (subscriber.phase, subscriber.client.key)
         });
         prop_assert!(
             taken,
@@ -888,100 +901,104 @@ impl Node {
                 return self.take_end(index, results[0].as_ref().unwrap_err());
             }
             Answer::Unsubscribed { results, .. } => {
-                let seats = self.connections[index].asked.pop_front().unwrap();
-                prop_assert_eq!(results.len(), seats.len());
-                for (seat, result) in seats.into_iter().zip(results) {
+                let subscribers = self.connections[index].asked.pop_front().unwrap();
+                prop_assert_eq!(results.len(), subscribers.len());
+                for (subscriber, result) in subscribers.into_iter().zip(results) {
                     prop_assert!(result.is_ok(), "{:?}", result);
-                    self.seats[seat].phase = Phase::Away;
+                    self.subscribers[subscriber].phase = Phase::Unsubscribed;
                 }
                 return Ok(());
             }
             other => return Err(TestCaseError::fail(format!("{other:?}"))),
         };
-        let seats = self.connections[index].asked.pop_front().unwrap();
-        prop_assert_eq!(results.len(), seats.len());
-        for (seat, result) in seats.into_iter().zip(results) {
-            let seat = &mut self.seats[seat];
-            let becomes = seat.becomes.take();
+        let subscribers = self.connections[index].asked.pop_front().unwrap();
+        prop_assert_eq!(results.len(), subscribers.len());
+        for (subscriber, result) in subscribers.into_iter().zip(results) {
+            let subscriber = &mut self.subscribers[subscriber];
+            let becomes = subscriber.becomes.take();
             let subscribed = match result {
                 Ok(subscribed) => subscribed,
                 Err(error) => {
-                    seat.began = Some(Err(error.error.code));
+                    subscriber.outcome = Some(Err(error.error.code));
                     if !is_update {
-                        seat.phase = Phase::Away;
+                        subscriber.phase = Phase::Unsubscribed;
                     }
                     continue;
                 }
             };
             let start = backlog_of(&subscribed);
             if let Some(becomes) = becomes {
-                seat.same_from = None;
-                seat.client.key = becomes;
+                subscriber.same_from = None;
+                subscriber.client.key = becomes;
             }
-            let key = &seat.client.key;
+            let key = &subscriber.client.key;
             prop_assert_eq!(subscribed.view, key.params.view());
             prop_assert_eq!(subscribed.instrument, key.instrument);
             if let Start::Snapshot(_) = start {
-                seat.client.forget();
-                seat.begun_at = seat.client.messages.len();
+                subscriber.client.forget();
+                subscriber.started_at = subscriber.client.messages.len();
             }
-            seat.client.learn(subscribed.epoch, subscribed.exponents);
-            (seat.phase, seat.began) = (Phase::Live, Some(Ok(start)));
+            subscriber
+                .client
+                .learn(subscribed.epoch, subscribed.exponents);
+            (subscriber.phase, subscriber.outcome) = (Phase::Live, Some(Ok(start)));
         }
         Ok(())
     }
 
-    /// The node ended a stream by itself: a grouped one that its client has.
+    /// The node ended a grouped stream that its client has.
     fn take_end(&mut self, index: usize, ended: &control::StreamError) -> Checked {
         prop_assert_eq!(ended.error.code, ErrorCode::StreamEnded);
         let key = ended.key();
-        let seat = self.connections[index].seats.iter().copied().find(|seat| {
-            let seat = &self.seats[*seat];
-            seat.phase == Phase::Live && Some(wire_key(&seat.client.key)) == key
+        let mut subscribers = self.connections[index].subscribers.iter().copied();
+        let number = subscribers.find(|number| {
+            let subscriber = &self.subscribers[*number];
+            subscriber.phase == Phase::Live && Some(wire_key(&subscriber.client.key)) == key
         });
-        let seat = &mut self.seats[seat.expect("it has the stream")];
-        prop_assert!(seat.client.key.params.group.is_some());
-        (seat.phase, seat.ended, seat.becomes) = (Phase::Away, true, None);
+        let subscriber = &mut self.subscribers[number.expect("it has the stream")];
+        prop_assert!(subscriber.client.key.params.group.is_some());
+        (subscriber.phase, subscriber.ended, subscriber.becomes) =
+            (Phase::Unsubscribed, true, None);
         Ok(())
     }
 
-    /// Whether a request about the seat has not been answered.
-    pub(crate) fn is_waiting(&self, seat: usize) -> bool {
-        let connection = self.seats[seat].connection;
+    /// Returns whether a request for the subscriber is unanswered.
+    pub(crate) fn is_waiting(&self, subscriber: usize) -> bool {
+        let connection = self.subscribers[subscriber].connection;
         let asked = connection.map(|index| &self.connections[index].asked);
-        asked.is_some_and(|asked| asked.iter().flatten().any(|it| *it == seat))
+        asked.is_some_and(|asked| asked.iter().flatten().any(|it| *it == subscriber))
     }
 
-    /// Whether the subscriber has all that was published.
-    pub(crate) fn is_up_to_date(&self, seat: &Seat) -> bool {
-        let connection = seat.connection.map(|index| &self.connections[index]);
+    /// Returns whether the subscriber has everything that was published.
+    pub(crate) fn is_up_to_date(&self, subscriber: &Subscriber) -> bool {
+        let connection = subscriber.connection.map(|index| &self.connections[index]);
         let has_all = connection.is_some_and(|it| !it.blocked && it.has_read_all());
-        seat.phase == Phase::Live && has_all
+        subscriber.phase == Phase::Live && has_all
     }
 
-    /// Lets a second go by, which is the interval of the slowest stream.
-    pub(crate) fn speak(&mut self) {
+    /// Lets a second pass, the interval of the slowest stream.
+    pub(crate) fn publish_throttled(&mut self) {
         self.tick(1);
     }
 
-    /// Flushes, and compares everybody who has read all with what is right.
+    /// Flushes, and checks every subscriber that has read everything.
     pub(crate) fn check(&mut self) -> Checked {
-        self.speak();
+        self.publish_throttled();
         self.flush()?;
-        let seats = 0..self.seats.len();
-        let current: Vec<usize> = seats
-            .filter(|index| self.is_up_to_date(&self.seats[*index]))
+        let subscribers = 0..self.subscribers.len();
+        let current: Vec<usize> = subscribers
+            .filter(|index| self.is_up_to_date(&self.subscribers[*index]))
             .collect();
         for index in &current {
-            let seat = &self.seats[*index];
-            self.check_by_model(seat)?;
-            self.check_by_witness(seat)?;
+            let subscriber = &self.subscribers[*index];
+            self.check_by_model(subscriber)?;
+            self.check_by_witness(subscriber)?;
         }
         self.check_by_fresh(&current)
     }
 
-    fn check_by_model(&self, seat: &Seat) -> Checked {
-        let client = &seat.client;
+    fn check_by_model(&self, subscriber: &Subscriber) -> Checked {
+        let client = &subscriber.client;
         let model = &self.models[instrument_of(&client.key)];
         match client.key.channel {
             Channel::Book => {
@@ -999,12 +1016,12 @@ impl Node {
         Ok(())
     }
 
-    fn check_by_witness(&self, seat: &Seat) -> Checked {
-        let client = &seat.client;
-        let Some((mine, its)) = seat.same_from else {
+    fn check_by_witness(&self, subscriber: &Subscriber) -> Checked {
+        let client = &subscriber.client;
+        let Some((mine, its)) = subscriber.same_from else {
             return Ok(());
         };
-        let witness = &self.seats[self.witnesses[&client.key]].client;
+        let witness = &self.subscribers[self.witnesses[&client.key]].client;
         prop_assert_eq!(&client.messages[mine..], &witness.messages[its..]);
         if client.encoding == Encoding::Sbe {
             prop_assert_eq!(&client.applied[mine..], &witness.applied[its..]);
@@ -1012,40 +1029,40 @@ impl Node {
         Ok(())
     }
 
-    /// Who joins now is told what everybody else has.
-    fn check_by_fresh(&mut self, seats: &[usize]) -> Checked {
-        let (first, connections) = (self.seats.len(), self.connections.len());
+    /// Checks that new subscribers get what the others have.
+    fn check_by_fresh(&mut self, subscribers: &[usize]) -> Checked {
+        let (first, connections) = (self.subscribers.len(), self.connections.len());
         let mut fresh: HashMap<(StreamKey, Encoding), usize> = HashMap::new();
         for encoding in Encoding::ALL {
             let mut new = Vec::new();
-            for seat in seats {
-                let client = &self.seats[*seat].client;
+            for subscriber in subscribers {
+                let client = &self.subscribers[*subscriber].client;
                 let of = (client.key, client.encoding);
                 if encoding == of.1 && !fresh.contains_key(&of) {
-                    let seat = self.seat(Client::new(of.0, of.1));
-                    fresh.insert(of, seat);
-                    new.push(seat);
+                    let subscriber = self.add_subscriber(Client::new(of.0, of.1));
+                    fresh.insert(of, subscriber);
+                    new.push(subscriber);
                 }
             }
             if !new.is_empty() {
                 let connection = self.connect(new.len() % 2, encoding);
                 for some in new.chunks(16) {
-                    self.ask_to_enter(connection, some, |_| None);
+                    self.request_subscribe(connection, some, |_| None);
                 }
             }
         }
         self.pump()?;
-        for seat in seats {
-            let client = &self.seats[*seat].client;
+        for subscriber in subscribers {
+            let client = &self.subscribers[*subscriber].client;
             let key = client.key;
-            let fresh = &self.seats[fresh[&(key, client.encoding)]].client;
+            let fresh = &self.subscribers[fresh[&(key, client.encoding)]].client;
             let epoch = |client: &Client| client.mine.map(|mine| mine.epoch);
-            let connection = &self.connections[self.seats[*seat].connection.unwrap()];
+            let connection = &self.connections[self.subscribers[*subscriber].connection.unwrap()];
             if key.channel == Channel::Bars
-                && connection.seats.len() > 1
+                && connection.subscribers.len() > 1
                 && epoch(fresh) != epoch(client)
             {
-                // Only a definition says so far that another epoch has begun, and not of which of
+                // So far only a definition shows that another epoch has started, and not for which of
                 // the instrument's streams: the next bar or heartbeat does.
                 continue;
             }
@@ -1060,7 +1077,7 @@ impl Node {
         for connection in connections..self.connections.len() {
             self.cut(connection);
         }
-        self.seats.truncate(first);
+        self.subscribers.truncate(first);
         self.connections.truncate(connections);
         self.pump()
     }
@@ -1070,16 +1087,16 @@ impl Node {
         self.publisher.info(handle).unwrap().state
     }
 
-    /// All trades reached whoever was there from the beginning.
+    /// Checks that the witnesses received all trades.
     pub(crate) fn check_trades(&self) -> Checked {
         for (instrument, model) in self.models.iter().enumerate() {
-            let told: Vec<i64> = self
+            let received: Vec<i64> = self
                 .witness(instrument, Channel::Trades)
                 .trades()
                 .iter()
                 .map(|(seq, _)| seq.0)
                 .collect();
-            prop_assert_eq!(&told, &model.trades);
+            prop_assert_eq!(&received, &model.trades);
         }
         Ok(())
     }
@@ -1098,10 +1115,10 @@ impl Node {
     }
 }
 
-fn lags_and_epoch(seat: &Seat) -> (usize, Option<market::Epoch>) {
+fn lags_and_epoch(subscriber: &Subscriber) -> (usize, Option<market::Epoch>) {
     (
-        seat.client.lags.len(),
-        seat.client.mine.map(|mine| mine.epoch),
+        subscriber.client.lags.len(),
+        subscriber.client.mine.map(|mine| mine.epoch),
     )
 }
 

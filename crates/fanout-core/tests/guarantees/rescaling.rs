@@ -8,7 +8,7 @@ use wire::control::{ErrorCode, StreamChange};
 use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
 
 use crate::client::{Checked, Client};
-use crate::log::{Entry, Record, Said};
+use crate::log::{Content, Entry, Record};
 use crate::node::{Node, Phase, settings, view_key};
 
 const INSTRUMENT: usize = 1;
@@ -42,8 +42,8 @@ fn grouped((depth, speed): (Depth, Speed), group: Option<&str>) -> StreamKey {
     view_key(INSTRUMENT, Channel::Book, params)
 }
 
-fn definition(price: i8) -> Said {
-    Said::Definition(Definition {
+fn definition(price: i8) -> Content {
+    Content::Definition(Definition {
         exponents: Exponents { price, size: -8 },
         tick_size: None,
         lot_size: None,
@@ -55,8 +55,8 @@ fn levels(from: i64, count: i64, towards: i64) -> Vec<Level> {
     (0..count).map(level).collect()
 }
 
-fn book() -> Said {
-    Said::Whole {
+fn book() -> Content {
+    Content::Snapshot {
         seq: None,
         origin: SnapshotOrigin::InBand,
         bids: levels(1_000, 25, -3),
@@ -64,8 +64,8 @@ fn book() -> Said {
     }
 }
 
-fn change(at: i64) -> Said {
-    Said::Delta {
+fn change(at: i64) -> Content {
+    Content::Delta {
         link: None,
         origin: SnapshotOrigin::InBand,
         bids: vec![Level::new(1_000 - at, 7)],
@@ -87,45 +87,46 @@ impl Rig {
         }
     }
 
-    fn record(&mut self, said: Said) -> Record {
+    fn record(&mut self, content: Content) -> Record {
         let offset = self.next;
         self.next += 1;
         Record {
             partition: PARTITION,
             offset,
             instrument: INSTRUMENT,
-            said,
+            content,
         }
     }
 
-    fn say(&mut self, said: Said) {
-        let record = self.record(said);
+    fn read(&mut self, content: Content) {
+        let record = self.record(content);
         self.node.read(&Entry::Record(record));
     }
 
-    /// Subscribes to a stream; its seat, and the error if there is any.
+    /// Subscribes to a stream; its subscriber, and the error if there is any.
     fn subscribe(&mut self, key: StreamKey) -> Result<(usize, Option<ErrorCode>), TestCaseError> {
-        let encoding = Encoding::ALL[self.node.seats.len() % 3];
-        let seat = self.node.seat(Client::new(key, encoding));
-        self.subscribe_again(seat).map(|error| (seat, error))
+        let encoding = Encoding::ALL[self.node.subscribers.len() % 3];
+        let subscriber = self.node.add_subscriber(Client::new(key, encoding));
+        self.subscribe_again(subscriber)
+            .map(|error| (subscriber, error))
     }
 
-    fn subscribe_again(&mut self, seat: usize) -> Result<Option<ErrorCode>, TestCaseError> {
+    fn subscribe_again(&mut self, subscriber: usize) -> Result<Option<ErrorCode>, TestCaseError> {
         let node = &mut self.node;
-        let connection = match node.seats[seat].connection {
+        let connection = match node.subscribers[subscriber].connection {
             Some(connection) => connection,
-            None => node.connect(seat % 2, node.seats[seat].client.encoding),
+            None => node.connect(subscriber % 2, node.subscribers[subscriber].client.encoding),
         };
         node.flush()?;
-        node.ask_to_enter(connection, &[seat], |client| client.mine);
+        node.request_subscribe(connection, &[subscriber], |client| client.mine);
         node.pump()?;
-        Ok(match node.seats[seat].began {
+        Ok(match node.subscribers[subscriber].outcome {
             Some(Err(error)) => Some(error),
             _ => None,
         })
     }
 
-    /// Every seat that is live has the book that its parameters say; so does one that asks over HTTP.
+    /// Every subscriber that is live has the book that its parameters say; so does one that asks over HTTP.
     fn check(&mut self, exponent: i8) -> Checked {
         self.node.check()?;
         let now = self.node.present();
@@ -150,12 +151,12 @@ impl Rig {
 }
 
 /// The scale changes once and back, under streams with one step.
-fn rescale(text: &str, before: i8, after: i8, is_hindered: bool) -> Checked {
+fn rescale(text: &str, before: i8, after: i8, has_short_queues: bool) -> Checked {
     let mut rig = Rig::new();
-    rig.node.is_hindered = is_hindered;
-    rig.say(definition(before));
-    rig.say(book());
-    let mut seats = Vec::new();
+    rig.node.has_short_queues = has_short_queues;
+    rig.read(definition(before));
+    rig.read(book());
+    let mut subscribers = Vec::new();
     let mut plain = Vec::new();
     for (number, shape) in SHAPES
         .into_iter()
@@ -163,90 +164,99 @@ fn rescale(text: &str, before: i8, after: i8, is_hindered: bool) -> Checked {
         .take(2 * SHAPES.len())
         .enumerate()
     {
-        let (seat, error) = rig.subscribe(grouped(shape, Some(text)))?;
+        let (subscriber, error) = rig.subscribe(grouped(shape, Some(text)))?;
         let expected = (!fits(text, before)).then_some(ErrorCode::UnsupportedGroup);
         prop_assert_eq!(error, expected, "{} at {}", text, before);
         if error.is_some() {
             continue;
         }
         // Every second one has a full socket when the scale changes.
-        rig.node.seats[seat].slow = number >= SHAPES.len();
-        rig.node.seats[seat].holds = number * 90;
-        seats.push(seat);
+        rig.node.subscribers[subscriber].stalled = number >= SHAPES.len();
+        rig.node.subscribers[subscriber].holds = number * 90;
+        subscribers.push(subscriber);
         plain.push(rig.subscribe(grouped(shape, None))?.0);
     }
     rig.check(before)?;
     for at in 0..40 {
-        rig.say(change(at));
+        rig.read(change(at));
         rig.node.flush()?;
     }
     // Some are about to become what may not fit, or to be something else.
     let changed = plain.last().copied();
     if let Some(last) = changed {
         let group = Some(Some(step(text)));
-        rig.node.ask_to_change(
+        rig.node.request_update(
             last,
             StreamChange {
                 group,
                 ..StreamChange::default()
             },
         );
-        rig.node.ask_to_change(
-            seats[0],
+        rig.node.request_update(
+            subscribers[0],
             StreamChange {
                 depth: Some(Depth::D10),
                 ..StreamChange::default()
             },
         );
     }
-    rig.say(change(41));
-    rig.say(definition(after));
-    rig.say(change(42));
+    rig.read(change(41));
+    rig.read(definition(after));
+    rig.read(change(42));
     rig.node.flush()?;
-    for seat in &seats {
-        rig.node.seats[*seat].slow = false;
+    for subscriber in &subscribers {
+        rig.node.subscribers[*subscriber].stalled = false;
     }
     rig.node.flush()?;
     for at in [None, Some(3), Some(5)] {
-        rig.say(at.map_or_else(book, change));
+        rig.read(at.map_or_else(book, change));
         rig.check(after)?;
     }
     let ends = !fits(text, after);
-    for seat in &seats {
+    for subscriber in &subscribers {
         prop_assert_eq!(
-            rig.node.seats[*seat].ended,
+            rig.node.subscribers[*subscriber].ended,
             ends,
             "{} from {} to {}",
             text,
             before,
             after
         );
-        let phase = if ends { Phase::Away } else { Phase::Live };
-        prop_assert_eq!(rig.node.seats[*seat].phase, phase);
+        let phase = if ends {
+            Phase::Unsubscribed
+        } else {
+            Phase::Live
+        };
+        prop_assert_eq!(rig.node.subscribers[*subscriber].phase, phase);
     }
-    for seat in &plain {
-        prop_assert!(!rig.node.seats[*seat].ended);
-        prop_assert_eq!(rig.node.seats[*seat].phase, Phase::Live);
-        let is_grouped = rig.node.seats[*seat].client.key.params.group.is_some();
-        prop_assert_eq!(is_grouped, Some(*seat) == changed && !ends);
+    for subscriber in &plain {
+        prop_assert!(!rig.node.subscribers[*subscriber].ended);
+        prop_assert_eq!(rig.node.subscribers[*subscriber].phase, Phase::Live);
+        let is_grouped = rig.node.subscribers[*subscriber]
+            .client
+            .key
+            .params
+            .group
+            .is_some();
+        prop_assert_eq!(is_grouped, Some(*subscriber) == changed && !ends);
     }
-    for seat in &seats {
+    for subscriber in &subscribers {
         if ends {
-            let error = rig.subscribe_again(*seat)?;
+            let error = rig.subscribe_again(*subscriber)?;
             prop_assert_eq!(error, Some(ErrorCode::UnsupportedGroup));
         }
     }
-    rig.say(definition(before));
-    rig.say(book());
-    for seat in &seats {
+    rig.read(definition(before));
+    rig.read(book());
+    for subscriber in &subscribers {
         if ends {
-            prop_assert_eq!(rig.subscribe_again(*seat)?, None);
+            prop_assert_eq!(rig.subscribe_again(*subscriber)?, None);
         }
     }
-    rig.say(change(7));
+    rig.read(change(7));
     rig.check(before)?;
-    for seat in seats {
-        prop_assert_eq!(rig.node.seats[seat].phase, Phase::Live);
+    for subscriber in subscribers {
+        prop_assert_eq!(rig.node.subscribers[subscriber].phase, Phase::Live);
     }
     Ok(())
 }
@@ -285,22 +295,22 @@ proptest! {
 fn a_replay_of_a_grouped_book_ends_where_its_step_no_longer_fits() -> Checked {
     let key = grouped((Depth::Full, Speed::Raw), Some("0.25"));
     let mut rig = Rig::new();
-    rig.say(definition(-2));
-    rig.say(book());
+    rig.read(definition(-2));
+    rig.read(book());
     let origin = rig.node.publisher.origin(&key).unwrap().unwrap();
     let now = rig.node.present();
     let mut replay =
         Replay::new(&origin, Encoding::Sbe, &settings(), Seq(0), now.monotonic).unwrap();
     let mut past = Rig::new();
-    let mut read = |replay: &mut Replay, said: Said| {
-        let record = past.record(said);
+    let mut read = |replay: &mut Replay, content: Content| {
+        let record = past.record(content);
         let at = record.at();
-        let event = match &record.said {
-            Said::Definition(definition) => Event::Definition {
+        let event = match &record.content {
+            Content::Definition(definition) => Event::Definition {
                 time: None,
                 definition: *definition,
             },
-            Said::Whole {
+            Content::Snapshot {
                 seq,
                 origin,
                 bids,
@@ -312,7 +322,7 @@ fn a_replay_of_a_grouped_book_ends_where_its_step_no_longer_fits() -> Checked {
                 bids,
                 asks,
             },
-            Said::Delta {
+            Content::Delta {
                 link,
                 origin,
                 bids,
@@ -329,8 +339,8 @@ fn a_replay_of_a_grouped_book_ends_where_its_step_no_longer_fits() -> Checked {
         replay.event(at.seq, at.log_time, &event, now);
     };
     // Before it begins it may fit, not fit, and fit again.
-    for said in [definition(-1), book(), definition(-2), book(), change(1)] {
-        read(&mut replay, said);
+    for content in [definition(-1), book(), definition(-2), book(), change(1)] {
+        read(&mut replay, content);
     }
     let joined = replay.begin(now).unwrap();
     let mut client = Client::new(key, Encoding::Sbe);

@@ -1,4 +1,4 @@
-//! A publisher that goes on from checkpoints says what one says that has read everything.
+//! A publisher restored from checkpoints publishes what one that read everything does.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use wire::{BarInterval, Depth, Encoding, Speed};
 
 use crate::log::{Entry, NAMES, identity};
 use crate::node::{bars, key, name, settings};
-use crate::script::{A, at, definition, delta, trade, whole};
+use crate::script::{A, at, definition, delta, snapshot, trade};
 use crate::venue::{PARTITIONS, Scribe, act};
 
 const NOW: Now = Now {
@@ -58,11 +58,11 @@ fn publisher(turns: &[u32]) -> Publisher {
     publisher
 }
 
-/// Everything that is known goes out as bytes, and into another publisher.
-fn restored(whole: &Publisher, turns: &[u32]) -> Publisher {
+/// Another publisher, restored from all checkpoints of this one as bytes.
+fn restored(complete: &Publisher, turns: &[u32]) -> Publisher {
     let mut restored = publisher(turns);
     for handle in (0..).map(Handle).take(NAMES.len()) {
-        let Some(checkpoint) = whole.checkpoint(handle, |_| Seq::NONE) else {
+        let Some(checkpoint) = complete.checkpoint(handle, |_| Seq::NONE) else {
             continue;
         };
         let mut bytes = Vec::new();
@@ -79,7 +79,7 @@ fn restored(whole: &Publisher, turns: &[u32]) -> Publisher {
     restored
 }
 
-/// Watches every kind of stream; what each begins with.
+/// Watches every kind of stream; returns what each starts with.
 fn watch(publisher: &mut Publisher) -> Vec<(StreamId, Position, Option<Arc<Run>>)> {
     let mut started = Vec::new();
     for instrument in 0..NAMES.len() {
@@ -113,7 +113,7 @@ fn output(publisher: &mut Publisher) -> Arc<Runs> {
 
 proptest! {
     #[test]
-    fn who_goes_on_from_checkpoints_says_what_one_says_that_has_read_everything(
+    fn a_publisher_restored_from_checkpoints_publishes_what_one_that_read_everything_does(
         acts in vec(act(), 1..100),
         orderly in any::<bool>(),
         (cut, back) in (0.0f64..1.0, 0usize..30),
@@ -122,9 +122,9 @@ proptest! {
         #[expect(clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a part of few")]
         let cut = (entries.len() as f64 * cut) as usize;
         let mut turns = vec![0; PARTITIONS as usize];
-        let mut whole = publisher(&turns);
-        read(&mut whole, &entries[..cut], &mut turns);
-        let mut other = restored(&whole, &turns);
+        let mut complete = publisher(&turns);
+        read(&mut complete, &entries[..cut], &mut turns);
+        let mut other = restored(&complete, &turns);
         // What a checkpoint includes is passed over when it is read again.
         let begun_anew = entries[..cut]
             .iter()
@@ -132,19 +132,19 @@ proptest! {
             .map_or(0, |at| at + 1);
         let from = cut.saturating_sub(back).max(begun_anew);
         read(&mut other, &entries[from..cut], &mut turns.clone());
-        output(&mut whole);
-        prop_assert_eq!(watch(&mut whole), watch(&mut other));
+        output(&mut complete);
+        prop_assert_eq!(watch(&mut complete), watch(&mut other));
         for entry in &entries[cut..] {
             let entry = std::slice::from_ref(entry);
-            read(&mut whole, entry, &mut turns.clone());
+            read(&mut complete, entry, &mut turns.clone());
             read(&mut other, entry, &mut turns.clone());
-            prop_assert_eq!(output(&mut whole), output(&mut other));
-            prop_assert_eq!(whole.states(), other.states());
+            prop_assert_eq!(output(&mut complete), output(&mut other));
+            prop_assert_eq!(complete.states(), other.states());
         }
     }
 
     #[test]
-    fn bytes_that_anybody_wrote_are_an_error_at_most(
+    fn arbitrary_bytes_cause_an_error_at_most(
         bytes in vec(any::<u8>(), 0..200),
         (place, value) in (any::<prop::sample::Index>(), any::<u8>()),
     ) {
@@ -163,7 +163,7 @@ proptest! {
 
 fn script() -> Vec<Entry> {
     vec![
-        at(0, whole(Some(10), &[(100, 1), (99, 2)], &[(101, 3)])),
+        at(0, snapshot(Some(10), &[(100, 1), (99, 2)], &[(101, 3)])),
         at(1, trade("a")),
         at(2, delta(Some((10, 11)), &[(100, 5)], &[])),
         at(3, trade("b")),
@@ -171,11 +171,11 @@ fn script() -> Vec<Entry> {
 }
 
 #[test]
-fn nobody_resumes_from_before_a_checkpoint() {
+fn no_client_resumes_from_before_a_checkpoint() {
     let mut turns = [0; PARTITIONS as usize];
-    let mut whole = publisher(&turns);
-    read(&mut whole, &script(), &mut turns);
-    let mut other = restored(&whole, &turns);
+    let mut complete = publisher(&turns);
+    read(&mut complete, &script(), &mut turns);
+    let mut other = restored(&complete, &turns);
     for (channel, before, last) in [(Channel::Book, 0, 2), (Channel::Trades, 1, 3)] {
         let key = key(A, channel, Depth::Full);
         let watch = other
@@ -198,23 +198,23 @@ fn nobody_resumes_from_before_a_checkpoint() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn a_checkpoint_that_does_not_match_is_rejected() {
     let mut turns = [0; PARTITIONS as usize];
-    let mut whole = publisher(&turns);
-    read(&mut whole, &script(), &mut turns);
-    let checkpoint = whole.checkpoint(Handle(0), |_| Seq::NONE).unwrap();
+    let mut complete = publisher(&turns);
+    read(&mut complete, &script(), &mut turns);
+    let checkpoint = complete.checkpoint(Handle(0), |_| Seq::NONE).unwrap();
     let mut bytes = Vec::new();
     checkpoint.encode(&mut bytes);
     bytes[8] = 2;
     assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(2)));
-    // A topic that was made anew.
+    // A recreated topic.
     let mut other = publisher(&turns);
     let mut recreated = identity(0, 0);
     recreated.topic_id = [8; 16];
     other.open(PartitionIndex(0), recreated, Seq(0));
     let refused = other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW);
     assert_eq!(refused, Err(RestoreError::OtherPartition));
-    // Another scale in the configuration; but a scale that the log told stands.
+    // Another scale in the configuration; but a scale from the log wins.
     let finer = Exponents {
         price: -9,
         size: -8,
@@ -226,11 +226,11 @@ fn what_does_not_fit_is_refused() {
     other.open(PartitionIndex(0), identity(0, 0), Seq(0));
     let refused = other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW);
     assert_eq!(refused, Err(RestoreError::OtherScale));
-    read(&mut whole, &[at(4, definition(-2, 5))], &mut turns);
-    let checkpoint = whole.checkpoint(Handle(0), |_| Seq::NONE).unwrap();
+    read(&mut complete, &[at(4, definition(-2, 5))], &mut turns);
+    let checkpoint = complete.checkpoint(Handle(0), |_| Seq::NONE).unwrap();
     assert_eq!(
         other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW),
         Ok(())
     );
-    assert_eq!(other.exponents(Handle(0)), whole.exponents(Handle(0)));
+    assert_eq!(other.exponents(Handle(0)), complete.exponents(Handle(0)));
 }

@@ -1,4 +1,4 @@
-//! Going on where one stood, here or elsewhere.
+//! Resuming after a position, at the same node or another.
 
 use market::{Channel, Epoch, Position, Seq, State};
 use streams::{ResumeFailure, Start};
@@ -6,7 +6,7 @@ use wire::{BarInterval, Depth, Encoding, Speed, ViewParams};
 
 use crate::client::{Checked, Client};
 use crate::node::{Node, bars, key, params, present, settings, view_key};
-use crate::script::{A, at, delta, trade, whole};
+use crate::script::{A, at, delta, snapshot, trade};
 
 /// Resumes at a position without any state.
 #[track_caller]
@@ -25,64 +25,64 @@ fn resume(
         epoch,
         seq: Seq(seq),
     });
-    let seat = node.seat(client);
-    let from = node.seats[seat].client.mine;
-    let start = node.enter(seat, from)?;
-    Ok((start, node.seats[seat].client.clone()))
+    let subscriber = node.add_subscriber(client);
+    let from = node.subscribers[subscriber].client.mine;
+    let start = node.subscribe(subscriber, from)?;
+    Ok((start, node.subscribers[subscriber].client.clone()))
 }
 
 #[test]
-fn where_a_node_begins_to_read_is_no_place_of_a_book() -> Checked {
+fn the_offset_where_a_node_starts_to_read_is_no_position_of_a_book() -> Checked {
     let mut early = Node::new(settings());
-    early.watch_all()?;
-    early.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    early.subscribe_witnesses()?;
+    early.read(&at(0, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
     early.read(&at(1, delta(Some((1, 2)), &[(2, 2)], &[])));
-    // The second node begins behind offset 0, and has seen no whole book.
+    // The second node starts after offset 0, and has seen no snapshot.
     let mut late = Node::starting_at(settings(), &[(0, 1), (0, 0), (0, 0), (0, 0)]);
-    late.watch_all()?;
+    late.subscribe_witnesses()?;
     late.read(&at(1, delta(Some((1, 2)), &[(2, 2)], &[])));
     early.flush()?;
     late.flush()?;
     for channel in [Channel::Book, Channel::Bbo] {
-        let come = late.witness(A, channel).clone();
-        assert!(come.broken.is_some());
-        let seat = early.seat(come);
-        let from = early.seats[seat].client.mine;
-        let start = early.enter(seat, from)?;
+        let arriving = late.witness(A, channel).clone();
+        assert!(arriving.broken.is_some());
+        let subscriber = early.add_subscriber(arriving);
+        let from = early.subscribers[subscriber].client.mine;
+        let start = early.subscribe(subscriber, from)?;
         assert_eq!(start, Start::Snapshot(Some(ResumeFailure::LogExceeded)));
     }
     early.check()
 }
 
 #[test]
-fn a_node_without_a_book_resumes_nobody() -> Checked {
+fn a_node_without_a_snapshot_resumes_no_client() -> Checked {
     let mut early = Node::new(settings());
     let mut late = Node::starting_at(settings(), &[(0, 2), (0, 0), (0, 0), (0, 0)]);
     for node in [&mut early, &mut late] {
-        node.watch_all()?;
+        node.subscribe_witnesses()?;
     }
-    early.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    early.read(&at(0, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
     early.read(&at(1, delta(Some((1, 2)), &[(2, 2)], &[])));
     for node in [&mut early, &mut late] {
         node.read(&at(2, delta(Some((2, 3)), &[(3, 3)], &[])));
         node.flush()?;
     }
     for channel in [Channel::Book, Channel::Bbo] {
-        let seat = late.seat(early.witness(A, channel).clone());
-        let from = late.seats[seat].client.mine;
-        let start = late.enter(seat, from)?;
+        let subscriber = late.add_subscriber(early.witness(A, channel).clone());
+        let from = late.subscribers[subscriber].client.mine;
+        let start = late.subscribe(subscriber, from)?;
         assert_eq!(start, Start::Snapshot(Some(ResumeFailure::NoState)));
     }
     late.check()?;
-    late.read(&at(3, whole(Some(4), &[(4, 4)], &[(9, 1)])));
+    late.read(&at(3, snapshot(Some(4), &[(4, 4)], &[(9, 1)])));
     late.check()
 }
 
 #[test]
-fn who_stands_between_two_messages_of_a_book_is_not_resumed() -> Checked {
+fn a_position_between_two_messages_of_a_book_cannot_be_resumed() -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
-    node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.subscribe_witnesses()?;
+    node.read(&at(0, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
     node.read(&at(5, delta(Some((1, 2)), &[(2, 2)], &[])));
     node.read(&at(9, delta(Some((2, 3)), &[(3, 3)], &[])));
     node.flush()?;
@@ -113,51 +113,58 @@ fn who_stands_between_two_messages_of_a_book_is_not_resumed() -> Checked {
     Ok(())
 }
 
-/// A view of [`A`] that tells once a second, on two nodes that have read the same; both have told
-/// `told`, the first has told `more` too, and the second holds it back.
+/// A view of [`A`] that publishes once a second, on two nodes that have read the same. Both have published
+/// offset 1; the first has published offset 2 too, and the second still holds it back.
 fn paced() -> Result<(Node, Node, usize), proptest::test_runner::TestCaseError> {
     let key = view_key(A, Channel::Book, params(Depth::D1, Speed::S1, 0));
     let (mut first, mut second) = (Node::new(settings()), Node::new(settings()));
     for node in [&mut first, &mut second] {
-        node.watch_all()?;
-        node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
-        node.join(key, Encoding::Sbe)?;
+        node.subscribe_witnesses()?;
+        node.read(&at(0, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
+        node.subscribe_new(key, Encoding::Sbe)?;
         node.read(&at(1, delta(Some((1, 2)), &[(2, 2)], &[])));
         node.flush()?;
         node.read(&at(2, delta(Some((2, 3)), &[(3, 3)], &[])));
         node.flush()?;
     }
-    first.speak();
+    first.publish_throttled();
     first.flush()?;
-    let seat = first.seats.len() - 1;
-    assert_eq!(first.seats[seat].client.mine.unwrap().seq, Seq(2));
-    let held = second.seats.last().unwrap();
-    assert_eq!(held.client.mine.unwrap().seq, Seq(1), "it rests");
-    Ok((first, second, seat))
+    let subscriber = first.subscribers.len() - 1;
+    assert_eq!(
+        first.subscribers[subscriber].client.mine.unwrap().seq,
+        Seq(2)
+    );
+    let held = second.subscribers.last().unwrap();
+    assert_eq!(held.client.mine.unwrap().seq, Seq(1), "it is throttled");
+    Ok((first, second, subscriber))
 }
 
 #[test]
-fn who_is_ahead_of_what_a_resting_view_told_makes_it_speak() -> Checked {
-    let (first, mut second, seat) = paced()?;
-    let come = second.seat(first.seats[seat].client.clone());
-    let from = second.seats[come].client.mine;
-    assert_eq!(second.enter(come, from)?, Start::Resumed);
-    let held = &second.seats[come - 1];
-    assert_eq!(held.client.mine.unwrap().seq, Seq(2), "all are told");
-    // The level that both had is gone again: who was not led there would keep it.
+fn a_client_ahead_of_a_throttled_view_makes_it_publish() -> Checked {
+    let (first, mut second, subscriber) = paced()?;
+    let arriving = second.add_subscriber(first.subscribers[subscriber].client.clone());
+    let from = second.subscribers[arriving].client.mine;
+    assert_eq!(second.subscribe(arriving, from)?, Start::Resumed);
+    let held = &second.subscribers[arriving - 1];
+    assert_eq!(
+        held.client.mine.unwrap().seq,
+        Seq(2),
+        "every subscriber gets it"
+    );
+    // The level that both had is removed: a client that had not received it would keep it.
     second.read(&at(3, delta(Some((3, 4)), &[(3, 0), (2, 0)], &[])));
     second.check()
 }
 
 #[test]
-fn who_is_ahead_of_all_that_was_read_begins_a_view_with_a_speed_anew() -> Checked {
-    let (mut first, mut second, seat) = paced()?;
+fn a_client_ahead_of_everything_read_restarts_a_throttled_view() -> Checked {
+    let (mut first, mut second, subscriber) = paced()?;
     first.read(&at(3, delta(Some((3, 4)), &[(4, 4)], &[])));
-    first.speak();
+    first.publish_throttled();
     first.flush()?;
-    let come = second.seat(first.seats[seat].client.clone());
-    let from = second.seats[come].client.mine;
-    let start = second.enter(come, from)?;
+    let arriving = second.add_subscriber(first.subscribers[subscriber].client.clone());
+    let from = second.subscribers[arriving].client.mine;
+    let start = second.subscribe(arriving, from)?;
     assert_eq!(start, Start::Snapshot(Some(ResumeFailure::AheadOfLog)));
     second.read(&at(3, delta(Some((3, 4)), &[(4, 4)], &[])));
     second.read(&at(4, delta(Some((4, 5)), &[(4, 0)], &[])));
@@ -165,9 +172,9 @@ fn who_is_ahead_of_all_that_was_read_begins_a_view_with_a_speed_anew() -> Checke
 }
 
 #[test]
-fn trades_are_resumed_from_any_place() -> Checked {
+fn trades_can_be_resumed_from_any_position() -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
+    node.subscribe_witnesses()?;
     for offset in [2, 4, 8] {
         node.read(&at(offset, trade("x")));
     }
@@ -193,10 +200,10 @@ fn trades_are_resumed_from_any_place() -> Checked {
 }
 
 #[test]
-fn who_watches_a_state_is_told_at_once_when_the_log_is_not_heard_and_when_it_is_again() -> Checked {
+fn a_status_subscriber_learns_at_once_that_kafka_is_silent_and_that_it_is_back() -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
-    node.read(&at(3, whole(None, &[(1, 1)], &[(9, 1)])));
+    node.subscribe_witnesses()?;
+    node.read(&at(3, snapshot(None, &[(1, 1)], &[(9, 1)])));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Live);
@@ -219,16 +226,16 @@ fn who_watches_a_state_is_told_at_once_when_the_log_is_not_heard_and_when_it_is_
 }
 
 #[test]
-fn a_resumed_state_is_that_of_now() -> Checked {
+fn a_resumed_status_is_the_current_one() -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
-    node.read(&at(3, whole(None, &[(1, 1)], &[(9, 1)])));
+    node.subscribe_witnesses()?;
+    node.read(&at(3, snapshot(None, &[(1, 1)], &[(9, 1)])));
     node.flush()?;
     node.tick(100_000);
     let (start, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(start, Start::Resumed);
     assert_eq!(client.state.unwrap().0, State::Stale);
-    // Who is ahead would pass over what it is told, and begins anew.
+    // A client that is ahead would ignore what it is sent, so it restarts.
     let (start, client) = resume(&mut node, Channel::Status, 4)?;
     assert_eq!(start, Start::Snapshot(Some(ResumeFailure::LogExceeded)));
     assert_eq!(client.state.unwrap().0, State::Stale);
@@ -236,20 +243,20 @@ fn a_resumed_state_is_that_of_now() -> Checked {
 }
 
 #[test]
-fn who_subscribed_before_the_first_record_resumes_before_it_as_well() -> Checked {
+fn a_client_that_subscribed_before_the_first_record_can_resume_before_it() -> Checked {
     let mut node = Node::new(settings());
     for channel in Channel::ALL {
         let params = match channel {
             Channel::Bars => bars(BarInterval::S1, Speed::Raw),
             _ => ViewParams::default(),
         };
-        let seat = node.join(view_key(A, channel, params), Encoding::Sbe)?;
-        let from = node.seats[seat].client.mine;
-        node.leave(seat)?;
-        node.enter(seat, from)?;
+        let subscriber = node.subscribe_new(view_key(A, channel, params), Encoding::Sbe)?;
+        let from = node.subscribers[subscriber].client.mine;
+        node.unsubscribe(subscriber)?;
+        node.subscribe(subscriber, from)?;
     }
-    node.watch_all()?;
-    node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.subscribe_witnesses()?;
+    node.read(&at(0, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
     node.read(&at(1, trade("1")));
     node.check()
 }

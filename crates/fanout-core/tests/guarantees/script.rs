@@ -1,30 +1,30 @@
-//! Records of a test that is written by hand.
+//! Builders of records for hand-written tests.
 
 use market::{Aggressor, Definition, Exponents, Level, Price, SeqLink, Size, SnapshotOrigin};
 use wire::OwnedTrade;
 
-use crate::log::{Entry, Record, Said};
+use crate::log::{Content, Entry, Record};
 
 pub(crate) const A: usize = 0;
 
 type Pairs<'a> = &'a [(i64, i64)];
 
 /// A record of instrument [`A`] in partition 0.
-pub(crate) fn at(offset: i64, said: Said) -> Entry {
-    of(A, 0, offset, said)
+pub(crate) fn at(offset: i64, content: Content) -> Entry {
+    of(A, 0, offset, content)
 }
 
-pub(crate) fn of(instrument: usize, partition: u32, offset: i64, said: Said) -> Entry {
+pub(crate) fn of(instrument: usize, partition: u32, offset: i64, content: Content) -> Entry {
     Entry::Record(Record {
         partition,
         offset,
         instrument,
-        said,
+        content,
     })
 }
 
-pub(crate) fn whole(seq: Option<u64>, bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
-    Said::Whole {
+pub(crate) fn snapshot(seq: Option<u64>, bids: Pairs<'_>, asks: Pairs<'_>) -> Content {
+    Content::Snapshot {
         seq,
         origin: SnapshotOrigin::InBand,
         bids: levels(bids),
@@ -32,8 +32,8 @@ pub(crate) fn whole(seq: Option<u64>, bids: Pairs<'_>, asks: Pairs<'_>) -> Said 
     }
 }
 
-pub(crate) fn delta(link: Option<(u64, u64)>, bids: Pairs<'_>, asks: Pairs<'_>) -> Said {
-    Said::Delta {
+pub(crate) fn delta(link: Option<(u64, u64)>, bids: Pairs<'_>, asks: Pairs<'_>) -> Content {
+    Content::Delta {
         link: link.map(|(prev, seq)| SeqLink { prev, seq }),
         origin: SnapshotOrigin::InBand,
         bids: levels(bids),
@@ -41,8 +41,8 @@ pub(crate) fn delta(link: Option<(u64, u64)>, bids: Pairs<'_>, asks: Pairs<'_>) 
     }
 }
 
-pub(crate) fn trade(id: &str) -> Said {
-    Said::Trades(vec![OwnedTrade {
+pub(crate) fn trade(id: &str) -> Content {
+    Content::Trades(vec![OwnedTrade {
         price: Price(1),
         size: Size(1),
         side: Aggressor::Sell,
@@ -50,8 +50,8 @@ pub(crate) fn trade(id: &str) -> Said {
     }])
 }
 
-pub(crate) fn definition(price_exponent: i8, tick_size: i64) -> Said {
-    Said::Definition(Definition {
+pub(crate) fn definition(price_exponent: i8, tick_size: i64) -> Content {
+    Content::Definition(Definition {
         exponents: Exponents {
             price: price_exponent,
             size: -8,

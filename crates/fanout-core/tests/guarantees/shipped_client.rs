@@ -1,4 +1,4 @@
-//! The client that is shipped, against the core that is shipped, in virtual time.
+//! The real client against the real core, in virtual time.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ struct Rig {
     /// The shard that it connects to next.
     next_shard: usize,
     /// How many bytes its socket holds while it does not read.
-    slow: Option<usize>,
+    stalled: Option<usize>,
     /// The shards that are being drained.
     drains: [bool; 2],
     changes_epochs: bool,
@@ -86,7 +86,7 @@ impl Rig {
             passed: Duration::ZERO,
             connection: None,
             next_shard: 0,
-            slow: None,
+            stalled: None,
             drains: [false; 2],
             changes_epochs: false,
         })
@@ -104,7 +104,7 @@ impl Rig {
         }
     }
 
-    /// Time passes, and everybody does what it has to.
+    /// Lets time pass and everything that is due happen.
     fn pass(&mut self, time: Duration) -> Checked {
         let end = self.passed + time;
         while self.passed < end {
@@ -147,7 +147,7 @@ impl Rig {
         if self.session.timeout().is_some_and(|due| due <= now) {
             self.session.on_timeout(now);
         }
-        while self.slow.is_none()
+        while self.stalled.is_none()
             && let Some(connection) = self.connection
             && let Some(frame) = self.node.connections[connection].next_frame()
         {
@@ -180,7 +180,8 @@ impl Rig {
                 Action::Connect(_) => {
                     let connection = self.node.connect(self.next_shard, Encoding::Sbe);
                     self.next_shard = 1 - self.next_shard;
-                    self.node.connections[connection].held = Some(self.slow.unwrap_or(usize::MAX));
+                    self.node.connections[connection].held =
+                        Some(self.stalled.unwrap_or(usize::MAX));
                     self.connection = Some(connection);
                     self.session.on_connected(self.now());
                 }
@@ -217,19 +218,19 @@ impl Rig {
         Ok(())
     }
 
-    fn set_slow(&mut self, slow: Option<usize>) {
-        self.slow = slow;
+    fn set_stalled(&mut self, stalled: Option<usize>) {
+        self.stalled = stalled;
         if let Some(connection) = self.connection {
             let connection = &mut self.node.connections[connection];
-            connection.held = Some(slow.unwrap_or(usize::MAX));
+            connection.held = Some(stalled.unwrap_or(usize::MAX));
             // A socket that is read has room again.
             connection.room = connection.held.unwrap_or(usize::MAX);
         }
     }
 
-    /// Left in peace, the client has every book as it is.
+    /// Checks that the client, left alone, has every book right.
     fn check(&mut self) -> Checked {
-        self.set_slow(None);
+        self.set_stalled(None);
         self.pass(Duration::from_secs(40))?;
         for instrument in 0..NAMES.len() {
             let model = &self.node.models[instrument];
@@ -253,7 +254,7 @@ enum Step {
     Act(Act),
     Pass(u64),
     Cut,
-    Slow(Option<usize>),
+    Stall(Option<usize>),
     Drain(usize),
     /// The node is stopped for so many seconds while the client waits, or both are.
     Stop(u64, bool),
@@ -264,8 +265,8 @@ fn step() -> impl Strategy<Value = Step> {
         60 => act().prop_map(Step::Act),
         30 => (1u64..10).prop_map(Step::Pass),
         2 => Just(Step::Cut),
-        3 => (0usize..2_000).prop_map(|holds| Step::Slow(Some(holds))),
-        4 => Just(Step::Slow(None)),
+        3 => (0usize..2_000).prop_map(|holds| Step::Stall(Some(holds))),
+        4 => Just(Step::Stall(None)),
         1 => (0usize..2).prop_map(Step::Drain),
         1 => (select(vec![3u64, 45, 600]), any::<bool>()).prop_map(|(time, both)| Step::Stop(time, both)),
     ]
@@ -278,7 +279,7 @@ fn run(steps: &[Step], seed: u64) -> Checked {
             Step::Act(act) => rig.write(act),
             Step::Pass(ticks) => rig.pass(TICK * u32::try_from(*ticks).unwrap())?,
             Step::Cut => rig.lose(Disconnect::Ended, None),
-            Step::Slow(holds) => rig.set_slow(*holds),
+            Step::Stall(holds) => rig.set_stalled(*holds),
             Step::Drain(shard) => {
                 if !rig.drains[*shard] {
                     rig.drains[*shard] = true;
@@ -318,7 +319,7 @@ proptest! {
     })]
 
     #[test]
-    fn a_client_that_is_cut_off_drained_stopped_and_slow_has_every_book_in_the_end(
+    fn a_client_that_is_cut_off_drained_stopped_and_lagging_ends_with_every_book(
         steps in vec(step(), 1..120),
         seed: u64,
     ) {

@@ -1,4 +1,4 @@
-//! Venues that write to Kafka, as well and as badly as venues do.
+//! Venues that write to Kafka, as well and as badly as real ones.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ use proptest::prelude::*;
 use wire::OwnedTrade;
 
 use crate::client::PlainBook;
-use crate::log::{Entry, NAMES, Record, Said};
+use crate::log::{Content, Entry, NAMES, Record};
 
-/// Bids stand below, asks at or above.
+/// Bids are below, asks at or above.
 const MIDDLE: i64 = 60;
-/// How many levels a side each venue begins with.
+/// How many levels a side each venue starts with.
 const DEPTHS: [i64; NAMES.len()] = [30, 8, 12, 3];
 
 /// Something that a venue does.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
-    Whole {
+    Snapshot {
         instrument: usize,
         /// The book of so many changes ago.
         behind: usize,
@@ -33,7 +33,7 @@ pub(crate) enum Act {
         changes: Vec<(Side, i64, i64)>,
         slip: Slip,
     },
-    /// An earlier record comes again.
+    /// An earlier record is repeated.
     Again {
         instrument: usize,
         back: usize,
@@ -62,7 +62,7 @@ pub(crate) enum Act {
     },
 }
 
-/// What is wrong with a whole book.
+/// What is wrong with a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     None,
@@ -70,7 +70,7 @@ pub(crate) enum Flaw {
     Twice,
 }
 
-/// What goes wrong with a change.
+/// What goes wrong with an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slip {
     None,
@@ -117,7 +117,7 @@ pub(crate) struct Scribe {
     next: HashMap<u32, i64>,
     turns: HashMap<u32, u32>,
     pub(crate) log: Vec<Entry>,
-    /// A fetched book is never older than the one fetched before.
+    /// A fetched snapshot is never older than the preceding one.
     orderly: bool,
 }
 
@@ -172,38 +172,43 @@ impl Scribe {
 
     pub(crate) fn write(&mut self, act: &Act) {
         match act {
-            Act::Whole {
+            Act::Snapshot {
                 instrument,
                 behind,
                 levels,
                 flaw,
             } => {
-                let said = self.venues[*instrument].whole(*behind, *levels, *flaw, self.orderly);
-                self.record(book_partition(*instrument), *instrument, said);
+                let content =
+                    self.venues[*instrument].snapshot(*behind, *levels, *flaw, self.orderly);
+                self.record(book_partition(*instrument), *instrument, content);
             }
             Act::Change {
                 instrument,
                 changes,
                 slip,
             } => {
-                if let Some(said) = self.venues[*instrument].change(changes, *slip) {
-                    self.record(book_partition(*instrument), *instrument, said);
+                if let Some(content) = self.venues[*instrument].change(changes, *slip) {
+                    self.record(book_partition(*instrument), *instrument, content);
                 }
             }
             Act::Again { instrument, back } => {
                 let written = &self.venues[*instrument].written;
                 let index = written.len().checked_sub(1 + back);
                 if let Some(record) = index.map(|index| written[index].clone()) {
-                    self.record(record.partition, *instrument, record.said);
+                    self.record(record.partition, *instrument, record.content);
                 }
             }
             Act::Trade { instrument, count } => {
-                let said = self.venues[*instrument].trade(*count);
-                self.record(trades_partition(*instrument), *instrument, said);
+                let content = self.venues[*instrument].trade(*count);
+                self.record(trades_partition(*instrument), *instrument, content);
             }
             Act::Halt { instrument, halted } => {
                 let state = if *halted { State::Halted } else { State::Live };
-                self.record(book_partition(*instrument), *instrument, Said::State(state));
+                self.record(
+                    book_partition(*instrument),
+                    *instrument,
+                    Content::State(state),
+                );
             }
             Act::Define { instrument, finer } => {
                 let venue = &mut self.venues[*instrument];
@@ -216,18 +221,18 @@ impl Scribe {
                     tick_size: Some(5),
                     lot_size: None,
                 };
-                let said = Said::Definition(definition);
-                self.record(book_partition(*instrument), *instrument, said);
+                let content = Content::Definition(definition);
+                self.record(book_partition(*instrument), *instrument, content);
             }
             Act::Bad { instrument, scope } => {
                 let partition = match scope {
                     Scope::Trades => trades_partition(*instrument),
                     _ => book_partition(*instrument),
                 };
-                self.record(partition, *instrument, Said::Bad(*scope));
+                self.record(partition, *instrument, Content::Bad(*scope));
             }
             Act::Other { instrument } => {
-                self.record(book_partition(*instrument), *instrument, Said::Nothing);
+                self.record(book_partition(*instrument), *instrument, Content::Nothing);
             }
             Act::Reopen { partition } => {
                 let turns = self.turns.entry(*partition).or_default();
@@ -241,14 +246,14 @@ impl Scribe {
         }
     }
 
-    /// Passes over some offsets of a partition; the next one.
+    /// Skips some offsets of a partition; returns the next one.
     pub(crate) fn skip(&mut self, partition: u32, lost: i64) -> Option<i64> {
         let next = self.next.get_mut(&partition)?;
         *next += lost;
         Some(*next)
     }
 
-    fn record(&mut self, partition: u32, instrument: usize, said: Said) {
+    fn record(&mut self, partition: u32, instrument: usize, content: Content) {
         let next = self.next.entry(partition).or_default();
         // Every few offsets one belongs to a record of somebody else.
         let offset = *next + i64::from(*next % 5 == 3);
@@ -257,9 +262,12 @@ impl Scribe {
             partition,
             offset,
             instrument,
-            said,
+            content,
         };
-        let comes_again = matches!(record.said, Said::Whole { .. } | Said::Delta { .. });
+        let comes_again = matches!(
+            record.content,
+            Content::Snapshot { .. } | Content::Delta { .. }
+        );
         if comes_again {
             self.venues[instrument].written.push(record.clone());
         }
@@ -275,7 +283,7 @@ impl Venue {
         }
     }
 
-    fn whole(&mut self, behind: usize, levels: usize, flaw: Flaw, orderly: bool) -> Said {
+    fn snapshot(&mut self, behind: usize, levels: usize, flaw: Flaw, orderly: bool) -> Content {
         let last = self.history.len() - 1;
         let (mut number, mut book) = self.history[last.saturating_sub(behind)].clone();
         if orderly && number < self.fetched {
@@ -292,7 +300,7 @@ impl Venue {
             bids.push(Level::new(7, 1));
             bids.push(Level::new(7, 2));
         }
-        Said::Whole {
+        Content::Snapshot {
             seq: matches!(self.feed, Feed::Numbered | Feed::Fetched).then_some(number),
             origin: self.origin(),
             bids,
@@ -300,7 +308,7 @@ impl Venue {
         }
     }
 
-    fn change(&mut self, changes: &[(Side, i64, i64)], slip: Slip) -> Option<Said> {
+    fn change(&mut self, changes: &[(Side, i64, i64)], slip: Slip) -> Option<Content> {
         let prev = self.number;
         self.number += 1 + changes.len() as u64 % 3;
         for (side, price, size) in changes {
@@ -313,7 +321,7 @@ impl Venue {
                     Slip::Crossed => Flaw::Crossed,
                     _ => Flaw::None,
                 };
-                self.whole(0, usize::MAX, flaw, false)
+                self.snapshot(0, usize::MAX, flaw, false)
             });
         }
         if slip == Slip::Lost {
@@ -330,7 +338,7 @@ impl Venue {
         if slip == Slip::Crossed {
             bids.push(Level::new(MIDDLE + 80, 1));
         }
-        Some(Said::Delta {
+        Some(Content::Delta {
             link: (self.feed != Feed::Unnumbered).then_some(SeqLink {
                 prev,
                 seq: self.number,
@@ -341,7 +349,7 @@ impl Venue {
         })
     }
 
-    fn trade(&mut self, count: usize) -> Said {
+    fn trade(&mut self, count: usize) -> Content {
         let trades = (0..count).map(|i| {
             self.trades += 1;
             OwnedTrade {
@@ -351,7 +359,7 @@ impl Venue {
                 id: self.trades.to_string(),
             }
         });
-        Said::Trades(trades.collect())
+        Content::Trades(trades.collect())
     }
 }
 
@@ -388,7 +396,7 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
     let scope = prop_oneof![Just(Scope::Book), Just(Scope::Trades), Just(Scope::Unknown)];
     prop_oneof![
         10 => (instrument.clone(), behind, levels, flaw).prop_map(|(instrument, behind, levels, flaw)| {
-            Act::Whole { instrument, behind, levels, flaw }
+            Act::Snapshot { instrument, behind, levels, flaw }
         }),
         40 => (instrument.clone(), proptest::collection::vec(change(), 0..6), slip).prop_map(
             |(instrument, changes, slip)| Act::Change { instrument, changes, slip }

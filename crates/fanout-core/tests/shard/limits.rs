@@ -29,7 +29,7 @@ fn results(answer: &Answer) -> usize {
 }
 
 #[test]
-fn a_storm_of_wildcards_has_a_bounded_answer_whatever_the_directory_holds() {
+fn a_storm_of_wildcards_gets_a_bounded_answer_whatever_the_directory_holds() {
     let mut rig = Rig::new(Settings::default(), 10_000, 1);
     let peer = rig.connect(Manner::Alive);
     for op in ["unsubscribe", "subscribe", "subscribe", "unsubscribe"] {
@@ -115,7 +115,7 @@ fn held(rig: &Rig, peer: usize) -> usize {
 }
 
 #[test]
-fn one_request_for_all_that_may_be_asked_for_makes_a_session_hold_less_than_64_kib() {
+fn one_request_for_everything_allowed_makes_a_session_hold_less_than_64_kib() {
     let mut rig = Rig::new(Settings::default(), 10_000, 1);
     let anything = Symbol::Matching("*".into());
     let streams = vec![StreamKey::new(Channel::Bbo, anything).into(); 128];
@@ -143,7 +143,7 @@ fn one_request_for_all_that_may_be_asked_for_makes_a_session_hold_less_than_64_k
 }
 
 #[test]
-fn who_breaks_a_rule_is_named_once_and_who_leaves_is_not() {
+fn a_client_that_breaks_a_rule_is_reported_once_and_one_that_leaves_is_not() {
     let mut rig = Rig::new(Settings::default(), 1, 1);
     let flood = rig.connect(Manner::Silent);
     for _ in 0..=Settings::default().burst() {
@@ -178,7 +178,7 @@ fn a_client_that_does_not_read_its_answers_is_not_asked_for_more_requests() {
 }
 
 #[test]
-fn every_frame_counts_and_what_comes_after_the_close_is_not_read_for_long() {
+fn every_frame_counts_and_little_is_read_after_the_close() {
     for opcode in [0x1, 0x9, 0xA] {
         let mut rig = Rig::new(Settings::default(), 1, 1);
         let peer = rig.connect(Manner::Silent);
@@ -196,7 +196,7 @@ fn every_frame_counts_and_what_comes_after_the_close_is_not_read_for_long() {
             "{opcode}"
         );
         assert_eq!(rig.metrics.rate_limited.get(), 1);
-        // It goes on as if nothing had been said: 64 KiB are thrown away unread, then it is cut.
+        // The client sends on regardless: 64 KiB are discarded unread, then the connection is cut.
         let flood = client_frame(0x81, &[b'a'; 4000]);
         for _ in 0..100 {
             rig.send_raw(peer, &flood);
@@ -220,7 +220,7 @@ fn a_client_that_drips_single_bytes_is_closed() {
     }
     rig.settle();
     assert_eq!(rig.peers[peer].closed_with, Some(close::RATE_EXCEEDED));
-    // At ten messages a second, each in two pieces, nobody is.
+    // A client with ten messages a second, each in two pieces, is not.
     let peer = rig.connect(Manner::Silent);
     for _ in 0..600 {
         let text = client_frame(0x81, br#"{"op":"ping"}"#);
@@ -256,7 +256,7 @@ fn a_clients_own_close_code_is_counted_as_the_clients() {
 }
 
 #[test]
-fn beginnings_of_a_client_that_does_not_read_are_asked_for_one_after_another() {
+fn initial_states_for_a_client_that_does_not_read_are_requested_one_at_a_time() {
     let mut rig = Rig::new(Settings::default(), 100, 2_000);
     let peer = rig.connect(Manner::Deaf);
     rig.request(
@@ -278,7 +278,7 @@ fn beginnings_of_a_client_that_does_not_read_are_asked_for_one_after_another() {
 }
 
 #[test]
-fn a_lagging_client_of_many_deep_books_is_caught_up_one_after_another() {
+fn a_lagging_client_of_many_deep_books_is_caught_up_one_book_at_a_time() {
     let mut rig = Rig::new(
         Settings {
             run_bytes: 1024,
@@ -309,7 +309,7 @@ fn a_lagging_client_of_many_deep_books_is_caught_up_one_after_another() {
     }
     assert_eq!(caught_up(&rig), 0);
     assert!(rig.core.ring_bytes() <= 1024 * 100);
-    // Room for a few: those are asked for, and no more than may be held.
+    // Room for a few: those are requested, and no more than may be held.
     rig.make_room(peer, 4 * 1024);
     rig.settle();
     assert!((1..60).contains(&caught_up(&rig)), "{}", caught_up(&rig));
@@ -354,7 +354,7 @@ fn a_full_session_resumes_all_of_its_streams_at_once() {
 }
 
 #[test]
-fn a_wildcard_beyond_what_a_session_may_have_is_answered_once() {
+fn a_wildcard_over_the_limit_of_a_session_is_answered_once() {
     let mut rig = Rig::new(
         Settings {
             streams_per_session: 2,
@@ -380,7 +380,7 @@ fn a_wildcard_beyond_what_a_session_may_have_is_answered_once() {
 }
 
 #[test]
-fn one_session_invents_no_more_groups_than_it_may() {
+fn one_session_creates_no_more_groups_than_allowed() {
     let mut rig = Rig::new(Settings::default(), 1, 100);
     let peer = rig.connect(Manner::Alive);
     let mut codes = Vec::new();
@@ -410,7 +410,7 @@ fn one_session_invents_no_more_groups_than_it_may() {
 }
 
 #[test]
-fn a_connection_that_ends_and_one_that_fails_are_counted_apart() {
+fn a_connection_that_ends_and_one_that_fails_are_counted_separately() {
     let mut rig = Rig::new(Settings::default(), 1, 1);
     let peers = [rig.connect(Manner::Alive), rig.connect(Manner::Alive)];
     rig.core.lost(rig.peers[peers[0]].session);

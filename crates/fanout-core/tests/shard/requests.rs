@@ -40,7 +40,7 @@ fn pages_of_a_list_follow_one_another() {
 }
 
 #[test]
-fn a_wildcard_says_how_many_more_match_and_goes_on_when_it_is_repeated() {
+fn a_wildcard_reports_how_many_more_match_and_continues_when_repeated() {
     let settings = Settings {
         streams_per_request: 8,
         ..Settings::default()
@@ -92,7 +92,7 @@ fn a_wildcard_says_how_many_more_match_and_goes_on_when_it_is_repeated() {
 }
 
 #[test]
-fn a_stream_that_can_no_longer_be_made_ends_with_a_word() {
+fn a_stream_that_can_no_longer_be_produced_ends_with_an_answer() {
     let mut rig = Rig::new(
         Settings {
             run_bytes: 256,

@@ -18,12 +18,12 @@ use testkit::websocket::client_frame;
 use wire::control::{Answer, StreamRequest};
 use wire::{Encoding, GoAwayReason};
 
-/// What a client does with what it is sent.
+/// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// Reads all, and answers pings.
     Alive,
-    /// Reads all, and sends nothing of its own accord.
+    /// Reads all, and sends nothing by itself.
     Silent,
     /// Reads nothing.
     Deaf,
@@ -33,13 +33,13 @@ pub(crate) enum Manner {
 pub(crate) struct Peer {
     pub(crate) session: usize,
     pub(crate) manner: Manner,
-    /// Whether it is sent events in place of frames.
+    /// Whether it receives Server-Sent Events instead of frames.
     is_sse: bool,
-    /// Bytes that were received and make no whole frame yet.
+    /// Bytes of an incomplete frame.
     received: Vec<u8>,
     /// How many more bytes a deaf client's socket takes.
     room: usize,
-    /// What it sent and the node has not read.
+    /// What it sent but the node has not read.
     to_node: VecDeque<Vec<u8>>,
     pub(crate) texts: Vec<String>,
     /// Messages of streams.
@@ -50,7 +50,7 @@ pub(crate) struct Peer {
     pub(crate) bytes: usize,
 }
 
-/// Everything on one thread; time passes when it is told to.
+/// Everything on one thread; time passes only when the test lets it.
 pub(crate) struct Rig {
     pub(crate) core: Core,
     pub(crate) publisher: Publisher,
@@ -61,14 +61,14 @@ pub(crate) struct Rig {
     pub(crate) peers: Vec<Peer>,
     pub(crate) ended: Vec<Ended>,
     pub(crate) rule_breakers: Vec<usize>,
-    /// The publisher can no longer make what is asked to be caught up.
+    /// Whether the publisher can no longer produce what a lagging client needs.
     unmakeable: bool,
     handles: Vec<Handle>,
     next_offset: i64,
     batch: Batch,
 }
 
-/// A second after 2026 began.
+/// One second into 2026.
 const WALL: Nanos = Nanos(1_767_225_601_000_000_000);
 
 pub(crate) fn name(number: usize) -> InstrumentName {
@@ -76,7 +76,7 @@ pub(crate) fn name(number: usize) -> InstrumentName {
 }
 
 impl Rig {
-    /// So many instruments, each with a book of so many levels a side.
+    /// A rig with this many instruments, each with a book of `levels` a side.
     pub(crate) fn new(settings: Settings, instruments: usize, levels: i64) -> Self {
         Self::starting_at(Monotonic(5_000_000_000), settings, instruments, levels)
     }
@@ -91,7 +91,7 @@ impl Rig {
         Self::quiet_for(heartbeat_after, monotonic, settings, instruments, levels)
     }
 
-    /// Likewise, with streams that send a heartbeat when they have been quiet for so long.
+    /// Likewise, with streams that send a heartbeat after this long without a message.
     pub(crate) fn quiet_for(
         heartbeat_after: Duration,
         monotonic: Monotonic,
@@ -156,7 +156,7 @@ impl Rig {
         rig
     }
 
-    /// A whole book of an instrument comes.
+    /// An instrument gets a snapshot with this many levels a side.
     pub(crate) fn snapshot(&mut self, instrument: usize, levels: i64) {
         let bids: Vec<_> = (1..=levels)
             .map(|level| Level::new(1_000_000 - level, level))
@@ -202,7 +202,7 @@ impl Rig {
             .unwrap();
     }
 
-    /// A client connects; its number.
+    /// Connects a client; returns its number.
     pub(crate) fn connect(&mut self, manner: Manner) -> usize {
         self.connect_as(manner, Encoding::Sbe, Arc::new(Grant::default()))
     }
@@ -223,7 +223,7 @@ impl Rig {
         )
     }
 
-    /// A client connects that wants these streams as events; its number.
+    /// Connects a client that wants these streams as Server-Sent Events; returns its number.
     pub(crate) fn connect_for_events(
         &mut self,
         manner: Manner,
@@ -263,7 +263,7 @@ impl Rig {
         self.peers.len() - 1
     }
 
-    /// A client sends a frame, which lies in its socket until the node reads it.
+    /// A client sends a frame, which stays in its socket until the node reads it.
     pub(crate) fn send(&mut self, peer: usize, opcode: u8, payload: &[u8]) {
         let frame = client_frame(0x80 | opcode, payload);
         self.peers[peer].to_node.push_back(frame);
@@ -278,27 +278,27 @@ impl Rig {
         self.send(peer, 0x1, text.as_bytes());
     }
 
-    /// A request, and its answer.
+    /// Sends a request and returns its answer.
     pub(crate) fn ask(&mut self, peer: usize, text: &str) -> Answer {
         self.request(peer, text);
         self.settle();
         self.answer(peer)
     }
 
-    /// The answer that came last.
+    /// The last answer.
     pub(crate) fn answer(&mut self, peer: usize) -> Answer {
         let texts = &mut self.peers[peer].texts;
         let text = texts.pop().expect("no answer");
         Answer::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// Lets a deaf client's socket take so many bytes more.
+    /// Lets a deaf client's socket take this many bytes more.
     pub(crate) fn make_room(&mut self, peer: usize, bytes: usize) {
         self.peers[peer].room += bytes;
         self.core.writable(self.peers[peer].session);
     }
 
-    /// A client lags in its stream, which the publisher can no longer make.
+    /// A client lags in its stream, which the publisher can no longer produce.
     pub(crate) fn lose_stream(&mut self, peer: usize) {
         self.unmakeable = true;
         self.peers[peer].manner = Manner::Deaf;
@@ -311,7 +311,7 @@ impl Rig {
         self.settle();
     }
 
-    /// The network and the queues carry what there is, until nothing moves.
+    /// Runs the network and the queues until nothing moves.
     pub(crate) fn settle(&mut self) {
         loop {
             let mut moved = self.read();
@@ -325,7 +325,7 @@ impl Rig {
         }
     }
 
-    /// The node reads what lies in sockets, as far as it reads.
+    /// Lets the node read from sockets as far as it accepts input.
     fn read(&mut self) -> bool {
         let mut readable = Vec::new();
         self.core.take_readable(&mut readable);
@@ -347,7 +347,7 @@ impl Rig {
         moved
     }
 
-    /// Commands go to the publisher, and deliveries come back.
+    /// Carries commands to the publisher and deliveries back.
     fn converse(&mut self) -> bool {
         let mut deliveries: Vec<Delivery> = Vec::new();
         let commands: Vec<(usize, Command)> = self.core.outputs().commands.drain(..).collect();
@@ -382,7 +382,7 @@ impl Rig {
                 break;
             }
             left -= visited;
-            // A visit may ask publishers for something.
+            // A visit may send commands to publishers.
             moved |= !self.core.outputs().commands.is_empty();
             for send in 0..batch.len() {
                 let session = batch.session(send).unwrap();
@@ -401,7 +401,7 @@ impl Rig {
         moved
     }
 
-    /// A client's socket takes bytes; how many.
+    /// Hands bytes to a client's socket; returns how many it took.
     fn carry(&mut self, session: usize, bytes: &[u8]) -> usize {
         let Some(peer) = self.peer_of(session) else {
             return 0;
@@ -451,12 +451,12 @@ impl Rig {
         }
     }
 
-    /// The client of a session that is there.
+    /// The client of an open session.
     fn peer_of(&self, session: usize) -> Option<usize> {
         self.peers.iter().rposition(|peer| peer.session == session)
     }
 
-    /// Whether its session has ended.
+    /// Returns whether its session has ended.
     pub(crate) fn is_gone(&self, peer: usize) -> bool {
         self.peers[peer].session == usize::MAX
     }
@@ -476,7 +476,7 @@ impl Rig {
         }
     }
 
-    /// Time passes as it should: everything is called when it is due.
+    /// Lets time pass normally: everything is called when it is due.
     pub(crate) fn pass(&mut self, span: Duration) {
         let end = self.now.monotonic + span;
         // No more than what is due a hundred times a second for each of a thousand sessions.
@@ -495,7 +495,7 @@ impl Rig {
         panic!("something is due again and again");
     }
 
-    /// Time passes in which nothing of the node runs.
+    /// Lets time pass in which nothing of the node runs.
     pub(crate) fn leap(&mut self, span: Duration) {
         self.now.monotonic = self.now.monotonic + span;
         self.now.wall = Nanos(self.now.wall.0 + u64::try_from(span.as_nanos()).unwrap());
@@ -507,7 +507,7 @@ impl Rig {
     }
 }
 
-/// Takes the first whole frame of a node out of what was received.
+/// Takes the first complete frame out of what was received.
 fn next_frame(received: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
     let [first, second, ..] = received[..] else {
         return None;

@@ -35,7 +35,7 @@ fn all_alive(rig: &Rig, clients: usize) {
 }
 
 #[test]
-fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
+fn a_node_that_was_paused_closes_no_session_whose_client_is_alive() {
     for halt in [SECOND * 45, SECOND * 600, DAY * 30] {
         for before in [0, 5, 19, 21, 27, 31] {
             let mut rig = fleet(Settings::default(), 20);
@@ -50,7 +50,7 @@ fn a_node_that_was_stopped_closes_no_session_whose_client_is_alive() {
 }
 
 #[test]
-fn a_pong_that_came_during_a_halt_counts_even_if_the_sockets_are_read_late() {
+fn a_pong_that_arrived_during_a_pause_counts_even_if_the_sockets_are_read_late() {
     let mut rig = Rig::new(Settings::default(), 1, 5);
     let peer = rig.connect(Manner::Silent);
     rig.ask(peer, &subscribe(0, ""));
@@ -74,18 +74,18 @@ fn a_pong_that_came_during_a_halt_counts_even_if_the_sockets_are_read_late() {
 }
 
 #[test]
-fn a_client_that_does_not_answer_is_closed_when_the_node_has_waited_and_not_before() {
+fn a_client_that_does_not_answer_is_closed_after_the_timeout_and_not_before() {
     let mut rig = Rig::new(Settings::default(), 1, 5);
     let peer = rig.connect(Manner::Silent);
     rig.ask(peer, &subscribe(0, ""));
-    // Two pings' intervals at the most, since it was heard once, and the time to answer.
-    let begin = rig.now.monotonic;
+    // Two ping intervals at most, since it was received from once, and the time to answer.
+    let start = rig.now.monotonic;
     while rig.peers[peer].closed_with.is_none() {
         rig.pass(Duration::from_millis(250));
-        assert!(rig.now.monotonic.since(begin) < SECOND * 60);
+        assert!(rig.now.monotonic.since(start) < SECOND * 60);
     }
     assert_eq!(rig.peers[peer].closed_with, Some(close::HEARTBEAT));
-    assert!(rig.now.monotonic.since(begin) >= SECOND * 30);
+    assert!(rig.now.monotonic.since(start) >= SECOND * 30);
     // It does not close as well: the connection is cut.
     rig.pass(SECOND * 11);
     assert_eq!(rig.core.sessions(), 0);
@@ -96,7 +96,7 @@ fn a_client_that_does_not_answer_is_closed_when_the_node_has_waited_and_not_befo
 }
 
 #[test]
-fn sessions_live_across_the_wrap_of_every_counter_of_time() {
+fn sessions_survive_the_wrap_of_every_time_counter() {
     let wrap = |millis: u64| Monotonic(millis * 1_000_000);
     for start in [
         // Milliseconds in 32 bits: 49.7 days.
@@ -122,7 +122,7 @@ fn sessions_live_across_the_wrap_of_every_counter_of_time() {
 }
 
 #[test]
-fn the_wall_clock_may_be_set_by_hours_and_nothing_waits_for_it() {
+fn nothing_waits_for_a_wall_clock_that_was_set_by_hours() {
     for hours in [-1_i64, 1, -24 * 365] {
         let mut rig = fleet(Settings::default(), 2);
         let throttled = rig.connect(Manner::Alive);
@@ -135,7 +135,7 @@ fn the_wall_clock_may_be_set_by_hours_and_nothing_waits_for_it() {
             rig.change(0, 100 + round);
             rig.pass(Duration::from_millis(100));
         }
-        // A throttled view publishes in each of its intervals, heartbeats and pings go on.
+        // A throttled view publishes in each of its intervals, and heartbeats and pings continue.
         assert!(rig.peers[throttled].messages >= messages + 99);
         let quiet = rig.peers[1].messages;
         rig.pass(SECOND * 30);
@@ -147,7 +147,7 @@ fn the_wall_clock_may_be_set_by_hours_and_nothing_waits_for_it() {
 }
 
 #[test]
-fn a_session_without_streams_gives_its_place_back() {
+fn a_session_without_streams_gives_up_its_slot() {
     let mut rig = Rig::new(Settings::default(), 1, 5);
     let (idle, busy) = (rig.connect(Manner::Alive), rig.connect(Manner::Alive));
     rig.ask(busy, &subscribe(0, ""));
@@ -159,7 +159,7 @@ fn a_session_without_streams_gives_its_place_back() {
 }
 
 #[test]
-fn a_drain_sends_everybody_away_in_time_and_a_halt_only_delays_it() {
+fn a_drain_ends_every_session_in_time_and_a_pause_only_delays_it() {
     for halt in [Duration::ZERO, SECOND * 3, SECOND * 600] {
         let mut rig = fleet(Settings::default(), 50);
         let before: Vec<_> = rig.peers.iter().map(|peer| peer.messages).collect();
@@ -179,7 +179,7 @@ fn a_drain_sends_everybody_away_in_time_and_a_halt_only_delays_it() {
 /// Pings, heartbeats, throttled views, drains and halts for a year, across the wrap of milliseconds
 /// in 32 bits. The intervals of pings and heartbeats are minutes, so that it takes seconds.
 #[test]
-fn a_virtual_year_of_a_fleet_closes_nobody_but_by_drains() {
+fn a_virtual_year_of_a_fleet_closes_sessions_only_by_drains() {
     let settings = Settings {
         ping_interval: SECOND * 600,
         pong_timeout: SECOND * 30,

@@ -1,4 +1,4 @@
-//! The limits of what subscribers can make a publisher hold and do.
+//! How much memory and work watchers can cost a publisher.
 
 use market::{
     At, Channel, Event, Exponents, Handle, Level, Monotonic, Nanos, Now, PartitionIndex, Seq,
@@ -33,7 +33,7 @@ struct Deep {
 }
 
 impl Deep {
-    /// A book with this many levels a side, at even prices.
+    /// With this many levels a side, at even prices.
     fn new(settings: Settings, levels: i64) -> Self {
         let mut publisher = Publisher::new(settings);
         let handle = publisher
@@ -83,14 +83,14 @@ impl Deep {
         });
     }
 
-    fn open_stream(&mut self, params: ViewParams) -> Result<StreamId, Rejected> {
+    fn watch(&mut self, params: ViewParams) -> Result<StreamId, Rejected> {
         let key = view_key(0, Channel::Book, params);
         self.publisher
             .open_stream(key, Encoding::Sbe, NOW.monotonic)
     }
 }
 
-/// A view grouped by this many smallest price units.
+/// The view with a step of this many smallest prices.
 fn grouped(step: u64) -> ViewParams {
     ViewParams {
         group: Some(PriceStep::parse(&format!("{step}e-8")).unwrap()),
@@ -99,15 +99,15 @@ fn grouped(step: u64) -> ViewParams {
 }
 
 #[test]
-fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
+fn the_views_of_one_session_are_bounded_and_block_no_other() {
     let settings = Settings::default();
     let mut deep = Deep::new(settings, 5_000);
     let before = deep.publisher.memory();
-    let mut ids = Vec::new();
+    let mut watches = Vec::new();
     let mut rejected = 0;
     for step in 1..=1_024 {
-        match deep.open_stream(grouped(step)) {
-            Ok(watch) => ids.push(watch),
+        match deep.watch(grouped(step)) {
+            Ok(watch) => watches.push(watch),
             Err(Rejected::TooManyViews { of, .. }) => {
                 assert_eq!(of, ViewsOf::Instrument);
                 rejected += 1;
@@ -115,16 +115,16 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
             Err(other) => panic!("{other}"),
         }
     }
-    assert_eq!(ids.len(), settings.grouped_views);
+    assert_eq!(watches.len(), settings.grouped_views);
     assert_eq!(rejected, 1_024 - settings.grouped_views as u64);
     assert_eq!(deep.publisher.stats().views_rejected, rejected);
     assert_eq!(deep.publisher.views(), settings.grouped_views);
-    // 10,000 levels of 16 bytes, and as much capacity to grow, at the finest step.
+    // 10,000 levels of 16 bytes, and as much room to grow, at the finest step.
     let held = deep.publisher.view_bytes();
     assert!(held <= settings.grouped_views * 10_000 * 32, "{held}");
     assert_eq!(deep.publisher.memory(), before + held);
 
-    // Views without a group are always admitted, and so is a step that is already open.
+    // Views without a group are accepted, and so is a step that is already watched.
     for depth in DEPTHS {
         for speed in Speed::ALL {
             let params = ViewParams {
@@ -132,19 +132,19 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
                 speed,
                 ..ViewParams::default()
             };
-            ids.push(deep.open_stream(params).unwrap());
+            watches.push(deep.watch(params).unwrap());
         }
     }
-    ids.push(deep.open_stream(grouped(1)).unwrap());
+    watches.push(deep.watch(grouped(1)).unwrap());
     let windows: usize = DEPTHS.iter().filter_map(|depth| depth.levels()).sum();
     let all = Speed::ALL.len() * windows * 2 * 32;
     assert!(deep.publisher.view_bytes() <= held + all + 80 * 512);
 
-    // The room is free as soon as the stream is closed.
-    deep.publisher.close_stream(ids.remove(5));
-    ids.push(deep.open_stream(grouped(1_024)).unwrap());
-    assert!(deep.open_stream(grouped(1_023)).is_err());
-    for watch in ids {
+    // A slot is free as soon as its view is no longer watched.
+    deep.publisher.close_stream(watches.remove(5));
+    watches.push(deep.watch(grouped(1_024)).unwrap());
+    assert!(deep.watch(grouped(1_023)).is_err());
+    for watch in watches {
         deep.publisher.close_stream(watch);
     }
     assert_eq!(deep.publisher.views(), 0);
@@ -153,14 +153,14 @@ fn what_one_session_invents_is_bounded_and_keeps_nobody_out() {
 }
 
 #[test]
-fn a_view_of_all_levels_holds_what_it_has_not_told() {
+fn a_view_of_all_levels_holds_only_what_it_has_not_published() {
     let mut deep = Deep::new(Settings::default(), 20_000);
     for speed in [Speed::Ms10, Speed::Ms100, Speed::Ms250, Speed::S1] {
         let params = ViewParams {
             speed,
             ..ViewParams::default()
         };
-        let _watch = deep.open_stream(params).unwrap();
+        let _watch = deep.watch(params).unwrap();
     }
     assert!(deep.publisher.view_bytes() < 4 * 1024);
     for turn in 0..100 {
@@ -170,7 +170,7 @@ fn a_view_of_all_levels_holds_what_it_has_not_told() {
         deep.delta(&bids);
         let _runs = deep.publisher.flush(NOW.monotonic);
     }
-    // 2,000 changes of 24 bytes with capacity to grow, in each.
+    // 2,000 changes of 24 bytes with room to grow, in each.
     assert!(deep.publisher.view_bytes() < 4 * 2_000 * 24 * 2 + 4 * 1024);
     deep.publisher.advance(Now {
         monotonic: Monotonic(NOW.monotonic.0 + 2_000_000_000),
@@ -187,20 +187,20 @@ fn grouped_views_of_many_books_share_one_bound() {
     };
     let mut deep = Deep::new(settings, 10_000);
     // 20,000 levels take 640,000 bytes at most.
-    let first = deep.open_stream(grouped(1)).unwrap();
-    let Err(Rejected::TooManyViews { of, .. }) = deep.open_stream(grouped(2)) else {
+    let first = deep.watch(grouped(1)).unwrap();
+    let Err(Rejected::TooManyViews { of, .. }) = deep.watch(grouped(2)) else {
         panic!("it would not fit");
     };
     assert_eq!(of, ViewsOf::Publisher);
     // A view with coarse steps is small.
-    let coarse = deep.open_stream(grouped(1_000)).unwrap();
+    let coarse = deep.watch(grouped(1_000)).unwrap();
     deep.publisher.close_stream(first);
-    assert!(deep.open_stream(grouped(2)).is_ok());
+    assert!(deep.watch(grouped(2)).is_ok());
     deep.publisher.close_stream(coarse);
 }
 
 #[test]
-fn a_fetch_makes_no_view_and_says_what_a_subscriber_is_told() {
+fn a_fetch_creates_no_view_and_returns_what_a_subscriber_is_sent() {
     let mut deep = Deep::new(Settings::default(), 3_000);
     for params in [
         ViewParams {
@@ -224,7 +224,7 @@ fn a_fetch_makes_no_view_and_says_what_a_subscriber_is_told() {
             (deep.publisher.views(), deep.publisher.open_streams()),
             (0, 0)
         );
-        let watch = deep.open_stream(params).unwrap();
+        let watch = deep.watch(params).unwrap();
         let joined = deep.publisher.join(watch, None, NOW).unwrap();
         assert_eq!(fetched.position, joined.position);
         let (fetched, joined) = (fetched.run.unwrap(), joined.run.unwrap());
@@ -241,12 +241,12 @@ fn a_fetch_makes_no_view_and_says_what_a_subscriber_is_told() {
 }
 
 #[test]
-fn what_is_done_for_one_is_counted_before_the_next() {
+fn work_for_one_request_is_counted_before_the_next() {
     let mut deep = Deep::new(Settings::default(), 5_000);
-    let begin = deep.publisher.work();
-    let watch = deep.open_stream(grouped(3)).unwrap();
+    let start = deep.publisher.work();
+    let watch = deep.watch(grouped(3)).unwrap();
     let made = deep.publisher.work();
-    assert_eq!(made - begin, 10_000 * 16, "each level is read once");
+    assert_eq!(made - start, 10_000 * 16, "each level is read once");
     let joined = deep.publisher.join(watch, None, NOW).unwrap();
     let payloads = |run: &Run| {
         run.messages()
@@ -255,7 +255,7 @@ fn what_is_done_for_one_is_counted_before_the_next() {
     };
     let sent = payloads(&joined.run.unwrap());
     assert_eq!(deep.publisher.work() - made, sent);
-    // The next one starts with the same bytes.
+    // The next subscriber starts with the same bytes.
     let before = deep.publisher.work();
     let _joined = deep.publisher.join(watch, None, NOW).unwrap();
     assert_eq!(deep.publisher.work(), before);

@@ -1,4 +1,4 @@
-//! Two clocks: one for scheduling, and one only for timestamps, which may show anything.
+//! Two clocks: one that schedules, and one that only stamps and may show anything.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ const INSTRUMENTS: usize = 2;
 const YEAR: u64 = 31_536_000_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
 
-/// An open stream, and what is known of it from outside.
+/// A watched stream, and what can be known of it from outside.
 struct Stream {
     key: StreamKey,
     instrument: usize,
     interval: Option<Duration>,
     watch: Option<StreamId>,
-    /// When it last sent anything, or was opened.
+    /// When it last sent anything, or was first watched.
     last: Monotonic,
     /// When it last sent data.
     last_data: Option<Monotonic>,
@@ -33,25 +33,25 @@ struct Stream {
     pending: bool,
 }
 
-/// What a stream sent at one moment.
+/// What one stream sent at one moment.
 #[derive(Debug, PartialEq, Eq)]
 struct Sent {
     at: Monotonic,
     stream: usize,
-    /// The messages without their timestamps.
+    /// Messages, but for the time that they are stamped with.
     messages: Vec<Vec<u8>>,
 }
 
-/// A publisher that is called exactly when it requests it.
+/// A publisher that is called exactly when it asks for it.
 struct Driven {
     publisher: Publisher,
     settings: Settings,
     handles: Vec<Handle>,
     /// When each instrument last had a record.
-    heard: Vec<Monotonic>,
+    last_record: Vec<Monotonic>,
     streams: Vec<Stream>,
     now: Monotonic,
-    /// The wall clock relative to the monotonic one.
+    /// What the wall clock shows, ahead of the monotonic one.
     wall: u64,
     offset: i64,
     sent: Vec<Sent>,
@@ -64,7 +64,7 @@ impl Driven {
             publisher: Publisher::new(settings),
             settings,
             handles: Vec::new(),
-            heard: vec![start; INSTRUMENTS],
+            last_record: vec![start; INSTRUMENTS],
             streams: Vec::new(),
             now: start,
             wall: 50 * YEAR,
@@ -120,7 +120,7 @@ impl Driven {
         }
     }
 
-    /// Opens or closes a stream.
+    /// Starts or stops watching a stream.
     fn toggle(&mut self, stream: usize) {
         let now = self.now();
         let stream = &mut self.streams[stream];
@@ -135,8 +135,8 @@ impl Driven {
         (stream.last, stream.last_data, stream.pending) = (self.now, None, false);
     }
 
-    /// A record changes the best bid of an instrument.
-    fn record(&mut self, instrument: usize, whole: bool) {
+    /// Reads a record that changes the best bid of an instrument.
+    fn record(&mut self, instrument: usize, is_snapshot: bool) {
         let at = At {
             partition: PartitionIndex(0),
             seq: Seq(self.offset),
@@ -144,7 +144,7 @@ impl Driven {
         };
         let (bids, asks) = ([Level::new(1, 1 + self.offset)], [Level::new(9, 1)]);
         self.offset += 1;
-        let event = if whole {
+        let event = if is_snapshot {
             Event::Snapshot {
                 seq: None,
                 origin: SnapshotOrigin::InBand,
@@ -165,14 +165,14 @@ impl Driven {
         self.publisher
             .event(at, self.handles[instrument], &event, now)
             .unwrap();
-        self.heard[instrument] = self.now;
+        self.last_record[instrument] = self.now;
         for stream in &mut self.streams {
             stream.pending |= stream.instrument == instrument && stream.interval.is_some();
         }
         self.take();
     }
 
-    /// Takes what was published.
+    /// Takes what was sent.
     fn take(&mut self) {
         for run in self.publisher.flush(self.now).iter() {
             let mut streams = self.streams.iter_mut().enumerate();
@@ -206,7 +206,7 @@ impl Driven {
         }
     }
 
-    /// Runs everything that is due.
+    /// Does everything that is due now.
     fn settle(&mut self) {
         for calls in 0.. {
             assert!(calls < 5, "it is never done");
@@ -220,7 +220,7 @@ impl Driven {
         self.check();
     }
 
-    /// Lets time pass; the publisher is called when it requests it.
+    /// Lets time pass; the publisher is called when it asks to be.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.publisher.next_due().filter(|due| *due <= end) {
@@ -231,7 +231,7 @@ impl Driven {
         self.check();
     }
 
-    /// Checks that nothing is overdue.
+    /// Checks that nothing that is due has been left undone.
     fn check(&self) {
         let late = |interval: Duration| interval * 5 / 4 + interval / 32;
         for stream in self.streams.iter().filter(|stream| stream.watch.is_some()) {
@@ -244,8 +244,8 @@ impl Driven {
             }
         }
         let stale_after = self.settings.stale_after.unwrap();
-        for (handle, heard) in self.handles.iter().zip(&self.heard) {
-            let quiet = self.now.since(*heard);
+        for (handle, last_record) in self.handles.iter().zip(&self.last_record) {
+            let quiet = self.now.since(*last_record);
             match self.publisher.info(*handle).unwrap().state {
                 State::Live => assert!(quiet <= late(stale_after), "{quiet:?}"),
                 State::Stale => assert!(quiet >= stale_after, "{quiet:?}"),
@@ -259,11 +259,11 @@ impl Driven {
 enum Step {
     Record(usize),
     Toggle(usize),
-    /// Time passes, in microseconds.
+    /// Lets this many microseconds pass.
     Pass(u64),
-    /// The publisher is not called for this many milliseconds.
+    /// Lets this many milliseconds pass without a call.
     Leap(u64),
-    /// The wall clock is set.
+    /// Sets the wall clock.
     Set(u64),
 }
 
@@ -280,7 +280,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn what_is_due_is_done_in_time_and_nothing_asks_for_a_call_in_vain(steps in vec(step(), 1..80)) {
+    fn due_work_is_done_in_time_and_no_call_is_requested_in_vain(steps in vec(step(), 1..80)) {
         let mut driven = Driven::new(Settings::default());
         for step in steps {
             match step {
@@ -297,7 +297,7 @@ proptest! {
     }
 }
 
-/// A minute of a market: records every 10 ms, and then none.
+/// A market of a minute: records every 10 ms, and then none.
 fn minute(set: impl Fn(u64) -> u64) -> (Vec<Sent>, usize) {
     let mut driven = Driven::new(Settings {
         log_bytes: 64 * 1024,
@@ -318,7 +318,7 @@ fn minute(set: impl Fn(u64) -> u64) -> (Vec<Sent>, usize) {
 }
 
 #[test]
-fn a_wall_clock_that_is_set_changes_no_message_and_no_moment() {
+fn setting_the_wall_clock_changes_no_message_and_no_timing() {
     let (expected, memory) = minute(|wall| wall);
     let kinds = expected.iter().flat_map(|sent| &sent.messages);
     let heartbeats = kinds.filter(|bytes| {
@@ -340,7 +340,7 @@ fn a_wall_clock_that_is_set_changes_no_message_and_no_moment() {
 }
 
 #[test]
-fn a_publisher_that_was_stopped_for_ten_minutes_sends_each_stream_one_message_and_goes_on() {
+fn a_publisher_paused_for_ten_minutes_sends_each_stream_one_message_and_continues() {
     let mut driven = Driven::new(Settings::default());
     driven.record(0, false);
     driven.pass(Duration::from_millis(10));
@@ -363,7 +363,7 @@ fn a_publisher_that_was_stopped_for_ten_minutes_sends_each_stream_one_message_an
 }
 
 #[test]
-fn a_clock_that_halts_makes_nothing_due_twice() {
+fn a_stopped_clock_makes_nothing_due_twice() {
     let mut driven = Driven::new(Settings::default());
     driven.pass(Duration::from_secs(7));
     let sent = driven.sent.len();
@@ -374,7 +374,7 @@ fn a_clock_that_halts_makes_nothing_due_twice() {
 }
 
 #[test]
-fn a_time_before_the_last_one_counts_as_the_last_one() {
+fn a_time_before_the_latest_one_counts_as_the_latest() {
     let mut driven = Driven::new(Settings::default());
     driven.pass(Duration::from_secs(7));
     let due = driven.publisher.next_due();

@@ -1,4 +1,4 @@
-//! The guarantees of a publisher alone: limits, and punctuality.
+//! What a publisher guarantees by itself: bounds, and that due work is done in time.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Streams that have been quiet for long.
+//! Streams that have been quiet for a long time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn settings() -> Settings {
     }
 }
 
-/// A publisher with an open stream for each of many instruments, all of them quiet.
+/// A publisher with a watched stream of each of many instruments, all of them quiet.
 fn publisher() -> Publisher {
     let start = Monotonic(0);
     let mut publisher = Publisher::new(settings());
@@ -44,21 +44,21 @@ fn at(monotonic: Monotonic) -> Now {
     }
 }
 
-/// The streams that got a heartbeat, each of which got exactly one.
+/// The streams that got a heartbeat; checks that each got one.
 fn heartbeats(publisher: &mut Publisher, now: Monotonic) -> Vec<StreamId> {
     let runs = publisher.flush(now);
-    let ids = runs.iter().map(|run| {
+    let watches = runs.iter().map(|run| {
         let mut messages = run.frames.messages();
         let (message, _) = messages.next().unwrap();
         let (message, _) = Message::decode(message).unwrap();
         assert!(matches!(message.body, Body::Heartbeat(_)) && messages.next().is_none());
         run.stream
     });
-    ids.collect()
+    watches.collect()
 }
 
 #[test]
-fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
+fn heartbeats_of_many_streams_are_sent_a_few_at_a_time_and_each_once() {
     let interval = settings().heartbeat_after;
     let mut publisher = publisher();
     let mut now = Monotonic(0);
@@ -67,14 +67,14 @@ fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
         assert!(now.since(Monotonic(0)) <= interval * 5 / 4 + interval / 32);
         publisher.advance(at(now));
     }
-    let mut told: HashMap<StreamId, usize> = HashMap::new();
+    let mut counts: HashMap<StreamId, usize> = HashMap::new();
     let mut turns = 0;
     loop {
-        let beaten = heartbeats(&mut publisher, now);
-        assert!(beaten.len() <= 256, "{} at once", beaten.len());
+        let sent = heartbeats(&mut publisher, now);
+        assert!(sent.len() <= 256, "{} at once", sent.len());
         turns += 1;
-        for watch in beaten {
-            *told.entry(watch).or_default() += 1;
+        for watch in sent {
+            *counts.entry(watch).or_default() += 1;
         }
         if publisher.next_due().unwrap() > now {
             break;
@@ -82,9 +82,9 @@ fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
         publisher.advance(at(now));
     }
     assert!(turns >= STREAMS / 256);
-    assert_eq!(told.len(), STREAMS);
-    assert!(told.values().all(|times| *times == 1), "{told:?}");
-    // There is nothing more until each has been quiet for another interval.
+    assert_eq!(counts.len(), STREAMS);
+    assert!(counts.values().all(|times| *times == 1), "{counts:?}");
+    // Nothing more until each has been quiet for an interval again.
     let again = now + interval;
     while let Some(due) = publisher.next_due().filter(|due| *due < again) {
         publisher.advance(at(due));
@@ -93,10 +93,10 @@ fn the_heartbeats_of_many_streams_come_some_at_a_time_and_each_once() {
 }
 
 #[test]
-fn heartbeats_that_are_late_come_at_once() {
+fn late_heartbeats_are_sent_at_once() {
     let interval = settings().heartbeat_after;
     let mut publisher = publisher();
-    // Each was checked before it was quiet, and again one and a half intervals later.
+    // Each was checked before it was quiet for an interval, and again an interval and a half later.
     let late = Monotonic(0) + interval * 3;
     publisher.advance(at(late));
     assert_eq!(heartbeats(&mut publisher, late).len(), STREAMS);

@@ -1,4 +1,4 @@
-//! What a recorded session says, read without any of the product's code but its decimals.
+//! What a recorded session contains, read without any of the product's code but its decimals.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use e2e::prints::Print;
 use market::{Aggressor, decimal};
 use serde_json::Value;
 
-/// Eight decimals, as instruments have that are not told otherwise.
+/// Eight decimals, the default of instruments.
 pub(super) const EXPONENT: i8 = -8;
 
 /// Price and size as mantissas.
@@ -16,11 +16,11 @@ pub(super) type Entry = (i64, i64);
 /// Sizes by price; bids, then asks.
 pub(super) type Sides = [BTreeMap<i64, i64>; 2];
 
-/// A record of a book, and what the venue says beside it.
+/// A record of a book, and what the venue reports with it.
 #[derive(Debug, Default)]
 pub(super) struct Step {
     pub(super) offset: i64,
-    pub(super) is_whole: bool,
+    pub(super) is_snapshot: bool,
     pub(super) sides: [Vec<Entry>; 2],
     /// The most levels that a side keeps.
     pub(super) window: Option<usize>,
@@ -99,7 +99,7 @@ impl Market {
                 entries.any(|(price, size)| side.get(price).copied().unwrap_or(0) != *size)
             };
             let [bids, asks] = &step.sides;
-            if step.is_whole || changes(bids, &book[0]) || changes(asks, &book[1]) {
+            if step.is_snapshot || changes(bids, &book[0]) || changes(asks, &book[1]) {
                 last = step.offset;
             }
             step.apply(&mut book);
@@ -117,7 +117,7 @@ impl Market {
 impl Step {
     /// Changes a book as this record does.
     pub(super) fn apply(&self, book: &mut Sides) {
-        if self.is_whole {
+        if self.is_snapshot {
             *book = Sides::default();
         }
         for (side, entries) in book.iter_mut().zip(&self.sides) {
@@ -189,7 +189,7 @@ pub(super) fn kraken(truth: &mut Truth, offset: i64, _: Option<&str>, record: &V
     };
     for part in &items[1..items.len() - 2] {
         for (key, value) in part.as_object().unwrap() {
-            step.is_whole |= key.ends_with('s');
+            step.is_snapshot |= key.ends_with('s');
             match key.as_str() {
                 "bs" | "b" => step.sides[0] = pairs(value),
                 "as" | "a" => step.sides[1] = pairs(value),
@@ -214,12 +214,12 @@ pub(super) fn okx(truth: &mut Truth, offset: i64, _: Option<&str>, record: &Valu
     };
     match record["arg"]["channel"].as_str().unwrap() {
         "books" => {
-            let told = data[0]["checksum"].as_i64().unwrap();
+            let checksum = data[0]["checksum"].as_i64().unwrap();
             let step = Step {
                 offset,
-                is_whole: record["action"] == "snapshot",
+                is_snapshot: record["action"] == "snapshot",
                 sides: [pairs(&data[0]["bids"]), pairs(&data[0]["asks"])],
-                checksum: Some(i32::try_from(told).unwrap().cast_unsigned()),
+                checksum: Some(i32::try_from(checksum).unwrap().cast_unsigned()),
                 ..Step::default()
             };
             truth.market(symbol).steps.push(step);
@@ -243,7 +243,7 @@ pub(super) fn coinbase(truth: &mut Truth, offset: i64, _: Option<&str>, record: 
     match kind {
         "snapshot" => truth.market(symbol).steps.push(Step {
             offset,
-            is_whole: true,
+            is_snapshot: true,
             sides: [pairs(&record["bids"]), pairs(&record["asks"])],
             ..Step::default()
         }),
@@ -270,7 +270,7 @@ pub(super) fn coinbase(truth: &mut Truth, offset: i64, _: Option<&str>, record: 
     }
 }
 
-/// Spot: changes, and whole books fetched beside them.
+/// Spot: updates, and snapshots fetched separately.
 pub(super) fn binance(truth: &mut Truth, offset: i64, url: Option<&str>, record: &Value) {
     if let Some(url) = url {
         let symbol = url
@@ -283,7 +283,7 @@ pub(super) fn binance(truth: &mut Truth, offset: i64, url: Option<&str>, record:
         market.steps.clear();
         market.steps.push(Step {
             offset,
-            is_whole: true,
+            is_snapshot: true,
             sides: [pairs(&record["bids"]), pairs(&record["asks"])],
             update,
             ..Step::default()
@@ -299,9 +299,9 @@ pub(super) fn binance(truth: &mut Truth, offset: i64, url: Option<&str>, record:
             if update <= last.update {
                 return;
             }
-            // The venue's own rule, which has to hold for the whole session.
+            // The venue's own rule, which has to hold for the entire session.
             let first = data["U"].as_u64().unwrap();
-            let follows = first == last.update + 1 || last.is_whole && first <= last.update + 1;
+            let follows = first == last.update + 1 || last.is_snapshot && first <= last.update + 1;
             assert!(follows, "a gap at {offset}");
         }
         market.steps.push(Step {
@@ -342,7 +342,7 @@ pub(super) fn bybit(truth: &mut Truth, offset: i64, _: Option<&str>, record: &Va
     }
     let mut step = Step {
         offset,
-        is_whole: record["type"] == "snapshot",
+        is_snapshot: record["type"] == "snapshot",
         ..Step::default()
     };
     for part in ["order_book", "delete", "update", "insert"] {

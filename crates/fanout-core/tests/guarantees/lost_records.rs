@@ -6,16 +6,16 @@ use wire::{Depth, Encoding};
 
 use crate::client::Checked;
 use crate::node::{Node, key, settings};
-use crate::script::{A, at, delta, trade, whole};
+use crate::script::{A, at, delta, snapshot, trade};
 
 const LOST: Option<(State, Reason)> = Some((State::Resyncing, Reason::Retention));
 
-/// A node that read offsets 0 to 2 and lost what stands up to 10, and one that lost nothing.
+/// A node that read offsets 0 to 2 and lost those up to 10, and one that lost nothing.
 fn nodes() -> Result<(Node, Node), proptest::test_runner::TestCaseError> {
     let mut nodes = (Node::new(settings()), Node::new(settings()));
     for node in [&mut nodes.0, &mut nodes.1] {
-        node.watch_all()?;
-        node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+        node.subscribe_witnesses()?;
+        node.read(&at(0, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
         node.read(&at(1, delta(Some((1, 2)), &[(2, 2)], &[])));
         node.read(&at(2, trade("1")));
         node.flush()?;
@@ -26,12 +26,12 @@ fn nodes() -> Result<(Node, Node), proptest::test_runner::TestCaseError> {
 }
 
 #[test]
-fn a_loss_is_told_where_the_streams_stand() -> Checked {
+fn a_loss_is_reported_at_the_position_of_each_stream() -> Checked {
     let (node, _) = nodes()?;
     for channel in [Channel::Book, Channel::Bbo] {
         let client = node.witness(A, channel);
         assert_eq!(client.broken, LOST, "{channel:?}");
-        assert_eq!(client.mine.unwrap().seq.0, 1, "no record says so");
+        assert_eq!(client.mine.unwrap().seq.0, 1, "no record moved it");
     }
     let trades = node.witness(A, Channel::Trades);
     assert_eq!(trades.broken, LOST);
@@ -45,52 +45,52 @@ fn a_loss_is_told_where_the_streams_stand() -> Checked {
 }
 
 #[test]
-fn nothing_leads_over_a_loss() -> Checked {
+fn no_chain_of_messages_crosses_a_loss() -> Checked {
     let (mut lossy, mut other) = nodes()?;
     // Another node has read what this one lost.
     other.read(&at(5, delta(Some((2, 3)), &[(3, 3)], &[])));
     other.read(&at(6, delta(Some((3, 4)), &[(4, 4)], &[])));
     other.flush()?;
     for depth in [Depth::Full, Depth::D5] {
-        let come = other.join(key(A, Channel::Book, depth), Encoding::Sbe)?;
-        let come = other.seats[come].client.clone();
-        let seat = lossy.seat(come);
-        let from = lossy.seats[seat].client.mine;
-        let start = lossy.enter(seat, from)?;
+        let arriving = other.subscribe_new(key(A, Channel::Book, depth), Encoding::Sbe)?;
+        let arriving = other.subscribers[arriving].client.clone();
+        let subscriber = lossy.add_subscriber(arriving);
+        let from = lossy.subscribers[subscriber].client.mine;
+        let start = lossy.subscribe(subscriber, from)?;
         assert_eq!(start, Start::Snapshot(Some(ResumeFailure::NoState)));
-        assert_eq!(lossy.seats[seat].client.broken, LOST);
+        assert_eq!(lossy.subscribers[subscriber].client.broken, LOST);
     }
     lossy.check()?;
-    lossy.read(&at(12, whole(Some(9), &[(5, 5)], &[(9, 1)])));
+    lossy.read(&at(12, snapshot(Some(9), &[(5, 5)], &[(9, 1)])));
     lossy.check()?;
     lossy.read(&at(13, delta(Some((9, 10)), &[(6, 6)], &[])));
     lossy.check()
 }
 
 #[test]
-fn who_was_away_during_a_loss_is_told_of_it() -> Checked {
+fn a_client_that_was_away_during_a_loss_learns_of_it() -> Checked {
     let (mut lossy, mut other) = nodes()?;
-    let come = other.join(key(A, Channel::Book, Depth::Full), Encoding::Sbe)?;
-    let come = other.seats[come].client.clone();
-    let seat = lossy.seat(come);
-    let from = lossy.seats[seat].client.mine;
-    lossy.enter(seat, from)?;
-    assert_eq!(lossy.seats[seat].client.broken, LOST);
+    let arriving = other.subscribe_new(key(A, Channel::Book, Depth::Full), Encoding::Sbe)?;
+    let arriving = other.subscribers[arriving].client.clone();
+    let subscriber = lossy.add_subscriber(arriving);
+    let from = lossy.subscribers[subscriber].client.mine;
+    lossy.subscribe(subscriber, from)?;
+    assert_eq!(lossy.subscribers[subscriber].client.broken, LOST);
     Ok(())
 }
 
 #[test]
-fn who_is_slow_during_a_loss_is_told_of_it() -> Checked {
+fn a_client_that_lags_during_a_loss_learns_of_it() -> Checked {
     let mut node = Node::new(settings());
-    node.watch_all()?;
-    let seats = [Channel::Book, Channel::Bbo, Channel::Status].map(|channel| {
-        let seat = node.join(key(A, channel, Depth::Full), Encoding::Sbe);
-        seat.unwrap()
+    node.subscribe_witnesses()?;
+    let subscribers = [Channel::Book, Channel::Bbo, Channel::Status].map(|channel| {
+        let subscriber = node.subscribe_new(key(A, channel, Depth::Full), Encoding::Sbe);
+        subscriber.unwrap()
     });
-    node.read(&at(0, whole(Some(1), &[(1, 1)], &[(9, 1)])));
+    node.read(&at(0, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
     node.flush()?;
-    for seat in seats {
-        node.seats[seat].slow = true;
+    for subscriber in subscribers {
+        node.subscribers[subscriber].stalled = true;
     }
     node.lose(0, 10);
     // Heartbeats fill the ring; none of them moves anything.
@@ -98,8 +98,8 @@ fn who_is_slow_during_a_loss_is_told_of_it() -> Checked {
         node.tick(10_000);
         node.flush()?;
     }
-    for seat in seats {
-        node.seats[seat].slow = false;
+    for subscriber in subscribers {
+        node.subscribers[subscriber].stalled = false;
     }
     node.check()
 }

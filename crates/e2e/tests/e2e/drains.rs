@@ -1,4 +1,4 @@
-//! A node that goes, and one that is told something else while it runs.
+//! A node that drains, and one that reloads its configuration.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ fn snapshot(bid: u64) -> Record {
 }
 
 #[test]
-fn a_drain_moves_everybody_in_waves_and_nobody_misses_or_repeats_a_message() {
+fn a_drain_moves_clients_in_waves_and_none_misses_or_repeats_a_message() {
     const CLIENTS: f64 = 24.0;
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
-    let topic = "farewell-drain";
+    let topic = "drains-drain";
     kafka.create(topic, 1);
     kafka.produce(topic, 0, &[snapshot(10)]);
     let settings = Settings::new(&turn.bootstrap())
@@ -46,7 +46,7 @@ fn a_drain_moves_everybody_in_waves_and_nobody_misses_or_repeats_a_message() {
     let mut last = 0;
     let mut moved = Vec::new();
     let mut bid = 11;
-    wait::until(WITHIN, "everybody to move", || {
+    wait::until(WITHIN, "all clients to move", || {
         last = kafka.produce(topic, 0, &[snapshot(bid)]);
         bid += 1;
         let now = stays.metric("tapecast_sessions", &[]);
@@ -58,7 +58,7 @@ fn a_drain_moves_everybody_in_waves_and_nobody_misses_or_repeats_a_message() {
     for client in &clients {
         client.wait(WITHIN, "the last record", |tape| tape.last_seq(0) >= last);
         client.look(|tape| {
-            let seqs: Vec<_> = tape.behind(0, 0).iter().map(|said| said.seq).collect();
+            let seqs: Vec<_> = tape.after(0, 0).iter().map(|message| message.seq).collect();
             let wanted: Vec<_> = (1..=last).collect();
             assert_eq!(seqs, wanted, "each record once");
         });
@@ -73,10 +73,10 @@ fn a_drain_moves_everybody_in_waves_and_nobody_misses_or_repeats_a_message() {
 }
 
 #[test]
-fn a_configuration_is_taken_over_whole_or_not_at_all() {
+fn a_configuration_is_applied_entirely_or_not_at_all() {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
-    let topic = "farewell-reload";
+    let topic = "drains-reload";
     kafka.create(topic, 1);
     kafka.produce(topic, 0, &[snapshot(10)]);
     let with = |more: &str| {
@@ -101,11 +101,11 @@ fn a_configuration_is_taken_over_whole_or_not_at_all() {
     }
     assert_eq!(successful(), 0.0);
     let late = Watcher::start(&[node.url()], &[Subscription::book(NAME)], Tape::default());
-    late.wait(WITHIN, "the old limits to stand", |tape| {
+    late.wait(WITHIN, "the old limits to stay effective", |tape| {
         tape.accepted() == 1
     });
 
-    // What may change does, and what may not is named.
+    // Reloadable keys change, and the others are listed.
     node.rewrite(&with(
         "[limits]\nsessions = 2\n[fanout]\nsend = \"single\"\n[log]\nlevel = \"debug\"\n",
     ));
@@ -116,16 +116,16 @@ fn a_configuration_is_taken_over_whole_or_not_at_all() {
         r#"{"needs_restart":["fanout.send"],"reloaded":true}"#
     );
     assert_eq!(successful(), 1.0);
-    let refused = Watcher::start(&[node.url()], &[Subscription::book(NAME)], Tape::default());
+    let rejected = Watcher::start(&[node.url()], &[Subscription::book(NAME)], Tape::default());
     wait::until(WITHIN, "the new limit", || {
         (node.metric("tapecast_handshakes_refused_total", &["\"full\""]) > 0.0).then_some(())
     });
-    drop(refused);
+    drop(rejected);
 
     node.rewrite(&with("[limits]\nsessions = 3\n"));
     node.hang_up();
     let third = Watcher::start(&[node.url()], &[Subscription::book(NAME)], Tape::default());
-    third.wait(WITHIN, "a seat", |tape| tape.accepted() == 1);
+    third.wait(WITHIN, "a session", |tape| tape.accepted() == 1);
     for watcher in [&watcher, &late] {
         watcher.look(|tape| assert!(tape.reconnects.is_empty(), "{:?}", tape.reconnects));
     }
@@ -133,7 +133,7 @@ fn a_configuration_is_taken_over_whole_or_not_at_all() {
     for part in [
         "ready",
         "sessions",
-        "farewell-reload",
+        "drains-reload",
         "configuration not reloaded",
     ] {
         assert!(page.body.contains(part), "no {part} in {}", page.body);

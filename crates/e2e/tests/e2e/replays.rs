@@ -1,4 +1,4 @@
-//! The past, read from Kafka: what was said live, and then what is.
+//! Replays from Kafka: what was sent live, and then what is live.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use e2e::kafka::Kafka;
 use e2e::publish::Publish;
 use e2e::socket::Socket;
 use e2e::tape::assert_same;
-use e2e::{Node, Settings, Tape, Watcher, binary, broker, captures, wait};
+use e2e::{Node, Settings, Tape, Watcher, binary, broker, captures, ends, wait};
 use market::{Nanos, Seq};
 use serde_json::{Value, json};
 use wire::Depth;
@@ -70,20 +70,20 @@ impl Scene {
     }
 }
 
-/// When the record behind a message came into the log: a field of every message.
+/// When the record of a message was written to Kafka: a field of every message.
 fn log_time(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(bytes[40..48].try_into().unwrap())
 }
 
 fn faults(tape: &Tape) -> Vec<&String> {
-    let told =
+    let unexpected =
         |fault: &&String| !fault.contains("Upstream(Starting)") && !fault.contains("EpochChanged");
-    tape.faults.iter().filter(told).collect()
+    tape.faults.iter().filter(unexpected).collect()
 }
 
 #[test]
-fn a_replay_says_what_was_said_live_and_joins_without_a_gap() {
-    let Some(scene) = Scene::of("history-same") else {
+fn a_replay_sends_what_was_sent_live_and_joins_without_a_gap() {
+    let Some(scene) = Scene::of("replays-same") else {
         return;
     };
     let brokers = scene.turn.bootstrap();
@@ -100,10 +100,10 @@ fn a_replay_says_what_was_said_live_and_joins_without_a_gap() {
     live.wait(WITHIN, "the first half", |tape| {
         tape.last_seq(0) + 100 > i64::try_from(half).unwrap()
     });
-    // From the middle of what there is: past the first whole book and some changes of everything.
+    // From the middle: after the first snapshot and some updates of every stream.
     let (seq, time) = live.look(|tape| {
-        let said = &tape.said[&0];
-        let middle = &said[said.len() / 2];
+        let book = &tape.messages[&0];
+        let middle = &book[book.len() / 2];
         (middle.seq, log_time(&middle.bytes))
     });
     let mut rest = Publish {
@@ -131,11 +131,29 @@ fn a_replay_says_what_was_said_live_and_joins_without_a_gap() {
     }
     assert!(rest.is_sending(), "they joined while records kept coming");
     rest.finish();
-    let ends = |tape: &Tape| [0, 1, 2, 3].map(|stream| tape.last_seq(stream));
-    std::thread::sleep(Duration::from_millis(300));
-    let last = live.look(|tape| ends(tape));
-    for (how, replay) in &replays {
-        replay.wait(WITHIN, how, |tape| ends(tape) == last);
+    wait::until(WITHIN, "the node to have read everything", || {
+        let read = node.metric("tapecast_records_total", &[scene.topic]);
+        (read >= f64::from(u32::try_from(scene.lines).unwrap())).then_some(())
+    });
+    let ends = ends::of(
+        &node,
+        &[
+            json!({"channel": "book", "symbol": NAME}),
+            json!({"channel": "book", "symbol": NAME, "depth": 10}),
+            json!({"channel": "bbo", "symbol": NAME}),
+            json!({"channel": "trades", "symbol": NAME}),
+        ],
+    );
+    for (who, watcher) in [("live", &live)]
+        .into_iter()
+        .chain(replays.iter().map(|(how, replay)| (*how, replay)))
+    {
+        let reached = |tape: &Tape| [0, 1, 2, 3].map(|stream| tape.last_seq(stream));
+        watcher.wait_explained(
+            WITHIN,
+            |tape| reached(tape) == ends,
+            |tape| format!("{who} to reach {ends:?}, not {:?}", reached(tape)),
+        );
     }
     live.stop();
     for (how, replay) in &mut replays {
@@ -144,20 +162,20 @@ fn a_replay_says_what_was_said_live_and_joins_without_a_gap() {
             replay.look(|replay| {
                 assert!(faults(replay).is_empty(), "{how}: {:#?}", faults(replay));
                 for (stream, name) in (0..).zip(STREAMS) {
-                    let first = &replay.said[&stream][0];
-                    // A best bid and offer begins with its state, which follows on nothing.
-                    let begins = first.seq + i64::from(first.prev < 0);
+                    let first = &replay.messages[&stream][0];
+                    // A best bid and offer starts with its state, which follows no message.
+                    let start = first.seq + i64::from(first.prev < 0);
                     assert!(
-                        begins <= replay.completed[&stream],
-                        "{how}, {name}: something of the past"
+                        start <= replay.completed[&stream],
+                        "{how}, {name}: nothing was replayed"
                     );
                     let (ours, theirs) = (
-                        live.behind(stream, begins - 1),
-                        replay.behind(stream, begins - 1),
+                        live.after(stream, start - 1),
+                        replay.after(stream, start - 1),
                     );
                     assert_same(&format!("{how}, {name}"), &ours, &theirs);
                     println!(
-                        "{how}, {name}: {} messages are the same bytes; live behind {}",
+                        "{how}, {name}: {} messages are the same bytes; live after {}",
                         theirs.len(),
                         replay.completed[&stream]
                     );
@@ -166,9 +184,9 @@ fn a_replay_says_what_was_said_live_and_joins_without_a_gap() {
             });
         });
     }
-    // What comes first is the very next message, and for trades the one that stands there.
-    let next = live.look(|tape| tape.behind(0, seq)[0].seq);
-    assert_eq!(replays[0].1.look(|tape| tape.said[&0][0].seq), next);
+    // The first message of a book is the next one after the start.
+    let next = live.look(|tape| tape.after(0, seq)[0].seq);
+    assert_eq!(replays[0].1.look(|tape| tape.messages[&0][0].seq), next);
     assert!(node.metric("tapecast_replays_completed_total", &[]) >= 12.0);
     assert!(node.metric("tapecast_replays_active", &[]) < 0.5);
 }
@@ -179,7 +197,7 @@ fn ask(socket: &mut Socket, stream: &Value) -> Value {
     socket.answer()["results"][0].clone()
 }
 
-/// The types of the messages up to the one by which a replay is over.
+/// The types of the messages up to the end of a replay.
 fn until_complete(socket: &mut Socket) -> Vec<String> {
     let mut kinds = Vec::new();
     while kinds.last().is_none_or(|kind| kind != "ReplayComplete") {
@@ -190,14 +208,14 @@ fn until_complete(socket: &mut Socket) -> Vec<String> {
 }
 
 #[test]
-fn a_start_that_cannot_be_had_is_refused_with_the_earliest_that_can() {
-    let Some(scene) = Scene::of("history-early") else {
+fn an_unavailable_start_is_rejected_with_the_earliest_available_one() {
+    let Some(scene) = Scene::of("replays-early") else {
         return;
     };
     let brokers = scene.turn.bootstrap();
     let node = Node::start(&scene.settings().more("[history]\nreplays = 1"));
     scene.publish(&brokers, 0, 2_000).run(&scene.file);
-    // Kafka has them, and so has the node soon: before, it has no past of this instrument.
+    // Until the node has read them, it has nothing to replay of this instrument.
     wait::until(WITHIN, "the node to have read them", || {
         (node.metric("tapecast_records_total", &[scene.topic]) >= 2_000.0).then_some(())
     });
@@ -205,9 +223,9 @@ fn a_start_that_cannot_be_had_is_refused_with_the_earliest_that_can() {
     let stream =
         |channel: &str, start: Value| json!({"channel": channel, "symbol": NAME, "start": start});
     for channel in ["book", "bbo", "trades"] {
-        let refused = ask(&mut socket, &stream(channel, json!({"time": "1"})));
-        assert_eq!(refused["error"]["code"], "start_too_early", "{refused}");
-        let earliest = &refused["error"]["earliest"];
+        let rejected = ask(&mut socket, &stream(channel, json!({"time": "1"})));
+        assert_eq!(rejected["error"]["code"], "start_too_early", "{rejected}");
+        let earliest = &rejected["error"]["earliest"];
         for start in [
             json!({"time": earliest["time"]}),
             json!({"seq": earliest["seq"]}),
@@ -222,14 +240,14 @@ fn a_start_that_cannot_be_had_is_refused_with_the_earliest_that_can() {
             let _left = socket.answer();
         }
     }
-    // A start that lies ahead is now.
+    // A start in the future means now.
     let ahead = ask(
         &mut socket,
         &stream("book", json!({"time": "9000000000000000000"})),
     );
     assert_eq!(ahead["ok"], true, "{ahead}");
-    let _told = until_complete(&mut socket);
-    // One is as many as may be: it is sent so slowly that it goes on.
+    let _kinds = until_complete(&mut socket);
+    // One replay is allowed, and this one is too slow to complete.
     let slow = json!({"channel": "trades", "symbol": NAME, "start": {"seq": 0}, "pace": 0.01});
     let slow = ask(&mut socket, &slow);
     assert_eq!(slow["ok"], true, "{slow}");
@@ -247,13 +265,13 @@ fn a_start_that_cannot_be_had_is_refused_with_the_earliest_that_can() {
     assert_eq!(
         socket.answer()["results"][0]["ok"],
         true,
-        "it can be left on the way"
+        "a replay can be unsubscribed before its end"
     );
 }
 
 #[test]
-fn tail_verifies_the_past_and_goes_on_live() {
-    let Some(scene) = Scene::of("history-tail") else {
+fn tail_verifies_a_replay_and_continues_live() {
+    let Some(scene) = Scene::of("replays-tail") else {
         return;
     };
     let brokers = scene.turn.bootstrap();
