@@ -1,4 +1,4 @@
-//! Two clocks: one for scheduling, and one only for timestamps, which may show anything.
+//! Two clocks: one that schedules, and one that only stamps and may show anything.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ struct Stream {
     instrument: usize,
     interval: Option<Duration>,
     watch: Option<StreamId>,
-    /// When it last sent anything, or was opened.
+    /// When it last sent anything, or was first watched.
     last: Monotonic,
     /// When it last sent data.
     last_data: Option<Monotonic>,
@@ -33,16 +33,16 @@ struct Stream {
     pending: bool,
 }
 
-/// What a stream sent at one moment.
+/// What one stream sent at one moment.
 #[derive(Debug, PartialEq, Eq)]
 struct Sent {
     at: Monotonic,
     stream: usize,
-    /// The messages without their timestamps.
+    /// Messages, but for the time that they are stamped with.
     messages: Vec<Vec<u8>>,
 }
 
-/// A publisher that is called exactly when it requests it.
+/// A publisher that is called exactly when it asks for it.
 struct Driven {
     publisher: Publisher,
     settings: Settings,
@@ -51,7 +51,7 @@ struct Driven {
     last_record: Vec<Monotonic>,
     streams: Vec<Stream>,
     now: Monotonic,
-    /// The wall clock relative to the monotonic one.
+    /// What the wall clock shows, ahead of the monotonic one.
     wall: u64,
     offset: i64,
     sent: Vec<Sent>,
@@ -172,7 +172,7 @@ impl Driven {
         self.take();
     }
 
-    /// Takes what was published.
+    /// Takes what was sent.
     fn take(&mut self) {
         for run in self.publisher.flush(self.now).iter() {
             let mut streams = self.streams.iter_mut().enumerate();
@@ -297,7 +297,7 @@ proptest! {
     }
 }
 
-/// A minute of a market: records every 10 ms, and then none.
+/// A market of a minute: records every 10 ms, and then none.
 fn minute(set: impl Fn(u64) -> u64) -> (Vec<Sent>, usize) {
     let mut driven = Driven::new(Settings {
         log_bytes: 64 * 1024,

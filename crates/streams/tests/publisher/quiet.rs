@@ -47,14 +47,14 @@ fn at(monotonic: Monotonic) -> Now {
 /// The streams that got a heartbeat; checks that each got one.
 fn heartbeats(publisher: &mut Publisher, now: Monotonic) -> Vec<StreamId> {
     let runs = publisher.flush(now);
-    let ids = runs.iter().map(|run| {
+    let watches = runs.iter().map(|run| {
         let mut messages = run.frames.messages();
         let (message, _) = messages.next().unwrap();
         let (message, _) = Message::decode(message).unwrap();
         assert!(matches!(message.body, Body::Heartbeat(_)) && messages.next().is_none());
         run.stream
     });
-    ids.collect()
+    watches.collect()
 }
 
 #[test]
