@@ -1,12 +1,12 @@
-//! Tells the binary which commit it is of, since a result without it says little a month later.
+//! Embeds the commit into the binary: a result without it cannot be compared a month later.
 
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    // Whatever a measured node or this tool is made of; so the commit is as of the last build.
+    // All sources of this tool and of a node, so that the commit is that of the last build.
     for watched in ["src", "build.rs", "../crates", "../.git/logs/HEAD"] {
-        // One that is missing would have this run at every build.
+        // A missing path would run this at every build.
         if Path::new(watched).exists() {
             println!("cargo:rerun-if-changed={watched}");
         }

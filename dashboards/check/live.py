@@ -2,8 +2,8 @@
 
     python live.py NODE_BINARY [--hold]
 
-Each query has to return data, every rule has to be evaluated, and what a slow client and a bad
-request cause has to be seen. With --hold all goes on until Enter is pressed, to look at it.
+Each query must return data, every rule must be evaluated, and the effects of a slow client and of a
+bad request must be visible. With --hold everything keeps running until Enter is pressed.
 """
 
 import json
@@ -25,13 +25,13 @@ from typing import Any
 import load
 from names import MIXIN, dashboards
 
-# A small node, so that a client is slow within seconds.
+# A small node, so that a client lags within seconds.
 SETTINGS = {
     "TAPECAST_STREAMS__RUN_BYTES_PER_STREAM": "4KiB",
     "TAPECAST_SESSION__SEND_BUFFER_BYTES": "4KiB",
 }
 START_WITHIN = 30.0
-# From the first scrape: rates of 15 s need a few of them.
+# From the first scrape: a rate over 15 s needs a few of them.
 DATA_WITHIN = 45.0
 SCRAPES = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -40,7 +40,7 @@ scrape_configs:
   - job_name: tapecast
     static_configs: [{{targets: ["{target}"]}}]
 """
-# That each of these is above 0 shows that the load is one, and that the panels are about something.
+# Each of these must be above 0, which shows that the load causes the effects that panels are about.
 SEEN = [
     "sum(rate(tapecast_messages_sent_total[15s]))",
     "sum(rate(tapecast_records_total[15s]))",
@@ -63,7 +63,7 @@ def wait_for(what: str, limit: float, look: Callable[[], bool]) -> None:
     end = time.monotonic() + limit
     while not look():
         if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {limit:.0f} s")
+            raise TimeoutError(f"no {what} within {limit:.0f} s")
         time.sleep(0.2)
 
 
@@ -84,7 +84,7 @@ class Prometheus:
         return True
 
     def has_data(self, query: str) -> bool:
-        """As Grafana asks: over a range of time. Not one number is no data."""
+        """Returns whether a query over a range of time, as Grafana sends it, has any number."""
         if query.startswith("label_values("):
             found = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
             assert found, query
@@ -99,14 +99,14 @@ class Prometheus:
 
 
 def filled_in(query: str) -> str:
-    """A query as Grafana would send it when all nodes are chosen."""
+    """A query as Grafana sends it for all nodes."""
     for name, value in {"$__rate_interval": "15s", "$job": ".*", "$instance": ".*"}.items():
         query = query.replace(name, value)
     return query
 
 
 def start(stack: ExitStack, *command: str, **more: Any) -> subprocess.Popen[str]:
-    """A program that ends with the check, by SIGTERM."""
+    """Starts a program that ends with the check, by SIGTERM."""
     program = subprocess.Popen(command, text=True, **more)
 
     def end() -> None:
@@ -124,7 +124,7 @@ def start(stack: ExitStack, *command: str, **more: Any) -> subprocess.Popen[str]
 def start_node(
     stack: ExitStack, binary: str, log: Path, settings: dict[str, str]
 ) -> tuple[tuple[str, int], str]:
-    """A demo on free ports: where clients connect, and where Prometheus does."""
+    """Starts a demo on free ports. Returns the addresses for clients and for Prometheus."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TAPECAST_")}
     command = [binary, "demo", "--rate", "3", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     node = start(stack, *command, env=kept | settings, stderr=log.open("w"))
@@ -160,7 +160,7 @@ def check(binary: str, hold: bool) -> list[str]:
         )
         wait_for("Prometheus' start", START_WITHIN, server.is_up)
         wait_for("a ready node", START_WITHIN, lambda: server.is_above_zero("tapecast_ready"))
-        # In this order each rate sees its counter rise.
+        # In this order each rate observes an increase.
         tail = [binary, "tail", *load.SYMBOLS, "--url", url, "--json", "--channel", "book,bbo,trades"]
         start(stack, *tail, stdout=subprocess.DEVNULL)
         stop = threading.Event()
@@ -176,7 +176,7 @@ def check(binary: str, hold: bool) -> list[str]:
 
 
 def look(server: Prometheus) -> list[str]:
-    """What has no data in the end; each query is asked until it has, or time is up."""
+    """Returns what has no data. Each query is repeated until it has, or time is up."""
     waiting = [(place, filled_in(query)) for place, query in dashboards()]
     count = len(waiting)
     seen = list(SEEN)

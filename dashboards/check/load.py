@@ -1,4 +1,4 @@
-"""Clients for the live check: a slow one, and one that does what it must not."""
+"""Clients for the live check: a slow one, and one that breaks the rules."""
 
 import base64
 import json
@@ -10,14 +10,14 @@ import threading
 import urllib.error
 import urllib.request
 
-# Two of the demo's instruments, busy enough to fill the socket of who reads slowly.
+# Two instruments of the demo, busy enough to fill the socket of a slow reader.
 SYMBOLS = ["BINANCE:BTC-USDT", "BINANCE:ETH-USDT"]
-# The kernel makes at least a few KiB of it.
+# The kernel raises it to a few KiB.
 RECEIVE_BUFFER = 2048
 
 
 def connect(address: tuple[str, int], tls: ssl.SSLContext | None = None) -> socket.socket:
-    """A WebSocket, as far as a test needs one."""
+    """Opens a minimal WebSocket."""
     stream = socket.socket()
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     stream.settimeout(10)
@@ -42,7 +42,7 @@ def connect(address: tuple[str, int], tls: ssl.SSLContext | None = None) -> sock
 
 
 def say(stream: socket.socket, request: dict[str, object]) -> None:
-    """Sends one masked text frame; its length has to be written as short as it can be."""
+    """Sends one masked text frame, with the shortest encoding of its length."""
     text = json.dumps(request).encode()
     mask = os.urandom(4)
     if len(text) < 126:
@@ -54,7 +54,7 @@ def say(stream: socket.socket, request: dict[str, object]) -> None:
 
 
 def hear(stream: socket.socket, answer: bytes) -> None:
-    """Reads until the answer has come."""
+    """Reads until the answer arrives."""
     heard = b""
     while answer not in heard:
         got = stream.recv(4096)
@@ -64,7 +64,7 @@ def hear(stream: socket.socket, answer: bytes) -> None:
 
 
 def read_slowly(address: tuple[str, int], stop: threading.Event) -> None:
-    """Takes 8 KiB each fifth of a second of what is much more."""
+    """Reads 8 KiB every 200 ms, of much more."""
     stream = connect(address)
     with stream:
         streams = [{"channel": "book", "symbol": symbol} for symbol in SYMBOLS]
@@ -75,7 +75,7 @@ def read_slowly(address: tuple[str, int], stop: threading.Event) -> None:
 
 
 def misbehave(address: tuple[str, int]) -> None:
-    """A request that nobody knows, a resume that cannot be, a plain GET where WebSocket is spoken."""
+    """Sends an unknown request, an impossible resume, and a plain GET to /ws."""
     stream = connect(address)
     with stream:
         say(stream, {"op": "nonsense", "id": 1})

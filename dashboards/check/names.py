@@ -1,7 +1,7 @@
-"""Holds dashboards, rules and runbooks against what the node exports and docs/operations.md says.
+"""Checks dashboards, rules and runbooks against the metrics of a node and docs/operations.md.
 
-- Every metric that is asked for is in docs/metrics.md, or recorded by a rule.
-- Every value that a label is compared with is one that the label may have.
+- Every queried metric is in docs/metrics.md, or recorded by a rule.
+- Every label is compared only with values that it may have.
 - Every alert has a severity, a section in docs/operations.md, and a test that it fires and one
   that it is silent.
 """
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MIXIN = ROOT / "dashboards" / "mixin"
 RUNBOOK = "docs/operations.md#"
 SEVERITIES = {"critical", "warning", "info"}
-# What Prometheus itself adds.
+# Added by Prometheus itself.
 OWN = {"up"}
 NAME = re.compile(r"\b(?:tapecast_\w+|process_\w+|up|\w+:\w+:\w+)\b(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
@@ -29,10 +29,10 @@ ROW = re.compile(r"^\| `([^`]+)` \| (.*) \|$")
 
 @dataclass
 class Exported:
-    """What docs/metrics.md lists; a test of crates/metrics proves it against the code."""
+    """The metrics in docs/metrics.md, which a test of crates/metrics checks against the code."""
 
     families: set[str] = field(default_factory=set)
-    # (family, label) to the values that it may have; Kafka's names have no list.
+    # Possible values by family and label; there is no list of Kafka's names.
     values: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
 
@@ -59,7 +59,7 @@ def exported() -> Exported:
 
 
 def dashboards() -> Iterator[tuple[str, str]]:
-    """Each query of each panel and variable, with where it stands."""
+    """Each query of each panel and variable, with its position."""
     for path in sorted((ROOT / "dashboards" / "json").glob("*.json")):
         board = json.loads(path.read_text())
         for panel in board["panels"]:
@@ -78,12 +78,12 @@ def rules() -> list[dict[str, Any]]:
 def wrong_names(queries: list[tuple[str, str]], known: Exported, recorded: set[str]) -> list[str]:
     wrong = []
     for place, query in queries:
-        # A label after `by` or `on` is no metric, and neither is what stands in quotes.
+        # Labels after `by` or `on`, and quoted strings, are not metrics.
         bare = re.sub(r"\b(?:by|on|without|ignoring)\s*\([^)]*\)", "", query)
         for match in NAME.finditer(bare):
             name = match[0].split("{")[0]
             if name not in known.families | recorded | OWN:
-                wrong.append(f"{place}: no metric is called {name}")
+                wrong.append(f"{place}: unknown metric {name}")
             for label, operator, text in MATCHER.findall(match[1] or ""):
                 may_be = known.values.get((name, label))
                 if may_be is None:
@@ -110,13 +110,13 @@ def wrong_alerts(alerts: list[dict[str, Any]]) -> list[str]:
         name = rule["alert"]
         link = rule.get("annotations", {}).get("runbook_url", "")
         if not link.startswith(RUNBOOK) or link.removeprefix(RUNBOOK) not in anchors:
-            wrong.append(f"{name}: {link or 'no runbook_url'} is no section of docs/operations.md")
+            wrong.append(f"{name}: {link or 'no runbook_url'} is not a section of docs/operations.md")
         if rule.get("labels", {}).get("severity") not in SEVERITIES:
-            wrong.append(f"{name}: a severity is one of {', '.join(sorted(SEVERITIES))}")
+            wrong.append(f"{name}: the severity must be one of {', '.join(sorted(SEVERITIES))}")
         if name not in fires:
-            wrong.append(f"{name}: no test sees it fire")
+            wrong.append(f"{name}: no test checks that it fires")
         if name not in silent:
-            wrong.append(f"{name}: no test sees it silent")
+            wrong.append(f"{name}: no test checks that it stays silent")
     return wrong
 
 
@@ -129,7 +129,7 @@ def main() -> int:
     wrong = wrong_names(queries, exported(), recorded) + wrong_alerts(alerts)
     for mistake in wrong:
         print(mistake)
-    print(f"{len(queries)} queries, {len(alerts)} alerts, {len(wrong)} mistakes")
+    print(f"{len(queries)} queries, {len(alerts)} alerts, {len(wrong)} errors")
     return 1 if wrong else 0
 
 

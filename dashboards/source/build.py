@@ -1,4 +1,4 @@
-"""Makes json/ from the sources, or with --check tells whether it is what they make."""
+"""Generates json/ from the sources, or with --check checks that it is up to date."""
 
 import json
 import sys
@@ -42,7 +42,7 @@ def main() -> int:
         elif not path.exists() or path.read_text() != content:
             wrong.append(name)
     if wrong:
-        print(f"not what the sources make: {', '.join(sorted(wrong))}; run build.py")
+        print(f"out of date: {', '.join(sorted(wrong))}; run build.py")
         return 1
     print(f"{len(made)} dashboards")
     return 0

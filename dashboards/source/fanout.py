@@ -1,4 +1,4 @@
-"""What goes to clients, and what happens to those that cannot keep up."""
+"""What is sent to clients, and what happens to those that lag."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 

@@ -1,4 +1,4 @@
-"""What comes from Kafka: how much, how late, how good."""
+"""What arrives from Kafka: how much, how late, how valid."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 

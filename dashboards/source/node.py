@@ -1,4 +1,4 @@
-"""One node from inside: where the time, the memory and the files go."""
+"""The inside of one node: what uses its time, memory and files."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 

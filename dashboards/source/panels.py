@@ -1,6 +1,6 @@
-"""What all dashboards are made of: queries, panels, rows.
+"""The building blocks of dashboards: queries, panels, rows.
 
-In a query `NODE` stands for the labels that the dashboard's variables choose, and `RATE` for
+In a query `NODE` stands for the labels that the dashboard's variables select, and `RATE` for
 Grafana's own interval, which is never shorter than four scrapes.
 """
 
@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import common, dashboard
 
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 NODE = 'job=~"$job",instance=~"$instance"'
-# A quarter of the width and a third of it, of Grafana's 24 columns.
+# A quarter and a third of Grafana's 24 columns.
 STAT_WIDTH, GRAPH_WIDTH = 4, 8
 STAT_HEIGHT, GRAPH_HEIGHT = 4, 8
 
@@ -24,7 +24,7 @@ Thresholds = list[tuple[float | None, str]]
 
 @dataclass(frozen=True)
 class Query:
-    """What Prometheus is asked, and how a line of the answer is called."""
+    """A query to Prometheus, and the legend of its lines."""
 
     expr: str
     legend: str
@@ -34,7 +34,7 @@ class Query:
 
 
 def quantiles(stage: str, legend: str) -> list[Query]:
-    """The median and the 99th percentile of a stage of a record's way."""
+    """The median and the 99th percentile of a stage of a record's life."""
     rate = f'sum by (instance, le) (rate(tapecast_stage_seconds_bucket{{NODE,stage="{stage}"}}[RATE]))'
     return [
         Query(f"histogram_quantile(0.5, {rate})", f"{legend} p50"),
@@ -43,7 +43,7 @@ def quantiles(stage: str, legend: str) -> list[Query]:
 
 
 def graph(title: str, unit: str, about: str, *queries: Query) -> timeseries.Panel:
-    """Lines over time, with the last and the largest value beside each name."""
+    """Lines over time, with the last and the largest value in the legend."""
     legend = (
         common_builders.VizLegendOptions()
         .display_mode(common.LegendDisplayMode.TABLE)
@@ -64,7 +64,7 @@ def graph(title: str, unit: str, about: str, *queries: Query) -> timeseries.Pane
 def number(
     title: str, unit: str, about: str, expr: str, thresholds: Thresholds | None = None
 ) -> stat.Panel:
-    """One number, with a colour where it says whether all is well."""
+    """One number, with a colour if it shows whether all is well."""
     reduce = common_builders.ReduceDataOptions().calcs(["lastNotNull"])
     panel = stat.Panel().title(title).description(about).unit(unit).datasource(SOURCE)
     panel = panel.reduce_options(reduce).span(STAT_WIDTH).height(STAT_HEIGHT)
@@ -83,7 +83,7 @@ Panel = timeseries.Panel | stat.Panel
 def board(
     uid: str, title: str, about: str, rows: list[tuple[str, list[Panel]]]
 ) -> dashboards.Dashboard:
-    """A dashboard: the variables that choose nodes, then rows of panels."""
+    """A dashboard: variables that select nodes, then rows of panels."""
     chosen = (
         dashboards.Dashboard(title)
         .uid(uid)
@@ -114,7 +114,7 @@ def board(
 
 
 def labels(name: str, query: str) -> dashboards.QueryVariable:
-    """A variable that lists a label's values; all of them unless somebody chooses."""
+    """A variable with the values of a label, all of them by default."""
     return (
         dashboards.QueryVariable(name)
         .label(name.capitalize())

@@ -1,10 +1,10 @@
-"""Two nodes behind the real HAProxy, then behind the real NGINX, with the configurations of deploy/.
+"""Runs two nodes behind a real HAProxy, then behind a real NGINX, with the configurations of deploy/.
 
     python proxies.py NODE_BINARY
 
-Clients connect by TLS and are served by both nodes. One node takes few sessions: who is too many
-there has to be served by the other. Then one node is drained: from that moment on every client that
-comes has to be served, and none may be told that a node is full or stopping.
+Clients connect with TLS and are served by both nodes. One node allows few sessions: clients in excess
+must be served by the other. Then one node is drained: from then on every client must be served, and
+none may receive that a node is full or stopping.
 """
 
 import socket
@@ -18,27 +18,27 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import tried
+import balancer_config
 
-sys.path.insert(0, str(tried.DEPLOY.parent / "dashboards" / "check"))
+sys.path.insert(0, str(balancer_config.DEPLOY.parent / "dashboards" / "check"))
 
 import live
 import load
 
-# Longer than a balancer needs to know of it.
+# Longer than a balancer needs to notice.
 SETTINGS = {"TAPECAST_SESSION__DRAIN_DELAY": "4s"}
-# What the first node has; half of the clients that stay would be too many.
+# Session limit of the first node, below half of the clients that stay.
 FEW = {"TAPECAST_LIMITS__SESSIONS": "2"}
 STAYING = 8
 CLIENTS = 20
-# While the node drains and after it is gone.
+# Clients that connect while the node drains and after it has ended.
 COMING = 50
 PAUSE = 0.1
 Address = tuple[str, int]
 
 
 def serve(address: Address, tls: ssl.SSLContext) -> socket.socket:
-    """One client: a session, a subscription, its first message."""
+    """Connects a client, subscribes, and reads the first message."""
     stream = load.connect(address, tls)
     streams = [{"channel": "book", "symbol": load.SYMBOLS[0], "depth": 1}]
     load.say(stream, {"op": "subscribe", "id": 1, "streams": streams})
@@ -59,28 +59,28 @@ def opened(admin: str) -> int:
         for line in answer.read().decode().splitlines():
             if line.startswith("tapecast_sessions_opened_total "):
                 return int(float(line.split()[1]))
-    raise ValueError("a node counts its sessions")
+    raise ValueError("no metric of sessions")
 
 
 Start = Callable[[ExitStack, Path, list[tuple[Address, str]]], int]
 
 
 def start_haproxy(stack: ExitStack, directory: Path, nodes: list[tuple[Address, str]]) -> int:
-    plain, tls, stats = tried.free_port(), tried.free_port(), tried.free_port()
+    plain, tls, stats = balancer_config.free_port(), balancer_config.free_port(), balancer_config.free_port()
     servers = [
         f"node{number} {host}:{port} port {admin.split(':')[1]}"
         for number, ((host, port), admin) in enumerate(nodes)
     ]
-    config = tried.haproxy(directory, plain, tls, stats, servers)
+    config = balancer_config.haproxy(directory, plain, tls, stats, servers)
     log = (directory / "haproxy.log").open("w")
     live.start(stack, "haproxy", "-db", "-f", str(config), stdout=log, stderr=log)
     return tls
 
 
 def start_nginx(stack: ExitStack, directory: Path, nodes: list[tuple[Address, str]]) -> int:
-    plain, tls = tried.free_port(), tried.free_port()
+    plain, tls = balancer_config.free_port(), balancer_config.free_port()
     addresses = [f"{host}:{port}" for (host, port), _ in nodes]
-    config = tried.nginx(directory, plain, tls, addresses)
+    config = balancer_config.nginx(directory, plain, tls, addresses)
     log = directory / "error.log"
     live.start(stack, "nginx", "-e", str(log), "-c", str(config), "-g", "daemon off;")
     return tls
@@ -110,7 +110,7 @@ def check(binary: str, start: Start) -> str:
             serve(address, tls).close()
         shares = [opened(admin) for _, admin in nodes]
         if min(shares) < CLIENTS // 4:
-            raise ValueError(f"one node gets nearly all sessions: {shares}")
+            raise ValueError(f"one node has nearly all sessions: {shares}")
         with ExitStack() as staying:
             for _ in range(STAYING):
                 staying.enter_context(serve(address, tls))
@@ -124,7 +124,7 @@ def check(binary: str, start: Start) -> str:
             longest = max(longest, time.monotonic() - before)
             time.sleep(PAUSE)
         return (
-            f"{CLIENTS} clients over {shares}, {STAYING} at once where one node takes 2, "
+            f"{CLIENTS} clients over {shares}, {STAYING} at once with a limit of 2 on one node, "
             f"{COMING} during and after a drain, longest {longest:.2f} s"
         )
 

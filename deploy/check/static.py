@@ -1,4 +1,4 @@
-"""Has every file of deploy/ read by the program that it is for."""
+"""Checks every file of deploy/ with the program that it is for."""
 
 import shutil
 import subprocess
@@ -8,17 +8,17 @@ from pathlib import Path
 
 import yaml
 
-import tried
+import balancer_config
 
-DEPLOY = tried.DEPLOY
+DEPLOY = balancer_config.DEPLOY
 KUBERNETES = "1.37.0"
-# The exposure that systemd-analyze counts, times ten: the service is at 14 of 100.
+# Maximum exposure by systemd-analyze, times ten; the service has 14 of 100.
 EXPOSURE = 20
 BIN = Path(sys.executable).parent
 
 
 def ran(*command: str | Path) -> str | None:
-    """What it complained of; None when it did not."""
+    """Runs a program. Returns its output if it failed."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     return None if done.returncode == 0 else done.stdout + done.stderr
 
@@ -26,25 +26,25 @@ def ran(*command: str | Path) -> str | None:
 def haproxy(directory: Path) -> str | None:
     # `-c` opens no port.
     nodes = ["node1 127.0.0.1:8080", "node2 127.0.0.2:8080"]
-    return ran("haproxy", "-c", "-f", tried.haproxy(directory, 8000, 8443, 8405, nodes))
+    return ran("haproxy", "-c", "-f", balancer_config.haproxy(directory, 8000, 8443, 8405, nodes))
 
 
 def nginx(directory: Path) -> str | None:
     # `-t` opens the ports.
-    plain, tls = tried.free_port(), tried.free_port()
-    config = tried.nginx(directory, plain, tls, ["127.0.0.1:8080", "127.0.0.2:8080"])
+    plain, tls = balancer_config.free_port(), balancer_config.free_port()
+    config = balancer_config.nginx(directory, plain, tls, ["127.0.0.1:8080", "127.0.0.2:8080"])
     return ran("nginx", "-t", "-e", directory / "error.log", "-c", config)
 
 
 def systemd(directory: Path) -> str | None:
     unit = directory / "tapecast.service"
     text = (DEPLOY / "systemd" / "tapecast.service").read_text()
-    # The binary is not installed where this is checked.
-    unit.write_text(tried.changed(text, ("/usr/local/bin/tapecast", shutil.which("true") or "")))
+    # The binary is not installed on this machine.
+    unit.write_text(balancer_config.changed(text, ("/usr/local/bin/tapecast", shutil.which("true") or "")))
     verify = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True
     )
-    # It says of an unknown key that it is unknown, and succeeds.
+    # It only warns about an unknown key, and succeeds.
     if verify.returncode != 0 or verify.stderr:
         return verify.stdout + verify.stderr
     return ran(
@@ -63,7 +63,7 @@ def kubernetes(directory: Path) -> str | None:
     overlay = DEPLOY / "kubernetes" / "overlays" / "example"
     build = [kustomize, "build"] if kustomize else [kubectl, "kustomize"] if kubectl else None
     if build is None:
-        print("  the overlay is NOT rendered: neither kustomize nor kubectl is there")
+        print("  the overlay is NOT rendered: neither kustomize nor kubectl is installed")
     else:
         done = subprocess.run([*map(str, build), overlay], capture_output=True, text=True)
         if done.returncode != 0:
@@ -72,7 +72,7 @@ def kubernetes(directory: Path) -> str | None:
         rendered.write_text(done.stdout)
         kinds = [one["kind"] for one in yaml.safe_load_all(done.stdout)]
         if "Deployment" not in kinds or "ConfigMap" not in kinds:
-            return f"the overlay makes only {', '.join(kinds)}"
+            return f"the overlay renders only {', '.join(kinds)}"
         objects.append(rendered)
     return ran(BIN / "kubernetes-validate", "--strict", "--quiet", "-k", KUBERNETES, *objects)
 
@@ -81,7 +81,7 @@ def sysctl(_: Path) -> str | None:
     wrong = []
     for line in (DEPLOY / "sysctl" / "90-tapecast.conf").read_text().splitlines():
         name = line.split("=")[0].strip()
-        # Containers do not show the keys of net.core, which are the host's.
+        # Containers hide the keys of net.core, which belong to the host.
         if not name or name.startswith(("#", "-", "net.core.")):
             continue
         if not Path("/proc/sys", *name.split(".")).exists():

@@ -2,17 +2,17 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// This machine's clock, in nanoseconds since 1970.
+/// Wall-clock time, in ns since 1970.
 pub(crate) fn wall_clock() -> u64 {
     fanout::wall_clock().0
 }
 
-/// How long the process's cores have worked.
+/// CPU time of the process.
 pub(crate) fn process_time() -> Duration {
     worked(ClockId::ProcessCPUTime)
 }
 
-/// How long a core has worked for this thread.
+/// CPU time of this thread.
 pub(crate) fn thread_time() -> Duration {
     worked(ClockId::ThreadCPUTime)
 }
@@ -23,7 +23,7 @@ fn worked(clock: ClockId) -> Duration {
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// The whole part of a count that was computed; never negative, far below what a u64 holds.
+/// Rounds down a computed count, which is never negative and far below `u64::MAX`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,13 +1,12 @@
-//! Where clients on this machine connect from.
+//! Source addresses for clients on the same machine.
 
 use std::net::Ipv4Addr;
 
-/// Clients of one address. It has some 28,000 ports, of which the kernel tries every other one first
-/// (`__inet_hash_connect` of Linux); when those 14,000 are taken, each connect looks through them
-/// all.
+/// Clients of one source address. It has some 28,000 ports, of which Linux tries every other one
+/// first (`__inet_hash_connect`); when those 14,000 are taken, each connect searches them all.
 const CLIENTS_AN_ADDRESS: usize = 10_000;
 
-/// The addresses that so many clients of one process connect from; each process has its own.
+/// The source addresses for that many clients of one process; each process has its own.
 pub(crate) fn addresses(process: usize, clients: usize) -> Vec<Ipv4Addr> {
     let count = clients.div_ceil(CLIENTS_AN_ADDRESS).max(1);
     (0..count)
@@ -15,7 +14,7 @@ pub(crate) fn addresses(process: usize, clients: usize) -> Vec<Ipv4Addr> {
         .collect()
 }
 
-/// The address that one client connects from, by its number among those of its process.
+/// The source address of one client, by its number within the process.
 pub(crate) fn address(process: usize, client: usize) -> Ipv4Addr {
     let [process, number] = [process, client / CLIENTS_AN_ADDRESS].map(|at| at % 255);
     let byte = |at: usize| u8::try_from(at).unwrap_or(u8::MAX);

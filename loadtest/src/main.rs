@@ -1,14 +1,14 @@
-//! Measurements: load for Kafka, a swarm of subscribers, and what a core decodes, applies and
-//! encodes.
+//! Measures load: load for Kafka, a swarm of subscribers, other servers under the same work, and
+//! what one core decodes, applies and encodes.
 //!
-//! In reading order: [`allocations`], [`replay`], [`publish`], [`subscribe`]; what they measure
-//! with, [`clock`] and [`usage`]; what they show, [`progress`], [`result`] and [`output`]; and
-//! [`open_files`].
-#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
+//! Modules in reading order: the commands [`replay`], [`publish`], [`subscribe`], [`peers`] and
+//! [`report`]; [`websocket`] for their clients; what they measure with, [`clock`], [`usage`] and
+//! [`allocations`]; how they report, [`progress`], [`result`] and [`output`]; and what they need of
+//! the system, [`open_files`] and [`loopback`].
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a measurement talks to the person that started it"
+    reason = "output is for the person who measures"
 )]
 
 mod allocations;
@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Measure tapecast
+/// Measure Tapecast under load
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version)]
 enum Command {

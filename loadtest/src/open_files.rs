@@ -1,12 +1,12 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// As many connections as the system lets this process have.
+/// Allows as many connections as the system permits.
 pub(crate) fn raise_open_files() {
     let now = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: now.maximum,
         maximum: now.maximum,
     };
-    // Where it is not allowed, connecting says so.
+    // If it fails, connecting reports it.
     let _raised = setrlimit(Resource::Nofile, raised);
 }

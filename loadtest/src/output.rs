@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::result::Measured;
 
-/// Writes a result for other programs, where that was asked for.
+/// Writes a result as JSON, if a file is given.
 pub(crate) fn write_json(path: Option<&Path>, result: &impl Serialize) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
     let measured = Measured::here(result);

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often something is said where there is no terminal to draw on.
+/// Interval between lines without a terminal.
 const SAY_EVERY: Duration = Duration::from_secs(10);
-/// How often it is drawn where there is one.
+/// Interval between redraws on a terminal.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
 
-/// Shows how far long work is: a bar on a terminal, else a line now and then.
+/// Shows progress: a bar on a terminal, otherwise a line now and then.
 pub(crate) struct Progress {
     what: &'static str,
     length: u64,
@@ -19,12 +19,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of work that has so many parts; 0 when nobody knows how many.
+    /// Of work with `total` parts; 0 if unknown.
     pub(crate) fn new(what: &'static str, length: u64) -> Self {
         Self::quiet_where(false, what, length)
     }
 
-    /// Likewise; nothing is shown where another process shows the same.
+    /// Likewise; shows nothing if `quiet`, since another process shows the same.
     pub(crate) fn quiet_where(quiet: bool, what: &'static str, length: u64) -> Self {
         let draws = !quiet && std::io::stderr().is_terminal();
         let bar = draws.then(|| {
@@ -33,7 +33,7 @@ impl Progress {
             } else {
                 "{prefix:12} {spinner} {pos}  {msg}"
             };
-            // A template that cannot be read leaves the bar as it is by default.
+            // A template that cannot be parsed leaves the default bar.
             let style = ProgressStyle::with_template(template);
             let bar = ProgressBar::new(length).with_prefix(what);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -48,7 +48,7 @@ impl Progress {
         }
     }
 
-    /// So many parts are done.
+    /// Shows that `done` parts are done.
     pub(crate) fn show(&mut self, done: u64, note: impl Display) {
         let every = if self.bar.is_some() {
             DRAW_EVERY

@@ -1,13 +1,14 @@
-//! `loadtest publish`: makes a market, at a rate, and sends it to Kafka or straight to clients.
+//! `loadtest publish`: generates a market at a given rate, and sends it to Kafka or directly to
+//! clients.
 //!
-//! The books are cheap ones, of fixed prices: what is measured stands behind them. They are right
-//! all the same: chained, never crossed. Through Kafka the records are of our own format, and whole
-//! books come again at intervals, for nodes that start late. In process there is no Kafka: a
+//! The books are cheap, with fixed prices, since it is what follows that is measured. They are
+//! correct all the same: chained, and never crossed. Records for Kafka are in our own format, and
+//! snapshots are repeated at intervals for nodes that start late. In process there is no Kafka: a
 //! publisher on a thread of its own and the fan-out, so that a profile shows nothing else.
 //!
-//! In reading order: [`load`] what is said, [`instrument_choice`] about instrument_choice, by [`zipf`] or in turn, [`pacer`] when; [`text`],
-//! [`deliveries`], [`topic`] and [`kafka`] the way through Kafka; [`feed`] and [`in_process`] the
-//! way without.
+//! Modules in reading order: [`load`] is what is published; [`instrument_choice`] picks
+//! instruments, by [`zipf`] or in turn; [`pacer`] decides when; [`text`], [`deliveries`], [`topic`]
+//! and [`kafka`] publish to Kafka; [`feed`] and [`in_process`] publish without it.
 
 mod deliveries;
 mod feed;
@@ -35,10 +36,10 @@ use std::time::Duration;
 use instrument_choice::InstrumentChoice;
 use load::{Book, Load};
 
-/// Make load: chained books and trades of many instruments, to Kafka or straight to clients
+/// Publish books and trades of many instruments, to Kafka or directly to clients
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PublishArgs {
-    /// Kafka's brokers, as HOST:PORT
+    /// Kafka brokers, as HOST:PORT
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -46,89 +47,87 @@ pub(crate) struct PublishArgs {
         conflicts_with = "in_process"
     )]
     brokers: Option<String>,
-    /// Without Kafka: serve clients from this process
+    /// Serve clients from this process, without Kafka
     #[arg(long)]
     in_process: bool,
-    /// In process: where clients connect
+    /// In process: address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// In process: how many shards serve them, each a thread
+    /// In process: number of shards, each a thread
     #[arg(long, default_value_t = 1)]
     shards: usize,
-    /// In process: the sockets' send buffer; the fan-out's default when not given
+    /// In process: send buffer of each socket [default: that of the fan-out]
     #[arg(long, value_name = "BYTES")]
     send_buffer: Option<usize>,
-    /// In process: a system call for each send, not one by io_uring for many
+    /// In process: make one system call per send, instead of batching with io_uring
     #[arg(long)]
     single_sends: bool,
-    /// In process: how much of the time a busy shard works while its sends are small; a node's
-    /// default when not given
+    /// In process: CPU share of a busy shard while its sends are small [default: that of a node]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(10..=100))]
     busy_percent: Option<u32>,
-    /// In process: what each book's log may have, which clients resume from; a node's default when
-    /// not given
+    /// In process: size of each book's log, from which clients resume [default: that of a node]
     #[arg(long, value_name = "BYTES")]
     log_bytes: Option<usize>,
-    /// In process: begin when standard input has a line, end when it is over; for peers
+    /// In process: start at a line on standard input, and stop at its end; for peers
     #[arg(long, hide = true)]
-    on_order: bool,
-    /// Kafka: where to; created when it is missing
+    on_command: bool,
+    /// Kafka: topic, created if missing
     #[arg(long, default_value = "loadtest")]
     topic: String,
-    /// Kafka: how many partitions a topic gets that is created
+    /// Kafka: number of partitions of a topic that is created
     #[arg(long, default_value_t = 4)]
     partitions: i32,
-    /// Kafka: how long the producer waits for a batch to fill, in milliseconds
+    /// Kafka: milliseconds that the producer waits to fill a batch
     #[arg(long, value_name = "MS", default_value_t = 5)]
     linger: u32,
-    /// Kafka: how often each whole book is sent again, in seconds; 0 for never
+    /// Kafka: seconds between snapshots of each book; 0 for none
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     refresh: u64,
-    /// How many instruments there are, called LOAD:I00001 and so on
+    /// Number of instruments, named LOAD:I00001 and so on
     #[arg(long, default_value_t = 1_000)]
     instruments: usize,
-    /// How many of them, the first ones, have updates; the others are idle. All when not given
+    /// Number of instruments with updates, from the first; the others are idle [default: all]
     #[arg(long, value_name = "INSTRUMENTS")]
     active: Option<usize>,
-    /// Updates a second in all, or max
+    /// Updates per second in total, or max
     #[arg(long, value_name = "UPDATES", default_value = "10000")]
     rate: Rate,
-    /// How unlike the instruments are: the one of rank k has a share of 1 / k to the power of this
+    /// Exponent s of the distribution of updates: the instrument of rank k has a share of 1 / k^s
     #[arg(long, value_name = "EXPONENT", default_value_t = 1.0)]
     zipf: f64,
-    /// Give each instrument its updates in turn, one as often as the other, in place of by chance
+    /// Update the instruments in turn, each as often as the others, instead of at random
     #[arg(long, conflicts_with = "zipf")]
     in_turn: bool,
-    /// For how long; 0 for until Ctrl-C
+    /// Seconds to publish; 0 to publish until Ctrl-C
     #[arg(long, default_value_t = 30)]
     seconds: u64,
-    /// Levels a side of each book
+    /// Levels per side of each book
     #[arg(long, alias = "depth", default_value_t = 50)]
     levels: usize,
-    /// What updates are: market, which is changes of books and trades; or bbo, where each is a new
-    /// best bid or offer and nothing else, so that a stream `bbo` has one small message an update
+    /// Kind of updates: market for book deltas and trades, or bbo for a new best bid or offer each,
+    /// so that a `bbo` stream has one small message per update
     #[arg(long, default_value = "market")]
     mix: Mix,
-    /// Market: the mean number of levels that a change has
+    /// Market: mean number of levels in a delta
     #[arg(long, value_name = "LEVELS", default_value_t = 3.0)]
     changes: f64,
-    /// Market: how many of the updates are trades
+    /// Market: share of trades in the updates
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     trades: f64,
-    /// Another seed is another load
+    /// Seed for all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Write the result there, as JSON
+    /// Write the result to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// What the updates are.
+/// Kind of updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mix {
-    /// Changes of books, and trades.
+    /// Book deltas and trades.
     Market,
-    /// New best bids and offers.
+    /// A new best bid or offer each.
     Bbo,
 }
 
@@ -139,7 +138,7 @@ impl FromStr for Mix {
         match text {
             "market" => Ok(Self::Market),
             "bbo" => Ok(Self::Bbo),
-            _ => Err("a mix is market or bbo"),
+            _ => Err("must be market or bbo"),
         }
     }
 }
@@ -157,13 +156,13 @@ impl FromStr for Rate {
         match text.parse::<f64>() {
             _ if text == "max" => Ok(Self::Max),
             Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(Self::PerSecond(rate)),
-            _ => Err("a rate is a number above 0, or the word max"),
+            _ => Err("must be a number above 0, or max"),
         }
     }
 }
 
 impl PublishArgs {
-    /// What is said, and of instrument_choice.
+    /// The generator and the instruments.
     fn market(&self) -> anyhow::Result<(Load, Vec<Book>)> {
         let mut load = Load::new(self.mix, self.changes, self.trades, self.seed);
         let books = (1..=self.instruments.max(1))
@@ -172,7 +171,7 @@ impl PublishArgs {
         Ok((load, books))
     }
 
-    /// How many instruments have updates.
+    /// Number of instruments with updates.
     fn active(&self) -> usize {
         let all = self.instruments.max(1);
         self.active.unwrap_or(all).clamp(1, all)

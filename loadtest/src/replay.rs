@@ -1,16 +1,16 @@
 //! `loadtest replay`: what one core makes of a capture, stage by stage.
 //!
-//! The floor is simd-json's tape of each record; then what decoding, applying and encoding add to
-//! it. Each stage reads the whole capture twice unmeasured, so that its buffers are warm, and then
-//! some rounds, whose median and fastest are shown, with what they allocated. All times are a
-//! core's, not the clock's.
+//! The floor is simd-json's tape of each record; decoding, applying and encoding add to it. Each
+//! stage reads the whole capture twice unmeasured, to warm its buffers, and then for some rounds.
+//! The output is the median and the fastest round, and the allocations. All times are CPU times.
 //!
-//! With `--formats` it is the books of the captures that are measured instead, written in every
-//! format that a node reads: what a level costs in each.
+//! With `--formats`, the books of the captures are written in every format that a node reads, and
+//! the cost of a level is measured in each.
 //!
-//! In reading order: [`recording`], [`stage`], and the stages [`floor`], [`decode`], [`publish`]
-//! with the [`resolver`] that knows the instruments; then [`steps`] takes the books out of a recording,
-//! [`book_format`] writes them, with [`checksums`] where a venue proves them, and [`formats`] compares.
+//! Modules in reading order: [`recording`], [`stage`], and the stages [`floor`], [`decode`] and
+//! [`publish`] with the [`resolver`] of instruments; then [`steps`] extracts the books from a
+//! recording, [`book_format`] writes them, with [`checksums`] for venues that send some, and
+//! [`formats`] compares.
 
 mod book_format;
 mod checksums;
@@ -32,24 +32,23 @@ use crate::output;
 use recording::Recording;
 use stage::{Measured, measure};
 
-/// Measure decode, apply and encode over captures, on one core
+/// Measure decoding, applying and encoding of captures on one core
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {
-    /// How many rounds are measured
+    /// Rounds to measure
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// How many records a batch has, after which the frames are handed over
+    /// Records per batch, after which frames are handed over
     #[arg(long, default_value_t = 1024)]
     batch: usize,
-    /// Compare what a level of the captures' books costs in formats that a node reads: `all`, or
-    /// some of their names
+    /// Compare the cost of a book level between record formats: `all`, or names separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     formats: Vec<String>,
-    /// Write the results there, as JSON
+    /// Write the results to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Captures: `<ns> <JSON>` of Binance, `<seconds>: <JSON>` of the venue that the file is named
-    /// after, cryptofeed's or tapecast's JSON lines; plain or gzip
+    /// Captures, plain or gzip: `<ns> <JSON>` of Binance, `<seconds>: <JSON>` of the venue in the
+    /// file's name, or JSON lines of cryptofeed or tapecast
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
@@ -79,7 +78,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     output::write_json(args.json.as_deref(), &results)
 }
 
-/// Does something with each of the captures.
+/// Does `work` for each capture.
 fn each<T>(
     args: &ReplayArgs,
     mut work: impl FnMut(&Recording) -> anyhow::Result<T>,

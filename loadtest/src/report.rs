@@ -1,7 +1,10 @@
-//! `loadtest report`: what `peers` measured, as tables and plots.
+//! `loadtest report`: tables and charts of what `peers` measured.
 //!
-//! In reading order: the [`table`]s, as Markdown and for a terminal; which [`chart`]s there are;
-//! [`draw`], which makes SVG and PNG of a chart.
+//! The charts are drawn by plotters, with a font that is in this binary: a report needs nothing but
+//! the binary on the machine that measured, and the pictures are the same on every machine.
+//!
+//! Modules in reading order: the [`table`]s, for Markdown and for a terminal; the list of
+//! [`chart`]s; [`draw`], which makes SVG and PNG of one.
 
 mod chart;
 mod draw;
@@ -16,13 +19,13 @@ use crate::result::Measured;
 
 pub(crate) use table::text;
 
-/// Make tables and plots of what `peers` wrote
+/// Make tables and charts of the results of `peers`
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Results of `loadtest peers --json`; the rounds of several are taken together
+    /// Results of `loadtest peers --json`; rounds of several files are combined
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The directory for report.md and the plots; made when it is missing
+    /// Directory for report.md and the charts, created if missing
     #[arg(long, value_name = "DIRECTORY")]
     out: PathBuf,
 }
@@ -30,7 +33,7 @@ pub(crate) struct ReportArgs {
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let all = read_all(&args.files)?;
     std::fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot make {}", args.out.display()))?;
+        .with_context(|| format!("cannot create {}", args.out.display()))?;
     draw::use_own_font()?;
     let mut plots = Vec::new();
     for chart in chart::all(&all.result) {
@@ -46,7 +49,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All results as one: those of another machine or commit have nothing to do with each other.
+/// Combines results, which must be of the same machine and commit.
 fn read_all(files: &[PathBuf]) -> anyhow::Result<Measured<Outcome>> {
     let mut all = None::<Measured<Outcome>>;
     for file in files {
@@ -79,5 +82,5 @@ fn read(file: &Path) -> anyhow::Result<Measured<Outcome>> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     serde_json::from_str(&text)
-        .with_context(|| format!("{} is no result of loadtest peers", file.display()))
+        .with_context(|| format!("{} is not a result of loadtest peers", file.display()))
 }

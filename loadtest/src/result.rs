@@ -1,25 +1,24 @@
-//! What every result has around its figures: where, of what and how they were measured.
+//! What surrounds the figures of every result: where, of what and how they were measured.
 //!
-//! A result that does not say so can be compared with nothing.
+//! Without it, a result cannot be compared with any other.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// The version of the results' shape; a field that is renamed or means something else makes
-/// another one.
+/// Version of the schema of results, incremented when a field is renamed or changes its meaning.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// A result, and what one must know to compare it.
+/// A result, with what is needed to compare it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured<T> {
     pub(crate) schema: u32,
     /// The command: publish, subscribe, replay, peers.
     pub(crate) command: String,
-    /// What the command was given, as it was given.
+    /// The command's arguments.
     pub(crate) arguments: Vec<String>,
-    /// When it was written, in seconds since 1970.
+    /// Time of writing, in seconds since 1970.
     pub(crate) time: u64,
     pub(crate) commit: Commit,
     pub(crate) machine: Machine,
@@ -27,7 +26,7 @@ pub(crate) struct Measured<T> {
 }
 
 impl<T> Measured<T> {
-    /// A result of this process, on this machine.
+    /// Wraps a result of this process.
     pub(crate) fn here(result: T) -> Self {
         let mut arguments = std::env::args().skip(1);
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -43,33 +42,33 @@ impl<T> Measured<T> {
     }
 }
 
-/// What this binary was built of.
+/// The commit of this binary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Commit(pub(crate) String);
 
 impl Commit {
-    /// As git names it, or `unknown` where it was built outside of git.
+    /// As `git describe` prints it, or `unknown` for a build outside of git.
     pub(crate) fn built() -> Self {
         Self(env!("TAPECAST_LOADTEST_REVISION").to_owned())
     }
 }
 
-/// Where something was measured; what the system does not tell is empty or 0.
+/// The machine of a measurement; fields that the system does not report are empty or 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
-    /// How many cores it has, whichever of them this process may use.
+    /// All cores, whether or not this process may use them.
     pub(crate) cores: usize,
-    /// The processor, as it calls itself.
+    /// The processor's model name.
     pub(crate) model: String,
-    /// The operating system's kernel.
+    /// Operating system and kernel version.
     pub(crate) kernel: String,
-    /// All memory, in KiB.
+    /// Total memory, in KiB.
     pub(crate) memory_kib: u64,
 }
 
 impl Machine {
-    /// This one.
+    /// Reads those of this machine.
     pub(crate) fn read() -> Self {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let memory = text("/proc/meminfo");
@@ -84,14 +83,14 @@ impl Machine {
     }
 }
 
-/// What stands behind the first `key:` of a file with a key a line.
+/// The value of the first line `key: value`, or an empty text.
 pub(crate) fn value<'a>(text: &'a str, key: &str) -> &'a str {
     let lines = text.lines().filter_map(|line| line.split_once(':'));
     let mut found = lines.filter(|(name, _)| name.trim() == key);
     found.next().map_or("", |(_, value)| value.trim())
 }
 
-/// The number that a text begins with, whatever its unit; 0 where there is none.
+/// The leading number of a text, without its unit; 0 if there is none.
 pub(crate) fn number(text: &str) -> u64 {
     let first = text.split_whitespace().next().unwrap_or_default();
     first.parse().unwrap_or(0)

@@ -1,14 +1,16 @@
 //! `loadtest subscribe`: a swarm of clients, on one thread or in several processes.
 //!
-//! Most only count: they read frame heads, and of some messages their times. Some may verify: they
-//! are whole clients, that keep books and prove them. Some of these may stall: they subscribe, read
-//! nothing for a while, and then prove that they were led on rightly. Slow ones count, and read no
-//! more a second than they may. All may be cut off at once, to see how they come back.
+//! Most clients only count: they read frame headers, and the times of some messages. Verifying
+//! clients are those of the crate `client`, which keep books and check them. Stalled clients
+//! subscribe, read nothing for a while, and then verify that they are caught up correctly. Slow
+//! clients count, but read no more than a given number of bytes a second. All counting clients can
+//! be disconnected at once, to see how they reconnect.
 //!
-//! In reading order: [`streams`] who subscribes to what; [`socket`] and [`frames`] WebSocket as
-//! light as it goes; [`latency`] and [`tally`] what is counted, [`position`] what is followed; the
-//! clients [`counting`] with their [`swarm`], and [`verifying`]; the [`measurement`] of a measurement, in
-//! one process or in several [`processes`]; the [`servers`] beside it, and the [`report`].
+//! Modules in reading order: [`streams`] decides who subscribes to what; [`socket`] connects;
+//! [`latency`] and [`tally`] are what is counted, [`position`] is where a client stands in a
+//! stream; the clients are [`counting`], on one thread as a [`swarm`], or [`verifying`]; a
+//! [`measurement`] runs in one process or in several [`processes`]; [`servers`] monitors the nodes,
+//! and [`report`] is the result.
 
 mod counting;
 mod latency;
@@ -42,85 +44,84 @@ use streams::StreamSpec;
 use crate::loopback;
 use crate::open_files::raise_open_files;
 
-/// How long a stalled client reads nothing when nobody says: a year is for good.
+/// The default stall, which never ends.
 const FOR_GOOD: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// Connect many clients, and measure what reaches them
+/// Connect many clients, and measure what they receive
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SubscribeArgs {
-    /// The nodes, separated by commas; clients are spread over them
+    /// Nodes, separated by commas; clients are spread over them
     #[arg(long, value_delimiter = ',', default_value = "ws://127.0.0.1:8080/ws", value_parser = endpoint)]
     url: Vec<Endpoint>,
-    /// How many clients
+    /// Number of clients
     #[arg(long, default_value_t = 100)]
     clients: usize,
-    /// Of these, how many verify chain and checksum of all that they get
+    /// How many of them verify every sequence and checksum
     #[arg(long, value_name = "CLIENTS", default_value_t = 0)]
     verifying: usize,
-    /// Of these, how many stop reading once they are subscribed
+    /// How many of them stop reading after they have subscribed
     #[arg(long, value_name = "CLIENTS", default_value_t = 0)]
     stalled: usize,
-    /// For how long they do not read; then they go on, and verify. For good when not given
+    /// Seconds that stalled clients do not read, before they verify [default: forever]
     #[arg(long, value_name = "SECONDS")]
     stall: Option<u64>,
-    /// Of these, how many read no faster than --slow-rate
+    /// How many of them read no faster than --slow-rate
     #[arg(long, value_name = "CLIENTS", default_value_t = 0)]
     slow: usize,
-    /// How many bytes a second each slow client reads
+    /// Bytes per second that each slow client reads
     #[arg(long, value_name = "BYTES", default_value_t = 10_000)]
     slow_rate: u64,
-    /// What is subscribed to: `CHANNEL[@DEPTH]:VENUE:SYMBOL`, several separated by commas; {i} stands
-    /// for the numbers of --instruments, with five digits
+    /// Streams as `CHANNEL[@DEPTH]:VENUE:SYMBOL`, separated by commas; {i} stands for each number
+    /// up to --instruments, with five digits
     #[arg(long, value_delimiter = ',', default_value = "book:BINANCE:BTC-USDT")]
     streams: Vec<StreamSpec>,
-    /// How many instruments {i} stands for
+    /// Number of instruments that {i} stands for
     #[arg(long, default_value_t = 1)]
     instruments: usize,
-    /// How many of the streams each client chooses; all when not given. A node lets a client ask for
-    /// some 700 at once
+    /// Number of streams that each client picks, at most some 700 [default: all]
     #[arg(long, value_name = "STREAMS")]
     pick: Option<usize>,
-    /// How much more popular the first streams are than the others
+    /// Exponent of the popularity of streams, the first being the most popular
     #[arg(long, value_name = "EXPONENT", default_value_t = 1.0)]
     zipf: f64,
-    /// Choose streams in their order instead, each client those behind the last one's
+    /// Pick streams in order instead, each client those after the previous client's
     #[arg(long, conflicts_with = "zipf")]
     in_order: bool,
-    /// What the node does with a client that is too slow: conflate or disconnect
+    /// Policy for lagging clients: conflate or disconnect
     #[arg(long, default_value = "conflate", value_parser = policy)]
     policy: Policy,
-    /// How many clients connect a second; 0 for as many as go
+    /// New connections per second; 0 for no limit
     #[arg(long, value_name = "CLIENTS", default_value_t = 1_000)]
     connect_rate: u32,
-    /// How many clients may be on their way at once, from connecting until they have their streams
+    /// Maximum number of clients that are connecting or subscribing at once
     #[arg(long, value_name = "CLIENTS", default_value_t = 512)]
     handshakes: usize,
-    /// The addresses that clients connect from, separated by commas: one has some 28,000 ports
+    /// Source addresses, separated by commas; each has some 28,000 ports
     #[arg(long, value_delimiter = ',', value_name = "ADDR")]
     source_ips: Vec<IpAddr>,
-    /// How many processes the clients are spread over; on a loopback each has addresses of its own
+    /// Number of processes; on the loopback interface each has its own source addresses
     #[arg(long, default_value_t = 1)]
     processes: usize,
-    /// How long to measure, once all are subscribed
+    /// Seconds to measure, after all have subscribed
     #[arg(long, default_value_t = 30)]
     seconds: u64,
-    /// When to cut off all counting clients at once, which then come back and resume; what happens
-    /// until all are back is not measured with the rest
+    /// Disconnect all counting clients after this many seconds, and have them resume; the time
+    /// until all are back is measured separately
     #[arg(long, value_name = "SECONDS")]
     storm: Option<u64>,
-    /// The server's process, to tell what it uses; may be given several times
+    /// Process id of a server, to report what it uses; may be repeated
     #[arg(long, value_name = "PID")]
     server_pid: Vec<u32>,
-    /// Another seed is another choice of streams
+    /// Seed for the choice of streams
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Write the result there, as JSON
+    /// Write the result to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Which part of the swarm this process is
+    /// Number of this process in the swarm
     #[arg(long, hide = true)]
     part: Option<usize>,
-    /// How many clients the parts before this one have
+    /// Number of clients in the parts before this one.
     #[arg(skip)]
     first: usize,
 }
@@ -133,7 +134,7 @@ fn policy(text: &str) -> Result<Policy, String> {
     match text {
         "conflate" => Ok(Policy::Conflate),
         "disconnect" => Ok(Policy::Disconnect),
-        _ => Err("a policy is conflate or disconnect".to_owned()),
+        _ => Err("must be conflate or disconnect".to_owned()),
     }
 }
 
@@ -146,11 +147,11 @@ pub(crate) fn run(args: SubscribeArgs) -> anyhow::Result<()> {
     let report = measure(&args)?;
     print!("{report}");
     crate::output::write_json(args.json.as_deref(), &report)?;
-    ensure!(report.is_right(), "something that was verified was wrong");
+    ensure!(report.is_right(), "verification failed");
     Ok(())
 }
 
-/// What a swarm sees of nodes that are there.
+/// Runs a swarm against running nodes.
 pub(crate) fn measure(args: &SubscribeArgs) -> anyhow::Result<Report> {
     let mut monitor = ServerMonitor::start(&args.server_pid)?;
     let (tally, busiest) = if args.processes > 1 {
@@ -164,7 +165,7 @@ pub(crate) fn measure(args: &SubscribeArgs) -> anyhow::Result<Report> {
     Ok(Report::new(args, &tally, busiest, servers))
 }
 
-/// A swarm in one process waits for nobody.
+/// A swarm in one process need not wait for others.
 struct SingleProcess<'a>(Option<&'a mut ServerMonitor>);
 
 impl Coordinator for SingleProcess<'_> {
@@ -188,7 +189,7 @@ impl SubscribeArgs {
         let special = self.verifying + self.stalled + self.slow;
         ensure!(
             special <= self.clients,
-            "there are {} clients, and {} are to verify, {} to stall and {} to be slow",
+            "{} clients cannot include {} verifying, {} stalled and {} slow ones",
             self.clients,
             self.verifying,
             self.stalled,
@@ -196,14 +197,14 @@ impl SubscribeArgs {
         );
         ensure!(
             (1..=254).contains(&self.processes),
-            "processes is {}, and may be 1 to 254",
+            "processes is {}, must be 1 to 254",
             self.processes
         );
-        ensure!(self.seconds > 0, "seconds is 0, and must be more");
+        ensure!(self.seconds > 0, "seconds must not be 0");
         Ok(())
     }
 
-    /// What one of several processes is to do.
+    /// The arguments of one of several processes.
     fn share(&self, part: usize) -> Self {
         let of = |all: usize| all / self.processes + usize::from(part < all % self.processes);
         let before = |all: usize| all / self.processes * part + part.min(all % self.processes);
@@ -233,18 +234,18 @@ impl SubscribeArgs {
         self.stall.map_or(FOR_GOOD, Duration::from_secs)
     }
 
-    /// What a slow client reads in so long.
+    /// Bytes that a slow client may read in a tick.
     fn slow_bytes(&self, tick: Duration) -> usize {
         let bytes = u128::from(self.slow_rate) * tick.as_millis() / 1_000;
         usize::try_from(bytes).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Of several processes only the first shows how far it is.
+    /// Returns whether to show no progress: of several processes only the first shows it.
     fn is_quiet(&self) -> bool {
         self.part.is_some_and(|part| part > 0)
     }
 
-    /// Where clients connect from; the system's choice when there is none.
+    /// Source addresses; empty to let the system choose.
     fn sources(&self, nodes_are_local: bool) -> Vec<IpAddr> {
         if self.source_ips.is_empty() {
             let process = self.part.unwrap_or(0);
@@ -314,12 +315,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_said() {
+    fn impossible_arguments_are_rejected() {
         let wrong = args(&["--clients=3", "--stalled=2", "--slow=2"]);
-        let said = wrong.check().unwrap_err().to_string();
+        let error = wrong.check().unwrap_err().to_string();
         assert!(
-            said.contains("3 clients") && said.contains("2 to be slow"),
-            "{said}"
+            error.contains("3 clients") && error.contains("2 slow"),
+            "{error}"
         );
         assert!(args(&["--processes=255"]).check().is_err());
         assert!(args(&["--seconds=0"]).check().is_err());

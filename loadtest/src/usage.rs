@@ -1,7 +1,7 @@
-//! What processes and the kernel use, as `/proc` tells: processor time by thread, and memory.
+//! What processes and the kernel use, according to `/proc`: CPU time by thread, and memory.
 //!
-//! In reading order: [`Usage`] of a process at one time, what was [`Spent`] between two times, and
-//! the [`Kernel`]'s share.
+//! In reading order: the [`Usage`] of a process at one time, what was [`Spent`] between two times,
+//! and the memory of the [`Kernel`].
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,30 +11,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::result::{number, value};
 
-/// A page of Linux on the machines that we know, in KiB; `sockstat` counts in pages.
+/// Page size in KiB on all supported machines; `sockstat` counts in pages.
 const PAGE_KIB: u64 = 4;
 
-/// A process as it is now.
+/// What a process has used so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
-    /// Microseconds of processor time by thread name, of the threads that there are.
+    /// CPU time in µs by thread name, of the threads that still run.
     threads: BTreeMap<String, u64>,
-    /// Microseconds of processor time of the process, those of ended threads among them.
+    /// CPU time in µs of the process, including ended threads.
     all: u64,
-    /// All memory of the process that is in RAM, pages of its program and libraries among them.
+    /// Resident memory, including pages of the program and its libraries.
     pub(crate) rss_kib: u64,
-    /// What of it is the process's own: anonymous memory, such as heaps and stacks.
+    /// The anonymous part of it, such as heaps and stacks.
     pub(crate) own_kib: u64,
 }
 
 /// What a process used between two times.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spent {
-    /// Microseconds of processor time.
+    /// CPU time in µs.
     pub(crate) cpu_us: u64,
-    /// Those of each group of threads.
+    /// The same by group of threads.
     pub(crate) groups: BTreeMap<String, u64>,
-    /// Those of each thread name.
+    /// The same by thread name.
     pub(crate) threads: BTreeMap<String, u64>,
 }
 
@@ -43,7 +43,7 @@ impl Usage {
         Self::of("self").unwrap_or_default()
     }
 
-    /// `None` when there is no such process.
+    /// Returns `None` if there is no such process.
     pub(crate) fn of(process: &str) -> Option<Self> {
         let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
         let (_, all) = thread(&read("stat")?)?;
@@ -52,7 +52,7 @@ impl Usage {
             .ok()?
             .flatten()
         {
-            // One that ends in the meantime is in the whole.
+            // A thread that ends meanwhile is still in the total.
             let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
             if let Some((name, micros)) = thread(&stat) {
                 *threads.entry(name.to_owned()).or_default() += micros;
@@ -99,12 +99,12 @@ impl Spent {
     }
 }
 
-/// What the kernel holds for all processes.
+/// The kernel's memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kernel {
-    /// What TCP's buffers hold.
+    /// TCP buffers.
     pub(crate) tcp_kib: u64,
-    /// What the kernel's own objects hold, sockets among them.
+    /// Kernel objects, including sockets.
     pub(crate) slab_kib: u64,
 }
 
@@ -118,9 +118,9 @@ impl Kernel {
     }
 }
 
-/// A process's memory in RAM and what of it is its own, in KiB, of its `smaps_rollup`, which is counted
-/// page by page. Of a process of another user that cannot be read; then of its `status`, whose counters
-/// may lag by 64 pages a core.
+/// Resident and anonymous memory of a process in KiB, from its `smaps_rollup`, which is exact. That
+/// of another user's process cannot be read; then from its `status`, whose counters may lag by 64
+/// pages per core.
 fn memory(rollup: &str, status: &str) -> (u64, u64) {
     let either = |exact: &str, rough: &str| match value(rollup, exact) {
         "" => number(value(status, rough)),
@@ -129,19 +129,19 @@ fn memory(rollup: &str, status: &str) -> (u64, u64) {
     (either("Rss", "VmRSS"), either("Anonymous", "RssAnon"))
 }
 
-/// A thread's name and its microseconds, of its `stat`.
+/// A thread's name and CPU time in µs, from its `stat`.
 fn thread(stat: &str) -> Option<(&str, u64)> {
-    // The name may hold spaces and parentheses.
+    // The name may contain spaces and parentheses.
     let (head, fields) = stat.rsplit_once(')')?;
     let (_, name) = head.split_once('(')?;
-    // `utime` and `stime` are the fields 14 and 15, and the first behind the name is 3.
+    // `utime` and `stime` are fields 14 and 15; the first after the name is field 3.
     let mut fields = fields.split_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some((name, (user + system) * 1_000_000 / clock_ticks_per_second()))
 }
 
-/// What a thread works for: its name without its number, and all of librdkafka's as one.
+/// The group of a thread: its name without its number; all threads of librdkafka are one group.
 fn group(name: &str) -> String {
     if name.starts_with("rdk:") {
         return "librdkafka".to_owned();

@@ -1,7 +1,7 @@
-// An order book that can prove itself: two ladders, the assembly of chunked snapshots, the checksum.
+// An order book that verifies itself: two ladders, the assembly of chunked snapshots, the checksum.
 //
 // Invariants: a ladder is strictly sorted best first and holds no size of 0; `checksum` is that of the
-// levels held, kept up at every change; a snapshot replaces the book in one step or not at all.
+// levels, updated at every change; a snapshot replaces the book in one step or not at all.
 
 import { ASK, BID, mix } from "./checksum.js";
 
@@ -26,7 +26,7 @@ export class Ladder {
     return this.#descending ? a > b : a < b;
   }
 
-  /** Where `price` stands or would stand. */
+  /** The index of `price`, or where it would be inserted. */
   #find(price) {
     const prices = this.prices;
     let low = 0;
@@ -39,7 +39,7 @@ export class Ladder {
     return low;
   }
 
-  /** Sets the size at a price; 0 removes the level. A negative size is no level: left out, the checksum tells. */
+  /** Sets the size at a price; 0 removes the level. A negative size is invalid: it is ignored, and the checksum shows it. */
   set(price, size) {
     if (size < 0) return;
     const at = this.#find(price);
@@ -60,7 +60,7 @@ export class Ladder {
     }
   }
 
-  /** Adds a level behind the worst; false when it does not belong there. */
+  /** Appends a level after the worst; returns false if it does not belong there. */
   append(price, size) {
     const { prices } = this;
     if (size <= 0 || (prices.length > 0 && !this.#better(prices[prices.length - 1], price))) return false;
@@ -78,8 +78,7 @@ export class Book {
   constructor() {
     this.bids = new Ladder(BID);
     this.asks = new Ladder(ASK);
-    // What the mantissas mean. It stays with the levels: an instrument's scale may change under a book that
-    // is still shown, and the old levels must not be printed in the new scale.
+    // The exponents of the levels: those of the instrument may change while the old book is still shown.
     this.priceExponent = 0;
     this.sizeExponent = 0;
   }
@@ -88,7 +87,7 @@ export class Book {
     return (this.bids.sum + this.asks.sum) >>> 0;
   }
 
-  /** Applies the levels of a BookDelta; true when the book then is what the message says. */
+  /** Applies a BookDelta; returns whether the checksum matches. */
   applyDelta({ bids, asks, checksum }) {
     for (let index = 0; index < bids.length; index += 1) this.bids.set(bids.price(index), bids.size(index));
     for (let index = 0; index < asks.length; index += 1) this.asks.set(asks.price(index), asks.size(index));
@@ -96,7 +95,7 @@ export class Book {
   }
 
   /**
-   * Takes a chunk of a BookSnapshot whose mantissas are in `scale`. Returns "partial" while chunks are due, "complete" once the new book
+   * Takes a chunk of a BookSnapshot whose mantissas are in `scale`. Returns "partial" while more chunks are to come, "complete" once the new book
    * has replaced the old one, "mismatch" when it is not what the message says, and "broken" when the chunk
    * does not continue what is there; in the latter two the old book stays.
    */
@@ -128,7 +127,7 @@ export class Book {
     return "complete";
   }
 
-  /** Forgets a snapshot that has not come whole. */
+  /** Discards an incomplete snapshot. */
   unstage() {
     this.#staged = null;
   }

@@ -1,6 +1,6 @@
 // The additive book checksum: the sum modulo 2^32, over all levels, of MurmurHash3_x86_32 over the 16
-// bytes `price i64 LE, size i64 LE`, seeded by the side. Adding and removing a level commute, so it is kept
-// up in a few multiplications a changed level, and every message can be verified over the whole book.
+// bytes `price i64 LE, size i64 LE`, seeded by the side. Adding and removing a level commute, so updating it
+// takes a few multiplications per changed level, and every message can be verified over the whole book.
 
 import { highWord, lowWord } from "./decimal.js";
 
@@ -16,7 +16,7 @@ function block(hash, word) {
   return (Math.imul(hash, 5) + 0xe6546b64) | 0;
 }
 
-/** The mix of one level, as a signed 32-bit word; `>>> 0` gives the number that the schema speaks of. */
+/** The mix of one level, as a signed 32-bit word; `>>> 0` gives the number of the schema. */
 export function mix(side, price, size) {
   let hash = block(side, lowWord(price));
   hash = block(hash, highWord(price));

@@ -1,32 +1,32 @@
 // The connection: subscribes, tracks the position of each stream, and reconnects whatever happens.
 //
-// Invariants: no more than OUTBOUND_PER_SECOND messages of at most OUTBOUND_BYTES go out; a message reaches a
-// stream only between the answer that opened it and the request that closes it, so an old subscription's
-// late messages never touch a new one; a gap, a wrong checksum and a lost connection are counted and shown in
+// Invariants: it sends at most OUTBOUND_PER_SECOND messages of at most OUTBOUND_BYTES; a message reaches a
+// stream only between the answer that opened it and the request that closes it, so late messages of an old
+// subscription never reach a new one; gaps, checksum mismatches and lost connections are counted and shown in
 // `stream.link` before anything else happens.
 
 import { DecodeError, SUBPROTOCOL, decodeFrame } from "./sbe.js";
 import { Stream } from "./stream.js";
 
-/** The server closes at 4,096 bytes a message; the rest is room for the frame that the batch stands in. */
+/** The server rejects messages over 4,096 bytes; the difference is room for the envelope of a batch. */
 const OUTBOUND_BYTES = 4000;
-/** The server closes above 10 messages a second; the rest is room for pongs and for the network's jitter. */
+/** The server accepts 10 messages a second; the difference is room for pongs and for network jitter. */
 const OUTBOUND_PER_SECOND = 6;
 const CONNECT_DEADLINE_MS = 10_000;
-/** Streams speak every few seconds, if only by heartbeat; a ping asks for a sign after this much silence. */
+/** Every stream sends something every few seconds, if only a heartbeat; after this much silence, ping. */
 const QUIET_BEFORE_PING_MS = 8_000;
 const PONG_DEADLINE_MS = 8_000;
 const LIST_EVERY_MS = 15_000;
-// A page has 200 instruments: no list that is shown is longer.
+// A page has 200 instruments; longer lists are not shown.
 const LIST_PAGES = 50;
-/** A connection that stood this long was a good one: the next failure begins at the least delay again. */
+/** A connection that lasts this long resets the backoff. */
 const SETTLED_MS = 10_000;
-/** After this many messages in order a stream's last resync is over. */
+/** After this many messages in order, a stream's faults are forgotten. */
 const SETTLED_MESSAGES = 64;
 const BACKOFF_BASE_MS = 250;
 const BACKOFF_CAP_MS = 15_000;
 
-/** The wait before attempt `attempt` (from 0): doubling up to a cap, the upper half of it at random. */
+/** The wait before attempt `attempt` (from 0): doubles up to a cap; its upper half is random. */
 export function backoffDelay(attempt, random) {
   const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(attempt, 16));
   return ceiling / 2 + random() * (ceiling / 2);
@@ -44,7 +44,7 @@ const CHANNEL_OF = {
   BookSnapshot: "book", BookDelta: "book", Bbo: "bbo", Trades: "trades", Ticker: "ticker", Bar: "bars",
 };
 
-/** The channel that a message belongs to; null for what concerns all of an instrument's streams. */
+/** The channel of a message; null if it applies to all streams of an instrument. */
 function channelOf(message) {
   if (message.type === "Instrument") return null;
   return CHANNEL_OF[message.type] ?? String(message.channel).toLowerCase();
@@ -52,7 +52,7 @@ function channelOf(message) {
 
 const encoder = new TextEncoder();
 
-/** Cuts stream entries into JSON messages of at most OUTBOUND_BYTES; `wrap` gives the text around a batch. */
+/** Splits stream entries into JSON messages of at most OUTBOUND_BYTES; `wrap` adds the envelope of a batch. */
 export function batches(entries, wrap, limit = OUTBOUND_BYTES) {
   const room = limit - encoder.encode(wrap("")).length;
   const result = [];
@@ -82,18 +82,18 @@ export class Client {
   #heardAt = 0;
   #pingedAt = null;
   #listedAt = 0;
-  #pages = []; // of the list that is being read
+  #pages = []; // of the list being fetched
   #timers = new Map(); // purpose → timer; a purpose has one at a time
   #sendTimes = [];
   #nextId = 1;
-  #streams = new Map(); // stream → its side of the bargain, see #track
+  #streams = new Map(); // stream → its request state, see #track
   #bound = new Map(); // instrument id → streams that may receive
-  #asked = new Map(); // request id → streams, in the order asked
+  #asked = new Map(); // request id → streams, in the order of the request
   #leaving = false;
 
   /**
    * @param urls one WebSocket URL, or several that are tried in turn
-   * @param token what gives the token to connect with, where the node wants one; null for none
+   * @param token returns the token to connect with, or null if there is none
    * @param handlers status(), instruments(list), message(stream, message, outcome), stream(stream), problem(text)
    * @param environment clock, timers, randomness and sockets; a test brings its own
    */
@@ -111,7 +111,7 @@ export class Client {
     return Math.max(0, this.counts.connections - 1);
   }
 
-  /** Milliseconds since anything was heard, while connected. */
+  /** Milliseconds since anything was received, while connected. */
   get quietMs() {
     return this.status.phase === "open" ? this.#env.now() - this.#heardAt : 0;
   }
@@ -124,7 +124,7 @@ export class Client {
     if (this.status.phase === "stopped") this.#connect();
   }
 
-  /** Connects at once, and counts failures anew: there is another token. */
+  /** Connects at once and resets the backoff, because there is a new token. */
   restart() {
     this.stop();
     this.status.attempt = 0;
@@ -161,7 +161,7 @@ export class Client {
 
   // ---- the connection
 
-  /** A script can set no header, so the token stands beside the encoding; the node never chooses it. */
+  /** A script cannot set headers, so the token is offered as a subprotocol; the node never selects it. */
   #protocols() {
     const token = this.#token();
     return token === null ? [SUBPROTOCOL] : [SUBPROTOCOL, `tapecast.bearer.${token}`];
@@ -181,14 +181,14 @@ export class Client {
     }
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
-    // A socket that was given up may still speak: only the current one is listened to.
+    // An abandoned socket may still deliver events; only the current one counts.
     const current = (run) => (event) => {
       if (this.#socket === socket) run(event);
     };
     socket.onopen = current(() => this.#opened(socket));
     socket.onmessage = current((event) => this.#heard(event.data));
     socket.onclose = current((event) => this.#closed(event));
-    socket.onerror = null; // onclose follows, and says more
+    socket.onerror = null; // onclose follows, with details
     this.#after("deadline", CONNECT_DEADLINE_MS, () => this.#fail("the server did not respond"));
   }
 
@@ -215,11 +215,11 @@ export class Client {
     this.#fail(closeCause(event.code, event.reason));
   }
 
-  /** The connection is of no use: every stream loses its link, and another attempt is made in a while. */
+  /** Gives the connection up: every stream goes offline, and another attempt follows after a delay. */
   #fail(cause) {
     this.#drop("lost");
     if (this.#leaving) {
-      // The node said that it would go, and when we leave is already set.
+      // The node had announced it, and the time to reconnect is set already.
       this.#become({ phase: "waiting", cause });
       return;
     }
@@ -235,7 +235,7 @@ export class Client {
     this.#after("retry", delay, () => this.#connect());
   }
 
-  /** Lets go of the socket and of everything that was said on it. */
+  /** Drops the socket and all state of the connection. */
   #drop(reason) {
     const socket = this.#socket;
     this.#socket = null;
@@ -269,7 +269,7 @@ export class Client {
     });
   }
 
-  /** Once a second: a silent peer is asked for a sign, a dead one is left, the list is renewed. */
+  /** Once a second: pings a silent server, leaves a dead one, refreshes the list. */
   #watch() {
     const now = this.#env.now();
     if (this.#pingedAt !== null && now - this.#pingedAt >= PONG_DEADLINE_MS) {
@@ -284,7 +284,7 @@ export class Client {
     this.#after("watch", 1000, () => this.#watch());
   }
 
-  // ---- what is heard
+  // ---- receiving
 
   #heard(data) {
     this.#heardAt = this.#env.now();
@@ -335,7 +335,7 @@ export class Client {
     if (outcome === "gap" || outcome === "mismatch") this.#resync(stream, side);
   }
 
-  /** Subscribes again: at once the first time, then more and more slowly, so that a fault cannot be a flood. */
+  /** Subscribes again: at once the first time, then with a growing delay, so that a persistent fault does not flood the server. */
   #resync(stream, side) {
     this.#unbind(stream);
     stream.counts.resyncs += 1;
@@ -361,7 +361,7 @@ export class Client {
       case "error":
         this.#refusedWhole(answer);
         break;
-      default: // "unsubscribed" and "pong" say nothing that is not known
+      default: // "unsubscribed" and "pong" carry no news
     }
   }
 
@@ -371,7 +371,7 @@ export class Client {
     for (const [index, result] of (results ?? []).entries()) {
       const stream = asked[index];
       const side = this.#streams.get(stream);
-      // Given up or asked for anew since: this answer is about a subscription that is being closed.
+      // Given up or requested again in the meantime: this answer is about a subscription that is being closed.
       if (side === undefined || side.asked !== id || !side.wanted || side.restart) continue;
       if (result.ok) {
         stream.open(result);
@@ -423,7 +423,7 @@ export class Client {
     if (at >= 0) streams.splice(at, 1);
   }
 
-  // ---- what is said
+  // ---- sending
 
   #list() {
     this.#listedAt = this.#env.now();
@@ -431,7 +431,7 @@ export class Client {
     this.#send({ op: "list", id: this.#nextId++ });
   }
 
-  /** A page of the list; the handler is given the whole list once its last page is there. */
+  /** Takes a page of the list; the handler gets the complete list after its last page. */
   #listed({ instruments, next }) {
     this.#pages.push(instruments ?? []);
     if (next !== undefined && this.#pages.length < LIST_PAGES) {
@@ -446,7 +446,7 @@ export class Client {
     this.#after("flush", 0, () => this.#flush());
   }
 
-  /** How long until one more message may go out. */
+  /** How long until the next message may be sent. */
   #allowedIn() {
     const now = this.#env.now();
     while (this.#sendTimes.length > 0 && now - this.#sendTimes[0] >= 1000) this.#sendTimes.shift();
@@ -458,7 +458,7 @@ export class Client {
     this.#socket.send(typeof message === "string" ? message : JSON.stringify(message));
   }
 
-  /** Says what has changed since the last time: first what is no longer wanted, then what is. */
+  /** Sends what has changed: first what is no longer wanted, then what is. */
   #flush() {
     const ended = [];
     const wanted = [];

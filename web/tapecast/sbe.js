@@ -1,9 +1,9 @@
 // Decodes tapecast.sbe.v1: FIX Simple Binary Encoding, little endian, schema 7411.
 //
-// The tables below are crates/wire/schema/tapecast.xml in this language; a test holds them against it.
+// The tables below are those of crates/wire/schema/tapecast.xml; a test compares them.
 // Block and group lengths are taken from the bytes, so a later version's added fields are skipped. Level
-// groups are not copied: a `Levels` reads the frame's own bytes. Nothing here trusts its input: what does
-// not fit is a `DecodeError`.
+// groups are not copied: a `Levels` reads the frame's own bytes. Nothing here trusts its input: invalid
+// bytes are a `DecodeError`.
 
 import { mantissaOf } from "./decimal.js";
 
@@ -26,7 +26,7 @@ export const ENUMS = {
   BooleanType: names({ 0: false, 1: true }),
 };
 
-/** The block that every message begins with. The three times are read when asked for. */
+/** The block that every message begins with. The three times are read on demand. */
 export const HEAD = [
   ["instrumentId", 0, "id"],
   ["prevSeq", 8, "seq"],
@@ -86,14 +86,14 @@ MESSAGES[12] = {
   name: "ReplayComplete", block: 65, fields: [["channel", 56, "Channel"], ["messages", 57, "u64"]],
 };
 
-/** Bytes that are not this schema. What came before in the same frame has been delivered. */
+/** Bytes that are not of this schema. The messages before them in the frame have been delivered. */
 export class DecodeError extends Error {
   name = "DecodeError";
 }
 
 function wide(view, at) {
   const value = view.getInt32(at + 4, true) * WORD + view.getUint32(at, true);
-  // Kafka offsets and instrument ids stay far below 2^53; one that does not could only be compared wrongly.
+  // Kafka offsets and instrument ids stay far below 2^53; larger ones could not be compared correctly.
   if (!Number.isSafeInteger(value)) throw new DecodeError("a sequence number or an id beyond 2^53");
   return value;
 }
@@ -104,7 +104,7 @@ const readers = {
   i8: (view, at) => view.getInt8(at),
   u16: (view, at) => view.getUint16(at, true),
   u32: (view, at) => view.getUint32(at, true),
-  // A float: for counts and durations, which only their readers' eyes compare.
+  // A float: for counts and durations, which are only displayed.
   u64: (view, at) => view.getUint32(at + 4, true) * WORD + view.getUint32(at, true),
   i64: readI64,
   "i64?": (view, at) =>
@@ -114,7 +114,7 @@ const readers = {
   time: (view, at) => view.getBigUint64(at, true),
 };
 for (const [name, values] of Object.entries(ENUMS)) {
-  // A value of a later schema version keeps its number, so that nobody takes it for one that is known.
+  // A value of a later schema version stays a number, so that it is not mistaken for a known one.
   readers[name] = (view, at) => values[view.getUint8(at)] ?? view.getUint8(at);
 }
 
@@ -154,12 +154,12 @@ class Message {
     return this.#view.getBigUint64(this.#at + 40, true);
   }
 
-  /** `publishTime` in milliseconds: a float, right to a microsecond. */
+  /** `publishTime` in milliseconds: a float, accurate to a microsecond. */
   get publishTimeMs() {
     return readers.u64(this.#view, this.#at + 40) / 1e6;
   }
 
-  /** `eventTime`, or where the venue gave none `logTime`, in milliseconds. */
+  /** `eventTime`, or `logTime` if the venue gave none, in milliseconds. */
   get timeMs() {
     return Number(this.eventTime ?? this.logTime) / 1e6;
   }
@@ -215,7 +215,7 @@ function decodeOne(view, at) {
   const schema = view.getUint16(at + 4, true);
   if (schema !== SCHEMA_ID) throw new DecodeError(`schema ${schema} where ${SCHEMA_ID} was due`);
   const plan = plans[template];
-  // SBE does not say how long a message is, so one of an unknown kind hides all that follows in the frame.
+  // An SBE message does not carry its length, so an unknown one hides all that follows in the frame.
   if (plan === undefined) throw new DecodeError(`unknown template ${template}`);
   if (block < plan.block) throw new DecodeError(`${plan.name} with a block of ${block} bytes, ${plan.block} are due`);
   at += HEADER;

@@ -1,8 +1,8 @@
-// One subscription's place in its stream: the sequence rules, and for `book` the book.
+// One subscription's position in its stream: the sequence rules, and for `book` the book.
 //
-// Pure: messages go in, an outcome comes out, and the client does what the outcome asks for. One rule for
-// every stream: `seq` ≤ mine, I have it; `prevSeq` ≤ mine < `seq`, apply it; `prevSeq` > mine, a gap.
-// Invariant: `trusted` is true only while what is held is what the log says as of `seq`.
+// Pure: messages go in, an outcome comes out, and the client acts on the outcome. One rule for
+// every stream: `seq` ≤ mine, skip; `prevSeq` ≤ mine < `seq`, apply; `prevSeq` > mine, a gap.
+// Invariant: `trusted` is true only while the data equals that of the log as of `seq`.
 
 import { Book } from "./book.js";
 
@@ -10,11 +10,11 @@ import { Book } from "./book.js";
  * Outcomes of `Stream.receive`:
  * - "applied": the message moved the stream on.
  * - "noted": nothing to apply (a heartbeat, a lag notice, a restated status, the instrument).
- * - "held": already had it.
- * - "partial": a chunk of a snapshot that is not whole yet.
+ * - "held": it had been applied already.
+ * - "partial": a chunk of an incomplete snapshot.
  * - "gap": something is missing; subscribe again with `resume`.
- * - "mismatch": the checksum does not fit; subscribe again without `resume`.
- * - "lost": the server no longer holds what was skipped; the stream goes on behind it.
+ * - "mismatch": the checksum does not match; subscribe again without `resume`.
+ * - "lost": the server no longer holds what was skipped; the stream continues after it.
  */
 
 export class Stream {
@@ -26,7 +26,7 @@ export class Stream {
     /** "offline" | "subscribing" | "open" | "resyncing" | "refused" */
     this.link = "offline";
     this.error = null;
-    /** The state last told in this stream; null before anything was. */
+    /** The last state received in this stream; null if there was none. */
     this.state = null;
     this.reason = "NONE";
     this.instrument = null;
@@ -45,7 +45,7 @@ export class Stream {
     return this.link === "open" && this.epoch !== null && this.state === "LIVE";
   }
 
-  /** Where to resume, or undefined when nothing is held. */
+  /** The position to resume from; undefined if there is none. */
   get resume() {
     return this.epoch === null ? undefined : { epoch: this.epoch, seq: this.seq };
   }
@@ -59,13 +59,13 @@ export class Stream {
     this.#scale(result.price_exponent, result.size_exponent);
     this.book?.unstage();
     if (result.start !== "resumed") {
-      // A book or a best bid and offer is whole again after its first message. Trades between are not.
+      // A book or a best bid and offer is complete again after its first message. Trades in between are lost.
       if (this.epoch !== null && this.channel === "trades") this.counts.gaps += 1;
       this.forget();
     }
   }
 
-  /** Drops the place in the stream, so that only a new beginning is taken. */
+  /** Drops the position, so that only a new start is accepted. */
   forget() {
     this.epoch = null;
     this.seq = null;
@@ -106,7 +106,7 @@ export class Stream {
     this.sizeExponent = sizeExponent;
   }
 
-  /** Where a message stands: "begin" (another epoch, or the first), "held", "next" or "gap". */
+  /** The place of a message: "begin" (another epoch, or the first), "held", "next" or "gap". */
   #place(message) {
     if (message.epoch !== this.epoch) return "begin";
     if (message.seq <= this.seq) return "held";
@@ -170,9 +170,9 @@ export class Stream {
     if (place === "gap" || (place === "held" && !restated)) return place;
     this.state = message.state;
     this.reason = message.reason;
-    // A book of a new epoch waits for its snapshot: the status is believed, but begins nothing.
+    // A new epoch of a book begins with its snapshot: a status before that is believed, but begins nothing.
     if (restated || (place === "begin" && this.book !== null)) return "noted";
-    // Levels and best prices are whole again with the next message; trades in between may be missing for good.
+    // A book or a best bid and offer is complete again with the next message; trades in between may be lost.
     if (this.channel === "trades" && place === "next" && message.state !== "LIVE") this.counts.gaps += 1;
     this.#advance(message);
     return "applied";
@@ -184,7 +184,7 @@ export class Stream {
       this.#advance(message);
       return "noted";
     }
-    // The snapshot of the epoch that is spoken of is on its way, or it was missed.
+    // The snapshot of that epoch is on its way, or it was missed.
     return this.state === "LIVE" ? "gap" : "noted";
   }
 
@@ -195,7 +195,7 @@ export class Stream {
       this.counts.conflated += 1;
       return "noted";
     }
-    if (this.book !== null) return "gap"; // a book cannot go on behind a hole
+    if (this.book !== null) return "gap"; // a book cannot continue after a hole
     if (message.toSeq <= this.seq) return "held";
     this.seq = message.toSeq;
     this.counts.gaps += 1;

@@ -77,7 +77,7 @@ impl Balancer {
         let mut python = Command::new("python3");
         python.env("PYTHONDONTWRITEBYTECODE", "1");
         python
-            .args(["deploy/check/tried.py", self.name()])
+            .args(["deploy/check/balancer_config.py", self.name()])
             .arg(directory);
         python.args(ports.map(|port| port.to_string()));
         python.arg(sessions.to_string());
@@ -94,7 +94,7 @@ impl Balancer {
         let output = output.context("cannot run python3")?;
         ensure!(
             output.status.success(),
-            "deploy/check/tried.py: {}",
+            "deploy/check/balancer_config.py: {}",
             output.status
         );
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())

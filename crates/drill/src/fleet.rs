@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::KafkaBroker;
-use testkit::kafka::{Door, ports};
+use testkit::kafka::{Listener, ports};
 
 const NODES: usize = 3;
 const TOPIC: &str = "drill";
@@ -44,22 +44,21 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Starts everything, and waits until every client is up to date.
     pub(crate) fn start(balancer: Balancer, plan: &Plan, directory: &Path) -> anyhow::Result<Self> {
-        let mut free = Ports::default();
-        let mut doors = Vec::new();
+        let mut listeners = Vec::new();
         for _ in 0..NODES {
-            doors.push(Door {
-                listens: free.next()?,
-                told: free.next()?,
+            listeners.push(Listener {
+                port: ports::free()?,
+                advertised: ports::free()?,
             });
         }
-        let kafka = KafkaBroker::start_with(&doors)?;
+        let kafka = KafkaBroker::start_with(&listeners)?;
         let mut proxies = Vec::new();
         let mut nodes = Vec::new();
         let node = sibling("tapecast")?;
-        for (number, door) in (1..).zip(&doors) {
-            proxies.push(TcpProxy::start(door.told, door.listens)?);
-            let ports = (free.next()?, free.next()?);
-            let config = config(door.told, plan);
+        for (number, listener) in (1..).zip(&listeners) {
+            proxies.push(TcpProxy::start(listener.advertised, listener.port)?);
+            let ports = (ports::free()?, ports::free()?);
+            let config = config(listener.advertised, plan);
             nodes.push(Node::new(number, &node, directory, ports, &config)?);
         }
         let market = start_market(kafka.bootstrap(), directory)?;
@@ -71,7 +70,7 @@ impl Fleet {
             // A topic that did not exist when a node started is found a little later.
             node.wait_books(INSTRUMENTS)?;
         }
-        let ports = [free.next()?, free.next()?, free.next()?];
+        let ports = [ports::free()?, ports::free()?, ports::free()?];
         let sessions = plan.clients + SPARE_SESSIONS;
         let balancer = balancer.start(directory, ports, sessions, &nodes)?;
 
@@ -159,22 +158,4 @@ fn raise_open_files() {
     };
     // If it fails, connecting reports it.
     let _raised = setrlimit(Resource::Nofile, raised);
-}
-
-/// Free ports, none twice.
-#[derive(Default)]
-struct Ports(Vec<u16>);
-
-impl Ports {
-    fn next(&mut self) -> anyhow::Result<u16> {
-        // Of 12,000 ports the same one seldom comes twice, and never this often.
-        for _ in 0..100 {
-            let port = ports::free()?;
-            if !self.0.contains(&port) {
-                self.0.push(port);
-                return Ok(port);
-            }
-        }
-        anyhow::bail!("no free port")
-    }
 }

@@ -78,7 +78,7 @@ impl Api {
             Ok(Answer::Sse(sse)) => return Served::Sse(sse),
             Ok(Answer::Methods) => methods(),
             Err(error) => {
-                let mut response = reply::refuse(&error);
+                let mut response = reply::error_response(&error);
                 if error.status == StatusCode::METHOD_NOT_ALLOWED {
                     let allowed = HeaderValue::from_static(METHODS);
                     response.headers_mut().insert(ALLOW, allowed);
@@ -104,7 +104,7 @@ impl Api {
             ref other => return Err(ApiError::method(other.as_str(), METHODS)),
         }
         let grant = request.extensions.get::<Arc<Grant>>();
-        let grant = grant.ok_or_else(|| ApiError::internal("nobody was let in"))?;
+        let grant = grant.ok_or_else(|| ApiError::internal("the request has no grant"))?;
         let query = |allowed| {
             let query = Query::parse(request.uri.query(), allowed)?;
             let price = resource.price(&query)?;

@@ -1,8 +1,8 @@
 //! What a node is given: a TOML file, the environment and flags.
 //!
-//! A configuration is read once. Texts become values of the types that the crates work with, or errors;
-//! all errors are reported together, each with its key, the value, where it was given, and what it may be.
-//! So a node that starts has a configuration that is valid as a whole.
+//! A configuration is parsed once, into the types that the crates work with. All errors are reported together,
+//! each with the key, its value, where it was set and what is allowed. So a node that starts has a
+//! configuration that is valid as a whole.
 //!
 //! Invariants:
 //! - Precedence, highest first: flags, environment variables, the file, defaults.
@@ -11,10 +11,10 @@
 //!   whether a reload applies it, its error text and its row in `docs/configuration.md` come from there.
 //! - Secrets are never shown.
 //!
-//! In reading order: [`source`], then [`value`], [`mod@file`] and [`environment`], which merge all sources
-//! into one tree; [`key`], [`kind`] and [`mod@section`], of which sections are made, and [`schema`], all of
-//! them; [`flat`], which sorts out what is unknown; [`reader`] with [`mod@unit`], [`mod@error`] and [`effective`];
-//! the sections; and [`open_files`].
+//! Modules in reading order: [`source`], [`value`], [`mod@file`] and [`environment`] merge all sources into one tree;
+//! [`key`], [`kind`] and [`mod@section`] declare keys, and [`schema`] has all of them; [`flat`] finds unknown
+//! keys; [`reader`] reads known ones, with [`mod@unit`], [`mod@error`] and [`effective`]; then the sections; and
+//! [`open_files`].
 
 mod effective;
 mod environment;
@@ -108,36 +108,33 @@ const SCHEMA: Schema = Schema(&[
 
 /// A valid configuration.
 pub struct Config {
-    /// The admin listener.
+    /// Address of the admin listener.
     pub admin: SocketAddr,
-    /// What is read from Kafka.
+    /// What is read from Kafka, and how.
     pub(crate) ingest: IngestConfig,
-    /// How long Kafka may say nothing before the node is not ready.
+    /// Silence of all brokers after which the node is not ready.
     pub(crate) lost_after: Duration,
-    /// Exponents, aliases and bounds of instruments.
+    /// Exponents, aliases and limits of instruments.
     pub(crate) instruments: Arc<Instruments>,
-    /// The lists that clients may name.
+    /// Lists of instruments that clients may subscribe to.
     pub(crate) lists: ::fanout::Lists,
-    /// The bounds and times of publishers.
+    /// Limits and times of publishers.
     pub(crate) streams: ::streams::Settings,
-    /// The bounds and times of the fan-out, and the public listener.
+    /// Limits and times of the fan-out, and the public listener.
     pub fanout: ::fanout::Settings,
-    /// Where checkpoints are, and who writes them.
     pub(crate) checkpoints: CheckpointSettings,
-    /// The bounds of replays.
     pub(crate) history: HistorySettings,
-    /// Which records are followed, and who is told.
     pub(crate) traces: TraceSettings,
-    /// What is logged.
+    /// Levels and format of the log.
     pub log: Log,
-    /// Certificates and key sets that are read again when they change.
+    /// Certificates and key sets to reload when they change.
     pub(crate) files: Vec<PathBuf>,
-    /// All values in force, to be shown.
+    /// All values in effect.
     pub effective: Effective,
 }
 
 impl Config {
-    /// Reads everything, or reports everything that is wrong.
+    /// Reads everything, or reports all errors.
     pub fn load(sources: Sources) -> Result<Self, ConfigErrors> {
         let file = sources.file.as_ref().map(|file| file.name.clone());
         let mut errors = Vec::new();
@@ -208,7 +205,7 @@ impl Config {
     }
 }
 
-/// One tree of the file, the environment and the flags, each of which overrides what is before.
+/// Merges the file, the environment and the flags, each of which overrides the ones before.
 fn merge(
     sources: Sources,
     errors: &mut Vec<ConfigError>,

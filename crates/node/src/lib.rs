@@ -1,16 +1,14 @@
-//! A node of the fleet, as a library: configuration, lifecycle, and everything between Kafka and
-//! clients wired together. The binary `tapecast` is a command line on top of it.
+//! A node as a library: everything between Kafka and clients, wired together, with its configuration
+//! and lifecycle. The binary `tapecast` is a command line on top of it.
 //!
 //! Invariants:
 //! - A node starts with a configuration that is valid as a whole, or not at all.
-//! - If one of its threads ends, the node stops with an error: it never runs with a part missing.
+//! - If an essential thread ends, the node stops with an error: it never runs with a part missing.
 //!
-//! Modules in reading order: [`config`] what a node is given; [`serve`] what it starts and how it
-//! stops, with [`threads`], [`readiness`] and [`reload`]; [`pipeline`] from a record to the shards, with
-//! [`checkpoints`] and [`traces`]; [`history`] replays; [`api`] and [`pages`] what the public
-//! listener serves beside the stream; [`admin`] what operators see; [`logging`], [`deliveries`] and
-//! [`clock`].
-#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
+//! Modules in reading order: `config`; `serve`, which starts and stops a node, with `threads`, `readiness`
+//! and `reload`; `pipeline`, from a record to the shards, with `instruments`, `checkpoints` and `traces`;
+//! `history`, replays; `api` and `pages`, HTTP on the public listener; `admin`, the listener for operators;
+//! `logging`, `deliveries` and [`clock`].
 
 mod admin;
 mod api;

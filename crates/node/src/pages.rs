@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_found_and_a_wrong_method_is_told() {
+    fn unknown_paths_and_wrong_methods_are_errors() {
         assert_eq!(
             answer(&Method::GET, "/nothing").status(),
             StatusCode::NOT_FOUND

@@ -51,6 +51,16 @@ enum StopCause {
     Failed(anyhow::Error),
 }
 
+impl StopCause {
+    /// The reason that clients are given.
+    const fn reason(&self) -> GoAwayReason {
+        match self {
+            Self::Asked(reason) => *reason,
+            Self::Failed(_) => GoAwayReason::Shutdown,
+        }
+    }
+}
+
 /// Reads the configuration, starts the log, and lowers the limits of connections to the open files the
 /// process may have.
 pub fn prepare(sources: Sources) -> anyhow::Result<(Config, LogHandle)> {
@@ -76,7 +86,6 @@ async fn run_until_stopped(config: Config, log: LogHandle, reread: Reread) -> an
     let readiness = Readiness::new();
     let stop = ingest::Stop::default();
     let threads = Threads::new(Arc::clone(&registry), Arc::clone(&readiness));
-
     let admin = TcpListener::bind(config.admin)
         .await
         .with_context(|| format!("cannot listen on {} (admin.listen)", config.admin))?;
@@ -112,63 +121,71 @@ async fn run_until_stopped(config: Config, log: LogHandle, reread: Reread) -> an
         Arc::clone(&log),
         Arc::clone(&registry),
     ));
-    let state = admin_state(
-        registry,
-        &readiness,
-        &drained,
-        &reloader,
-        log.recent.clone(),
-    );
+    let recent = log.recent.clone();
+    let state = admin_state(registry, &readiness, &drained, &reloader, recent);
     let (closing, closed) = watch::channel(false);
     let mut serving = tokio::spawn(admin::serve(admin, state, until(closed)));
     tracing::info!(public = %fanout.addr(), admin = %config.admin, "serving");
 
     let watching = Arc::clone(&reloader);
-    let watching = tokio::spawn(async move { watching.watch_files().await });
-    let hangup = Arc::clone(&reloader);
-    let hangup = tokio::spawn(async move { reload_on_hangup(&hangup).await });
-    let end = tokio::select! {
-        signal = stop_signal() => signal.map_or_else(StopCause::Failed, |()| StopCause::Asked(GoAwayReason::Shutdown)),
-        () = drained.notified() => StopCause::Asked(GoAwayReason::Drain),
-        failure = threads.wait_for_failure() => StopCause::Failed(failure.into()),
-        ended = &mut serving => StopCause::Failed(match ended {
-            Ok(()) => anyhow::anyhow!("the admin listener stopped"),
-            Err(error) => anyhow::anyhow!("the admin listener failed: {error}"),
-        }),
-    };
+    let watching = tokio::spawn(async move {
+        tokio::join!(watching.watch_files(), reload_on_hangup(&watching));
+    });
+    let cause = wait_for_stop(&drained, &threads, &mut serving).await;
     readiness.drain();
     watching.abort();
-    hangup.abort();
-    let reason = match &end {
-        StopCause::Asked(reason) => *reason,
-        StopCause::Failed(_) => GoAwayReason::Shutdown,
-    };
     tracing::info!(sessions = fanout.sessions(), "stopping");
     tokio::spawn(exit_on_second_signal());
     threads.stop();
-    fanout.stop(reason);
-    let ended = tokio::task::spawn_blocking(move || {
-        // Shards first: a publisher may be waiting for a shard, but never the other way around.
-        fanout.wait();
-        api.stop();
-        stop.stop();
-        for publisher in publishers {
-            // `threads` has its result.
-            let _ended = publisher.join();
-        }
-        if let Some(exporter) = exporter {
-            exporter.stop();
-        }
-    });
-    ended.await.context("cannot wait for the threads")?;
+    fanout.stop(cause.reason());
+    let joined =
+        tokio::task::spawn_blocking(move || join(&fanout, api, &stop, publishers, exporter));
+    joined.await.context("cannot wait for the threads")?;
     closing.send_replace(true);
     if !serving.is_finished() {
         let _served = tokio::time::timeout(Duration::from_secs(1), serving).await;
     }
-    match (end, threads.failure()) {
+    match (cause, threads.failure()) {
         (StopCause::Failed(error), _) => Err(error),
         (StopCause::Asked(_), Some(failure)) => Err(failure.into()),
         (StopCause::Asked(_), None) => Ok(()),
+    }
+}
+
+async fn wait_for_stop(
+    drained: &Notify,
+    threads: &Threads,
+    serving: &mut tokio::task::JoinHandle<()>,
+) -> StopCause {
+    tokio::select! {
+        signal = stop_signal() => signal.map_or_else(StopCause::Failed, |()| StopCause::Asked(GoAwayReason::Shutdown)),
+        () = drained.notified() => StopCause::Asked(GoAwayReason::Drain),
+        failure = threads.wait_for_failure() => StopCause::Failed(failure.into()),
+        ended = serving => StopCause::Failed(match ended {
+            Ok(()) => anyhow::anyhow!("the admin listener stopped"),
+            Err(error) => anyhow::anyhow!("the admin listener failed: {error}"),
+        }),
+    }
+}
+
+/// Waits for all threads to end.
+fn join(
+    fanout: &Fanout,
+    api: ApiThread,
+    stop: &ingest::Stop,
+    publishers: Publishers,
+    exporter: Option<Exporter>,
+) {
+    // Shards first: a publisher may be waiting for a shard, but never the other way around.
+    fanout.wait();
+    api.stop();
+    stop.stop();
+    for publisher in publishers {
+        // `threads` has its result.
+        let _ended = publisher.join();
+    }
+    if let Some(exporter) = exporter {
+        exporter.stop();
     }
 }
 
@@ -223,17 +240,7 @@ fn start(
         pages,
         &|name, body| threads.spawn(ThreadKind::Shard, name, body),
     )?;
-    let history: Option<Arc<dyn fanout::History>> = (config.history.replays > 0).then(|| {
-        let replays = Replays::new(
-            config.history,
-            config.ingest.clone(),
-            config.streams,
-            Arc::clone(&config.instruments),
-            registry.history(),
-            threads.clone(),
-        );
-        Arc::new(replays) as Arc<dyn fanout::History>
-    });
+    let history = history_of(config, registry, threads);
     let jobs = writer_of(config, registry, threads)?;
     let names_instruments = consumers.len() == 1;
     let mut publishers = Publishers::new();
@@ -268,6 +275,25 @@ fn start(
         publishers.push(thread);
     }
     Ok((fanout, publishers))
+}
+
+/// The replays, unless they are disabled.
+fn history_of(
+    config: &Config,
+    registry: &Registry,
+    threads: &Threads,
+) -> Option<Arc<dyn fanout::History>> {
+    (config.history.replays > 0).then(|| {
+        let replays = Replays::new(
+            config.history,
+            config.ingest.clone(),
+            config.streams,
+            Arc::clone(&config.instruments),
+            registry.history(),
+            threads.clone(),
+        );
+        Arc::new(replays) as Arc<dyn fanout::History>
+    })
 }
 
 /// Reads the checkpoints, and sets from where partitions are read.

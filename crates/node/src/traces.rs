@@ -31,7 +31,7 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    fn tell(&self, span: SpanData) {
+    fn send(&self, span: SpanData) {
         // The collector is too slow or gone.
         if self.queue.try_send(span).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -42,7 +42,7 @@ impl Spans {
 impl Tracer for Spans {
     fn passed(&self, passage: Passage) {
         let [queue, send] = span::of_passage(&passage);
-        self.tell(queue);
-        self.tell(send);
+        self.send(queue);
+        self.send(send);
     }
 }

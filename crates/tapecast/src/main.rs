@@ -1,5 +1,4 @@
 //! The `tapecast` binary: runs a node, a demo, and the tools `publish` and `tail`.
-#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
 
 mod cli;
 mod demo;

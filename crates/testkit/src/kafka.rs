@@ -1,8 +1,8 @@
 //! Apache Kafka in KRaft mode, one node, from its jars.
 //!
-//! Modules in reading order: [`broker`] is what a test owns, [`instance`] a broker's directory and
-//! what can be done with it, `running` its process, `settings` how it is configured, `jars` where
-//! it comes from, `ready` and `cluster` how it is seen to answer, `ports` and `process` what the system gives.
+//! Modules in reading order: [`broker`] is what a test owns; [`instance`] is a broker's directory and
+//! what can be done with it; `running` is its process, `settings` its configuration, `jars` its
+//! program; `ready` and `cluster` check that it responds; `ports` and `process` use the system.
 
 pub mod broker;
 mod cluster;
@@ -18,11 +18,11 @@ mod settings;
 pub use broker::KafkaBroker;
 pub use error::KafkaError;
 pub use instance::Instance;
-pub use settings::Door;
+pub use settings::Listener;
 
 use std::path::PathBuf;
 
-/// The ignored folder in the project's root that holds the jars and the brokers started by hand.
+/// `.kafka/` in the workspace root, with the jars and manually started brokers.
 #[must_use]
 pub fn home() -> PathBuf {
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

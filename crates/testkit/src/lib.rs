@@ -1,7 +1,7 @@
-//! What tests stand on: a real Apache Kafka of their own, and WebSocket frames.
+//! A real Apache Kafka for tests, and WebSocket frames.
 //!
-//! A test that needs the real broker starts one, in its own directory and on its own ports, and
-//! may stop, kill and restart it without asking anybody:
+//! A test that needs a real broker starts one of its own, with its own directory and ports, and may
+//! stop, kill and restart it:
 //!
 //! ```no_run
 //! # fn main() -> Result<(), testkit::KafkaError> {
@@ -15,8 +15,8 @@
 //! Invariants:
 //! - A broker listens on the loopback interface only.
 //! - Its address never changes, however often it is stopped and started.
-//! - It never outlives its owner, even when the owner is killed.
-//! - The jars are fetched once for the whole project, whoever asks first.
+//! - It never outlives its owner, even if the owner is killed.
+//! - The jars are downloaded once for the whole project.
 //!
 //! Modules in reading order: [`kafka`], [`websocket`].
 

@@ -198,7 +198,7 @@ fn an_error_names_the_field_what_it_was_and_what_it_may_be() {
         BadPolicy,
         "policy is \"drop\", and may be conflate or disconnect",
     );
-    let resumes = "{\"epoch\":E,\"seq\":S} with what the last message said";
+    let resumes = "{\"epoch\":E,\"seq\":S} of the last message";
     for resume in [
         "7",
         "{}",
@@ -233,7 +233,7 @@ fn an_error_names_the_field_what_it_was_and_what_it_may_be() {
         "dept",
         "50",
         BadRequest,
-        "dept is no field here, and may be channel, symbol, depth, speed, group, interval, policy, resume, start or pace",
+        "dept is not a field here, and may be channel, symbol, depth, speed, group, interval, policy, resume, start or pace",
     );
 }
 
@@ -322,13 +322,13 @@ fn a_message_that_is_no_request_says_why_and_keeps_its_id() {
         r#"{"op":"ping","id":1,"x":2}"#,
         Some(1.into()),
         BadRequest,
-        "x is no field here, and may be op or id",
+        "x is not a field here, and may be op or id",
     );
     check_refused(
         r#"{"op":"ping","op":"list"}"#,
         None,
         BadRequest,
-        "the message is wrong: field \"op\" stands there twice",
+        "the message is wrong: field \"op\" occurs twice",
     );
     check_refused(
         r#"{"op":"subscribe"}"#,
@@ -442,7 +442,7 @@ fn an_update_names_what_may_change() {
     );
     assert_eq!(
         error(r#","to":{"symbol":"A:C"}"#).message,
-        "symbol is no field here, and may be depth, speed, group, interval or policy"
+        "symbol is not a field here, and may be depth, speed, group, interval or policy"
     );
     assert_eq!(
         error(r#","to":{"depth":5}"#).message,

@@ -18,7 +18,7 @@ use modules::Modules;
 use std::fs;
 use table::{ARROWS, Arrows, KNOWN_CIRCLES};
 
-/// The clippy configuration of all pure crates, from the directory of one of them.
+/// The clippy configuration of all pure crates, relative to the directory of one of them.
 const PURE_LINTS: &str = "../pure.clippy.toml";
 
 /// Checks every crate, and reports all the wrong arrows at once.
@@ -79,7 +79,7 @@ fn wrong_circles(member: &Member) -> anyhow::Result<Vec<String>> {
     Ok(circles::wrong(&found, known))
 }
 
-/// Each wrong arrow of one crate, with its path through the graph and the reason against it.
+/// The wrong arrows of one crate, each with its path through the graph and the reason against it.
 fn wrong_arrows(arrows: &Arrows, graph: &Graph, members: &[Member]) -> Vec<String> {
     let strangers = members
         .iter()

@@ -1,7 +1,8 @@
-//! Other programs, with what they print passed on while they run.
+//! Runs other programs and forwards their output.
 
 use crate::workspace;
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -10,10 +11,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Between two looks at a program that has a time limit.
+/// Poll interval for a program with a time limit.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Cargo in the project's root; in CI it takes `Cargo.lock` as it is or fails.
+/// Cargo in the workspace root. In CI it fails if `Cargo.lock` would change.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments);
@@ -23,14 +24,14 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
-/// A program in the project's root.
+/// A program in the workspace root.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command.current_dir(workspace::root()).stdin(Stdio::null());
     command
 }
 
-/// Whether a program of this name is there to be run.
+/// Searches a program in `PATH`.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -38,7 +39,7 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Runs it and fails when it does.
+/// Runs it, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let shown = show(command);
     let status = command
@@ -50,7 +51,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs it, passes its output on line by line, and shows each line to `read`.
+/// Runs it, forwards its output, and calls `read` with each line.
 pub(crate) fn run_reading(
     command: &mut Command,
     mut read: impl FnMut(&str),
@@ -71,7 +72,7 @@ pub(crate) fn run_reading(
     Ok(child.wait()?)
 }
 
-/// Runs it and returns what it printed.
+/// Runs it, and returns its output.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     let shown = show(command);
     let output = command
@@ -87,7 +88,7 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs it, and kills it with all that it started when it takes longer than `limit`.
+/// Runs it, and kills it with all its children after `limit`.
 pub(crate) fn run_within(command: &mut Command, limit: Duration) -> anyhow::Result<()> {
     let shown = show(command);
     let mut child = command
@@ -103,21 +104,14 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> anyhow::Resu
             return Ok(());
         }
         if start.elapsed() > limit {
-            kill_group(child.id());
-            child.kill()?;
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                kill_process_group(group, Signal::KILL)?;
+            }
             child.wait()?;
             bail!("{shown}: not done after {} s", limit.as_secs());
         }
         thread::sleep(LOOK_EVERY);
     }
-}
-
-/// The shell's built-in `kill` needs neither `unsafe` nor a package.
-fn kill_group(leader: u32) {
-    let group = format!("-{leader}");
-    let _ = Command::new("sh")
-        .args(["-c", "kill -KILL \"$0\" 2>/dev/null", &group])
-        .status();
 }
 
 fn show(command: &Command) -> String {
@@ -141,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_too_long_is_ended_with_its_children() {
+    fn a_slow_program_is_killed_with_its_children() {
         let mut command = program("sh");
         command.args(["-c", "sleep 1000 & wait"]);
         let error = run_within(&mut command, Duration::ZERO).unwrap_err();

@@ -1,9 +1,9 @@
-//! The commands that the documentation shows are run, so that they stay true.
+//! Runs the commands that the documentation shows, so that they stay correct.
 //!
-//! A fenced `console` block shows commands as `$ command` and under each what it prints. With
-//! `<!-- run -->` on the line before, each command is run in the project's root and must end with
-//! success; what it prints is not compared, since it has times and ports in it. `tapecast` is the
-//! binary that is tested. Other blocks are for reading: servers that never end, and what takes too
+//! A fenced `console` block shows commands as `$ command`, each with its output below. With `<!--
+//! run -->` on the line before the block, each command is run in the workspace root and has to
+//! succeed. Its output is not compared, since it contains times and ports. `tapecast` is the binary
+//! under test. Blocks without the mark are for reading: servers that never end, and what takes too
 //! long.
 
 use crate::{command, workspace};
@@ -14,18 +14,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MARK: &str = "<!-- run -->";
-/// None may wait forever.
+/// The time limit of each command.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// A command and where it stands.
+/// A command and its position.
 #[derive(Debug, PartialEq, Eq)]
 struct Shown {
     line: usize,
     command: String,
 }
 
-/// Runs every marked command and returns how many there were. The commands find `tapecast` first in
-/// the directory of `binary`.
+/// Runs every marked command and returns their number. `tapecast` is the given binary.
 pub(crate) fn check(binary: &Path) -> anyhow::Result<usize> {
     let root = workspace::root();
     let mut programs = OsString::from(binary.parent().unwrap_or(&root));
@@ -51,7 +50,7 @@ pub(crate) fn check(binary: &Path) -> anyhow::Result<usize> {
     Ok(count)
 }
 
-/// README.md and the pages in docs/.
+/// README.md and the pages in `docs/`.
 fn pages(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     let docs = root.join("docs");
@@ -71,7 +70,7 @@ fn pages(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// The commands of the marked blocks. A command goes on where its line ends with a backslash.
+/// The commands of the marked blocks. A command continues after a line that ends with a backslash.
 fn marked(text: &str) -> anyhow::Result<Vec<Shown>> {
     let mut found: Vec<Shown> = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_marked_is_run() {
+    fn only_marked_blocks_are_run() {
         let text = "\
 ```console
 $ tapecast serve
@@ -147,7 +146,7 @@ $ true
     }
 
     #[test]
-    fn a_mark_without_a_block_is_a_mistake() {
+    fn a_mark_without_a_block_is_an_error() {
         assert!(marked("<!-- run -->\n\n```console\n$ true\n```\n").is_err());
         assert!(marked("<!-- run -->\n```console\n$ true\n").is_err());
     }

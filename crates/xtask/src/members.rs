@@ -21,7 +21,7 @@ pub(crate) fn members() -> anyhow::Result<Vec<Member>> {
 }
 
 impl Member {
-    /// The names of its test programs, in order: `tests/NAME.rs` and `tests/NAME/main.rs`.
+    /// The names of its integration tests, `tests/NAME.rs` and `tests/NAME/main.rs`, sorted.
     pub(crate) fn tests(&self) -> anyhow::Result<Vec<String>> {
         let directory = self.directory.join("tests");
         let mut names = Vec::new();
@@ -41,7 +41,7 @@ impl Member {
     }
 }
 
-/// `name v0.1.0 (/directory)`
+/// Parses `name v0.1.0 (/directory)`.
 fn parse_member(line: &str) -> Option<Member> {
     let name = line.split(' ').next()?.to_owned();
     let directory = line.split_once('(')?.1.split_once(')')?.0;

@@ -30,6 +30,7 @@ pub(crate) struct TestArgs {
     /// Run the end-to-end steps against the release binary, which takes longer to build
     #[arg(long)]
     release: bool,
+    /// Steps to run [default: all]
     #[arg(value_name = "STEP", value_parser = find_step)]
     steps: Vec<&'static Step>,
 }

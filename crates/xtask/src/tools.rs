@@ -1,20 +1,20 @@
-//! The programs that the steps take, and how they are installed.
+//! The programs that the steps need, and how they are installed.
 
 use crate::command;
 use anyhow::bail;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What goes together.
+/// Tools that are needed together.
 pub(crate) type Tools = &'static [Tool];
 
-/// What librdkafka is built with.
+/// Needed to build librdkafka.
 pub(crate) const BUILD: Tools = &[Tool::Gcc, Tool::Gxx, Tool::Make, Tool::Zlib];
-/// What Kafka and the generated codecs in Java run on.
+/// Needed by Kafka and by the generated codecs in Java.
 pub(crate) const KAFKA: Tools = &[Tool::Java, Tool::Maven];
-/// What makes the dashboards, and what they are looked at with.
+/// Needed to generate and check the dashboards.
 pub(crate) const DASHBOARDS: Tools = &[Tool::Python, Tool::Prometheus];
-/// Balancers, and what makes their configurations and certificates.
+/// Balancers, and what generates their configurations and certificates.
 pub(crate) const BALANCERS: Tools = &[Tool::Python, Tool::Haproxy, Tool::Nginx, Tool::Openssl];
 
 /// A program or library of the system.
@@ -30,19 +30,19 @@ pub(crate) enum Tool {
     Zlib,
     /// A JDK, for Kafka and for the codecs that `sbe-tool` generates.
     Java,
-    /// Where Kafka and `sbe-tool` come from.
+    /// Downloads Kafka and `sbe-tool`.
     Maven,
     /// For the tests of the page.
     Node,
     /// The browser in which the page is tested.
     Chromium,
-    /// What makes the dashboards, and what checks them and the files of deploy/.
+    /// Generates the dashboards, and checks them and `deploy/`.
     Python,
     /// `prometheus` and `promtool`, for the rules and the queries of the dashboards.
     Prometheus,
-    /// A balancer whose configuration is tried.
+    /// A balancer whose configuration is tested.
     Haproxy,
-    /// The other one.
+    /// The other balancer.
     Nginx,
     /// `systemd-analyze`, for the unit.
     Systemd,
@@ -62,7 +62,7 @@ impl Tool {
             Self::Maven => any(&["mvn"]),
             Self::Node => any(&["node"]),
             Self::Chromium => any(&["chromium", "chromium-browser", "google-chrome"]),
-            // Debian has what virtual environments need in a package of its own.
+            // Debian splits virtual environments into a separate package.
             Self::Python => {
                 let mut python = command::program("python3");
                 command::output(python.args(["-c", "import ensurepip, venv"])).is_ok()
@@ -75,14 +75,14 @@ impl Tool {
         }
     }
 
-    /// The Debian packages that have it, the better first.
+    /// Debian packages that contain it, the preferred first.
     fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Gcc => &["gcc"],
             Self::Gxx => &["g++"],
             Self::Make => &["make"],
             Self::Zlib => &["zlib1g-dev"],
-            // 17 is the oldest that Kafka 4 runs on.
+            // 17 is the minimum for Kafka 4.
             Self::Java => &["openjdk-17-jdk-headless", "default-jdk-headless"],
             Self::Maven => &["maven"],
             Self::Node => &["nodejs"],
@@ -97,8 +97,8 @@ impl Tool {
     }
 }
 
-/// Sees to it that all the tools are there: root on a system with apt gets them installed, everybody
-/// else is told what is missing before any step has run.
+/// Ensures that all tools are installed. As root on a system with apt, installs what is missing;
+/// otherwise fails before any step has run.
 pub(crate) fn ensure(needed: impl IntoIterator<Item = Tools>) -> anyhow::Result<()> {
     let mut missing: Vec<Tool> = Vec::new();
     for tool in needed.into_iter().flatten() {
@@ -109,7 +109,7 @@ pub(crate) fn ensure(needed: impl IntoIterator<Item = Tools>) -> anyhow::Result<
     if missing.is_empty() {
         return Ok(());
     }
-    if is_root() && command::find("apt-get").is_some() {
+    if rustix::process::geteuid().is_root() && command::find("apt-get").is_some() {
         install(&missing)?;
         missing.retain(|tool| !tool.is_there());
     }
@@ -124,8 +124,8 @@ pub(crate) fn ensure(needed: impl IntoIterator<Item = Tools>) -> anyhow::Result<
 }
 
 fn install(missing: &[Tool]) -> anyhow::Result<()> {
-    println!("== tools: {missing:?} are installed");
-    // A fresh machine knows no packages yet, and an old one outdated addresses.
+    println!("== tools: installing {missing:?}");
+    // A fresh machine has no package lists, and an old one outdated ones.
     command::run(apt().arg("update"))?;
     let packages = missing.iter().map(|tool| {
         let packages = tool.packages();
@@ -154,15 +154,11 @@ fn has_header(name: &str) -> bool {
     if Path::new("/usr/include").join(name).exists() {
         return true;
     }
-    // Elsewhere the compiler knows where headers are.
+    // On other systems, asks the compiler.
     command::program("sh")
         .args(["-c", "echo \"#include <$0>\" | cc -E -", name])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
-}
-
-fn is_root() -> bool {
-    command::output(command::program("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }

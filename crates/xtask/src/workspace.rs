@@ -3,7 +3,7 @@
 use anyhow::bail;
 use std::path::PathBuf;
 
-/// The project's root directory.
+/// The root directory.
 pub(crate) fn root() -> PathBuf {
     let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     manifest
@@ -13,13 +13,13 @@ pub(crate) fn root() -> PathBuf {
         .unwrap_or(manifest)
 }
 
-/// Where cargo puts what it builds.
+/// Cargo's target directory.
 pub(crate) fn target() -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR");
     named.map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Where a program of the workspace is that was built with that profile, `debug` or `release`.
+/// The path of a binary of the workspace, built with the profile `debug` or `release`.
 pub(crate) fn binary(profile: &str, name: &str) -> anyhow::Result<PathBuf> {
     let binary = target().join(profile).join(name);
     if !binary.is_file() {

@@ -1,4 +1,4 @@
-//! A server while it runs: started on its core, told what to publish, looked at, and ended.
+//! A server process: started on its core, told what to publish, monitored, and ended.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -15,15 +15,15 @@ use super::peer::Peer;
 use super::scenario::rate;
 use crate::usage::Usage;
 
-/// How long a server may take to listen, and how often that is looked at.
+/// Time for a server to listen, and how often that is checked.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
-/// How much of a server's own words is shown when it failed.
+/// Bytes of a server's log to show when it failed.
 const LAST_WORDS: usize = 2_000;
-/// Messages a second of a publisher that is to say nothing, where there is no other way to say so.
+/// A rate that stands for no messages at all.
 const NEVER: f64 = 1e-6;
 
-/// Which core servers have, and which one the clients have.
+/// The core of the servers and that of the clients.
 #[derive(Debug)]
 pub(super) struct Cores {
     server: CpuSet,
@@ -31,9 +31,9 @@ pub(super) struct Cores {
 }
 
 impl Cores {
-    /// The first and the last that this process may use; none where there is only one.
+    /// The first and the last core that this process may use. Returns `None` if there is only one.
     pub(super) fn divide() -> anyhow::Result<Option<Self>> {
-        let all = sched_getaffinity(None).context("cannot tell which cores there are")?;
+        let all = sched_getaffinity(None).context("cannot read the available cores")?;
         let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
         let (first, last) = (cores.next(), cores.next_back());
         let only = |core| {
@@ -48,7 +48,7 @@ impl Cores {
     }
 }
 
-/// What a server is started for.
+/// What a server is started with.
 #[derive(Debug)]
 pub(super) struct Job<'a> {
     pub(super) peer: Peer,
@@ -59,23 +59,23 @@ pub(super) struct Job<'a> {
     pub(super) period: Option<u64>,
 }
 
-/// A server, ended when this is dropped.
+/// A running server; killed on drop.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) addr: SocketAddr,
     main: Ended,
-    /// What publishes to it, where it does not by itself.
+    /// The process that publishes to it, if it does not publish by itself.
     publisher: Option<Ended>,
     log: PathBuf,
 }
 
-/// A child that does not outlive this.
+/// A child process; killed on drop.
 #[derive(Debug)]
 struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _killed = self.0.kill();
         let _status = self.0.wait();
     }
@@ -86,7 +86,7 @@ impl Server {
     pub(super) fn start(cache: &Cache, cores: Option<&Cores>, job: &Job) -> anyhow::Result<Self> {
         cache.unpack(job.peer)?;
         let logs = cache.dir("logs");
-        fs::create_dir_all(&logs).context("cannot make the directory of logs")?;
+        fs::create_dir_all(&logs).context("cannot create the directory of logs")?;
         let log = logs.join(format!("{}.log", job.peer.name()));
         let starter = Starter {
             cores,
@@ -120,11 +120,11 @@ impl Server {
         Ok(server)
     }
 
-    /// Has it publish, with so many ns between two messages.
+    /// Starts to publish, with `period` ns between two messages.
     pub(super) fn publish(&mut self, period: u64) -> anyhow::Result<()> {
         let child = self.publisher.as_mut().unwrap_or(&mut self.main);
         if let Some(commands) = &mut child.0.stdin {
-            writeln!(commands, "start {period}").context("it takes no commands")?;
+            writeln!(commands, "start {period}").context("it accepts no commands")?;
         }
         Ok(())
     }
@@ -133,16 +133,16 @@ impl Server {
         of(&self.main)
     }
 
-    /// Of what publishes to it, where that is another process.
+    /// What the publisher uses, if it is another process.
     pub(super) fn publisher_usage(&self) -> anyhow::Result<Option<Usage>> {
         self.publisher.as_ref().map(of).transpose()
     }
 
-    /// An error with its last words, if it has ended.
+    /// Fails with the end of its log if it has ended.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
         for child in self.publisher.iter_mut().chain([&mut self.main]) {
-            if let Some(status) = child.0.try_wait().context("cannot look at a server")? {
-                bail!("it has ended, {status}: {}", last_words(&self.log));
+            if let Some(status) = child.0.try_wait().context("cannot check a server")? {
+                bail!("it ended with {status}: {}", last_words(&self.log));
             }
         }
         Ok(())
@@ -155,16 +155,16 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// A child inherits the cores of the thread that starts it: so all of its threads have them.
+    /// A child inherits the cores of the thread that starts it, and so do all of its threads.
     fn start(&self, command: &mut Command) -> anyhow::Result<Ended> {
         let log = || self.log.try_clone().context("cannot write a log");
         command.stdin(Stdio::piped()).stdout(log()?).stderr(log()?);
         if let Some(cores) = self.cores {
-            sched_setaffinity(None, &cores.server).context("cannot choose a core")?;
+            sched_setaffinity(None, &cores.server).context("cannot pin to a core")?;
         }
         let child = command.spawn();
         if let Some(cores) = self.cores {
-            sched_setaffinity(None, &cores.clients).context("cannot choose a core")?;
+            sched_setaffinity(None, &cores.clients).context("cannot pin to a core")?;
         }
         let program = command.get_program().to_string_lossy().into_owned();
         child
@@ -190,11 +190,11 @@ fn command(cache: &Cache, addr: SocketAddr, job: &Job) -> anyhow::Result<Command
         Peer::Loop | Peer::Fastwebsockets | Peer::Tungstenite => {
             own(job.peer.name(), addr.port(), job)?
         }
-        Peer::Nats => bail!("it has a publisher of its own"),
+        Peer::Nats => bail!("its publisher is a separate process"),
     })
 }
 
-/// One of the servers that are in this binary.
+/// The command of a server in this binary.
 fn own(what: &str, port: u16, job: &Job) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     command.args(["peers", "serve", what, "--port", &port.to_string()]);
@@ -205,12 +205,12 @@ fn own(what: &str, port: u16, job: &Job) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Our own fan-out, which has been told already how much; by the same rate and the same Zipf.
+/// The command of our own fan-out, with the same rate and the same distribution.
 fn tapecast(addr: SocketAddr, job: &Job) -> anyhow::Result<Command> {
     let rate = job.period.map_or(NEVER, rate);
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     command.args(["publish", "--in-process", "--mix", "bbo", "--shards", "1"]);
-    // Nobody resumes here, and the others keep nothing for it.
+    // Nobody resumes here, and the others keep no logs either.
     command.args(["--on-command", "--log-bytes", "0"]);
     command.args(["--seconds", "0", "--listen", &addr.to_string()]);
     command.args(["--instruments", &job.topics.to_string()]);
@@ -225,16 +225,16 @@ fn nats_config(tcp: SocketAddr, websocket: SocketAddr) -> String {
     )
 }
 
-/// An address that nobody listens on now; servers are told where to listen.
+/// A free address for a server to listen on.
 fn free_addr() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
     Ok(listener.local_addr()?)
 }
 
 fn wait_for(addr: SocketAddr, log: &Path, child: &Ended) -> anyhow::Result<()> {
     let begun = Instant::now();
     while TcpStream::connect(addr).is_err() {
-        // A process that has ended, and that nobody waited for, has no memory any more.
+        // An ended process that was not waited for has no memory.
         if begun.elapsed() > PATIENCE || of(child).is_ok_and(|usage| usage.rss_kib == 0) {
             bail!("it does not listen: {}", last_words(log));
         }
@@ -244,7 +244,7 @@ fn wait_for(addr: SocketAddr, log: &Path, child: &Ended) -> anyhow::Result<()> {
 }
 
 fn of(child: &Ended) -> anyhow::Result<Usage> {
-    Usage::of(&child.0.id().to_string()).context("the server has gone")
+    Usage::of(&child.0.id().to_string()).context("the server has ended")
 }
 
 fn last_words(log: &Path) -> String {

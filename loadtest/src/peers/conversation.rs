@@ -1,4 +1,4 @@
-//! A client's first words, spoken in turn: nothing is measured yet, so it may wait for each answer.
+//! How a client connects and subscribes. Nothing is measured yet, so it may block on each answer.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,21 +9,21 @@ use anyhow::{Context as _, bail, ensure};
 use crate::websocket::frames::{self, Head};
 use crate::websocket::handshake;
 
-/// How long a server may take for an answer.
+/// Time for a server to respond.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The longest answer that is waited for.
+/// The longest response.
 const MAX_ANSWER: usize = 1 << 20;
 
 /// A connection on which client and server take turns.
 #[derive(Debug)]
 pub(super) struct Conversation {
     stream: TcpStream,
-    /// What was read, and not yet taken.
+    /// Bytes that were read and not yet used.
     read: Vec<u8>,
 }
 
 impl Conversation {
-    /// Has a new connection become a WebSocket.
+    /// Opens a WebSocket on a new connection.
     pub(super) fn open(
         stream: TcpStream,
         path: &str,
@@ -54,7 +54,7 @@ impl Conversation {
         self.stream.write_all(&frame).context("cannot send")
     }
 
-    /// The next message of the server, its opcode first.
+    /// The opcode and payload of the server's next message.
     pub(super) fn next(&mut self) -> anyhow::Result<(u8, Vec<u8>)> {
         loop {
             if let Some(head) = Head::read(&self.read)?
@@ -74,7 +74,7 @@ impl Conversation {
         }
     }
 
-    /// Reads messages until one is what was waited for.
+    /// Reads messages until one is `wanted`, and returns it.
     pub(super) fn until(&mut self, wanted: impl Fn(u8, &[u8]) -> bool) -> anyhow::Result<Vec<u8>> {
         loop {
             let (opcode, payload) = self.next()?;
@@ -84,7 +84,7 @@ impl Conversation {
         }
     }
 
-    /// The connection, and what was read of it and is not taken.
+    /// Returns the connection, and what was read and not used.
     pub(super) fn into_parts(self) -> anyhow::Result<(TcpStream, Vec<u8>)> {
         self.stream.set_nonblocking(true)?;
         Ok((self.stream, self.read))

@@ -1,5 +1,5 @@
-//! The clients: one thread, one epoll, one buffer. What they do for a message is as little as can
-//! be, so that it is the server that is measured.
+//! The clients: one thread, one epoll, one buffer. They do as little as possible for a message, so
+//! that it is the server that is measured.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -17,11 +17,11 @@ use super::tally::Tally;
 use crate::clock::wall_clock;
 use crate::loopback::address;
 
-/// What is read at once; a frame that is not taken in pieces must fit.
+/// Bytes of one read; a frame must fit, except on NATS.
 const BUFFER: usize = 256 * 1024;
-/// Sockets that are told as ready at once.
+/// Ready sockets that are handled at once.
 const EVENTS: usize = 512;
-/// How long the loop waits before it looks whether it is to end.
+/// Maximum wait of the loop before it checks whether to end.
 const WAIT: Duration = Duration::from_millis(10);
 
 /// All clients of one server.
@@ -34,16 +34,15 @@ pub(super) struct Driver {
     replies: Vec<u8>,
     clients: Vec<Client>,
     pub(super) tally: Tally,
-    /// How many the server, or a mistake, has cut off.
+    /// Clients whose connection was closed by the server or by an error.
     pub(super) closed: usize,
     pub(super) first_trouble: Option<String>,
 }
 
-/// Connects a client, from an address that has ports for it.
+/// Connects a client, from an address with free ports.
 fn connect(addr: SocketAddr, client: usize) -> std::io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    // Closed without farewell, or the ports of one server's 19,000 clients are not free for the next
-    // one's for a minute.
+    // Closes with a reset: otherwise the ports of 19,000 clients would stay taken for a minute.
     socket.set_linger(Some(Duration::ZERO))?;
     let from = address(0, client);
     if from != Ipv4Addr::LOCALHOST {
@@ -56,7 +55,7 @@ fn connect(addr: SocketAddr, client: usize) -> std::io::Result<TcpStream> {
 #[derive(Debug)]
 struct Client {
     stream: TcpStream,
-    /// Bytes that belong to what has not come yet.
+    /// The beginning of what has not arrived completely.
     rest: Vec<u8>,
     partial: Partial,
     open: bool,
@@ -67,7 +66,7 @@ impl Driver {
         Ok(Self {
             protocol,
             addr,
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("cannot make an epoll")?,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("cannot create an epoll")?,
             events: Vec::with_capacity(EVENTS),
             buffer: vec![0; BUFFER],
             replies: Vec::new(),
@@ -82,12 +81,13 @@ impl Driver {
         self.clients.len()
     }
 
-    /// Connects one more client, and subscribes it.
+    /// Connects and subscribes one more client.
     pub(super) fn connect(&mut self, wants: &[u16]) -> anyhow::Result<()> {
         let stream = connect(self.addr, self.clients.len()).context("cannot connect")?;
         let (stream, rest) = protocol::connect(self.protocol, stream, wants)?;
         let id = epoll::EventData::new_u64(self.clients.len() as u64);
-        epoll::add(&self.epoll, &stream, id, epoll::EventFlags::IN).context("cannot watch")?;
+        epoll::add(&self.epoll, &stream, id, epoll::EventFlags::IN)
+            .context("cannot add to epoll")?;
         self.clients.push(Client {
             stream,
             rest,
@@ -97,7 +97,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Reads for a time, or until it is to end.
+    /// Reads for some time, or until `end` returns true.
     pub(super) fn run(
         &mut self,
         time: Duration,
@@ -110,14 +110,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Counts from here on, anew.
+    /// Starts to count, from zero.
     pub(super) fn begin(&mut self) -> anyhow::Result<()> {
         self.tally = Tally::new()?;
         self.tally.measuring(true);
         Ok(())
     }
 
-    /// Reads once from every client that has something.
+    /// Reads once from every client that is ready.
     pub(super) fn turn(&mut self, wait: Duration) -> anyhow::Result<()> {
         let wait = Timespec {
             tv_sec: 0,
@@ -170,7 +170,7 @@ impl Driver {
         client.rest.clear();
         client.rest.extend_from_slice(&bytes[used..]);
         if !self.replies.is_empty() {
-            // A few bytes, on a connection that hardly writes: they fit.
+            // A few bytes on a connection that hardly writes always fit.
             client.stream.write_all(&self.replies)?;
             self.replies.clear();
         }
@@ -181,7 +181,7 @@ impl Driver {
         let client = &mut self.clients[index];
         client.open = false;
         self.replies.clear();
-        // It is cut off either way.
+        // It is closed either way.
         let _gone = epoll::delete(&self.epoll, &client.stream);
         self.closed += 1;
         self.first_trouble

@@ -1,5 +1,5 @@
-//! Where other servers are, and how they get there: sources of ours that use pinned packages,
-//! unpacked into a cache and installed there by the ecosystem's own tool.
+//! Where other servers are, and how they are installed: our own sources with pinned packages,
+//! unpacked into a cache and installed there by the tools of their ecosystem.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::peer::Peer;
 
-/// The directory that servers are installed in, each in one of its own name.
+/// The directory in which servers are installed, each in a subdirectory with its name.
 #[derive(Debug)]
 pub(super) struct Cache {
     root: PathBuf,
@@ -21,7 +21,7 @@ macro_rules! sources {
     };
 }
 
-/// A server's files, what installs it, and what is there when it is.
+/// A server's sources, the commands that install it, and a file that shows that it is installed.
 struct Recipe {
     sources: &'static [(&'static str, &'static str)],
     commands: &'static [&'static [&'static str]],
@@ -67,7 +67,7 @@ fn recipe(peer: Peer) -> Option<Recipe> {
                     "-r",
                     "requirements.txt",
                 ],
-                // What says that all of it is there.
+                // Exists if the installation is complete.
                 &[
                     "venv/bin/python",
                     "-c",
@@ -89,7 +89,7 @@ fn recipe(peer: Peer) -> Option<Recipe> {
     }
 }
 
-/// Debian's package, which only an administrator installs.
+/// Needs root: a package of Debian.
 const NATS_SERVER: &str = "nats-server";
 const INSTALL_NATS: &str = "apt-get install nats-server";
 
@@ -99,12 +99,12 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// Where a server's files are; where logs and schedules are, for all of them.
+    /// The directory of a server, or of logs and schedules.
     pub(super) fn dir(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    /// Nothing, or why the server cannot be run.
+    /// Fails with the reason if the server cannot run.
     pub(super) fn missing(&self, peer: Peer) -> Option<String> {
         if peer == Peer::Nats {
             let there = Command::new(NATS_SERVER).arg("--version").output().is_ok();
@@ -120,7 +120,7 @@ impl Cache {
         })
     }
 
-    /// Whether it is installed, and the command that installs it.
+    /// Describes whether a server is installed, and how to install it.
     pub(super) fn tell(&self, peer: Peer) -> String {
         let state = match self.missing(peer) {
             None if recipe(peer).is_some() || peer == Peer::Nats => "installed",
@@ -147,7 +147,7 @@ impl Cache {
         line
     }
 
-    /// Installs what can be without rights of an administrator; tells of each how it went.
+    /// Installs the servers that need no root, and prints the outcome of each.
     pub(super) fn install(&self, wanted: &[Peer]) -> anyhow::Result<()> {
         let mut failed = Vec::new();
         for peer in wanted {
@@ -175,7 +175,7 @@ impl Cache {
                 continue;
             };
             eprintln!("{}: {}", peer.name(), words.join(" "));
-            // A program of the directory itself is not looked for elsewhere.
+            // A path into the directory is not searched in `PATH`.
             let own = dir.join(program);
             let program = if own.exists() {
                 own
@@ -194,7 +194,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Puts this binary's own sources of the server there, so that both are of one version.
+    /// Writes this binary's copy of the server's sources, so that both have the same version.
     pub(super) fn unpack(&self, peer: Peer) -> anyhow::Result<()> {
         let dir = self.dir(peer.name());
         for (name, text) in recipe(peer).map_or(&[][..], |recipe| recipe.sources) {

@@ -1,4 +1,4 @@
-//! One server, one piece of work, one time.
+//! One server, one scenario, one time.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::clock::thread_time;
 use crate::progress::Progress;
 use crate::usage::Spent;
 
-/// Clients that are connected before those that are there already are read from again.
+/// Clients to connect before reading from the connected ones again.
 const AT_ONCE: usize = 64;
-/// How long a server at rest is left alone before its memory is read.
+/// Time for an idle server to settle before its memory is read.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// What all measurements have in common.
+/// What all measurements share.
 pub(super) struct Bench<'a> {
     pub(super) args: &'a PeersArgs,
     pub(super) cache: &'a Cache,
@@ -33,7 +33,7 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Starts the server, connects the clients, has it publish, counts, and ends it.
+    /// Starts the server, connects the clients, lets it publish, counts, and ends it.
     pub(super) fn measure(
         &self,
         peer: Peer,
@@ -134,7 +134,7 @@ impl Bench<'_> {
     }
 }
 
-/// Microseconds a delivery of each group of threads that worked.
+/// CPU time in µs per delivery, by group of threads.
 fn threads(spent: &Spent, deliveries: u64) -> std::collections::BTreeMap<String, f64> {
     let worked = spent.groups.iter().filter(|(_, micros)| **micros > 0);
     worked

@@ -1,4 +1,4 @@
-//! What was measured, as it is written and read again; and the medians of its rounds.
+//! What was measured, as it is written and read back, and the medians over rounds.
 
 use std::collections::BTreeMap;
 
@@ -7,62 +7,63 @@ use serde::{Deserialize, Serialize};
 use super::peer::Peer;
 use super::scenario::Kind;
 
-/// All of one `loadtest peers`.
+/// The result of one `loadtest peers`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) rounds: u32,
     pub(crate) seconds: u64,
     /// Bytes of a message.
     pub(crate) size: u32,
-    /// Whether servers and clients had a core each.
+    /// Whether servers and clients were pinned to a core each.
     pub(crate) pinned: bool,
     pub(crate) runs: Vec<Run>,
     /// What could not be measured, and why.
     pub(crate) missing: Vec<Missing>,
 }
 
-/// One server, one piece of work, one time.
+/// One server, one scenario, one time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Run {
     #[serde(flatten)]
     pub(crate) work: Work,
     pub(crate) peer: Peer,
     pub(crate) round: u32,
-    /// Messages a second that were asked for.
+    /// Requested messages per second.
     pub(crate) rate: f64,
-    /// Deliveries a second: what was asked for, and what came.
+    /// Deliveries per second: requested, and received.
     pub(crate) offered: f64,
     pub(crate) delivered: f64,
-    /// Microseconds of the server's processor time a delivery; of one that publishes to it, apart.
+    /// CPU time in µs per delivery: of the server, and of a separate publisher.
     pub(crate) cpu_us: Option<f64>,
     pub(crate) publisher_cpu_us: Option<f64>,
-    /// The same by what the server's threads are for.
+    /// The same by group of the server's threads.
     pub(crate) threads_cpu_us: BTreeMap<String, f64>,
-    /// How busy the server was, and the clients: cores. Clients near 1 measure themselves.
+    /// Cores that the server and the clients used. Clients near 1 are the bottleneck themselves.
     pub(crate) cores: f64,
     pub(crate) client_cores: f64,
-    /// Bytes of the message itself.
+    /// Bytes of a message, without framing.
     pub(crate) bytes: f64,
-    /// Deliveries of one read of a client: near as many as went into one send.
+    /// Deliveries per read of a client, which is close to those per send.
     #[serde(default)]
     pub(crate) a_read: f64,
-    /// In microseconds, from when a message was due until it was read; at [`QUANTILES`].
+    /// From when a message was due until it was read, in µs, at [`QUANTILES`].
     pub(crate) latency_us: Vec<f64>,
-    /// The server's own memory before there was a client, and with all of them.
+    /// The server's anonymous memory without clients, and with all of them.
     pub(crate) own_before_kib: u64,
     pub(crate) own_after_kib: u64,
-    /// Clients that were cut off, and the first reason.
+    /// Clients that lost their connection, and the first reason.
     pub(crate) closed: usize,
     pub(crate) trouble: Option<String>,
 }
 
-/// What was asked of a server; runs of the same work are compared.
+/// What a server had to do. Runs of the same work are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Work {
     pub(crate) scenario: Kind,
     pub(crate) clients: usize,
     pub(crate) topics_each: usize,
-    /// Time between two messages, in ns; none where there are none, or where it is searched for.
+    /// Time between two messages, in ns. `None` if there are no messages, or if the rate is
+    /// searched for.
     pub(crate) period: Option<u64>,
 }
 
@@ -70,16 +71,16 @@ pub(crate) struct Work {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Missing {
     pub(crate) peer: Peer,
-    /// Of one scenario only, where it is one.
+    /// The scenario, if it concerns only one.
     pub(crate) work: Option<Work>,
     pub(crate) reason: String,
 }
 
-/// Where latencies are told.
+/// Quantiles of reported latencies.
 pub(crate) const QUANTILES: [f64; 8] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1.0];
 
 impl Run {
-    /// The latency at one of [`QUANTILES`], in microseconds.
+    /// The latency at one of [`QUANTILES`], in µs.
     pub(crate) fn latency(&self, quantile: f64) -> Option<f64> {
         let at = QUANTILES
             .iter()
@@ -87,13 +88,13 @@ impl Run {
         self.latency_us.get(at).copied()
     }
 
-    /// KiB of the server's own memory a client.
+    /// The server's anonymous memory per client, in KiB.
     pub(crate) fn client_kib(&self) -> f64 {
         let grown = self.own_after_kib.saturating_sub(self.own_before_kib);
         grown as f64 / self.work.clients.max(1) as f64
     }
 
-    /// Whether everybody got everything, and nobody an age later.
+    /// Returns whether all clients received everything, without much delay.
     pub(crate) fn is_full(&self) -> bool {
         const FULL: f64 = 0.99;
         const LATE_US: f64 = 1e6;
@@ -104,7 +105,7 @@ impl Run {
 }
 
 impl Outcome {
-    /// Each work with each server's median run, in the command in which they were measured.
+    /// Each work with the median run of each server, in the order of measurement.
     pub(crate) fn medians(&self) -> Vec<(Work, Vec<Run>)> {
         let mut all: Vec<(Work, Vec<Run>)> = Vec::new();
         for run in &self.runs {
@@ -127,7 +128,7 @@ impl Outcome {
     }
 }
 
-/// Every figure is the median of its own over the rounds.
+/// The median of each figure over the rounds.
 fn median_run(runs: &[&Run]) -> Run {
     let of = |figure: &dyn Fn(&Run) -> f64| median(runs.iter().map(|run| figure(run)).collect());
     let of_some = |figure: &dyn Fn(&Run) -> Option<f64>| {
@@ -162,7 +163,7 @@ fn median_run(runs: &[&Run]) -> Run {
     run
 }
 
-/// The middle one, or the mean of the two middle ones.
+/// The middle one, or the mean of the two in the middle.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let half = figures.len() / 2;
@@ -173,7 +174,7 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     }
 }
 
-/// The middle one; the lower one of two.
+/// The middle one, or the lower of the two in the middle.
 fn middle(mut figures: Vec<u64>) -> u64 {
     figures.sort_unstable();
     let half = figures.len().saturating_sub(1) / 2;

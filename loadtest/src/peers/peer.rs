@@ -1,34 +1,34 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// A server that the same work is given to.
+/// A server to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Peer {
-    /// The limit: one send() a client of bytes that are framed already
+    /// The limit: one send() per client, of bytes that are framed already
     Loop,
-    /// This tree's fan-out and publisher, without Kafka
+    /// Tapecast's fan-out and publisher, without Kafka
     Tapecast,
-    /// uWebSockets (C++), through PyPI's socketify
+    /// uWebSockets (C++), through socketify from PyPI
     Uwebsockets,
-    /// fastwebsockets, a task a client and broadcast channels
+    /// fastwebsockets, with a task per client and broadcast channels
     Fastwebsockets,
     /// tokio-tungstenite, likewise
     Tungstenite,
-    /// ws, on Node
+    /// ws, on Node.js
     NodeWs,
-    /// Debian's nats-server, over its WebSocket listener
+    /// nats-server from Debian, over its WebSocket listener
     Nats,
-    /// Centrifuge, the library that Centrifugo is made of
+    /// Centrifuge, the library that Centrifugo is built on
     Centrifugo,
-    /// Socket.IO, on Node
+    /// Socket.IO, on Node.js
     Socketio,
 }
 
-/// How a client protocol with a server.
+/// The protocol of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// Our little programs: a JSON text subscribes, a binary message is a message.
+    /// Of our own small programs: a JSON text subscribes, and a binary message is one delivery.
     Plain,
     Tapecast,
     Nats,
@@ -69,15 +69,15 @@ impl Peer {
         }
     }
 
-    /// What of its results must not be taken for more than it is.
+    /// How its results must be read.
     pub(crate) fn caveat(self) -> Option<&'static str> {
         match self {
-            Self::Loop => Some("no server: no client is read, none is caught up"),
+            Self::Loop => Some("the limit, not a server: it reads no client, and catches none up"),
             Self::Tapecast => Some(
-                "messages are book changes with sequence and checksum, larger than --size: see bytes a delivery",
+                "messages are Bbo messages with sequence and checksum, larger than --size: see the bytes of a delivery",
             ),
-            Self::Nats => Some("its publisher is another process, whose CPU is told apart"),
-            Self::Socketio => Some("each message is two WebSocket frames, by its protocol"),
+            Self::Nats => Some("its publisher is another process, whose CPU time is separate"),
+            Self::Socketio => Some("its protocol sends two WebSocket frames for each message"),
             Self::Uwebsockets => Some("C++; the publishing loop is Python, over cffi"),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! What clients say to each server, and how they find the messages in what it says.
+//! How clients subscribe on each server, and how they find the messages in what it sends.
 
 mod centrifugo;
 mod nats;
@@ -14,16 +14,16 @@ use super::peer::Protocol;
 use super::tally::Tally;
 use crate::websocket::frames::{self, BINARY, CLOSE, PING, PONG, TEXT};
 
-/// What a client has of messages that are not whole yet, beside the bytes that nobody took.
+/// Incomplete messages of a client, besides unused bytes.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
-    /// How many bytes of a frame are still to come, where frames are taken in pieces.
+    /// Missing bytes of a frame that is read in pieces.
     left: usize,
-    /// What of a message has come, where messages and frames have other ends.
+    /// The beginning of a message whose boundaries are not those of frames.
     message: Vec<u8>,
 }
 
-/// Connects and subscribes, and waits until the server has said that it is so.
+/// Connects and subscribes, and waits for the confirmation.
 pub(super) fn connect(
     protocol: Protocol,
     stream: TcpStream,
@@ -39,7 +39,7 @@ pub(super) fn connect(
     conversation?.into_parts()
 }
 
-/// Counts the messages in what was read; returns how many bytes are done with.
+/// Counts the messages in what was read. Returns the number of bytes used.
 #[inline]
 pub(super) fn take(
     protocol: Protocol,
@@ -85,7 +85,7 @@ fn plain(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conversation> {
     let (opcode, answer) = conversation.next()?;
     ensure!(
         opcode == TEXT && answer.starts_with(br#"{"subscribed":"#),
-        "it did not subscribe: {}",
+        "cannot subscribe: {}",
         String::from_utf8_lossy(&answer)
     );
     Ok(conversation)

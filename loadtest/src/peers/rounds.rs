@@ -1,4 +1,5 @@
-//! All servers, all work, in rounds: a machine that changes meanwhile changes for all of them.
+//! All servers and all scenarios, in rounds, so that a machine that changes meanwhile changes for
+//! all.
 
 use std::time::Duration;
 
@@ -15,11 +16,11 @@ use super::signal::Stop;
 use crate::open_files::raise_open_files;
 use crate::progress::Progress;
 
-/// How long one step of a search is measured, at the most.
+/// Maximum time of one step of a search.
 const STEP: Duration = Duration::from_secs(4);
-/// A search ends where two rates are closer than this, as a share.
+/// A search ends when two rates differ by less than this share.
 const CLOSE: f64 = 0.1;
-/// Messages a second beyond which nobody looks.
+/// Upper limit of a search, in messages per second.
 const MOST: u64 = 1_000_000;
 
 pub(super) fn run(args: &PeersArgs, cache: &Cache, wanted: &[Peer]) -> anyhow::Result<Outcome> {
@@ -27,7 +28,7 @@ pub(super) fn run(args: &PeersArgs, cache: &Cache, wanted: &[Peer]) -> anyhow::R
     let stop = Stop::on_signals()?;
     let cores = if args.no_pin { None } else { Cores::divide()? };
     let dir = cache.dir("logs");
-    std::fs::create_dir_all(&dir).context("cannot make the cache")?;
+    std::fs::create_dir_all(&dir).context("cannot create the cache")?;
     let mut outcome = Outcome {
         rounds: args.rounds,
         seconds: args.seconds,
@@ -71,7 +72,7 @@ pub(super) fn run(args: &PeersArgs, cache: &Cache, wanted: &[Peer]) -> anyhow::R
                 );
                 progress.show(done, note);
                 bench.turn(&mut outcome, *peer, scenario, round);
-                // Whoever ends it still gets what was measured.
+                // An interrupted run still reports what was measured.
                 if stop.is_asked() {
                     return Ok(outcome);
                 }
@@ -115,7 +116,7 @@ impl Bench<'_> {
     }
 }
 
-/// The highest rate that is delivered in full: doubled until it is not, then halved between.
+/// Searches the highest rate that is delivered in full: doubles it until it is not, then bisects.
 fn search(
     scenario: &Scenario,
     mut measure: impl FnMut(&Scenario) -> anyhow::Result<Run>,
@@ -148,7 +149,7 @@ fn search(
         }
         .max(1);
     }
-    best.context("it does not deliver one message a second in full")
+    best.context("it does not deliver even one message per second in full")
 }
 
 #[cfg(test)]

@@ -4,39 +4,39 @@ use serde::{Deserialize, Serialize};
 use super::PeersArgs;
 use super::schedule::Schedule;
 
-/// What is measured.
+/// A kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
-    /// 200 clients, 100 messages a second, one topic
+    /// 200 clients, 100 messages per second, one topic
     Light,
-    /// 500 clients, 20,000 and 40,000 messages a second, one topic
+    /// 500 clients, 20,000 and 40,000 messages per second, one topic
     Saturation,
-    /// 500 clients, one topic: the highest rate that is delivered in full
+    /// 500 clients, one topic; the highest rate that is delivered in full
     Search,
-    /// 2,000 clients with 10 of 200 topics each; rates and popularity by Zipf
+    /// 2,000 clients with 10 of 200 topics each; Zipf-distributed rates and popularity
     Mix,
-    /// Clients with 10 topics each and nothing to be said: memory
+    /// 1,000 to 19,000 clients with 10 topics each and no messages; memory
     Idle,
-    /// 100 to 19,000 clients, the same deliveries a second: CPU a delivery
+    /// 100 to 19,000 clients with the same total deliveries per second; CPU per delivery
     Growth,
 }
 
-/// One piece of work, for each server in turn.
+/// The work of one measurement.
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
     pub(super) kind: Kind,
     pub(super) clients: usize,
     pub(super) topics_each: usize,
-    /// Time between two messages, in ns; none where nothing is said.
+    /// Time between two messages, in ns; `None` if there are none.
     pub(super) period: Option<u64>,
     pub(super) schedule: Schedule,
 }
 
-/// How many topics there are where there are several, and how many of them a client has.
+/// Number of topics in scenarios with several, and topics per client.
 const TOPICS: u16 = 200;
 const TOPICS_EACH: usize = 10;
-/// Deliveries a second of the growth, whatever the number of clients.
+/// Deliveries per second in the growth scenario, whatever the number of clients.
 const GROWTH_DELIVERIES: u64 = 20_000;
 const SECOND: u64 = 1_000_000_000;
 
@@ -62,7 +62,7 @@ impl Kind {
         }
     }
 
-    /// Messages a second.
+    /// Messages per second.
     fn rates(self) -> &'static [u64] {
         match self {
             Self::Light => &[100],
@@ -75,7 +75,7 @@ impl Kind {
 }
 
 impl Scenario {
-    /// All that is asked for, in the command in which it was asked for.
+    /// All requested scenarios, in the order of the request.
     pub(super) fn all(args: &PeersArgs) -> Vec<Self> {
         let mut all = Vec::new();
         for kind in &args.scenarios {
@@ -116,7 +116,7 @@ pub(super) fn period(rate: u64) -> u64 {
     (SECOND / rate.clamp(1, SECOND)).max(1)
 }
 
-/// Messages a second.
+/// Messages per second.
 pub(super) fn rate(period: u64) -> f64 {
     SECOND as f64 / period.max(1) as f64
 }

@@ -1,21 +1,21 @@
 use crate::publish::Zipf;
 
-/// Which topic each message is of, and who wants which topics: the same for every server.
+/// The topic of each message, and the topics of each client; the same for every server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Schedule {
-    /// The topics of the messages, one after another and then from the first again.
+    /// The topics of the messages, repeated from the first after the last.
     topics: Vec<u16>,
-    /// How often each topic is there.
+    /// How often each topic occurs.
     counts: Vec<u64>,
 }
 
-/// A Zipf schedule repeats itself after so many messages.
+/// Length of a Zipf schedule before it repeats.
 const ENTRIES: usize = 65_536;
-/// How unlike topics are, in rate and in popularity.
+/// Zipf exponent of rate and popularity.
 const EXPONENT: f64 = 1.0;
 
 impl Schedule {
-    /// One topic, and every message is of it.
+    /// A single topic.
     pub(super) fn single() -> Self {
         Self {
             topics: vec![0],
@@ -37,7 +37,7 @@ impl Schedule {
         Self { topics, counts }
     }
 
-    /// As the servers read it: 16 bits a topic, little endian.
+    /// The schedule file of the servers: 16 bits per topic, little endian.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.topics
             .iter()
@@ -49,7 +49,7 @@ impl Schedule {
         self.counts.len()
     }
 
-    /// The topics that each client wants: `each` different ones, popular ones more often.
+    /// The topics of each client: `each` different ones, popular ones more often.
     pub(super) fn wants(&self, clients: usize, each: usize, seed: u64) -> Vec<Vec<u16>> {
         let zipf = Zipf::new(self.topics(), EXPONENT);
         let mut random = fastrand::Rng::with_seed(seed ^ 0x5eed);
@@ -68,7 +68,7 @@ impl Schedule {
             .collect()
     }
 
-    /// How many deliveries a message is in the mean, where clients want this.
+    /// Mean deliveries per message for these clients.
     pub(super) fn fanout(&self, wants: &[Vec<u16>]) -> f64 {
         let deliveries: u64 = wants
             .iter()

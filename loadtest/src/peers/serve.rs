@@ -1,9 +1,9 @@
-//! The servers that are in this binary: each one publishes by itself what it is asked for.
+//! The servers in this binary: each publishes by itself what is requested.
 //!
-//! Standard input says `start NANOSECONDS`, the time between two messages, and `stop`; its end is
-//! the end of the server, so that none outlives the process that started it.
+//! Standard input has `start NANOSECONDS`, the time between two messages, and `stop`. A server ends
+//! at the end of its standard input, so that none outlives the process that started it.
 //!
-//! In reading command: the [`pacer`] of all of them; [`bare_loop`]; the [`hub`] of channels that
+//! Modules in reading order: the [`pacer`] of all; [`bare_loop`]; the [`hub`] of channels that
 //! [`tungstenite`] and [`fastwebsockets`] share; [`nats_publisher`].
 
 pub(super) mod bare_loop;
@@ -24,12 +24,12 @@ use tokio::sync::mpsc::{Receiver, channel};
 use crate::open_files::raise_open_files;
 use pacer::{Command, Source};
 
-/// Commands that nobody has taken yet; one is given in a minute.
+/// Commands in the queue; there is one a minute.
 const COMMANDS: usize = 16;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Serve {
-    /// Be a server; for loadtest itself
+    /// Run a server; used by loadtest itself
     #[command(hide = true)]
     Serve(ServeArgs),
 }
@@ -37,10 +37,10 @@ pub(super) enum Serve {
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
     what: Built,
-    /// Where to listen; where NATS listens, for its publisher
+    /// Port to listen on, or that of NATS for its publisher
     #[arg(long)]
     port: u16,
-    /// The topics of the messages, 16 bits each
+    /// File with the topics of the messages, 16 bits each
     #[arg(long)]
     schedule: PathBuf,
     /// Bytes of a message
@@ -77,7 +77,7 @@ fn listener(addr: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(addr).with_context(|| format!("cannot listen on {addr}"))
 }
 
-/// What standard input asks for.
+/// Reads commands from standard input.
 fn commands() -> Receiver<Command> {
     let (give, commands) = channel(COMMANDS);
     std::thread::spawn(move || {
@@ -92,7 +92,7 @@ fn commands() -> Receiver<Command> {
     commands
 }
 
-/// What a client of our own little servers says first.
+/// The first message of a client of our own servers.
 #[derive(Debug, Deserialize)]
 struct Request {
     subscribe: Vec<u16>,
@@ -100,15 +100,12 @@ struct Request {
 
 impl Request {
     fn parse(text: &[u8], topics: usize) -> anyhow::Result<Self> {
-        let request: Self = serde_json::from_slice(text).context("it does not subscribe")?;
+        let request: Self = serde_json::from_slice(text).context("not a subscription")?;
         let wrong = request
             .subscribe
             .iter()
             .find(|topic| usize::from(**topic) >= topics);
-        anyhow::ensure!(
-            wrong.is_none(),
-            "there are {topics} topics, and it wants {wrong:?}"
-        );
+        anyhow::ensure!(wrong.is_none(), "topic {wrong:?} is not one of {topics}");
         Ok(request)
     }
 

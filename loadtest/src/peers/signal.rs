@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether somebody wants this to end. It is looked at between two steps of the work, so that
-/// every child is ended on the way out.
+/// Whether the user wants to stop. Checked between two steps, so that all children are ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Told by Ctrl-C and by SIGTERM.
+    /// Set by Ctrl-C and by SIGTERM.
     pub(super) fn on_signals() -> anyhow::Result<Self> {
         let stop = Self::default();
         let told = stop.clone();
@@ -38,7 +37,7 @@ impl Stop {
     }
 
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(!self.is_asked(), "stopped before it was done");
+        ensure!(!self.is_asked(), "interrupted");
         Ok(())
     }
 }

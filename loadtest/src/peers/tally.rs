@@ -3,17 +3,17 @@
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 
-/// The longest latency that is told apart: a minute, in ns.
+/// The longest latency of the histogram: a minute, in ns.
 const MAX_LATENCY: u64 = 60_000_000_000;
 
 /// What the clients counted.
 #[derive(Debug)]
 pub(super) struct Tally {
     measuring: bool,
-    /// When the bytes at hand were read, in ns since 1970.
+    /// When the current bytes were read, in ns since 1970.
     now: u64,
     pub(super) deliveries: u64,
-    /// Of the messages themselves, without their frames.
+    /// Bytes of messages, without framing.
     pub(super) bytes: u64,
     pub(super) reads: u64,
     /// In ns.
@@ -29,11 +29,11 @@ impl Tally {
             bytes: 0,
             reads: 0,
             latency: Histogram::new_with_bounds(1_000, MAX_LATENCY, 3)
-                .context("cannot make a histogram")?,
+                .context("cannot create a histogram")?,
         })
     }
 
-    /// Whether it is counted: what comes before and after is no measurement.
+    /// Starts or stops to count.
     pub(super) fn measuring(&mut self, measuring: bool) {
         self.measuring = measuring;
     }
@@ -43,7 +43,7 @@ impl Tally {
         self.reads += u64::from(self.measuring);
     }
 
-    /// A message that begins with its time.
+    /// Counts a message that starts with its time.
     #[inline]
     pub(super) fn message(&mut self, message: &[u8]) -> anyhow::Result<()> {
         let time = message
@@ -53,7 +53,7 @@ impl Tally {
         Ok(())
     }
 
-    /// A message that was published at a time, in ns since 1970.
+    /// Counts a message with the time when it was due, in ns since 1970.
     #[inline]
     pub(super) fn deliver(&mut self, published: u64, bytes: usize) {
         if !self.measuring {

@@ -12,7 +12,7 @@ use super::schedule::Schedule;
 use super::serve::bare_loop;
 use super::serve::pacer::{Command, Source};
 
-/// A run that asked for a rate and got another.
+/// A run with a requested and a received rate.
 pub(crate) fn run(rate: f64, delivered: f64) -> Run {
     Run {
         work: Work {
@@ -41,14 +41,14 @@ pub(crate) fn run(rate: f64, delivered: f64) -> Run {
     }
 }
 
-/// Reads until so many deliveries were counted.
+/// Reads until `count` deliveries were counted.
 fn until(driver: &mut Driver, deliveries: u64) {
     let begun = Instant::now();
     while driver.tally.deliveries < deliveries {
         let counted = driver.tally.deliveries;
         assert!(
             begun.elapsed() < Duration::from_secs(60),
-            "only {counted} came"
+            "only {counted} arrived"
         );
         driver.turn(Duration::from_millis(10)).unwrap();
     }
@@ -72,7 +72,7 @@ fn what_the_loop_sends_the_driver_counts() {
     commands.blocking_send(Command::Start(200_000)).unwrap();
     until(&mut driver, 5_000);
     commands.blocking_send(Command::Stop).unwrap();
-    // What was sent before the stop is read until nothing comes any more.
+    // Reads what was sent before the stop.
     let mut counted = 0;
     while counted != driver.tally.deliveries {
         counted = driver.tally.deliveries;

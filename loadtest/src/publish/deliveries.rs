@@ -4,7 +4,7 @@ use rdkafka::ClientContext;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 
-/// What has become of the records.
+/// Counts of delivered and failed records.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
     acknowledged: AtomicU64,

@@ -15,14 +15,15 @@ use super::{InstrumentChoice, PublishArgs};
 use crate::clock::{thread_time, wall_clock};
 use crate::progress::Progress;
 
-/// The most updates of a batch: as many records as a node takes at once.
+/// Updates of a batch at most, which is the number of records that a node polls at once.
 const BATCH: u64 = 1_024;
-/// How long to rest when there is nothing to make any more; commands wake it.
+/// Rest when no more updates are due; commands wake the thread.
 const IDLE: Duration = Duration::from_millis(100);
-/// The one partition that all instruments are read from.
+/// The partition of all instruments.
 const PARTITION: PartitionIndex = PartitionIndex(0);
 
-/// A publisher with what it publishes, and the port to the shards: what a node has a consumer for.
+/// A publisher with generated updates, and its port to the shards, in place of the consumer of a
+/// node.
 pub(super) struct Feed {
     load: Load,
     books: Vec<Book>,
@@ -31,29 +32,29 @@ pub(super) struct Feed {
     publisher: Publisher,
     port: PublisherPort,
     directory: Arc<Directory>,
-    /// The offset of the next record, if there were a log.
+    /// The offset that the next record would have in Kafka.
     next: Seq,
 }
 
-/// What was made until the time was up.
+/// What was published until the time was up.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Made {
-    /// How many updates were due, where there is a rate.
+    /// Updates that were due, if there is a rate.
     pub(crate) offered: Option<u64>,
     pub(crate) updates: u64,
     pub(crate) batches: u64,
     pub(crate) seconds: f64,
-    /// How long after it was due the latest update was made.
+    /// The longest delay of an update after it was due.
     pub(crate) latest: Duration,
-    /// How long the publisher's thread worked.
+    /// CPU time of the publisher's thread.
     pub(crate) worked: Duration,
-    /// Messages that were encoded, and their bytes.
+    /// Encoded messages, and their bytes.
     pub(crate) encoded: (u64, u64),
-    /// Runs that were handed to shards.
+    /// Runs handed to shards.
     pub(crate) runs: u64,
 }
 
-/// Wakes the publisher's thread, begins its work and ends it.
+/// Wakes the publisher's thread, and starts and stops its work.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     thread: OnceLock<Thread>,
@@ -63,7 +64,7 @@ pub(super) struct Bell {
 
 impl Bell {
     pub(super) fn wake(&self) {
-        // Before the thread is there it has not looked yet, and will.
+        // A thread that has not started yet checks when it does.
         if let Some(thread) = self.thread.get() {
             thread.unpark();
         }
@@ -89,7 +90,7 @@ impl Bell {
 }
 
 impl Feed {
-    /// Introduces all instruments, and lets clients in.
+    /// Adds all instruments, and accepts clients.
     pub(super) fn new(
         args: &PublishArgs,
         port: PublisherPort,
@@ -108,7 +109,7 @@ impl Feed {
             directory,
             next: Seq(0),
         };
-        // Another start is another log: nobody can go on from one in the other.
+        // Each start has another epoch, so that no client resumes from another start.
         let mut topic_id = [0; 16];
         topic_id[..8].copy_from_slice(&wall_clock().to_le_bytes());
         let identity = PartitionIdentity {
@@ -139,10 +140,10 @@ impl Feed {
         let at = at(&mut self.next, now.wall);
         self.publisher
             .event(at, handle, &self.load.whole(book, now.wall.0), now)
-            .with_context(|| format!("the book of {} is not taken", book.name()))
+            .with_context(|| format!("the book of {} was rejected", book.name()))
     }
 
-    /// Tells the directory what has changed, as a node does after each batch.
+    /// Updates the directory, as a node does after each batch.
     fn list(&mut self) {
         for handle in self.publisher.take_changed() {
             let Some(about) = self.publisher.about(handle) else {
@@ -160,8 +161,8 @@ impl Feed {
         }
     }
 
-    /// Publishes from when it is told until the time is up, which `done` is told; serves commands
-    /// until it is stopped.
+    /// Publishes from the start command until the time is up, then sends the result to `done`.
+    /// Serves commands until it is stopped.
     pub(super) fn run(mut self, args: &PublishArgs, bell: &Bell, done: oneshot::Sender<Made>) {
         let _first = bell.thread.set(std::thread::current());
         while !bell.has_begun() && !bell.is_stopped() {
@@ -188,7 +189,7 @@ impl Feed {
         let all = self.publisher.encoded_in_all();
         made.encoded = (all.messages - encoded.messages, all.bytes - encoded.bytes);
         made.runs = self.port.runs();
-        // Whoever waited for it may be gone, being stopped itself.
+        // Fails if the receiver is being stopped itself.
         let _told = done.send(made);
         while !bell.is_stopped() {
             self.advance();
@@ -196,7 +197,7 @@ impl Feed {
         }
     }
 
-    /// Makes what is due.
+    /// Publishes what is due.
     fn batch(&mut self, pacer: &Pacer, elapsed: Duration, made: &mut Made) {
         let due = pacer.due(elapsed, made.updates, BATCH);
         if due == made.updates {
@@ -210,7 +211,7 @@ impl Feed {
             let (handle, at) = (self.handles[index], at(&mut self.next, now.wall));
             let publisher = &mut self.publisher;
             let take = |_: &_, event: &Event<'_>| publisher.event(at, handle, event, now);
-            // Offsets grow and there is one partition: nothing of it is unwanted.
+            // Offsets grow and there is one partition, so that no record is rejected.
             let _taken = self
                 .load
                 .next(&mut self.books[index], pacer.time(number), take);
@@ -224,14 +225,14 @@ impl Feed {
         self.port.advance(&mut self.publisher, fanout::now());
     }
 
-    /// How long until the publisher has something to do, at most so long.
+    /// Time until the publisher has something to do, at most `most`.
     fn due_in(&self, at_most: Duration) -> Duration {
         let due = self.publisher.next_due();
         due.map_or(at_most, |due| due.since(fanout::monotonic()).min(at_most))
     }
 }
 
-/// The place of the next record.
+/// The position of the next record.
 fn at(next: &mut Seq, now: Nanos) -> At {
     let seq = *next;
     next.0 += 1;

@@ -18,12 +18,12 @@ use crate::open_files::raise_open_files;
 use crate::progress::Progress;
 use crate::usage::{Spent, Usage};
 
-/// How often the progress is looked at.
+/// Interval between checks of the progress.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long clients have between the word that it is over and the close.
+/// Time for clients between GoAway and the close.
 const FAREWELL: Duration = Duration::from_millis(200);
 
-/// What was published, and what it took. Times are those of the publishing only.
+/// What was published, and what it cost, without the time before and after.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct InProcess {
     instruments: usize,
@@ -31,35 +31,35 @@ pub(crate) struct InProcess {
     levels: usize,
     shards: usize,
     seconds: f64,
-    /// How many updates were due, where there is a rate.
+    /// Updates that were due, if there is a rate.
     offered: Option<u64>,
     pub(crate) made: u64,
     batches: u64,
-    /// How long after it was due the latest update was made, in microseconds.
+    /// The longest delay of an update after it was due, in µs.
     latest_us: u128,
-    /// Microseconds of processor time of the publisher's thread, in all and an update.
+    /// CPU time of the publisher's thread in µs, in total and per update.
     publisher_us: u128,
     publisher_us_an_update: f64,
     /// What the process used.
     spent: Spent,
-    /// Messages that were encoded, and their bytes; however many clients they went to.
+    /// Encoded messages and their bytes, each counted once for all clients.
     encoded: u64,
     encoded_bytes: u64,
     /// Runs handed to shards.
     runs: u64,
-    /// Messages that the shards sent, their bytes, and the system calls that it took.
+    /// Messages that the shards sent, their bytes, and the system calls.
     pub(crate) sent: u64,
     sent_bytes: u64,
     sends: u64,
     sends_short: u64,
     cursors_fallen: u64,
-    /// Sessions at the end of the publishing.
+    /// Sessions at the end.
     sessions: usize,
     rss_start_kib: u64,
     rss_end_kib: u64,
 }
 
-/// The publisher and the fan-out while they run.
+/// The running publisher and fan-out.
 pub(crate) struct Serving {
     fanout: Fanout,
     publisher: JoinHandle<()>,
@@ -81,8 +81,8 @@ pub(super) fn run(args: &PublishArgs) -> anyhow::Result<InProcess> {
         serving.addr()
     );
     let before = Usage::of_self();
-    if args.on_order {
-        serving.begin_on_order();
+    if args.on_command {
+        serving.begin_on_command();
     } else {
         serving.begin();
     }
@@ -93,7 +93,7 @@ pub(super) fn run(args: &PublishArgs) -> anyhow::Result<InProcess> {
     Ok(result)
 }
 
-/// Waits until the time is up, or Ctrl-C.
+/// Waits until the time is up, or for Ctrl-C.
 async fn until_done(
     args: &PublishArgs,
     serving: &Serving,
@@ -115,12 +115,12 @@ async fn until_done(
             () = tokio::time::sleep(LOOK) => {}
         }
     };
-    let made = made.context("the publisher ended before its time")?;
+    let made = made.context("the publisher ended early")?;
     Ok((made, serving.fanout.sessions()))
 }
 
 impl Serving {
-    /// Lets clients in; what was published comes when the time is up.
+    /// Starts to accept clients. The result arrives on the channel when the time is up.
     pub(crate) fn start(args: &PublishArgs) -> anyhow::Result<(Self, oneshot::Receiver<Made>)> {
         let defaults = fanout::Settings::default();
         let settings = fanout::Settings {
@@ -136,7 +136,7 @@ impl Serving {
         let ringing = Arc::clone(&bell);
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ringing.wake());
         let (ports, links) = fanout::link(settings.shards, vec![wake]);
-        let port = ports.into_iter().next().context("there is no port")?;
+        let port = ports.into_iter().next().context("no port")?;
         let directory = Arc::new(Directory::new(1));
         let feed = Feed::new(args, port, Arc::clone(&directory))?;
         let shards: Vec<_> = (0..settings.shards)
@@ -165,13 +165,13 @@ impl Serving {
         Ok((serving, done))
     }
 
-    /// Begins to publish.
+    /// Starts to publish.
     pub(crate) fn begin(&self) {
         self.bell.begin();
     }
 
-    /// Begins to publish when standard input has a line; stops when there is none.
-    fn begin_on_order(&self) {
+    /// Starts to publish at a line on standard input, and stops at its end.
+    fn begin_on_command(&self) {
         let bell = Arc::clone(&self.bell);
         std::thread::spawn(
             move || match std::io::stdin().read_line(&mut String::new()) {
@@ -181,12 +181,12 @@ impl Serving {
         );
     }
 
-    /// Where clients connect.
+    /// The address to connect to.
     pub(crate) const fn addr(&self) -> SocketAddr {
         self.fanout.addr()
     }
 
-    /// Sends everybody away, and waits until all have ended.
+    /// Disconnects all clients, and waits for all threads.
     pub(crate) fn end(self) -> anyhow::Result<()> {
         self.fanout.stop(GoAwayReason::Shutdown);
         // Shards first: a publisher may be waiting for one, a shard never waits for a publisher.
@@ -199,7 +199,7 @@ impl Serving {
     }
 }
 
-/// There is nothing but `/ws`.
+/// Serves nothing but `/ws`.
 fn nothing_here() -> Response<Body> {
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::NOT_FOUND;

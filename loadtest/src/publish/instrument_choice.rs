@@ -1,10 +1,10 @@
 use super::{PublishArgs, Zipf};
 
-/// InstrumentChoice updates are of.
+/// Chooses the instrument of each update.
 #[derive(Debug)]
 pub(super) struct InstrumentChoice {
     zipf: Zipf,
-    /// So many have updates in turn; by chance where there is none.
+    /// The number of instruments that are updated in turn; `None` to choose at random.
     turn: Option<u64>,
 }
 
@@ -16,7 +16,7 @@ impl InstrumentChoice {
         }
     }
 
-    /// InstrumentChoice the update of that number is of.
+    /// The instrument of an update.
     pub(super) fn choose(&self, number: u64, random: &mut fastrand::Rng) -> usize {
         match self.turn {
             Some(all) => usize::try_from(number % all).unwrap_or(0),

@@ -14,26 +14,26 @@ use super::{InstrumentChoice, PublishArgs, text, topic};
 use crate::clock::{floor, wall_clock};
 use crate::progress::Progress;
 
-/// The most records of a burst, so that acknowledgements are taken in between.
+/// Records of a burst at most, so that acknowledgements are handled in between.
 const BURST: u64 = 4_096;
-/// How long to wait for room in the producer's queue before trying again.
+/// Delay before a retry when the producer's queue is full.
 const WAIT_FOR_ROOM: Duration = Duration::from_millis(1);
-/// How long the last acknowledgements may take.
+/// Time for the last acknowledgements.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
-/// The producer's queue: 256 MiB, or a million records.
+/// Bound of the producer's queue: 256 MiB or a million records.
 const QUEUE_KBYTES: &str = "262144";
 const QUEUE_RECORDS: &str = "1000000";
 
 #[derive(Debug, Serialize)]
 pub(super) struct Sent {
-    /// How many were due, where there is a rate.
+    /// Updates that were due, if there is a rate.
     pub(super) offered: Option<u64>,
     pub(super) records: u64,
     pub(super) bytes: u64,
     pub(super) seconds: f64,
     pub(super) acknowledged: u64,
     pub(super) failed: u64,
-    /// How often the producer's queue was full: then the rate was not reached for Kafka's sake.
+    /// How often the producer's queue was full; then Kafka limited the rate.
     pub(super) queue_full: u64,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn run(args: &PublishArgs, brokers: &str) -> anyhow::Result<Sent> {
     topic::ensure(&config, &args.topic, args.partitions)?;
     let producer = config
         .create_with_context(Deliveries::default())
-        .context("cannot make a producer")?;
+        .context("cannot create a producer")?;
     Publisher {
         args,
         producer,
@@ -85,7 +85,7 @@ impl Publisher<'_> {
         }
         drop(progress);
 
-        // Popular instruments are spread over the numbers as they come: the first is the busiest.
+        // The first instrument is the busiest.
         let instrument_choice = InstrumentChoice::of(args);
         (self.sent, self.bytes) = (0, 0);
         let (pacer, mut refreshed) = (Pacer::new(args.rate), 0);
@@ -111,7 +111,7 @@ impl Publisher<'_> {
             progress.show(elapsed.as_secs(), note);
         }
         drop(progress);
-        // What is not acknowledged by then is told by the counts.
+        // The counts show what is not acknowledged by then.
         let _flushed = self.producer.flush(FINISH_WITHIN);
         let deliveries = self.producer.context();
         Ok(Sent {
@@ -126,14 +126,14 @@ impl Publisher<'_> {
         })
     }
 
-    /// Says an instrument as a whole, for readers that come late too.
+    /// Publishes a snapshot, for readers that start late.
     fn introduce(&mut self, load: &mut Load, book: &Book) -> anyhow::Result<()> {
         let now = wall_clock();
         self.send(book.name(), &Load::definition(now))?;
         self.send(book.name(), &load.whole(book, now))
     }
 
-    /// All instruments take turns, each once an interval; returns how many turns there were.
+    /// Publishes the snapshots that are due, one per instrument and interval. Returns their number.
     fn refresh_due(
         &mut self,
         load: &mut Load,
@@ -151,7 +151,7 @@ impl Publisher<'_> {
             let index = turn % books.len() as u64;
             self.introduce(load, &books[usize::try_from(index).unwrap_or(0)])?;
         }
-        // They are not part of the rate.
+        // Snapshots do not count towards the rate.
         self.sent = sent;
         Ok(due)
     }
@@ -179,7 +179,7 @@ impl Publisher<'_> {
                     );
                     self.producer.poll(WAIT_FOR_ROOM);
                 }
-                Err((error, _)) => bail!("Kafka refuses a record: {error}"),
+                Err((error, _)) => bail!("kafka rejected a record: {error}"),
             }
         }
     }

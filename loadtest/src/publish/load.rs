@@ -7,19 +7,19 @@ use market::{
 
 use super::Mix;
 
-/// The scale of all instruments: cents, and thousandths of a piece.
+/// The exponents of all instruments: cents, and thousandths of a unit.
 pub(crate) const EXPONENTS: Exponents = Exponents {
     price: -2,
     size: -3,
 };
 /// The largest size, as a mantissa.
 const MAX_SIZE: u32 = 99_999;
-/// How many of the changes behind the touch take a level away.
+/// Share of changes below the touch that delete a level.
 const DELETES: f64 = 0.1;
-/// How often a change passes a level over: most changes are near the touch.
+/// Probability that a change skips a level: most changes are near the touch.
 const PASSES: f64 = 0.6;
 
-/// One instrument: prices that stay, sizes that change.
+/// One instrument, with fixed prices and changing sizes.
 #[derive(Debug)]
 pub(super) struct Book {
     name: InstrumentName,
@@ -31,21 +31,21 @@ pub(super) struct Book {
     trades: u64,
 }
 
-/// What is said of the instruments.
+/// Generates events.
 #[derive(Debug)]
 pub(super) struct Load {
     pub(super) random: fastrand::Rng,
     mix: Mix,
     changes: f64,
     trades: f64,
-    /// The levels and the trade's name of the event at hand.
+    /// Scratch for the levels and the trade id of the current event.
     bids: Vec<Level>,
     asks: Vec<Level>,
     id: String,
 }
 
 impl Book {
-    /// The instrument of that number, with so many levels a side.
+    /// Creates an instrument by its number, with that many levels per side.
     pub(super) fn new(
         number: usize,
         levels: usize,
@@ -86,7 +86,7 @@ impl Load {
         }
     }
 
-    /// An instrument's scale.
+    /// The definition of an instrument.
     pub(super) const fn definition(time: u64) -> Event<'static> {
         Event::Definition {
             time: Some(Nanos(time)),
@@ -98,7 +98,7 @@ impl Load {
         }
     }
 
-    /// The whole book.
+    /// A snapshot.
     pub(super) fn whole(&mut self, book: &Book, time: u64) -> Event<'_> {
         let side = |out: &mut Vec<Level>, sizes: &[u32], best: i64, step: i64| {
             out.clear();
@@ -116,7 +116,7 @@ impl Load {
         }
     }
 
-    /// Hands over what happens next to an instrument.
+    /// Generates the next event of an instrument.
     pub(super) fn next<R>(
         &mut self,
         book: &mut Book,
@@ -151,7 +151,7 @@ impl Load {
     ) -> R {
         book.trades += 1;
         self.id.clear();
-        // Memory takes everything.
+        // Writing to memory cannot fail.
         let _written = write!(self.id, "{}", book.trades);
         let buy = self.random.bool();
         let trade = Trade {
@@ -167,7 +167,7 @@ impl Load {
         take(&book.name, &event)
     }
 
-    /// The best bid or the best offer has another size, and nothing else changes.
+    /// Changes the size of the best bid or the best offer, and nothing else.
     fn touch(&mut self, book: &mut Book) {
         self.bids.clear();
         self.asks.clear();
@@ -177,14 +177,14 @@ impl Load {
             (&mut self.asks, &mut book.asks, book.bid + 1)
         };
         if let Some(size) = sizes.first_mut() {
-            // Any but the one that it is.
+            // Any size but the current one.
             let other = self.random.u32(1..MAX_SIZE);
             *size = other + u32::from(other >= *size);
             out.push(Level::new(price, (*size).into()));
         }
     }
 
-    /// Some levels change; how many is geometric, with the mean that is wanted.
+    /// Changes some levels; their number is geometric with the given mean.
     fn levels(&mut self, book: &mut Book) {
         let again = 1.0 - 1.0 / self.changes;
         let mut count = 1;
@@ -210,8 +210,7 @@ impl Load {
     }
 }
 
-/// Changes `count` levels of a side; the distances between them grow as a geometric series would,
-/// from the touch on, so that no price stands twice.
+/// Changes `count` levels of a side at geometric distances from the touch, no price twice.
 fn change(
     random: &mut fastrand::Rng,
     out: &mut Vec<Level>,
@@ -229,7 +228,7 @@ fn change(
         let Some(size) = sizes.get_mut(rank) else {
             return;
         };
-        // The touch stays, so that nothing is ever crossed or empty.
+        // The touch is never deleted, so that a book is never crossed or empty.
         let gone = rank > 0 && *size > 0 && random.f64() < DELETES;
         *size = if gone { 0 } else { random.u32(1..=MAX_SIZE) };
         let price = best + step * i64::try_from(rank).unwrap_or_default();

@@ -3,17 +3,17 @@ use std::time::{Duration, Instant};
 use super::Rate;
 use crate::clock::{floor, wall_clock};
 
-/// How late what is due may be for the sake of batches: as fine as a market's own bursts are.
+/// How late an update may be, so that updates form batches; as fine as a market's own bursts.
 const EVERY: Duration = Duration::from_millis(1);
-/// How long to rest at the most, so that what else there is to do is seen to.
+/// Maximum rest, so that other work is done in time.
 const REST: Duration = Duration::from_millis(100);
 
-/// When what is due.
+/// Decides when updates are due.
 #[derive(Debug)]
 pub(super) struct Pacer {
     rate: Rate,
     start: Instant,
-    /// The same time, in nanoseconds since 1970.
+    /// `start`, in ns since 1970.
     start_time: u64,
 }
 
@@ -30,7 +30,7 @@ impl Pacer {
         self.start.elapsed()
     }
 
-    /// How many are due after so long, of which `made` are made; at most `burst` more at once.
+    /// How many updates are due after `elapsed`, at most `burst` more than the `made` ones.
     pub(super) fn due(&self, elapsed: Duration, made: u64, burst: u64) -> u64 {
         let due = match self.rate {
             Rate::Max => u64::MAX,
@@ -39,7 +39,7 @@ impl Pacer {
         due.min(made + burst)
     }
 
-    /// How many are due at the end.
+    /// How many updates were due in total; `None` without a rate.
     pub(super) fn offered(&self, elapsed: Duration) -> Option<u64> {
         match self.rate {
             Rate::Max => None,
@@ -47,7 +47,7 @@ impl Pacer {
         }
     }
 
-    /// When one is due: that is when it happens, however late it is made.
+    /// The time when an update is due, which is its event time however late it is made.
     pub(super) fn time(&self, number: u64) -> u64 {
         match self.rate {
             Rate::Max => wall_clock(),
@@ -57,7 +57,7 @@ impl Pacer {
         }
     }
 
-    /// How long to rest after a batch: until the next one is due, or until some are.
+    /// Time to rest after a batch, until the next update is due.
     pub(super) fn rest(&self, elapsed: Duration, made: u64) -> Duration {
         match self.rate {
             Rate::Max => Duration::ZERO,

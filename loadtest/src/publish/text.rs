@@ -4,7 +4,7 @@ use market::{Aggressor, Event, InstrumentName, Level, Nanos, decimal};
 
 use super::load::EXPONENTS;
 
-/// Writes what is said of an instrument as a record of our own format.
+/// Writes an event as a record of our own format.
 pub(super) fn write(out: &mut Vec<u8>, name: &InstrumentName, event: &Event<'_>) {
     match event {
         Event::Definition { time, .. } => {
@@ -88,7 +88,7 @@ fn levels(out: &mut Vec<u8>, bids: &[Level], asks: &[Level]) {
 }
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    // Memory takes everything.
+    // Writing to memory cannot fail.
     let _written = out.write_fmt(text);
 }
 

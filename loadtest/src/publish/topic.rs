@@ -6,14 +6,15 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// How long a broker may take to answer.
+/// Time for a broker to respond.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Creates the topic when it is not there; brokers that cannot be asked create it on first use.
+/// Creates the topic if missing. A broker that rejects the request creates it on first use.
 pub(super) fn ensure(config: &ClientConfig, name: &str, partitions: i32) -> anyhow::Result<()> {
-    let admin: AdminClient<DefaultClientContext> = config.create().context("no Kafka client")?;
+    let admin: AdminClient<DefaultClientContext> =
+        config.create().context("cannot create a Kafka client")?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    // The broker's clock says when it had a record; the producer's would say when it was given.
+    // Log times are then those of the broker, not of the producer.
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1))
         .set("message.timestamp.type", "LogAppendTime");
     let options = AdminOptions::new()
@@ -25,7 +26,7 @@ pub(super) fn ensure(config: &ClientConfig, name: &str, partitions: i32) -> anyh
             .find_map(Result::err)
             .map(|(_, code)| code),
         Err(KafkaError::AdminOp(code)) => Some(code),
-        Err(error) => return Err(error).context("cannot ask the broker for the topic"),
+        Err(error) => return Err(error).context("cannot request the topic from the broker"),
     };
     match refused {
         None

@@ -1,7 +1,7 @@
-/// Chooses numbers from 0 on, the first ones most often.
+/// Draws numbers from 0 on, with Zipf-distributed frequencies.
 #[derive(Debug)]
 pub(crate) struct Zipf {
-    /// The sum of the shares up to each number; the last is 1.
+    /// Cumulative shares; the last is 1.
     sums: Vec<f64>,
 }
 

@@ -8,11 +8,12 @@ use market::{Decimals, Level, decimal};
 use super::checksums::Checksums;
 use super::steps::Step;
 
-/// When all of it happened, in ms since 1970 and as a date: no time is dearer to read than another.
+/// The time of all events, in ms since 1970 and as a date, so that no record is costlier to parse
+/// than another.
 const MILLIS: &str = "1723161255208";
 const DATE: &str = "2024-08-08T23:54:15.208000Z";
 
-/// A way in which a format writes books.
+/// A record format, or a variant of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BookFormat {
     Tapecast,
@@ -30,7 +31,7 @@ pub(super) enum BookFormat {
 }
 
 impl BookFormat {
-    /// Ours first: the others are held against it.
+    /// Ours first: the others are compared with it.
     pub(super) const ALL: [Self; 12] = [
         Self::Tapecast,
         Self::Binance,
@@ -72,12 +73,12 @@ impl BookFormat {
         }
     }
 
-    /// Whether each instrument has a topic of its own: not all records name theirs.
+    /// Returns whether each instrument has a topic of its own, since records do not name it.
     pub(super) fn has_topics(self) -> bool {
         self == Self::Binance
     }
 
-    /// The topic of that number.
+    /// The source of a topic by its number.
     pub(super) fn source(self, topic: usize) -> anyhow::Result<Source> {
         let format = self.format();
         let mapping = match self {
@@ -93,7 +94,11 @@ impl BookFormat {
         })
     }
 
-    /// A book of that step, as its venue writes it.
+    /// Writes a step as its venue would.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each format, with the JSON of its venue"
+    )]
     pub(super) fn write(self, step: &Step, checksums: &mut Checksums) -> String {
         let (symbol, seq, prev) = (symbol(step.instrument), step.seq, step.seq - 1);
         let is_whole = step.is_whole;
@@ -125,7 +130,7 @@ impl BookFormat {
             }
             Self::Bybit => {
                 let kind = if is_whole { "snapshot" } else { "delta" };
-                // A number of 1 would be a whole book.
+                // Bybit numbers snapshots with 1.
                 let (bids, asks, seq) = (pairs(bids), pairs(asks), seq + 1);
                 format!(
                     r#"{{"topic":"orderbook.500.{symbol}","type":"{kind}","ts":{MILLIS},"data":{{"s":"{symbol}","b":{bids},"a":{asks},"u":{seq},"seq":{seq}}},"cts":{MILLIS}}}"#
@@ -248,7 +253,7 @@ impl BookFormat {
     }
 }
 
-/// As the example of docs/formats.md.
+/// The mapping in the example of docs/formats.md.
 fn mapping() -> anyhow::Result<Mapping> {
     let some = |text: &str| Some(text.to_owned());
     let config = MappingConfig {
@@ -263,14 +268,14 @@ fn mapping() -> anyhow::Result<Mapping> {
         asks: some("/sell"),
         ..MappingConfig::default()
     };
-    Mapping::new(&config).map_err(|mistakes| anyhow!("the mapping is wrong: {mistakes:?}"))
+    Mapping::new(&config).map_err(|mistakes| anyhow!("bad mapping: {mistakes:?}"))
 }
 
 fn symbol(instrument: usize) -> String {
     format!("S{instrument:04}-USD")
 }
 
-/// The levels of a side, each by its price and its size.
+/// A JSON list of the levels of a side.
 fn list(levels: &[Level], step: &Step, one: impl Fn(&str, &str) -> String) -> String {
     array(levels.iter().map(|level| {
         let price = decimal::to_string(level.price.0, step.exponents.price);
@@ -281,7 +286,7 @@ fn list(levels: &[Level], step: &Step, one: impl Fn(&str, &str) -> String) -> St
     }))
 }
 
-/// Both sides in one list, each level with its side's name.
+/// A JSON list of the levels of both sides.
 fn both(step: &Step, names: [&str; 2], one: impl Fn(&str, &str, &str) -> String) -> String {
     let side = |name: &str, levels: &[Level]| {
         let text = list(levels, step, |p, s| one(name, p, s));
@@ -294,13 +299,13 @@ fn both(step: &Step, names: [&str; 2], one: impl Fn(&str, &str, &str) -> String)
 fn array(elements: impl Iterator<Item = String>) -> String {
     let mut text = String::from("[");
     for element in elements {
-        // Writing to a text does not fail.
+        // Writing to a string cannot fail.
         let _written = write!(text, "{}{element}", if text.len() > 1 { "," } else { "" });
     }
     text + "]"
 }
 
-/// With so many decimals: Kraken's checksum counts the zeros.
+/// Pads a number to that many decimals: Kraken's checksum includes trailing zeros.
 fn padded(number: &str, decimals: u8) -> String {
     let (whole, behind) = number.split_once('.').unwrap_or((number, ""));
     match usize::from(decimals) {

@@ -4,16 +4,16 @@ use market::{ChecksumRule, ChecksumText, Decimals, Level, Price, Size, VenueChec
 
 use super::steps::Step;
 
-/// The books so far, for who proves them.
+/// The books so far, for checksums.
 #[derive(Debug)]
 pub(super) struct Checksums {
-    /// With how many decimals numbers are written.
+    /// Decimals of numbers.
     decimals: Decimals,
     books: BTreeMap<usize, Checked>,
     text: ChecksumText,
 }
 
-/// A book as Kraken would keep it for a subscription that is as deep as its first whole book.
+/// A book as Kraken keeps it for a subscription as deep as its first snapshot.
 #[derive(Debug, Default)]
 struct Checked {
     sides: [BTreeMap<Price, Size>; 2],
@@ -29,12 +29,12 @@ impl Checksums {
         }
     }
 
-    /// With how many decimals prices and sizes are written.
+    /// Decimals of prices and sizes.
     pub(super) const fn decimals(&self) -> Decimals {
         self.decimals
     }
 
-    /// Kraken's checksum of the book as it is after the step.
+    /// Kraken's checksum of the book after the step.
     pub(super) fn kraken(&mut self, step: &Step) -> u32 {
         let Checked { sides, window } = self.books.entry(step.instrument).or_default();
         if step.is_whole {

@@ -5,7 +5,7 @@ use ingest::{Decoder, IngestConfig, RawRecord};
 use super::resolver::Resolver;
 use super::stage::Stage;
 
-/// The decoder alone: an event of each record.
+/// The decoder alone.
 pub(super) struct Decode {
     decoder: Decoder,
     resolver: Resolver,

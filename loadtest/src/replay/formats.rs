@@ -10,7 +10,7 @@ use super::recording::Recording;
 use super::stage::{Measured, StageRun, all_rounds};
 use super::steps::Steps;
 
-/// What the books of a capture cost in each format.
+/// Cost of the books of a capture in each format.
 #[derive(Debug, Serialize)]
 pub(super) struct Formats {
     levels: usize,
@@ -21,14 +21,14 @@ pub(super) struct Formats {
 struct InFormat {
     format: &'static str,
     bytes: usize,
-    /// Decode, apply and encode of a level, in ns of a core's time.
+    /// Decoding, applying and encoding of a level, in ns of CPU time.
     nanos_a_level: f64,
-    /// That of our own format is 1.
+    /// Relative to our own format.
     ratio: f64,
     measured: Measured,
 }
 
-/// The dialects of those formats; ours is always there, and first.
+/// The variants of the named formats, always with ours, which is first.
 fn chosen(names: &[String]) -> anyhow::Result<Vec<BookFormat>> {
     for name in names {
         let is_known = name == "all" || Format::from_name(name).is_some();
@@ -42,8 +42,8 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<BookFormat>> {
     Ok(BookFormat::ALL.into_iter().filter(is_chosen).collect())
 }
 
-/// Measures decode, apply and encode of the same books in each format, all formats in every round:
-/// what the machine does besides falls on each.
+/// Measures the same books in each format, all formats in every round, so that other load on the
+/// machine affects all alike.
 pub(super) fn compare(recording: &Recording, args: &ReplayArgs) -> anyhow::Result<Formats> {
     let steps = Steps::of(recording)?;
     let decimals = steps.decimals();

@@ -10,18 +10,18 @@ use super::recording::Recording;
 use super::resolver::Resolver;
 use super::stage::Stage;
 
-/// What is watched of each instrument.
+/// Subscribed channels of each instrument.
 const WATCHED: [Channel; 3] = [Channel::Book, Channel::Bbo, Channel::Trades];
 
-/// Decoder and publisher as in a node: books, logs, and frames for who watches.
+/// Decoder and publisher as in a node: books, logs, and frames for subscribers.
 pub(super) struct Publish<'a> {
     recording: &'a Recording,
     encodings: &'a [Encoding],
     decoder: Decoder,
     resolver: Resolver,
-    /// How often the capture began.
+    /// Rounds so far.
     turns: u32,
-    /// How many instruments are watched already.
+    /// Instruments with subscriptions so far.
     watched: usize,
     now: Now,
     encoded_before: Encoded,
@@ -30,12 +30,12 @@ pub(super) struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
-    /// Books and logs, and nobody that watches.
+    /// Books and logs, without subscriptions.
     pub(super) fn unwatched(recording: &'a Recording) -> Self {
         Self::watched(recording, &[])
     }
 
-    /// Full books, best prices and trades of all instruments are watched in these encodings.
+    /// With subscriptions to the full book, bbo and trades of all instruments in these encodings.
     pub(super) fn watched(recording: &'a Recording, encodings: &'a [Encoding]) -> Self {
         Self {
             recording,
@@ -60,7 +60,7 @@ impl<'a> Publish<'a> {
                         channel,
                         params: ViewParams::default(),
                     };
-                    // Only channels that are not served are refused, and these are.
+                    // Only unknown channels are rejected, and these are known.
                     let _watch = self
                         .resolver
                         .publisher
@@ -108,7 +108,7 @@ impl Stage for Publish<'_> {
         let at = At {
             partition: PartitionIndex(u32::try_from(topic).context("too many topics")?),
             seq: Seq(i64::try_from(index).context("too many records")?),
-            // Kafka tells milliseconds.
+            // Kafka's timestamps are in ms.
             log_time: Nanos(self.now.wall.0 - self.now.wall.0 % 1_000_000),
         };
         let decoded = match self.decoder.decode(record, &mut self.resolver) {

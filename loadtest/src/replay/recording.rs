@@ -11,11 +11,11 @@ use ingest::{Format, FormatOptions, RawRecord, Source};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A capture in memory, as Kafka would hand over its records.
+/// A capture in memory, as records of Kafka.
 #[derive(Debug)]
 pub(super) struct Recording {
     pub(super) name: String,
-    /// The topics; each is a partition of its own.
+    /// The topics, of one partition each.
     pub(super) sources: Vec<Source>,
     values: Vec<u8>,
     keys: Vec<u8>,
@@ -46,7 +46,7 @@ struct Own<'a> {
 }
 
 impl Recording {
-    /// One without records yet.
+    /// Creates one without records.
     pub(super) fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -57,7 +57,7 @@ impl Recording {
         }
     }
 
-    /// Puts a record of the topic of that number behind the others; topics that are new are made.
+    /// Appends a record of a topic, which is created if new.
     pub(super) fn push(
         &mut self,
         topic: usize,
@@ -71,7 +71,7 @@ impl Recording {
         Ok(())
     }
 
-    /// Reads a file whole.
+    /// Reads a file.
     pub(super) fn load(path: &Path) -> anyhow::Result<Self> {
         let mut recording = Self::empty(&path.display().to_string());
         let mut file = BufReader::new(
@@ -103,7 +103,7 @@ impl Recording {
         self.entries.len()
     }
 
-    /// How many bytes all values have.
+    /// Bytes of all values.
     pub(super) fn bytes(&self) -> usize {
         self.values.len()
     }
@@ -144,7 +144,7 @@ impl Recording {
             let topic = ("binance", Format::Binance, FormatOptions::VENUE, symbol);
             self.put(topics, topic, symbol, value.as_bytes());
         } else if line.first() != Some(&b'{') {
-            // What a session's client sent, and was answered to what it asked.
+            // Requests of the recorded client and their answers.
         } else if let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(line) {
             let key = envelope.key.unwrap_or_default();
             let topic = (envelope.topic.as_ref(), Format::Cryptofeed, "", "");
@@ -161,7 +161,7 @@ impl Recording {
         Ok(())
     }
 
-    /// Puts a record of a topic, which is told by its name, format, venue and symbol.
+    /// Appends a record of a topic with that name, format, venue and symbol.
     fn put(
         &mut self,
         topics: &mut HashMap<String, usize>,
@@ -197,11 +197,11 @@ impl Recording {
     }
 }
 
-/// What a file's name tells of what is in it.
+/// What the name of a file says about its contents.
 struct Named {
-    /// `btcusdt_20240808.gz` is of `BTCUSDT`.
+    /// `btcusdt_20240808.gz` has `BTCUSDT`.
     symbol: String,
-    /// `KRAKEN.ws.50.0.gz` is of Kraken.
+    /// `KRAKEN.ws.50.0.gz` is from Kraken.
     format: Option<Format>,
 }
 
@@ -218,7 +218,7 @@ impl Named {
     }
 }
 
-/// What was received, of a session's line `<seconds>: <JSON>`.
+/// The received JSON of a line `<seconds>: <JSON>`.
 fn received(line: &str) -> Option<&str> {
     let (time, json) = line.split_once(": ")?;
     time.parse::<f64>().ok().map(|_| json)

@@ -4,12 +4,12 @@ use ingest::{Refusal, Resolve, Resolved};
 use market::{Exponents, Handle, InstrumentName, Monotonic};
 use streams::{Publisher, Settings};
 
-/// A publisher, and how its instruments are found by name.
+/// A publisher, and a lookup of its instruments by name.
 pub(super) struct Resolver {
     pub(super) publisher: Publisher,
-    /// Symbols by venue, so that a look-up allocates nothing.
+    /// By venue and symbol, so that a lookup does not allocate.
     venues: HashMap<String, HashMap<String, Resolved>>,
-    /// The name behind each handle.
+    /// Names by handle.
     pub(super) names: Vec<InstrumentName>,
 }
 
@@ -22,7 +22,7 @@ impl Resolver {
         }
     }
 
-    /// An instrument's scale has changed.
+    /// Adopts changed exponents of an instrument.
     pub(super) fn rescale(&mut self, handle: Handle) {
         let exponents = self.publisher.exponents(handle);
         let name = usize::try_from(handle.0)

@@ -8,42 +8,42 @@ use super::ReplayArgs;
 use super::recording::Recording;
 use crate::allocations;
 
-/// So many rounds warm the buffers: one makes the instruments known, one fills what watching needs.
+/// Unmeasured rounds: one creates the instruments, one fills the buffers of subscriptions.
 const WARM_ROUNDS: usize = 2;
 
-/// Something that is done with each record.
+/// Work that is done for each record.
 pub(super) trait Stage {
-    /// What it is called.
+    /// Its name.
     fn name(&self) -> String;
 
-    /// The capture begins anew.
+    /// The capture starts again.
     fn begin(&mut self);
 
-    /// Takes the next record; `index` counts from 0 in each round.
+    /// Processes the next record; `index` counts from 0 in each round.
     fn record(&mut self, index: usize, topic: usize, record: &RawRecord<'_>) -> anyhow::Result<()>;
 
-    /// A batch ends.
+    /// Ends a batch.
     fn batch(&mut self) {}
 
-    /// What shows that the work was done.
+    /// Evidence that the work was done.
     fn note(&self) -> String;
 }
 
-/// What a stage costs.
+/// The cost of a stage.
 #[derive(Debug, Serialize)]
 pub(super) struct Measured {
     pub(super) stage: String,
-    /// A record's share of the median round, in ns of a core's time.
+    /// CPU time per record of the median round, in ns.
     pub(super) nanos: f64,
-    /// The same of the fastest and of the slowest round.
+    /// The same of the fastest and the slowest round.
     pub(super) fastest: f64,
     pub(super) slowest: f64,
-    /// How often memory was asked for, over all measured rounds.
+    /// Allocations per record, over all measured rounds.
     pub(super) allocations: f64,
     pub(super) note: String,
 }
 
-/// Measures a stage by itself.
+/// Measures a stage.
 pub(super) fn measure(
     stage: impl Stage,
     recording: &Recording,
@@ -56,19 +56,19 @@ pub(super) fn measure(
     Ok(run.measured())
 }
 
-/// How many rounds a run needs, those among them that do not count.
+/// Rounds of a run, including the unmeasured ones.
 pub(super) fn all_rounds(args: &ReplayArgs) -> usize {
     WARM_ROUNDS + args.rounds.max(1)
 }
 
-/// A stage that is measured, a round at a time.
+/// The measurement of a stage, a round at a time.
 pub(super) struct StageRun<'a, S> {
     stage: S,
     recording: &'a Recording,
     batch: usize,
-    /// Rounds to go until those that count.
+    /// Unmeasured rounds to go.
     warm: usize,
-    /// A record's share of each round, in ns.
+    /// CPU time per record of each round, in ns.
     rounds: Vec<f64>,
     allocated: u64,
 }
@@ -85,7 +85,7 @@ impl<'a, S: Stage> StageRun<'a, S> {
         }
     }
 
-    /// Reads the capture once; the first rounds do not count.
+    /// Reads the capture once.
     pub(super) fn round(&mut self) -> anyhow::Result<()> {
         let (before, start) = (allocations::count(), core_time());
         self.stage.begin();
@@ -107,7 +107,7 @@ impl<'a, S: Stage> StageRun<'a, S> {
         Ok(())
     }
 
-    /// What the rounds cost that counted; there was one.
+    /// The cost, of at least one measured round.
     pub(super) fn measured(mut self) -> Measured {
         let records = self.recording.len() as f64;
         let rounds = &mut self.rounds;
@@ -124,7 +124,7 @@ impl<'a, S: Stage> StageRun<'a, S> {
     }
 }
 
-/// How long a core has worked for this thread: what a machine that is busy otherwise measures too.
+/// CPU time of this thread, which other load on the machine affects least.
 fn core_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();

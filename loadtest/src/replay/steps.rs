@@ -7,42 +7,42 @@ use market::{Decimals, Event, Exponents, Level, decimal};
 use super::recording::Recording;
 use super::resolver::Resolver;
 
-/// The books of a recording, as no format has them: whole, and then change by change.
+/// The books of a recording, independent of any format: snapshots, then deltas.
 #[derive(Debug)]
 pub(super) struct Steps {
     pub(super) steps: Vec<Step>,
-    /// How many levels all of them have.
+    /// Levels of all steps.
     pub(super) levels: usize,
 }
 
-/// A whole book, or a change of one.
+/// A snapshot or a delta.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// Which instrument's, counted from 0.
+    /// The index of the instrument.
     pub(super) instrument: usize,
     pub(super) is_whole: bool,
-    /// The number that it leads to; a change builds on the one before it.
+    /// Its sequence; a delta follows the one before.
     pub(super) seq: u64,
     pub(super) bids: Vec<Level>,
     pub(super) asks: Vec<Level>,
-    /// The scale of its levels.
+    /// The exponents of its levels.
     pub(super) exponents: Exponents,
 }
 
-/// Where an instrument stands while its steps are gathered.
+/// The state of an instrument while its steps are collected.
 #[derive(Debug, Default)]
 struct Progress {
-    /// The number of its last step.
+    /// The sequence of its last step.
     seq: u64,
-    /// Changes from before its first whole book, with their numbers at the venue: a book that was
-    /// fetched may be older than they are.
+    /// Deltas from before its first snapshot, with the venue's sequences: a fetched snapshot may be
+    /// older than they are.
     early: Vec<(Option<u64>, Step)>,
-    /// The number at the venue of the last whole book.
+    /// The venue's sequence of the last snapshot.
     whole: Option<u64>,
 }
 
 impl Progress {
-    /// The step with the next number.
+    /// Creates the step with the next sequence.
     fn next(&mut self, step: Step) -> Step {
         self.seq += 1;
         Step {
@@ -53,7 +53,7 @@ impl Progress {
 }
 
 impl Steps {
-    /// Reads all that can be read; what cannot is no step.
+    /// Collects the steps of all records that can be decoded.
     pub(super) fn of(recording: &Recording) -> anyhow::Result<Self> {
         let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
         let mut resolver = Resolver::new();
@@ -104,7 +104,7 @@ impl Steps {
         Ok(Self { steps, levels })
     }
 
-    /// With how many decimals a venue would write these prices and sizes.
+    /// The decimals with which a venue would write these prices and sizes.
     pub(super) fn decimals(&self) -> Decimals {
         let mut most = Decimals::default();
         for step in &self.steps {
@@ -125,7 +125,7 @@ impl Step {
     }
 }
 
-/// How many decimals a value has that are not needless zeros.
+/// The decimals of a value without trailing zeros.
 fn decimals(mantissa: i64, exponent: i8) -> u8 {
     let text = decimal::to_string(mantissa, exponent);
     let behind = text.split_once('.').map_or(0, |(_, behind)| behind.len());

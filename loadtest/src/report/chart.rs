@@ -1,19 +1,19 @@
-//! Which charts there are, and what is on them.
+//! The list of charts, and what is on them.
 
 use super::table::title;
 use crate::peers::outcome::{Outcome, QUANTILES, Run, Work};
 use crate::peers::peer::Peer;
 use crate::peers::scenario::Kind;
 
-/// Lines of several servers.
+/// A chart with a line for each server.
 pub(super) struct Chart {
-    /// The name of its files, without their ends.
+    /// The name of its files, without extension.
     pub(super) file: String,
     pub(super) title: String,
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) lines: Vec<Line>,
-    /// Whether a line shows where y is x.
+    /// Whether to draw the diagonal where y = x.
     pub(super) diagonal: bool,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Axis {
 pub(super) enum Scale {
     Linear,
     Log,
-    /// Of quantiles: as far from 0.9 to 0.99 as from 0.99 to 0.999.
+    /// Of quantiles: the distance from 0.9 to 0.99 is that from 0.99 to 0.999.
     Nines,
 }
 
@@ -113,7 +113,7 @@ fn saturation(medians: &[(Work, Vec<Run>)]) -> Vec<Line> {
     })
 }
 
-/// A line for each server that has a point, from left to right.
+/// A line for each server with at least one point.
 fn lines(
     medians: &[(Work, Vec<Run>)],
     point: impl Fn(&Work, &Run) -> Option<(f64, f64)>,
@@ -121,7 +121,7 @@ fn lines(
     let mut lines: Vec<Line> = Vec::new();
     for (work, runs) in medians {
         for run in runs {
-            // Nothing above zero has no place on a logarithmic scale.
+            // A logarithmic scale has no zero.
             let Some(point) = point(work, run).filter(|(x, y)| *x > 0.0 && *y > 0.0) else {
                 continue;
             };
@@ -146,7 +146,7 @@ const fn axis(label: &'static str, scale: Scale) -> Axis {
 }
 
 impl Scale {
-    /// Where a figure stands on a ruler with even marks.
+    /// The position of a figure on a linear axis.
     pub(super) fn place(self, figure: f64) -> f64 {
         match self {
             Self::Linear => figure,
@@ -155,7 +155,7 @@ impl Scale {
         }
     }
 
-    /// The first and last place, and the marked ones, where figures lie between these places.
+    /// The ends of the axis and its ticks, for figures between two positions.
     pub(super) fn ticks(self, least: f64, most: f64) -> (f64, f64, Vec<f64>) {
         match self {
             Self::Linear => {
@@ -177,7 +177,7 @@ impl Scale {
                     marks.extend(steps.iter().map(|step| decade + step.log10()));
                     decade += 1.0;
                 }
-                // Of a decade that is used in part, only that part is shown.
+                // Shows only the used part of a decade.
                 let first = marks
                     .iter()
                     .copied()
@@ -199,7 +199,7 @@ impl Scale {
         }
     }
 
-    /// What stands at a mark.
+    /// The label of a tick.
     pub(super) fn tell(self, place: f64) -> String {
         match self {
             Self::Linear => format!("{place}"),
@@ -220,7 +220,7 @@ impl Scale {
     }
 }
 
-/// A step of 1, 2 or 5 times a power of ten, so that there are some eight marks.
+/// A step of 1, 2 or 5 times a power of ten, for some eight ticks.
 fn round_step(most: f64) -> f64 {
     let rough = (most / 8.0).max(1e-6);
     let power = 10_f64.powf(rough.log10().floor());

@@ -1,5 +1,4 @@
-//! Charts as SVG and PNG. Text is measured and drawn with a font that comes with this binary, so
-//! that pictures are the same on every machine.
+//! Draws charts as SVG and PNG.
 
 use std::path::Path;
 
@@ -18,16 +17,16 @@ use super::chart::{Chart, Line, Scale};
 use crate::peers::peer::Peer;
 
 const SIZE: (u32, u32) = (1_120, 640);
-/// The right of the picture is the legend's, so that it covers no line.
+/// The legend is right of the plot, so that it covers no line.
 const PLOT_WIDTH: u32 = 930;
 const FONT: &str = "sans-serif";
-/// More marks than any axis has: all of them are told.
+/// More labels than any axis has ticks, so that all are drawn.
 const MARKS: usize = 64;
 const WHITE: RGBColor = RGBColor(255, 255, 255);
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GRID: RGBColor = RGBColor(225, 225, 225);
 
-/// Has plotters use the font that is in this binary.
+/// Registers the font that is in this binary.
 pub(super) fn use_own_font() -> anyhow::Result<()> {
     register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
         .map_err(|_| anyhow!("the font cannot be read"))
@@ -111,7 +110,7 @@ where
     Ok(())
 }
 
-/// An axis whose places are even, with marks where the scale has its round figures.
+/// A linear axis of positions, with ticks at round figures of the scale.
 struct Ruler {
     scale: Scale,
     ends: (f64, f64),
@@ -158,7 +157,7 @@ impl ValueFormatter<f64> for Ruler {
     }
 }
 
-/// The servers, highest line first, as the lines end at the right.
+/// Lists the servers in the order in which their lines end at the right.
 fn draw_legend<B: DrawingBackend>(chart: &Chart, area: &DrawingArea<B, Shift>) -> anyhow::Result<()>
 where
     B::ErrorType: 'static,
@@ -185,7 +184,7 @@ where
     Ok(())
 }
 
-/// A server's colour is the same on every chart; ours is the widest line.
+/// A server has the same colour on every chart; ours has the widest line.
 fn style(peer: Peer) -> ShapeStyle {
     let (color, width) = match peer {
         Peer::Loop => (RGBColor(120, 120, 120), 2),

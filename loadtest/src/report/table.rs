@@ -5,18 +5,18 @@ use crate::peers::peer::Peer;
 use crate::peers::scenario::Kind;
 use crate::result::Measured;
 
-/// A table, before it is Markdown or text.
+/// A table, to be written as Markdown or text.
 struct Table {
     title: String,
     head: Vec<String>,
-    /// The first cell is a name, all others are figures.
+    /// The first cell is a name, the others are figures.
     rows: Vec<Vec<String>>,
 }
 
-/// What a server has no figure for.
+/// A missing figure.
 const NONE: &str = "–";
 
-/// For a terminal.
+/// Writes the tables for a terminal.
 pub(crate) fn text(outcome: &Outcome) -> String {
     let mut text = String::new();
     for table in tables(outcome) {
@@ -47,7 +47,7 @@ pub(crate) fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// For people who read it later: with the machine, the commit and the plots.
+/// Writes a report with the machine, the commit and the charts.
 pub(super) fn markdown(all: &Measured<Outcome>, plots: &[(String, String)]) -> String {
     let (outcome, machine) = (&all.result, &all.machine);
     let pinned = if outcome.pinned {
@@ -86,7 +86,7 @@ pub(super) fn markdown(all: &Measured<Outcome>, plots: &[(String, String)]) -> S
     text
 }
 
-/// What a piece of work is, in words.
+/// Describes a scenario.
 pub(super) fn title(work: &Work, runs: &[Run]) -> String {
     let topics = match work.topics_each {
         1 => "one topic".to_owned(),
@@ -137,7 +137,7 @@ fn tables(outcome: &Outcome) -> Vec<Table> {
     tables
 }
 
-/// All figures of one piece of work.
+/// All figures of one scenario.
 fn whole(work: &Work, runs: &[Run]) -> Table {
     let limit = runs
         .iter()
@@ -186,7 +186,7 @@ fn whole(work: &Work, runs: &[Run]) -> Table {
     }
 }
 
-/// One figure, of every server by the number of clients.
+/// One figure of every server, by number of clients.
 fn across(title: &str, of: &[&(Work, Vec<Run>)], figure: &dyn Fn(&Run) -> Option<f64>) -> Table {
     let mut of = of.to_vec();
     of.sort_by_key(|(work, _)| work.clients);
@@ -212,7 +212,7 @@ fn across(title: &str, of: &[&(Work, Vec<Run>)], figure: &dyn Fn(&Run) -> Option
     }
 }
 
-/// What figures alone do not tell.
+/// Notes on how to read the figures.
 fn notes(outcome: &Outcome) -> Vec<String> {
     let medians = outcome.medians();
     let mut notes = Vec::new();
@@ -236,7 +236,7 @@ fn notes(outcome: &Outcome) -> Vec<String> {
         );
         if let Some(publisher) = run.publisher_cpu_us {
             notes.push(format!(
-                "{what}: its publisher used {publisher:.2} CPU µs a delivery beside"
+                "{what}: its publisher used another {publisher:.2} CPU µs per delivery"
             ));
         }
         if run.threads_cpu_us.len() > 1 && run.peer == Peer::Tapecast {
@@ -253,15 +253,15 @@ fn notes(outcome: &Outcome) -> Vec<String> {
         if run.closed > 0 {
             let trouble = run.trouble.as_deref().unwrap_or_default();
             notes.push(format!(
-                "{what}: {} clients were cut off: {trouble}",
+                "{what}: {} clients lost their connection: {trouble}",
                 run.closed
             ));
         }
-        // Beyond this the clients may be what is slow.
+        // Above this, the clients may be the bottleneck.
         const BUSY: f64 = 0.9;
         if run.client_cores > BUSY {
             notes.push(format!(
-                "{what}: the clients' core was busy; it may be what was measured"
+                "{what}: the clients' core was busy, and may have been the bottleneck"
             ));
         }
     }
@@ -275,7 +275,7 @@ fn cannot(missing: &Missing) -> String {
         .as_ref()
         .map(|work| format!(", {}, {} clients", work.scenario.name(), work.clients));
     format!(
-        "{}{}: cannot be compared: {}",
+        "{}{}: not measured: {}",
         missing.peer.name(),
         what.unwrap_or_default(),
         missing.reason
@@ -286,7 +286,7 @@ fn some(figure: Option<f64>, digits: usize) -> String {
     figure.map_or_else(|| NONE.to_owned(), |figure| format!("{figure:.digits$}"))
 }
 
-/// A count that may be large, with three digits or so.
+/// A large number with some three digits.
 pub(super) fn large(figure: f64) -> String {
     match figure {
         _ if figure >= 1e6 => format!("{:.2} M", figure / 1e6),
@@ -342,10 +342,7 @@ mod tests {
             }],
         };
         let text = text(&outcome);
-        assert!(
-            text.contains("nats: cannot be compared: not installed"),
-            "{text}"
-        );
+        assert!(text.contains("nats: not measured: not installed"), "{text}");
         assert!(text.contains("50.0 %") && text.contains("1.50"), "{text}");
     }
 }

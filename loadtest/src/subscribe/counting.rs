@@ -17,49 +17,49 @@ use crate::clock::wall_clock;
 use crate::websocket::frames::{self, BINARY, CLOSE, PING, PONG, Partial, TEXT};
 use crate::websocket::handshake;
 
-/// What clients need to work, and all of them share; one thread has them all.
+/// What all counting clients share, on one thread.
 pub(super) struct Shared {
     pub(super) tally: Tally,
     pub(super) choice: Choice,
     pub(super) policy: Policy,
-    /// Whether it is noted where each stream stands, to go on from there.
+    /// Whether clients track the position in each stream, to resume from.
     pub(super) positions: bool,
-    /// What is read is read into here, so that a client that waits costs no buffer.
+    /// All reads go here, so that an idle client has no buffer.
     pub(super) buffer: Box<[u8]>,
 }
 
-/// How far a client is.
+/// A client's progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientState {
-    /// It has not begun, or was cut off.
+    /// Not connected yet, or disconnected.
     Waiting,
     Connecting,
     /// The handshake was sent.
     Shaking,
-    /// The streams were asked for.
+    /// The streams were requested.
     Joining,
-    /// It has all that it wants.
+    /// It has all its streams.
     Live,
     Ended,
 }
 
-/// A client that counts.
+/// A client that only counts.
 pub(super) struct Counting {
     pub(super) state: ClientState,
     socket: Option<TcpStream>,
     partial: Partial,
     unsent: Vec<u8>,
-    /// Which of the choice's streams it wants.
+    /// Indices of its streams in the choice.
     streams: Box<[u32]>,
-    /// Requests whose answer is waited for.
+    /// Requests without an answer.
     unanswered: u32,
-    /// Streams that were answered on this connection.
+    /// Streams with an answer on this connection.
     results: usize,
-    /// Books of which the beginning is waited for.
+    /// Books without a complete snapshot.
     awaited: u32,
-    /// Where each stream stands, if that is noted.
+    /// The position in each stream, if tracked.
     positions: Vec<Option<StreamPosition>>,
-    /// When it began to connect.
+    /// When it started to connect.
     pub(super) begun: Instant,
     /// It was live before.
     pub(super) is_back: bool,
@@ -84,7 +84,7 @@ impl Counting {
         }
     }
 
-    /// Begins to connect.
+    /// Starts to connect.
     pub(super) fn connect(
         &mut self,
         node: &Node,
@@ -101,7 +101,7 @@ impl Counting {
         Ok(())
     }
 
-    /// Loses the connection, and forgets what belongs to it.
+    /// Drops the connection and its state.
     pub(super) fn cut(&mut self, state: ClientState) {
         self.state = state;
         self.socket = None;
@@ -110,7 +110,7 @@ impl Counting {
         (self.unanswered, self.results, self.awaited) = (0, 0, 0);
     }
 
-    /// Says good-bye, as far as the socket takes it.
+    /// Sends a close frame, if the socket accepts it.
     pub(super) fn leave(&mut self) {
         if let Some(socket) = &mut self.socket {
             let mut close = Vec::new();
@@ -120,7 +120,7 @@ impl Counting {
         self.cut(ClientState::Ended);
     }
 
-    /// The socket takes more.
+    /// The socket is writable.
     pub(super) fn write(&mut self, node: &Node, shared: &mut Shared) -> anyhow::Result<()> {
         if self.state == ClientState::Connecting {
             let Some(socket) = &self.socket else {
@@ -143,7 +143,7 @@ impl Counting {
         self.send(&unsent)
     }
 
-    /// Reads once, at most `most` bytes; whether there may be more.
+    /// Reads once, at most `most` bytes. Returns whether there may be more.
     pub(super) fn read(&mut self, most: usize, shared: &mut Shared) -> anyhow::Result<bool> {
         let Some(socket) = &mut self.socket else {
             return Ok(false);
@@ -164,7 +164,7 @@ impl Counting {
             }
             Err(error) => return Err(error).context("cannot read"),
         };
-        // It is put back below: frames lie in it while clients and tally are worked on.
+        // Put back below: it is borrowed while the client and the tally change.
         let buffer = std::mem::take(&mut shared.buffer);
         let taken = match self.state {
             ClientState::Shaking => self.shake(&buffer[..read], shared),
@@ -172,7 +172,7 @@ impl Counting {
         };
         shared.buffer = buffer;
         taken?;
-        // Less than was asked for is all that there was.
+        // A short read has emptied the socket.
         Ok(read == most)
     }
 
@@ -260,7 +260,7 @@ impl Counting {
         let text = String::from_utf8_lossy(payload);
         let Ok(Answer::Subscribed { results, .. }) = Answer::parse(&text) else {
             tally.counts.refused += 1;
-            tally.trouble(format_args!("answered: {text}"));
+            tally.trouble(format_args!("unexpected answer: {text}"));
             return;
         };
         for result in results {
@@ -270,12 +270,12 @@ impl Counting {
                 Ok(subscribed) => subscribed,
                 Err(refused) => {
                     tally.counts.refused += 1;
-                    tally.trouble(format_args!("refused: {refused:?}"));
+                    tally.trouble(format_args!("rejected: {refused:?}"));
                     continue;
                 }
             };
             let is_whole = subscribed.start == StartKind::Snapshot;
-            // Another channel may have nothing to say at first.
+            // Other channels may have no first message.
             let is_awaited = is_whole && subscribed.stream.channel == Channel::Book;
             self.awaited += u32::from(is_awaited);
             if self.is_back {
@@ -297,7 +297,7 @@ impl Counting {
         }
     }
 
-    /// Looks at what a message is about, while that matters.
+    /// Reads what a message is about, while that matters.
     fn follow(&mut self, payload: &[u8], tally: &mut Tally) {
         let Some(message) = MessagePosition::of(payload) else {
             return;

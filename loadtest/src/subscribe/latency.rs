@@ -4,51 +4,51 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wire::sbe::PUBLISH_TIME_OFFSET;
 
-/// Where the other times stand in every SBE message, and what stands there when there is none.
+/// Offsets of the other times in every SBE message, and the value for no time.
 pub(crate) const EVENT_TIME_OFFSET: usize = 32;
 const LOG_TIME_OFFSET: usize = 40;
 const NO_TIME: u64 = u64::MAX;
-/// What is told apart, in ns: from a microsecond to an hour.
+/// Range of the histograms in ns: from a microsecond to an hour.
 const LEAST: u64 = 1_000;
 const MOST: u64 = 3_600_000_000_000;
-/// Of so many messages of one read the times of one are looked at, which then stand for all. It is
-/// the first of them and so the oldest: what is off is off to the worse. A time for each of ten
-/// million messages a second would cost half a core.
+/// Of this many messages of one read, the times of the first stand for all. It is the oldest, so
+/// that an error makes latencies worse. Reading the times of ten million messages per second would
+/// cost half a core.
 const SAMPLE: u64 = 16;
 
-/// Many durations, in nanoseconds.
+/// A histogram of durations in ns.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Durations(Histogram<u64>);
 
-/// What of the way of the market's messages took how long.
+/// Latencies of market data, by stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stages {
-    /// From the market's event until the log had it: the producer's share.
+    /// From the event to the log: the producer's share.
     pub(super) event_to_log: Durations,
-    /// From there until the node published it: the log's and the node's share.
+    /// From the log to publishing: Kafka's and the node's share.
     pub(super) log_to_publish: Durations,
-    /// From there until it was read: the fan-out's, the network's and the client's share.
+    /// From publishing to the read: the share of the fan-out, the network and the client.
     pub(super) publish_to_read: Durations,
-    /// All of it.
+    /// In total.
     pub(super) event_to_read: Durations,
-    /// The message at hand that stands for some, and for how many so far.
+    /// The sampled message, and how many it stands for so far.
     #[serde(skip)]
     sample: Option<Times>,
     #[serde(skip)]
     weight: u64,
 }
 
-/// The times of one message.
+/// The times of one message, in ns since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Times {
-    /// Where the venue told it.
+    /// `None` if the venue does not send it.
     event: Option<u64>,
     log: u64,
     publish: u64,
     read: u64,
 }
 
-/// Microseconds.
+/// In µs.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Percentiles {
     pub(super) count: u64,
@@ -63,7 +63,7 @@ pub(super) struct Percentiles {
 impl Durations {
     pub(super) fn new() -> anyhow::Result<Self> {
         let histogram = Histogram::new_with_bounds(LEAST, MOST, 3);
-        Ok(Self(histogram.context("cannot make a histogram")?))
+        Ok(Self(histogram.context("cannot create a histogram")?))
     }
 
     pub(super) fn record(&mut self, duration: std::time::Duration) {
@@ -75,10 +75,10 @@ impl Durations {
         self.0.len()
     }
 
-    /// Adds those of another.
+    /// Adds those of another histogram.
     pub(super) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         let added = self.0.add(&other.0);
-        added.context("histograms of two shapes")
+        added.context("histograms of different shapes")
     }
 
     pub(super) fn percentiles(&self) -> Percentiles {
@@ -96,7 +96,7 @@ impl Durations {
     }
 }
 
-/// As pairs of a value and how often it was recorded: what most of the buckets hold is nothing.
+/// Serialized as pairs of value and count, since most buckets are empty.
 impl Serialize for Durations {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let recorded = self.0.iter_recorded();
@@ -126,7 +126,7 @@ impl Stages {
         })
     }
 
-    /// A market's message came, read at `now`.
+    /// Counts a message of the market, read at `now`.
     #[inline]
     pub(super) fn message(&mut self, payload: &[u8], now: u64) {
         if self.weight == SAMPLE || self.sample.is_none() {
@@ -136,7 +136,7 @@ impl Stages {
         self.weight += 1;
     }
 
-    /// That was all of this read.
+    /// Ends a read.
     pub(super) fn settle(&mut self) {
         if let Some(times) = self.sample.take() {
             self.record(times, self.weight);
@@ -156,7 +156,7 @@ impl Stages {
         }
     }
 
-    /// Those of a message that another reader took.
+    /// Records the times of a message that the client library read.
     pub(super) fn took(&mut self, event: Option<u64>, log: u64, publish: u64, read: u64) {
         let times = Times {
             event,

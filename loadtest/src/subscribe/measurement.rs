@@ -1,4 +1,4 @@
-//! The course of a measurement: all join, it is measured, all are cut off and come back, all leave.
+//! A measurement: all clients connect, are measured, may be disconnected and reconnect, and leave.
 
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,19 @@ use super::verifying::Verifiers;
 use crate::clock::process_time;
 use crate::progress::Progress;
 
-/// How long nobody may have joined before the measurement begins without the others.
+/// If no client becomes live for this long, the measurement starts without the others.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who is told how far it is, and may hold it up.
+/// Synchronizes a measurement with others.
 pub(super) trait Coordinator {
-    /// All are live. Whether to measure now: until then clients go on reading.
+    /// Called when all clients are live. Returns whether to measure now; until then clients keep
+    /// reading.
     fn may_measure(&mut self) -> anyhow::Result<bool>;
-    /// Whether so long a measurement is long enough.
+    /// Returns whether the measurement is over.
     fn is_over(&mut self, elapsed: Duration, length: Duration, _seen: &Tally) -> bool {
         elapsed >= length
     }
-    /// It was measured.
+    /// Called after the measurement.
     fn measured(&mut self) -> anyhow::Result<()>;
 }
 
@@ -67,7 +68,7 @@ pub(super) fn run(
     Ok(tally)
 }
 
-/// Goes on until all are live; returns how long that took.
+/// Runs until all clients are live. Returns how long that took.
 fn join(
     swarm: &mut Swarm,
     verifiers: Option<&Verifiers>,
@@ -83,7 +84,7 @@ fn join(
         if swarm.quiet() > PATIENCE && begun.elapsed() > PATIENCE {
             let missing = swarm.len() - swarm.live();
             swarm.tally().trouble(format_args!(
-                "{missing} clients did not become live, and were not waited for"
+                "{missing} clients did not become live in time"
             ));
             break;
         }

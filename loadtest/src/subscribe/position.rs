@@ -1,15 +1,15 @@
 use market::{Channel, Epoch, Seq};
 use wire::control::{Resume, Subscribed};
 
-/// Where the fields stand in every SBE message.
+/// Offsets of fields in every SBE message.
 const TEMPLATE: usize = 2;
 const INSTRUMENT: usize = 8;
 const PREV_SEQ: usize = 16;
 const SEQ: usize = 24;
 const EPOCH: usize = 56;
 const VIEW: usize = 60;
-/// A snapshot's chunk and chunks; the channel of `Status`, `Heartbeat` and `Lag`; a `Lag`'s kind,
-/// and the last number that it skips.
+/// Offsets of a snapshot's chunk and chunks; of the channel of `Status`, `Heartbeat` and `Lag`; of
+/// a `Lag`'s kind and the last `seq` that it skips.
 const CHUNK: usize = 68;
 const CHUNKS: usize = 70;
 const CHANNEL: usize = 64;
@@ -17,18 +17,18 @@ const KIND: usize = 65;
 const TO_SEQ: usize = 74;
 const SKIPPED: u8 = 3;
 
-/// A stream of a client, and the last message of it.
+/// A client's position in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StreamPosition {
     instrument: u64,
     view: u32,
     channel: u8,
     epoch: u32,
-    /// `None` until the stream has begun.
+    /// `None` until the stream has started.
     seq: Option<i64>,
 }
 
-/// What a message says of its stream's sequence.
+/// The position of a message in its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MessagePosition {
     instrument: u64,
@@ -37,14 +37,14 @@ pub(super) struct MessagePosition {
     epoch: u32,
     prev_seq: i64,
     seq: i64,
-    /// It is the last chunk of a whole book.
+    /// It is the last chunk of a snapshot.
     pub(super) ends_snapshot: bool,
-    /// It is the part of a book, and a client stands where it stood.
+    /// It is another chunk of a snapshot, which does not move the position.
     is_part: bool,
 }
 
 impl StreamPosition {
-    /// The stream begins, with whatever comes first.
+    /// The position before the first message.
     pub(super) fn begin(subscribed: &Subscribed) -> Self {
         Self {
             instrument: subscribed.instrument.0,
@@ -55,7 +55,7 @@ impl StreamPosition {
         }
     }
 
-    /// Where to go on from, if the stream has begun.
+    /// Where to resume, if the stream has started.
     pub(super) fn resume(self) -> Option<Resume> {
         Some(Resume {
             epoch: Epoch(self.epoch),
@@ -69,21 +69,21 @@ impl StreamPosition {
             && self.channel == message.channel
     }
 
-    /// Takes a message of this stream; `false` when it does not follow on.
+    /// Applies a message of this stream. Returns false if there is a gap before it.
     pub(super) fn follow(&mut self, message: &MessagePosition) -> bool {
         if message.is_part {
             return true;
         }
         let mine = self.seq.filter(|_| self.epoch == message.epoch);
         self.epoch = message.epoch;
-        // What begins anew, and what is had already, does not lead back.
+        // A repeated message does not move the position back.
         self.seq = Some(mine.map_or(message.seq, |mine| mine.max(message.seq)));
         mine.is_none_or(|mine| message.prev_seq <= mine)
     }
 }
 
 impl MessagePosition {
-    /// `None` of messages that move no stream.
+    /// Returns `None` for messages without a place in a sequence.
     pub(super) fn of(payload: &[u8]) -> Option<Self> {
         let template = *payload.get(TEMPLATE)?;
         let mut message = Self {
@@ -109,7 +109,7 @@ impl MessagePosition {
             5 => code(Channel::Trades),
             8 => *payload.get(CHANNEL)?,
             10 if *payload.get(KIND)? == SKIPPED => {
-                // It says itself what does not come.
+                // A reported gap.
                 message.seq = i64::from_le_bytes(at(payload, TO_SEQ)?);
                 *payload.get(CHANNEL)?
             }
@@ -123,7 +123,7 @@ fn at<const N: usize>(payload: &[u8], offset: usize) -> Option<[u8; N]> {
     payload.get(offset..)?.first_chunk().copied()
 }
 
-/// A channel as messages have it.
+/// The code of a channel in messages.
 const fn code(channel: Channel) -> u8 {
     match channel {
         Channel::Book => 1,

@@ -1,7 +1,7 @@
-//! The swarm in several processes, since one has so many files and ports and one core.
+//! The swarm in several processes, since one process has limited files and ports, and one core.
 //!
-//! Each part is this program again, with the same arguments and its number. It says `joined` when
-//! its clients are live, begins to measure at `go`, says `measured`, and ends with what it saw.
+//! Each part is this program again, with the same arguments and its number. It writes `joined` when
+//! its clients are live, starts to measure at `go`, writes `measured`, and ends with its tally.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -19,14 +19,14 @@ const JOINED: &str = "joined";
 const GO: &str = "go";
 const MEASURED: &str = "measured";
 
-/// One part, as this process sees it.
+/// A child process with a part of the swarm.
 struct Part {
     child: Child,
     says: BufReader<ChildStdout>,
     hears: ChildStdin,
 }
 
-/// Runs all parts; returns what all of them saw, and how busy the busiest was.
+/// Runs all parts. Returns their combined tally, and the CPU share of the busiest.
 pub(super) fn run(
     args: &SubscribeArgs,
     monitor: Option<&mut ServerMonitor>,
@@ -38,7 +38,7 @@ pub(super) fn run(
     let done = follow(&mut parts, monitor);
     if done.is_err() {
         for part in &mut parts {
-            // One that has ended already is what is wanted.
+            // Fails if it has ended, which is what is wanted.
             let _killed = part.child.kill();
         }
     }
@@ -70,7 +70,8 @@ fn follow(parts: &mut [Part], monitor: Option<&mut ServerMonitor>) -> anyhow::Re
     let mut busiest = 0.0_f64;
     for part in parts {
         let seen = part.line()?;
-        let tally: Tally = serde_json::from_str(&seen).context("a part's result is not read")?;
+        let tally: Tally =
+            serde_json::from_str(&seen).context("cannot parse the result of a part")?;
         busiest = busiest.max(tally.clock.core);
         sum.add(&tally)?;
     }
@@ -79,7 +80,7 @@ fn follow(parts: &mut [Part], monitor: Option<&mut ServerMonitor>) -> anyhow::Re
 
 impl Part {
     fn start(number: usize) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("this program is not found")?;
+        let program = std::env::current_exe().context("cannot find this program")?;
         let mut child = Command::new(program)
             .args(std::env::args_os().skip(1))
             .args(["--part", &number.to_string()])
@@ -88,7 +89,7 @@ impl Part {
             .spawn()
             .context("cannot start a part of the swarm")?;
         let (Some(says), Some(hears)) = (child.stdout.take(), child.stdin.take()) else {
-            bail!("a part of the swarm cannot be talked to");
+            bail!("cannot write to a part of the swarm");
         };
         Ok(Self {
             child,
@@ -101,7 +102,7 @@ impl Part {
         let mut line = String::new();
         let read = self.says.read_line(&mut line);
         ensure!(
-            read.context("a part cannot be heard")? > 0,
+            read.context("cannot read from a part of the swarm")? > 0,
             "a part of the swarm has ended before its time"
         );
         Ok(line)
@@ -111,14 +112,14 @@ impl Part {
         let line = self.line()?;
         ensure!(
             line.trim() == word,
-            "a part says {:?}, not {word}",
+            "a part of the swarm wrote {:?} instead of {word}",
             line.trim()
         );
         Ok(())
     }
 }
 
-/// Runs one part, and tells the process that started it.
+/// Runs one part, and reports to the process that started it.
 pub(super) fn run_part(args: &SubscribeArgs) -> anyhow::Result<()> {
     let mut told = Told::default();
     let tally = measurement::run(args, &mut told)?;
@@ -126,7 +127,7 @@ pub(super) fn run_part(args: &SubscribeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a part does as it is told.
+/// Waits for commands from the process that started it.
 #[derive(Default)]
 struct Told {
     go: Option<Arc<AtomicBool>>,
@@ -140,14 +141,14 @@ impl Coordinator for Told {
         println!("{JOINED}");
         let go = Arc::new(AtomicBool::new(false));
         let said = Arc::clone(&go);
-        // It waits for the word while clients go on reading.
+        // Does not block: clients keep reading meanwhile.
         std::thread::Builder::new()
             .name("listening".to_owned())
             .spawn(move || {
                 let mut line = String::new();
                 match std::io::stdin().read_line(&mut line) {
                     Ok(_) if line.trim() == GO => said.store(true, Ordering::Release),
-                    // Who would have said it is gone, and nobody waits for the result.
+                    // The process that started this one is gone, so nobody needs the result.
                     _ => std::process::exit(1),
                 }
             })?;

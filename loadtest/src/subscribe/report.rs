@@ -8,7 +8,7 @@ use super::latency::{Durations, Percentiles};
 use super::servers::Servers;
 use super::tally::{Counts, Tally};
 
-/// The names of the messages, by template id.
+/// Message names by template id.
 const TEMPLATES: [&str; 12] = [
     "?",
     "Instrument",
@@ -24,7 +24,7 @@ const TEMPLATES: [&str; 12] = [
     "GoAway",
 ];
 
-/// What was measured. All latencies are in microseconds.
+/// The result. All latencies are in µs.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     clients: usize,
@@ -36,24 +36,24 @@ pub(crate) struct Report {
     #[serde(flatten)]
     counts: Counts,
     messages_a_second: f64,
-    /// By kind.
+    /// By message name.
     messages: BTreeMap<&'static str, u64>,
     latency: Latency,
     join: Join,
     storm: Option<Storm>,
-    /// Of those that did not read for a while: from their next read until a book was verified that
-    /// the node told after it.
+    /// Of stalled clients: from the first read after the stall until a book was verified that the
+    /// node published later.
     awake: Option<Percentiles>,
     closed: BTreeMap<u16, u64>,
-    /// How many cores the swarm used, and the busiest of its processes: near 1 it is the swarm that
-    /// is measured.
+    /// Cores that the swarm used, and the busiest of its processes. Near 1, the swarm is the
+    /// bottleneck.
     core: f64,
     busiest_core: f64,
     servers: Option<Servers>,
     first_trouble: Option<String>,
 }
 
-/// By stage, from the market's messages' own times.
+/// By stage, from the times in market data messages.
 #[derive(Debug, Serialize)]
 struct Latency {
     event_to_log: Percentiles,
@@ -62,21 +62,21 @@ struct Latency {
     event_to_read: Percentiles,
 }
 
-/// How the clients came.
+/// How long clients took to connect and subscribe.
 #[derive(Debug, Serialize)]
 struct Join {
     /// From the first connect until all were live.
     all_live_ms: f64,
-    /// Of each one.
+    /// Of each client.
     each: Percentiles,
 }
 
-/// How they came back after all were cut off.
+/// How clients reconnected after all were disconnected.
 #[derive(Debug, Serialize)]
 struct Storm {
     all_back_ms: f64,
     each: Percentiles,
-    /// Streams that went on where they stood, and those that began anew.
+    /// Streams that resumed, and those that started with a snapshot.
     resumed: u64,
     snapshots: u64,
 }
@@ -129,7 +129,7 @@ impl Report {
         }
     }
 
-    /// Whether all clients were served, and nothing that was looked at was wrong.
+    /// Returns whether all clients were served, and nothing was found wrong.
     pub(super) const fn is_right(&self) -> bool {
         let counts = &self.counts;
         counts.failed == 0
@@ -146,7 +146,7 @@ impl fmt::Display for Report {
         let per_second = |count: u64| count as f64 / self.seconds;
         writeln!(
             f,
-            "clients      {} ({} verifying, {} stalled, {} slow): {} connected, {} live with {} streams, {} refused, {} failed, {} retried",
+            "clients      {} ({} verifying, {} stalled, {} slow): {} connected, {} live with {} streams, {} rejected, {} failed, {} retried",
             self.clients,
             self.verifying,
             self.stalled,
@@ -193,14 +193,14 @@ impl fmt::Display for Report {
         if let Some(storm) = &self.storm {
             writeln!(
                 f,
-                "cut off      all back in {:.0} ms: {} streams resumed, {} began anew",
+                "cut off      all back in {:.0} ms: {} streams resumed, {} restarted with a snapshot",
                 storm.all_back_ms, storm.resumed, storm.snapshots
             )?;
         }
         if self.awake.is_some() {
             writeln!(
                 f,
-                "awake        {} streams had to be asked for again",
+                "awake        {} streams had to be requested again",
                 counts.asked_again
             )?;
         }

@@ -1,4 +1,4 @@
-//! What the servers use meanwhile, as seen from beside them.
+//! What the servers use during a measurement.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,38 +9,38 @@ use serde::Serialize;
 
 use crate::usage::{Kernel, Spent, Usage};
 
-/// How often it is looked.
+/// Interval between samples.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The most samples that are kept: two hours of them. Later ones are not taken.
+/// Two hours of samples; later ones are dropped.
 const MAX_SAMPLES: usize = 7_200;
 
-/// Looks at some processes from when it is made.
+/// Samples the usage of some processes.
 pub(super) struct ServerMonitor {
     pids: Vec<u32>,
     before: Reading,
     samples: Arc<Mutex<Vec<Sample>>>,
-    /// When the measurement began and ended.
+    /// At the start and the end of the measurement.
     live: Option<Reading>,
     end: Option<Reading>,
     stop: Option<std::sync::mpsc::SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// All servers at one time.
+/// The usage of all servers at one time.
 #[derive(Debug, Clone)]
 struct Reading {
     usages: Vec<Usage>,
     kernel: Kernel,
 }
 
-/// What the servers used at one time.
+/// A sample in the result.
 #[derive(Debug, Clone, Serialize)]
 struct Sample {
-    /// Since the first reading, which was before the first client.
+    /// Since the first reading, which is before the first client.
     seconds: f64,
     rss_kib: u64,
     own_kib: u64,
-    /// Microseconds of processor time since the reading before.
+    /// CPU time in µs since the previous reading.
     cpu_us: u64,
     kernel: Kernel,
 }
@@ -49,22 +49,22 @@ struct Sample {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Servers {
     pids: Vec<u32>,
-    /// While it was measured.
+    /// During the measurement.
     pub(super) spent: Spent,
     pub(super) us_a_delivery: f64,
     pub(super) groups_us_a_delivery: BTreeMap<String, f64>,
-    /// Before the first client, when all were live, and at the end.
+    /// Before the first client, with all clients live, and at the end.
     pub(super) rss_before_kib: u64,
     pub(super) rss_live_kib: u64,
     pub(super) rss_end_kib: u64,
-    /// Likewise, without the pages of their programs.
+    /// The anonymous part of it, at the same times.
     own_before_kib: u64,
     own_live_kib: u64,
     own_end_kib: u64,
-    /// What the servers' own memory grew by for each client.
+    /// Growth of the servers' anonymous memory per client.
     pub(super) kib_a_client: f64,
-    /// What the kernel's memory grew by for each client; both ends of the connections when they are
-    /// on this machine, and whatever else happened on it.
+    /// Growth of the kernel's memory per client. Includes the clients' ends of connections on the
+    /// same machine, and whatever else it does.
     pub(super) kernel_kib_a_client: f64,
     kernel_before: Kernel,
     kernel_live: Kernel,
@@ -99,7 +99,7 @@ impl Reading {
 }
 
 impl ServerMonitor {
-    /// Begins to reading at the processes; `Err` when there is none of one of these.
+    /// Starts to sample. Returns `None` without processes, and an error if one does not exist.
     pub(super) fn start(pids: &[u32]) -> anyhow::Result<Option<Self>> {
         if pids.is_empty() {
             return Ok(None);
@@ -107,7 +107,7 @@ impl ServerMonitor {
         for pid in pids {
             anyhow::ensure!(
                 Usage::of(&pid.to_string()).is_some(),
-                "there is no process {pid} to reading at"
+                "there is no process {pid}"
             );
         }
         let (start, before) = (Instant::now(), Reading::take(pids));
@@ -117,7 +117,7 @@ impl ServerMonitor {
         let thread = std::thread::Builder::new()
             .name("thread".to_owned())
             .spawn(move || {
-                // A sender that is gone has stopped it too.
+                // A dropped sender stops it too.
                 while stopped.recv_timeout(INTERVAL)
                     == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
                 {
@@ -148,7 +148,7 @@ impl ServerMonitor {
         }))
     }
 
-    /// All clients are live, and the measurement begins.
+    /// All clients are live, and the measurement starts.
     pub(super) fn live(&mut self) {
         self.live.get_or_insert_with(|| Reading::take(&self.pids));
     }
@@ -158,11 +158,11 @@ impl ServerMonitor {
         self.end.get_or_insert_with(|| Reading::take(&self.pids));
     }
 
-    /// What was used for so many clients and deliveries.
+    /// Stops, and returns what was used for that many clients and deliveries.
     pub(super) fn finish(mut self, clients: usize, deliveries: u64) -> Servers {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // Without the samples in between there are the others.
+            // After a panic of the thread, the other readings remain.
             let _ended = thread.join();
         }
         let live = self.live.unwrap_or_else(|| self.before.clone());

@@ -8,12 +8,12 @@ use wire::control::{MAX_REQUEST, Policy, Request, Resume, StreamRequest};
 use super::SubscribeArgs;
 use crate::publish::Zipf;
 
-/// What stands for an instrument's number.
+/// Placeholder for an instrument's number.
 const PLACE: &str = "{i}";
-/// What a request has around its streams.
+/// Bytes of a request besides its streams.
 const ENVELOPE: usize = 64;
 
-/// `CHANNEL[@DEPTH]:VENUE:SYMBOL`, maybe of many instruments.
+/// `CHANNEL[@DEPTH]:VENUE:SYMBOL`, with an optional placeholder for many instruments.
 #[derive(Debug, Clone)]
 pub(super) struct StreamSpec {
     channel: Channel,
@@ -35,7 +35,7 @@ impl FromStr for StreamSpec {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (what, symbol) = text
             .split_once(':')
-            .ok_or("a stream is CHANNEL[@DEPTH]:VENUE:SYMBOL")?;
+            .ok_or("must be CHANNEL[@DEPTH]:VENUE:SYMBOL")?;
         let (channel, depth) = what.split_once('@').unwrap_or((what, "full"));
         let depth = match depth.parse() {
             Ok(levels) => Depth::from_levels(levels),
@@ -43,8 +43,8 @@ impl FromStr for StreamSpec {
         };
         let spec = Self {
             channel: Channel::from_name(channel)
-                .ok_or_else(|| format!("{channel:?} is no channel"))?,
-            depth: depth.ok_or("a depth is 1, 5, 10, 25, 50, 100, 500, 1000 or full")?,
+                .ok_or_else(|| format!("unknown channel {channel:?}"))?,
+            depth: depth.ok_or("the depth must be 1, 5, 10, 25, 50, 100, 500, 1000 or full")?,
             symbol: symbol.to_owned(),
         };
         spec.of(1).map_err(|error| error.to_string())?;
@@ -59,7 +59,7 @@ impl StreamSpec {
             channel: self.channel,
             depth: self.depth,
             name: InstrumentName::parse(&symbol)
-                .with_context(|| format!("{symbol:?} is no instrument"))?,
+                .with_context(|| format!("bad instrument {symbol:?}"))?,
         })
     }
 
@@ -73,7 +73,7 @@ impl StreamSpec {
     }
 }
 
-/// What each client subscribes to.
+/// Picks the streams of each client.
 #[derive(Debug)]
 pub(super) struct Choice {
     all: Vec<Wanted>,
@@ -82,12 +82,12 @@ pub(super) struct Choice {
     random: fastrand::Rng,
 }
 
-/// How clients choose.
+/// How clients pick streams.
 #[derive(Debug)]
 enum Order {
     /// Popular streams more often.
     Popular(Zipf),
-    /// One behind the other, each client those behind the last one's.
+    /// In order, each client those after the previous client's.
     Next(usize),
 }
 
@@ -130,7 +130,8 @@ impl Choice {
                     (*next - 1) % all
                 }
             };
-            // Where one was had already, the next that was not: that ends, however few there are.
+            // Replaces a repetition by the next stream that is not picked yet, which always
+            // terminates.
             while chosen.contains(&number(index)) {
                 index = (index + 1) % all;
             }
@@ -140,7 +141,7 @@ impl Choice {
     }
 }
 
-/// The requests that ask for streams, each within what a node reads.
+/// Subscribe requests, each within the size that a node accepts.
 pub(super) fn requests<'a>(
     streams: impl Iterator<Item = (&'a Wanted, Option<Resume>)>,
     policy: Policy,

@@ -11,40 +11,40 @@ use super::socket::Node;
 use super::streams::Choice;
 use super::tally::Tally;
 
-/// How long to wait for sockets at the most: clients that are due are looked at so often.
+/// Maximum wait for sockets, after which due clients are handled.
 const LOOK: Duration = Duration::from_millis(10);
 /// How often slow clients read.
 const SLOW_TICK: Duration = Duration::from_millis(20);
-/// How long a client whose node was full or gone waits, and how often it tries.
+/// Delay of a client before it reconnects to a full or dead node, and its number of attempts.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 const TRIES: u32 = 100;
-/// Sockets that are told of at once.
+/// Ready sockets that are handled at once.
 const EVENTS: usize = 1_024;
-/// How much is read with one system call at the most.
+/// Bytes of one read at most.
 const READ: usize = 256 * 1024;
-/// How often a client is read before the others are looked at again.
+/// Reads of a client before the others get their turn.
 const READS: usize = 4;
 
 /// All counting clients, on one thread.
 pub(super) struct Swarm {
     poll: Poll,
     events: Events,
-    /// Sockets that something happened to: which, and whether they can be written and read.
+    /// Ready sockets: the client, whether it is writable, and whether it is readable.
     ready: Vec<(usize, bool, bool)>,
     shared: Shared,
     clients: Vec<Counting>,
     nodes: Vec<Node>,
     sources: Vec<IpAddr>,
-    /// How many begin to connect a second, and how many may be on their way.
+    /// New connections per second, and how many may be in progress.
     connect_rate: Option<f64>,
     handshakes: usize,
-    /// Who has not begun to connect.
+    /// Clients that have not started to connect.
     waiting: VecDeque<usize>,
-    /// Who tries again, and when.
+    /// Clients that reconnect, and when.
     retrying: VecDeque<(Instant, usize)>,
-    /// Who may have more to read than was read.
+    /// Clients whose sockets may have more to read.
     unread: Vec<usize>,
-    /// The first so many clients are slow: bytes that each may read in a tick.
+    /// The first `slow` clients are slow: each may read this many bytes per tick.
     slow: usize,
     slow_bytes: usize,
     slow_ticked: Instant,
@@ -53,7 +53,7 @@ pub(super) struct Swarm {
     under_way: usize,
     live: usize,
     failed: usize,
-    /// When the last one was live.
+    /// When the last client became live.
     last_live: Instant,
 }
 
@@ -105,7 +105,7 @@ impl Swarm {
         self.shared.tally
     }
 
-    /// Whether every client is live, or has failed for good.
+    /// Returns whether every client is live or has failed for good.
     pub(super) const fn is_settled(&self) -> bool {
         self.live + self.failed >= self.clients.len()
     }
@@ -118,17 +118,17 @@ impl Swarm {
         self.clients.len()
     }
 
-    /// How long it took from the first connect until the last client was live.
+    /// Time from the first connect until the last client was live.
     pub(super) fn took(&self) -> Duration {
         self.last_live.saturating_duration_since(self.begun)
     }
 
-    /// How long ago the last client was live.
+    /// Time since the last client became live.
     pub(super) fn quiet(&self) -> Duration {
         self.last_live.elapsed()
     }
 
-    /// Cuts all connections at once; the clients come back, and go on where they stood.
+    /// Drops all connections at once. The clients reconnect and resume.
     pub(super) fn cut(&mut self) {
         self.begun = Instant::now();
         self.last_live = self.begun;
@@ -142,12 +142,12 @@ impl Swarm {
         }
     }
 
-    /// Ends all connections.
+    /// Closes all connections.
     pub(super) fn leave(&mut self) {
         self.clients.iter_mut().for_each(Counting::leave);
     }
 
-    /// Does what there is to do, or waits a little for it.
+    /// Handles what is ready, or waits a little.
     pub(super) fn turn(&mut self) -> anyhow::Result<()> {
         self.connect_due();
         let wait = if self.unread.is_empty() {
@@ -243,7 +243,7 @@ impl Swarm {
         }
     }
 
-    /// Slow clients read no more than they may, whatever there is.
+    /// Lets slow clients read what they may.
     fn read_slowly(&mut self) {
         if self.slow == 0 || self.slow_ticked.elapsed() < SLOW_TICK {
             return;
@@ -274,7 +274,7 @@ impl Swarm {
         }
     }
 
-    /// A client has lost its connection: one that was on its way tries again for a while.
+    /// Handles a lost connection. A client that was not live yet tries again for a while.
     fn fail(&mut self, index: usize, error: &anyhow::Error) {
         let client = &mut self.clients[index];
         let was = client.state;

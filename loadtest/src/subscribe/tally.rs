@@ -4,57 +4,57 @@ use serde::{Deserialize, Serialize};
 
 use super::latency::{Durations, Stages};
 
-/// The template ids that carry the market: BookDelta, Bbo and Trades.
+/// Template ids of market data with times: BookDelta, Bbo and Trades.
 const MARKET: std::ops::RangeInclusive<u8> = 3..=5;
 
-/// What the swarm sees.
+/// What the swarm counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tally {
-    /// Whether it is counted already: the start of a swarm is no measurement.
+    /// Whether the measurement is running.
     #[serde(skip)]
     pub(super) measuring: bool,
-    /// When what is being read was read.
+    /// Time of the current read, in ns since 1970.
     #[serde(skip)]
     now: u64,
     pub(super) counts: Counts,
-    /// Frames by the template id of their message.
+    /// Frames by template id.
     pub(super) templates: [u64; 16],
     pub(super) stages: Stages,
-    /// Of each client, from its connecting until all its streams were there.
+    /// Of each client, from connecting until it has all its streams.
     pub(super) join: Durations,
-    /// Likewise, after all were cut off.
+    /// The same after all were disconnected.
     pub(super) rejoin: Durations,
-    /// Of each client that did not read for a while, from its next read until a book was verified
-    /// that the node told after that.
+    /// Of each stalled client, from the first read after the stall until a book was verified that
+    /// the node published later.
     pub(super) awake: Durations,
-    /// Closed by the node, by code.
+    /// Connections closed by nodes, by code.
     pub(super) closed: BTreeMap<u16, u64>,
     pub(super) first_trouble: Option<String>,
     pub(super) clock: Clock,
 }
 
-/// Plain counts.
+/// Counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
-    /// While it was measured.
+    /// During the measurement.
     pub(super) frames: u64,
     pub(super) bytes: u64,
     pub(super) reads: u64,
 
     pub(super) connected: u64,
-    /// Clients that had all their streams once.
+    /// Clients that have had all their streams.
     pub(super) live: u64,
     pub(super) streams: u64,
     pub(super) refused: u64,
     pub(super) failed: u64,
-    /// Connections that were tried again, since the node was full or gone.
+    /// Repeated attempts to connect to a full or dead node.
     pub(super) retried: u64,
     pub(super) pings: u64,
 
-    /// Streams that went on after all were cut off, by how.
+    /// How streams started after all clients were disconnected.
     pub(super) resumed: u64,
     pub(super) snapshots: u64,
-    /// Steps of counting clients' sequences that do not follow on: looked at where all are cut off.
+    /// Gaps in the streams of counting clients, which are tracked if all are to be disconnected.
     pub(super) breaks: u64,
 
     /// Of the verifying clients.
@@ -66,20 +66,20 @@ pub(crate) struct Counts {
     pub(super) resyncs: u64,
     pub(super) lags: u64,
     pub(super) reconnects: u64,
-    /// Of those that stalled, how often the node had to be asked for a stream again.
+    /// Streams that stalled clients had to request again.
     pub(super) asked_again: u64,
 }
 
-/// When what was over, and what it took of the swarm itself.
+/// Times of the phases, and CPU time of the swarm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Clock {
-    /// How long was measured.
+    /// Length of the measurement.
     pub(super) seconds: f64,
     /// From the first connect until all were live.
     pub(super) all_live_ms: f64,
-    /// From the cut until all were live again.
+    /// From the disconnect until all were live again.
     pub(super) all_back_ms: Option<f64>,
-    /// How busy the swarm's core was: near 1 it is the swarm that is measured.
+    /// Cores that the swarm used. Near 1, the swarm is the bottleneck.
     pub(super) core: f64,
 }
 
@@ -100,13 +100,13 @@ impl Tally {
         })
     }
 
-    /// What comes now was read by one read, at `now`.
+    /// Starts a read, at `now`.
     pub(super) fn begin_read(&mut self, now: u64) {
         self.now = now;
         self.counts.reads += u64::from(self.measuring);
     }
 
-    /// A binary message came.
+    /// Counts a binary message.
     #[inline]
     pub(super) fn message(&mut self, payload: &[u8]) {
         if !self.measuring {
@@ -125,12 +125,12 @@ impl Tally {
         self.stages.settle();
     }
 
-    /// Something went wrong with a client; the first time is shown.
+    /// Reports a problem of a client; the first one is shown.
     pub(super) fn trouble(&mut self, what: impl std::fmt::Display) {
         self.first_trouble.get_or_insert_with(|| what.to_string());
     }
 
-    /// A node closed a connection.
+    /// Counts a connection that a node closed.
     pub(super) fn close(&mut self, payload: &[u8]) {
         let code = match payload {
             [high, low, ..] => u16::from_be_bytes([*high, *low]),
@@ -139,7 +139,7 @@ impl Tally {
         *self.closed.entry(code).or_default() += 1;
     }
 
-    /// Adds what another part of the swarm saw at the same time.
+    /// Adds what another part of the swarm counted at the same time.
     pub(super) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         self.counts.add(&other.counts);
         for (sum, count) in self.templates.iter_mut().zip(other.templates) {
@@ -162,7 +162,7 @@ impl Tally {
 
 impl Counts {
     fn add(&mut self, other: &Self) {
-        // All of them by name: one that is forgotten does not compile.
+        // Destructured, so that a forgotten field does not compile.
         let Self {
             frames,
             bytes,
@@ -217,7 +217,7 @@ impl Counts {
 }
 
 impl Clock {
-    /// Of two that ran beside each other: what took longer, and the work of both.
+    /// Of two in parallel: the longer times, and the sum of the CPU time.
     fn add(&mut self, other: &Self) {
         self.seconds = self.seconds.max(other.seconds);
         self.all_live_ms = self.all_live_ms.max(other.all_live_ms);

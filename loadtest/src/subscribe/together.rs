@@ -1,4 +1,4 @@
-//! What is published in process reaches every client, whole.
+//! What is published in process reaches every client, complete.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::measurement::{self, Coordinator};
 use super::tally::Tally;
 use crate::publish::{Made, PublishArgs, Serving};
 
-/// How long a test waits for what never comes.
+/// How long a test waits before it fails.
 const AT_MOST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Parser)]
@@ -40,7 +40,7 @@ fn swarm(serving: &Serving, line: &str) -> SubscribeArgs {
     args
 }
 
-/// Publishing begins when all are live, and the swarm stops when a test has seen enough.
+/// Starts to publish when all clients are live, and ends when the test has seen enough.
 struct Until<'a, F> {
     serving: &'a Serving,
     enough: F,
@@ -61,7 +61,7 @@ impl<F: FnMut(&Tally) -> bool> Coordinator for Until<'_, F> {
     }
 }
 
-/// The template ids of what is published.
+/// Template ids of what is published.
 const DELTA: usize = 3;
 const BBO: usize = 4;
 

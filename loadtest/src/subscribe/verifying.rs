@@ -17,7 +17,7 @@ use super::streams::{Choice, Wanted};
 use super::tally::Tally;
 use crate::clock::wall_clock;
 
-/// Whole clients, that keep books and prove them, on a thread of their own.
+/// Verifying clients, on a thread of their own.
 pub(super) struct Verifiers {
     shared: Arc<Shared>,
     thread: JoinHandle<anyhow::Result<Tally>>,
@@ -26,30 +26,30 @@ pub(super) struct Verifiers {
 
 struct Shared {
     measuring: AtomicBool,
-    /// Clients that have all their streams, or have failed.
+    /// Clients that have all their streams or have failed.
     settled: AtomicU64,
     stop: watch::Sender<bool>,
 }
 
-/// One whole client.
+/// One verifying client.
 struct Verifier {
     tally: Rc<RefCell<Tally>>,
     shared: Arc<Shared>,
     client: Client,
     streams: usize,
     has_book: bool,
-    /// Streams that were not answered yet.
+    /// Streams without an answer.
     unanswered: usize,
-    /// How long it is to read nothing, once it is subscribed.
+    /// How long it reads nothing after it has subscribed.
     stall: Option<Duration>,
-    /// When it read again, until a book was verified that is newer.
+    /// When it read again after the stall; `None` once a newer book was verified.
     woke: Option<(Instant, u64)>,
-    /// Whether its latencies say something: how late a message is that nobody read does not.
+    /// Whether its latencies count: those of unread messages do not.
     timed: bool,
 }
 
 impl Verifiers {
-    /// Starts them; `None` where there are none.
+    /// Starts them. Returns `None` if there are none.
     pub(super) fn start(args: &SubscribeArgs, choice: &mut Choice) -> anyhow::Result<Option<Self>> {
         let clients = args.verifying + args.stalled;
         if clients == 0 {
@@ -91,7 +91,7 @@ impl Verifiers {
         self.shared.measuring.store(measuring, Ordering::Release);
     }
 
-    /// Ends them; what they saw.
+    /// Stops them, and returns what they counted.
     pub(super) fn end(self) -> anyhow::Result<Tally> {
         self.shared.stop.send_replace(true);
         let ended = self.thread.join();
@@ -111,7 +111,7 @@ fn verify(
     let tally = Rc::new(RefCell::new(Tally::new()?));
     let mut clients = Vec::with_capacity(wanted.len());
     for (index, streams) in wanted.into_iter().enumerate() {
-        // Verifying ones first, then those that stall.
+        // Verifying clients first, then stalled ones.
         let stall = (index >= args.verifying).then(|| args.stall());
         let url = args.url[index % args.url.len()].as_str();
         let mut builder = Client::builder().endpoint(url);
@@ -144,14 +144,14 @@ fn verify(
 }
 
 impl Verifier {
-    /// Takes events until it is told to stop.
+    /// Handles events until it is told to stop.
     async fn run(mut self) {
         let mut stop = self.shared.stop.subscribe();
         loop {
             if self.unanswered == 0
                 && let Some(stall) = self.stall.take()
             {
-                // A client reads only while it is asked for events.
+                // A client reads only while it is polled for events.
                 let told = stop.wait_for(|stop| *stop);
                 if tokio::time::timeout(stall, told).await.is_ok() {
                     break;
@@ -174,17 +174,17 @@ impl Verifier {
             Event::Connected { .. } => tally.counts.connected += 1,
             Event::Reconnecting { cause, .. } => {
                 tally.counts.reconnects += 1;
-                tally.trouble(format_args!("a verifying client reconnects: {cause:?}"));
+                tally.trouble(format_args!("a verifying client reconnected: {cause:?}"));
             }
             Event::Subscribed(_) | Event::Rejected(_) => {
                 match event {
                     Event::Rejected(rejected) => {
                         tally.counts.refused += 1;
-                        tally.trouble(format_args!("refused: {rejected:?}"));
+                        tally.trouble(format_args!("rejected: {rejected:?}"));
                     }
                     _ => tally.counts.streams += 1,
                 }
-                // A client is there when every stream is answered, however often it is again later.
+                // A client is settled after the first answer for every stream.
                 if self.unanswered == 1 {
                     tally.counts.live += 1;
                     self.shared.settled.fetch_add(1, Ordering::AcqRel);

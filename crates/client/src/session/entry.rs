@@ -19,8 +19,8 @@ pub(super) struct Entry {
     pub(super) id: SubscriptionId,
     /// The stream that the caller wants, without a position.
     pub(super) request: StreamRequest,
-    /// The stream that the node has, had or was requested, if it differs from what the caller wants.
-    held: Option<StreamRequest>,
+    /// The stream that the node has, had or was asked for, if it differs from what the caller wants.
+    current: Option<StreamRequest>,
     /// The pending `update` request and the stream that it leads to.
     updating: Option<(u64, StreamRequest)>,
     /// The stream to return to if the node rejects the one wanted now.
@@ -75,7 +75,7 @@ impl Entry {
             id,
             tracker: Tracker::new(request.key.channel),
             request,
-            held: None,
+            current: None,
             updating: None,
             fallback: None,
             stats: StreamStats::default(),
@@ -98,10 +98,10 @@ impl Entry {
     pub(super) fn change(&mut self, wanted: StreamRequest) {
         // A stream that was never requested is known to no node.
         if self.at_node || self.was_open {
-            let before = self.held.take();
+            let before = self.current.take();
             let before = before.unwrap_or_else(|| self.request.clone());
             let is_back = is_same(&before, &wanted) && self.updating.is_none();
-            self.held = Some(before).filter(|_| !is_back);
+            self.current = Some(before).filter(|_| !is_back);
         }
         self.request = wanted;
     }
@@ -109,15 +109,15 @@ impl Entry {
     /// Returns whether the node has to be asked to change it.
     pub(super) fn is_to_change(&self) -> bool {
         let is_open = self.wanted && self.phase == Phase::Open;
-        is_open && self.held.is_some() && self.updating.is_none()
+        is_open && self.current.is_some() && self.updating.is_none()
     }
 
     /// What to ask the node to change.
     pub(super) fn update(&self) -> Option<StreamUpdate> {
-        let held = self.held.as_ref()?;
+        let current = self.current.as_ref()?;
         Some(StreamUpdate {
-            key: held.key.clone(),
-            to: difference(held, &self.request),
+            key: current.key.clone(),
+            to: difference(current, &self.request),
         })
     }
 
@@ -134,30 +134,30 @@ impl Entry {
     /// The node has changed it. What the caller wants may differ again.
     pub(super) fn changed(&mut self) {
         if let Some((_, now)) = self.updating.take() {
-            self.held = Some(now).filter(|now| !is_same(now, &self.request));
+            self.current = Some(now).filter(|now| !is_same(now, &self.request));
         }
     }
 
     /// The node rejected the change and keeps the stream. What the caller wants may differ again.
     pub(super) fn not_changed(&mut self) {
-        let Some((_, refused)) = self.updating.take() else {
+        let Some((_, rejected)) = self.updating.take() else {
             return;
         };
-        let Some(held) = self.held.take() else {
+        let Some(current) = self.current.take() else {
             return;
         };
-        if is_same(&refused, &self.request) {
-            self.request = held;
+        if is_same(&rejected, &self.request) {
+            self.request = current;
         } else {
-            self.held = Some(held).filter(|held| !is_same(held, &self.request));
+            self.current = Some(current).filter(|current| !is_same(current, &self.request));
         }
     }
 
     /// The streams of which the node may have one, now that the subscription ends.
     pub(super) fn end_keys(&mut self) -> Vec<StreamKey> {
         let asked = self.updating.take().map(|(_, asked)| asked.key);
-        let held = self.held.as_ref().map(|held| held.key.clone());
-        let mut keys = vec![held.unwrap_or_else(|| self.request.key.clone())];
+        let current = self.current.as_ref().map(|current| current.key.clone());
+        let mut keys = vec![current.unwrap_or_else(|| self.request.key.clone())];
         keys.extend(asked.filter(|asked| *asked != keys[0]));
         keys
     }
@@ -165,13 +165,13 @@ impl Entry {
     /// Prepares to request what the caller wants. The levels of another view are no position in it.
     pub(super) fn prepare(&mut self) {
         self.updating = None;
-        let Some(held) = self.held.take() else {
+        let Some(current) = self.current.take() else {
             return;
         };
-        if held.key != self.request.key {
+        if current.key != self.request.key {
             self.reset();
         }
-        self.fallback = Some(held);
+        self.fallback = Some(current);
     }
 
     /// Discards its position and data.
@@ -190,7 +190,7 @@ impl Entry {
         let Some(fallback) = self.fallback.take() else {
             return false;
         };
-        self.held = None;
+        self.current = None;
         if fallback.key != self.request.key {
             self.request = fallback;
             self.reset();
@@ -210,8 +210,8 @@ impl Entry {
         match position {
             // The replay is not over, and continues from here; the last message may come twice.
             Some(Position { seq, .. }) if self.is_replay() => {
-                let behind = i64::from(request.key.channel == Channel::Trades);
-                request.start = Some(Start::Seq(Seq(seq.0.saturating_add(behind))));
+                let next = i64::from(request.key.channel == Channel::Trades);
+                request.start = Some(Start::Seq(Seq(seq.0.saturating_add(next))));
             }
             Some(Position { epoch, seq }) => request.resume = Some(Resume { epoch, seq }),
             None => {}
@@ -266,11 +266,11 @@ impl Entry {
 
     /// Returns whether it is that stream, or still has to be changed from it.
     pub(super) fn wants(&self, key: &StreamKey) -> bool {
-        let held = self.held.as_ref().map(|held| &held.key);
-        self.wanted && (self.request.key == *key || held == Some(key))
+        let current = self.current.as_ref().map(|current| &current.key);
+        self.wanted && (self.request.key == *key || current == Some(key))
     }
 
-    /// Returns whether the node has to be told to end it.
+    /// Returns whether the node has to be asked to end it.
     pub(super) fn is_to_end(&self) -> bool {
         self.at_node && (!self.wanted || self.phase == Phase::Idle)
     }

@@ -56,99 +56,94 @@ fn summary(out: &mut String, state: &AdminState, samples: &Samples<'_>) {
             format_args!("<tr><th>not ready</th><td class=\"bad\">{reason}</td></tr>\n"),
         );
     }
-    let row = |out: &mut String, name: &str, value: String| {
+    for (name, value) in rows(samples) {
         put(
             out,
             format_args!("<tr><th>{name}</th><td>{value}</td></tr>\n"),
         );
-    };
+    }
+    out.push_str("</table>\n");
+}
+
+/// The rows of the summary, as HTML.
+fn rows(samples: &Samples<'_>) -> [(&'static str, String); 9] {
     let count = |family: &str| whole(samples.sum(family));
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let since = |seconds: f64| span((now.as_secs_f64() - seconds).max(0.0));
-    row(
-        out,
-        "uptime",
-        since(samples.sum("process_start_time_seconds")),
-    );
-    row(
-        out,
-        "sessions",
-        format!(
-            "{}, {} with full sockets",
-            count("tapecast_sessions"),
-            count("tapecast_sessions_blocked")
-        ),
-    );
-    row(
-        out,
-        "slow clients so far",
-        format!(
-            "{} caught up by a net change, {} by a snapshot, {} disconnected",
-            count("tapecast_conflations_total"),
-            count("tapecast_catch_up_snapshots_total"),
-            count("tapecast_slow_disconnects_total")
-        ),
-    );
-    row(
-        out,
-        "streams",
-        format!(
-            "{} watched, {} subscriptions",
-            count("tapecast_streams_watched"),
-            count("tapecast_subscriptions")
-        ),
-    );
+    let mib = |family: &str| format!("{:.0} MiB", samples.sum(family) / 1_048_576.0);
     let books: Vec<_> = samples
         .of("tapecast_books")
         .filter(|sample| sample.value > 0.0)
         .map(|sample| format!("{} {}", whole(sample.value), escape(sample.label("state"))))
         .collect();
-    row(
-        out,
-        "instruments",
-        format!("{} ({})", count("tapecast_instruments"), books.join(", ")),
+    let sessions = format!(
+        "{}, {} with full sockets",
+        count("tapecast_sessions"),
+        count("tapecast_sessions_blocked")
     );
-    row(
-        out,
-        "refused",
-        format!(
-            "{} handshakes, {} tokens",
-            count("tapecast_handshakes_refused_total"),
-            count("tapecast_auth_refused_total")
+    let lagging = format!(
+        "{} caught up by a net change, {} by a snapshot, {} disconnected",
+        count("tapecast_conflations_total"),
+        count("tapecast_catch_up_snapshots_total"),
+        count("tapecast_slow_disconnects_total")
+    );
+    let streams = format!(
+        "{} watched, {} subscriptions",
+        count("tapecast_streams_watched"),
+        count("tapecast_subscriptions")
+    );
+    let rejected = format!(
+        "{} handshakes, {} tokens",
+        count("tapecast_handshakes_refused_total"),
+        count("tapecast_auth_refused_total")
+    );
+    let memory = format!(
+        "{} resident, {} of it logs of changes",
+        mib("process_resident_memory_bytes"),
+        mib("tapecast_log_bytes")
+    );
+    [
+        ("uptime", since(samples.sum("process_start_time_seconds"))),
+        ("sessions", sessions),
+        ("lagging clients so far", lagging),
+        ("streams", streams),
+        (
+            "instruments",
+            format!("{} ({})", count("tapecast_instruments"), books.join(", ")),
         ),
-    );
-    let mib = |family: &str| format!("{:.0} MiB", samples.sum(family) / 1_048_576.0);
-    row(
-        out,
-        "memory",
-        format!(
-            "{} resident, {} of it logs of changes",
-            mib("process_resident_memory_bytes"),
-            mib("tapecast_log_bytes")
-        ),
-    );
+        ("rejected", rejected),
+        ("memory", memory),
+        ("configuration", configuration(samples)),
+        ("certificate", certificate(samples)),
+    ]
+}
+
+fn configuration(samples: &Samples<'_>) -> String {
     let reloaded = since(samples.sum("tapecast_config_last_reload_success_timestamp_seconds"));
-    let reload = if samples.sum("tapecast_config_last_reload_successful") > 0.0 {
+    if samples.sum("tapecast_config_last_reload_successful") > 0.0 {
         format!("read {reloaded} ago")
     } else {
         format!("<span class=\"bad\">the last reload failed</span>; read {reloaded} ago")
-    };
-    row(out, "configuration", reload);
+    }
+}
+
+fn certificate(samples: &Samples<'_>) -> String {
     let expires = samples.sum("tapecast_tls_certificate_not_after_timestamp_seconds");
-    let certificate = if expires > 0.0 {
-        let left = expires - now.as_secs_f64();
-        if left > 0.0 {
-            format!("ends in {}", span(left))
-        } else {
-            "<span class=\"bad\">has ended</span>".to_owned()
-        }
+    let left = expires - unix_seconds();
+    if expires <= 0.0 {
+        "no TLS".to_owned()
+    } else if left > 0.0 {
+        format!("expires in {}", span(left))
     } else {
-        "no TLS here".to_owned()
-    };
-    row(out, "certificate", certificate);
-    out.push_str("</table>\n");
+        "<span class=\"bad\">expired</span>".to_owned()
+    }
+}
+
+fn unix_seconds() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64()
+}
+
+fn since(seconds: f64) -> String {
+    span((unix_seconds() - seconds).max(0.0))
 }
 
 fn partitions(out: &mut String, samples: &Samples<'_>) {

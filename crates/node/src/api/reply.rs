@@ -141,7 +141,7 @@ impl ResponseCache {
 }
 
 /// Responds with an error.
-pub(super) fn refuse(error: &ApiError) -> Response<Body> {
+pub(super) fn error_response(error: &ApiError) -> Response<Body> {
     let body = format!("{}\n", error.to_json());
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = error.status;

@@ -119,7 +119,7 @@ impl Page {
             Format::Messages(_) => encode(self.about, reports, wall_clock(), &mut entry),
             Format::Json => {
                 let comma = if self.entries > 0 { "," } else { "" };
-                entry = format!("{comma}{}", tell(self.about, name, reports)).into_bytes();
+                entry = format!("{comma}{}", report_json(self.about, name, reports)).into_bytes();
             }
         }
         if self.entries > 0 && self.body.len() + entry.len() > PAGE_BYTES {
@@ -215,7 +215,7 @@ pub(super) async fn one(
     if let Format::Messages(_) = format {
         return Ok(encoded(about, reports, format));
     }
-    Ok(Reply::json(&tell(about, name, reports)))
+    Ok(Reply::json(&report_json(about, name, reports)))
 }
 
 async fn fetch(
@@ -246,7 +246,7 @@ fn main(reports: &[Report]) -> Option<&Report> {
     reports.iter().find(has_book).or_else(|| reports.first())
 }
 
-fn tell(about: About, name: &InstrumentName, reports: &[Report]) -> Value {
+fn report_json(about: About, name: &InstrumentName, reports: &[Report]) -> Value {
     let Some(report) = main(reports) else {
         // Listed, but its publisher has not created it yet.
         return json!({"symbol": name.as_str(), "instrumentId": name.id().0});

@@ -54,7 +54,7 @@ fn write(name: &InstrumentName, limit: usize, fetched: &Fetched) -> Vec<u8> {
             Body::Trades(entries) => {
                 last = last.or(Some(head));
                 let mut entries: Vec<_> = entries
-                    .map(|trade| tell(&head, &trade, fetched.exponents))
+                    .map(|trade| trade_json(&head, &trade, fetched.exponents))
                     .collect();
                 let surplus = entries.len().saturating_sub(limit - trades.len());
                 (&mut trades, entries.split_off(surplus))
@@ -81,7 +81,7 @@ fn write(name: &InstrumentName, limit: usize, fetched: &Fetched) -> Vec<u8> {
     out
 }
 
-fn tell(head: &Head, trade: &Trade<'_>, exponents: Exponents) -> Value {
+fn trade_json(head: &Head, trade: &Trade<'_>, exponents: Exponents) -> Value {
     json!({
         "seq": head.seq.0,
         "eventTime": head.event_time.map(|time| time.0.to_string()),

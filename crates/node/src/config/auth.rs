@@ -1,4 +1,4 @@
-//! Who may connect, and what for.
+//! Who may connect, with which rights.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::limits::MOST_STREAMS;
 use super::reader::Reader;
 use super::section::{Section as _, section};
 
-/// A key set has at most 64 keys of some hundred bytes.
+/// A key set has at most 64 keys of a few hundred bytes each.
 const MAX_KEY_FILE: u64 = 256 * 1024;
 const ALGORITHMS: &str = "a list of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
 
@@ -93,7 +93,7 @@ section! {
     live max_connections: u32 = integer(0, 1_000_000), absent "not limited";
 }
 
-/// The rules; the files that they are in are added to those that are watched.
+/// Reads the rules; adds their files to the watched ones.
 pub(super) fn read(
     reader: &mut Reader,
     origins: Vec<OriginPattern>,
@@ -115,7 +115,7 @@ pub(super) fn read(
             Mode::None
         }
         AuthMode::Keys => Mode::Keys(StaticKeys::new(keys)),
-        // Without all that it needs there is an error already.
+        // Missing settings have been reported already.
         AuthMode::Jwt => jwt.map_or(Mode::None, Mode::Jwt),
         AuthMode::None => Mode::None,
     };

@@ -13,7 +13,7 @@ section! {
         "1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', such as \"tapecast-checkpoints\"",
         topic,
     ), absent "none: no checkpoints";
-    // A start then catches up with a minute of the market, a second of work.
+    // With 1m, a starting node catches up with a minute of the market, which takes a second.
     /// How often this node writes each instrument's checkpoint, spread evenly; two writing nodes per fleet
     /// are enough.
     fixed write_every: Option<Duration> = duration_or_off(SECOND, DAY), default "off";
@@ -30,7 +30,7 @@ pub(super) fn read(reader: &mut Reader) -> CheckpointSettings {
     }
 }
 
-/// A name that Kafka allows.
+/// Parses a valid topic name.
 fn topic(text: &str) -> Option<String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let fits = (1..=249).contains(&text.len()) && text.chars().all(is_allowed);

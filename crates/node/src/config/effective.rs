@@ -10,22 +10,22 @@ use super::value::Node;
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) path: String,
-    /// The table it is in.
+    /// Its table.
     pub(super) table: String,
-    /// Its name there, quoted where TOML needs that.
+    /// Its name in the table, quoted if necessary.
     pub(super) name: String,
     pub(super) node: Node,
-    /// The value as it would stand in the file.
+    /// The value as it would be written in the file.
     pub(super) literal: String,
-    /// Whether a reload applies a change of it.
+    /// Whether a reload applies a change.
     pub(super) is_live: bool,
 }
 
-/// All values in effect, shown as TOML that means the same.
+/// All values in effect; displayed as equivalent TOML.
 pub struct Effective(pub(super) Vec<Setting>);
 
 impl Effective {
-    /// The keys whose change takes a restart, with their values, told apart by hashes: some are secrets.
+    /// The keys whose change takes a restart, with hashes of their values, some of which are secrets.
     pub(crate) fn fixed(&self) -> BTreeSet<(String, u64)> {
         static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let settings = self.0.iter().filter(|setting| !setting.is_live);

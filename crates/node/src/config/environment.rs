@@ -1,4 +1,4 @@
-//! Variables such as `TAPECAST_SESSION__PING_INTERVAL`, and flags, laid over the file's values.
+//! Variables such as `TAPECAST_SESSION__PING_INTERVAL`, and flags, which override values of the file.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use super::error::ConfigError;
 use super::schema::{Schema, nearest};
 use super::value::{Node, Origin, Value};
 
-/// The prefix of every variable of ours. A variable with it sets a key, or is one of [`RESERVED`], or
-/// comes from Kubernetes; anything else is a mistake, so that a slip does not leave a default in place.
+/// Prefix of our variables. Each sets a key, is [`RESERVED`], or comes from Kubernetes; anything else is an error, so
+/// that a typo does not silently leave a default.
 const PREFIX: &str = "TAPECAST_";
 const SEPARATOR: &str = "__";
 
-/// Variables that are not keys: the path of the file, and those of builds and tests.
+/// Variables that are not keys: the path of the file, and variables of builds and tests.
 const RESERVED: [&str; 5] = [
     "TAPECAST_CONFIG",
     "TAPECAST_REVISION",
@@ -27,7 +27,7 @@ enum Step {
     Item(usize),
 }
 
-/// Lays the variables that are keys over `root`, in the order of their paths.
+/// Sets all keys that have a variable, in the order of their paths.
 pub(super) fn overlay(
     root: &mut BTreeMap<String, Node>,
     variables: &[(String, String)],
@@ -41,7 +41,7 @@ pub(super) fn overlay(
         .iter()
         .filter_map(|(name, value)| Some((name, steps(name)?, value)))
         .collect();
-    // So that items of lists come in the order of their numbers.
+    // So that list items are added in order.
     ours.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
     for (name, steps, value) in ours {
         let node = Node {
@@ -58,7 +58,7 @@ pub(super) fn overlay(
     }
 }
 
-/// Lays one flag over `root`.
+/// Sets the key of a flag.
 pub(super) fn overlay_flag(root: &mut BTreeMap<String, Node>, path: &str, value: &str) {
     let steps: Vec<Step> = path
         .split('.')
@@ -68,18 +68,18 @@ pub(super) fn overlay_flag(root: &mut BTreeMap<String, Node>, path: &str, value:
         value: Value::Loose(value.to_owned()),
         origin: Origin::Flag,
     };
-    // A flag's path has no items, which alone could be wrong.
+    // Cannot fail: only paths with list items can, and flags have none.
     let _ = set_in_table(root, &steps, node);
 }
 
-/// The path that a variable's name means, when it means one.
+/// The path that a variable sets, if any.
 fn steps(name: &str) -> Option<Vec<Step>> {
     let path = name.strip_prefix(PREFIX)?;
     if !path.contains(SEPARATOR) {
         return None;
     }
     let mut steps = path.split(SEPARATOR).map(str::to_ascii_lowercase);
-    // Names of librdkafka's properties have dots and no underscores; variables cannot have dots.
+    // Names of librdkafka's properties have dots but no underscores; variables cannot have dots.
     if path.to_ascii_lowercase().starts_with("kafka__properties__") {
         let [kafka, properties] = [steps.next()?, steps.next()?];
         let property = steps.collect::<Vec<_>>().join(".").replace('_', ".");
@@ -92,8 +92,7 @@ fn steps(name: &str) -> Option<Vec<Step>> {
     Some(steps.collect())
 }
 
-/// What is wrong with the name of a variable that has our prefix and sets no key. The value is not
-/// shown, since it may be a secret.
+/// Reports a variable with our prefix that sets no key. Its value may be a secret and is not shown.
 fn unknown(name: &str, schema: Schema) -> Option<ConfigError> {
     let rest = name.strip_prefix(PREFIX)?;
     if rest.contains(SEPARATOR) || RESERVED.contains(&name) || is_service_link(rest) {
@@ -110,7 +109,7 @@ fn unknown(name: &str, schema: Schema) -> Option<ConfigError> {
     Some(ConfigError::unknown_variable(name, expected))
 }
 
-/// Returns whether Kubernetes makes such a variable for a Service called `tapecast` or `tapecast-…`:
+/// Returns whether Kubernetes sets such a variable for a Service called `tapecast` or `tapecast-…`:
 /// `TAPECAST_SERVICE_HOST`, `TAPECAST_PORT`, `TAPECAST_PORT_8080_TCP_ADDR` and the like.
 fn is_service_link(rest: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -130,7 +129,7 @@ fn is_service_link(rest: &str) -> bool {
     }
 }
 
-/// The variable that was probably meant, where only its underscores or a few letters are wrong.
+/// The variable that was probably meant: one that differs in underscores or a few letters.
 fn proposal(rest: &str, schema: Schema) -> Option<String> {
     let properties = "KAFKA_PROPERTIES_";
     if let Some(property) = rest.strip_prefix(properties) {
@@ -166,8 +165,8 @@ fn proposal(rest: &str, schema: Schema) -> Option<String> {
     Some(format!("{PREFIX}{}", steps.join(SEPARATOR)))
 }
 
-/// Sets the value at a path. Where something of another shape is in the way, that stays, and is
-/// found wrong later. Fails with the number of items when an item is out of their sequence.
+/// Sets the value at a path. A value of another shape in between is kept and reported later. Fails with the number
+/// of items if an item is not the next one.
 fn set_in_table(
     table: &mut BTreeMap<String, Node>,
     steps: &[Step],
@@ -241,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kubernetes_says_of_a_service_of_our_name_is_no_mistake() {
+    fn variables_of_a_kubernetes_service_of_our_name_are_ignored() {
         for rest in [
             "SERVICE_HOST",
             "SERVICE_PORT",
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_proposed_with_the_numbers_of_its_items() {
+    fn a_variable_is_suggested_with_the_numbers_of_its_items() {
         for (rest, meant) in [
             ("KAFKA_BROKERS", "TAPECAST_KAFKA__BROKERS"),
             ("KAFKA_BROKER", "TAPECAST_KAFKA__BROKERS"),

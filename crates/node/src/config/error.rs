@@ -2,24 +2,23 @@ use std::fmt;
 
 use super::value::{Node, Origin};
 
-/// One thing that is wrong with a configuration.
+/// One error in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The path of the key, such as `topics[0].pattern`; empty when the file is
-    /// no TOML, or a variable has a name that means no key.
+    /// The path of the key, such as `topics[0].pattern`; empty for syntax errors and unknown variables.
     pub key: String,
-    /// What was given, as it would stand in the file; redacted when it is secret.
+    /// The value as it would be written in the file; redacted if it is secret.
     pub value: Option<String>,
-    /// Where it was given.
+    /// Where it was set.
     pub origin: Origin,
-    /// What it may be, or what is wrong with it.
+    /// What is allowed, or what is wrong.
     pub expected: String,
 }
 
-/// All that is wrong with a configuration.
+/// All errors in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors {
-    /// The file, when there is one.
+    /// The file, if there is one.
     pub file: Option<String>,
     /// At least one.
     pub list: Vec<ConfigError>,
@@ -35,7 +34,7 @@ impl ConfigError {
         }
     }
 
-    /// A key that has to be there and is not.
+    /// A required key is missing.
     pub(super) fn missing(key: impl Into<String>, expected: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -45,7 +44,7 @@ impl ConfigError {
         }
     }
 
-    /// A variable of the environment that sets no key.
+    /// An environment variable sets no key.
     pub(super) fn unknown_variable(name: &str, expected: String) -> Self {
         Self {
             key: String::new(),
@@ -55,7 +54,7 @@ impl ConfigError {
         }
     }
 
-    /// A value that its key cannot have.
+    /// A value is not allowed.
     pub(super) fn wrong(key: impl Into<String>, node: &Node, expected: impl Into<String>) -> Self {
         let key = key.into();
         let value = if is_secret(&key) {
@@ -72,11 +71,11 @@ impl ConfigError {
     }
 }
 
-/// What stands for a secret wherever a configuration is shown.
+/// Shown in place of secrets.
 pub(super) const REDACTED: &str = "\"<redacted>\"";
 
-/// Whether the value of that key must not be shown: librdkafka's passwords, secrets, private keys
-/// and what its OAuth method is given; also below a section whose name was misspelt.
+/// Returns whether the value of a key must not be shown: passwords, secrets, private keys and OAuth settings of
+/// librdkafka, also below a misspelt section.
 pub(super) fn is_secret(key: &str) -> bool {
     const MARKS: [&str; 5] = [
         "password",

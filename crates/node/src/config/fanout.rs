@@ -23,7 +23,7 @@ section! {
     fixed send: bool = choice(&[("batched", true), ("single", false)]), default "batched";
 }
 
-/// What the fan-out is given; `access` and the certificate are read by [`super::auth`] and [`super::tls`].
+/// Settings of the fan-out; `access` and `tls` come from [`super::auth`] and [`super::tls`].
 pub(super) fn settings(
     (public, limits, session, streams, fanout): (&Public, &Limits, &Session, &Streams, &Fanout),
     access: ::fanout::Access,

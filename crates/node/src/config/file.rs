@@ -1,4 +1,4 @@
-//! A TOML text as nodes that know their lines.
+//! Parses TOML into values with their lines.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use toml::de::{DeTable, DeValue};
 use super::error::ConfigError;
 use super::value::{Node, Origin, Value};
 
-/// The tables of the file; where it is no TOML, every place at which it is none.
+/// The tables of the file, or all of its syntax errors.
 pub(super) fn read(text: &str) -> Result<BTreeMap<String, Node>, Vec<ConfigError>> {
     let lines = Lines::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Ok(lines.table(table.into_inner()));
     }
-    // The first of each line, since one slip makes several. The error's own text shows the source
-    // line, which may hold a password.
+    // Only the first error of each line, since one typo causes several. Their full text would show the line,
+    // which may contain a password.
     let mut by_line = BTreeMap::new();
     for error in &errors {
         let at = error.span().map_or(0, |span| span.start);
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<String, Node>, Vec<ConfigError
     Err(errors.collect())
 }
 
-/// The offset at which each line begins.
+/// The offset of each line.
 struct Lines(Vec<usize>);
 
 impl Lines {
@@ -48,7 +48,7 @@ impl Lines {
         table
             .into_iter()
             .map(|(name, value)| {
-                // The name's line: a table's own span may begin elsewhere.
+                // The line of the name: a table's own span may start elsewhere.
                 let line = self.line(name.span().start);
                 let node = Node {
                     value: self.value(value),

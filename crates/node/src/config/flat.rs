@@ -4,40 +4,39 @@ use super::error::ConfigError;
 use super::schema::{Schema, Shape};
 use super::value::{Node, Value};
 
-/// The given values by their paths, in which items of lists have numbers.
+/// The given values by path, with numbered list items.
 #[derive(Debug, Default)]
 pub(super) struct Flat {
-    /// The values of keys.
     pub(super) values: BTreeMap<String, Node>,
-    /// The numbers of items of the lists of tables.
+    /// Number of items of each list of tables.
     pub(super) lists: BTreeMap<String, usize>,
 }
 
 impl Flat {
-    /// Sorts out what is at known paths; everything else is an error.
+    /// Collects the values of known keys; everything else is an error.
     pub(super) fn of(
         root: BTreeMap<String, Node>,
         schema: Schema,
         errors: &mut Vec<ConfigError>,
     ) -> Self {
-        let mut sorting = Sorting {
+        let mut collector = Collector {
             flat: Self::default(),
             schema,
             errors,
         };
-        sorting.table(root, "", "");
-        sorting.flat
+        collector.table(root, "", "");
+        collector.flat
     }
 }
 
-/// The values that are being sorted. Its paths have numbers of items where its patterns have `[]`.
-struct Sorting<'a> {
+/// Values being collected. Paths have the number of an item where patterns have `[]`.
+struct Collector<'a> {
     flat: Flat,
     schema: Schema,
     errors: &'a mut Vec<ConfigError>,
 }
 
-impl Sorting<'_> {
+impl Collector<'_> {
     fn table(&mut self, table: BTreeMap<String, Node>, path: &str, pattern: &str) {
         for (name, node) in table {
             self.node(node, join(path, &name), &join(pattern, &name));
@@ -69,7 +68,7 @@ impl Sorting<'_> {
         }
     }
 
-    /// Names with dots: TOML makes tables of dots that are not quoted.
+    /// Collects names with dots, of which TOML makes tables unless they are quoted.
     fn open(&mut self, table: BTreeMap<String, Node>, path: &str) {
         for (name, node) in table {
             let path = join(path, &name);
@@ -82,7 +81,7 @@ impl Sorting<'_> {
         }
     }
 
-    /// Every key below an unknown one is an error of its own.
+    /// Reports every key below an unknown one.
     fn unknown(&mut self, node: &Node, path: &str, pattern: &str) {
         if let Value::Table(table) = &node.value
             && !table.is_empty()
@@ -103,7 +102,7 @@ impl Sorting<'_> {
     }
 }
 
-/// `key` with the numbers that `path` has in the place of `[]`, as far as they go together.
+/// Replaces `[]` in `key` by the numbers in `path`.
 fn with_numbers(key: &str, path: &str) -> String {
     let mut numbers = path
         .split('[')

@@ -13,17 +13,17 @@ section! {
     // Book, bbo, trades and status of one instrument.
     /// The most replays of one session; further ones are rejected with `busy`.
     fixed replays_per_session: usize = integer(1, 1024), default "4";
-    // Half of all, so that nobody holds them all.
+    // Half of all, so that no address can hold them all.
     /// The most replays of one address, or one /64 of IPv6; further ones are rejected with `busy`.
     fixed replays_per_address: usize = integer(1, 1024), default "8";
     /// When a client has not read a page of its replay for this long, the replay ends, and the stream
     /// continues like that of a lagging client once it reads.
     fixed stall_timeout: Duration = duration(SECOND, HOUR), default "1m";
-    // A session of a stock exchange at the pace at which it happened.
+    // A session of a stock exchange in real time.
     /// How long a replay may take, whatever its `pace`; then the stream continues live, like that of a
     /// lagging client.
     fixed longest: Duration = duration(SECOND, LOOKBACK), default "8h";
-    // Most feeds tell a whole book every minute or so; twice as far is looked until there is one.
+    // Most feeds send a snapshot every minute or so.
     /// How far before its start a replay looks for the last snapshot; doubled each time there is none.
     fixed look_back: Duration = duration(Duration::from_millis(100), LOOKBACK), default "1m";
     // As much as one visit of a session sends.

@@ -18,12 +18,12 @@ section! {
     // Twice the instruments of the largest aggregators; at 300 bytes each without a book, 60 MB.
     /// The most instruments of a node; records of further ones are rejected and counted.
     fixed max: usize = integer(1, 1_000_000), default "200000";
-    // Eight decimals, what most venues quote at the most.
+    // Eight decimals: the most that most venues quote.
     /// A price is an integer times ten to this power, unless a rule overrides it.
     fixed price_exponent: i8 = integer(-18, 9), default "-8";
     /// A size is an integer times ten to this power, unless a rule overrides it.
     fixed size_exponent: i8 = integer(-18, 9), default "-8";
-    // Liquid books change every second; quiet ones are quiet for minutes, and STALE harms nobody.
+    // Liquid books change every second; others are quiet for minutes, and STALE does no harm.
     /// An instrument without records for this long is `STALE`.
     fixed stale_after: Option<Duration> = duration_or_off(SECOND, DAY), default "30s";
 }
@@ -59,7 +59,7 @@ pub(super) fn read(reader: &mut Reader) -> Instruments {
     };
     for at in 0..RuleTable::count(reader) {
         let rule = rules.read(reader, at);
-        // A wrong one keeps its place, so that the numbers of later ones are right.
+        // An invalid rule keeps its place, so that errors have the right numbers.
         rules.list.push(rule);
     }
     rules.check_aliases(reader);
@@ -73,7 +73,7 @@ pub(super) fn read(reader: &mut Reader) -> Instruments {
     }
 }
 
-/// The rules read so far.
+/// Rules read so far.
 struct Rules {
     default: Exponents,
     list: Vec<Option<Rule>>,
@@ -122,7 +122,7 @@ impl Rules {
         })
     }
 
-    /// The rule that applies to all that another one matches.
+    /// The earlier rule that matches everything this one does.
     fn position_of(&self, matching: &Symbol) -> Option<usize> {
         self.list.iter().position(|rule| {
             rule.as_ref().is_some_and(|rule| {
@@ -153,7 +153,7 @@ impl Rules {
         }
     }
 
-    /// A name that means two instruments would mean neither.
+    /// Rejects a rule for a name that is an alias of another instrument.
     fn check_aliases(&self, reader: &mut Reader) {
         for (at, rule) in self.list.iter().enumerate() {
             let name = rule.as_ref().and_then(|rule| rule.matching.name());
@@ -166,7 +166,7 @@ impl Rules {
     }
 }
 
-/// The mantissa of a smallest step.
+/// Parses the mantissa of a step.
 fn step(
     reader: &mut Reader,
     table: &RuleTable,

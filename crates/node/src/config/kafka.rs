@@ -18,7 +18,7 @@ section! {
         r#"HOST:PORT, or several with commas, such as "kafka:9092""#,
         brokers,
     ), required;
-    // All that is held: without a checkpoint, that alone is sure to hold every book's last whole one.
+    // Everything retained: without checkpoints, only that is sure to contain a snapshot of every book.
     /// Where reading starts in each partition: at its first record, or at the first one that is at most
     /// this old.
     fixed start: Start = parsed(
@@ -34,11 +34,11 @@ section! {
     // Markets are listed a few times a day; metadata of a thousand topics is 100 kB.
     /// How often to look for new topics and partitions.
     fixed discovery_interval: Duration = duration(Duration::from_millis(100), HOUR), default "5s";
-    // A broker answers each fetch within 10 ms, and a leader is elected anew in a second or two.
+    // A broker answers each fetch within 10 ms, and a new leader is elected within a second or two.
     /// After no response from any broker for this long, the node is not ready and accepts no new sessions
     /// until it has caught up; existing ones stay. Must be longer than `fetch.wait.max.ms`, if that is set.
     fixed lost_after: Duration = duration(SECOND, HOUR), default "5s";
-    // A whole book of 100,000 levels of 20 bytes a side.
+    // A snapshot with 100,000 levels a side, of 20 bytes each.
     /// Larger records are rejected and counted.
     fixed max_record_bytes: usize = size(KIB, 32 * MIB), default "4MiB";
     /// Other librdkafka properties by name, such as those of TLS and SASL. Passwords, secrets and private
@@ -46,7 +46,7 @@ section! {
     fixed properties: BTreeMap<String, String> = open(), open "none";
 }
 
-/// What is read, from where, and how; and how long Kafka may say nothing.
+/// Settings of ingest, and the silence after which contact with Kafka is lost.
 pub(super) fn read(reader: &mut Reader) -> (IngestConfig, Duration) {
     let kafka = Kafka::read(reader);
     let config = IngestConfig {
@@ -65,11 +65,11 @@ pub(super) fn read(reader: &mut Reader) -> (IngestConfig, Duration) {
     (config, kafka.lost_after)
 }
 
-/// What ingest itself finds wrong, under the names that it has here.
+/// Reports errors found by ingest, under the names of keys.
 fn check(reader: &mut Reader, config: &IngestConfig) {
     for found in config.mistakes() {
         let key = match found.key.as_str() {
-            // Of topics that are wrong or not there, more has been said already.
+            // Missing and invalid topics have been reported already.
             "topics" => continue,
             "discovery" => "kafka.discovery_interval".to_owned(),
             key if key.starts_with("topics") => key.replace(".options.", "."),

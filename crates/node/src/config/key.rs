@@ -1,17 +1,16 @@
-//! A key of the configuration, declared once: its type, its default, whether a reload applies it, and
-//! what it means.
+//! A key of the configuration: its type, default, meaning, and whether a reload applies it.
 
 use super::kind::Kind;
 
-/// One key, which reads as a `T`.
+/// A key whose value is parsed as a `T`.
 pub(super) struct Key<T: 'static> {
     /// Such as `topics[].format`, where `[]` is any item of a list.
     pub(super) path: &'static str,
     pub(super) kind: Kind<T>,
     pub(super) fallback: Fallback,
-    /// Whether a reload applies a change of it; else that takes a restart.
+    /// Whether a reload applies a change; if not, it takes a restart.
     pub(super) is_live: bool,
-    /// The lines of its documentation.
+    /// Its documentation, line by line.
     #[cfg_attr(
         not(test),
         expect(
@@ -22,31 +21,31 @@ pub(super) struct Key<T: 'static> {
     pub(super) meaning: &'static [&'static str],
 }
 
-/// What a key is when it is not given.
+/// The value of a key that is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fallback {
-    /// It has to be given.
+    /// The key must be given.
     Required,
-    /// Nothing, which means this.
+    /// No value, with this meaning.
     Absent(&'static str),
-    /// This value, as an environment variable would give it.
+    /// This value, as in an environment variable.
     Default(&'static str),
 }
 
-/// A key without its type: for documentation, suggestions, and what is shown.
+/// A key of any type: for errors, suggestions and the documentation.
 pub(super) trait AnyKey {
     fn path(&self) -> &'static str;
-    /// What it may be, for errors and the documentation.
+    /// What is allowed, for errors and the documentation.
     fn expected(&self) -> String;
     #[cfg(test)]
     fn literal(&self, loose: &str) -> String;
-    /// Returns whether it is a table of names that this program does not know.
+    /// Returns whether it is a table with arbitrary names.
     fn is_open(&self) -> bool;
     #[cfg(test)]
     fn fallback(&self) -> Fallback;
     #[cfg(test)]
     fn meaning(&self) -> String;
-    /// The largest number it may be.
+    /// The largest allowed number.
     #[cfg(test)]
     fn largest(&self) -> Option<u64>;
 }

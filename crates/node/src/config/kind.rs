@@ -1,4 +1,4 @@
-//! What a value may be: how it is read, and how that is put into words.
+//! Kinds of values: how they are parsed, and how that is described.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,18 +12,18 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
-/// More than any machine that this was tried on has.
+/// More than any machine this was tried on.
 const MOST_CORES: u16 = 256;
-/// How far back may be looked: a month, more than any market's topics hold.
+/// Maximum look-back: a month, more than any market's topics retain.
 pub(super) const LOOKBACK: Duration = Duration::from_secs(31 * 86_400);
 pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const GIB: u64 = 1 << 30;
 
-/// What a value may be, and the `T` it reads as.
+/// What a value may be, and how it is parsed as a `T`.
 pub(super) struct Kind<T: 'static> {
     rule: Rule<T>,
-    /// A word that may stand in place of a number, and what it means.
+    /// A word allowed in place of a number, and its meaning.
     word: Option<Word<T>>,
 }
 
@@ -34,13 +34,13 @@ enum Rule<T: 'static> {
     Duration(RangeInclusive<Duration>, fn(Duration) -> T),
     Size(RangeInclusive<u64>, fn(u64) -> Option<T>),
     Choice(&'static [(&'static str, T)], fn(&T) -> T),
-    /// A text, and what it may be.
+    /// A text, and what is allowed.
     Text(&'static str, fn(&str) -> Option<T>),
     /// A text with more than one way to be wrong.
     Checked(&'static str, fn(&str) -> Result<T, String>),
-    /// A number as its text, which says exactly what was meant.
+    /// A number as text, so that no precision is lost.
     Decimal(fn(&str) -> T),
-    /// A list of texts; of an environment variable, with commas between them.
+    /// A list of texts; comma-separated in environment variables.
     Texts(&'static str, fn(&[String]) -> Result<T, String>),
     /// A table of names that this program does not know.
     Open,
@@ -56,7 +56,7 @@ pub(super) const fn integer_or_off(min: i64, max: i64) -> Kind<Option<u32>> {
     Kind::of(Rule::Integer(min..=max, value)).or_word("off", || None)
 }
 
-/// A number of threads, where `cores` stands for as many as the machine has cores.
+/// A number of threads; `cores` means one per core.
 pub(super) const fn cores() -> Kind<usize> {
     integer(1, MOST_CORES as i64).or_word("cores", available_cores)
 }
@@ -98,7 +98,7 @@ pub(super) const fn parsed<T>(expected: &'static str, parse: fn(&str) -> Option<
     Kind::of(Rule::Text(expected, parse))
 }
 
-/// A text that `check` accepts, or says what is wrong with.
+/// A text accepted by `check`, which explains what is wrong otherwise.
 pub(super) const fn checked<T>(
     expected: &'static str,
     check: fn(&str) -> Result<T, String>,
@@ -114,7 +114,7 @@ pub(super) const fn texts(expected: &'static str) -> Kind<Vec<String>> {
     checked_texts(expected, |texts| Ok(texts.to_vec()))
 }
 
-/// A list that `check` accepts as a whole, or says what is wrong with.
+/// A list accepted as a whole by `check`, which explains what is wrong otherwise.
 pub(super) const fn checked_texts<T>(
     expected: &'static str,
     check: fn(&[String]) -> Result<T, String>,
@@ -142,7 +142,7 @@ impl<T> Kind<T> {
         matches!(self.rule, Rule::Open)
     }
 
-    /// The value, or what it may be instead.
+    /// Parses a value; fails with what is allowed.
     pub(super) fn parse(&self, value: &Value) -> Result<T, String> {
         if let Some((word, meant)) = self.word
             && value.text() == Some(word)
@@ -184,7 +184,7 @@ impl<T> Kind<T> {
         parsed.ok_or_else(|| self.expected())
     }
 
-    /// What it may be, for errors and the documentation.
+    /// What is allowed, for errors and the documentation.
     pub(super) fn expected(&self) -> String {
         let rule = match &self.rule {
             Rule::Integer(range, _) => {
@@ -216,7 +216,7 @@ impl<T> Kind<T> {
         }
     }
 
-    /// A value without quotes, such as that of a variable, as it would stand in the file.
+    /// An unquoted value, such as a variable's, as it would be written in the file.
     pub(super) fn literal(&self, loose: &str) -> String {
         match self.rule {
             Rule::Integer(..) | Rule::Size(..) if loose.parse::<i64>().is_ok() => loose.to_owned(),

@@ -1,4 +1,4 @@
-//! Lists of instruments that clients may name.
+//! Lists of instruments that clients may subscribe to.
 
 use ::fanout::Lists;
 use wire::control::Symbol;
@@ -44,7 +44,7 @@ fn name(text: &str) -> Result<String, String> {
 
 fn instrument(text: &String) -> Result<Symbol, String> {
     match Symbol::parse(text) {
-        Ok(Symbol::List(_)) => Err(format!("{text:?}: a list holds no lists")),
+        Ok(Symbol::List(_)) => Err(format!("{text:?}: a list cannot contain lists")),
         Ok(symbol) => Ok(symbol),
         Err(error) => Err(format!("{text:?}: {error}")),
     }

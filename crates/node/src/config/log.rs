@@ -25,7 +25,11 @@ pub(super) fn read(reader: &mut Reader) -> Log {
     }
 }
 
-/// Checks a text of levels. The filter's own parser takes a misspelt level for the name of a target.
+/// Checks log levels. The parser of the filter itself would take a misspelt level for a target.
+///
+/// # Errors
+///
+/// Returns the allowed levels.
 pub fn log_filter(text: &str) -> Result<String, String> {
     let is_level =
         |level: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&level);

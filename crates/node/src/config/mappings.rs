@@ -6,7 +6,6 @@ use super::kind::{choice, text, texts};
 use super::reader::Reader;
 use super::section::{Section as _, section};
 
-/// What a pointer of a mapping may be.
 const POINTER: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several are separated by spaces"##;
 
 section! {
@@ -97,7 +96,7 @@ section! {
     fixed sell: Vec<String> = texts(r#"a list of strings, such as ["sell"]"#), absent "none";
 }
 
-/// The mappings of the configuration, by their names.
+/// The mappings by name; `None` if one is invalid.
 pub(super) struct Mappings(Vec<(String, Option<Arc<Mapping>>)>);
 
 impl Mappings {
@@ -124,7 +123,7 @@ impl Mappings {
         mappings
     }
 
-    /// The mapping of that name; of one that is wrong, nothing, and more has been said already.
+    /// The mapping of that name; `None` if it is invalid, which has been reported.
     pub(super) fn find(&self, name: &str) -> Result<Option<Arc<Mapping>>, String> {
         let known = self.0.iter().find(|(known, _)| known == name);
         match known {

@@ -7,10 +7,10 @@ use super::section::section;
 
 section! {
     Public in "public":
-    // Loopback: a node is reachable from elsewhere only when somebody says so.
+    // Loopback: a node is only reachable from elsewhere if configured to be.
     /// Where clients connect: the page, `/ws` and `/v1`.
     fixed listen: SocketAddr = address(), default "127.0.0.1:8080";
-    // None, since what has no cookies of its own has nothing that another page could misuse.
+    // All, since without cookies there is nothing that another page could misuse.
     /// The pages whose scripts may connect, by the `Origin` that browsers send; others are rejected with
     /// HTTP 403. Clients that send no `Origin` are not browsers.
     live origins: Vec<OriginPattern> = checked_texts(
@@ -33,7 +33,7 @@ section! {
     fixed listen: SocketAddr = address(), default "127.0.0.1:9464";
 }
 
-/// Reads every text of a list, or says which one is wrong.
+/// Parses all texts of a list, or reports the invalid one.
 fn each<T, E: std::fmt::Display>(
     texts: &[String],
     parse: fn(&str) -> Result<T, E>,

@@ -6,14 +6,14 @@ use super::flat::Flat;
 use super::key::{Fallback, Key};
 use super::value::{Node, Origin, Value, quote};
 
-/// Reads keys, and collects what is wrong with them.
+/// Reads keys and collects errors.
 ///
-/// A wrong value reads as its default, or as none, so that the others can still be read: what was read
-/// is of use only if there is no error.
+/// An invalid value reads as its default or as `None`, so that reading goes on; the result is only used if there are
+/// no errors.
 pub(super) struct Reader {
     flat: Flat,
     pub(super) errors: Vec<ConfigError>,
-    /// What was read, in the order of reading.
+    /// All values read so far, in order.
     pub(super) settings: Vec<Setting>,
 }
 
@@ -26,7 +26,7 @@ impl Reader {
         }
     }
 
-    /// Adds an error about a value that was read before.
+    /// Adds an error about a value that has been read.
     pub(super) fn error(&mut self, path: &str, expected: impl Into<String>) {
         let setting = self.settings.iter().find(|setting| setting.path == path);
         self.errors.push(match setting {
@@ -45,12 +45,12 @@ impl Reader {
         self.settings.iter().any(|setting| setting.path == path)
     }
 
-    /// How many items a list of tables has.
+    /// Number of items in a list of tables.
     pub(super) fn items(&self, list: &str) -> usize {
         self.flat.lists.get(list).copied().unwrap_or(0)
     }
 
-    /// A key that has a default, in the table at a path.
+    /// Reads a key with a default.
     pub(super) fn default<T>(&mut self, key: &Key<T>, table: &str) -> T {
         if let Some(value) = self.absent(key, table) {
             return value;
@@ -61,12 +61,12 @@ impl Reader {
         }
     }
 
-    /// A key that has to be given; `None` is an error already.
+    /// Reads a required key; `None` if it is missing or invalid, which is reported.
     pub(super) fn required<T>(&mut self, key: &Key<T>, table: &str) -> Option<T> {
         self.absent(key, table)
     }
 
-    /// A key that may be absent. `None` is also what a wrong value reads as.
+    /// Reads a key that may be absent; also `None` if it is invalid, which is reported.
     pub(super) fn absent<T>(&mut self, key: &Key<T>, table: &str) -> Option<T> {
         let path = format!("{table}.{}", key.name());
         let given = self.flat.values.remove(&path);
@@ -86,7 +86,7 @@ impl Reader {
         parsed.ok()
     }
 
-    /// All names of an open table, with their values as text.
+    /// Reads an open table as texts by name.
     pub(super) fn open(
         &mut self,
         key: &Key<BTreeMap<String, String>>,

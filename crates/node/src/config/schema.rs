@@ -1,10 +1,10 @@
 use super::key::AnyKey;
 
-/// All keys there are, table by table, in the order of the documentation.
+/// All keys, table by table, in the order of the documentation.
 #[derive(Clone, Copy)]
 pub(super) struct Schema(pub(super) &'static [&'static [&'static dyn AnyKey]]);
 
-/// What stands at a path.
+/// What is at a path.
 pub(super) enum Shape {
     Key(&'static dyn AnyKey),
     Table,
@@ -21,7 +21,7 @@ impl Schema {
         self.keys().map(AnyKey::path)
     }
 
-    /// What stands at a path in which `[]` is any item.
+    /// What is at a path, where `[]` is any item.
     pub(super) fn shape(self, path: &str) -> Shape {
         if let Some(key) = self.keys().find(|key| key.path() == path) {
             return Shape::Key(key);
@@ -34,7 +34,7 @@ impl Schema {
         }
     }
 
-    /// The key that was probably meant: by its whole path, else by its last name in another table.
+    /// The key that was probably meant: the most similar path, else the same name in another table.
     pub(super) fn nearest(self, pattern: &str) -> Option<&'static str> {
         let last = |path: &str| path.rsplit('.').next().map(str::to_owned);
         nearest(pattern, self.paths())
@@ -42,7 +42,7 @@ impl Schema {
     }
 }
 
-/// The candidate that was probably meant: at most a third of it is different.
+/// The most similar candidate; at most a third of it may differ.
 pub(super) fn nearest<'a>(
     wrong: &str,
     candidates: impl Iterator<Item = &'a str>,
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_fingers_is_recognised() {
+    fn a_typo_is_recognised() {
         let keys = ["public.listen", "session.ping_interval", "kafka.brokers"];
         let nearest = |wrong| nearest(wrong, keys.into_iter());
         assert_eq!(nearest("sesion.ping_interval"), Some(keys[1]));

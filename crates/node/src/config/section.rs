@@ -1,28 +1,28 @@
 use super::key::{AnyKey, Key};
 use super::reader::Reader;
 
-/// A table of the configuration, or an item of a list of tables, as [`section!`] declares it.
+/// A table of the configuration, or an item of a list of tables; declared by [`section!`].
 pub(super) trait Section: Sized {
     /// Such as `limits`, or `topics[]` for a list.
     const PATH: &'static str;
     const KEYS: &'static [&'static dyn AnyKey];
 
-    /// Reads the table at a path, which has numbers where [`Section::PATH`] has `[]`.
+    /// Reads the table at a path, which has the number of an item where [`Section::PATH`] has `[]`.
     fn read_at(reader: &mut Reader, path: String) -> Self;
 
-    /// The path it was read at.
+    /// The path it was read from.
     fn path(&self) -> &str;
 
     fn read(reader: &mut Reader) -> Self {
         Self::read_at(reader, Self::PATH.to_owned())
     }
 
-    /// The path of the list of which it is an item.
+    /// The path of its list.
     fn list() -> &'static str {
         Self::PATH.trim_end_matches("[]")
     }
 
-    /// How many items the list has.
+    /// Number of items in the list.
     fn count(reader: &Reader) -> usize {
         reader.items(Self::list())
     }
@@ -31,7 +31,7 @@ pub(super) trait Section: Sized {
         Self::read_at(reader, format!("{}[{at}]", Self::list()))
     }
 
-    /// Reports that a value is wrong for a reason that its key alone does not give.
+    /// Reports an error that depends on more than the key itself.
     fn error<T>(&self, reader: &mut Reader, key: &Key<T>, expected: impl Into<String>) {
         reader.error(&format!("{}.{}", self.path(), key.name()), expected);
     }
@@ -43,21 +43,20 @@ pub(super) trait Section: Sized {
 /// section! {
 ///     Limits in "limits":
 ///     // The reason for the default.
-///     /// What the key means, as docs/configuration.md says it.
+///     /// The meaning of the key, as in docs/configuration.md.
 ///     live sessions: usize = integer(1, 1_000_000), default "20000";
 /// }
 /// ```
 ///
-/// A reload applies a `live` key; a change of a `fixed` one needs a restart. A key has a `default`, or is
-/// `required` or `absent`, which makes the field an `Option`: of an absent key, with what no value means.
-/// `open` is a table of names that this program does not know. A key whose name is a keyword of Rust has
-/// it after `as`.
+/// A reload applies `live` keys; changing a `fixed` one takes a restart. A key has a `default`, or it is `required`
+/// or `absent`, which makes the field an `Option`; the text after `absent` describes what no value means. `open` is a
+/// table with arbitrary names. A name that is a keyword of Rust is given after `as`.
 macro_rules! section {
     ($section:ident in $path:literal: $(
         $(#[doc = $meaning:literal])+
         $reload:ident $key:ident $(as $name:literal)?: $value:ty = $kind:expr, $fallback:ident $($text:literal)?;
     )+) => {
-        #[doc = concat!("`[", $path, "]` as it was given.")]
+        #[doc = concat!("The keys of `[", $path, "]`.")]
         pub(super) struct $section {
             path: String,
             $(pub(super) $key: section!(@field $fallback $value),)+

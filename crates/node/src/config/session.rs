@@ -15,17 +15,17 @@ section! {
     // The kernel doubles it. Half a second of a busy full book, so that a short stall is not lag.
     /// `SO_SNDBUF` of a client's socket: what the kernel holds before the socket counts as full.
     live send_buffer_bytes: usize = size(4 * KIB, 64 * MIB), default "64KiB";
-    // The kernel doubles it. Four requests of the largest size; what a client sends beyond them waits on
-    // its side.
+    // The kernel doubles it. Four requests of the largest size; anything beyond them waits in the
+    // client.
     /// `SO_RCVBUF` of a client's socket: what the kernel holds of a client's data that the node has not
     /// read yet.
     fixed receive_buffer_bytes: usize = size(4 * KIB, 64 * MIB), default "16KiB";
-    // What waits there cannot be conflated any more. Small enough that it is some milliseconds of
-    // any book, large enough that a core that sends a gigabyte a second is not held up by it.
+    // What is buffered there can no longer be conflated. Small enough for some milliseconds of any book, large
+    // enough not to slow down a core that sends a gigabyte a second.
     /// `TCP_NOTSENT_LOWAT` of a client's socket: what the kernel may hold unsent; beyond that, messages are
     /// conflated instead.
     live not_sent_bytes: u32 = size(KIB, 64 * MIB), default "32KiB";
-    // Ctrl-C ends a node within two seconds.
+    // Ctrl-C stops a node within two seconds.
     /// The time between `GoAway` and the close of the sessions when the node stops.
     live drain_delay: Duration = duration(Duration::ZERO, HOUR), default "1s";
     /// How long the waves of `GoAway` take when the node stops; each session is closed `drain_delay` after

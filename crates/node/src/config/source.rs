@@ -5,8 +5,7 @@ use super::kafka::Kafka;
 use super::log::LogTable;
 use super::public::{Admin, Public};
 
-/// Where a configuration comes from: flags before the environment before the file before the
-/// defaults.
+/// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     pub(super) file: Option<File>,
@@ -14,7 +13,7 @@ pub struct Sources {
     pub(super) flags: Vec<(Flag, String)>,
 }
 
-/// A TOML text, and what to call it.
+/// A TOML text and its name.
 #[derive(Debug, Clone)]
 pub(super) struct File {
     pub(super) name: String,
@@ -22,13 +21,13 @@ pub(super) struct File {
 }
 
 impl Sources {
-    /// Takes a file.
+    /// Reads a file.
     pub fn file(self, path: &Path) -> std::io::Result<Self> {
         let text = std::fs::read_to_string(path)?;
         Ok(self.text(path.display().to_string(), text))
     }
 
-    /// Takes the text of a file.
+    /// Sets the text of the file.
     pub fn text(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.file = Some(File {
             name: name.into(),
@@ -37,13 +36,13 @@ impl Sources {
         self
     }
 
-    /// Takes the variables of the environment that are keys.
+    /// Adds environment variables.
     pub fn environment(
         mut self,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
         let variables = variables.into_iter().filter_map(|(name, value)| {
-            // Our names are ASCII; a value that is no text is found wrong when it is read.
+            // Our names are ASCII; a value that is not UTF-8 is reported when it is parsed.
             Some((
                 name.into_string().ok()?,
                 value.to_string_lossy().into_owned(),
@@ -53,7 +52,7 @@ impl Sources {
         self
     }
 
-    /// Takes a flag, if it was given.
+    /// Adds a flag, if it was given.
     pub fn flag(mut self, flag: Flag, value: Option<&str>) -> Self {
         self.flags
             .extend(value.map(|value| (flag, value.to_owned())));

@@ -17,13 +17,13 @@ section! {
     /// Memory for the grouped streams of all books of a publisher; further ones are rejected with
     /// `too_many_views`.
     fixed grouped_view_bytes: usize = size(MIB, 64 * GIB), default "64MiB";
-    // The slowest client's distance: some seconds of the busiest book at the pace of a replay.
+    // How far a client may lag: some seconds of the busiest book at the speed of a replay.
     /// Recent frames of each subscribed stream in each shard; a client that is further behind is caught up
     /// by a net change or a snapshot.
     fixed run_bytes_per_stream: usize = size(4 * KIB, GIB), default "8MiB";
     /// Recent frames of all streams of a shard; beyond that, each stream keeps 64 KiB.
     fixed run_bytes_per_shard: usize = size(MIB, 64 * GIB), default "256MiB";
-    // A burst of a second at the pace of the busiest market, for clients that pause.
+    // A burst of one second of the busiest market, for clients that pause.
     /// Recent frames that a shard keeps for all clients whose sockets are full. Clients that need more are
     /// caught up by a net change or a snapshot once their socket has room. A client that keeps reading is
     /// not affected.

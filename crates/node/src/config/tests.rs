@@ -17,7 +17,7 @@ use super::value::Origin;
 use super::*;
 use crate::logging::LogFormat;
 
-/// The least that a node has to be told.
+/// A minimal configuration.
 const LEAST: &str = r#"
 [kafka]
 brokers = "kafka:9092"
@@ -78,7 +78,7 @@ fn defaults_are_those_of_the_crates_that_work_with_them() {
     assert_eq!(config.fanout.batched_sends, fanout.batched_sends);
 }
 
-/// Each bound is what the code behind it can hold: one more would be a session that never gets an answer,
+/// Each limit is what the code can handle: one more would be a session that never gets an answer,
 /// or a record that stops its partition.
 #[test]
 fn the_largest_value_of_a_key_is_one_that_works() {

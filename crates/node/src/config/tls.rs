@@ -9,7 +9,7 @@ use super::kind::{choice, text};
 use super::reader::Reader;
 use super::section::{Section as _, section};
 
-/// A chain of certificates has some kilobytes.
+/// A certificate chain has a few kilobytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
 section! {
@@ -22,7 +22,7 @@ section! {
     live key: String = text("a PEM file"), absent "required by `on`";
 }
 
-/// The certificate, where TLS is on; its files are added to those that are watched.
+/// Reads the certificate if TLS is on; adds its files to the watched ones.
 pub(super) fn read(reader: &mut Reader, files: &mut Vec<PathBuf>) -> Option<TlsIdentity> {
     let tls = Tls::read(reader);
     if !tls.mode {

@@ -41,7 +41,7 @@ section! {
     fixed mapping: String = text("the `name` of one of `[[mappings]]`"), absent "none";
 }
 
-/// The rules, as far as each of them is right.
+/// The rules; empty if one of them is invalid.
 pub(super) fn read(reader: &mut Reader) -> Vec<TopicRule> {
     let mappings = Mappings::read(reader);
     let count = Topic::count(reader);
@@ -50,7 +50,6 @@ pub(super) fn read(reader: &mut Reader) -> Vec<TopicRule> {
         reader.error(Topic::list(), expected);
     }
     let rules: Vec<_> = (0..count).map(|at| rule(reader, &mappings, at)).collect();
-    // Their numbers are of use only when all are there.
     rules.into_iter().collect::<Option<_>>().unwrap_or_default()
 }
 
@@ -67,7 +66,7 @@ fn rule(reader: &mut Reader, mappings: &Mappings, at: usize) -> Option<TopicRule
         }
     }
     let mapping = match topic.mapping.as_deref().map(|name| mappings.find(name)) {
-        // The mapping is wrong, and its errors are reported.
+        // The mapping is invalid, which has been reported.
         Some(Ok(None)) if topic.format == Some(Format::Mapped) => return None,
         Some(Ok(mapping)) => mapping,
         Some(Err(expected)) => {
@@ -87,10 +86,10 @@ fn rule(reader: &mut Reader, mappings: &Mappings, at: usize) -> Option<TopicRule
     })
 }
 
-/// Anchored at both ends, so that alternatives are tried until one covers the whole name.
+/// Anchors the pattern at both ends, so that alternatives are tried until one matches the whole name.
 fn pattern(text: &str) -> Result<Regex, String> {
     let explain = |error: regex::Error| {
-        // The error draws the place over several lines; the last one says what is wrong.
+        // The error has several lines; the last one says what is wrong.
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default().trim();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);

@@ -10,10 +10,10 @@ section! {
     /// An OpenTelemetry collector that accepts OTLP over HTTP, at `/v1/traces` below this;
     /// `OTEL_EXPORTER_OTLP_HEADERS` adds headers.
     fixed endpoint: String = parsed(
-        "a URL by http without a path, such as \"http://127.0.0.1:4318\"",
+        "an http URL without a path, such as \"http://127.0.0.1:4318\"",
         collector,
     ), absent "none: nothing is traced";
-    // At 100,000 records a second that is ten a second, which is plenty to look at.
+    // Ten per second at 100,000 records a second, which is plenty.
     /// One record in this many is traced from Kafka to the sockets; every node traces the same ones.
     fixed one_in: u64 = integer(1, 1_000_000_000), default "10000";
     /// The node's `service.name`.

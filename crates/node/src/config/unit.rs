@@ -1,8 +1,8 @@
-//! Durations and sizes as people write them: `250ms`, `5s`, `256KiB`.
+//! Durations and sizes with units: `250ms`, `5s`, `256KiB`.
 
 use std::time::Duration;
 
-/// From fine to coarse, in nanoseconds.
+/// Units in nanoseconds, ascending.
 const DURATIONS: [(&str, u64); 6] = [
     ("us", 1_000),
     ("ms", 1_000_000),
@@ -12,17 +12,17 @@ const DURATIONS: [(&str, u64); 6] = [
     ("d", 86_400_000_000_000),
 ];
 
-/// From fine to coarse, in bytes.
+/// Units in bytes, ascending.
 const SIZES: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
-/// An integer with a unit behind it.
+/// Parses an integer followed by a unit.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let (_, ns) = DURATIONS.into_iter().find(|(name, _)| *name == unit)?;
     Some(Duration::from_nanos(number.checked_mul(ns)?))
 }
 
-/// In the coarsest unit that needs no fraction.
+/// Formats in the coarsest unit that needs no fraction.
 pub(super) fn show_duration(span: Duration) -> String {
     let ns = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
     DURATIONS
@@ -35,7 +35,7 @@ pub(super) fn show_duration(span: Duration) -> String {
         )
 }
 
-/// An integer of bytes, or an integer with a unit behind it.
+/// Parses bytes, or an integer followed by a unit.
 pub(super) fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     if unit.is_empty() {
@@ -45,7 +45,7 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(bytes)
 }
 
-/// In the coarsest unit that needs no fraction.
+/// Formats in the coarsest unit that needs no fraction.
 pub(super) fn show_size(bytes: u64) -> String {
     SIZES
         .into_iter()

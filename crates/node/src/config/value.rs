@@ -1,38 +1,38 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A value as it was given, before anybody knows what it should be.
+/// A value as it was given, before it is parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
-    /// A quoted text of the file.
+    /// A quoted string in the file.
     Text(String),
-    /// A number, boolean or date of the file, as text; integers in decimal.
+    /// A number, boolean or date in the file, as text; integers in decimal.
     Bare(String),
-    /// A text of the environment or a flag, which is read as whatever its key wants.
+    /// A text from the environment or a flag, which is read as the type of its key.
     Loose(String),
     /// A list.
     List(Vec<Node>),
-    /// A table, in the file's order of names.
+    /// A table.
     Table(BTreeMap<String, Node>),
 }
 
-/// A value and where it comes from.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) value: Value,
     pub(super) origin: Origin,
 }
 
-/// Where a value comes from.
+/// Where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// The constants of this program.
+    /// Nowhere.
     Default,
-    /// A line of the file.
+    /// In this line of the file.
     Line(usize),
-    /// A variable of the environment.
+    /// In this environment variable.
     Environment(String),
-    /// A flag of the command line.
+    /// On the command line.
     Flag,
 }
 
@@ -64,7 +64,7 @@ impl Value {
         }
     }
 
-    /// The text of anything but lists and tables.
+    /// The text of any value but lists and tables.
     pub(super) fn scalar(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Bare(text) | Self::Loose(text) => Some(text),
@@ -74,7 +74,7 @@ impl Value {
 }
 
 impl fmt::Display for Value {
-    /// As it would stand in the file.
+    /// As it would be written in the file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) | Self::Loose(text) => f.write_str(&quote(text)),
@@ -88,7 +88,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// A basic string of TOML.
+/// Formats a basic string of TOML.
 pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

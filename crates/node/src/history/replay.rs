@@ -210,7 +210,7 @@ impl<'a> Running<'a> {
                 Next::End => return Ok(Gathered::End),
                 Next::Nothing if has_some => return Ok(Gathered::Page),
                 Next::Nothing => {
-                    self.hear(Duration::ZERO)?;
+                    self.poll_command(Duration::ZERO)?;
                     polls += 1;
                     if polls % POLLS_A_LOOK == 0 && self.is_target_gone() {
                         return Ok(Gathered::Reached);
@@ -270,7 +270,7 @@ impl<'a> Running<'a> {
             if wait >= SOON && self.found.past.has_client() {
                 self.found.past.rest();
             }
-            self.hear(wait.min(left))?;
+            self.poll_command(wait.min(left))?;
         }
         Ok(false)
     }
@@ -370,7 +370,7 @@ impl<'a> Running<'a> {
     }
 
     /// Waits that long for a command.
-    fn hear(&mut self, wait: Duration) -> Result<(), Stopped> {
+    fn poll_command(&mut self, wait: Duration) -> Result<(), Stopped> {
         if let Some(command) = self.wanted.receiver.command(wait)? {
             self.obey(command);
         }

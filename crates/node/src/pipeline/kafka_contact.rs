@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_market_is_no_silence_of_kafka() {
+    fn a_quiet_market_is_not_lost_contact() {
         let start = Instant::now();
         let mut kafka_contact = KafkaContact::new(LOST);
         for seconds in 0..100 {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_cut_off_is_ready_when_what_was_missed_has_been_read() {
+    fn contact_is_restored_once_missed_records_have_been_read() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut kafka_contact = KafkaContact::new(LOST);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_nothing_has_nothing_to_hear() {
+    fn without_partitions_contact_is_not_lost() {
         let start = Instant::now();
         let mut nothing = progress(start, 0);
         nothing.partitions.clear();

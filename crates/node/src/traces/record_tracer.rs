@@ -85,7 +85,7 @@ impl RecordTracer {
     pub(crate) fn published(&mut self, at: Nanos) {
         for record in self.batch.drain(..) {
             for span in span::of_record(&record, at) {
-                self.spans.tell(span);
+                self.spans.send(span);
             }
         }
     }

@@ -29,7 +29,7 @@ mod tests {
     const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
     #[test]
-    fn a_taken_address_is_told_with_the_flag_that_changes_it() {
+    fn the_error_of_a_taken_address_names_the_flag_that_changes_it() {
         let taken = TcpListener::bind(ANY).unwrap();
         let error = free(taken.local_addr().unwrap(), "--listen").unwrap_err();
         let text = format!("{error:#}");

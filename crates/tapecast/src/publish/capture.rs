@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_without_a_record_is_refused_when_it_is_opened() {
+    fn a_session_without_a_record_fails_to_open() {
         let (asked, _) = SESSION.split_at(SESSION.find("3: ").unwrap());
         let error = Capture::open(file(asked.as_bytes()).path(), None).unwrap_err();
         assert!(
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_told_by_its_first_line() {
+    fn the_first_line_determines_the_kind() {
         for (line, topic) in [
             (r#"5 {"s":"A"}"#, "binance-"),
             (r#"5.5: {"s":"A"}"#, ""),
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_capture_is_refused_when_it_is_opened() {
+    fn a_file_that_is_not_a_capture_fails_to_open() {
         let error = |bytes: &[u8]| Capture::open(file(bytes).path(), None).unwrap_err();
         assert!(matches!(error(b""), CaptureError::Empty { .. }));
         assert!(matches!(error(b"\n\n"), CaptureError::Empty { .. }));

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_refused_with_what_it_may_be() {
+    fn an_error_says_what_is_allowed() {
         for (line, word) in [
             ("", "SYMBOL"),
             ("BTC", "VENUE:SYMBOL"),

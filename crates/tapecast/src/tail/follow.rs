@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use client::{Client, Event, Subscription};
-use market::Channel;
+use market::{Channel, InstrumentName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
@@ -84,6 +84,30 @@ pub(super) async fn follow(args: TailArgs) -> anyhow::Result<()> {
     tail.finish().await
 }
 
+/// What `args` ask for of one channel.
+fn subscription(args: &TailArgs, name: &InstrumentName, channel: Channel) -> Subscription {
+    let mut subscription = Subscription::new(channel, name.as_str());
+    if channel == Channel::Book {
+        subscription = subscription.depth(args.depth);
+        if let Some(step) = args.group {
+            subscription = subscription.group(step);
+        }
+    }
+    if channel == Channel::Bars {
+        subscription = subscription.interval(args.interval);
+    }
+    if !matches!(channel, Channel::Trades | Channel::Status) {
+        subscription = subscription.speed(args.speed);
+    }
+    if let Some(start) = args.start {
+        subscription = subscription.start(start);
+    }
+    if let Some(pace) = args.pace.and_then(|pace| pace.0) {
+        subscription = subscription.pace(pace);
+    }
+    subscription
+}
+
 impl Tail {
     fn start(args: &TailArgs) -> anyhow::Result<Self> {
         let mut builder = Client::builder()
@@ -114,25 +138,7 @@ impl Tail {
                 if one.streams.iter().any(|stream| stream.channel == *channel) {
                     continue;
                 }
-                let mut subscription = Subscription::new(*channel, name.as_str());
-                if *channel == Channel::Book {
-                    subscription = subscription.depth(args.depth);
-                    if let Some(step) = args.group {
-                        subscription = subscription.group(step);
-                    }
-                }
-                if *channel == Channel::Bars {
-                    subscription = subscription.interval(args.interval);
-                }
-                if !matches!(channel, Channel::Trades | Channel::Status) {
-                    subscription = subscription.speed(args.speed);
-                }
-                if let Some(start) = args.start {
-                    subscription = subscription.start(start);
-                }
-                if let Some(pace) = args.pace.and_then(|pace| pace.0) {
-                    subscription = subscription.pace(pace);
-                }
+                let subscription = subscription(args, name, *channel);
                 let id = client
                     .subscribe(&subscription)
                     .with_context(|| format!("{name}: {}", channel.name()))?;
@@ -207,11 +213,11 @@ impl Tail {
         {
             one.take(event);
         }
-        self.tell(event)
+        self.show_event(event)
     }
 
     /// Shows an event that is worth a line.
-    fn tell(&mut self, event: &Event) -> anyhow::Result<()> {
+    fn show_event(&mut self, event: &Event) -> anyhow::Result<()> {
         let whose = event
             .subscription()
             .and_then(|id| StreamName::find(&self.watched, id));

@@ -10,6 +10,7 @@ pub(super) struct Notice {
 }
 
 impl Notice {
+    #[expect(clippy::too_many_lines, reason = "an arm for each kind of event")]
     pub(super) fn of(event: &Event) -> Option<Self> {
         let (text, bad) = match event {
             Event::Connected { endpoint } => (format!("connected to {endpoint}"), false),

@@ -1,4 +1,4 @@
-//! The name of a cluster, by which a broker is told from any other.
+//! Cluster ids, which distinguish a broker from any other.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -8,14 +8,14 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// 16 bytes in base64url without padding: 21 characters of 6 bits and one of 2.
 const LENGTH: usize = 22;
 
-/// A name that no other cluster has.
+/// A new, unique id.
 pub(super) fn new_id() -> String {
     let half = || u128::from(RandomState::new().hash_one(std::process::id()));
-    // The first six bits are zero, since a name that begins with a dash reads as an option.
+    // The first six bits are zero, since an id with a leading dash would be an option.
     encode(((half() << 64) | half()) >> 6)
 }
 
-/// The name that a formatted data directory has.
+/// The id of a formatted data directory.
 pub(super) fn id_in(data: &Path) -> Option<String> {
     let properties = fs::read_to_string(data.join("meta.properties")).ok()?;
     properties

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why there is no broker, with what to do about it where somebody can.
+/// Why there is no broker, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KafkaError {
@@ -12,9 +12,9 @@ pub enum KafkaError {
     File {
         /// What was tried, as a verb.
         action: &'static str,
-        /// On what.
+        /// The file or directory.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -25,21 +25,21 @@ pub enum KafkaError {
         program: &'static str,
         /// The Debian package that has it.
         package: &'static str,
-        /// The system's answer.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// A program ran and said no.
+    /// A program failed.
     #[error("{program} failed with {status}: {output}")]
     Failed {
         /// The program's name.
         program: &'static str,
-        /// How it ended.
+        /// Its exit status.
         status: std::process::ExitStatus,
-        /// The end of what it printed.
+        /// The end of its output.
         output: String,
     },
-    /// The system has no port left in the range that brokers use.
+    /// No port is free in the range that brokers use.
     #[error("no free port from {from} to {to}")]
     NoPort {
         /// The first port tried.
@@ -47,46 +47,46 @@ pub enum KafkaError {
         /// The last port tried.
         to: u16,
     },
-    /// Somebody else listens on the port that the broker was to have.
+    /// Another process listens on the broker's port.
     #[error("port {port} is in use")]
     PortTaken {
         /// The port.
         port: u16,
     },
-    /// The broker's process ended before it answered.
+    /// The broker's process ended before it responded.
     #[error("the broker ended while starting; its log ends with:\n{log}")]
     Died {
         /// The end of its log.
         log: String,
     },
-    /// The broker's process lives but does not answer.
+    /// The broker's process runs but does not respond.
     #[error(
         "the broker did not answer at {bootstrap} within {waited:?}; its log ends with:\n{log}"
     )]
     Silent {
-        /// Where it was asked.
+        /// Its address.
         bootstrap: String,
-        /// For how long.
+        /// How long it was waited for.
         waited: Duration,
         /// The end of its log.
         log: String,
     },
-    /// The broker's process is still there after SIGKILL.
+    /// The broker's process still runs after SIGKILL.
     #[error("process {pid} does not end")]
     Unkillable {
         /// The process.
         pid: u32,
     },
-    /// A broker runs in this directory on another port than was asked for.
+    /// A broker already runs in this directory, on another port.
     #[error("a broker runs already at {bootstrap}; stop it first or leave out the port")]
     OtherPort {
-        /// Where it listens.
+        /// Its address.
         bootstrap: String,
     },
 }
 
 impl KafkaError {
-    /// For `map_err`: names what was tried on which path.
+    /// For `map_err`: adds what was tried on which path.
     pub(super) fn file(
         action: &'static str,
         path: impl Into<PathBuf>,

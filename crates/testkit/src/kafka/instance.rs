@@ -1,93 +1,95 @@
-//! One broker's directory, and what can be done with the broker that lives there.
+//! The directory of a broker, and what can be done with that broker.
 //!
-//! The directory is all there is to know: any process may find, stop or start the broker of a
-//! directory that another process made.
+//! The directory is the only state: any process may find, stop or start the broker of a directory
+//! that another process created.
 
 use super::jars::Jars;
-use super::process::{self, Signal};
+use super::process;
 use super::running::Running;
-use super::settings::{self, Door, Ports};
+use super::settings::{self, Listener, Ports};
 use super::{KafkaError, cluster, ports, ready};
+use rustix::process::Signal;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A broker is up in 3 s on an idle machine; several at once on two busy cores need longer.
+/// A broker starts in 3 s on an idle machine; several at once on two busy cores need longer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
-/// An orderly stop takes half a second, and at most this before the broker is killed.
+/// A graceful stop takes half a second; after this the broker is killed.
 const STOPS_WITHIN: Duration = Duration::from_secs(30);
-/// Between two looks at the broker.
+/// Poll interval.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// A process that was killed gives its port back a moment after it has no command line any more.
+/// A killed process frees its port a moment after its command line is gone.
 const PORT_FREE_WITHIN: Duration = Duration::from_secs(5);
-/// Another process may take a free port before the broker has it; thrice in a row it does not.
+/// Another process may take a free port before the broker does, but not three times in a row.
 const PORT_ATTEMPTS: u32 = 3;
-/// How much of the log an error shows.
+/// Bytes of the log in an error.
 const LOG_LINES: usize = 20;
 
-/// Where the broker shall listen.
+/// The port of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Port {
-    /// Where it listened before; on this port when it never did.
+    /// Its previous port, or this one at the first start.
     Kept(u16),
-    /// On this one.
+    /// This one.
     Fixed(u16),
-    /// On one that is free.
+    /// A free one.
     Free,
 }
 
-/// A broker's directory: `server.properties`, `data/`, `broker.log` and, while it runs, `broker.pid`.
+/// The directory of a broker: `server.properties`, `data/`, `broker.log` and, while it runs,
+/// `broker.pid`.
 #[derive(Debug, Clone)]
 pub struct Instance {
     directory: PathBuf,
-    /// Whether the directory, and a broker started in it, end with the process that started it.
+    /// Whether the directory and its broker end with this process.
     tied: bool,
-    /// Where it listens besides.
-    doors: Vec<Door>,
+    /// Additional listeners.
+    listeners: Vec<Listener>,
 }
 
 impl Instance {
-    /// The broker of a directory, which is created when it is not there.
+    /// Opens a directory, which is created if missing.
     pub fn open(directory: &Path) -> Result<Self, KafkaError> {
         fs::create_dir_all(directory).map_err(KafkaError::file("create", directory))?;
         let directory = fs::canonicalize(directory).map_err(KafkaError::file("open", directory))?;
         Ok(Self {
             directory,
             tied: false,
-            doors: Vec::new(),
+            listeners: Vec::new(),
         })
     }
 
-    /// The same directory, but it and a broker started from here end with this process.
+    /// Makes the directory, and a broker started from here, end with this process.
     #[must_use]
     pub(super) fn tied(self) -> Self {
         Self { tied: true, ..self }
     }
 
-    /// The same directory; a broker started from here has these listeners besides.
+    /// Adds listeners to a broker started from here.
     #[must_use]
-    pub(super) fn with(self, doors: &[Door]) -> Self {
+    pub(super) fn with(self, listeners: &[Listener]) -> Self {
         Self {
-            doors: doors.to_vec(),
+            listeners: listeners.to_vec(),
             ..self
         }
     }
 
-    /// Where its clients connect, as librdkafka wants it; none when it never ran.
+    /// The bootstrap address for clients. Returns `None` if it has never run.
     #[must_use]
     pub fn bootstrap(&self) -> Option<String> {
         self.ports().map(bootstrap)
     }
 
-    /// What the broker has written.
+    /// The broker's log.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
         self.directory.join("broker.log")
     }
 
-    /// The process of the broker, when it runs.
+    /// The broker's process id, if it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         let pid = fs::read_to_string(self.pid_path())
@@ -98,22 +100,22 @@ impl Instance {
         self.is_broker(pid).then_some(pid)
     }
 
-    /// Whether the broker answers Kafka's protocol.
+    /// Returns whether the broker responds to Kafka's protocol.
     #[must_use]
     pub fn answers(&self) -> bool {
         self.pid().is_some() && self.ports().is_some_and(|ports| self.answers_at(ports))
     }
 
-    /// Starts the broker when it does not run, and waits until it answers.
+    /// Starts the broker unless it runs, and waits until it responds.
     ///
-    /// The broker goes on when this process ends. Returns whether this call started it.
+    /// The broker keeps running when this process ends. Returns whether this call started it.
     pub fn start(&self, port: Port) -> Result<bool, KafkaError> {
         self.run(port).map(|running| running.is_some())
     }
 
-    /// As [`start`](Self::start), with the process when this call started it.
+    /// Like [`start`](Self::start), but returns the process if this call started it.
     pub(super) fn run(&self, port: Port) -> Result<Option<Running>, KafkaError> {
-        // Two that start the same broker at once: the second finds it running.
+        // If two processes start the same broker at once, the second finds it running.
         let lock = self.directory.join("lock");
         let file = File::create(&lock).map_err(KafkaError::file("create", &lock))?;
         file.lock().map_err(KafkaError::file("lock", &lock))?;
@@ -143,26 +145,26 @@ impl Instance {
         }
     }
 
-    /// Stops the broker in order, and kills it when that takes too long.
+    /// Stops the broker gracefully, or kills it if that takes too long.
     pub fn stop(&self) -> Result<(), KafkaError> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        process::send(pid, Signal::Term);
+        process::send(pid, Signal::TERM);
         if self.wait_until_gone(pid).is_ok() {
             return Ok(());
         }
         self.kill()
     }
 
-    /// Kills the broker as a power cut would: it gets no chance to put anything in order.
+    /// Kills the broker with SIGKILL.
     pub fn kill(&self) -> Result<(), KafkaError> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        process::send(pid, Signal::Kill);
+        process::send(pid, Signal::KILL);
         self.wait_until_gone(pid)
     }
 
     fn launch(&self, jars: &Jars, ports: Ports) -> Result<Running, KafkaError> {
         let properties = self.properties_path();
-        let text = settings::properties(ports, &self.doors, &self.data());
+        let text = settings::properties(ports, &self.listeners, &self.data());
         fs::write(&properties, text).map_err(KafkaError::file("write", &properties))?;
         self.format(jars)?;
 
@@ -175,7 +177,7 @@ impl Instance {
             .arg(&properties)
             .stdout(log)
             .stderr(errors)
-            // Ctrl-C at the terminal is for who started the broker, not for the broker.
+            // A process group of its own, so that Ctrl-C at the terminal does not end the broker.
             .process_group(0)
             .spawn()
             .map_err(java_missing)?;
@@ -197,7 +199,7 @@ impl Instance {
         fs::write(&path, pid.to_string()).map_err(KafkaError::file("write", &path))
     }
 
-    /// Prepares the data directory, once.
+    /// Formats the data directory, once.
     fn format(&self, jars: &Jars) -> Result<(), KafkaError> {
         if cluster::id_in(&self.data()).is_some() {
             return Ok(());
@@ -314,7 +316,7 @@ fn choose_ports(port: Port, known: Option<Ports>) -> Result<Ports, KafkaError> {
         }
         thread::sleep(LOOK_EVERY);
     }
-    // Nobody but the broker itself uses the controller's port, so it may move.
+    // The controller's port may change, since only the broker itself uses it.
     let controller = match known {
         Some(known) if ports::is_free(known.controller) => known.controller,
         _ => ports::free()?,

@@ -1,4 +1,4 @@
-//! Kafka's jars: fetched from Maven once, then shared by every broker of the project.
+//! Kafka's jars: downloaded from Maven once, then shared by all brokers of the project.
 
 use super::{KafkaError, home};
 use std::fs::{self, File};
@@ -15,11 +15,11 @@ pub(super) struct Jars {
 }
 
 impl Jars {
-    /// The jars, after fetching them when they are not there or are of another version.
+    /// Returns the jars, and downloads them if missing or of another version.
     ///
-    /// The directory appears whole or not at all. It holds a copy of the POM that it was made from,
-    /// which is how a later version is noticed. A lock keeps two tests from fetching at once; the
-    /// second waits for the first.
+    /// The directory appears complete or not at all. It contains a copy of its POM, by which
+    /// another version is detected. A lock prevents two simultaneous downloads; the second process
+    /// waits for the first.
     pub(super) fn fetch() -> Result<Self, KafkaError> {
         let home = home();
         let lib = home.join("lib");
@@ -50,12 +50,12 @@ impl Jars {
         Ok(Self { lib })
     }
 
-    /// A Java command with the class path, the heap and the log set; the class and its arguments
-    /// follow.
+    /// A Java command with class path, heap and log settings; the caller adds the class and its
+    /// arguments.
     pub(super) fn java(&self) -> Command {
         let mut java = Command::new("java");
         java.arg("-Xmx512m")
-            // A broker of a test lives for seconds: what starts quickly wins over what runs fastest.
+            // A test broker lives for seconds, so that a fast start matters more than peak speed.
             .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
             .arg(format!(
                 "-Dlog4j2.configurationFile={}",

@@ -1,40 +1,20 @@
-//! Processes by number: signals, and whether a number still means the process that it meant.
+//! Processes by id: signals, and whether an id still belongs to the same process.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-/// What a process is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
-    /// End in order.
-    Term,
-    /// End now.
-    Kill,
-}
-
-/// Sends a signal; a process that is gone already is no error.
-///
-/// The shell's built-in `kill` needs neither `unsafe` nor a package.
+/// Sends a signal. Ignores a process that has ended.
 pub(super) fn send(pid: u32, signal: Signal) {
-    let name = match signal {
-        Signal::Term => "-TERM",
-        Signal::Kill => "-KILL",
-    };
-    let _ = Command::new("sh")
-        .args([
-            "-c",
-            "kill \"$0\" \"$1\" 2>/dev/null",
-            name,
-            &pid.to_string(),
-        ])
-        .stdin(Stdio::null())
-        .status();
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _gone = kill_process(pid, signal);
+    }
 }
 
-/// Whether the process lives and has `word` in its command line.
+/// Returns whether the process runs and has `word` in its command line.
 ///
-/// Numbers are used again, so a number from a file proves nothing by itself. A process that has
-/// ended but is not yet waited for has no command line any more.
+/// Process ids are reused, so an id from a file proves nothing by itself. A zombie has no command
+/// line.
 pub(super) fn has_in_command_line(pid: u32, word: &str) -> bool {
     let proc = Path::new("/proc").join(pid.to_string()).join("cmdline");
     if Path::new("/proc/self/cmdline").exists() {

@@ -1,22 +1,22 @@
-//! Whether a broker answers: a metadata request in Kafka's own protocol.
+//! Whether a broker responds: a metadata request in Kafka's own protocol.
 //!
-//! A port that accepts is not enough: the socket is open before the broker has caught up with its
-//! controller, and a client that comes then is told to come again.
+//! An open port is not enough: it is open before the broker has caught up with its controller, and
+//! a client that connects then has to retry.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A broker that is up answers in milliseconds; this is for a machine that is very busy.
+/// A running broker responds in milliseconds; this is for a very busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The answer of one broker without topics is 73 bytes, with some hundred topics a few KiB.
+/// The response of a broker without topics has 73 bytes, with some hundred topics a few KiB.
 const MAX_ANSWER: usize = 1 << 20;
-/// Metadata version 4, the first in which a request can forbid that topics are created.
+/// Metadata version 4 is the first in which a request can forbid the creation of topics.
 const METADATA: [u8; 4] = [0, 3, 0, 4];
 
-/// Asks for the metadata, and is true when the broker is of this cluster and counts itself as live.
+/// Requests the metadata. Returns true if the broker is of this cluster and lists itself as live.
 ///
-/// The cluster's id tells our broker from another that has its port.
+/// The cluster id distinguishes our broker from another on the same port.
 pub(super) fn answers(port: u16, cluster: &str) -> bool {
     metadata(port).is_ok_and(|metadata| {
         brokers(&metadata) > 0
@@ -26,7 +26,7 @@ pub(super) fn answers(port: u16, cluster: &str) -> bool {
     })
 }
 
-/// Correlation id, throttle time, then the array of brokers, which begins with its length.
+/// Correlation id, throttle time, then the array of brokers with its length.
 fn brokers(metadata: &[u8]) -> u32 {
     let count = metadata.get(8..12).and_then(|bytes| bytes.try_into().ok());
     u32::from_be_bytes(count.unwrap_or_default())

@@ -1,11 +1,11 @@
-//! A broker's process, as who started it sees it.
+//! A broker's process.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A broker's process, and the watcher that ends it with its owner.
 ///
-/// Dropped, it goes on; only [`end`](Self::end) and the watcher end it.
+/// Keeps running on drop; only [`end`](Self::end) and the watcher end it.
 #[derive(Debug)]
 pub(super) struct Running {
     broker: Child,
@@ -13,7 +13,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Takes the process on. With a directory, both are gone when this process ends.
+    /// Takes a started process. With a directory, the broker and the directory are removed when
+    /// this process ends.
     pub(super) fn new(broker: Child, tied: Option<&Path>) -> Self {
         let watcher = tied.and_then(|directory| watch(broker.id(), directory));
         Self { broker, watcher }
@@ -27,20 +28,20 @@ impl Running {
         matches!(self.broker.try_wait(), Ok(None))
     }
 
-    /// Kills what still lives and takes the processes' ends off the system's hands.
+    /// Kills and reaps both processes.
     ///
-    /// The watcher goes first: it knows the broker by a number, which may be used again.
+    /// The watcher first: it has only the process id of the broker, which may be reused.
     pub(super) fn end(self) {
         for mut process in self.watcher.into_iter().chain([self.broker]) {
-            // That it has ended already is the usual case.
+            // Usually it has ended already.
             let _ = process.kill();
             let _ = process.wait();
         }
     }
 }
 
-/// Kills the broker and removes its directory when this process ends, however it ends: the watcher
-/// reads from a pipe whose other end only this process holds, and which the system closes.
+/// Starts a watcher that kills the broker and removes its directory when this process ends, however
+/// it ends: it reads from a pipe whose other end only this process has open.
 fn watch(broker: u32, directory: &Path) -> Option<Child> {
     Command::new("sh")
         .args([

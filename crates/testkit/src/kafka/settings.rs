@@ -1,28 +1,27 @@
-//! How the broker is configured.
+//! The broker's configuration.
 
 use std::path::Path;
 
-/// The two ports of a node that is broker and controller at once.
+/// The ports of a node that is both broker and controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ports {
-    /// Where clients connect.
+    /// For clients.
     pub(super) clients: u16,
-    /// Where the node talks to itself as its own controller.
+    /// For the controller.
     pub(super) controller: u16,
 }
 
-/// One more listener: whoever connects there is told to go on connecting somewhere else, such as
-/// to a cable that leads there and can be cut.
+/// An additional listener that advertises another port, such as that of a proxy in front of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Door {
-    /// The loopback port where the broker listens.
-    pub listens: u16,
-    /// The loopback port that it tells clients.
-    pub told: u16,
+pub struct Listener {
+    /// The loopback port to listen on.
+    pub port: u16,
+    /// The loopback port to advertise to clients.
+    pub advertised: u16,
 }
 
 impl Ports {
-    /// Reads them back from the properties, so that a broker keeps its address when it restarts.
+    /// Reads them from the properties, so that a broker keeps its address across restarts.
     pub(super) fn parse(properties: &str) -> Option<Self> {
         let listeners = properties
             .lines()
@@ -38,27 +37,30 @@ impl Ports {
 }
 
 /// The broker's properties.
-pub(super) fn properties(ports: Ports, doors: &[Door], data: &Path) -> String {
+pub(super) fn properties(ports: Ports, listeners: &[Listener], data: &Path) -> String {
     let Ports {
         clients,
         controller,
     } = ports;
     let data = data.display();
-    let each = |write: &dyn Fn(usize, &Door) -> String| -> String {
-        let doors = doors.iter().enumerate();
-        doors.map(|(number, door)| write(number, door)).collect()
+    let each = |write: &dyn Fn(usize, &Listener) -> String| -> String {
+        let listeners = listeners.iter().enumerate();
+        listeners
+            .map(|(number, listener)| write(number, listener))
+            .collect()
     };
-    let listens = each(&|number, door| format!(",DOOR{number}://127.0.0.1:{}", door.listens));
-    let told = each(&|number, door| format!(",DOOR{number}://127.0.0.1:{}", door.told));
-    let protocols = each(&|number, _| format!(",DOOR{number}:PLAINTEXT"));
+    let ports = each(&|number, listener| format!(",EXTRA{number}://127.0.0.1:{}", listener.port));
+    let advertised =
+        each(&|number, listener| format!(",EXTRA{number}://127.0.0.1:{}", listener.advertised));
+    let protocols = each(&|number, _| format!(",EXTRA{number}:PLAINTEXT"));
     format!(
         "\
-# Written by testkit at each start; what is changed here is lost.
+# Written by testkit at each start; changes are overwritten.
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=CLIENTS://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}{listens}
-advertised.listeners=CLIENTS://127.0.0.1:{clients}{told}
+listeners=CLIENTS://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}{ports}
+advertised.listeners=CLIENTS://127.0.0.1:{clients}{advertised}
 inter.broker.listener.name=CLIENTS
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
@@ -115,12 +117,12 @@ mod tests {
             clients: 19_092,
             controller: 20_001,
         };
-        let door = Door {
-            listens: 20_002,
-            told: 20_003,
+        let listener = Listener {
+            port: 20_002,
+            advertised: 20_003,
         };
-        for doors in [&[][..], &[door, door][..]] {
-            let properties = properties(ports, doors, Path::new("/data"));
+        for listeners in [&[][..], &[listener, listener][..]] {
+            let properties = properties(ports, listeners, Path::new("/data"));
             assert_eq!(Ports::parse(&properties), Some(ports));
         }
         assert_eq!(Ports::parse("node.id=1\n"), None);

@@ -34,7 +34,7 @@ impl<'a> Fields<'a> {
             Some((name, _)) => Err(ControlError::new(
                 ErrorCode::BadRequest,
                 format!(
-                    "{} is no field here, and may be {}",
+                    "{} is not a field here, and may be {}",
                     shorten(name),
                     listed(allowed)
                 ),
@@ -129,7 +129,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                     if fields.iter().any(|(known, _)| *known == name) {
                         return Err(A::Error::custom(format_args!(
-                            "field {name:?} stands there twice"
+                            "field {name:?} occurs twice"
                         )));
                     }
                     fields.push((name, value));

@@ -11,8 +11,6 @@ impl Pace {
     pub const SLOWEST: Self = Self(1);
     /// Ten thousand times real time: three hours in a second.
     pub const FASTEST: Self = Self(1_000_000);
-    /// Real time.
-    pub const AS_IT_WAS: Self = Self(100);
 
     /// Parses a number from 0.01 to 10000 with at most two decimals.
     #[must_use]

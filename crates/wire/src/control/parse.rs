@@ -13,7 +13,7 @@ use crate::{BarInterval, Depth, PriceStep, Speed};
 const OPS: &str = "subscribe, unsubscribe, update, list or ping";
 const DEPTHS: &str = "1, 5, 10, 25, 50, 100, 500, 1000 or \"full\"";
 const GROUPS: &str = "a price step above zero, as in \"0.5\"";
-const RESUMES: &str = "{\"epoch\":E,\"seq\":S} with what the last message said";
+const RESUMES: &str = "{\"epoch\":E,\"seq\":S} of the last message";
 const STARTS: &str = "{\"time\":\"NANOSECONDS\"} or {\"seq\":S}";
 const PACES: &str = "\"max\", or a number from 0.01 to 10000 with at most two decimals";
 const SYMBOLS: &str = "VENUE:SYMBOL, or a text with *";
@@ -153,13 +153,13 @@ fn subscription(fields: &Fields<'_>) -> Result<StreamRequest, ControlError> {
     if request.resume.is_some() && request.start.is_some() {
         return Err(ControlError::new(
             ErrorCode::BadResume,
-            "resume and start are both there, and only one may be",
+            "resume and start exclude each other",
         ));
     }
     if fields.get("pace").is_some() && request.start.is_none() {
         return Err(ControlError::new(
             ErrorCode::BadRequest,
-            "pace is there, and is of use with start only",
+            "pace is allowed with start only",
         ));
     }
     Ok(request)

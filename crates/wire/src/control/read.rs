@@ -123,10 +123,10 @@ struct RawEarliest {
 
 impl RawError {
     fn error(self) -> ControlError {
-        let earliest = self.earliest.and_then(|told| {
+        let earliest = self.earliest.and_then(|earliest| {
             Some(Earliest {
-                time: Nanos(told.time.parse().ok()?),
-                seq: Seq(told.seq),
+                time: Nanos(earliest.time.parse().ok()?),
+                seq: Seq(earliest.seq),
             })
         });
         ControlError {

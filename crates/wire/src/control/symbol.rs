@@ -141,10 +141,10 @@ fn matches(pattern: &str, name: &str) -> bool {
     };
     let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
     for piece in middle.split('*') {
-        let Some((_, behind)) = name.split_once(piece) else {
+        let Some((_, rest)) = name.split_once(piece) else {
             return false;
         };
-        name = behind;
+        name = rest;
     }
     name.ends_with(last)
 }

@@ -28,7 +28,7 @@ impl<const N: usize> Draft<N> {
     }
 
     pub(super) fn put<const AT: usize, const LEN: usize>(&mut self, bytes: [u8; LEN]) {
-        const { assert!(HEADER + AT + LEN <= N, "the field stands within the block") }
+        const { assert!(HEADER + AT + LEN <= N, "the field is within the block") }
         self.0[HEADER + AT..HEADER + AT + LEN].copy_from_slice(&bytes);
     }
 

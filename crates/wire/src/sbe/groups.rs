@@ -102,7 +102,7 @@ impl ExactSizeIterator for TradeEntries<'_> {}
 impl FusedIterator for TradeEntries<'_> {}
 
 fn i64_at<const AT: usize, const N: usize>(entry: &[u8; N]) -> i64 {
-    const { assert!(AT + 8 <= N, "the field stands within the entry") }
+    const { assert!(AT + 8 <= N, "the field is within the entry") }
     let mut field = [0; 8];
     field.copy_from_slice(&entry[AT..AT + 8]);
     i64::from_le_bytes(field)

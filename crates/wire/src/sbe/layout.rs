@@ -163,7 +163,7 @@ pub(super) const NULL_MANTISSA: i64 = i64::MIN;
 
 const _: () = assert!(
     PUBLISH_TIME_OFFSET == 48,
-    "the contract says where publishTime stands"
+    "the protocol fixes the offset of publishTime"
 );
 const _: () = assert!(head::VIEW + 4 == head::LENGTH);
 const _: () = assert!(

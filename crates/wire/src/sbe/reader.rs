@@ -144,7 +144,7 @@ pub(super) struct Block<'a, const N: usize> {
 
 impl<const N: usize> Block<'_, N> {
     pub(super) fn get<const AT: usize, const LEN: usize>(&self) -> [u8; LEN] {
-        const { assert!(AT + LEN <= N, "the field stands within the block") }
+        const { assert!(AT + LEN <= N, "the field is within the block") }
         let mut field = [0; LEN];
         field.copy_from_slice(&self.bytes[AT..AT + LEN]);
         field

@@ -2,25 +2,26 @@
 
 use crate::command;
 
-/// The tree below a crate, without what only its tests and build scripts use.
+/// The dependencies of a crate, without those of its tests and build scripts.
 ///
-/// `cargo tree` rather than `cargo metadata`: the latter shows the features that the whole workspace
-/// asks for together, and so arrows that the crate by itself does not have.
+/// `cargo tree` rather than `cargo metadata`, which unifies the features of the whole workspace and
+/// so shows arrows that the crate by itself does not have.
 #[derive(Debug)]
 pub(super) struct Graph {
-    /// Depth and name, each crate before those below it.
+    /// Depth and name, each crate before its dependencies.
     nodes: Vec<(usize, String)>,
 }
 
 impl Graph {
-    /// The graph of a member of the workspace, on every platform.
+    /// The graph of a member of the workspace, for all platforms.
     pub(super) fn of(name: &str) -> anyhow::Result<Self> {
         let mut cargo = command::cargo(&["tree", "--edges", "normal", "--target", "all"]);
         cargo.args(["--prefix", "depth", "--format", "|{p}", "--package", name]);
         Ok(Self::parse(&command::output(&mut cargo)?))
     }
 
-    /// Lines like `2|tokio v1.54.1 (*)`; a crate that comes again comes without those below it.
+    /// Parses lines like `2|tokio v1.54.1 (*)`, where `*` marks a crate whose dependencies were
+    /// listed before.
     pub(super) fn parse(tree: &str) -> Self {
         let nodes = tree.lines().filter_map(|line| {
             let (depth, package) = line.split_once('|')?;
@@ -31,7 +32,7 @@ impl Graph {
         }
     }
 
-    /// The names from the root to a crate; none when it is not in the graph.
+    /// The names on the path from the root to a crate, if it is in the graph.
     pub(super) fn path_to(&self, name: &str) -> Option<Vec<&str>> {
         let mut path: Vec<&str> = Vec::new();
         for (depth, node) in &self.nodes {
@@ -44,7 +45,7 @@ impl Graph {
         None
     }
 
-    /// How many different crates are below the root.
+    /// The number of distinct dependencies.
     pub(super) fn len(&self) -> usize {
         let mut names: Vec<&str> = self.nodes.iter().skip(1).map(|(_, name)| &**name).collect();
         names.sort_unstable();

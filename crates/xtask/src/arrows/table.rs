@@ -1,21 +1,21 @@
-//! The arrows and their reasons.
+//! The allowed arrows, with their reasons.
 
-/// What one crate may know, directly or through others.
+/// What one crate may depend on, directly or transitively.
 #[derive(Debug)]
 pub(super) struct Arrows {
     /// The crate.
     pub(super) name: &'static str,
-    /// Those of our own crates that it may know; all others are strangers to it.
+    /// Our own crates that it may depend on.
     pub(super) ours: &'static [&'static str],
-    /// Why not the others.
+    /// Why it may not depend on the others.
     pub(super) reason: &'static str,
-    /// Crates of others that it must not know, each group with the reason.
+    /// Third-party crates that it must not depend on, with the reason for each group.
     pub(super) theirs_not: &'static [(&'static [&'static str], &'static str)],
     /// Whether its code must neither read a clock nor touch the system.
     pub(super) is_pure: bool,
 }
 
-/// Runtimes, sockets, brokers, randomness: whatever has a life of its own.
+/// Runtimes, sockets, brokers, randomness.
 const IO: &[&str] = &[
     "tokio",
     "hyper",
@@ -30,10 +30,10 @@ const IO: &[&str] = &[
     "tracing",
 ];
 const PROMETHEUS: &[&str] = &["prometheus"];
-const PURE: &str = "it does no IO, so that what it does depends on its arguments alone and is \
-                    tested without a machine";
+const PURE: &str = "it does no IO: its results depend on its arguments alone, and its tests need no \
+                    machine";
 
-/// `rdkafka` cannot come without it.
+/// Every version of `rdkafka` depends on it.
 const KAFKA: &[&str] = &["rdkafka-sys"];
 const HTTP: &[&str] = &["hyper", "fastwebsockets", "tokio"];
 
@@ -42,7 +42,7 @@ pub(super) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "market",
         ours: &[],
-        reason: "books are what everything else is about, so market knows nobody",
+        reason: "everything else is about books, so market depends on no other crate",
         theirs_not: &[(IO, PURE), (PROMETHEUS, PURE)],
         is_pure: true,
     },
@@ -56,7 +56,7 @@ pub(super) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "streams",
         ours: &["market", "wire"],
-        reason: "a stream is the same whoever fills it and whoever reads it",
+        reason: "a stream knows neither who fills it nor who reads it",
         theirs_not: &[(IO, PURE), (PROMETHEUS, PURE)],
         is_pure: true,
     },
@@ -73,9 +73,9 @@ pub(super) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "fanout-core",
         ours: &["market", "wire", "streams", "metrics"],
-        reason: "who is sent what is decided without knowing who sends it, or where it comes from",
-        // Not prometheus: what the core counts into are plain cells with one writer, and only the
-        // exporter that metrics has beside them knows it.
+        reason: "it decides who is sent what, and knows neither sockets nor Kafka",
+        // Prometheus is allowed: the core counts into plain cells of `metrics`, whose exporter uses
+        // it.
         theirs_not: &[(IO, PURE)],
         is_pure: true,
     },
@@ -83,27 +83,21 @@ pub(super) const ARROWS: &[Arrows] = &[
         name: "fanout",
         ours: &["market", "wire", "streams", "metrics", "fanout-core"],
         reason: "what goes to clients must not know where it comes from; node joins the two",
-        theirs_not: &[(
-            KAFKA,
-            "a client's request never reaches Kafka but through node",
-        )],
+        theirs_not: &[(KAFKA, "a client's request reaches Kafka only through node")],
         is_pure: false,
     },
     Arrows {
         name: "metrics",
         ours: &["market", "wire"],
-        reason: "its labels are the enums of market and wire; who counts is none of its business",
-        theirs_not: &[(HTTP, "who serves the page is node's choice")],
+        reason: "its labels are the enums of market and wire; it does not know who counts",
+        theirs_not: &[(HTTP, "node decides how metrics are served")],
         is_pure: false,
     },
     Arrows {
         name: "client",
         ours: &["market", "wire"],
-        reason: "a client knows the protocol only, or it would prove the server with the server",
-        theirs_not: &[(
-            KAFKA,
-            "a client has nothing to do with what brings the data",
-        )],
+        reason: "a client knows only the protocol; with server code it would verify the server against itself",
+        theirs_not: &[(KAFKA, "a client has nothing to do with Kafka")],
         is_pure: false,
     },
     Arrows {
@@ -151,8 +145,8 @@ pub(super) const ARROWS: &[Arrows] = &[
             "client",
             "testkit",
         ],
-        reason: "it measures the node from outside, as its clients and Kafka see it, or the fan-out \
-                 alone, which it feeds itself",
+        reason: "it measures a node as clients and Kafka see it, or the fan-out alone, which it feeds \
+                 itself",
         theirs_not: &[],
         is_pure: false,
     },
@@ -175,10 +169,10 @@ pub(super) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "testkit",
         ours: &[],
-        reason: "the tests of every crate may stand on it",
+        reason: "the tests of every crate may use it",
         theirs_not: &[
-            (HTTP, "it is built before everything"),
-            (KAFKA, "it is built before everything"),
+            (HTTP, "it is built before everything else"),
+            (KAFKA, "it is built before everything else"),
         ],
         is_pure: false,
     },
@@ -187,8 +181,8 @@ pub(super) const ARROWS: &[Arrows] = &[
         ours: &["testkit"],
         reason: "it must build when nothing else does",
         theirs_not: &[
-            (HTTP, "it is built before everything"),
-            (KAFKA, "it is built before everything"),
+            (HTTP, "it is built before everything else"),
+            (KAFKA, "it is built before everything else"),
         ],
         is_pure: false,
     },

@@ -1,4 +1,4 @@
-//! What the dependencies bring: licenses, sources, bans and known holes.
+//! What the dependencies bring: licenses, sources, bans and advisories.
 
 use super::outcome::Outcome;
 use super::subject::Subject;
@@ -7,9 +7,9 @@ use crate::workspace;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The version that is built when none is installed.
+/// The version to build if none is installed.
 const VERSION: &str = "0.20.2";
-/// The database of advisories is a Git repository of some megabytes.
+/// The advisory database is a Git repository of some megabytes.
 const DATABASE_WITHIN: Duration = Duration::from_secs(120);
 
 pub(super) fn run(_: &Subject) -> anyhow::Result<Outcome> {
@@ -21,21 +21,21 @@ pub(super) fn run(_: &Subject) -> anyhow::Result<Outcome> {
     };
     command::run(check().args(["bans", "licenses", "sources"]))?;
 
-    // It comes from the network and changes by the day, so a machine that cannot reach it is told
-    // so and is not at fault.
+    // The database comes from the network and changes daily, so a machine that cannot reach it gets
+    // a note instead of a failure.
     let mut fetch = command::program(&deny);
     if let Err(error) = command::run_within(fetch.args(["fetch", "db"]), DATABASE_WITHIN) {
-        println!("advisories are NOT checked, since their database cannot be had: {error:#}");
+        println!("advisories are NOT checked, for lack of their database: {error:#}");
         return Ok(Outcome::ok().with_note("advisories not checked: no database"));
     }
     command::run(check().arg("advisories"))?;
     Ok(Outcome::ok())
 }
 
-/// The installed one, or one of our own in `.tools/`.
+/// Returns the installed cargo-deny, or builds one in `.tools/`.
 ///
-/// Built without optimisation, which costs 128 s of CPU time instead of 244 s with `opt-level = 1`;
-/// a check then costs 2.6 s instead of 1.1 s.
+/// The build is not optimized, which takes 128 s of CPU time instead of 244 s with `opt-level = 1`;
+/// a check then takes 2.6 s instead of 1.1 s.
 fn find_or_build() -> anyhow::Result<PathBuf> {
     if let Some(installed) = command::find("cargo-deny") {
         return Ok(installed);

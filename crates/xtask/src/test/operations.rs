@@ -1,5 +1,5 @@
-//! What operators install: dashboards and rules, and the files of deploy/. Python programs beside
-//! them do the work, in an environment of their own in `.tools/`.
+//! What operators install: dashboards and rules, and the files of `deploy/`. The work is done by
+//! Python programs beside them, in a virtual environment in `.tools/`.
 
 use super::outcome::Outcome;
 use super::subject::Subject;
@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Where Python finds modules that stand elsewhere; for mypy only, since programs know by themselves.
+/// Module search path for mypy; the programs extend their own.
 const SOURCES: &str = "dashboards/source:dashboards/check:deploy/check";
-/// Each waits for what it starts for at most 75 s, and is usually done in 10 and 25 s.
+/// Each waits at most 75 s for what it starts, and usually takes 10 to 25 s.
 const LIVE_WITHIN: Duration = Duration::from_secs(300);
 
-/// Types, generated files, names of metrics, runbooks, and rules in Prometheus' own tests.
+/// Checks types, generated files, metric names, runbooks, and rules with promtool's tests.
 pub(super) fn dashboards(_: &Subject) -> anyhow::Result<Outcome> {
     let python = Python::ensure()?;
     python.check_types(&["dashboards/source", "dashboards/check"])?;
@@ -36,7 +36,7 @@ pub(super) fn dashboards(_: &Subject) -> anyhow::Result<Outcome> {
     Ok(Outcome::ok())
 }
 
-/// Each file of deploy/ is read by the program that it is for.
+/// Checks each file of `deploy/` with the program that it is for.
 pub(super) fn deploy(_: &Subject) -> anyhow::Result<Outcome> {
     let python = Python::ensure()?;
     python.check_types(&["deploy/check"])?;
@@ -47,42 +47,42 @@ pub(super) fn deploy(_: &Subject) -> anyhow::Result<Outcome> {
     if has_kustomize {
         return Ok(Outcome::ok());
     }
-    // Debian 12 has none that is new enough, so its absence is told and no fault.
+    // Debian 12 has none that is new enough, so that a missing one is only noted.
     Ok(Outcome::ok().with_note("overlay not rendered: no kustomize or kubectl"))
 }
 
-/// Every query against a real Prometheus.
+/// Runs every query against a real Prometheus.
 pub(super) fn panels(binary: &Path) -> anyhow::Result<Outcome> {
     live("dashboards/check/live.py", binary)
 }
 
-/// Sessions through real balancers, and what their TLS and a node's look like from outside.
+/// Runs sessions through real balancers, and scans their TLS and that of a node.
 pub(super) fn balancers(binary: &Path) -> anyhow::Result<Outcome> {
     live("deploy/check/proxies.py", binary)?;
-    live("deploy/check/doors.py", binary)
+    live("deploy/check/tls.py", binary)
 }
 
-/// A program that starts nodes.
+/// Runs a program that starts nodes.
 fn live(program: &str, binary: &Path) -> anyhow::Result<Outcome> {
     let python = Python::ensure()?;
     command::run_within(python.program(program).arg(binary), LIVE_WITHIN)?;
     Ok(Outcome::ok())
 }
 
-/// The environment with the packages that dashboards/requirements.txt names.
+/// A virtual environment with the packages of dashboards/requirements.txt.
 struct Python {
     bin: PathBuf,
 }
 
 impl Python {
-    /// Makes it where it is not there, or where other packages are asked for.
+    /// Creates it if missing or outdated.
     fn ensure() -> anyhow::Result<Self> {
         let root = workspace::root();
         let home = root.join(".tools").join("operations");
         let bin = home.join("bin");
         let wanted = root.join("dashboards").join("requirements.txt");
         let wanted_text = fs::read_to_string(&wanted).context("dashboards/requirements.txt")?;
-        // Written last, so that an environment that was not finished is made again.
+        // Written last, so that an unfinished environment is created again.
         let installed = home.join("requirements.txt");
         if fs::read_to_string(&installed).is_ok_and(|text| text == wanted_text) {
             return Ok(Self { bin });
@@ -98,7 +98,7 @@ impl Python {
 
     fn program(&self, path: &str) -> Command {
         let mut python = command::program(self.bin.join("python"));
-        // Nothing is left beside the sources.
+        // Leaves no bytecode beside the sources.
         python.env("PYTHONDONTWRITEBYTECODE", "1").arg(path);
         python
     }
@@ -114,7 +114,7 @@ impl Python {
     }
 }
 
-/// The files of a directory that end so, in order.
+/// The files of a directory with that extension, sorted.
 fn files(directory: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {

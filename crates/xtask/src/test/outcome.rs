@@ -1,16 +1,16 @@
-//! What comes of a step.
+//! The outcome of a step.
 
 use std::fmt;
 use std::iter::Sum;
 
-/// Whether a step found anything.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// All is as it should be.
+    /// Everything is right.
     Ok,
-    /// Something is not.
+    /// Something is wrong.
     Failed,
-    /// There is nothing to check yet.
+    /// There was nothing to check.
     Skipped,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Tests counted.
+/// Numbers of tests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) passed: u64,
@@ -32,7 +32,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds what one line of a test runner's output says, when it says anything.
+    /// Adds the counts in a line of a test runner's output, if it has any.
     pub(super) fn read(&mut self, line: &str) {
         if let Some(tally) = cargo_counts(line).or_else(|| node_counts(line)) {
             self.passed += tally.passed;
@@ -50,7 +50,7 @@ impl Sum for Tally {
     }
 }
 
-/// `test result: ok. 3 passed; 0 failed; 1 ignored; …`
+/// Parses `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
 fn cargo_counts(line: &str) -> Option<Tally> {
     let (_, counts) = line.strip_prefix("test result:")?.split_once(". ")?;
     let count = |name: &str| {
@@ -64,7 +64,7 @@ fn cargo_counts(line: &str) -> Option<Tally> {
     })
 }
 
-/// `ℹ pass 3`, and the same of `fail` and `cancelled`.
+/// Parses `ℹ pass 3`, and likewise `fail` and `cancelled`.
 fn node_counts(line: &str) -> Option<Tally> {
     let (name, count) = line.strip_prefix("ℹ ")?.split_once(' ')?;
     let count = count.parse().ok()?;
@@ -81,17 +81,17 @@ fn node_counts(line: &str) -> Option<Tally> {
     }
 }
 
-/// What comes of a step.
+/// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) state: State,
     pub(super) tally: Tally,
-    /// What the summary says beside it; empty when there is nothing to say.
+    /// A note for the summary; may be empty.
     pub(super) note: String,
 }
 
 impl Outcome {
-    /// All is as it should be.
+    /// Everything is right.
     pub(super) fn ok() -> Self {
         Self {
             state: State::Ok,
@@ -100,7 +100,7 @@ impl Outcome {
         }
     }
 
-    /// Something is not; what, has been printed.
+    /// Something is wrong, and was printed.
     pub(super) fn failed() -> Self {
         Self {
             state: State::Failed,
@@ -108,7 +108,7 @@ impl Outcome {
         }
     }
 
-    /// There is nothing to check, for a reason.
+    /// There was nothing to check.
     pub(super) fn skipped(note: impl Into<String>) -> Self {
         Self {
             state: State::Skipped,
@@ -117,7 +117,7 @@ impl Outcome {
         .with_note(note)
     }
 
-    /// What a test runner's exit and counts say together.
+    /// From the exit status and the counts of a test runner.
     pub(super) fn of_tests(success: bool, tally: Tally) -> Self {
         let state = if success { State::Ok } else { State::Failed };
         Self {
@@ -127,7 +127,7 @@ impl Outcome {
         }
     }
 
-    /// The same, with something to say in the summary.
+    /// Adds a note for the summary.
     pub(super) fn with_note(self, note: impl Into<String>) -> Self {
         Self {
             note: note.into(),
@@ -135,7 +135,7 @@ impl Outcome {
         }
     }
 
-    /// Its tests; a step that failed without a failed test counts as one.
+    /// Its counts; a step that failed without a failed test counts as one failure.
     pub(super) fn counted(&self) -> Tally {
         let silent = self.state == State::Failed && self.tally.failed == 0;
         Tally {

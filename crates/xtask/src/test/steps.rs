@@ -1,4 +1,4 @@
-//! The list of what is checked, in the order in which a mistake is cheapest to find.
+//! The steps, those that find a mistake at the lowest cost first.
 
 use super::outcome::{Outcome, Tally};
 use super::subject::Subject;
@@ -7,14 +7,14 @@ use crate::tools::{self, Tool, Tools};
 use crate::{arrows, command, docs, sizes};
 use std::process::Command;
 
-/// One check.
+/// One step.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     /// Whether `--fast` leaves it out.
     pub(super) slow: bool,
-    /// Without these it cannot run.
+    /// Tools that it cannot run without.
     pub(super) needs: &'static [Tools],
     pub(super) run: fn(&Subject) -> anyhow::Result<Outcome>,
 }
@@ -43,14 +43,14 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "clippy",
-        about: "no lint complains, and what is shipped compiles by itself",
+        about: "no lint complains, and the shipped packages compile alone",
         slow: true,
         needs: &[tools::BUILD],
         run: clippy,
     },
     Step {
         name: "deny",
-        about: "bans, licenses, sources and advisories of the dependencies",
+        about: "licenses, sources, bans and advisories of the dependencies",
         slow: true,
         needs: &[&[Tool::Gcc]],
         run: deny::run,
@@ -85,7 +85,7 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "deploy",
-        about: "every file of deploy/ read by the program that it is for",
+        about: "every file of deploy/, checked by the program that it is for",
         slow: true,
         needs: &[tools::BALANCERS, &[Tool::Systemd]],
         run: operations::deploy,
@@ -106,21 +106,21 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "balancers",
-        about: "nodes behind HAProxy and NGINX, one full, one drained; the doors as sslyze sees them",
+        about: "nodes behind HAProxy and NGINX, one full, one drained; their TLS, scanned by sslyze",
         slow: true,
         needs: &[tools::BUILD, tools::BALANCERS],
         run: balancers,
     },
     Step {
         name: "docs",
-        about: "the commands that the documentation shows",
+        about: "the commands in the documentation",
         slow: true,
         needs: &[tools::BUILD],
         run: docs,
     },
 ];
 
-/// The crate of the tests that start the binary, and its test program.
+/// The crate of the end-to-end tests, and its test program.
 const E2E_CRATE: &str = "e2e";
 
 fn fmt(_: &Subject) -> anyhow::Result<Outcome> {
@@ -141,7 +141,7 @@ fn sizes(_: &Subject) -> anyhow::Result<Outcome> {
 fn clippy(_: &Subject) -> anyhow::Result<Outcome> {
     let mut clippy = command::cargo(&["clippy", "--workspace", "--all-targets"]);
     command::run(clippy.args(["--", "-D", "warnings"]))?;
-    // Their libraries have fewer features than those that the tests ask for too.
+    // Alone, they have fewer features enabled than together with the tests.
     let shipped = ["check", "--package", "tapecast", "--package", "loadtest"];
     command::run(&mut command::cargo(&shipped))?;
     Ok(Outcome::ok())
@@ -153,8 +153,8 @@ fn rustdoc(_: &Subject) -> anyhow::Result<Outcome> {
     Ok(Outcome::ok())
 }
 
-/// All tests but those of the crate that starts the binary. What is built here and there has the
-/// features that the whole workspace asks for, so that nothing is built twice.
+/// Runs all tests but the end-to-end tests. Both are built with the features of the whole
+/// workspace, so that nothing is built twice.
 fn test(subject: &Subject) -> anyhow::Result<Outcome> {
     let mut programs = command::cargo(&["test", "--workspace", "--no-fail-fast"]);
     programs.args(["--lib", "--bins"]);

@@ -16,7 +16,7 @@ pub(super) fn run(_: &Subject) -> anyhow::Result<Outcome> {
     if files.is_empty() {
         return Ok(Outcome::skipped("web/ has no *.test.js"));
     }
-    // Files and not the directory: what a directory means differs between versions of Node.
+    // Files, since versions of Node treat a directory differently.
     let mut node = command::program("node");
     node.args(["--test", "--test-reporter=spec"]).args(files);
     let mut tally = Tally::default();

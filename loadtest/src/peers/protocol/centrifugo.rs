@@ -1,4 +1,4 @@
-//! Centrifugo's protocol in protobuf: a WebSocket message holds several replies, each behind its
+//! Centrifugo's protocol in protobuf. A WebSocket message holds several replies, each after its
 //! length; a publication is `Reply.push.pub.data`.
 
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ const ERROR: u64 = field(2, LEN);
 const PUSH: u64 = field(4, LEN);
 const PUB: u64 = field(4, LEN);
 const DATA: u64 = field(4, LEN);
-/// `Command.connect` and `Command.subscribe`, and the channel of the latter.
+/// Field tags of `Command.connect` and `Command.subscribe`, and of the channel of the latter.
 const CONNECT: u8 = 4 << 3 | 2;
 const SUBSCRIBE: u8 = 5 << 3 | 2;
 const CHANNEL: u8 = 1 << 3 | 2;
@@ -48,11 +48,7 @@ pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conver
             let mut fields = reply;
             while !fields.is_empty() {
                 let tag = varint(&mut fields)?;
-                ensure!(
-                    tag != ERROR,
-                    "it is refused: {}",
-                    String::from_utf8_lossy(reply)
-                );
+                ensure!(tag != ERROR, "rejected: {}", String::from_utf8_lossy(reply));
                 answered += usize::from(tag == u64::from(ID));
                 skip(tag, &mut fields)?;
             }
@@ -73,7 +69,7 @@ pub(super) fn take(mut replies: &[u8], tally: &mut Tally, out: &mut Vec<u8>) -> 
     while !replies.is_empty() {
         let reply = bytes(&mut replies)?;
         if reply.is_empty() {
-            // A ping: an empty command answers it.
+            // A ping, answered by an empty command.
             frames::append_masked(out, BINARY, &[0]);
         } else if let Some(data) = inner(reply, &[PUSH, PUB, DATA])? {
             tally.message(data)?;
@@ -82,7 +78,7 @@ pub(super) fn take(mut replies: &[u8], tally: &mut Tally, out: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// The field that a path of fields leads to.
+/// The field at a path of nested fields.
 #[inline]
 fn inner<'a>(mut message: &'a [u8], path: &[u64]) -> anyhow::Result<Option<&'a [u8]>> {
     'path: for wanted in path {

@@ -1,5 +1,5 @@
-//! NATS over WebSocket: its text protocol in binary frames, whose ends say nothing about those of
-//! the messages: `MSG subject sid bytes\r\npayload\r\n`.
+//! NATS over WebSocket: its text protocol, `MSG subject sid bytes\r\npayload\r\n`, in binary frames
+//! whose boundaries are not those of the messages.
 
 use std::net::TcpStream;
 
@@ -10,7 +10,7 @@ use crate::peers::conversation::Conversation;
 use crate::peers::tally::Tally;
 use crate::websocket::frames::{self, BINARY, Head};
 
-/// The longest line of the server; its `INFO` is a few hundred bytes.
+/// The longest line; `INFO` has a few hundred bytes.
 const MAX_LINE: usize = 64 * 1024;
 
 pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conversation> {
@@ -25,13 +25,13 @@ pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conver
     let answer = conversation.until(|_, bytes| !bytes.starts_with(b"PING"))?;
     ensure!(
         answer.starts_with(b"PONG"),
-        "it did not subscribe: {}",
+        "cannot subscribe: {}",
         String::from_utf8_lossy(&answer)
     );
     Ok(conversation)
 }
 
-/// Takes frames in pieces, since one of them may hold more than any buffer.
+/// Reads frames in pieces, since one may be larger than the buffer.
 pub(super) fn take(
     bytes: &[u8],
     partial: &mut Partial,
@@ -85,12 +85,12 @@ fn piece(
     Ok(())
 }
 
-/// Counts each whole message; returns how many bytes these have.
+/// Counts each complete message. Returns the number of bytes used.
 fn messages(bytes: &[u8], tally: &mut Tally, replies: &mut Vec<u8>) -> anyhow::Result<usize> {
     let mut used = 0;
     loop {
         let left = &bytes[used..];
-        // A line of a message is short: what is looked through is never the payload.
+        // The line of a message is short, so that the payload is never searched.
         let Some(end) = left
             .windows(2)
             .take(MAX_LINE)

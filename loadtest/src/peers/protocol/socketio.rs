@@ -1,12 +1,12 @@
-//! Socket.IO 5 over Engine.IO 4. A binary event is a text frame with its shape, and a binary frame
-//! for each attachment; the message is the attachment.
+//! Socket.IO 5 over Engine.IO 4. A binary event is a text frame that describes it, and a binary
+//! frame for each attachment; the message is the attachment.
 
 use std::net::TcpStream;
 
 use crate::peers::conversation::Conversation;
 use crate::websocket::frames::{self, TEXT};
 
-/// Engine.IO's packets of one byte.
+/// Engine.IO packets of one byte.
 const PING: &[u8] = b"2";
 const PONG: &[u8] = b"3";
 
@@ -21,7 +21,7 @@ pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conver
     Ok(conversation)
 }
 
-/// A text of the server: what announces an attachment is no message of its own.
+/// Handles a text frame. One that announces an attachment is not a delivery.
 pub(super) fn answer(text: &[u8], replies: &mut Vec<u8>) {
     if text == PING {
         frames::append_masked(replies, TEXT, PONG);

@@ -1,4 +1,5 @@
-//! Our own protocol: SBE messages, of which those of the market count, from their `eventTime`, which is when they were due.
+//! Our own protocol. Only `Bbo` messages count, with their `eventTime` as the time when they were
+//! due.
 
 use std::net::TcpStream;
 
@@ -10,14 +11,13 @@ use crate::peers::tally::Tally;
 use crate::subscribe::EVENT_TIME_OFFSET;
 use crate::websocket::frames::TEXT;
 
-/// What is subscribed to. Its messages are all of one template; where a stream begins, and what
-/// tells of its state, is no delivery.
+/// The channel to subscribe to. Only messages of its template are deliveries.
 const CHANNEL: &str = "bbo";
 const BBO: u16 = 4;
-/// A message's header: lengths and kinds.
+/// Bytes of a message header.
 const HEADER: usize = 8;
 
-/// The instrument that stands for a topic.
+/// The instrument of a topic.
 fn symbol(topic: u16) -> String {
     format!("LOAD:I{:05}", u32::from(topic) + 1)
 }
@@ -37,15 +37,15 @@ pub(super) fn connect(stream: TcpStream, wants: &[u16]) -> anyhow::Result<Conver
     let answer = String::from_utf8_lossy(&answer);
     ensure!(
         answer.contains(r#""op":"subscribed""#) && !answer.contains(r#""ok":false"#),
-        "it did not subscribe: {answer}"
+        "cannot subscribe: {answer}"
     );
     Ok(conversation)
 }
 
-/// Counts each best bid and offer in a WebSocket message.
+/// Counts each `Bbo` in a WebSocket message.
 #[inline]
 pub(super) fn take(mut bytes: &[u8], tally: &mut Tally) -> anyhow::Result<()> {
-    // Other messages may have groups, and stand alone.
+    // Messages with groups have a frame of their own.
     while u16_at(bytes, 2)? == BBO {
         let len = HEADER + usize::from(u16_at(bytes, 0)?);
         let (message, rest) = bytes

@@ -1,7 +1,7 @@
-//! The limit: for what is due, one send() a client, of bytes that are framed already.
+//! The limit: for what is due, one `send()` to each client, of bytes that are framed already.
 //!
-//! What is due at once for a client is one send, contiguous: where it is of one topic, of the
-//! topic's own bytes, else gathered. Nothing that a server must do beside is done.
+//! What is due to a client at one time is one send: the topic's own bytes if it is of one topic,
+//! otherwise gathered. It does nothing else that a server must do.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -17,27 +17,27 @@ use super::Request;
 use super::pacer::{Command, Pacer, Source, take_command};
 use crate::websocket::frames::{self, BINARY, TEXT};
 
-/// How often commands and clients are looked for where nothing is published.
+/// How often an idle server checks for commands and clients.
 const REST: Duration = Duration::from_millis(10);
-/// Clients that have subscribed and are not taken in yet; the next ones wait.
+/// Subscribed clients in the queue; more have to wait.
 const ARRIVALS: usize = 1_024;
-/// How long a client may take to subscribe.
+/// Time for a client to subscribe.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A client whose bytes that the system did not take are more gets no more until it has read.
+/// A client with more unsent bytes is sent nothing until it has read.
 const MAX_REST: usize = 1 << 20;
 const MAX_HEAD: usize = 16 * 1024;
-/// What RFC 6455 puts behind a client's key.
+/// Appended to a client's key, by RFC 6455.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 struct Client {
     stream: TcpStream,
-    /// What the system did not take, from the middle of a frame on.
+    /// Bytes that the system did not accept, starting in the middle of a frame.
     rest: Vec<u8>,
     /// Topics with something due for this client.
     due: Vec<usize>,
 }
 
-/// Serves until the one who gives commands is gone.
+/// Serves until the end of the commands.
 pub(in crate::peers) fn run(
     listener: TcpListener,
     mut source: Source,
@@ -127,7 +127,7 @@ impl Client {
             match self.stream.write(bytes) {
                 Ok(taken) => taken,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                // It has gone; what is due to it goes nowhere.
+                // It has left.
                 Err(_) => bytes.len(),
             }
         } else {
@@ -139,7 +139,7 @@ impl Client {
 
 fn accept(listener: &TcpListener, topics: usize, welcome: &SyncSender<(TcpStream, Vec<u16>)>) {
     for stream in listener.incoming().flatten() {
-        // One that does not subscribe is no client.
+        // Ignores a connection that does not subscribe.
         if let Ok(client) = greet(stream, topics)
             && welcome.send(client).is_err()
         {
@@ -148,7 +148,7 @@ fn accept(listener: &TcpListener, topics: usize, welcome: &SyncSender<(TcpStream
     }
 }
 
-/// Becomes a WebSocket, and reads what is subscribed to.
+/// Accepts a WebSocket, and reads the subscription.
 fn greet(mut stream: TcpStream, topics: usize) -> anyhow::Result<(TcpStream, Vec<u16>)> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -178,7 +178,7 @@ fn greet(mut stream: TcpStream, topics: usize) -> anyhow::Result<(TcpStream, Vec
     Ok((stream, request.subscribe))
 }
 
-/// A masked text of at most 125 bytes or, with a longer length, of 64 KiB.
+/// Reads a masked text of at most 64 KiB.
 fn first_message(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
     let mut head = [0; 2];
     stream.read_exact(&mut head)?;

@@ -1,5 +1,5 @@
-//! fastwebsockets: a task a client, over hyper's upgrade and a buffered writer, so that what has
-//! come meanwhile is one write.
+//! fastwebsockets: a task for each client, over hyper's upgrade and a buffered writer, so that
+//! pending messages are one write.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use super::Request;
 use super::hub::{self, Hub};
 use super::pacer::{Command, Source};
 
-/// A client's writer: some sixty small messages.
+/// Write buffer of a client: some 60 small messages.
 const WRITE_BUFFER: usize = 4 * 1024;
-/// Messages that are written before it is flushed.
+/// Messages to write before a flush.
 const BATCH: usize = 512;
 
 pub(super) async fn run(
@@ -66,7 +66,7 @@ async fn serve(stream: TokioIo<Upgraded>, hub: Arc<Hub>) -> anyhow::Result<()> {
         .await?;
     socket.flush().await?;
     loop {
-        // A client says nothing more, so a read that is given up has read nothing.
+        // A client sends nothing more, so that a cancelled read has lost nothing.
         let next = tokio::select! {
             biased;
             message = feed.next() => message,
@@ -75,7 +75,7 @@ async fn serve(stream: TokioIo<Upgraded>, hub: Arc<Hub>) -> anyhow::Result<()> {
                 continue;
             }
         };
-        let mut next = Some(next.context("it is over")?);
+        let mut next = Some(next.context("the publisher has ended")?);
         let mut written = 0;
         while let Some(message) = next {
             socket

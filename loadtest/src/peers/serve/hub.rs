@@ -1,5 +1,4 @@
-//! Topics as broadcast channels, and a client's share of them: how servers on tokio are usually
-//! written.
+//! Topics as broadcast channels, as servers on tokio are usually written.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use tokio_stream::wrappers::BroadcastStream;
 
 use super::pacer::{Command, Pacer, Source};
 
-/// Messages that a channel keeps for those who are behind: of the only topic, or of one of many.
+/// Messages that a channel keeps for lagging clients: of a single topic, or of one of many.
 const KEPT: usize = 16_384;
 const KEPT_OF_MANY: usize = 1_024;
 
@@ -24,7 +23,7 @@ pub(super) struct Hub {
     topics: Vec<Sender<Bytes>>,
 }
 
-/// What a client is subscribed to.
+/// A client's subscriptions.
 pub(super) enum Feed {
     One(Receiver<Bytes>),
     Many(SelectAll<BroadcastStream<Bytes>>),
@@ -50,7 +49,7 @@ impl Hub {
         }
     }
 
-    /// Publishes as it is ordered, until the one who commands is gone.
+    /// Publishes as commanded, until the end of the commands.
     async fn publish(
         &self,
         mut source: Source,
@@ -62,7 +61,7 @@ impl Hub {
                 None => commands.recv().await,
                 Some(pacer) => {
                     pacer.turn(&mut source, |topic, message| {
-                        // Where nobody is subscribed nobody gets it.
+                        // Fails if the topic has no subscribers.
                         let _nobody = self.topics[topic].send(Bytes::copy_from_slice(message));
                     });
                     tokio::select! {
@@ -81,7 +80,7 @@ impl Hub {
 }
 
 impl Feed {
-    /// The next message; who is too far behind goes on with what is still there.
+    /// The next message. A lagging client continues with the oldest one that is kept.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         match self {
             Self::One(receiver) => loop {
@@ -108,7 +107,7 @@ impl Feed {
     }
 }
 
-/// Publishes as it is ordered, and has `serve` serve every client in a task of its own.
+/// Publishes as commanded, and runs `serve` for every client in a task of its own.
 pub(super) async fn run<S>(
     listener: TcpListener,
     source: Source,
@@ -133,7 +132,7 @@ where
     }
 }
 
-/// On one thread: the servers have one core.
+/// Runs on one thread, since servers have one core.
 pub(super) fn block_on(serving: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

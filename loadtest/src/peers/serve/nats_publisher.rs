@@ -1,4 +1,4 @@
-//! What publishes to NATS: over TCP, what is due in one write.
+//! Publishes to NATS over TCP, in one write for everything that is due.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::pacer::{Command, Pacer, Source, take_command};
 
-/// How often commands are looked for where nothing is published.
+/// How often an idle publisher checks for commands.
 const REST: Duration = Duration::from_millis(10);
 
 pub(super) fn run(
@@ -41,7 +41,7 @@ pub(super) fn run(
         };
         due.clear();
         pacer.turn(&mut source, |topic, message| {
-            // Writing to memory does not fail.
+            // Writing to memory cannot fail.
             let _written = write!(due, "PUB {topic} {}\r\n", message.len());
             due.extend_from_slice(message);
             due.extend_from_slice(b"\r\n");
@@ -51,7 +51,7 @@ pub(super) fn run(
     }
 }
 
-/// Notes when NATS asks whether somebody is there; the answer stands between two messages.
+/// Notes a ping of NATS; the pong is sent between two messages.
 fn listen(read: TcpStream, asked: &AtomicBool) {
     for line in BufReader::new(read).lines().map_while(Result::ok) {
         if line.starts_with("PING") {

@@ -6,18 +6,18 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::clock::wall_clock;
 
-/// How long one turn may publish before clients and the network have theirs.
+/// Maximum time to publish before clients and the network get a turn.
 const TURN: Duration = Duration::from_millis(20);
-/// Who is further behind than this leaves out what is older.
+/// Messages that are further behind than this many ns are skipped.
 const BEHIND: u64 = 1_000_000_000;
-/// How often what is due is looked for: where messages are rarer, when the next one is due.
+/// Bounds of the rest between two turns, which otherwise ends when the next message is due.
 const OFTEN: Duration = Duration::from_millis(1);
 const SELDOM: Duration = Duration::from_millis(100);
 
-/// What a server is asked for.
+/// A command to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::peers) enum Command {
-    /// Publish, with so many ns between two messages.
+    /// Publish, with this many ns between two messages.
     Start(u64),
     Stop,
 }
@@ -36,7 +36,8 @@ impl Command {
     }
 }
 
-/// Takes the command that waits, if one does: what starts or stops a pacer. Whether there may be more.
+/// Applies a queued command, which starts or stops the pacer. Returns false after the end of the
+/// commands.
 pub(super) fn take_command(commands: &mut Receiver<Command>, pacer: &mut Option<Pacer>) -> bool {
     match commands.try_recv() {
         Ok(Command::Start(period)) => *pacer = Some(Pacer::new(period)),
@@ -47,12 +48,12 @@ pub(super) fn take_command(commands: &mut Receiver<Command>, pacer: &mut Option<
     true
 }
 
-/// What is published: the messages of a schedule, one after another.
+/// Generates the messages of a schedule, one after another.
 #[derive(Debug)]
 pub(in crate::peers) struct Source {
     schedule: Vec<u16>,
     next: usize,
-    /// The message at hand; its first eight bytes are its time.
+    /// The current message; its first eight bytes are its time.
     message: Vec<u8>,
 }
 
@@ -67,7 +68,7 @@ impl Source {
         ensure!(!schedule.is_empty(), "the schedule is empty");
         ensure!(
             size >= 8,
-            "a message has {size} bytes, and its time needs 8"
+            "a message of {size} bytes has no room for a time of 8"
         );
         Ok(Self {
             schedule,
@@ -83,7 +84,7 @@ impl Source {
             .map_or(0, |last| usize::from(*last) + 1)
     }
 
-    /// The next message, with its time in ns since 1970.
+    /// The topic and bytes of the next message, with a time in ns since 1970.
     fn next(&mut self, time: u64) -> (usize, &[u8]) {
         let topic = self.schedule[self.next];
         self.next = (self.next + 1) % self.schedule.len();
@@ -92,13 +93,14 @@ impl Source {
     }
 }
 
-/// When to publish. A message's time is when it is due: what a server that is busy makes late is
-/// late, or whoever publishes from the thread that sends would seem the faster the slower it is.
+/// Decides when to publish. A message's time is when it is due, however late a busy server makes
+/// it. Otherwise a server that publishes and sends on one thread would look faster the slower it
+/// is.
 #[derive(Debug)]
 pub(super) struct Pacer {
     period: u64,
     begun: Instant,
-    /// The same, in ns since 1970.
+    /// `begun`, in ns since 1970.
     begun_time: u64,
     done: u64,
 }
@@ -126,15 +128,15 @@ impl Pacer {
         }
     }
 
-    /// How long to rest before the next turn. It ends when the next message is due, not a period
-    /// later: whoever rests longer sends two at once, which is less work than was asked for.
+    /// Time to rest before the next turn, until the next message is due. Resting a whole period
+    /// after the work would make two messages due at once, which is less work than requested.
     pub(super) fn rest(&self) -> Duration {
         let next = Duration::from_nanos(self.period.saturating_mul(self.done + 1));
         next.saturating_sub(self.begun.elapsed())
             .clamp(OFTEN, SELDOM)
     }
 
-    /// How many messages are due, a time in ns after the start; what is too old is left out.
+    /// How many messages are due, `elapsed` ns after the start, without those that are too old.
     fn due(&mut self, elapsed: u64) -> u64 {
         let all = elapsed / self.period;
         let most = BEHIND / self.period + 1;

@@ -1,4 +1,4 @@
-//! tokio-tungstenite: a task a client. What has come meanwhile is fed, and flushed once.
+//! tokio-tungstenite: a task for each client. Pending messages are fed, and flushed once.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use super::Request;
 use super::hub::{self, Hub};
 use super::pacer::{Command, Source};
 
-/// As small as a client that says little needs; by default it is 128 KiB a client.
+/// Enough for a client that sends little; the default is 128 KiB per client.
 const READ_BUFFER: usize = 4 * 1024;
-/// How much is fed before it is flushed.
+/// Bytes to feed before a flush.
 const WRITE_BUFFER: usize = 64 * 1024;
-/// Messages that are fed in one go.
+/// Messages to feed before a flush.
 const BATCH: usize = 512;
 
 pub(super) async fn run(
@@ -44,7 +44,7 @@ async fn serve(stream: TcpStream, hub: Arc<Hub>) -> anyhow::Result<()> {
         tokio::select! {
             biased;
             message = feed.next() => {
-                let mut next = Some(message.context("it is over")?);
+                let mut next = Some(message.context("the publisher has ended")?);
                 let mut fed = 0;
                 while let Some(message) = next {
                     socket.feed(Message::Binary(message)).await?;
@@ -53,7 +53,7 @@ async fn serve(stream: TcpStream, hub: Arc<Hub>) -> anyhow::Result<()> {
                 }
                 socket.flush().await?;
             }
-            // Pings are answered by reading; a client says nothing else.
+            // Reading answers pings; a client sends nothing else.
             said = socket.next() => ensure!(!said.context("it left")??.is_close(), "it left"),
         }
     }

@@ -1,4 +1,4 @@
-//! The document and the example file say what the code says.
+//! The document and the example file match the code.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Mappings of the configuration: the documented example reads as documented, and what is wrong is told.
+//! Mappings of the configuration: the documented example is read as documented, and errors name their keys.
 
 use ingest::{Decoder, IngestConfig, RawRecord, Resolve, Resolved};
 use market::{Event, Exponents, Handle};

@@ -1,8 +1,8 @@
-"""The balancers' configurations as they can be tried here: other addresses, a certificate of our own.
+"""The balancers' configurations for tests: with other addresses and a certificate of our own.
 
-    python tried.py haproxy|nginx DIRECTORY PLAIN TLS STATS SESSIONS NODE...
+    python balancer_config.py haproxy|nginx DIRECTORY PLAIN TLS STATS SESSIONS NODE...
 
-writes one of them for so many sessions, with these ports and nodes, and prints where it is.
+writes one of them for that many sessions, with these ports and nodes, and prints its path.
 """
 
 import re
@@ -30,7 +30,7 @@ def listens(port: int) -> bool:
 
 
 def certificate(directory: Path) -> Path:
-    """A key and a certificate for localhost, in one file; `authority.pem` beside it has signed it."""
+    """Writes a key and a certificate for localhost into one file, and its issuer into `authority.pem`."""
     path, key = directory / "tapecast.pem", directory / "key.pem"
     authority, its_key = directory / "authority.pem", directory / "authority-key.pem"
     new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
@@ -52,24 +52,24 @@ def openssl(command: list[str], key: Path, out: Path, extensions: list[str]) -> 
 
 
 def changed(text: str, *changes: tuple[str, str]) -> str:
-    """Each change has to find what it changes, or the check would try something else."""
+    """Applies each change, which has to match: otherwise the check would test something else."""
     for pattern, new in changes:
         text, count = re.subn(pattern, lambda _, new=new: new, text)  # type: ignore[misc]
         if count == 0:
-            raise ValueError(f"nothing fits {pattern}")
+            raise ValueError(f"nothing matches {pattern}")
     return text
 
 
 def haproxy(
     directory: Path, plain: int, tls: int, stats: int, nodes: list[str], sessions: int = 1000
 ) -> Path:
-    """`nodes` are what stands behind `server`: a name, an address, options."""
+    """`nodes` are the arguments of `server`: a name, an address, options."""
     text = (DEPLOY / "haproxy" / "haproxy.cfg").read_text()
     servers = "\n".join(f"    server {node}" for node in nodes)
     text = changed(
         text,
         (re.escape(CERTIFICATE), str(certificate(directory))),
-        # As many files as a machine for tests may open.
+        # Within the file limit of a test machine.
         (r"maxconn 100000", f"maxconn {sessions}"),
         (r"bind :80\b", f"bind 127.0.0.1:{plain}"),
         (r"bind :443\b", f"bind 127.0.0.1:{tls}"),
@@ -94,7 +94,7 @@ def nginx(directory: Path, plain: int, tls: int, nodes: list[str]) -> Path:
         (r"/var/log/nginx/error\.log", str(directory / "error.log")),
         (r"user www-data;\n", ""),
         (r"(?:        server 10\.0\.0\.\d+:8080 max_fails=0;\n)+", servers + "\n"),
-        # What it writes bodies to, also where it has none.
+        # Required even without request bodies.
         (r"access_log off;", temporary(directory)),
     )
     path = directory / "nginx.conf"

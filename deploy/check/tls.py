@@ -1,9 +1,9 @@
-"""What sslyze finds at the doors: a node's own TLS, and that of HAProxy and NGINX as deploy/ has them.
+"""Scans TLS with sslyze: a node's own, and that of HAProxy and NGINX with the configurations of deploy/.
 
-    python doors.py NODE_BINARY
+    python tls.py NODE_BINARY
 
-Each has to comply with Mozilla's "intermediate" configuration, which includes that it has none of the
-weaknesses that sslyze looks for.
+Each has to comply with Mozilla's "intermediate" configuration, which excludes all weaknesses that
+sslyze looks for.
 """
 
 import json
@@ -14,17 +14,17 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import tried
+import balancer_config
 from proxies import Address, is_ready, start_haproxy, start_nginx
 
 import live
 
-# All its scans take a second or two.
+# All scans take a second or two.
 SCAN_WITHIN = 120.0
 
 
 def sslyze(port: int, authority: Path, directory: Path) -> str:
-    """Its findings in a line; an error that says what is to be mended."""
+    """Scans a port. Returns the findings in a line, or raises an error that says what to fix."""
     found = directory / f"{port}.json"
     command = [str(Path(sys.executable).parent / "sslyze"), "--mozilla_config", "intermediate"]
     command += ["--certinfo_ca_file", str(authority), "--json_out", str(found)]
@@ -51,7 +51,7 @@ def check(binary: str) -> int:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ports: dict[str, int] = {}
-        pem = tried.certificate(directory)
+        pem = balancer_config.certificate(directory)
         own = {"TAPECAST_TLS__MODE": "on"}
         own |= {"TAPECAST_TLS__CERTIFICATE": str(pem), "TAPECAST_TLS__KEY": str(pem)}
         nodes: list[tuple[Address, str]] = [
@@ -68,7 +68,7 @@ def check(binary: str) -> int:
         for name, port in ports.items():
             authority = (directory if name == "tapecast" else directory / name) / "authority.pem"
             try:
-                live.wait_for("a listener", live.START_WITHIN, partial(tried.listens, port))
+                live.wait_for("a listener", live.START_WITHIN, partial(balancer_config.listens, port))
                 print(f"{name}: {sslyze(port, authority, directory)}", flush=True)
             except (OSError, ValueError, RuntimeError) as error:
                 failed += 1
