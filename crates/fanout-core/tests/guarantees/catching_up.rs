@@ -72,10 +72,17 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
     }
     for (watch, follower) in watches.iter().zip(&followers) {
         let now = &node.subscribers[*follower].client;
+        let has_ended = node.subscribers[*follower].ended;
         for past in pasts.iter().filter(|past| past.watch == *watch) {
             let Some(from) = past.client.mine else {
                 continue;
             };
+            if has_ended {
+                // Its step no longer fits the scale, so nothing is left to catch up with.
+                let caught = node.publisher.catch_up(*watch, from, present(node.now));
+                prop_assert!(caught.is_none());
+                continue;
+            }
             let mut client = past.client.clone();
             let lags = client.lags.len();
             let mut at = from;
