@@ -83,7 +83,7 @@ impl Deep {
         });
     }
 
-    fn watch(&mut self, params: ViewParams) -> Result<StreamId, Rejected> {
+    fn open_stream(&mut self, params: ViewParams) -> Result<StreamId, Rejected> {
         let key = view_key(0, Channel::Book, params);
         self.publisher
             .open_stream(key, Encoding::Sbe, NOW.monotonic)
@@ -103,11 +103,11 @@ fn the_views_of_one_session_are_bounded_and_block_no_other() {
     let settings = Settings::default();
     let mut deep = Deep::new(settings, 5_000);
     let before = deep.publisher.memory();
-    let mut watches = Vec::new();
+    let mut ids = Vec::new();
     let mut rejected = 0;
     for step in 1..=1_024 {
-        match deep.watch(grouped(step)) {
-            Ok(watch) => watches.push(watch),
+        match deep.open_stream(grouped(step)) {
+            Ok(watch) => ids.push(watch),
             Err(Rejected::TooManyViews { of, .. }) => {
                 assert_eq!(of, ViewsOf::Instrument);
                 rejected += 1;
@@ -115,11 +115,11 @@ fn the_views_of_one_session_are_bounded_and_block_no_other() {
             Err(other) => panic!("{other}"),
         }
     }
-    assert_eq!(watches.len(), settings.grouped_views);
+    assert_eq!(ids.len(), settings.grouped_views);
     assert_eq!(rejected, 1_024 - settings.grouped_views as u64);
     assert_eq!(deep.publisher.stats().views_rejected, rejected);
     assert_eq!(deep.publisher.views(), settings.grouped_views);
-    // 10,000 levels of 16 bytes, and as much room to grow, at the finest step.
+    // 10,000 levels of 16 bytes, and as much capacity to grow, at the finest step.
     let held = deep.publisher.view_bytes();
     assert!(held <= settings.grouped_views * 10_000 * 32, "{held}");
     assert_eq!(deep.publisher.memory(), before + held);
@@ -132,10 +132,10 @@ fn the_views_of_one_session_are_bounded_and_block_no_other() {
                 speed,
                 ..ViewParams::default()
             };
-            watches.push(deep.watch(params).unwrap());
+            ids.push(deep.open_stream(params).unwrap());
         }
     }
-    watches.push(deep.watch(grouped(1)).unwrap());
+    ids.push(deep.open_stream(grouped(1)).unwrap());
     let windows: usize = DEPTHS.iter().filter_map(|depth| depth.levels()).sum();
     let all = Speed::ALL.len() * windows * 2 * 32;
     assert!(deep.publisher.view_bytes() <= held + all + 80 * 512);
@@ -160,7 +160,7 @@ fn a_view_of_all_levels_holds_only_what_it_has_not_published() {
             speed,
             ..ViewParams::default()
         };
-        let _watch = deep.watch(params).unwrap();
+        let _watch = deep.open_stream(params).unwrap();
     }
     assert!(deep.publisher.view_bytes() < 4 * 1024);
     for turn in 0..100 {
@@ -170,7 +170,7 @@ fn a_view_of_all_levels_holds_only_what_it_has_not_published() {
         deep.delta(&bids);
         let _runs = deep.publisher.flush(NOW.monotonic);
     }
-    // 2,000 changes of 24 bytes with room to grow, in each.
+    // 2,000 changes of 24 bytes with capacity to grow, in each.
     assert!(deep.publisher.view_bytes() < 4 * 2_000 * 24 * 2 + 4 * 1024);
     deep.publisher.advance(Now {
         monotonic: Monotonic(NOW.monotonic.0 + 2_000_000_000),
@@ -187,8 +187,8 @@ fn grouped_views_of_many_books_share_one_bound() {
     };
     let mut deep = Deep::new(settings, 10_000);
     // 20,000 levels take 640,000 bytes at most.
-    let first = deep.watch(grouped(1)).unwrap();
-    let Err(Rejected::TooManyViews { of, .. }) = deep.watch(grouped(2)) else {
+    let first = deep.open_stream(grouped(1)).unwrap();
+    let Err(Rejected::TooManyViews { of, .. }) = deep.open_stream(grouped(2)) else {
         panic!("it would not fit");
     };
     assert_eq!(of, ViewsOf::Publisher);
@@ -224,7 +224,7 @@ fn a_fetch_creates_no_view_and_returns_what_a_subscriber_is_sent() {
             (deep.publisher.views(), deep.publisher.open_streams()),
             (0, 0)
         );
-        let watch = deep.watch(params).unwrap();
+        let watch = deep.open_stream(params).unwrap();
         let joined = deep.publisher.join(watch, None, NOW).unwrap();
         assert_eq!(fetched.position, joined.position);
         let (fetched, joined) = (fetched.run.unwrap(), joined.run.unwrap());
