@@ -1,7 +1,7 @@
 use market::{Monotonic, Seq};
 
 use crate::FrameMark;
-use crate::run::payload;
+use crate::frame::payload;
 
 /// A subscription's position in a stream, always between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

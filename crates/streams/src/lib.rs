@@ -17,6 +17,7 @@ mod key;
 mod settings;
 mod stamp;
 
+mod frame;
 mod frames;
 mod run;
 mod runs;
@@ -51,6 +52,7 @@ pub use checkpoint::{
     TickerPart, TradesPart,
 };
 pub use day::DayBucket;
+pub use frame::{Opcode, append_frame, payload};
 pub use frames::{Cursor, Frames, Passed};
 pub use key::{StreamId, StreamKey};
 pub use message_log::MessageLog;
@@ -60,6 +62,6 @@ pub use publisher::{
 };
 pub use replay::{Knowledge, Replay};
 pub use ring::{Chunks, Ring};
-pub use run::{FrameMark, Opcode, Run, RunBuilder, append_frame, payload};
+pub use run::{FrameMark, Run, RunBuilder};
 pub use runs::{Runs, StreamRun};
 pub use settings::Settings;

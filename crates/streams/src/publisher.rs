@@ -38,6 +38,8 @@ mod totals;
 mod writer;
 
 mod resume;
+mod resume_failure;
+mod room;
 mod start;
 
 mod catch_up;
@@ -65,12 +67,14 @@ pub use catch_up::CaughtUp;
 pub use checkpoints::RestoreError;
 pub use fetch::Fetched;
 pub use instrument_info::InstrumentInfo;
-pub use join::{Joined, ResumeFailure, Room, Start};
+pub use join::{Joined, Start};
 pub use ledger::Ledger;
 pub use origin::Origin;
 pub use outbox::Encoded;
 pub use rejected::{Rejected, ViewsOf};
 pub use report::{ChannelReport, LastMessage, Report};
+pub use resume_failure::ResumeFailure;
+pub use room::Room;
 pub use skipped::Skipped;
 pub use stats::Stats;
 

@@ -5,6 +5,8 @@ use wire::View;
 
 use super::Publisher;
 use super::resume::write_missed;
+use super::resume_failure::ResumeFailure;
+use super::room::Room;
 use super::start::write_start;
 use super::writer::Writer;
 use crate::{Run, StreamId};
@@ -26,33 +28,6 @@ pub struct Joined {
     pub more: bool,
 }
 
-/// How much of its start a subscription wants at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    /// Nothing, only how it would start.
-    None,
-    /// One page of the messages that it missed. A snapshot is not divided, since all subscriptions
-    /// that start at the same position share it.
-    Page,
-    /// Everything.
-    All,
-}
-
-impl Room {
-    /// The size of a page in bytes: together with what a session may hold when it asks for one,
-    /// less than 64 KiB. A page ends after the message that exceeds it.
-    const PAGE: usize = 32 * 1024;
-
-    /// Returns whether there is room for more after `bytes`.
-    pub(super) const fn is_left(self, bytes: usize) -> bool {
-        match self {
-            Self::None => false,
-            Self::Page => bytes < Self::PAGE,
-            Self::All => true,
-        }
-    }
-}
-
 /// How a subscription starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -60,32 +35,6 @@ pub enum Start {
     Snapshot(Option<ResumeFailure>),
     /// With exactly the messages it missed.
     Resumed,
-}
-
-/// Why a subscription could not resume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResumeFailure {
-    /// Its sequence number belongs to another epoch.
-    EpochChanged,
-    /// What follows its sequence number is no longer retained, or was never read here.
-    LogExceeded,
-    /// This node has not read that far.
-    AheadOfLog,
-    /// The instrument has had no valid state here yet.
-    NoState,
-}
-
-impl ResumeFailure {
-    /// The name used by clients.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EpochChanged => "epoch_changed",
-            Self::LogExceeded => "log_exceeded",
-            Self::AheadOfLog => "ahead_of_log",
-            Self::NoState => "no_state",
-        }
-    }
 }
 
 impl Publisher {

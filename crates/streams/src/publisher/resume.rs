@@ -8,10 +8,11 @@ use wire::{Head, Speed, Status, View, sbe};
 use super::book_messages::write_delta;
 use super::identity::Identity;
 use super::instrument::Instrument;
+use super::resume_failure::ResumeFailure;
+use super::room::Room;
 use super::shared::Scratch;
 use super::start::{broken, restate, write_bars};
 use super::writer::Writer;
-use super::{ResumeFailure, Room};
 use crate::book_log::{BookEntry, BookEntryKind};
 use crate::{MessageLog, StreamKey};
 
