@@ -186,6 +186,10 @@ impl Directory {
                 let found = self.listings.get(name).map(|found| Arc::clone(&found));
                 let is_spent = budget.spend(pieces);
                 let Some(listing) = found else {
+                    // Names that the node does not know cost as much.
+                    if is_spent && let Ok(name) = InstrumentName::parse(name) {
+                        return Scanned::UpTo(name);
+                    }
                     continue;
                 };
                 let visited = if grant.may_see(listing.name()) {
@@ -386,6 +390,9 @@ mod tests {
             symbols.collect()
         };
         let mut lists = Lists::default();
+        let unknown: Vec<String> = (0..200).map(|number| format!("B:S{number:03}")).collect();
+        let unknown: Vec<&str> = unknown.iter().map(String::as_str).collect();
+        assert!(lists.add("unknown", symbols(&unknown)));
         assert!(lists.add("named", symbols(&["A:S0007", "A:NONE", "A:S0003"])));
         assert!(lists.add("mixed", symbols(&["A:S0007", "A:S001*"])));
         directory.set_lists(lists);
@@ -402,6 +409,7 @@ mod tests {
         assert_eq!(found("list:none", ScanBudget::new(1)), (0, true));
         assert_eq!(found("list:mixed", ScanBudget::new(100_000)), (11, true));
         assert_eq!(found("list:mixed", ScanBudget::new(40)), (1, false));
+        assert_eq!(found("list:unknown", ScanBudget::new(100)), (0, false));
     }
 
     #[test]

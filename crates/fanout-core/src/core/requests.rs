@@ -35,8 +35,7 @@ pub(super) struct Joining {
     pub(super) room: usize,
     /// Streams the session already has that wildcards may still mention.
     mentions: usize,
-    /// The streams that the session has and joins, once collected: a wildcard compares each of them with
-    /// every name.
+    /// The streams that the session has and joins, once a wildcard needs them for every name.
     taken: Option<HashSet<StreamKey>>,
     /// Grouped streams that the session has and joins, once counted.
     grouped: Option<usize>,
@@ -186,6 +185,7 @@ impl Core {
                 None => joining.refuse(key, ErrorCode::UnknownSymbol, unknown(&key.symbol)),
             };
         }
+        self.collect_taken(index, joining);
         let (mut matches, mut named, mut rest) = (0_u64, 0_u64, 0_u64);
         let mut budget = joining.budget;
         let wildcard = Some(&key.symbol);
@@ -231,30 +231,36 @@ impl Core {
     }
 
     /// Returns whether a session has a stream, or its request joins it.
-    pub(super) fn has_or_joins(
-        &self,
-        index: usize,
-        key: &StreamKey,
-        joining: &mut Joining,
-    ) -> bool {
-        self.taken(index, joining).contains(key)
+    pub(super) fn has_or_joins(&self, index: usize, key: &StreamKey, joining: &Joining) -> bool {
+        match &joining.taken {
+            Some(taken) => taken.contains(key),
+            None => {
+                joining.joins.iter().any(|join| join.key == *key)
+                    || self.subscription_of(index, key).is_some()
+            }
+        }
     }
 
-    fn taken<'a>(&self, index: usize, joining: &'a mut Joining) -> &'a HashSet<StreamKey> {
-        joining.taken.get_or_insert_with(|| {
+    fn collect_taken(&self, index: usize, joining: &mut Joining) {
+        let Joining { joins, taken, .. } = joining;
+        taken.get_or_insert_with(|| {
             let session = self.sessions.get(index).into_iter();
             let subscriptions = session.flat_map(Session::subscriptions);
             let streams = subscriptions
                 .filter_map(|(_, subscription)| self.streams.get(subscription.stream as usize));
-            let joined = joining.joins.iter().map(|join| join.key);
+            let joined = joins.iter().map(|join| join.key);
             streams.map(|stream| stream.key).chain(joined).collect()
-        })
+        });
     }
 
     /// Returns how many streams a session may add, beyond those its request joins.
-    fn room_for(&self, index: usize, joining: &mut Joining) -> usize {
-        let most = self.most_streams(index);
-        most.saturating_sub(self.taken(index, joining).len())
+    fn room_for(&self, index: usize, joining: &Joining) -> usize {
+        let taken = joining.taken.as_ref().map(HashSet::len);
+        let taken = taken.unwrap_or_else(|| {
+            let session = self.sessions.get(index);
+            session.map_or(0, Session::streams) + joining.joins.len()
+        });
+        self.most_streams(index).saturating_sub(taken)
     }
 
     fn most_streams(&self, index: usize) -> usize {

@@ -3,7 +3,7 @@
 use market::{Channel, Exponents, Monotonic, Position, Seq};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use streams::{Settings, Start, WatchId};
+use streams::{Settings, Start, StreamId};
 use wire::{BarInterval, Depth, Encoding, LagKind, Speed, View, ViewParams};
 
 use crate::client::{Checked, Client};
@@ -14,7 +14,7 @@ use crate::venue::{Scribe, act};
 
 /// A client as it was after some entry of the log.
 struct Past {
-    watch: WatchId,
+    watch: StreamId,
     client: Client,
 }
 
@@ -53,7 +53,7 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
         followers.push(node.subscribe_new(key, Encoding::Sbe)?);
         let watch = node
             .publisher
-            .watch(key, Encoding::Sbe, present(node.now).monotonic)
+            .open_stream(key, Encoding::Sbe, present(node.now).monotonic)
             .unwrap();
         watches.push(watch);
     }
@@ -406,7 +406,7 @@ fn a_client_that_is_ahead_is_sent_nothing() -> Checked {
     from.seq.0 += 1_000;
     let watch = node
         .publisher
-        .watch(
+        .open_stream(
             key(A, Channel::Book, Depth::Full),
             Encoding::Sbe,
             Monotonic(0),

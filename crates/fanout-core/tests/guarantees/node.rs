@@ -488,9 +488,9 @@ impl Node {
     /// The position of a stream at its publisher.
     pub(crate) fn position(&mut self, key: StreamKey, encoding: Encoding) -> Position {
         let now = self.present().monotonic;
-        let watch = self.publisher.watch(key, encoding, now).unwrap();
+        let watch = self.publisher.open_stream(key, encoding, now).unwrap();
         let position = self.publisher.position(watch).unwrap();
-        self.publisher.unwatch(watch);
+        self.publisher.close_stream(watch);
         position
     }
 
@@ -691,7 +691,7 @@ impl Node {
     pub(crate) fn turn(&mut self) -> Result<bool, TestCaseError> {
         let now = self.present();
         for handle in self.publisher.take_changed() {
-            let about = self.publisher.about(handle).unwrap();
+            let about = self.publisher.info(handle).unwrap();
             let exponents = self.publisher.exponents(handle).unwrap();
             self.listings[handle.0 as usize].set(exponents, about.state);
         }
@@ -1077,7 +1077,7 @@ impl Node {
 
     fn about(&self, key: StreamKey) -> market::State {
         let handle = market::Handle(u32::try_from(instrument_of(&key)).unwrap());
-        self.publisher.about(handle).unwrap().state
+        self.publisher.info(handle).unwrap().state
     }
 
     /// Checks that the witnesses received all trades.

@@ -3,7 +3,7 @@
 use market::{Channel, Definition, Event, Exponents, Level, Seq, SnapshotOrigin};
 use proptest::prelude::*;
 use proptest::sample::select;
-use streams::{Refused, Replay, StreamKey};
+use streams::{Rejected, Replay, StreamKey};
 use wire::control::{ErrorCode, StreamChange};
 use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
 
@@ -134,7 +134,7 @@ impl Rig {
             for shape in SHAPES {
                 let key = grouped(shape, Some(text));
                 let fetched = self.node.publisher.fetch(key, Encoding::Sbe, now);
-                let is_refused = matches!(fetched, Err(Refused::Group { .. }));
+                let is_refused = matches!(fetched, Err(Rejected::Group { .. }));
                 prop_assert_eq!(
                     is_refused,
                     !fits(text, exponent),

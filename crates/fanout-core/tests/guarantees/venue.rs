@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use market::{
-    Aggressor, Definition, Exponents, Level, Link, Price, Scope, Side, Size, SnapshotOrigin, State,
+    Aggressor, Definition, Exponents, Level, Price, Scope, SeqLink, Side, Size, SnapshotOrigin,
+    State,
 };
 use proptest::prelude::*;
 use wire::OwnedTrade;
@@ -338,7 +339,7 @@ impl Venue {
             bids.push(Level::new(MIDDLE + 80, 1));
         }
         Some(Content::Delta {
-            link: (self.feed != Feed::Unnumbered).then_some(Link {
+            link: (self.feed != Feed::Unnumbered).then_some(SeqLink {
                 prev,
                 seq: self.number,
             }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fanout::{Directory, Fetcher, Grant, Listing, NotEntitled};
 use market::{Channel, InstrumentName, Nanos, decimal};
 use serde_json::{Value, json};
-use streams::{Ledger, Report, Source};
+use streams::{ChannelReport, Ledger, Report};
 use wire::control::Symbol;
 use wire::{Encoding, Head, Status, View, sbe};
 
@@ -23,6 +23,9 @@ const MOST: usize = 1000;
 pub(super) const PAGE_BYTES: usize = 56 * 1024;
 /// Instruments that publishers are asked about at once: of some kinds a page holds hardly more.
 const ASKED_AT_ONCE: usize = 128;
+/// Steps in which the directory is scanned for one page, of about 1 ms each: a pattern with many `*`, or a
+/// token with many, that matches little would otherwise scan all of it.
+const LOOKS: usize = 16;
 
 /// Kinds of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,8 +178,8 @@ fn link(query: &Query, next: &InstrumentName) -> String {
     link
 }
 
-/// The next instruments, and the last of them if more follow. Scans the directory in steps, so that other
-/// requests are served in between.
+/// The next instruments, and where the next page continues if more may follow. Scans the directory in
+/// steps, so that other requests are served in between.
 async fn collect(
     directory: &Directory,
     symbol: Option<&Symbol>,
@@ -186,9 +189,10 @@ async fn collect(
 ) -> (Vec<Arc<Listing>>, Option<InstrumentName>) {
     let mut page = directory.page(symbol, after, limit, grant);
     let mut listings = page.listings;
-    while listings.len() < limit
-        && let Some(last) = page.next.take()
-    {
+    for _ in 1..LOOKS {
+        let Some(last) = page.next.take_if(|_| listings.len() < limit) else {
+            break;
+        };
         tokio::task::yield_now().await;
         page = directory.page(symbol, Some(last.as_str()), limit - listings.len(), grant);
         listings.append(&mut page.listings);
@@ -228,7 +232,7 @@ async fn fetch(
     match fetcher.reports(listings).await {
         Ok(mut reports) => {
             for report in reports.iter_mut().flatten() {
-                let may_have = |source: &Source| grant.may_have(source.channel);
+                let may_have = |source: &ChannelReport| grant.may_have(source.channel);
                 report.channels.retain(may_have);
             }
             Ok(reports)
@@ -264,7 +268,7 @@ fn instrument(report: &Report, reports: &[Report]) -> Value {
     let size = |size: market::Size| decimal::to_string(size.0, exponents.size);
     let sources = reports.iter().flat_map(|report| &report.channels);
     // Each channel once; the book's publisher reports the state.
-    let is_its = |source: &&Source| {
+    let is_its = |source: &&ChannelReport| {
         source.channel != Channel::Status || report.channels.iter().any(|its| its == *source)
     };
     let channels: Vec<_> = sources.filter(is_its).map(lineage).collect();
@@ -283,7 +287,7 @@ fn instrument(report: &Report, reports: &[Report]) -> Value {
 }
 
 /// The source of a channel's messages: `seq` is an offset of this partition in this epoch.
-fn lineage(source: &Source) -> Value {
+fn lineage(source: &ChannelReport) -> Value {
     let partition = source.partition.as_ref();
     let topic_id = partition
         .map(|partition| partition.topic_id)
@@ -299,7 +303,7 @@ fn lineage(source: &Source) -> Value {
     })
 }
 
-fn status_source(report: &Report) -> Option<&Source> {
+fn status_source(report: &Report) -> Option<&ChannelReport> {
     let mut channels = report.channels.iter();
     channels.find(|source| source.channel == Channel::Status)
 }
@@ -331,7 +335,7 @@ fn ledger(report: &Report, reports: &[Report]) -> Value {
         "checked": sum(|ledger| ledger.checked),
         "upstreamGaps": sum(|ledger| ledger.upstream_gaps),
         "ownGaps": sum(|ledger| ledger.own_gaps),
-        "refused": sum(|ledger| ledger.refused),
+        "refused": sum(|ledger| ledger.rejected),
         "unusable": sum(|ledger| ledger.unusable),
         "resyncs": sum(|ledger| ledger.resyncs),
         "recoveries": sum(|ledger| ledger.recoveries),
@@ -404,7 +408,7 @@ mod tests {
     use streams::LastMessage;
 
     fn report(name: &InstrumentName) -> Report {
-        let source = |channel| Source {
+        let source = |channel| ChannelReport {
             channel,
             partition: Some(PartitionIdentity {
                 topic: "binance-market-data".into(),
@@ -465,6 +469,35 @@ mod tests {
                 assert!(seen.is_sorted_by_key(|name| name.as_str().to_owned()));
             }
         }
+    }
+
+    #[test]
+    fn a_page_that_finds_little_ends_and_the_next_one_continues() {
+        let directory = Directory::new(1);
+        for number in 0..50_000 {
+            let name = InstrumentName::parse(&format!("VENUE:COIN{number:05}-USDT")).unwrap();
+            let _listing = directory.list(&name, Exponents::default());
+        }
+        let pattern = format!("{}49999*", "*".repeat(80));
+        let symbol = Symbol::parse(&pattern).unwrap();
+        let grant = Grant::default();
+        let (mut after, mut found, mut pages) = (None::<InstrumentName>, 0, 0);
+        loop {
+            let after_name = after.as_ref().map(InstrumentName::as_str);
+            let page = collect(&directory, Some(&symbol), after_name, MOST, &grant);
+            let page = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+                .block_on(page);
+            found += page.0.len();
+            pages += 1;
+            after = page.1;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, 1);
+        assert_eq!(pages, 50_000 * 83 / (LOOKS * 32 * 1024) + 1);
     }
 
     #[test]

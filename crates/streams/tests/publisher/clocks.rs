@@ -8,7 +8,7 @@ use market::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use streams::{Publisher, Settings, StreamKey, WatchId};
+use streams::{Publisher, Settings, StreamId, StreamKey};
 use wire::sbe::{self, Body, Message};
 use wire::{Depth, Encoding, Speed, ViewParams};
 
@@ -24,7 +24,7 @@ struct Stream {
     key: StreamKey,
     instrument: usize,
     interval: Option<Duration>,
-    watch: Option<WatchId>,
+    watch: Option<StreamId>,
     /// When it last sent anything, or was first watched.
     last: Monotonic,
     /// When it last sent data.
@@ -125,12 +125,12 @@ impl Driven {
         let now = self.now();
         let stream = &mut self.streams[stream];
         if let Some(watch) = stream.watch.take() {
-            self.publisher.unwatch(watch);
+            self.publisher.close_stream(watch);
             return;
         }
         let watched = self
             .publisher
-            .watch(stream.key, Encoding::Sbe, now.monotonic);
+            .open_stream(stream.key, Encoding::Sbe, now.monotonic);
         stream.watch = Some(watched.unwrap());
         (stream.last, stream.last_data, stream.pending) = (self.now, None, false);
     }
@@ -177,7 +177,7 @@ impl Driven {
         for run in self.publisher.flush(self.now).iter() {
             let mut streams = self.streams.iter_mut().enumerate();
             let (index, stream) = streams
-                .find(|(_, stream)| stream.watch == Some(run.watch))
+                .find(|(_, stream)| stream.watch == Some(run.stream))
                 .unwrap();
             let mut messages = Vec::new();
             for (bytes, _) in run.frames.messages() {
@@ -246,7 +246,7 @@ impl Driven {
         let stale_after = self.settings.stale_after.unwrap();
         for (handle, last_record) in self.handles.iter().zip(&self.last_record) {
             let quiet = self.now.since(*last_record);
-            match self.publisher.about(*handle).unwrap().state {
+            match self.publisher.info(*handle).unwrap().state {
                 State::Live => assert!(quiet <= late(stale_after), "{quiet:?}"),
                 State::Stale => assert!(quiet >= stale_after, "{quiet:?}"),
                 other => panic!("{other:?}"),
@@ -356,7 +356,7 @@ fn a_publisher_paused_for_ten_minutes_sends_each_stream_one_message_and_continue
     // A record makes the instrument live again, and throttled streams publish at once.
     driven.record(0, false);
     assert_eq!(
-        driven.publisher.about(driven.handles[0]).unwrap().state,
+        driven.publisher.info(driven.handles[0]).unwrap().state,
         State::Live
     );
     driven.pass(Duration::from_secs(60));

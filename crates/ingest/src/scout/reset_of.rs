@@ -3,14 +3,15 @@ use market::Seq;
 use crate::Reset;
 use crate::topic_id::TopicId;
 
-/// Whether a topic is another than it was. A broker that does not say is not contradicted.
-pub(super) fn is_recreated(known: TopicId, told: TopicId) -> bool {
+/// Returns whether a topic was recreated. An unknown UUID never counts as different.
+pub(super) fn is_recreated(known: TopicId, current: TopicId) -> bool {
     let unknown = TopicId::default();
-    known != unknown && told != unknown && known != told
+    known != unknown && current != unknown && known != current
 }
 
-/// What became of a partition that is to be read at `at` and whose log goes from `start` to `end`.
-pub(super) fn of(at: Seq, start: Seq, end: Seq) -> Option<Reset> {
+/// Checks the position of a partition whose log goes from `start` to `end`. Returns the reset that
+/// it needs, if any.
+pub(super) fn reset_of(at: Seq, start: Seq, end: Seq) -> Option<Reset> {
     if at > end {
         Some(Reset::OffsetsWentBack)
     } else if at < start {
@@ -29,14 +30,17 @@ mod tests {
 
     #[test]
     fn a_position_is_judged_by_the_ends_of_the_log() {
-        assert_eq!(of(Seq(5), Seq(0), Seq(9)), None);
-        assert_eq!(of(Seq(9), Seq(9), Seq(9)), None);
-        assert_eq!(of(Seq(10), Seq(0), Seq(9)), Some(Reset::OffsetsWentBack));
+        assert_eq!(reset_of(Seq(5), Seq(0), Seq(9)), None);
+        assert_eq!(reset_of(Seq(9), Seq(9), Seq(9)), None);
+        assert_eq!(
+            reset_of(Seq(10), Seq(0), Seq(9)),
+            Some(Reset::OffsetsWentBack)
+        );
         let lost = Reset::Retention {
             lost_from: Seq(5),
             lost_to: Seq(7),
         };
-        assert_eq!(of(Seq(5), Seq(7), Seq(9)), Some(lost));
+        assert_eq!(reset_of(Seq(5), Seq(7), Seq(9)), Some(lost));
     }
 
     #[test]

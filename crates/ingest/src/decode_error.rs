@@ -3,21 +3,22 @@ use std::fmt;
 
 use crate::ErrorKind;
 
-/// How much of the record an error shows, in bytes.
+/// The longest excerpt of a record in an error, in bytes.
 const EXCERPT: usize = 64;
 
-/// Why a record could not be read. Whoever reports it adds topic, partition and offset.
+/// The error of a record that could not be decoded. Its reporter adds the topic, the partition and
+/// the offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
     /// What is wrong.
     pub kind: ErrorKind,
-    /// Where, as a path such as `data.b[3][1]`; empty for the whole record.
+    /// The path of the bad field, such as `data.b[3][1]`; empty if the whole record is bad.
     pub field: String,
-    /// What stands there.
+    /// The start of the field's value.
     pub found: Excerpt,
-    /// The instrument that the record is about, as far as that could be told.
+    /// The instrument that the record is about, if it could be determined.
     pub instrument: Option<Handle>,
-    /// What of that instrument is in doubt.
+    /// The part of the instrument's data that may now be incomplete.
     pub scope: Scope,
 }
 
@@ -36,12 +37,13 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// The beginning of what stands where something is wrong.
+/// The start of a bad value, as printable text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Excerpt(String);
 
 impl Excerpt {
-    /// Of any bytes; what is no text is replaced, and control characters are escaped.
+    /// Makes an excerpt of any bytes: invalid UTF-8 is replaced, and control characters are
+    /// escaped.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let short = &bytes[..bytes.len().min(EXCERPT)];
@@ -59,7 +61,7 @@ impl Excerpt {
         Self(text)
     }
 
-    /// As text.
+    /// The excerpt as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

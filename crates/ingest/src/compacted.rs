@@ -1,4 +1,4 @@
-//! A compacted topic, read whole: the last value of every key.
+//! Reads a whole compacted topic.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,36 +10,36 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::{IngestConfig, client};
 
-/// How long a broker may take for one answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// How long a record is waited for at a time.
+/// The timeout of a request to a broker.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The timeout of one poll.
 const POLL: Duration = Duration::from_millis(50);
-/// Records that wait in the client: some thousands of whole books.
+/// The size of the client's queue: some thousands of snapshots.
 const QUEUE_BYTES: usize = 64 << 20;
 
 /// The last value of every key.
-pub type Kept = HashMap<Vec<u8>, Vec<u8>>;
+pub type Compacted = HashMap<Vec<u8>, Vec<u8>>;
 
-/// Why a compacted topic cannot be read.
+/// An error that keeps a compacted topic from being read.
 #[derive(Debug, thiserror::Error)]
-pub enum KeptError {
-    /// Of the client, or of the brokers.
+pub enum CompactedError {
+    /// An error of the client or the brokers.
     #[error("it cannot be read: {0}")]
     Kafka(#[from] KafkaError),
-    /// It has not ended in time.
-    #[error("it could not be read to its end within {0:?}")]
+    /// The end was not reached in time.
+    #[error("its end was not reached within {0:?}")]
     Late(Duration),
 }
 
-/// Reads a topic to where it ends now; none when there is no such topic.
-pub fn read_kept(
+/// Reads a topic up to its current end; `None` if it does not exist.
+pub fn read_compacted(
     config: &IngestConfig,
     topic: &str,
     within: Duration,
-) -> Result<Option<Kept>, KeptError> {
+) -> Result<Option<Compacted>, CompactedError> {
     let deadline = Instant::now() + within;
-    let client = client::past(config, QUEUE_BYTES)?;
-    let metadata = client.fetch_metadata(Some(topic), ANSWERS_WITHIN.min(within))?;
+    let client = client::for_history(config, QUEUE_BYTES)?;
+    let metadata = client.fetch_metadata(Some(topic), BROKER_TIMEOUT.min(within))?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     let Some(found) = found.filter(|found| found.error().is_none()) else {
         return Ok(None);
@@ -47,14 +47,14 @@ pub fn read_kept(
     let mut assignment = TopicPartitionList::new();
     let mut ends = HashMap::new();
     for partition in found.partitions() {
-        let (first, end) = client.fetch_watermarks(topic, partition.id(), ANSWERS_WITHIN)?;
+        let (first, end) = client.fetch_watermarks(topic, partition.id(), BROKER_TIMEOUT)?;
         if first < end {
             assignment.add_partition_offset(topic, partition.id(), Offset::Offset(first))?;
             ends.insert(partition.id(), end);
         }
     }
     client.assign(&assignment)?;
-    let mut kept = Kept::new();
+    let mut kept = Compacted::new();
     while !ends.is_empty() {
         match client.poll(POLL) {
             None => {}
@@ -72,7 +72,7 @@ pub fn read_kept(
                     ends.remove(&partition);
                 }
             }
-            // What stands last may be no record.
+            // The last entry of the log need not be a record.
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 ends.remove(&partition);
             }
@@ -82,7 +82,7 @@ pub fn read_kept(
             Some(Err(error)) => tracing::debug!(%error, topic, "reading a compacted topic"),
         }
         if Instant::now() >= deadline {
-            return Err(KeptError::Late(within));
+            return Err(CompactedError::Late(within));
         }
     }
     Ok(Some(kept))

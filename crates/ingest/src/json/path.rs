@@ -2,17 +2,17 @@ use std::fmt::Write as _;
 
 use simd_json::tape::Node;
 
-use super::{Document, Fault, Place, Texts};
+use super::{Document, Fault, ROOT, TapePos, Texts};
 use crate::Excerpt;
 
 impl Document<'_, '_> {
-    /// The path of what a fault speaks of, such as `data.b[3][1]`; empty for the whole record.
+    /// The path of an error, such as `data.b[3][1]`; empty for the whole record.
     #[cold]
     pub(crate) fn path(&self, fault: &Fault) -> String {
         let mut path = String::new();
-        let mut here = Self::ROOT;
-        while here != fault.place {
-            let Some(inner) = self.step(here, fault.place, &mut path) else {
+        let mut here = ROOT;
+        while here != fault.pos {
+            let Some(inner) = self.step(here, fault.pos, &mut path) else {
                 break;
             };
             here = inner;
@@ -23,18 +23,18 @@ impl Document<'_, '_> {
         path
     }
 
-    /// The beginning of what stands where a fault is; nothing where something is missing.
+    /// The start of the value at an error; empty if a field is missing.
     #[cold]
     pub(crate) fn excerpt(&self, fault: &Fault) -> Excerpt {
         if fault.missing.is_some() {
             return Excerpt::default();
         }
-        let rest = Texts::new().from(self, fault.place);
-        let behind = Texts::new().from(self, self.behind(fault.place));
-        let value = &rest[..rest.len().saturating_sub(behind.len())];
-        // What is not of the value stands behind it: a scalar never ends like that, and a
-        // container may keep the brackets of those around it.
-        let tail: &[u8] = match self.node(fault.place) {
+        let rest = Texts::new().from(self, fault.pos);
+        let after = Texts::new().from(self, self.after(fault.pos));
+        let value = &rest[..rest.len().saturating_sub(after.len())];
+        // What follows the value is trimmed. No scalar ends with these bytes, and a container may
+        // keep the brackets of its parents.
+        let tail: &[u8] = match self.node(fault.pos) {
             Node::String(_) | Node::Static(_) => b" \t\r\n,:}]",
             Node::Object { .. } | Node::Array { .. } => b" \t\r\n,",
         };
@@ -42,19 +42,19 @@ impl Document<'_, '_> {
         Excerpt::of(last.map_or(value, |last| &value[..=last]))
     }
 
-    /// Goes from a container into the child in which `target` lies.
-    fn step(&self, container: Place, target: Place, path: &mut String) -> Option<Place> {
+    /// Descends from a container to the child that contains `target`.
+    fn step(&self, container: TapePos, target: TapePos, path: &mut String) -> Option<TapePos> {
         if let Ok(members) = self.members(container) {
             for (key, value) in members {
-                // A fault may be at the key itself, where keys are prices.
-                if target < self.behind(value) {
+                // If keys are prices, the error may be at the key itself.
+                if target < self.after(value) {
                     push_key(path, key);
                     return (target >= value).then_some(value);
                 }
             }
         } else if let Ok(elements) = self.elements(container) {
             for (index, element) in elements.enumerate() {
-                if target < self.behind(element) {
+                if target < self.after(element) {
                     let _ = write!(path, "[{index}]");
                     return Some(element);
                 }
@@ -64,7 +64,7 @@ impl Document<'_, '_> {
     }
 }
 
-/// Keys of a peer may be anything: what is no plain name is quoted and shortened.
+/// Adds a key, which may be anything: unless it is a plain name it is quoted and shortened.
 fn push_key(path: &mut String, key: &str) {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if !key.is_empty() && key.len() <= 32 && key.chars().all(plain) {
@@ -83,13 +83,13 @@ mod tests {
     use crate::ErrorKind;
 
     #[track_caller]
-    fn check(source: &str, place: Place, path: &str, excerpt: &str) {
+    fn check(source: &str, pos: TapePos, path: &str, excerpt: &str) {
         let mut copy = source.as_bytes().to_vec();
         let mut buffers = simd_json::Buffers::default();
         let mut tape = simd_json::Tape::null();
         simd_json::fill_tape(&mut copy, &mut buffers, &mut tape).unwrap();
         let document = Document::new(&tape.0, buffers.structural_indexes(), source.as_bytes());
-        let fault = Fault::at(place, ErrorKind::NegativeSize);
+        let fault = Fault::at(pos, ErrorKind::NegativeSize);
         assert_eq!(document.path(&fault), path);
         assert_eq!(document.excerpt(&fault).as_str(), excerpt);
     }

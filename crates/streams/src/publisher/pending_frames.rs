@@ -4,43 +4,43 @@ use crate::{Opcode, append_frame};
 
 /// The frames of all streams that wait to be handed over, in the order in which they were made.
 ///
-/// Those of one stream are chained, so that a stream has no memory of its own for them.
+/// Those of one stream are chained, so that streams need no memory of their own for them.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct PendingFrames {
     bytes: Vec<u8>,
     frames: Vec<Frame>,
 }
 
 #[derive(Debug)]
 struct Frame {
-    /// The byte after it; it begins where the one before ends.
+    /// The offset after the last byte; the frame starts where the previous one ends.
     end: usize,
-    /// The sequence number that its receiver then has.
+    /// The sequence number that the receiver has afterwards.
     seq: Seq,
-    /// The next one of its stream; none where that is no later one.
+    /// The number of the stream's next frame; 0 if this is the last one.
     next: u32,
 }
 
-/// Which of the frames are one stream's.
+/// The frames of one stream.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Chain {
+pub(super) struct FrameChain {
     first: u32,
     last: u32,
     bytes: usize,
 }
 
-impl Chain {
-    /// Bytes that its frames have.
+impl FrameChain {
+    /// The size of the frames, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-impl Waiting {
-    /// Adds a frame behind those of the same stream; returns how many bytes it has.
+impl PendingFrames {
+    /// Appends a frame to the chain of its stream. Returns the frame's size in bytes.
     pub(super) fn push(
         &mut self,
-        chain: &mut Option<Chain>,
+        chain: &mut Option<FrameChain>,
         opcode: Opcode,
         payload: &[u8],
         seq: Seq,
@@ -48,7 +48,7 @@ impl Waiting {
         let before = self.bytes.len();
         append_frame(&mut self.bytes, opcode, payload);
         let bytes = self.bytes.len() - before;
-        // Four milliards of frames would be far more bytes than a machine has.
+        // Four billion frames would take more memory than any machine has.
         let number = u32::try_from(self.frames.len()).unwrap_or(u32::MAX);
         self.frames.push(Frame {
             end: self.bytes.len(),
@@ -62,7 +62,7 @@ impl Waiting {
                 chain.bytes += bytes;
             }
             None => {
-                *chain = Some(Chain {
+                *chain = Some(FrameChain {
                     first: number,
                     last: number,
                     bytes,
@@ -72,8 +72,9 @@ impl Waiting {
         bytes
     }
 
-    /// The frames of one stream, each with the sequence number that its receiver then has.
-    pub(super) fn frames(&self, chain: Chain) -> impl Iterator<Item = (&[u8], Seq)> {
+    /// Iterates over the frames of one stream, each with the sequence number that its receiver has
+    /// afterwards.
+    pub(super) fn frames(&self, chain: FrameChain) -> impl Iterator<Item = (&[u8], Seq)> {
         let mut next = Some(chain.first);
         std::iter::from_fn(move || {
             let number = next? as usize;
@@ -87,23 +88,23 @@ impl Waiting {
         })
     }
 
-    /// How many frames there are.
+    /// The number of frames.
     pub(super) const fn len(&self) -> usize {
         self.frames.len()
     }
 
-    /// Bytes that they have.
+    /// The size of all frames, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// All have been handed over, or nobody wants them.
+    /// Removes all frames but keeps the memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.frames.clear();
     }
 
-    /// Bytes of memory that it has.
+    /// The allocated memory, in bytes.
     pub(super) const fn memory(&self) -> usize {
         self.bytes.capacity() + self.frames.capacity() * size_of::<Frame>()
     }
@@ -119,20 +120,20 @@ mod tests {
         fn each_stream_gets_its_own_frames_in_order(
             frames in prop::collection::vec((0_usize..4, 0_usize..200), 0..60),
         ) {
-            let mut waiting = Waiting::default();
+            let mut pending = PendingFrames::default();
             let mut chains = [None; 4];
             let mut expected = vec![Vec::new(); 4];
             for (number, (stream, len)) in frames.into_iter().enumerate() {
                 let payload = vec![u8::try_from(number).unwrap(); len];
                 let seq = Seq(i64::try_from(number).unwrap());
-                let bytes = waiting.push(&mut chains[stream], Opcode::Binary, &payload, seq);
+                let bytes = pending.push(&mut chains[stream], Opcode::Binary, &payload, seq);
                 let mut frame = Vec::new();
                 append_frame(&mut frame, Opcode::Binary, &payload);
                 prop_assert_eq!(bytes, frame.len());
                 expected[stream].push((frame, seq));
             }
             for (chain, expected) in chains.into_iter().zip(&expected) {
-                let frames = chain.map_or_else(Vec::new, |chain| waiting.frames(chain).collect());
+                let frames = chain.map_or_else(Vec::new, |chain| pending.frames(chain).collect());
                 let bytes: usize = frames.iter().map(|(frame, _)| frame.len()).sum();
                 prop_assert_eq!(chain.map_or(0, |chain| chain.bytes()), bytes);
                 let expected = expected.iter().map(|(frame, seq)| (frame.as_slice(), *seq));

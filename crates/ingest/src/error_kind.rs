@@ -8,84 +8,84 @@ use metrics::label::DecodeOutcome;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The record has no value.
+    /// The record has no value: a tombstone of a compacted topic.
     Tombstone,
-    /// The value has no bytes.
+    /// The record's value is empty.
     Empty,
-    /// The value is larger than configured.
+    /// The value is larger than the configured maximum.
     TooLarge {
-        /// Its bytes.
+        /// The size of the value in bytes.
         bytes: usize,
-        /// How many it may have.
+        /// The configured maximum.
         limit: usize,
     },
-    /// The value is no JSON.
+    /// The value is not valid JSON.
     MalformedJson {
-        /// The byte at which that was seen.
+        /// The byte at which the parser stopped.
         at: usize,
     },
-    /// A field that this kind of record has is not there.
+    /// A required field is missing.
     MissingField,
-    /// A field stands twice.
+    /// A field occurs twice.
     RepeatedField,
-    /// A field is of another type.
+    /// A field has the wrong type.
     WrongType {
-        /// What it is.
+        /// The JSON type of the field.
         found: &'static str,
-        /// What it may be.
+        /// The types that are accepted.
         expected: &'static str,
     },
-    /// A field has the right type, and a value that means nothing.
+    /// A field has the right type, but an invalid value.
     BadValue {
-        /// What it may be.
+        /// The values that are accepted.
         expected: &'static str,
     },
-    /// A price or size has no exact mantissa.
+    /// A price or a size cannot be represented exactly at the instrument's scale.
     BadDecimal(DecimalError),
-    /// A size is below zero.
+    /// A size is negative.
     NegativeSize,
-    /// A time is no time since 1970 that nanoseconds in 63 bits can hold.
+    /// A timestamp is not within the years 1970 to 2262, the range of nanoseconds in 63 bits.
     BadTime,
-    /// A delta leads nowhere: its number is not behind the one it builds on.
+    /// A delta's sequence number is not greater than that of the delta before it.
     BadSequence {
-        /// What it builds on.
+        /// The sequence number of the delta before it.
         prev: u64,
-        /// What it leads to.
+        /// The delta's own sequence number.
         seq: u64,
     },
-    /// A whole book is not the one of which the venue's own checksum was made.
+    /// A snapshot does not match the venue's checksum.
     BadChecksum {
-        /// What the venue says.
-        told: u32,
-        /// What was found.
+        /// The venue's checksum.
+        expected: u32,
+        /// The checksum of the snapshot as it was read.
         found: u32,
     },
-    /// One record speaks of two instruments.
+    /// A record refers to two instruments.
     OtherInstrument,
-    /// Nothing says which instrument this is about.
+    /// Neither the record nor the configuration names the instrument.
     MissingSymbol,
-    /// That is no instrument's name.
+    /// The name of the instrument is invalid.
     BadName(NameError),
-    /// The configuration names all instruments, and not this one.
+    /// The configuration lists all instruments, and this is not one of them.
     UnknownInstrument,
-    /// There are as many instruments as this node may have.
+    /// The node has reached its maximum number of instruments.
     TooManyInstruments,
-    /// No kind of record looks like this.
+    /// The type of the record is unknown to the format.
     UnknownKind,
-    /// More levels or trades than the bound.
+    /// A list has too many elements.
     TooMany {
-        /// How many there may be.
+        /// The maximum number of elements.
         limit: usize,
     },
-    /// A text is too long.
+    /// A string is too long.
     TooLong {
-        /// How many bytes it may have.
+        /// The maximum length in bytes.
         limit: usize,
     },
 }
 
 impl ErrorKind {
-    /// What it counts as.
+    /// The outcome that the record is counted under in metrics.
     #[must_use]
     pub const fn outcome(&self) -> DecodeOutcome {
         match self {
@@ -119,37 +119,37 @@ impl fmt::Display for ErrorKind {
             Self::Empty => f.write_str("the record's value is empty"),
             Self::TooLarge { bytes, limit } => write!(
                 f,
-                "the record's value has {bytes} bytes, and may have {limit}"
+                "the record's value has {bytes} bytes, more than the maximum of {limit}"
             ),
-            Self::MalformedJson { at } => write!(f, "the value is no JSON from byte {at} on"),
+            Self::MalformedJson { at } => write!(f, "the value is not valid JSON at byte {at}"),
             Self::MissingField => f.write_str("is missing"),
-            Self::RepeatedField => f.write_str("stands twice"),
+            Self::RepeatedField => f.write_str("occurs twice"),
             Self::WrongType { found, expected } => {
                 write!(f, "is {found}, and may be {expected}")
             }
             Self::BadValue { expected } => write!(f, "may be {expected}"),
             Self::BadDecimal(error) => error.fmt(f),
-            Self::NegativeSize => f.write_str("is a size below zero"),
-            Self::BadTime => f.write_str("is no time from 1970 to 2262"),
+            Self::NegativeSize => f.write_str("is a negative size"),
+            Self::BadTime => f.write_str("is not a time from 1970 to 2262"),
             Self::BadSequence { prev, seq } => {
-                write!(f, "leads from {prev} to {seq}, and must lead forward")
+                write!(f, "is {seq}, and must be greater than its predecessor {prev}")
             }
-            Self::BadChecksum { told, found } => {
-                write!(f, "is {told}, and the checksum of this book is {found}")
+            Self::BadChecksum { expected, found } => {
+            write!(f, "is {expected}, but the checksum of this snapshot is {found}")
             }
             Self::OtherInstrument => {
-                f.write_str("is another instrument than before it, and a record may be of one")
+                f.write_str("is another instrument than before, and a record may have only one")
             }
             Self::MissingSymbol => f.write_str(
-                "missing symbol: it may stand in the value, be the record's key, be the group \
-                 `symbol` of the topic's pattern, or be configured for the topic",
+                "missing symbol: it may be in the value, the record's key or the group `symbol` of the \
+                 topic's pattern, or be configured for the topic",
             ),
             Self::BadName(error) => error.fmt(f),
             Self::UnknownInstrument => f.write_str("is not among the configured instruments"),
             Self::TooManyInstruments => {
-                f.write_str("would be one instrument more than this node may have")
+                f.write_str("would exceed the node's maximum number of instruments")
             }
-            Self::UnknownKind => f.write_str("is no kind of record that the format knows"),
+            Self::UnknownKind => f.write_str("is not a type of record that the format knows"),
             Self::TooMany { limit } => write!(f, "has more than {limit} elements"),
             Self::TooLong { limit } => write!(f, "is longer than {limit} bytes"),
         }

@@ -1,7 +1,7 @@
-//! The Kafka clients that all readers of the past share.
+//! The Kafka clients that all history readers share.
 //!
-//! A client costs some 10 MiB and four threads, so there are few, and those who read take turns: one that has
-//! had its time, or waits for its own client, leaves its place to the next.
+//! A client takes some 10 MiB and four threads, so there are few and the readers take turns: a
+//! reader whose turn is over, or that waits for its own consumer, gives its client to the next.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,82 +12,82 @@ use rdkafka::error::KafkaError;
 use crate::IngestConfig;
 use crate::client::{self, KafkaConsumer};
 
-/// How long one may keep a client that others wait for. Changing takes a fetch, some 10 ms.
+/// How long a reader may keep a client that others wait for. A change takes a fetch, some 10 ms.
 const TURN: Duration = Duration::from_millis(100);
-/// The same where the broker has not answered yet.
-const FRUITLESS_TURN: Duration = Duration::from_secs(5);
+/// The same, while the broker has not sent a record yet.
+const FIRST_RECORD_TURN: Duration = Duration::from_secs(5);
 
-/// The Kafka clients with which the past is read, as many as there may be; they exist while somebody reads.
-pub struct PastReaders {
+/// A bounded pool of Kafka clients for history readers. They exist while there are readers.
+pub struct HistoryClients {
     pub(super) config: IngestConfig,
     queue_bytes: usize,
     pool: Pool<KafkaConsumer>,
 }
 
-/// Whoever reads; its place in the queue and its clients are known by this number.
+/// Identifies a reader in the queue, and as the owner of a client's position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct User(u64);
+pub(super) struct UserId(u64);
 
-/// A client that somebody uses.
+/// A client in use.
 pub(super) struct Lease<T> {
     pub(super) client: T,
-    /// Whose position the client has.
-    pub(super) positioned_for: Option<User>,
+    /// The user that the client was last positioned for.
+    pub(super) positioned_for: Option<UserId>,
     since: Instant,
 }
 
-/// A bounded number of things of which each is used by one user at a time.
+/// A bounded pool. Each client is used by one user at a time.
 ///
 /// Invariants:
-/// - `made` is how many there are, in use or idle, and at most `most`.
-/// - Those who wait get one in the order in which they came.
-/// - Without a user nothing is kept.
+/// - `count` is the number of clients, in use or idle, and at most `max`.
+/// - Waiting users get a client in the order in which they came.
+/// - Without users no client is kept.
 struct Pool<T> {
-    most: usize,
-    shared: Mutex<Shared<T>>,
+    max: usize,
+    shared: Mutex<PoolState<T>>,
     freed: Condvar,
 }
 
-struct Shared<T> {
-    idle: VecDeque<(T, Option<User>)>,
-    made: usize,
-    waiting: VecDeque<User>,
+struct PoolState<T> {
+    idle: VecDeque<(T, Option<UserId>)>,
+    count: usize,
+    waiting: VecDeque<UserId>,
     users: usize,
     last_user: u64,
 }
 
-impl PastReaders {
-    /// At most so many clients, each of which fetches `queue_bytes` ahead.
+impl HistoryClients {
+    /// Creates a pool of at most `max` clients, each with a queue of `queue_bytes`.
     #[must_use]
-    pub fn new(config: IngestConfig, most: usize, queue_bytes: usize) -> Self {
+    pub fn new(config: IngestConfig, max: usize, queue_bytes: usize) -> Self {
         Self {
             config,
             queue_bytes,
-            pool: Pool::new(most),
+            pool: Pool::new(max),
         }
     }
 
-    /// How many clients there are.
+    /// The current number of clients.
     #[must_use]
     pub fn clients(&self) -> usize {
-        self.pool.lock().made
+        self.pool.lock().count
     }
 
-    pub(super) fn enter(&self) -> User {
+    pub(super) fn enter(&self) -> UserId {
         self.pool.enter()
     }
 
-    pub(super) fn leave(&self, user: User) {
+    pub(super) fn leave(&self, user: UserId) {
         self.pool.leave(user);
     }
 
-    /// A client, if one can be had within that time.
+    /// Leases a client if one is available within `wait`.
     pub(super) fn lease(
         &self,
-        user: User,
+        user: UserId,
         wait: Duration,
     ) -> Result<Option<Lease<KafkaConsumer>>, KafkaError> {
-        let make = || client::past(&self.config, self.queue_bytes);
+        let make = || client::for_history(&self.config, self.queue_bytes);
         self.pool.lease(user, wait, make)
     }
 
@@ -95,26 +95,26 @@ impl PastReaders {
         self.pool.give_back(lease);
     }
 
-    /// The user no longer waits.
-    pub(super) fn stop_waiting(&self, user: User) {
+    /// Removes a user from the queue.
+    pub(super) fn stop_waiting(&self, user: UserId) {
         self.pool.stop_waiting(user);
     }
 
-    /// Returns whether a client is to be given back, since others wait. A turn that has yielded nothing yet lasts
-    /// longer, so that each makes progress however slow the brokers are.
-    pub(super) fn is_over<T>(&self, lease: &Lease<T>, has_yielded: bool) -> bool {
-        let turn = if has_yielded { TURN } else { FRUITLESS_TURN };
+    /// Returns whether a turn is over and others wait. Without a record yet, a turn lasts longer,
+    /// so that every reader makes progress even with slow brokers.
+    pub(super) fn must_yield<T>(&self, lease: &Lease<T>, has_records: bool) -> bool {
+        let turn = if has_records { TURN } else { FIRST_RECORD_TURN };
         lease.since.elapsed() >= turn && !self.pool.lock().waiting.is_empty()
     }
 }
 
 impl<T> Pool<T> {
-    fn new(most: usize) -> Self {
+    fn new(max: usize) -> Self {
         Self {
-            most: most.max(1),
-            shared: Mutex::new(Shared {
+            max: max.max(1),
+            shared: Mutex::new(PoolState {
                 idle: VecDeque::new(),
-                made: 0,
+                count: 0,
                 waiting: VecDeque::new(),
                 users: 0,
                 last_user: 0,
@@ -123,31 +123,31 @@ impl<T> Pool<T> {
         }
     }
 
-    fn enter(&self) -> User {
+    fn enter(&self) -> UserId {
         let mut shared = self.lock();
         shared.users += 1;
         shared.last_user += 1;
-        User(shared.last_user)
+        UserId(shared.last_user)
     }
 
-    fn leave(&self, user: User) {
+    fn leave(&self, user: UserId) {
         let mut shared = self.lock();
         shared.waiting.retain(|waiting| *waiting != user);
         shared.users -= 1;
         let mut unused = VecDeque::new();
         if shared.users == 0 {
             unused = std::mem::take(&mut shared.idle);
-            shared.made -= unused.len();
+            shared.count -= unused.len();
         }
         drop(shared);
         self.freed.notify_all();
-        // Closing takes a while.
+        // Dropped without the lock, since closing a client takes a while.
         drop(unused);
     }
 
     fn lease<E>(
         &self,
-        user: User,
+        user: UserId,
         wait: Duration,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Option<Lease<T>>, E> {
@@ -155,7 +155,7 @@ impl<T> Pool<T> {
         let mut shared = self.lock();
         loop {
             let is_next = shared.waiting.front().is_none_or(|first| *first == user);
-            let may_make = shared.made < self.most;
+            let may_make = shared.count < self.max;
             if is_next && (may_make || !shared.idle.is_empty()) {
                 shared.waiting.retain(|waiting| *waiting != user);
                 break;
@@ -165,7 +165,7 @@ impl<T> Pool<T> {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                // It keeps its place until it asks again or stops waiting.
+                // It keeps its place in the queue.
                 return Ok(None);
             }
             let waited = self.freed.wait_timeout(shared, left);
@@ -176,22 +176,22 @@ impl<T> Pool<T> {
             positioned_for,
             since: Instant::now(),
         };
-        let is_own = |(_, of): &(T, Option<User>)| *of == Some(user);
+        let is_own = |(_, of): &(T, Option<UserId>)| *of == Some(user);
         let own = shared.idle.iter().position(is_own);
         let idle = match own {
             Some(own) => shared.idle.remove(own),
-            None if shared.made < self.most => None,
+            None if shared.count < self.max => None,
             None => shared.idle.pop_front(),
         };
         if let Some((client, of)) = idle {
             return Ok(Some(lease(client, of)));
         }
-        shared.made += 1;
+        shared.count += 1;
         drop(shared);
         match make() {
             Ok(client) => Ok(Some(lease(client, None))),
             Err(error) => {
-                self.lock().made -= 1;
+                self.lock().count -= 1;
                 self.freed.notify_all();
                 Err(error)
             }
@@ -205,7 +205,7 @@ impl<T> Pool<T> {
         self.freed.notify_all();
     }
 
-    fn stop_waiting(&self, user: User) {
+    fn stop_waiting(&self, user: UserId) {
         let mut shared = self.lock();
         let before = shared.waiting.len();
         shared.waiting.retain(|waiting| *waiting != user);
@@ -216,8 +216,8 @@ impl<T> Pool<T> {
         }
     }
 
-    /// A panic elsewhere leaves it whole.
-    fn lock(&self) -> MutexGuard<'_, Shared<T>> {
+    /// A panic of another thread leaves the state consistent.
+    fn lock(&self) -> MutexGuard<'_, PoolState<T>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -229,24 +229,24 @@ mod tests {
 
     use super::*;
 
-    /// A pool of numbers, and how many were made.
+    /// A pool of numbers, and how many were created.
     struct Numbers {
         pool: Pool<u32>,
-        made: Cell<u32>,
+        count: Cell<u32>,
     }
 
     impl Numbers {
-        fn new(most: usize) -> Self {
+        fn new(max: usize) -> Self {
             Self {
-                pool: Pool::new(most),
-                made: Cell::new(0),
+                pool: Pool::new(max),
+                count: Cell::new(0),
             }
         }
 
-        fn lease(&self, user: User) -> Option<Lease<u32>> {
+        fn lease(&self, user: UserId) -> Option<Lease<u32>> {
             let make = || {
-                self.made.set(self.made.get() + 1);
-                Ok::<_, Infallible>(self.made.get())
+                self.count.set(self.count.get() + 1);
+                Ok::<_, Infallible>(self.count.get())
             };
             self.pool.lease(user, Duration::ZERO, make).unwrap()
         }
@@ -270,7 +270,7 @@ mod tests {
         numbers.pool.give_back(second);
         assert!(numbers.lease(users[5]).is_none());
         let fourth = numbers.lease(users[4]).unwrap();
-        assert_eq!(numbers.made.get(), 2);
+        assert_eq!(numbers.count.get(), 2);
         numbers.pool.give_back(third);
         numbers.pool.give_back(fourth);
     }
@@ -300,6 +300,6 @@ mod tests {
         numbers.pool.give_back(lease);
         numbers.pool.leave(user);
         let shared = numbers.pool.lock();
-        assert_eq!((shared.made, shared.idle.len(), shared.users), (0, 0, 0));
+        assert_eq!((shared.count, shared.idle.len(), shared.users), (0, 0, 0));
     }
 }

@@ -4,44 +4,43 @@ use market::{Changes, Monotonic};
 
 use super::outbox::Outbox;
 use super::stats::Stats;
-use crate::WatchId;
-use crate::pace::Paces;
+use crate::StreamId;
+use crate::throttle::Throttles;
 
-/// What all instruments share: memory to work with, where messages go, and what is counted.
+/// What all instruments of a publisher share.
 #[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) bench: Bench,
+pub(super) struct Shared {
+    pub(super) scratch: Scratch,
     pub(super) out: Outbox,
-    /// The streams that have spoken and rest.
-    pub(super) paces: Paces,
+    pub(super) throttles: Throttles,
     pub(super) stats: Stats,
-    /// Bytes that all logs have.
+    /// The memory of all logs, in bytes.
     pub(super) log_bytes: usize,
     /// The views of all instruments.
     pub(super) views: ViewTotals,
-    /// Watched streams that ended since [`Publisher::take_ended`](super::Publisher::take_ended).
-    pub(super) ended: Vec<WatchId>,
+    /// The open streams that have ended, for [`Publisher::take_ended`](super::Publisher::take_ended).
+    pub(super) ended: Vec<StreamId>,
 }
 
-/// How many views there are, and what they hold.
+/// The number of views and their memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ViewTotals {
-    /// Of all channels.
+    /// The views of all channels.
     pub(super) open: usize,
-    /// Bytes of those of books.
+    /// The memory of book views, in bytes.
     pub(super) bytes: usize,
-    /// Bytes of those of books that are grouped.
+    /// The memory of grouped book views, in bytes.
     pub(super) grouped_bytes: usize,
 }
 
-/// Memory that is used for one message and then for the next one.
+/// Memory that is reused from message to message.
 #[derive(Debug, Default)]
-pub(super) struct Bench {
-    /// What a record changes in the book.
+pub(super) struct Scratch {
+    /// The changes that a record makes to the book.
     pub(super) changes: Changes,
-    /// What of it is seen in a view.
-    pub(super) seen: Changes,
-    /// The same of a grouped book.
+    /// The changes that are visible in a view.
+    pub(super) visible: Changes,
+    /// The changes of a grouped book.
     pub(super) grouped: Changes,
 }
 
@@ -59,12 +58,12 @@ impl ViewTotals {
     }
 }
 
-impl Desk {
+impl Shared {
     pub(super) fn new(heartbeat_after: Duration) -> Self {
         Self {
-            bench: Bench::default(),
+            scratch: Scratch::default(),
             out: Outbox::new(heartbeat_after),
-            paces: Paces::default(),
+            throttles: Throttles::default(),
             stats: Stats::default(),
             log_bytes: 0,
             views: ViewTotals::default(),
@@ -72,13 +71,13 @@ impl Desk {
         }
     }
 
-    /// The time of the call at hand, by which everything is scheduled. Every method of the
-    /// publisher that takes the time sets it first, with [`Desk::advance_to`].
+    /// The time of the current call, by which everything is scheduled. Every method of the
+    /// publisher that takes the time sets it first, with [`Shared::advance_to`].
     pub(super) const fn now(&self) -> Monotonic {
         self.out.now()
     }
 
-    /// Time has moved on.
+    /// Sets the time; an earlier time than before is ignored.
     pub(super) fn advance_to(&mut self, now: Monotonic) {
         self.out.advance_to(now);
     }

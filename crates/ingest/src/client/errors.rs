@@ -3,25 +3,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use metrics::label::BrokerError;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// The errors of all clients of one consumer, one after the other, and of those who ask for it.
+/// The number of errors of a consumer's clients by kind, over all clients that it has had.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles([AtomicU64; BrokerError::ALL.len()]);
+pub(crate) struct ClientErrors([AtomicU64; BrokerError::ALL.len()]);
 
-impl Troubles {
+impl ClientErrors {
     pub(crate) fn count(&self, error: &KafkaError) {
-        let trouble = match error {
+        let kind = match error {
             KafkaError::MessageConsumptionFatal(_) => BrokerError::Fatal,
-            // What follows on a decision of ours is none.
+            // A consequence of our own configuration, not an error.
             KafkaError::PartitionEOF(_) => return,
             other => other
                 .rdkafka_error_code()
                 .map_or(BrokerError::Other, classify),
         };
-        self.0[trouble as usize].fetch_add(1, Ordering::Relaxed);
+        self.0[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn totals(&self) -> [u64; BrokerError::ALL.len()] {
-        std::array::from_fn(|at| self.0[at].load(Ordering::Relaxed))
+        std::array::from_fn(|index| self.0[index].load(Ordering::Relaxed))
     }
 }
 
@@ -82,12 +82,12 @@ mod tests {
             (Code::Fatal, BrokerError::Fatal),
             (Code::AutoOffsetReset, BrokerError::Other),
         ] {
-            let troubles = Troubles::default();
-            troubles.count(&KafkaError::Global(code));
-            troubles.count(&KafkaError::PartitionEOF(3));
+            let errors = ClientErrors::default();
+            errors.count(&KafkaError::Global(code));
+            errors.count(&KafkaError::PartitionEOF(3));
             let mut totals = [0; BrokerError::ALL.len()];
             totals[expected as usize] = 1;
-            assert_eq!(troubles.totals(), totals, "{code:?}");
+            assert_eq!(errors.totals(), totals, "{code:?}");
         }
     }
 }
