@@ -1,4 +1,6 @@
 //! A client to the letter of the protocol: it trusts nothing that it cannot prove.
+//!
+//! Long because it reads every message of every channel by the rules of the protocol.
 
 use std::collections::{BTreeMap, HashMap};
 

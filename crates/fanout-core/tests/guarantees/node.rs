@@ -1,4 +1,7 @@
 //! A publisher and its shards, with the sessions that are subscribed there.
+//!
+//! Long because subscribers, connections, shards and publisher advance together, turn by turn, and every check looks at all of
+//! them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! A publisher, a shard and its clients.
+//!
+//! Long because time, sockets and queues of all three advance together.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
