@@ -105,7 +105,8 @@ impl Port {
     ) {
         for ended in publisher.take_ended() {
             self.watches.retain(|_, watch| *watch != ended);
-            for place in self.places[ended.0 as usize].drain(..) {
+            let places = self.places.get_mut(ended.0 as usize);
+            for place in places.into_iter().flat_map(|places| places.drain(..)) {
                 let StreamSlot {
                     shard,
                     slot,

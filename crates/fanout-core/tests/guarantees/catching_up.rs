@@ -71,6 +71,11 @@ fn check(log: &[Entry], instrument: usize) -> Checked {
         }
     }
     for (watch, follower) in watches.iter().zip(&followers) {
+        if node.subscribers[*follower].ended {
+            // Its step no longer fitted, so the watch has ended too.
+            prop_assert!(node.publisher.position(*watch).is_none());
+            continue;
+        }
         let now = &node.subscribers[*follower].client;
         let has_ended = node.subscribers[*follower].ended;
         for past in pasts.iter().filter(|past| past.watch == *watch) {
