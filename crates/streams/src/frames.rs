@@ -1,7 +1,16 @@
 use market::{Monotonic, Seq};
 
-use crate::FrameMark;
 use crate::frame::payload;
+
+/// The end of a frame in its run, and the position of its receiver afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameMark {
+    /// The offset after the frame's last byte.
+    pub end: u32,
+    /// The sequence number that a receiver of all frames up to here has. A chunk of a snapshot does
+    /// not advance it unless it is the last one.
+    pub seq: Seq,
+}
 
 /// A subscription's position in a stream, always between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub use checkpoint::{
 };
 pub use day::DayBucket;
 pub use frame::{Opcode, append_frame, payload};
-pub use frames::{Cursor, Frames, Passed};
+pub use frames::{Cursor, FrameMark, Frames, Passed};
 pub use key::{StreamId, StreamKey};
 pub use message_log::MessageLog;
 pub use publisher::{
@@ -62,6 +62,6 @@ pub use publisher::{
 };
 pub use replay::{Knowledge, Replay};
 pub use ring::{Chunks, Ring};
-pub use run::{FrameMark, Run, RunBuilder};
+pub use run::{Run, RunBuilder};
 pub use runs::{Runs, StreamRun};
 pub use settings::Settings;

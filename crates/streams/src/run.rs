@@ -1,17 +1,8 @@
 use market::{Monotonic, Seq};
 
+use crate::Cursor;
 use crate::frame::{Opcode, append_frame};
-use crate::{Cursor, Frames};
-
-/// The end of a frame in its run, and the position of its receiver afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameMark {
-    /// The offset after the frame's last byte.
-    pub end: u32,
-    /// The sequence number that a receiver of all frames up to here has. A chunk of a snapshot does
-    /// not advance it unless it is the last one.
-    pub seq: Seq,
-}
+use crate::frames::{FrameMark, Frames};
 
 /// Several frames of one stream, contiguous in memory, for one subscription or for several that
 /// start at the same position.
