@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use market::Seq;
 
 use crate::topic_id::TopicId;
-use crate::{Reset, Source};
+use crate::{Reset, Source, Topics};
 
 /// The most commands that wait for a consumer. The scout gives a few in each round, and waits while
 /// a consumer has not taken them.
@@ -27,15 +27,6 @@ pub(crate) enum Command {
     Topics(Topics),
     /// Everything that existed at the start has been opened.
     Discovered,
-}
-
-/// The number of topics that the brokers list and that the configured rules match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Topics {
-    /// Topics that the brokers list, without those that this node may not describe.
-    pub listed: u64,
-    /// Topics that a rule matches.
-    pub matched: u64,
 }
 
 /// A partition to read.

@@ -3,24 +3,13 @@ use simd_json::{Buffers, INPUT_PADDING, Tape};
 
 use crate::json::{CutKey, Cuts, Document, Fault};
 use crate::record_reader::{Out, Parsed, RecordReader, Subject};
-use crate::{DecodeError, ErrorKind, Excerpt, Format, Resolve, Source, formats};
+use crate::{DecodeError, ErrorKind, Excerpt, Format, RawRecord, Resolve, formats};
 
 /// The buffers of larger records are not kept: 1 MiB of the densest JSON has a tape of 12 MiB.
 /// Records of this size are snapshots, which are rare.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 /// The maximum nesting depth of a record. The deepest format has 5. Each level takes 24 bytes once.
 const MAX_DEPTH: usize = 32;
-
-/// An undecoded record of Kafka.
-#[derive(Debug, Clone, Copy)]
-pub struct RawRecord<'r> {
-    /// The topic of the record.
-    pub source: &'r Source,
-    /// The record's key.
-    pub key: Option<&'r [u8]>,
-    /// The record's value; `None` for a tombstone.
-    pub payload: Option<&'r [u8]>,
-}
 
 /// Decodes records of any format, with buffers that it reuses.
 ///
@@ -367,7 +356,7 @@ fn report<R: Resolve>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Rejection, Resolved};
+    use crate::{Rejection, Resolved, Source};
     use market::Exponents;
 
     /// Resolves every name.

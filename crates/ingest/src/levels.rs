@@ -13,7 +13,6 @@ use simd_json::tape::Node;
 
 use crate::ErrorKind;
 use crate::json::{Document, Fault, TapePos, Texts};
-use crate::record_reader::Out;
 
 /// The most levels per side of a record: 2 MiB. The deepest books of venues that send them in full
 /// have some 30,000.
@@ -83,18 +82,6 @@ pub(crate) fn pairs(
         )?);
     }
     Ok(())
-}
-
-/// Reads the lists of both sides, bids first, by [`pairs`].
-pub(crate) fn pairs_of_sides(
-    document: &Document<'_, '_>,
-    [bids, asks]: [TapePos; 2],
-    exponents: Exponents,
-    more: bool,
-    out: &mut Out<'_>,
-) -> Result<(), Fault> {
-    pairs(document, bids, exponents, more, &mut out.bids)?;
-    pairs(document, asks, exponents, more, &mut out.asks)
 }
 
 /// Reads `{"price":size,…}`.

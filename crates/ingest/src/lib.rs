@@ -42,12 +42,11 @@ mod sink;
 mod topic_id;
 mod waker;
 
-pub use command::Topics;
 pub use compacted::{Compacted, CompactedError, read_compacted};
 pub use config::{BatchLimits, ConfigError, IngestConfig, ResumeAt, Start};
 pub use consumer::{Consumer, start};
 pub use decode_error::{DecodeError, Excerpt};
-pub use decoder::{Decoded, Decoder, RawRecord};
+pub use decoder::{Decoded, Decoder};
 pub use error_kind::ErrorKind;
 pub use formats::{
     Format, Kind as MappedKind, Mapping, MappingConfig, MappingError, Otherwise, SymbolFrom,
@@ -55,9 +54,9 @@ pub use formats::{
 };
 pub use history::{HistoryClients, HistoryError, HistoryReader, HistorySink, Next};
 pub use ingest_error::IngestError;
-pub use progress::{PartitionProgress, Progress};
+pub use progress::{PartitionProgress, Progress, Topics};
 pub use resolve::{Rejection, Resolve, Resolved};
 pub use sink::{OpenedPartition, Reset, Sink};
-pub use source::{FormatOptions, Source, TopicRule};
+pub use source::{FormatOptions, RawRecord, Source, TopicRule};
 pub use times::date_of as date;
 pub use waker::{Stop, Waker};

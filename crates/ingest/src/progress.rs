@@ -4,8 +4,6 @@ use std::time::Instant;
 use market::Nanos;
 use metrics::label::{BrokerError, DecodeOutcome};
 
-use crate::command::Topics;
-
 /// How far a partition has been read. Plain integers, since only the thread that reads the
 /// partition changes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,4 +59,13 @@ pub struct Progress {
     /// When a broker last responded, if only that there is nothing new; `None` until one has.
     /// Precise to a second.
     pub last_response: Option<Instant>,
+}
+
+/// The number of topics that the brokers list and that the configured rules match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Topics {
+    /// Topics that the brokers list, without those that this node may not describe.
+    pub listed: u64,
+    /// Topics that a rule matches.
+    pub matched: u64,
 }

@@ -4,7 +4,7 @@ use market::{
 };
 
 use crate::json::{Document, Fault, Field, Repeated, TapePos};
-use crate::{ErrorKind, RawRecord, Rejection, Resolve, Resolved, Source};
+use crate::{ErrorKind, RawRecord, Rejection, Resolve, Resolved, Source, levels};
 
 /// A record that its format is reading.
 pub(crate) struct RecordReader<'t, 'a, 'o> {
@@ -196,6 +196,18 @@ impl From<Rejection> for ErrorKind {
             Rejection::TooManyInstruments => Self::TooManyInstruments,
         }
     }
+}
+
+/// Reads the lists of both sides, bids first, by [`levels::pairs`].
+pub(crate) fn pairs_of_sides(
+    document: &Document<'_, '_>,
+    [bids, asks]: [TapePos; 2],
+    exponents: Exponents,
+    more: bool,
+    out: &mut Out<'_>,
+) -> Result<(), Fault> {
+    levels::pairs(document, bids, exponents, more, &mut out.bids)?;
+    levels::pairs(document, asks, exponents, more, &mut out.asks)
 }
 
 /// Returns whether a venue's message is a snapshot of the book or of recent trades, by its type.

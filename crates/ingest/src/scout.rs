@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use crate::command::{CheckRequest, Command, Opening, Restart, SharedPosition, Span, Topics};
+use crate::command::{CheckRequest, Command, Opening, Restart, SharedPosition, Span};
 use crate::shares::share_of;
 use crate::topic_id::TopicId;
-use crate::{IngestConfig, Reset, Source, Start, Stop, Waker};
+use crate::{IngestConfig, Reset, Source, Start, Stop, Topics, Waker};
 pub(crate) use broker::Broker;
 use broker::QueryError;
 

@@ -44,6 +44,17 @@ pub struct Source {
     pub mapping: Option<Arc<Mapping>>,
 }
 
+/// An undecoded record of Kafka.
+#[derive(Debug, Clone, Copy)]
+pub struct RawRecord<'r> {
+    /// The topic of the record.
+    pub source: &'r Source,
+    /// The record's key.
+    pub key: Option<&'r [u8]>,
+    /// The record's value; `None` for a tombstone.
+    pub payload: Option<&'r [u8]>,
+}
+
 impl TopicRule {
     /// The source of a topic's records, if the rule matches the topic.
     #[must_use]

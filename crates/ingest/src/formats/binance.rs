@@ -9,7 +9,7 @@ use market::{Aggressor, Nanos, Scope, SnapshotOrigin, Trade};
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
-use crate::record_reader::{Parsed, RecordReader, Subject, link};
+use crate::record_reader::{Parsed, RecordReader, Subject, link, pairs_of_sides};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels};
 use fields::Fields;
 use stream::Stream;
@@ -231,7 +231,7 @@ impl<'a> Message<'a> {
         let exponents = resolved.exponents;
         let RecordReader { document, out, .. } = reader;
         // Older responses have a third, empty element.
-        levels::pairs_of_sides(document, [bids, asks], exponents, true, out)
+        pairs_of_sides(document, [bids, asks], exponents, true, out)
     }
 
     fn read_trade<R: Resolve>(

@@ -5,9 +5,9 @@ mod v2;
 use market::{Exponents, Scope, SeqLink};
 
 use crate::json::{Document, Fault, ROOT, TapePos};
-use crate::record_reader::{Parsed, RecordReader, link};
+use crate::record_reader::{Parsed, RecordReader, link, pairs_of_sides};
 use crate::trades::{TimeFormat, TradeList};
-use crate::{ErrorKind, Resolve, levels, times};
+use crate::{ErrorKind, Resolve, times};
 
 /// The prefixes of topics that are ignored.
 const IGNORED_TOPICS: [&str; 13] = [
@@ -139,5 +139,5 @@ fn read_levels(
     let ([bids, asks], repeated) = document.fields(data, ["b", "a"])?;
     repeated.ensure_none()?;
     let sides = [bids.needed(data, "b")?, asks.needed(data, "a")?];
-    levels::pairs_of_sides(document, sides, exponents, false, out)
+    pairs_of_sides(document, sides, exponents, false, out)
 }

@@ -6,7 +6,7 @@ use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::record_reader::{Out, Parsed, RecordReader, is_snapshot};
+use crate::record_reader::{Out, Parsed, RecordReader, is_snapshot, pairs_of_sides};
 use crate::trades::{self, TimeFormat, TradeList};
 use crate::{ErrorKind, Resolve, levels, times};
 
@@ -95,7 +95,7 @@ fn read_snapshot<R: Resolve>(
     let symbol = (symbol, "product_id");
     let exponents = reader.resolve_field(instruments, ROOT, symbol, repeated)?;
     let sides = [bids.needed(ROOT, "bids")?, asks.needed(ROOT, "asks")?];
-    levels::pairs_of_sides(&document, sides, exponents, false, reader.out)?;
+    pairs_of_sides(&document, sides, exponents, false, reader.out)?;
     Ok(Sequence::book(true, time_at(&document, time)?))
 }
 

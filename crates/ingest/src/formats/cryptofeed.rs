@@ -4,7 +4,7 @@
 use market::{Nanos, Scope, SnapshotOrigin, Trade, decimal};
 
 use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos, Texts};
-use crate::record_reader::{Parsed, RecordReader, Subject};
+use crate::record_reader::{Parsed, RecordReader, Subject, pairs_of_sides};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, trades};
 
 /// The prefixes of topics that are ignored.
@@ -163,7 +163,7 @@ fn read_delta<R: Resolve>(
     let exponents = resolve(reader, instruments, fields)?.exponents;
     let RecordReader { document, out, .. } = reader;
     let (bids, asks) = sides(document, delta)?;
-    levels::pairs_of_sides(document, [bids, asks], exponents, false, out)?;
+    pairs_of_sides(document, [bids, asks], exponents, false, out)?;
     Ok(Parsed::Delta {
         link: None,
         origin: SnapshotOrigin::InBand,

@@ -5,9 +5,9 @@ use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, ROOT, TapePos};
-use crate::record_reader::{Parsed, RecordReader, is_snapshot, link};
+use crate::record_reader::{Parsed, RecordReader, is_snapshot, link, pairs_of_sides};
 use crate::trades::{TimeFormat, TradeList};
-use crate::{ErrorKind, Resolve, levels, times};
+use crate::{ErrorKind, Resolve, times};
 
 /// Channels with deltas of books. `books5` and `bbo-tbt` repeat the best levels, and would limit a
 /// deeper book to those, so they are ignored.
@@ -142,7 +142,7 @@ fn read_book(
     let out = &mut *reader.out;
     // The price and the size of a level are followed by its number of orders.
     let sides = [bids.needed(book, "bids")?, asks.needed(book, "asks")?];
-    levels::pairs_of_sides(&document, sides, exponents, true, out)?;
+    pairs_of_sides(&document, sides, exponents, true, out)?;
     let time = Some(times::millis(&document, time.needed(book, "ts")?)?);
     let checksum = match checksum.get() {
         Some(pos) => checksum_at(&document, pos, exponents)?.map(|found| (found, pos)),

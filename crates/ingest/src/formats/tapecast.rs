@@ -7,7 +7,7 @@ use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos, Texts};
-use crate::record_reader::{Parsed, RecordReader, link};
+use crate::record_reader::{Parsed, RecordReader, link, pairs_of_sides};
 use crate::trades::{self, MAX_TRADES};
 use crate::{ErrorKind, Resolve, Resolved, levels};
 
@@ -143,7 +143,7 @@ fn read_levels(
     let RecordReader { document, out, .. } = reader;
     let bids = fields.bids.needed(ROOT, "bids")?;
     let asks = fields.asks.needed(ROOT, "asks")?;
-    levels::pairs_of_sides(document, [bids, asks], resolved.exponents, false, out)
+    pairs_of_sides(document, [bids, asks], resolved.exponents, false, out)
 }
 
 fn read_trades(

@@ -195,10 +195,8 @@ pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[(
         "client.rs",
         "client/properties.rs",
         "config.rs",
-        "decoder.rs",
         "formats.rs",
-        "progress.rs",
-        "sink.rs",
+        "record_reader.rs",
         "source.rs",
     ],
 )];
