@@ -86,7 +86,7 @@ impl Origin {
             let levels: Vec<Level> = levels.iter().map(|(p, s)| Level::new(*p, *s)).collect();
             self.book.apply(side, &levels, &mut changes);
         }
-        changes.tidy();
+        changes.normalize();
         let head = self.next_head();
         let message = self.encode_changes(&head, &changes);
         self.publish(head, message)

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use ingest::{Decoder, Format, RawRecord, Refusal, Resolve, Resolved, Source};
-use market::{Book, BookBuilder, Changes, Event, Exponents, Handle, InstrumentName, Nanos, Seq};
+use ingest::{Decoder, Format, RawRecord, Rejection, Resolve, Resolved, Source};
+use market::{Book, Changes, Event, Exponents, Handle, InstrumentName, Nanos, Seq, VenueBook};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -31,15 +31,17 @@ struct InstrumentLog {
     book: Vec<i64>,
     /// Offsets of the records with trades.
     trades: Vec<i64>,
-    builder: BookBuilder,
+    builder: VenueBook,
 }
 
 /// Resolves instruments by name.
 struct Names(Vec<InstrumentName>);
 
 impl Resolve for Names {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
-        let handle = self.find(venue, symbol).ok_or(Refusal::UnknownInstrument)?;
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
+        let handle = self
+            .find(venue, symbol)
+            .ok_or(Rejection::UnknownInstrument)?;
         Ok(Resolved {
             handle,
             exponents: EXPONENTS,
@@ -128,7 +130,7 @@ impl KafkaLog {
             instruments: vec![InstrumentLog {
                 book: book.to_vec(),
                 trades: trades.to_vec(),
-                builder: BookBuilder::new(),
+                builder: VenueBook::new(),
             }],
         }
     }

@@ -61,9 +61,10 @@ type Balancers = &'static [Balancer];
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let plan = args.plan();
     let mut has_passed = true;
     for balancer in args.balancer {
-        match drill(*balancer, &plan(&args)) {
+        match drill(*balancer, &plan) {
             Ok(passed) => has_passed &= passed,
             Err(error) => {
                 println!("error: {error:#}");
@@ -78,19 +79,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn plan(args: &Args) -> Plan {
-    let mut plan = if args.brief {
-        Plan::brief()
-    } else {
-        Plan::full()
-    };
-    if let Some(clients) = args.clients {
-        plan.clients = clients as usize;
+impl Args {
+    fn plan(&self) -> Plan {
+        let mut plan = if self.brief {
+            Plan::brief()
+        } else {
+            Plan::full()
+        };
+        if let Some(clients) = self.clients {
+            plan.clients = clients as usize;
+        }
+        if !self.phases.is_empty() {
+            plan.phases.clone_from(&self.phases);
+        }
+        plan
     }
-    if !args.phases.is_empty() {
-        plan.phases.clone_from(&args.phases);
-    }
-    plan
 }
 
 /// Drills a fleet behind one balancer. Returns whether it passed.

@@ -1,61 +1,48 @@
-//! Clocks that a test sets for one process, by a library that is loaded before all others.
+//! Clocks that a test sets for one process, by a preloaded library.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 
-use tempfile::TempDir;
+use tempfile::NamedTempFile;
 
 const SOURCE: &str = include_str!("clocks.c");
 
-/// The clocks of the processes that were given them.
+/// The compiled library, once per process of tests.
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(compile);
+
+/// The clocks of one or more processes.
 #[derive(Debug)]
 pub struct Clocks {
-    directory: TempDir,
-    library: PathBuf,
+    file: NamedTempFile,
 }
 
 impl Clocks {
-    /// Such as are right. Compiles the library, with the C compiler that builds librdkafka too.
+    /// Clocks that are right.
     #[must_use]
     pub fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory can be made");
-        let (source, library) = (
-            directory.path().join("clocks.c"),
-            directory.path().join("clocks.so"),
-        );
-        std::fs::write(&source, SOURCE).expect("a file can be written");
-        let compiled = Command::new("cc")
-            .args(["-O1", "-shared", "-fPIC", "-o"])
-            .args([&library, &source])
-            .output()
-            .expect("there is a C compiler");
-        assert!(
-            compiled.status.success(),
-            "{}",
-            String::from_utf8_lossy(&compiled.stderr)
-        );
-        let clocks = Self { directory, library };
-        std::fs::write(clocks.file(), [0; 32]).expect("a file can be written");
-        clocks
+        let file = NamedTempFile::new().expect("a file can be made");
+        std::fs::write(file.path(), [0; 32]).expect("a file can be written");
+        Self { file }
     }
 
-    /// Gives them to a process that is yet to start.
+    /// Makes a process that is yet to start use these clocks.
     pub fn give(&self, command: &mut Command) {
         command
-            .env("LD_PRELOAD", &self.library)
-            .env("CLOCKS", self.file());
+            .env("LD_PRELOAD", &*LIBRARY)
+            .env("CLOCKS", self.file.path());
     }
 
-    /// Sets the wall clock so many seconds ahead of the right time, or back.
+    /// Sets the wall clock this many seconds ahead of the right time, or back.
     pub fn set_wall(&self, seconds: i64) {
         self.set(0, seconds);
     }
 
-    /// Sets the monotonic clock so many seconds ahead.
+    /// Sets the monotonic clock this many seconds ahead.
     ///
-    /// A wait of the standard library that begins now ends so much later: it has a deadline, which the
-    /// kernel compares with its own clock.
+    /// A wait of the standard library that starts after it ends that much later: it has a deadline, which
+    /// the kernel compares with its own clock.
     pub fn advance_monotonic(&self, seconds: i64) {
         self.set(8, seconds);
     }
@@ -71,13 +58,8 @@ impl Clocks {
 
     fn write(&self, at: u64, bytes: &[u8]) {
         // The process has the file mapped, so it is neither replaced nor truncated.
-        let file = std::fs::OpenOptions::new().write(true).open(self.file());
-        file.and_then(|file| file.write_all_at(bytes, at))
-            .expect("a file can be written");
-    }
-
-    fn file(&self) -> PathBuf {
-        self.directory.path().join("clocks")
+        let file = self.file.as_file();
+        file.write_all_at(bytes, at).expect("a file can be written");
     }
 }
 
@@ -85,4 +67,29 @@ impl Default for Clocks {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Compiles the library beside the test's executable, with the C compiler that builds librdkafka too.
+fn compile() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its executable");
+    let library = test.with_file_name("e2e-clocks.so");
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let (source, compiled) = (
+        directory.path().join("clocks.c"),
+        library.with_extension(std::process::id().to_string()),
+    );
+    std::fs::write(&source, SOURCE).expect("a file can be written");
+    let ran = Command::new("cc")
+        .args(["-O1", "-shared", "-fPIC", "-o"])
+        .args([&compiled, &source])
+        .output()
+        .expect("there is a C compiler");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    // Another run of the tests may have mapped the library that this one replaces.
+    std::fs::rename(&compiled, &library).expect("a file can be renamed");
+    library
 }

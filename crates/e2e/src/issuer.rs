@@ -1,4 +1,4 @@
-//! Somebody who signs tokens, and somebody who signs certificates.
+//! An issuer of tokens, and one of certificates.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

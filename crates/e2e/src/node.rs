@@ -34,6 +34,16 @@ impl Node {
         node
     }
 
+    /// Starts nodes together and waits until all are ready.
+    #[must_use]
+    pub fn start_all<const N: usize>(settings: [&Settings; N]) -> [Self; N] {
+        let nodes = settings.map(Self::launch);
+        for node in &nodes {
+            node.wait_ready();
+        }
+        nodes
+    }
+
     /// Starts a node without waiting for it.
     #[must_use]
     pub fn launch(settings: &Settings) -> Self {
@@ -51,11 +61,17 @@ impl Node {
     /// Starts a node that has these clocks, and waits until it is ready.
     #[must_use]
     pub fn start_with_clocks(settings: &Settings, clocks: &Clocks) -> Self {
-        let mut command = binary::command();
-        clocks.give(&mut command);
-        let node = Self::launch_by(settings, command);
+        let node = Self::launch_with_clocks(settings, clocks);
         node.wait_ready();
         node
+    }
+
+    /// Starts a node that has these clocks without waiting for it.
+    #[must_use]
+    pub fn launch_with_clocks(settings: &Settings, clocks: &Clocks) -> Self {
+        let mut command = binary::command();
+        clocks.give(&mut command);
+        Self::launch_by(settings, command)
     }
 
     fn launch_by(settings: &Settings, command: Command) -> Self {
@@ -186,7 +202,7 @@ impl Node {
         kill_process(pid, signal).expect("a node can be signalled");
     }
 
-    /// How it ended, if it did.
+    /// Its exit status, if it has ended.
     pub fn end(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be asked")
     }

@@ -3,7 +3,7 @@
 use client::event::TradesUpdate;
 use market::Aggressor;
 
-/// Price, size, who took, identifier.
+/// Price, size, aggressor, identifier.
 pub type Print = (i64, i64, Aggressor, String);
 
 /// The trades of a message.

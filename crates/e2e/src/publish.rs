@@ -91,7 +91,7 @@ impl Publishing {
         assert!(status.success(), "tapecast publish ended with {status}");
     }
 
-    /// Whether it is still sending.
+    /// Returns whether it is still sending.
     pub fn is_sending(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
-use testkit::websocket::client_frame;
+use testkit::websocket::{client_frame, take_server_frame};
 
 use crate::wait;
 
@@ -160,24 +160,11 @@ impl Socket {
     }
 
     fn take(&mut self) -> Option<Frame> {
-        let head = self.unread.get(..2)?;
-        let opcode = head[0] & 0x0f;
-        assert!(head[0] & 0xf0 == 0x80, "a node fragments no message");
-        assert!(head[1] & 0x80 == 0, "a node never masks");
-        let (begin, length) = match head[1] {
-            126 => {
-                let length = self.unread.get(2..4)?;
-                (4, usize::from(u16::from_be_bytes([length[0], length[1]])))
-            }
-            127 => {
-                let length = self.unread.get(2..10)?.try_into().ok()?;
-                (10, usize::try_from(u64::from_be_bytes(length)).ok()?)
-            }
-            length => (2, usize::from(length)),
-        };
-        let payload = self.unread.get(begin..begin + length)?.to_vec();
-        self.unread.drain(..begin + length);
-        Some(Frame { opcode, payload })
+        let frame = take_server_frame(&mut self.unread)?;
+        Some(Frame {
+            opcode: frame.opcode(),
+            payload: frame.payload().to_vec(),
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use wire::control::StartKind;
 
 use crate::watcher::Observer;
 
-/// Where `publishTime` stands in every message: the only bytes that are a node's own.
+/// The offset of `publishTime` in every message: the only bytes that are a node's own.
 const PUBLISH_TIME: std::ops::Range<usize> = 48..56;
 
 /// `Instrument`, `BookSnapshot`, `Heartbeat`, `Lag`, `ReplayComplete`: messages that are not part of the stream itself.

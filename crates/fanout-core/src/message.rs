@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use market::{Epoch, Position};
-use streams::{CaughtUp, Joined, Refused, Run, Runs, StreamKey};
+use streams::{CaughtUp, Joined, Rejected, Run, Runs, StreamKey};
 use wire::Encoding;
 use wire::control::{Earliest, Pace, Start};
 
@@ -170,7 +170,7 @@ pub enum JoinError {
     /// time.
     NotReady,
     /// The publisher rejects the stream.
-    Refused(Refused),
+    Refused(Rejected),
     /// The node runs as many replays as it may.
     Busy,
     /// The node does not replay.

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use market::{Epoch, Monotonic, Now, Position, Seq};
-use streams::{CaughtUp, Joined, Origin, Publisher, Refused, Room, Start, StreamKey, WatchId};
+use streams::{CaughtUp, Joined, Origin, Publisher, Rejected, Room, Start, StreamId, StreamKey};
 use wire::Encoding;
 
 use crate::message::{Ask, Command, Delivery, Handover, JoinError, RunRoute, StreamSlot};
@@ -13,7 +13,7 @@ use crate::trace::Marks;
 ///
 /// Invariant: a watched stream has at least one shard, and each shard once.
 pub struct Port {
-    watches: HashMap<(StreamKey, Encoding), WatchId>,
+    watches: HashMap<(StreamKey, Encoding), StreamId>,
     /// Destinations of each watched stream's runs, by watch number.
     places: Vec<Vec<StreamSlot>>,
     /// Runs of the current batch, per shard.
@@ -72,7 +72,7 @@ impl Port {
         self.end_streams(publisher, deliver);
         let runs = publisher.flush(now);
         for (number, run) in runs.iter().enumerate() {
-            for place in self.places.get(run.watch.0 as usize).into_iter().flatten() {
+            for place in self.places.get(run.stream.0 as usize).into_iter().flatten() {
                 self.runs += 1;
                 let batch = &mut self.batches[place.shard];
                 if batch.is_empty() {
@@ -114,7 +114,7 @@ impl Port {
                 } = place;
                 deliver(shard, Delivery::Ended { slot, generation });
             }
-            publisher.unwatch(ended);
+            publisher.close_stream(ended);
         }
     }
 
@@ -200,7 +200,7 @@ impl Port {
             .watch(of, publisher, now.monotonic)
             .map_err(JoinError::Refused)?;
         let joined = self.enter(watch, entry, publisher, now, deliver);
-        let joined = joined.ok_or(JoinError::Refused(Refused::UnknownInstrument));
+        let joined = joined.ok_or(JoinError::Refused(Rejected::UnknownInstrument));
         let joined = joined.and_then(|joined| {
             // Another node may know a topic that this one has not discovered yet, so a resuming
             // client must not lose its position. A client without a position loses nothing.
@@ -222,7 +222,7 @@ impl Port {
     /// Joins a subscription to a stream after everything published so far.
     fn enter(
         &mut self,
-        watch: WatchId,
+        watch: StreamId,
         entry: Entry,
         publisher: &mut Publisher,
         now: Now,
@@ -233,10 +233,10 @@ impl Port {
         } else {
             entry.resume.map(|resume| resume.seq)
         };
-        if has.is_some_and(|has| publisher.speak_to(watch, has, now)) {
+        if has.is_some_and(|has| publisher.publish_unsent(watch, has, now)) {
             self.hand_over(publisher, now.monotonic, None, deliver);
         }
-        publisher.join_as_far(watch, entry.resume, entry.room, now)
+        publisher.join_within(watch, entry.resume, entry.room, now)
     }
 
     /// Returns the initial state of a subscription that joined earlier: what its answer promised,
@@ -304,12 +304,12 @@ impl Port {
     fn forget_if_unused(
         &mut self,
         of: (StreamKey, Encoding),
-        watch: WatchId,
+        watch: StreamId,
         publisher: &mut Publisher,
     ) {
         if self.places[watch.0 as usize].is_empty() {
             self.watches.remove(&of);
-            publisher.unwatch(watch);
+            publisher.close_stream(watch);
         }
     }
 
@@ -320,13 +320,13 @@ impl Port {
         of: (StreamKey, Encoding),
         publisher: &mut Publisher,
         now: Now,
-    ) -> Option<WatchId> {
+    ) -> Option<StreamId> {
         let watch = self.watch(of, publisher, now.monotonic).ok()?;
         self.add(watch, stream);
         Some(watch)
     }
 
-    fn add(&mut self, watch: WatchId, stream: StreamSlot) {
+    fn add(&mut self, watch: StreamId, stream: StreamSlot) {
         let places = &mut self.places[watch.0 as usize];
         if !places.contains(&stream) {
             places.push(stream);
@@ -338,12 +338,12 @@ impl Port {
         of: (StreamKey, Encoding),
         publisher: &mut Publisher,
         now: Monotonic,
-    ) -> Result<WatchId, Refused> {
+    ) -> Result<StreamId, Rejected> {
         if let Some(watch) = self.watches.get(&of) {
             return Ok(*watch);
         }
         let (key, encoding) = of;
-        let watch = publisher.watch(key, encoding, now)?;
+        let watch = publisher.open_stream(key, encoding, now)?;
         self.watches.insert(of, watch);
         let index = watch.0 as usize;
         if self.places.len() <= index {

@@ -256,7 +256,7 @@ impl SubscribedStream {
 
     /// Returns whether the next frame of a cursor has been evicted.
     pub(crate) const fn has_evicted(&self, cursor: Cursor) -> bool {
-        self.ring.has_fallen(cursor)
+        self.ring.is_lagging(cursor)
     }
 
     /// Returns whether a cursor is at the end of the ring.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use market::{Channel, InstrumentName};
-use streams::{Fetched, Refused, Report, StreamKey};
+use streams::{Fetched, Rejected, Report, StreamKey};
 use tokio::sync::{Semaphore, oneshot};
 use wire::{Encoding, ViewParams};
 
@@ -40,7 +40,7 @@ pub enum FetchError {
     Busy,
     /// The publisher rejects the stream.
     #[error(transparent)]
-    Refused(Refused),
+    Refused(Rejected),
 }
 
 impl From<JoinError> for FetchError {
@@ -124,7 +124,7 @@ impl Fetcher {
         channel: Channel,
         question: Question,
     ) -> Result<Fetched, FetchError> {
-        let unknown = FetchError::Refused(Refused::UnknownInstrument);
+        let unknown = FetchError::Refused(Rejected::UnknownInstrument);
         let listing = self.directory.get(instrument).ok_or(unknown)?;
         let publisher = self.directory.publisher_of(&listing, channel);
         let publisher = publisher.and_then(|publisher| self.publishers.get(publisher));

@@ -1,5 +1,5 @@
-//! What decoding costs, over every line of a Binance capture, and what of that is the parser's. What a
-//! level costs in each format, `loadtest replay --formats all` tells.
+//! What decoding costs, over every line of a Binance capture, and what of that is the parser's.
+//! What a level costs in each format, `loadtest replay --formats all` tells.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +17,7 @@ mod instruments;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ingest::{Decoder, Format, IngestConfig, RawRecord, Source};
 use instruments::Instruments;
-use market::{BookBuilder, Changes, Event, Nanos, Seq};
+use market::{Changes, Event, Nanos, Seq, VenueBook};
 use std::hint::black_box;
 
 const CAPTURE: &str = "hftbacktest/spot/btcusdt_20240808.gz";
@@ -70,7 +70,7 @@ fn decode(criterion: &mut Criterion) {
         let mut instruments = Instruments::new(&[]);
         let mut changes = Changes::default();
         bencher.iter(|| {
-            let mut book = BookBuilder::new();
+            let mut book = VenueBook::new();
             for (offset, record) in (0..).zip(&records) {
                 let record = raw(&source, record);
                 let decoded = decoder.decode(&record, &mut instruments).unwrap();
@@ -92,7 +92,7 @@ fn raw<'r>(source: &'r Source, record: &'r str) -> RawRecord<'r> {
     }
 }
 
-fn apply(book: &mut BookBuilder, offset: Seq, event: Event<'_>, changes: &mut Changes) {
+fn apply(book: &mut VenueBook, offset: Seq, event: Event<'_>, changes: &mut Changes) {
     match event {
         Event::Snapshot {
             seq,

@@ -1,13 +1,13 @@
-//! Kafka clients and what they report.
+//! Creates Kafka clients and collects what they report.
 
+mod errors;
 mod identity;
 mod properties;
 mod statistics;
-mod trouble;
 
-pub(crate) use properties::mistakes;
+pub(crate) use errors::ClientErrors;
+pub(crate) use properties::errors;
 pub(crate) use statistics::Watermark;
-pub(crate) use trouble::Troubles;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,102 +20,106 @@ use rdkafka::error::{KafkaError, KafkaResult};
 
 use crate::{IngestConfig, Waker};
 
-/// The client of one consumer.
-pub(crate) type KafkaConsumer = BaseConsumer<Watcher>;
+/// A Kafka client.
+pub(crate) type KafkaConsumer = BaseConsumer<KafkaContext>;
 
-/// A client that reads partitions, and wakes the one that polls it when something arrives.
-pub(crate) fn reading(
+/// Creates the client of a [`Consumer`](crate::Consumer), which wakes it when something arrives.
+pub(crate) fn for_consumer(
     config: &IngestConfig,
     waker: &Waker,
-    troubles: &Arc<Troubles>,
+    errors: &Arc<ClientErrors>,
 ) -> KafkaResult<KafkaConsumer> {
-    let properties = properties::reading(config);
-    let watcher = Watcher::counting(troubles);
-    let mut client = BaseConsumer::from_config_and_context(&properties, watcher)?;
+    let properties = properties::for_consumer(config);
+    let context = KafkaContext::with_errors(errors);
+    let mut client = BaseConsumer::from_config_and_context(&properties, context)?;
     let waker = waker.clone();
     client.set_nonempty_callback(move || waker.wake());
     Ok(client)
 }
 
-/// A client that reads one partition for somebody, who may be slow.
-pub(crate) fn past(config: &IngestConfig, queue_bytes: usize) -> KafkaResult<KafkaConsumer> {
-    let properties = properties::past(config, queue_bytes);
-    BaseConsumer::from_config_and_context(&properties, Watcher::default())
+/// Creates a client that reads one partition, at a pace that may be slow.
+pub(crate) fn for_history(config: &IngestConfig, queue_bytes: usize) -> KafkaResult<KafkaConsumer> {
+    let properties = properties::for_history(config, queue_bytes);
+    BaseConsumer::from_config_and_context(&properties, KafkaContext::default())
 }
 
-/// A client that asks for topics and offsets only.
-pub(crate) fn asking(
+/// Creates a client for queries only: topics and offsets.
+pub(crate) fn for_queries(
     config: &IngestConfig,
-    troubles: &Arc<Troubles>,
+    errors: &Arc<ClientErrors>,
 ) -> KafkaResult<KafkaConsumer> {
-    let watcher = Watcher::counting(troubles);
-    BaseConsumer::from_config_and_context(&properties::common(config), watcher)
+    let context = KafkaContext::with_errors(errors);
+    BaseConsumer::from_config_and_context(&properties::common(config), context)
 }
 
-/// Keeps what a client tells beside records, and passes its messages to the log.
+/// Collects what a client reports besides records, and passes its messages to the log.
 #[derive(Default)]
-pub(crate) struct Watcher {
+pub(crate) struct KafkaContext {
     watermarks: Mutex<Vec<Watermark>>,
-    heard: Mutex<Option<Instant>>,
-    has_changed: AtomicBool,
-    changed: Mutex<Vec<String>>,
-    notes: AtomicU64,
-    troubles: Arc<Troubles>,
+    last_response: Mutex<Option<Instant>>,
+    has_recreated: AtomicBool,
+    recreated: Mutex<Vec<String>>,
+    notifications: AtomicU64,
+    errors: Arc<ClientErrors>,
 }
 
-impl Watcher {
-    fn counting(troubles: &Arc<Troubles>) -> Self {
+impl KafkaContext {
+    fn with_errors(errors: &Arc<ClientErrors>) -> Self {
         Self {
-            troubles: Arc::clone(troubles),
+            errors: Arc::clone(errors),
             ..Self::default()
         }
     }
 
-    /// What was told of the logs' ends since this was last asked.
+    /// Takes the high watermarks that were reported since the last call.
     pub(crate) fn take_watermarks(&self) -> Vec<Watermark> {
-        taken(&self.watermarks)
+        drain(&self.watermarks)
     }
 
-    /// When a broker last said anything, as far as is known; `None` before one has.
-    pub(crate) fn heard(&self) -> Option<Instant> {
-        self.heard.lock().map_or(None, |heard| *heard)
+    /// When a broker last responded, as far as is known; `None` until one has.
+    pub(crate) fn last_response(&self) -> Option<Instant> {
+        self.last_response
+            .lock()
+            .map_or(None, |last_response| *last_response)
     }
 
-    /// How often something was told. A poll that takes note of something returns no record,
-    /// whether there are some behind it or not.
-    pub(crate) fn notes(&self) -> u64 {
-        self.notes.load(Ordering::Relaxed)
+    /// The number of notifications so far. A poll that handles a notification returns no record,
+    /// even if there are more.
+    pub(crate) fn notifications(&self) -> u64 {
+        self.notifications.load(Ordering::Relaxed)
     }
 
-    /// Whether a topic has become another one.
+    /// Returns whether a topic was recreated.
     ///
-    /// The client says that before it asks for records of the new one, and it says it by the queue
-    /// by which those come: whoever has a record of it has been told.
+    /// The client reports this before it fetches records of the new topic, and in the same queue,
+    /// so it is known before the first such record.
     #[inline]
-    pub(crate) fn has_changed(&self) -> bool {
-        self.has_changed.load(Ordering::Acquire)
+    pub(crate) fn has_recreated(&self) -> bool {
+        self.has_recreated.load(Ordering::Acquire)
     }
 
-    /// The topics that have become others since this was last asked.
-    pub(crate) fn take_changed(&self) -> Vec<String> {
-        self.has_changed.store(false, Ordering::Release);
-        taken(&self.changed)
+    /// Takes the topics that were recreated since the last call.
+    pub(crate) fn take_recreated(&self) -> Vec<String> {
+        self.has_recreated.store(false, Ordering::Release);
+        drain(&self.recreated)
     }
 }
 
-fn taken<T>(told: &Mutex<Vec<T>>) -> Vec<T> {
-    let told = told.lock();
-    told.map_or_else(|_| Vec::new(), |mut all| std::mem::take(&mut *all))
+fn drain<T>(report: &Mutex<Vec<T>>) -> Vec<T> {
+    let report = report.lock();
+    report.map_or_else(|_| Vec::new(), |mut all| std::mem::take(&mut *all))
 }
 
-impl ConsumerContext for Watcher {}
+impl ConsumerContext for KafkaContext {}
 
-impl ClientContext for Watcher {
+impl ClientContext for KafkaContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.notes.fetch_add(1, Ordering::Relaxed);
-        if let (Some(topic), Ok(mut changed)) = (identity::changed(text), self.changed.lock()) {
+        self.notifications.fetch_add(1, Ordering::Relaxed);
+        if let (Some(topic), Ok(mut changed)) =
+            (identity::recreated_topic(text), self.recreated.lock())
+        {
             changed.push(topic.to_owned());
-            self.has_changed.store(true, Ordering::Release);
+            self.has_recreated.store(true, Ordering::Release);
         }
         match level {
             RDKafkaLogLevel::Emerg
@@ -130,28 +134,28 @@ impl ClientContext for Watcher {
     }
 
     fn stats_raw(&self, json: &[u8]) {
-        self.notes.fetch_add(1, Ordering::Relaxed);
-        let told = match statistics::read(json) {
-            Ok(told) => told,
+        self.notifications.fetch_add(1, Ordering::Relaxed);
+        let report = match statistics::read(json) {
+            Ok(report) => report,
             Err(error) => {
-                tracing::warn!(%error, "cannot read the kafka client's statistics");
+                tracing::warn!(%error, "cannot parse the statistics of the kafka client");
                 return;
             }
         };
         if let Ok(mut watermarks) = self.watermarks.lock() {
-            *watermarks = told.watermarks;
+            *watermarks = report.watermarks;
         }
-        let heard = told
-            .silent
-            .and_then(|silent| Instant::now().checked_sub(silent));
-        if let Ok(mut last) = self.heard.lock() {
-            *last = heard.max(*last);
+        let last_response = report
+            .silence
+            .and_then(|silence| Instant::now().checked_sub(silence));
+        if let Ok(mut last) = self.last_response.lock() {
+            *last = last_response.max(*last);
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.troubles.count(&error);
-        // Every error of a partition comes this way too, so it is nothing to be alarmed by.
+        self.errors.count(&error);
+        // Every error of a partition is also reported here, so this is not worth a warning.
         tracing::debug!(%error, reason, "kafka client");
     }
 }

@@ -5,34 +5,34 @@ use market::{InstrumentName, Seq};
 
 use crate::{Format, TopicRule, client};
 
-/// Where a node that has nothing begins to read.
+/// Where a node without a checkpoint starts to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// At each partition's beginning.
+    /// At the start of each partition.
     Earliest,
-    /// At the first record that is at most this old; in a partition without such a record, at most
-    /// [`Start::QUIET_RECORDS`] before its end, since a book needs its last whole one.
+    /// At the first record that is at most this old. In a partition without such a record, at most
+    /// [`Start::QUIET_RECORDS`] before its end, since a book needs its last snapshot.
     Lookback(Duration),
 }
 
 impl Start {
-    /// How far before its end a partition is begun that has nothing new: a third of a second of
-    /// reading at 300,000 records a second.
+    /// The distance from the end at which a partition without recent records is started: a third of
+    /// a second of reading at 300,000 records per second.
     pub const QUIET_RECORDS: i64 = 100_000;
 }
 
-/// When a batch ends, although there is more to read.
+/// The limits of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// Records.
+    /// The maximum number of records.
     pub records: usize,
-    /// Bytes of values.
+    /// The number of bytes of values after which a batch ends.
     pub bytes: usize,
 }
 
 impl Default for BatchLimits {
-    /// 1,024 records are 3 ms of work at 300,000 a second: what a batch adds to the latency of its
-    /// first record. 1 MiB is the same at 1 KiB a record, which books of 30 levels have.
+    /// 1,024 records are 3 ms of work at 300,000 per second, which a batch adds to the latency of
+    /// its first record. 1 MiB is the same with 1 KiB per record, the size of a book of 30 levels.
     fn default() -> Self {
         Self {
             records: 1024,
@@ -41,53 +41,54 @@ impl Default for BatchLimits {
     }
 }
 
-/// Where a partition of a very topic goes on.
+/// The offset at which a partition is continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResumeAt {
-    /// The topic's UUID; another topic of the same name begins as [`IngestConfig::start`] says.
+    /// The UUID of the topic. A recreated topic of the same name starts at [`IngestConfig::start`].
     pub topic_id: [u8; 16],
-    /// The first record that is needed.
+    /// The offset of the first record to read.
     pub next: Seq,
 }
 
-/// What is read, from where, and how.
+/// The configuration of consumption: what to read, from where, and how.
 #[derive(Debug, Clone)]
 pub struct IngestConfig {
-    /// `host:port`, several with commas.
+    /// The brokers as `host:port`, separated by commas.
     pub brokers: String,
-    /// Which topics, and how their records read.
+    /// The topics to read and their formats.
     pub topics: Vec<TopicRule>,
-    /// Where to begin.
+    /// Where partitions are started.
     pub start: Start,
-    /// Partitions that are begun elsewhere, by topic and number: what is before is known already.
+    /// Where partitions are continued instead, by topic and number.
     pub resume: BTreeMap<(String, i32), ResumeAt>,
-    /// Larger values are refused.
+    /// The maximum size of a value; larger ones are rejected.
     pub max_record_bytes: usize,
-    /// When a batch ends.
+    /// The limits of a batch.
     pub batch: BatchLimits,
-    /// Whether the brokers are asked for topics' UUIDs, by which a topic made anew is told from the
-    /// one before. Kafka tells them since 2.8; without them only offsets that went back are noticed.
+    /// Whether to query the UUIDs of topics, which show that a topic was recreated. Kafka has them
+    /// since
+    /// 2.8. Without them only offsets that went back are detected.
     pub topic_ids: bool,
-    /// How often new topics and partitions are looked for.
+    /// The interval at which new topics and partitions are looked for.
     pub discovery: Duration,
-    /// How many consumers the partitions are divided over.
+    /// The number of consumers that share the partitions.
     pub threads: usize,
-    /// More properties of librdkafka, such as those of SASL and TLS.
+    /// Further properties of librdkafka, such as those of SASL and TLS.
     pub properties: BTreeMap<String, String>,
 }
 
 impl IngestConfig {
-    /// 4 MiB: a whole book of 100,000 levels a side of 20 bytes each.
+    /// 4 MiB: a snapshot of 100,000 levels per side with 20 bytes each.
     pub const MAX_RECORD_BYTES: usize = 4 << 20;
-    /// New markets are listed a few times a day; metadata of a thousand topics is 100 kB.
+    /// New markets are listed a few times a day, and the metadata of a thousand topics is 100 kB.
     pub const DISCOVERY: Duration = Duration::from_secs(5);
 
-    /// The largest record that may be accepted: the client passes it on in every case, see its fetch sizes.
+    /// The largest `max_record_bytes`. The client's fetch sizes pass such a record in any case.
     pub const LARGEST_RECORD: usize = 32 << 20;
-    /// One reads 300,000 records a second or more; a machine has no more cores than this.
+    /// A thread reads 300,000 records per second or more, and few machines have more cores.
     const MAX_THREADS: usize = 64;
 
-    /// The defaults, for brokers and topics.
+    /// The default configuration for these brokers and topics.
     #[must_use]
     pub fn new(brokers: impl Into<String>, topics: Vec<TopicRule>) -> Self {
         Self {
@@ -104,32 +105,32 @@ impl IngestConfig {
         }
     }
 
-    /// All mistakes in it; none when it can be used.
+    /// Validates the configuration and returns all errors.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<ConfigError> {
-        let mut mistakes = Vec::new();
-        let mut mistake = |key: String, value: &dyn std::fmt::Display, expected: &str| {
-            mistakes.push(ConfigError {
+    pub fn errors(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let mut add = |key: String, value: &dyn std::fmt::Display, expected: &str| {
+            errors.push(ConfigError {
                 key,
                 value: value.to_string(),
                 expected: expected.to_owned(),
             });
         };
         if self.brokers.trim().is_empty() {
-            let expected = "must be host:port, or several of them with commas";
-            mistake("brokers".to_owned(), &self.brokers, expected);
+            let expected = "must be host:port, or several separated by commas";
+            add("brokers".to_owned(), &self.brokers, expected);
         }
         if self.topics.is_empty() {
-            mistake("topics".to_owned(), &"", "must have at least one rule");
+            add("topics".to_owned(), &"", "must have at least one rule");
         }
         if self.threads == 0 || self.threads > Self::MAX_THREADS {
             let expected = format!("must be 1 to {}", Self::MAX_THREADS);
-            mistake("threads".to_owned(), &self.threads, &expected);
+            add("threads".to_owned(), &self.threads, &expected);
         }
         let sizes = 1..=Self::LARGEST_RECORD;
         if !sizes.contains(&self.max_record_bytes) {
             let expected = format!("must be 1 to {}", sizes.end());
-            mistake(
+            add(
                 "max_record_bytes".to_owned(),
                 &self.max_record_bytes,
                 &expected,
@@ -138,60 +139,72 @@ impl IngestConfig {
         let BatchLimits { records, bytes } = self.batch;
         for (key, value) in [("batch.records", records), ("batch.bytes", bytes)] {
             if value == 0 {
-                mistake(key.to_owned(), &value, "must be at least 1");
+                add(key.to_owned(), &value, "must be at least 1");
             }
         }
         for (index, rule) in self.topics.iter().enumerate() {
-            let given = [
-                ("venue", &rule.options.venue),
-                ("symbol", &rule.options.symbol),
-            ];
-            for (option, value) in given {
-                let key = || format!("topics[{index}].{option}");
-                match value {
-                    Some(value) if !rule.format.takes_names() => {
-                        let expected = "is an option of formats whose records name no venue";
-                        mistake(key(), value, expected);
-                    }
-                    Some(value) => {
-                        let name = match option {
-                            "venue" => InstrumentName::new(value, "X"),
-                            _ => InstrumentName::new("X", value),
-                        };
-                        if let Err(error) = name {
-                            mistake(key(), value, &error.to_string());
-                        }
-                    }
-                    None => {}
-                }
-            }
+            errors.extend(name_errors(index, rule));
         }
         for (index, rule) in self.topics.iter().enumerate() {
-            let expected = match (rule.format, &rule.options.mapping) {
-                (Format::Mapped, None) => "is needed for the format mapped",
-                (Format::Mapped, Some(_)) | (_, None) => continue,
-                _ => "is for the format mapped only",
-            };
-            mistakes.push(ConfigError {
-                key: format!("topics[{index}].mapping"),
-                value: String::new(),
-                expected: expected.to_owned(),
-            });
+            errors.extend(mapping_error(index, rule));
         }
-        mistakes.extend(client::mistakes(self));
-        mistakes
+        errors.extend(client::errors(self));
+        errors
     }
 }
 
-/// One mistake in an [`IngestConfig`].
+/// Validates the configured venue and symbol of a topic.
+fn name_errors(index: usize, rule: &TopicRule) -> Vec<ConfigError> {
+    let given = [
+        ("venue", &rule.options.venue),
+        ("symbol", &rule.options.symbol),
+    ];
+    let mut errors = Vec::new();
+    for (option, value) in given {
+        let Some(value) = value else {
+            continue;
+        };
+        let name = match option {
+            "venue" => InstrumentName::new(value, "X"),
+            _ => InstrumentName::new("X", value),
+        };
+        let expected = if rule.format.takes_names() {
+            name.err().map(|error| error.to_string())
+        } else {
+            Some("is only for formats whose records do not name the venue".to_owned())
+        };
+        errors.extend(expected.map(|expected| ConfigError {
+            key: format!("topics[{index}].{option}"),
+            value: value.clone(),
+            expected,
+        }));
+    }
+    errors
+}
+
+/// Checks that a topic has a mapping if and only if its format requires one.
+fn mapping_error(index: usize, rule: &TopicRule) -> Option<ConfigError> {
+    let expected = match (rule.format, &rule.options.mapping) {
+        (Format::Mapped, None) => "is required for the format mapped",
+        (Format::Mapped, Some(_)) | (_, None) => return None,
+        _ => "is only for the format mapped",
+    };
+    Some(ConfigError {
+        key: format!("topics[{index}].mapping"),
+        value: String::new(),
+        expected: expected.to_owned(),
+    })
+}
+
+/// An error in an [`IngestConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} = {value:?}: {expected}")]
 pub struct ConfigError {
-    /// The field, such as `topics[0].options.venue` or `properties.enable.auto.commit`.
+    /// The key, such as `topics[0].venue` or `properties.enable.auto.commit`.
     pub key: String,
-    /// What it is.
+    /// The configured value.
     pub value: String,
-    /// What it may be.
+    /// What is wrong with it, or the values that are accepted.
     pub expected: String,
 }
 
@@ -214,12 +227,12 @@ mod tests {
 
     #[track_caller]
     fn check(config: &IngestConfig, expected: &[(&str, &str)]) {
-        let mistakes = config.mistakes();
-        let keys: Vec<_> = mistakes
+        let errors = config.errors();
+        let keys: Vec<_> = errors
             .iter()
-            .map(|mistake| (mistake.key.as_str(), mistake.value.as_str()))
+            .map(|error| (error.key.as_str(), error.value.as_str()))
             .collect();
-        assert_eq!(keys, expected, "{mistakes:#?}");
+        assert_eq!(keys, expected, "{errors:#?}");
     }
 
     #[test]

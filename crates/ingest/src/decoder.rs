@@ -2,87 +2,87 @@ use market::{Event, Handle, Scope, Trade};
 use simd_json::{Buffers, INPUT_PADDING, Tape};
 
 use crate::json::{CutKey, Cuts, Document, Fault};
-use crate::reading::{About, Out, Reading, Said};
+use crate::record_reader::{Out, Parsed, RecordReader, Subject};
 use crate::{DecodeError, ErrorKind, Excerpt, Format, Resolve, Source, formats};
 
-/// Buffers of a record larger than this are not kept: 1 MiB of the densest JSON has a tape of
-/// 12 MiB. Records of this size are whole books, and come seldom.
-const KEPT_BYTES: usize = 1 << 20;
-/// How deep a record may nest. The deepest format has 5; each level costs 24 bytes once.
+/// The buffers of larger records are not kept: 1 MiB of the densest JSON has a tape of 12 MiB.
+/// Records of this size are snapshots, which are rare.
+const MAX_KEPT_BYTES: usize = 1 << 20;
+/// The maximum nesting depth of a record. The deepest format has 5. Each level takes 24 bytes once.
 const MAX_DEPTH: usize = 32;
 
-/// A record as Kafka has it.
+/// An undecoded record of Kafka.
 #[derive(Debug, Clone, Copy)]
 pub struct RawRecord<'r> {
-    /// What is known of its topic.
+    /// The topic of the record.
     pub source: &'r Source,
-    /// Its key.
+    /// The record's key.
     pub key: Option<&'r [u8]>,
-    /// Its value; none is a tombstone.
+    /// The record's value; `None` for a tombstone.
     pub payload: Option<&'r [u8]>,
 }
 
-/// Reads records of any format into buffers that it keeps.
+/// Decodes records of any format, with buffers that it reuses.
 ///
-/// Invariant: between two records the buffers hold nothing and keep their memory.
+/// Invariant: between records the buffers are empty and keep their memory.
 pub struct Decoder {
     max_record_bytes: usize,
-    /// How large the last record was with its padding, whether or not lists were cut out of it.
+    /// The size of the last record with its padding.
     last_bytes: usize,
-    /// The record, and what simd-json wants behind it; strings are unescaped here in place.
+    /// The record with the padding that simd-json requires. Strings are unescaped in place.
     padded: Vec<u8>,
     /// The record without its lists of levels.
     rest: Vec<u8>,
-    /// What lists of levels stand under, by format.
+    /// The keys of lists of levels, by format.
     lists: [Vec<Vec<CutKey>>; Format::ALL.len()],
     buffers: Buffers,
     tape: Tape<'static>,
     out: Out<'static>,
 }
 
-/// What a record says.
+/// A decoded record. Its buffers return to the decoder when it is dropped.
 pub struct Decoded<'a> {
     instrument: Option<Handle>,
-    said: Said,
+    parsed: Parsed,
     out: Out<'a>,
-    /// Where the buffers of `out` belong.
-    home: &'a mut Out<'static>,
+    /// Where the buffers of `out` return to.
+    lender: &'a mut Out<'static>,
 }
 
 impl Decoded<'_> {
-    /// Whom it is about, and what it says of it; none when it says nothing that is published.
+    /// The instrument and the event; `None` for records without anything to publish.
     #[must_use]
     #[inline]
     pub fn event(&self) -> Option<(Handle, Event<'_>)> {
         let Out {
             bids, asks, trades, ..
         } = &self.out;
-        let event = match self.said {
-            Said::Snapshot { seq, origin, time } => Event::Snapshot {
+        let event = match self.parsed {
+            Parsed::Snapshot { seq, origin, time } => Event::Snapshot {
                 seq,
                 origin,
                 time,
                 bids,
                 asks,
             },
-            Said::Delta { link, origin, time } => Event::Delta {
+            Parsed::Delta { link, origin, time } => Event::Delta {
                 link,
                 origin,
                 time,
                 bids,
                 asks,
             },
-            Said::Trades { time } => Event::Trades { time, trades },
-            Said::Status { time, state } => Event::Status { time, state },
-            Said::Definition { time, definition } => Event::Definition { time, definition },
-            Said::Nothing => return None,
+            Parsed::Trades { time } => Event::Trades { time, trades },
+            Parsed::Status { time, state } => Event::Status { time, state },
+            Parsed::Definition { time, definition } => Event::Definition { time, definition },
+            Parsed::Nothing => return None,
         };
         Some((self.instrument?, event))
     }
 }
 
 impl Decoded<'_> {
-    /// Other instruments of which it says the same: a connection to a venue was lost for all.
+    /// Other instruments with the same event, such as the loss of the connection to their venue.
     #[must_use]
     #[inline]
     pub fn also(&self) -> &[Handle] {
@@ -92,11 +92,11 @@ impl Decoded<'_> {
 
 impl Drop for Decoded<'_> {
     fn drop(&mut self) {
-        *self.home = std::mem::take(&mut self.out).emptied();
+        *self.lender = std::mem::take(&mut self.out).emptied();
     }
 }
 
-/// Puts a record where simd-json may read it.
+/// Copies a record with the padding that simd-json requires.
 fn pad(padded: &mut Vec<u8>, record: &[u8]) {
     padded.clear();
     padded.extend_from_slice(record);
@@ -104,18 +104,18 @@ fn pad(padded: &mut Vec<u8>, record: &[u8]) {
 }
 
 impl Out<'_> {
-    /// The same memory without content, so for borrows of any lifetime.
+    /// Keeps the memory without the content, for borrows of any lifetime.
     #[inline]
     fn emptied<'n>(self) -> Out<'n> {
-        let mut out = self.of_levels();
+        let mut out = self.levels_only();
         out.bids.clear();
         out.asks.clear();
         out
     }
 
-    /// The same with nothing but its levels, which borrow nothing.
+    /// Keeps only the levels, which do not borrow, and the memory of the rest.
     #[inline]
-    fn of_levels<'n>(self) -> Out<'n> {
+    fn levels_only<'n>(self) -> Out<'n> {
         let Self {
             bids,
             asks,
@@ -125,7 +125,7 @@ impl Out<'_> {
         } = self;
         trades.clear();
         also.clear();
-        // Collecting a vector's own elements reuses its memory; there are none to be changed.
+        // Collecting a vector's own elements reuses its memory. It is empty, so nothing is mapped.
         let trades = trades
             .into_iter()
             .map(|trade| Trade { id: "", ..trade })
@@ -141,7 +141,7 @@ impl Out<'_> {
 }
 
 impl Decoder {
-    /// A decoder that refuses values of more than `max_record_bytes`.
+    /// Creates a decoder that rejects values of more than `max_record_bytes`.
     #[must_use]
     pub fn new(max_record_bytes: usize) -> Self {
         Self {
@@ -159,44 +159,33 @@ impl Decoder {
         }
     }
 
-    /// Reads one record.
-    ///
-    /// What it returns borrows from the record and from this decoder's buffers.
+    /// Decodes a record. The result borrows from the record and from the decoder's buffers.
     #[inline]
     pub fn decode<'a, R: Resolve>(
         &'a mut self,
         record: &RawRecord<'a>,
         instruments: &mut R,
     ) -> Result<Decoded<'a>, DecodeError> {
-        let Some(payload) = record.payload else {
-            return Err(unread(record, ErrorKind::Tombstone, instruments));
+        let payload = match payload_of(record, self.max_record_bytes) {
+            Ok(payload) => payload,
+            Err(kind) => return Err(rejected(record, kind, instruments)),
         };
-        if payload.is_empty() {
-            return Err(unread(record, ErrorKind::Empty, instruments));
-        }
-        if payload.len() > self.max_record_bytes {
-            let kind = ErrorKind::TooLarge {
-                bytes: payload.len(),
-                limit: self.max_record_bytes,
-            };
-            return Err(unread(record, kind, instruments));
-        }
-        self.forget_large();
+        self.free_large();
         self.last_bytes = payload.len() + INPUT_PADDING;
         if let Some(read) = self.decode_cut(record, payload, instruments) {
-            let (instrument, said) = read?;
+            let (instrument, parsed) = read?;
             return Ok(Decoded {
                 instrument,
-                said,
+                parsed,
                 out: std::mem::take(&mut self.out),
-                home: &mut self.out,
+                lender: &mut self.out,
             });
         }
         pad(&mut self.padded, payload);
 
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let mut out = std::mem::take(&mut self.out).emptied();
-        let mut about = About {
+        let mut subject = Subject {
             instrument: None,
             scope: Scope::Unknown,
         };
@@ -209,28 +198,28 @@ impl Decoder {
         let read = match parsed {
             Ok(()) => {
                 let document = Document::new(&tape.0, self.buffers.structural_indexes(), payload);
-                let mut reading = Reading {
+                let mut reader = RecordReader {
                     document,
                     source: record.source,
                     key: record.key,
                     out: &mut out,
-                    about: &mut about,
+                    subject: &mut subject,
                 };
-                formats::read(&mut reading, instruments)
-                    .map_err(|fault| report(&document, &fault, about, record, instruments))
+                formats::read(&mut reader, instruments)
+                    .map_err(|fault| report(&document, &fault, subject, record, instruments))
             }
             Err(error) => {
                 let kind = ErrorKind::MalformedJson { at: error.index() };
-                Err(unread(record, kind, instruments))
+                Err(rejected(record, kind, instruments))
             }
         };
         self.tape = tape.reset();
         match read {
-            Ok(said) => Ok(Decoded {
-                instrument: about.instrument,
-                said,
+            Ok(parsed) => Ok(Decoded {
+                instrument: subject.instrument,
+                parsed,
                 out,
-                home: &mut self.out,
+                lender: &mut self.out,
             }),
             Err(error) => {
                 self.out = out.emptied();
@@ -239,18 +228,19 @@ impl Decoder {
         }
     }
 
-    /// Reads a record of levels with these cut out, when it is written as venues do; none of all
-    /// others, which are to be read whole. What is read are the levels of `self.out`.
+    /// Decodes a record whose lists of levels can be cut out, which applies to most snapshots and
+    /// deltas as venues write them. The levels are in `self.out`. Returns `None` for all other
+    /// records, which must be parsed as a whole.
     ///
-    /// Of an instrument that nobody wants nothing more is read, which is most of a topic's records
-    /// when the past of one instrument is read.
+    /// The lists of unknown instruments are not read. If one instrument of a topic is replayed,
+    /// those are most records.
     #[inline]
     fn decode_cut<R: Resolve>(
         &mut self,
         record: &RawRecord<'_>,
         payload: &[u8],
         instruments: &mut R,
-    ) -> Option<Result<(Option<Handle>, Said), DecodeError>> {
+    ) -> Option<Result<(Option<Handle>, Parsed), DecodeError>> {
         let source = record.source;
         let keys = match &source.mapping {
             Some(mapping) => mapping.lists(),
@@ -261,10 +251,10 @@ impl Decoder {
             return None;
         }
         pad(&mut self.padded, &self.rest);
-        cuts.stand_at(&self.padded);
+        cuts.set_address(&self.padded);
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let mut out = std::mem::take(&mut self.out).emptied();
-        let mut about = About {
+        let mut subject = Subject {
             instrument: None,
             scope: Scope::Unknown,
         };
@@ -273,33 +263,33 @@ impl Decoder {
         let read = parsed.ok().and_then(|()| {
             let structurals = self.buffers.structural_indexes();
             let document = Document::new(&tape.0, structurals, &self.rest).with_cuts(&cuts);
-            let mut reading = Reading {
+            let mut reader = RecordReader {
                 document,
                 source,
                 key: record.key,
                 out: &mut out,
-                about: &mut about,
+                subject: &mut subject,
             };
-            match formats::read(&mut reading, instruments) {
-                Ok(said) => Some(Ok(said)),
+            match formats::read(&mut reader, instruments) {
+                Ok(parsed) => Some(Ok(parsed)),
                 Err(fault) if fault.kind == ErrorKind::UnknownInstrument => {
-                    Some(Err(report(&document, &fault, about, record, instruments)))
+                    Some(Err(report(&document, &fault, subject, record, instruments)))
                 }
                 Err(_) => None,
             }
         });
         self.tape = tape.reset();
-        let is_read = cuts.are_taken() && out.trades.is_empty() && out.also.is_empty();
-        self.out = out.of_levels();
+        let is_read = cuts.all_taken() && out.trades.is_empty() && out.also.is_empty();
+        self.out = out.levels_only();
         match read? {
-            Ok(said) => is_read.then_some(Ok((about.instrument, said))),
+            Ok(parsed) => is_read.then_some(Ok((subject.instrument, parsed))),
             Err(unwanted) => Some(Err(unwanted)),
         }
     }
 
-    /// Gives back the memory of a record that was unusually large.
-    fn forget_large(&mut self) {
-        if self.last_bytes > KEPT_BYTES {
+    /// Frees the buffers if the last record was unusually large.
+    fn free_large(&mut self) {
+        if self.last_bytes > MAX_KEPT_BYTES {
             self.padded = Vec::new();
             self.rest = Vec::new();
             self.buffers = Buffers::with_max_depth(0, MAX_DEPTH);
@@ -309,9 +299,27 @@ impl Decoder {
     }
 }
 
-/// The error of a record that was not even parsed.
+/// Checks the size of a record's value.
+#[inline]
+fn payload_of<'a>(record: &RawRecord<'a>, limit: usize) -> Result<&'a [u8], ErrorKind> {
+    let payload = record.payload.ok_or(ErrorKind::Tombstone)?;
+    let bytes = payload.len();
+    if bytes == 0 {
+        Err(ErrorKind::Empty)
+    } else if bytes > limit {
+        Err(ErrorKind::TooLarge { bytes, limit })
+    } else {
+        Ok(payload)
+    }
+}
+
+/// The error of a record that is not valid JSON.
 #[cold]
-fn unread<R: Resolve>(record: &RawRecord<'_>, kind: ErrorKind, instruments: &mut R) -> DecodeError {
+fn rejected<R: Resolve>(
+    record: &RawRecord<'_>,
+    kind: ErrorKind,
+    instruments: &mut R,
+) -> DecodeError {
     let payload = record.payload.unwrap_or_default();
     let found = match kind {
         ErrorKind::MalformedJson { at } => Excerpt::of(payload.get(at..).unwrap_or_default()),
@@ -327,17 +335,17 @@ fn unread<R: Resolve>(record: &RawRecord<'_>, kind: ErrorKind, instruments: &mut
     }
 }
 
-/// The error of a record in which something is wrong.
+/// The error of a parsed record.
 #[cold]
 fn report<R: Resolve>(
     document: &Document<'_, '_>,
     fault: &Fault,
-    about: About,
+    subject: Subject,
     record: &RawRecord<'_>,
     instruments: &mut R,
 ) -> DecodeError {
     let hint = formats::hint(record, instruments);
-    // A record that names an instrument which is none must not harm the one that its key names.
+    // A record that names an unknown instrument must not affect the one that its key names.
     let hinted = match fault.kind {
         ErrorKind::BadName(_) | ErrorKind::UnknownInstrument | ErrorKind::TooManyInstruments => {
             None
@@ -348,8 +356,8 @@ fn report<R: Resolve>(
         kind: fault.kind,
         field: document.path(fault),
         found: document.excerpt(fault),
-        instrument: about.instrument.or(hinted),
-        scope: match about.scope {
+        instrument: subject.instrument.or(hinted),
+        scope: match subject.scope {
             Scope::Unknown => hint.scope,
             known => known,
         },
@@ -359,14 +367,14 @@ fn report<R: Resolve>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Refusal, Resolved};
+    use crate::{Rejection, Resolved};
     use market::Exponents;
 
-    /// Every name is an instrument.
+    /// Resolves every name.
     struct Any;
 
     impl Resolve for Any {
-        fn resolve(&mut self, _: &str, _: &str) -> Result<Resolved, Refusal> {
+        fn resolve(&mut self, _: &str, _: &str) -> Result<Resolved, Rejection> {
             Ok(Resolved {
                 handle: Handle(7),
                 exponents: Exponents::default(),
@@ -378,7 +386,7 @@ mod tests {
         }
     }
 
-    /// How many levels were read from the text of their lists, if any.
+    /// Checks the number of levels that were read from cut lists; `None` if the record was not cut.
     #[track_caller]
     fn check(format: Format, payload: &str, levels: Option<usize>) {
         let source = Source {
@@ -420,7 +428,7 @@ mod tests {
 
     #[test]
     fn what_is_written_otherwise_is_left_to_the_tape() {
-        // A list that is not asked for, one that is asked for twice, and what is no level.
+        // A list that is not read, one that occurs twice, and invalid levels.
         check(
             Format::Tapecast,
             r#"{"type":"trade","symbol":"A:B","trades":[],"bids":[["1","2"]]}"#,
@@ -476,7 +484,7 @@ mod tests {
             assert_eq!(decoded.out.bids.len(), levels);
             decoded.out.bids.capacity()
         };
-        let levels = KEPT_BYTES / 20;
+        let levels = MAX_KEPT_BYTES / 20;
         assert!(read(levels) >= levels);
         assert!(read(1) < levels);
     }

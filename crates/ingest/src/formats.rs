@@ -1,7 +1,7 @@
-//! How the records of a topic read, one module a format.
+//! The formats of records, one module per format.
 //!
-//! A venue of its own is one file here, its `mod` and its line in the table below, and one fixture
-//! in `tests/venues`.
+//! A new format takes a file here with its `mod`, a line in the table below, and a fixture in
+//! `tests/venues`.
 
 mod binance;
 mod bybit;
@@ -15,14 +15,15 @@ mod tapecast;
 mod tardis;
 
 use crate::json::Fault;
-use crate::reading::{About, Reading, Said};
+use crate::record_reader::{Parsed, RecordReader, Subject};
 use crate::{RawRecord, Resolve};
 
-/// Every format in one line: what it is, its module, its name in configurations, and the venue of
-/// its instruments where its records name none and the configuration gives no other.
+/// Defines every format in one line: its description, its module, its name in configurations, the
+/// venue of its instruments if records name none and none is configured, and what finds the subject
+/// of a record without reading its value.
 macro_rules! formats {
-    ($($(#[$doc:meta])* $format:ident = $module:ident, $name:literal, $venue:expr;)*) => {
-        /// How the records of a topic read.
+    ($($(#[$doc:meta])* $format:ident = $module:ident, $name:literal, $venue:expr, $hint:expr;)*) => {
+        /// The format of a topic's records.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Format {
             $($(#[$doc])* $format,)*
@@ -32,7 +33,7 @@ macro_rules! formats {
             /// All formats.
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$format),*];
 
-            /// The name that configurations use.
+            /// The name used in configurations.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -40,7 +41,7 @@ macro_rules! formats {
                 }
             }
 
-            /// The venue of its instruments when none is configured; none where records name it.
+            /// The venue of its instruments if none is configured; `None` if records name it.
             #[must_use]
             pub const fn venue(self) -> Option<&'static str> {
                 match self {
@@ -49,67 +50,67 @@ macro_rules! formats {
             }
         }
 
-        /// Reads a record that has been parsed.
+        /// Reads a parsed record.
         #[inline]
         pub(crate) fn read<R: Resolve>(
-            reading: &mut Reading<'_, '_, '_>,
+            reader: &mut RecordReader<'_, '_, '_>,
             instruments: &mut R,
-        ) -> Result<Said, Fault> {
-            match reading.source.format {
-                $(Format::$format => $module::read(reading, instruments),)*
+        ) -> Result<Parsed, Fault> {
+            match reader.source.format {
+                $(Format::$format => $module::read(reader, instruments),)*
             }
         }
 
-        /// The keys that a format's lists of levels stand under, those of one kind of message
-        /// together; of a mapping, its own.
+        /// The keys of a format's lists of levels, grouped by type of message. A mapping has its
+        /// own.
         pub(crate) const fn lists(format: Format) -> &'static [&'static [&'static str]] {
             match format {
                 $(Format::$format => $module::LISTS,)*
             }
         }
 
-        /// Whom and what a record is about by its key and its topic alone.
-        pub(crate) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+        /// Finds the subject of a record by its key and its topic alone.
+        pub(crate) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
             match record.source.format {
-                $(Format::$format => $module::hint(record, instruments),)*
+                $(Format::$format => $hint(record, instruments),)*
             }
         }
     };
 }
 
 formats! {
-    /// Our own JSON.
-    Tapecast = tapecast, "tapecast", None;
-    /// As cryptofeed's Kafka backend writes.
-    Cryptofeed = cryptofeed, "cryptofeed", None;
-    /// Binance's own JSON, as it comes over its WebSockets and from its REST interface.
-    Binance = binance, "binance", Some("BINANCE");
-    /// Kraken's own JSON, of its WebSockets v2 and v1.
-    Kraken = kraken, "kraken", Some("KRAKEN");
-    /// OKX's own JSON, of its WebSockets v5.
-    Okx = okx, "okx", Some("OKX");
-    /// Bybit's own JSON, of its WebSockets v5.
-    Bybit = bybit, "bybit", Some("BYBIT");
-    /// Coinbase's own JSON, of its Exchange and of Advanced Trade.
-    Coinbase = coinbase, "coinbase", Some("COINBASE");
-    /// Deribit's own JSON, the notifications of its WebSockets.
-    Deribit = deribit, "deribit", Some("DERIBIT");
-    /// Any other JSON, as a mapping of the configuration says.
-    Mapped = mapped, "mapped", None;
-    /// What Tardis makes of any venue's messages.
-    Tardis = tardis, "tardis", None;
+    /// Tapecast's own JSON.
+    Tapecast = tapecast, "tapecast", None, Subject::of_name_key;
+    /// The JSON of cryptofeed's Kafka backend.
+    Cryptofeed = cryptofeed, "cryptofeed", None, cryptofeed::hint;
+    /// Binance's own JSON, from its WebSocket and REST APIs.
+    Binance = binance, "binance", Some("BINANCE"), binance::hint;
+    /// Kraken's own JSON, from its WebSocket API v2 or v1.
+    Kraken = kraken, "kraken", Some("KRAKEN"), Subject::of_symbol_key;
+    /// OKX's own JSON, from its WebSocket API v5.
+    Okx = okx, "okx", Some("OKX"), Subject::of_symbol_key;
+    /// Bybit's own JSON, from its WebSocket API v5 and the one before it.
+    Bybit = bybit, "bybit", Some("BYBIT"), Subject::of_symbol_key;
+    /// Coinbase's own JSON, from Exchange or Advanced Trade.
+    Coinbase = coinbase, "coinbase", Some("COINBASE"), Subject::of_symbol_key;
+    /// Deribit's own JSON: the notifications of its WebSocket API.
+    Deribit = deribit, "deribit", Some("DERIBIT"), Subject::of_symbol_key;
+    /// Any other JSON, described by a mapping in the configuration.
+    Mapped = mapped, "mapped", None, Subject::of_symbol_key;
+    /// The JSON that Tardis normalizes any venue's messages to.
+    Tardis = tardis, "tardis", None, Subject::of_name_key;
 }
 
-pub use mapped::{Kind, Mapping, MappingConfig, MappingMistake, Otherwise, SymbolFrom, TimeUnit};
+pub use mapped::{Kind, Mapping, MappingConfig, MappingError, Otherwise, SymbolFrom, TimeUnit};
 
 impl Format {
-    /// Whether its topics may be given a venue and a symbol: its records may not name them.
+    /// Returns whether a venue and a symbol may be configured, because records may not name them.
     #[must_use]
     pub fn takes_names(self) -> bool {
         self.venue().is_some() || self == Self::Mapped
     }
 
-    /// The format of that name.
+    /// Finds a format by its name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.name() == name)

@@ -1,11 +1,12 @@
-//! A parsed record: simd-json's tape beside the bytes that it was made from.
+//! A parsed record: simd-json's tape and the text that it was made from.
 //!
-//! The tape turns bare numbers into binary ones, which would lose decimals; [`Texts`] finds their
-//! text. Modules in reading order: `texts` finds where a value stands in the source, `cuts` keeps
-//! long lists off the tape, `place` says to a person where a value stands.
+//! The tape has numbers in binary, which loses decimals, so [`Texts`] finds their text.
+//!
+//! Modules in reading order: `texts` finds the text of a value, `cuts` keeps long lists off the
+//! tape, and `path` makes the paths in errors.
 
 mod cuts;
-mod place;
+mod path;
 mod texts;
 
 pub(crate) use cuts::{CutKey, Cuts};
@@ -18,52 +19,53 @@ use simd_json::tape::Node;
 
 use crate::ErrorKind;
 
-/// The tape of one record, and its source.
+/// The tape of a record, and its source.
 #[derive(Clone, Copy)]
 pub(crate) struct Document<'t, 'a> {
-    /// Every value and every key, in the order of the document; containers before their content.
+    /// All keys and values in document order, containers before their content.
     nodes: &'t [Node<'a>],
-    /// Where every bracket, comma, colon and beginning of a scalar stands in the source.
+    /// The offsets of all brackets, commas, colons and starts of scalars in the source.
     structurals: &'t [u32],
-    /// The record as it came; the tape was made from a copy, since unescaping overwrites.
+    /// The original record. The tape was made from a copy, since unescaping overwrites it.
     source: &'a [u8],
-    /// The lists that were cut out of it before.
+    /// The lists that were cut out of the record.
     cuts: Option<&'t Cuts<'a>>,
 }
 
-/// The place of a value on the tape. The document itself is 0, so no field is.
-pub(crate) type Place = usize;
+/// The position of a value on the tape. That of the document is 0, so no field has it.
+pub(crate) type TapePos = usize;
 
-/// What is wrong, and where on the tape; the path is worked out when it is reported.
+/// The position of the document.
+pub(crate) const ROOT: TapePos = 0;
+
+/// An error and its position on the tape. Its path is computed when it is reported.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     pub(crate) kind: ErrorKind,
-    pub(crate) place: Place,
-    /// The field of the object there that is not there.
+    pub(crate) pos: TapePos,
+    /// The name of the field that the object at `pos` lacks.
     pub(crate) missing: Option<&'static str>,
 }
 
 impl Fault {
-    pub(crate) const fn at(place: Place, kind: ErrorKind) -> Self {
+    pub(crate) const fn at(pos: TapePos, kind: ErrorKind) -> Self {
         Self {
             kind,
-            place,
+            pos,
             missing: None,
         }
     }
 
-    pub(crate) const fn missing(object: Place, field: &'static str) -> Self {
+    pub(crate) const fn missing(object: TapePos, field: &'static str) -> Self {
         Self {
             kind: ErrorKind::MissingField,
-            place: object,
+            pos: object,
             missing: Some(field),
         }
     }
 }
 
 impl<'t, 'a> Document<'t, 'a> {
-    pub(crate) const ROOT: Place = 0;
-
     pub(crate) const fn new(
         nodes: &'t [Node<'a>],
         structurals: &'t [u32],
@@ -77,7 +79,7 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// The same, with the lists that were cut out of the record.
+    /// Adds the lists that were cut out of the record.
     pub(crate) const fn with_cuts(self, cuts: &'t Cuts<'a>) -> Self {
         Self {
             cuts: Some(cuts),
@@ -85,9 +87,9 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// What stood between the brackets of a list that was cut out; none of any other.
+    /// The text of a list that was cut out, without its brackets; `None` for all others.
     #[inline]
-    pub(crate) fn cut(&self, list: Place) -> Option<&'a [u8]> {
+    pub(crate) fn cut(&self, list: TapePos) -> Option<&'a [u8]> {
         let cuts = self.cuts?;
         match self.nodes_from(list) {
             [Node::Array { len: 1, .. }, Node::String(marker), ..] => cuts.take(marker),
@@ -95,48 +97,48 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// The node at a place; null behind the end.
+    /// The node at a position; null after the end.
     #[inline]
-    pub(crate) fn node(&self, place: Place) -> Node<'a> {
+    pub(crate) fn node(&self, pos: TapePos) -> Node<'a> {
         self.nodes
-            .get(place)
+            .get(pos)
             .copied()
             .unwrap_or(Node::Static(StaticNode::Null))
     }
 
-    /// The nodes from a place on.
+    /// The nodes from a position to the end.
     #[inline]
-    pub(crate) fn nodes_from(&self, place: Place) -> &'t [Node<'a>] {
-        self.nodes.get(place..).unwrap_or_default()
+    pub(crate) fn nodes_from(&self, pos: TapePos) -> &'t [Node<'a>] {
+        self.nodes.get(pos..).unwrap_or_default()
     }
 
-    /// The place behind a value and all that is in it.
+    /// The position after a value and its content.
     #[inline]
-    pub(crate) fn behind(&self, place: Place) -> Place {
-        match self.node(place) {
-            Node::Object { count, .. } | Node::Array { count, .. } => place + 1 + count,
-            Node::String(_) | Node::Static(_) => place + 1,
+    pub(crate) fn after(&self, pos: TapePos) -> TapePos {
+        match self.node(pos) {
+            Node::Object { count, .. } | Node::Array { count, .. } => pos + 1 + count,
+            Node::String(_) | Node::Static(_) => pos + 1,
         }
     }
 
-    /// The keys of an object with the places of their values.
+    /// Iterates over the keys of an object and the positions of their values.
     #[inline]
-    pub(crate) fn members(self, object: Place) -> Result<Members<'t, 'a>, Fault> {
+    pub(crate) fn members(self, object: TapePos) -> Result<Members<'t, 'a>, Fault> {
         match self.node(object) {
             Node::Object { len, .. } => Ok(Members {
                 document: self,
                 left: len,
-                place: object + 1,
+                pos: object + 1,
             }),
             _ => Err(self.wrong_type(object, "an object")),
         }
     }
 
-    /// Where the fields of those names stand in an object, and which of them stands twice.
+    /// Finds fields of an object by name, and the first that occurs twice.
     #[inline(always)]
     pub(crate) fn fields<const N: usize>(
         self,
-        object: Place,
+        object: TapePos,
         names: [&str; N],
     ) -> Result<([Field; N], Repeated), Fault> {
         let mut fields = [Field::default(); N];
@@ -150,24 +152,24 @@ impl<'t, 'a> Document<'t, 'a> {
         Ok((fields, repeated))
     }
 
-    /// The places of the elements of an array, and how many they are.
+    /// Iterates over the positions of an array's elements.
     #[inline]
-    pub(crate) fn elements(self, array: Place) -> Result<Elements<'t, 'a>, Fault> {
+    pub(crate) fn elements(self, array: TapePos) -> Result<Elements<'t, 'a>, Fault> {
         match self.node(array) {
             Node::Array { len, .. } => Ok(Elements {
                 document: self,
                 left: len,
-                place: array + 1,
+                pos: array + 1,
             }),
             _ => Err(self.wrong_type(array, "an array")),
         }
     }
 
-    /// The same, of an array that has at most so many.
+    /// Like [`Document::elements`], for an array of at most `limit` elements.
     #[inline]
     pub(crate) fn elements_within(
         self,
-        array: Place,
+        array: TapePos,
         limit: usize,
     ) -> Result<Elements<'t, 'a>, Fault> {
         let elements = self.elements(array)?;
@@ -177,31 +179,32 @@ impl<'t, 'a> Document<'t, 'a> {
         Ok(elements)
     }
 
-    pub(crate) fn is_null(&self, place: Place) -> bool {
-        matches!(self.node(place), Node::Static(StaticNode::Null))
+    pub(crate) fn is_null(&self, pos: TapePos) -> bool {
+        matches!(self.node(pos), Node::Static(StaticNode::Null))
     }
 
-    /// A string.
+    /// Reads a string.
     #[inline]
-    pub(crate) fn text(&self, place: Place) -> Result<&'a str, Fault> {
-        match self.node(place) {
+    pub(crate) fn text(&self, pos: TapePos) -> Result<&'a str, Fault> {
+        match self.node(pos) {
             Node::String(text) => Ok(text),
-            _ => Err(self.wrong_type(place, "a string")),
+            _ => Err(self.wrong_type(pos, "a string")),
         }
     }
 
-    /// A whole number from 0 to 2^63 - 1: what any sequence number and time in use is.
+    /// Reads an integer from 0 to 2^63 - 1, the range of all sequence numbers and timestamps in
+    /// use.
     #[inline]
-    pub(crate) fn unsigned(&self, place: Place) -> Result<u64, Fault> {
-        match self.node(place) {
+    pub(crate) fn unsigned(&self, pos: TapePos) -> Result<u64, Fault> {
+        match self.node(pos) {
             Node::Static(StaticNode::U64(number)) if i64::try_from(number).is_ok() => Ok(number),
             Node::Static(StaticNode::I64(number)) if number >= 0 => Ok(number.unsigned_abs()),
-            _ => Err(self.wrong_type(place, "a whole number from 0 to 2^63 - 1")),
+            _ => Err(self.wrong_type(pos, "a whole number from 0 to 2^63 - 1")),
         }
     }
 
     /// The only element of an array.
-    pub(crate) fn only(&self, array: Place) -> Result<Place, Fault> {
+    pub(crate) fn only(&self, array: TapePos) -> Result<TapePos, Fault> {
         match self.node(array) {
             Node::Array { len: 1, .. } => Ok(array + 1),
             Node::Array { .. } => {
@@ -212,27 +215,27 @@ impl<'t, 'a> Document<'t, 'a> {
         }
     }
 
-    /// A whole number below 2^32, or a string that holds one.
-    pub(crate) fn unsigned_32(&self, place: Place) -> Result<u32, Fault> {
-        let number = match self.node(place) {
+    /// Reads an integer below 2^32, or a string that contains one.
+    pub(crate) fn unsigned_32(&self, pos: TapePos) -> Result<u32, Fault> {
+        let number = match self.node(pos) {
             Node::String(text) => text.parse().ok(),
-            _ => u32::try_from(self.unsigned(place)?).ok(),
+            _ => u32::try_from(self.unsigned(pos)?).ok(),
         };
         let expected = "a whole number below 2^32";
-        number.ok_or(Fault::at(place, ErrorKind::BadValue { expected }))
+        number.ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))
     }
 
-    /// `true` or `false`.
-    pub(crate) fn flag(&self, place: Place) -> Result<bool, Fault> {
-        match self.node(place) {
+    /// Reads `true` or `false`.
+    pub(crate) fn flag(&self, pos: TapePos) -> Result<bool, Fault> {
+        match self.node(pos) {
             Node::Static(StaticNode::Bool(flag)) => Ok(flag),
-            _ => Err(self.wrong_type(place, "true or false")),
+            _ => Err(self.wrong_type(pos, "true or false")),
         }
     }
 
     #[cold]
-    pub(crate) fn wrong_type(&self, place: Place, expected: &'static str) -> Fault {
-        let found = match self.node(place) {
+    pub(crate) fn wrong_type(&self, pos: TapePos, expected: &'static str) -> Fault {
+        let found = match self.node(pos) {
             Node::String(_) => "a string",
             Node::Object { .. } => "an object",
             Node::Array { .. } => "an array",
@@ -246,7 +249,7 @@ impl<'t, 'a> Document<'t, 'a> {
             Node::Static(StaticNode::U64(_)) => "a whole number",
             Node::Static(_) => "a number with decimals",
         };
-        Fault::at(place, ErrorKind::WrongType { found, expected })
+        Fault::at(pos, ErrorKind::WrongType { found, expected })
     }
 }
 
@@ -254,20 +257,20 @@ impl<'t, 'a> Document<'t, 'a> {
 pub(crate) struct Members<'t, 'a> {
     document: Document<'t, 'a>,
     left: usize,
-    place: Place,
+    pos: TapePos,
 }
 
 impl<'a> Iterator for Members<'_, 'a> {
-    type Item = (&'a str, Place);
+    type Item = (&'a str, TapePos);
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let Node::String(key) = self.document.node(self.place) else {
+        let Node::String(key) = self.document.node(self.pos) else {
             return None;
         };
-        let value = self.place + 1;
-        self.place = self.document.behind(value);
+        let value = self.pos + 1;
+        self.pos = self.document.after(value);
         Some((key, value))
     }
 }
@@ -276,17 +279,17 @@ impl<'a> Iterator for Members<'_, 'a> {
 pub(crate) struct Elements<'t, 'a> {
     document: Document<'t, 'a>,
     left: usize,
-    place: Place,
+    pos: TapePos,
 }
 
 impl Iterator for Elements<'_, '_> {
-    type Item = Place;
+    type Item = TapePos;
 
     #[inline]
-    fn next(&mut self) -> Option<Place> {
+    fn next(&mut self) -> Option<TapePos> {
         self.left = self.left.checked_sub(1)?;
-        let element = self.place;
-        self.place = self.document.behind(element);
+        let element = self.pos;
+        self.pos = self.document.after(element);
         Some(element)
     }
 
@@ -297,59 +300,62 @@ impl Iterator for Elements<'_, '_> {
 
 impl ExactSizeIterator for Elements<'_, '_> {}
 
-/// Where a field stands, once it has been seen.
+/// The position of a field's value, if it was found.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Field(Option<NonZeroUsize>);
 
 impl Field {
-    /// Where it stands.
+    /// The position of the value.
     #[inline]
-    pub(crate) fn get(self) -> Option<Place> {
+    pub(crate) fn get(self) -> Option<TapePos> {
         self.0.map(NonZeroUsize::get)
     }
 
-    /// Where it stands, unless it stands there as null.
-    pub(crate) fn not_null(self, document: &Document<'_, '_>) -> Option<Place> {
-        self.get().filter(|place| !document.is_null(*place))
+    /// The position of the value, unless it is null.
+    pub(crate) fn not_null(self, document: &Document<'_, '_>) -> Option<TapePos> {
+        self.get().filter(|pos| !document.is_null(*pos))
     }
 
-    /// Where it stands, or that the object there lacks it.
+    /// The position of the value. Its absence is an error.
     #[inline]
-    pub(crate) fn needed(self, object: Place, name: &'static str) -> Result<Place, Fault> {
+    pub(crate) fn needed(self, object: TapePos, name: &'static str) -> Result<TapePos, Fault> {
         self.get().ok_or(Fault::missing(object, name))
     }
 
-    pub(crate) fn is_there(self) -> bool {
+    pub(crate) fn is_present(self) -> bool {
         self.0.is_some()
     }
 }
 
-/// The first field that stood twice. It is reported when it is known whom the record is about.
+/// The first field that occurs twice. It is reported once the instrument of the record is known.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Repeated(Field);
 
 impl Repeated {
-    /// Notes that a field stands at `place`.
+    /// Sets the position of a field, or notes that it is repeated.
     #[inline]
-    pub(crate) fn note(&mut self, field: &mut Field, place: Place) {
-        let slot = if field.is_there() { &mut self.0 } else { field };
-        if !slot.is_there() {
-            slot.0 = NonZeroUsize::new(place);
+    pub(crate) fn note(&mut self, field: &mut Field, pos: TapePos) {
+        let slot = if field.is_present() {
+            &mut self.0
+        } else {
+            field
+        };
+        if !slot.is_present() {
+            slot.0 = NonZeroUsize::new(pos);
         }
     }
 
-    /// That none did.
+    /// Returns an error if a field is repeated.
     #[inline]
-    pub(crate) fn none(self) -> Result<(), Fault> {
+    pub(crate) fn ensure_none(self) -> Result<(), Fault> {
         match self.0.get() {
-            Some(place) => Err(Fault::at(place, ErrorKind::RepeatedField)),
+            Some(pos) => Err(Fault::at(pos, ErrorKind::RepeatedField)),
             None => Ok(()),
         }
     }
 }
 
-/// Whether two names are the same: by their beginnings and their ends, which takes less time than
-/// a call that compares them.
+/// Compares two names by their first and last bytes, which is faster than a call of `memcmp`.
 #[inline]
 pub(crate) fn is_same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len()

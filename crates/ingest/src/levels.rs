@@ -1,5 +1,5 @@
-//! Levels, prices and sizes as formats write them, into mantissas: from the tape, or, where a list
-//! was cut out before the tape was made, from their text by [`Scan`].
+//! Parses levels, prices and sizes to mantissas: from the tape or, if a list was cut out before the
+//! tape was made, from their text by [`Scan`].
 
 mod scan;
 
@@ -12,24 +12,25 @@ use simd_json::StaticNode;
 use simd_json::tape::Node;
 
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Place, Texts};
+use crate::json::{Document, Fault, TapePos, Texts};
+use crate::record_reader::Out;
 
-/// How many levels a side of one record may have: 2 MiB of levels a side. The deepest books of
-/// venues that send all of them have some 30,000.
+/// The most levels per side of a record: 2 MiB. The deepest books of venues that send them in full
+/// have some 30,000.
 pub(crate) const MAX_LEVELS: usize = 1 << 17;
 
-/// Reads a list that was cut out, element by element. When it is not what it looked like, the
-/// record is read again as a whole, and then told what is wrong with it.
+/// Reads a list that was cut out, element by element. If it is not as expected, the whole record is
+/// parsed again, which gives an exact error.
 #[inline]
 pub(crate) fn scanned<'a>(
-    list: Place,
+    list: TapePos,
     text: &'a [u8],
     element: impl FnMut(&mut Scan<'a>) -> Option<()>,
 ) -> Result<(), Fault> {
     Scan::list(text, element).ok_or(no_level(list))
 }
 
-/// Puts a level behind the others, unless they are too many.
+/// Appends a level; `None` if there are too many.
 #[inline]
 pub(crate) fn put(levels: &mut Vec<Level>, price: Found, size: Found) -> Option<()> {
     if levels.len() == MAX_LEVELS {
@@ -42,10 +43,10 @@ pub(crate) fn put(levels: &mut Vec<Level>, price: Found, size: Found) -> Option<
     Some(())
 }
 
-/// Reads `[["price","size"],…]`, and only such pairs, unless `more` may follow in a pair.
+/// Reads `[["price","size"],…]`. With `more`, further values may follow in each pair.
 pub(crate) fn pairs(
     document: &Document<'_, '_>,
-    array: Place,
+    array: TapePos,
     exponents: Exponents,
     more: bool,
     levels: &mut Vec<Level>,
@@ -84,10 +85,22 @@ pub(crate) fn pairs(
     Ok(())
 }
 
+/// Reads the lists of both sides, bids first, by [`pairs`].
+pub(crate) fn pairs_of_sides(
+    document: &Document<'_, '_>,
+    [bids, asks]: [TapePos; 2],
+    exponents: Exponents,
+    more: bool,
+    out: &mut Out<'_>,
+) -> Result<(), Fault> {
+    pairs(document, bids, exponents, more, &mut out.bids)?;
+    pairs(document, asks, exponents, more, &mut out.asks)
+}
+
 /// Reads `{"price":size,…}`.
 pub(crate) fn members(
     document: &Document<'_, '_>,
-    object: Place,
+    object: TapePos,
     exponents: Exponents,
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {
@@ -113,25 +126,25 @@ pub(crate) fn members(
     Ok(())
 }
 
-/// What a venue calls the price and the size of a level that is an object.
+/// The names of the price and the size in levels that are objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LevelNames {
     price: Cow<'static, str>,
     size: Cow<'static, str>,
-    /// What stands before the price, and between it and the size, as venues write it.
+    /// The text before the price and between the price and the size, as venues write it.
     begin: Cow<'static, [u8]>,
     between: Cow<'static, [u8]>,
 }
 
 impl LevelNames {
-    /// Those that Kraken has.
+    /// Kraken's names.
     pub(crate) const QTY: Self = Self {
         price: Cow::Borrowed("price"),
         size: Cow::Borrowed("qty"),
         begin: Cow::Borrowed(br#"{"price":"#),
         between: Cow::Borrowed(br#","qty":"#),
     };
-    /// Those that Tardis has.
+    /// Tardis's names.
     pub(crate) const AMOUNT: Self = Self {
         price: Cow::Borrowed("price"),
         size: Cow::Borrowed("amount"),
@@ -139,7 +152,7 @@ impl LevelNames {
         between: Cow::Borrowed(br#","amount":"#),
     };
 
-    /// Those that a configuration has.
+    /// Names from a configuration.
     pub(crate) fn new(price: &str, size: &str) -> Self {
         Self {
             price: price.to_owned().into(),
@@ -150,12 +163,12 @@ impl LevelNames {
     }
 }
 
-/// Reads `[{"price":…,"size":…},…]` under the names that a venue gives the two. `note` is told how
-/// they are written.
+/// Reads `[{"price":…,"size":…},…]`, with a venue's names of the two. `note` gets the number of
+/// decimals of each.
 #[inline(always)]
 pub(crate) fn objects(
     document: &Document<'_, '_>,
-    array: Place,
+    array: TapePos,
     names: &LevelNames,
     exponents: Exponents,
     levels: &mut Vec<Level>,
@@ -181,7 +194,7 @@ pub(crate) fn objects(
 
 fn objects_of_tape(
     document: &Document<'_, '_>,
-    array: Place,
+    array: TapePos,
     names: &LevelNames,
     exponents: Exponents,
     levels: &mut Vec<Level>,
@@ -192,7 +205,7 @@ fn objects_of_tape(
     let mut texts = Texts::new();
     for element in elements {
         let ([price, size], repeated) = document.fields(element, [&names.price, &names.size])?;
-        repeated.none()?;
+        repeated.ensure_none()?;
         let price = price.get().ok_or(no_level(element))?;
         let size = size.get().ok_or(no_level(element))?;
         let (price_text, size_text) = both_texts(document, price, size, &mut texts)?;
@@ -205,12 +218,13 @@ fn objects_of_tape(
     Ok(())
 }
 
-/// The texts of a price and a size, asked for in the order in which they stand.
+/// Gets the texts of a price and a size in their order in the record, since [`Texts`] only moves
+/// forward.
 #[inline]
 pub(crate) fn both_texts<'a>(
     document: &Document<'_, 'a>,
-    price: Place,
-    size: Place,
+    price: TapePos,
+    size: TapePos,
     texts: &mut Texts,
 ) -> Result<(&'a [u8], &'a [u8]), Fault> {
     if price < size {
@@ -222,12 +236,12 @@ pub(crate) fn both_texts<'a>(
     }
 }
 
-/// The level, or a trade's share of it, whose price and size stand there in any order.
+/// Reads a level, or the price and size of a trade, whichever of the two comes first in the record.
 #[inline]
 pub(crate) fn level(
     document: &Document<'_, '_>,
-    price: Place,
-    size: Place,
+    price: TapePos,
+    size: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
 ) -> Result<Level, Fault> {
@@ -238,82 +252,82 @@ pub(crate) fn level(
     })
 }
 
-/// With how many decimals a price and a size are written.
+/// The number of decimals that a price and a size are written with.
 pub(crate) fn decimals_of(price: &[u8], size: &[u8]) -> Decimals {
     Decimals {
-        price: decimals_behind_dot(price),
-        size: decimals_behind_dot(size),
+        price: count_decimals(price),
+        size: count_decimals(size),
     }
 }
 
-/// How many digits stand behind the dot of a number.
+/// The number of digits after the decimal point.
 #[inline]
-fn decimals_behind_dot(text: &[u8]) -> u8 {
+fn count_decimals(text: &[u8]) -> u8 {
     let Some(dot) = text.iter().position(|byte| *byte == b'.') else {
         return 0;
     };
-    let behind = &text[dot + 1..];
-    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit());
+    let decimals = &text[dot + 1..];
+    let digits = decimals.iter().take_while(|byte| byte.is_ascii_digit());
     u8::try_from(digits.count()).unwrap_or(u8::MAX)
 }
 
-/// A level that is not a price and a size.
+/// The error of a level that is not a price and a size.
 #[cold]
-pub(crate) const fn no_level(place: Place) -> Fault {
+pub(crate) const fn no_level(pos: TapePos) -> Fault {
     let expected = "a price and a size";
-    Fault::at(place, ErrorKind::BadValue { expected })
+    Fault::at(pos, ErrorKind::BadValue { expected })
 }
 
-/// Reads a price: a string or a number.
+/// Reads a price, which is a string or a number.
 pub(crate) fn price(
     document: &Document<'_, '_>,
-    place: Place,
+    pos: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
 ) -> Result<Price, Fault> {
-    price_of(decimal_text(document, place, texts)?, place, exponents)
+    price_of(decimal_text(document, pos, texts)?, pos, exponents)
 }
 
-/// Reads a size: a string or a number, not below zero.
+/// Reads a size, which is a string or a number and not negative.
 pub(crate) fn size(
     document: &Document<'_, '_>,
-    place: Place,
+    pos: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
 ) -> Result<Size, Fault> {
-    size_of(decimal_text(document, place, texts)?, place, exponents)
+    size_of(decimal_text(document, pos, texts)?, pos, exponents)
 }
 
-/// The text of a string or a number.
+/// Gets the text of a string or a number.
 #[inline]
 pub(crate) fn decimal_text<'a>(
     document: &Document<'_, 'a>,
-    place: Place,
+    pos: TapePos,
     texts: &mut Texts,
 ) -> Result<&'a [u8], Fault> {
-    match document.node(place) {
+    match document.node(pos) {
         Node::String(text) => Ok(text.as_bytes()),
         Node::Static(StaticNode::U64(_) | StaticNode::I64(_) | StaticNode::F64(_)) => {
-            Ok(texts.number(document, place))
+            Ok(texts.number(document, pos))
         }
-        _ => Err(document.wrong_type(place, "a number, or a string that holds one")),
+        _ => Err(document.wrong_type(pos, "a number, or a string that holds one")),
     }
 }
 
 #[inline]
-pub(crate) fn price_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Price, Fault> {
+pub(crate) fn price_of(text: &[u8], pos: TapePos, exponents: Exponents) -> Result<Price, Fault> {
     match decimal::parse(text, exponents.price) {
         Ok(mantissa) => Ok(Price(mantissa)),
-        Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
+        Err(error) => Err(Fault::at(pos, ErrorKind::BadDecimal(error))),
     }
 }
 
 #[inline]
-pub(crate) fn size_of(text: &[u8], place: Place, exponents: Exponents) -> Result<Size, Fault> {
+pub(crate) fn size_of(text: &[u8], pos: TapePos, exponents: Exponents) -> Result<Size, Fault> {
     match decimal::parse(text, exponents.size) {
         Ok(mantissa) if mantissa >= 0 => Ok(Size(mantissa)),
-        Ok(_) => Err(Fault::at(place, ErrorKind::NegativeSize)),
-        Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
+        Ok(_) => Err(Fault::at(pos, ErrorKind::NegativeSize)),
+        Err(error) => Err(Fault::at(pos, ErrorKind::BadDecimal(error))),
     }
 }
 
@@ -324,7 +338,7 @@ mod tests {
     #[test]
     fn decimals_are_counted_as_they_are_written() {
         for (text, decimals) in [("1", 0), ("0.5", 1), ("0.00100000", 8), ("1.50e3", 2)] {
-            assert_eq!(decimals_behind_dot(text.as_bytes()), decimals, "{text}");
+            assert_eq!(count_decimals(text.as_bytes()), decimals, "{text}");
         }
     }
 }

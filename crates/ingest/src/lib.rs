@@ -1,39 +1,40 @@
-//! Kafka in: consumption and the formats of records.
+//! Consumes records from Kafka and decodes them.
 //!
-//! A [`Consumer`] is the body of a thread. It reads its share of every matching topic, decodes each
-//! record by its topic's format, and hands what it says to a [`Sink`], in the order of the log.
+//! A [`Consumer`] runs in a thread of its own. It reads its share of the partitions of every
+//! matching topic, decodes each record in its topic's format, and passes the events to a [`Sink`]
+//! in log order.
 //!
 //! Invariants:
-//! - A partition's records reach the sink in order, each once; what could not be had is told as a
-//!   [`Reset`].
-//! - A record is an event, nothing, or one [`DecodeError`] that names the field; never a panic.
-//! - Levels that are read from their text are those that the tape of the whole record has.
-//! - Prices and sizes come from the text of the record, never from a binary fraction.
-//! - A good record allocates nothing here once the buffers are warm.
+//! - A partition's records reach the sink in order, each once; records that were lost are reported
+//!   as a [`Reset`].
+//! - A record decodes to an event, to nothing, or to a [`DecodeError`] that names the field. It
+//!   never causes a panic.
+//! - Levels that are scanned from their text equal those parsed from the tape of the whole record.
+//! - Prices and sizes are parsed from the record's text, never from a binary floating-point number.
+//! - Decoding a valid record does not allocate once the buffers are warm.
 //!
-//! In reading order:
-#![expect(clippy::too_many_lines, reason = "functions that are yet to be split")]
+//! The modules in reading order:
 
 mod resolve;
 
+mod decode_error;
 mod decoder;
-mod error;
+mod error_kind;
 mod formats;
 mod json;
-mod kind;
 mod levels;
-mod reading;
+mod record_reader;
 mod source;
 mod times;
 mod trades;
 
 mod client;
+mod command;
+mod compacted;
 mod config;
 mod consumer;
+mod history;
 mod ingest_error;
-mod kept;
-mod order;
-mod past;
 mod progress;
 mod scout;
 mod shares;
@@ -41,21 +42,21 @@ mod sink;
 mod topic_id;
 mod waker;
 
+pub use command::Topics;
+pub use compacted::{Compacted, CompactedError, read_compacted};
 pub use config::{BatchLimits, ConfigError, IngestConfig, ResumeAt, Start};
 pub use consumer::{Consumer, start};
+pub use decode_error::{DecodeError, Excerpt};
 pub use decoder::{Decoded, Decoder, RawRecord};
-pub use error::{DecodeError, Excerpt};
+pub use error_kind::ErrorKind;
 pub use formats::{
-    Format, Kind as MappedKind, Mapping, MappingConfig, MappingMistake, Otherwise, SymbolFrom,
+    Format, Kind as MappedKind, Mapping, MappingConfig, MappingError, Otherwise, SymbolFrom,
     TimeUnit,
 };
+pub use history::{HistoryClients, HistoryError, HistoryReader, HistorySink, Next};
 pub use ingest_error::IngestError;
-pub use kept::{Kept, KeptError, read_kept};
-pub use kind::ErrorKind;
-pub use order::Topics;
-pub use past::{Next, Past, PastError, PastReaders, PastSink};
 pub use progress::{PartitionProgress, Progress};
-pub use resolve::{Refusal, Resolve, Resolved};
+pub use resolve::{Rejection, Resolve, Resolved};
 pub use sink::{OpenedPartition, Reset, Sink};
 pub use source::{FormatOptions, Source, TopicRule};
 pub use times::date_of as date;

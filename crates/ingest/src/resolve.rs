@@ -1,36 +1,36 @@
 use market::{Exponents, Handle, NameError};
 
-/// An instrument that records may speak of.
+/// An instrument that a name was resolved to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolved {
-    /// What stands for it from here on.
+    /// The instrument's handle.
     pub handle: Handle,
-    /// The scale in which its prices and sizes are read.
+    /// The scale of its prices and sizes.
     pub exponents: Exponents,
 }
 
-/// Why a name stands for no instrument.
+/// The reason why a name cannot be resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The configuration names all instruments, and not this one.
+pub enum Rejection {
+    /// The configuration lists all instruments, and this is not one of them.
     #[error("is not among the configured instruments")]
     UnknownInstrument,
-    /// It is no instrument's name.
+    /// The name is invalid.
     #[error(transparent)]
     BadName(#[from] NameError),
-    /// There are as many instruments as this node may have.
-    #[error("would be one instrument more than this node may have")]
+    /// The node has reached its maximum number of instruments.
+    #[error("would exceed the node's maximum number of instruments")]
     TooManyInstruments,
 }
 
-/// Knows instruments by their names. Aliases are its business.
+/// Resolves the names of instruments, including aliases.
 pub trait Resolve {
-    /// The instrument of that name; a name that is new may become one.
+    /// Resolves a name. A new name may create an instrument.
     ///
-    /// Called for every record that says something, so it should be a look-up.
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal>;
+    /// This is called for every record that has an event, so it should be a look-up.
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection>;
 
-    /// The instrument of that name if it is known already. A record that cannot be read asks this
-    /// with what its key or its topic says, and must not bring an instrument into being.
+    /// Finds the instrument of a name without creating one. It is called for records that cannot be
+    /// decoded, with the name in their key or topic.
     fn find(&mut self, venue: &str, symbol: &str) -> Option<Handle>;
 }

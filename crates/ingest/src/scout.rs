@@ -1,94 +1,95 @@
-//! The thread that looks for topics, so that no thread that reads ever waits for an answer.
+//! The thread that looks for topics, so that the threads that read never wait for a broker's
+//! response.
 //!
-//! Modules in reading order: `broker` asks, `verdict` says what the answers mean for a partition
-//! that is being read.
+//! Modules: `broker` sends the requests, and `reset_of` decides what the responses mean for a
+//! partition that is being read.
 
 mod broker;
-mod verdict;
+mod reset_of;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use crate::order::{Beginning, Opening, Order, Reached, Request, Span, Topics};
+use crate::command::{CheckRequest, Command, Opening, Restart, SharedPosition, Span, Topics};
 use crate::shares::share_of;
 use crate::topic_id::TopicId;
 use crate::{IngestConfig, Reset, Source, Start, Stop, Waker};
 pub(crate) use broker::Broker;
-use broker::Unanswered;
+use broker::QueryError;
 
-/// However often it is woken, a broker is asked at most this often.
-const LEAST_PAUSE: Duration = Duration::from_millis(100);
-/// A topic that was not there this often is gone. Once is not enough: a broker that has just
-/// started may not know all topics yet.
-const GONE_AFTER: u32 = 3;
-/// How many of a topic's former identities are remembered. Only the last one can still be told,
-/// by a broker that lags behind.
-const RETIRED: usize = 4;
-/// How soon it tries again what a broker did not answer.
+/// The minimum interval of requests, however often the scout is woken.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+/// The number of rounds after which a missing topic counts as deleted. Once is not enough, since a
+/// broker that has just started may not know all topics yet.
+const MISSING_ROUNDS: u32 = 3;
+/// The maximum number of a topic's former UUIDs to keep. Only the last one may still be reported,
+/// by a broker that lags.
+const MAX_FORMER_IDS: usize = 4;
+/// The delay before a failed round is repeated.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// A consumer, as the scout sees it.
-pub(crate) struct Reader {
-    pub(crate) orders: SyncSender<Order>,
+/// The scout's connection to a consumer.
+pub(crate) struct ConsumerLink {
+    pub(crate) commands: SyncSender<Command>,
     pub(crate) waker: Waker,
-    pub(crate) request: Arc<Request>,
+    pub(crate) request: Arc<CheckRequest>,
 }
 
-/// Looks for topics and partitions, and at what became of those that are being read.
+/// Looks for topics and partitions, and checks those that are being read.
 pub(crate) struct Scout {
     config: IngestConfig,
     broker: Broker,
-    readers: Vec<Reader>,
+    consumers: Vec<ConsumerLink>,
     waker: Waker,
     stop: Stop,
     topics: BTreeMap<Arc<str>, Topic>,
-    /// The partitions that there were when a broker first answered; others are new, and are read
-    /// from their beginning. None before.
+    /// The partitions that existed when a broker first responded; `None` until then. All others are
+    /// new and are read from their start.
     at_start: Option<TopicPartitions>,
     discovered: bool,
-    /// What consumers were told of the number of topics.
-    counted: Option<Topics>,
+    /// The number of topics that was last sent to the consumers.
+    published: Option<Topics>,
 }
 
-/// Partitions, by topic and number.
+/// Partitions by topic and number.
 type TopicPartitions = BTreeSet<(Arc<str>, i32)>;
 
 /// A topic that is being read.
 struct Topic {
     source: Arc<Source>,
     id: TopicId,
-    /// Identities that it had before; a broker that lags behind may still tell them.
-    retired: Vec<TopicId>,
-    /// By number; how far each has been read.
-    partitions: BTreeMap<i32, Arc<Reached>>,
-    /// How often in a row it was not there.
-    missed: u32,
+    /// Its former UUIDs, which a broker that lags may still report.
+    former_ids: Vec<TopicId>,
+    /// The positions of its partitions, by number.
+    partitions: BTreeMap<i32, Arc<SharedPosition>>,
+    /// The number of rounds in a row in which it was missing.
+    rounds_missing: u32,
 }
 
 impl Scout {
     pub(crate) fn new(
         config: IngestConfig,
         broker: Broker,
-        readers: Vec<Reader>,
+        consumers: Vec<ConsumerLink>,
         waker: Waker,
         stop: Stop,
     ) -> Self {
         Self {
             config,
             broker,
-            readers,
+            consumers,
             waker,
             stop,
             topics: BTreeMap::new(),
             at_start: None,
             discovered: false,
-            counted: None,
+            published: None,
         }
     }
 
-    /// Runs until stopped.
+    /// Runs until it is stopped.
     pub(crate) fn run(mut self) {
         self.waker.adopt();
         while !self.stop.is_stopped() {
@@ -101,29 +102,29 @@ impl Scout {
                 }
             };
             self.waker.park(pause);
-            std::thread::sleep(LEAST_PAUSE.saturating_sub(began.elapsed()));
+            std::thread::sleep(MIN_PAUSE.saturating_sub(began.elapsed()));
         }
     }
 
-    /// One look at everything.
-    fn round(&mut self) -> Result<(), Unanswered> {
-        // Taken before anything is asked, so that the answers are younger than the question.
-        let asking: Vec<bool> = self
-            .readers
+    /// Checks all topics and partitions once.
+    fn round(&mut self) -> Result<(), QueryError> {
+        // Taken before any query, so that the responses are newer than the requests.
+        let requested: Vec<bool> = self
+            .consumers
             .iter()
-            .map(|reader| reader.request.take())
+            .map(|consumer| consumer.request.take())
             .collect();
-        let done = self.look(&asking);
+        let done = self.check_all(&requested);
         if done.is_err() {
-            let readers = self.readers.iter().zip(&asking);
-            readers
-                .filter(|(_, asking)| **asking)
-                .for_each(|(reader, _)| reader.request.ask());
+            let consumers = self.consumers.iter().zip(&requested);
+            consumers
+                .filter(|(_, requested)| **requested)
+                .for_each(|(consumer, _)| consumer.request.set());
         }
         done
     }
 
-    fn look(&mut self, asking: &[bool]) -> Result<(), Unanswered> {
+    fn check_all(&mut self, requested: &[bool]) -> Result<(), QueryError> {
         let present = self.broker.topics(&self.config.topics)?;
         let ids = if self.config.topic_ids {
             self.broker.ids(&present)?
@@ -138,39 +139,43 @@ impl Scout {
                 .flat_map(|(name, found)| found.partitions.iter().map(|one| (name.clone(), *one)));
             all.collect()
         });
-        self.let_go(&present);
-        let mut unanswered = None;
+        self.close_missing(&present);
+        let mut failed = None;
         for (name, found) in present {
             let id = ids.get(&*name).copied().unwrap_or_default();
-            if let Err(error) = self.look_at(&name, found, id) {
-                // One topic without a leader is no reason to leave the others alone.
-                unanswered = Some(error);
+            if let Err(error) = self.check_topic(&name, found, id) {
+                // A topic without a leader must not delay the others.
+                failed = Some(error);
             }
         }
-        self.tell_topics(listed);
-        for (index, _) in asking.iter().enumerate().filter(|(_, asking)| **asking) {
-            self.answer(index)?;
+        self.publish_topics(listed);
+        for (index, _) in requested
+            .iter()
+            .enumerate()
+            .filter(|(_, requested)| **requested)
+        {
+            self.check_positions(index)?;
         }
-        match unanswered {
+        match failed {
             Some(error) => Err(error),
             None => {
-                self.tell_discovered();
+                self.publish_discovered();
                 Ok(())
             }
         }
     }
 
-    /// Lets topics go that are gone. When they come back they are new.
-    fn let_go(&mut self, present: &BTreeMap<Arc<str>, broker::Found>) {
+    /// Closes topics that no longer exist. If they come back they are new.
+    fn close_missing(&mut self, present: &BTreeMap<Arc<str>, broker::FoundTopic>) {
         let mut gone: BTreeMap<usize, Vec<(Arc<str>, i32)>> = BTreeMap::new();
-        let threads = self.readers.len();
+        let threads = self.consumers.len();
         let at_start = &mut self.at_start;
         self.topics.retain(|name, topic| {
-            topic.missed += u32::from(!present.contains_key(name));
-            if topic.missed < GONE_AFTER {
+            topic.rounds_missing += u32::from(!present.contains_key(name));
+            if topic.rounds_missing < MISSING_ROUNDS {
                 return true;
             }
-            tracing::warn!(topic = %name, "the topic is gone");
+            tracing::warn!(topic = %name, "the topic no longer exists");
             for partition in topic.partitions.keys() {
                 let one = (name.clone(), *partition);
                 if let Some(at_start) = at_start {
@@ -183,38 +188,38 @@ impl Scout {
             false
         });
         for (share, gone) in gone {
-            self.tell(share, Order::Close(gone));
+            self.send(share, Command::Close(gone));
         }
     }
 
-    /// One look at one topic.
-    fn look_at(
+    /// Checks one topic and opens its new partitions.
+    fn check_topic(
         &mut self,
         name: &Arc<str>,
-        found: broker::Found,
+        found: broker::FoundTopic,
         id: TopicId,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), QueryError> {
         if let Some(topic) = self.topics.get(name)
-            && verdict::is_recreated(topic.id, id)
-            && !topic.retired.contains(&id)
+            && reset_of::is_recreated(topic.id, id)
+            && !topic.former_ids.contains(&id)
         {
-            self.begin_anew(name, &found, id)?;
+            self.restart_recreated(name, &found, id)?;
         }
         let source = Arc::new(found.source);
         let topic = self.topics.entry(name.clone()).or_insert_with(|| Topic {
             source,
             id,
-            retired: Vec::new(),
+            former_ids: Vec::new(),
             partitions: BTreeMap::new(),
-            missed: 0,
+            rounds_missing: 0,
         });
-        topic.missed = 0;
+        topic.rounds_missing = 0;
         if topic.id == TopicId::default() {
-            // Told late: the broker has learnt it, or could not be asked before.
+            // The broker has learnt it since, or could not be queried before.
             topic.id = id;
         }
         let mut openings: BTreeMap<usize, Vec<Opening>> = BTreeMap::new();
-        let mut unanswered = None;
+        let mut failed = None;
         for partition in found.partitions {
             if topic.partitions.contains_key(&partition) {
                 continue;
@@ -225,19 +230,19 @@ impl Scout {
                 _ => Start::Earliest,
             };
             let resume = self.config.resume.get(&(name.to_string(), partition));
-            // Whoever kept what stands before has let it go once everything of the start was opened.
+            // The state to resume from is dropped once all partitions of the start were opened.
             let resume =
                 resume.filter(|at| at.topic_id == topic.id && known.is_some() && !self.discovered);
-            let (start, end) = match self.broker.begin(name, partition, start, resume) {
+            let (start, end) = match self.broker.start_of(name, partition, start, resume) {
                 Ok(span) => span,
                 Err(error) => {
-                    unanswered = Some(error);
+                    failed = Some(error);
                     continue;
                 }
             };
-            let reached = Arc::new(Reached::at(start));
-            topic.partitions.insert(partition, reached.clone());
-            let share = share_of(name, partition, self.readers.len());
+            let shared_position = Arc::new(SharedPosition::at(start));
+            topic.partitions.insert(partition, shared_position.clone());
+            let share = share_of(name, partition, self.consumers.len());
             openings.entry(share).or_default().push(Opening {
                 source: topic.source.clone(),
                 topic: name.clone(),
@@ -247,22 +252,22 @@ impl Scout {
                     start,
                     end,
                 },
-                reached,
+                shared_position,
             });
         }
         for (share, openings) in openings {
-            self.tell(share, Order::Open(openings));
+            self.send(share, Command::Open(openings));
         }
-        unanswered.map_or(Ok(()), Err)
+        failed.map_or(Ok(()), Err)
     }
 
-    /// A topic was made anew: every partition that it still has begins at its beginning.
-    fn begin_anew(
+    /// Restarts all partitions of a recreated topic from their start.
+    fn restart_recreated(
         &mut self,
         name: &Arc<str>,
-        found: &broker::Found,
+        found: &broker::FoundTopic,
         id: TopicId,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), QueryError> {
         let Some(topic) = self.topics.get_mut(name) else {
             return Ok(());
         };
@@ -281,22 +286,22 @@ impl Scout {
                 spans.push((partition, None));
             }
         }
-        tracing::warn!(topic = %name, "the topic was made anew and is read from its beginning");
-        topic.retired.push(std::mem::replace(&mut topic.id, id));
-        if topic.retired.len() > RETIRED {
-            topic.retired.remove(0);
+        tracing::warn!(topic = %name, "the topic was recreated and is read from its start");
+        topic.former_ids.push(std::mem::replace(&mut topic.id, id));
+        if topic.former_ids.len() > MAX_FORMER_IDS {
+            topic.former_ids.remove(0);
         }
-        let mut begun: BTreeMap<usize, Vec<Beginning>> = BTreeMap::new();
+        let mut restarted: BTreeMap<usize, Vec<Restart>> = BTreeMap::new();
         let mut closed: BTreeMap<usize, Vec<(Arc<str>, i32)>> = BTreeMap::new();
         for (partition, span) in spans {
-            let share = share_of(name, partition, self.readers.len());
+            let share = share_of(name, partition, self.consumers.len());
             let Some(span) = span else {
                 topic.partitions.remove(&partition);
                 let closed = closed.entry(share).or_default();
                 closed.push((name.clone(), partition));
                 continue;
             };
-            begun.entry(share).or_default().push(Beginning {
+            restarted.entry(share).or_default().push(Restart {
                 topic: name.clone(),
                 partition,
                 span,
@@ -305,33 +310,34 @@ impl Scout {
             });
         }
         for (share, closed) in closed {
-            self.tell(share, Order::Close(closed));
+            self.send(share, Command::Close(closed));
         }
-        for (share, begun) in begun {
-            self.tell(share, Order::Begin(begun));
+        for (share, restarted) in restarted {
+            self.send(share, Command::Restart(restarted));
         }
         Ok(())
     }
 
-    /// A consumer has no record at the offset of one of its partitions, and cannot say of which.
-    fn answer(&mut self, index: usize) -> Result<(), Unanswered> {
-        let mut beginnings = Vec::new();
+    /// Checks all partitions of a consumer, since one of them has no record at its offset and the
+    /// client does not report which.
+    fn check_positions(&mut self, index: usize) -> Result<(), QueryError> {
+        let mut restarts = Vec::new();
         for (name, topic) in &self.topics {
-            for (partition, reached) in &topic.partitions {
-                if share_of(name, *partition, self.readers.len()) != index {
+            for (partition, shared_position) in &topic.partitions {
+                if share_of(name, *partition, self.consumers.len()) != index {
                     continue;
                 }
-                // Read before the ends are asked for: a log cannot end before what was read of it.
-                let at = reached.get();
+                // Read before the query: a log cannot end before an offset that was read from it.
+                let at = shared_position.get();
                 let (start, end) = self.broker.ends(name, *partition)?;
-                let Some(cause) = verdict::of(at, start, end) else {
+                let Some(cause) = reset_of::reset_of(at, start, end) else {
                     continue;
                 };
                 tracing::warn!(
                     topic = %name, partition, position = at.0, start = start.0, end = end.0, ?cause,
-                    "the partition has no record where it is to be read"
+                    "the partition has no record at its offset and is restarted"
                 );
-                beginnings.push(Beginning {
+                restarts.push(Restart {
                     topic: name.clone(),
                     partition: *partition,
                     span: Span {
@@ -344,20 +350,20 @@ impl Scout {
                 });
             }
         }
-        self.tell(index, Order::Looked(beginnings));
+        self.send(index, Command::Checked(restarts));
         Ok(())
     }
 
-    /// Tells how many topics there are, behind the orders that open or close them. A pattern that matches
-    /// nothing is most likely a mistake, and the log is where somebody looks for it.
-    fn tell_topics(&mut self, listed: u64) {
+    /// Sends the number of topics, after the commands that open or close them. A pattern that
+    /// matches nothing is most likely a mistake, so it is logged.
+    fn publish_topics(&mut self, listed: u64) {
         let matched = u64::try_from(self.topics.len()).unwrap_or(u64::MAX);
         let topics = Topics { listed, matched };
-        if self.counted == Some(topics) {
+        if self.published == Some(topics) {
             return;
         }
-        let matched_before = self.counted.map(|counted| counted.matched);
-        self.counted = Some(topics);
+        let matched_before = self.published.map(|published| published.matched);
+        self.published = Some(topics);
         if matched == 0 && matched_before != Some(0) {
             let patterns: Vec<&str> = self
                 .config
@@ -373,25 +379,25 @@ impl Scout {
         } else if matched > 0 && matched_before == Some(0) {
             tracing::info!(topics_matched = matched, "a topic matches [[topics]]");
         }
-        for index in 0..self.readers.len() {
-            self.tell(index, Order::Topics(topics));
+        for index in 0..self.consumers.len() {
+            self.send(index, Command::Topics(topics));
         }
     }
 
-    fn tell_discovered(&mut self) {
+    fn publish_discovered(&mut self) {
         if std::mem::replace(&mut self.discovered, true) {
             return;
         }
-        for index in 0..self.readers.len() {
-            self.tell(index, Order::Discovered);
+        for index in 0..self.consumers.len() {
+            self.send(index, Command::Discovered);
         }
     }
 
-    fn tell(&self, index: usize, order: Order) {
-        if let Some(reader) = self.readers.get(index) {
-            // One that has ended takes no more orders.
-            let _ = reader.orders.send(order);
-            reader.waker.wake();
+    fn send(&self, index: usize, command: Command) {
+        if let Some(consumer) = self.consumers.get(index) {
+            // A consumer that has ended takes no more commands.
+            let _ = consumer.commands.send(command);
+            consumer.waker.wake();
         }
     }
 }

@@ -1,9 +1,9 @@
 use market::InstrumentId;
 
-/// Which of `threads` consumers reads a partition: a pure function, so that a partition stays
-/// where it is when others come, and the partitions of one topic are spread evenly.
+/// Assigns a partition to one of `threads` consumers. A pure function, so a partition keeps its
+/// consumer when others are added, and the partitions of a topic are spread evenly.
 pub(crate) fn share_of(topic: &str, partition: i32, threads: usize) -> usize {
-    // The hash that names instruments mixes short texts well; any that does would do.
+    // The hash of instrument IDs mixes short strings well; any hash that does would serve.
     let hash = InstrumentId::of(topic).0;
     let spread = hash.wrapping_add(u64::from(partition.unsigned_abs()));
     let threads = u64::try_from(threads).unwrap_or(1).max(1);

@@ -4,7 +4,7 @@ use market::{At, Event, Handle, PartitionIdentity, PartitionIndex, Seq};
 
 use crate::{DecodeError, Progress, Resolve};
 
-/// A partition that was opened or restarted, and what there is to read of it.
+/// A partition that was opened or restarted, and the range of offsets to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenedPartition {
     /// The partition's identity.
@@ -16,51 +16,52 @@ pub struct OpenedPartition {
     pub end_offset: Seq,
 }
 
-/// Why a partition does not go on where it was.
+/// The reason why a partition is not continued where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reset {
-    /// The topic was deleted and made anew; it is read from its beginning.
+    /// The topic was deleted and recreated; it is read from its start.
     TopicRecreated,
-    /// The log ends before what has been read; it is read from its beginning.
+    /// The partition ends before the offset that was read last; it is read from its start.
     OffsetsWentBack,
-    /// Kafka deleted records before they were read: those from `lost_from` to before `lost_to`.
+    /// Kafka deleted records before they were read: those from `lost_from` to just before
+    /// `lost_to`.
     Retention {
-        /// The first offset that is lost.
+        /// The first lost offset.
         lost_from: Seq,
-        /// The first offset that is not.
+        /// The first offset after the loss.
         lost_to: Seq,
     },
 }
 
-/// Takes what a [`Consumer`](crate::Consumer) reads, in its thread.
+/// Receives what a [`Consumer`](crate::Consumer) reads, in the consumer's thread.
 pub trait Sink: Resolve {
-    /// A partition will be read from `partition.start_offset` on.
+    /// A partition was opened and is read from `partition.start_offset`.
     fn opened(&mut self, index: PartitionIndex, partition: &OpenedPartition);
 
-    /// A record said something. Records that say nothing are only counted.
+    /// A record has an event. Records without one are only counted.
     fn event(&mut self, at: At, instrument: Handle, event: Event<'_>);
 
-    /// A record could not be read. The partition goes on behind it.
-    fn refused(&mut self, at: At, error: &DecodeError);
+    /// A record could not be decoded. The partition continues with the next record.
+    fn rejected(&mut self, at: At, error: &DecodeError);
 
-    /// A partition goes on elsewhere than where it was.
+    /// A partition continues at another offset.
     fn reset(&mut self, index: PartitionIndex, partition: &OpenedPartition, cause: Reset);
 
-    /// A partition, or its whole topic, no longer exists. Should it come back, it is [`reset`] where it is
-    /// another one, and goes on where it was otherwise.
+    /// A partition or its whole topic no longer exists. If it comes back, it continues where it
+    /// was, unless it was recreated, which is a [`reset`].
     ///
     /// [`reset`]: Sink::reset
     fn closed(&mut self, partition: PartitionIndex);
 
-    /// All that stood in the partition when it was opened, or begun anew, has been read.
+    /// All records that existed when the partition was opened or restarted have been read.
     fn caught_up(&mut self, partition: PartitionIndex);
 
-    /// A batch ends: what it said can be sent, and what is due can be done. Called at every wake-up
-    /// too, also when there was nothing to read, and at least every 100 ms.
+    /// The end of a batch, after which its results can be sent and timers can run. It is also
+    /// called at every wake-up, even if there was nothing to read, and at least every 100 ms.
     fn advance(&mut self, progress: &Progress);
 
-    /// How long until something is due: while there is nothing to read, [`Sink::advance`] is called
-    /// no later than that.
+    /// The time until the next timer is due. While there is nothing to read, [`Sink::advance`] is
+    /// called no later than that.
     fn due_in(&self) -> Duration {
         Duration::MAX
     }

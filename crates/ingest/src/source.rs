@@ -4,53 +4,48 @@ use regex::Regex;
 
 use crate::{Format, Mapping};
 
-/// What some formats need to know beyond the record.
+/// The options of a topic's format.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FormatOptions {
-    /// The venue of the instruments, for formats whose records name none; [`Format::venue`] when
+    /// The venue of the instruments, for formats whose records do not name it; [`Format::venue`] if
     /// not given.
     pub venue: Option<String>,
-    /// The symbol of records that name none: all of `binance`'s may, of other venues those that
-    /// cannot be read.
+    /// The symbol of records that do not name it. Such records are valid in the format `binance`;
+    /// in other venues' formats only records that cannot be decoded lack it.
     pub symbol: Option<String>,
-    /// How records of the format `mapped` read.
+    /// The mapping of the format `mapped`.
     pub mapping: Option<Arc<Mapping>>,
 }
 
-impl FormatOptions {
-    /// The venue of `binance` topics that are not given another.
-    pub const VENUE: &str = "BINANCE";
-}
-
-/// Which topics have which format. The first rule that matches a topic counts.
+/// Assigns a format to topics. The first rule that matches a topic applies.
 #[derive(Debug, Clone)]
 pub struct TopicRule {
-    /// Matches the whole name of a topic. A group named `symbol` gives the symbol of records that
-    /// name none.
+    /// Matches the whole name of a topic. A group named `symbol` is the symbol of records that do
+    /// not name it.
     pub pattern: Regex,
-    /// How records of such topics read.
+    /// The format of the topic's records.
     pub format: Format,
-    /// What the format needs to know.
+    /// The options of the format.
     pub options: FormatOptions,
 }
 
-/// What a decoder knows of the topic that a record comes from.
+/// The topic of records, as far as the decoder needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The topic's name.
+    /// The name of the topic.
     pub topic: String,
-    /// How its records read.
+    /// The format of its records.
     pub format: Format,
-    /// The venue, for formats whose records name none.
+    /// The venue, for formats whose records do not name it.
     pub venue: String,
-    /// The symbol, for records that name none.
+    /// The symbol of records that do not name it.
     pub symbol: Option<String>,
-    /// How records of the format `mapped` read.
+    /// The mapping of the format `mapped`.
     pub mapping: Option<Arc<Mapping>>,
 }
 
 impl TopicRule {
-    /// What is known of a topic's records, if the rule is for this topic.
+    /// The source of a topic's records, if the rule matches the topic.
     #[must_use]
     pub fn source(&self, topic: &str) -> Option<Source> {
         let symbol = self.symbol(topic)?;
@@ -59,7 +54,7 @@ impl TopicRule {
             topic: topic.to_owned(),
             format: self.format,
             venue: venue.unwrap_or_default().to_owned(),
-            // Binance's symbols are in upper case, and its streams write them in lower case.
+            // Binance's symbols are in upper case, but its streams have them in lower case.
             symbol: symbol.map(|symbol| match self.format {
                 Format::Binance => symbol.to_ascii_uppercase(),
                 _ => symbol.to_owned(),
@@ -68,11 +63,12 @@ impl TopicRule {
         })
     }
 
-    /// The symbol that a topic stands for, if the rule is for it, and if it stands for one.
+    /// The symbol of a topic, if the rule matches it: the outer `None` means that it does not.
     fn symbol<'s>(&'s self, topic: &'s str) -> Option<Option<&'s str>> {
         let mut found = self.pattern.captures(topic)?;
         if found.get_match().len() != topic.len() {
-            // Part of it was found first; the whole may be found by another branch of the pattern.
+            // The first match is a part of the name; another alternative of the pattern may match
+            // all of it.
             let whole = Regex::new(&format!("^(?:{})$", self.pattern)).ok()?;
             found = whole.captures(topic)?;
         }

@@ -1,54 +1,54 @@
-//! The times of venues, into nanoseconds since 1970.
+//! Converts venues' timestamps to nanoseconds since 1970.
 
 use market::{Nanos, decimal};
 use simd_json::tape::Node;
 
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Field, Place};
+use crate::json::{Document, Fault, Field, TapePos};
 
-/// Whole milliseconds, as a number or as a string that holds one.
-pub(crate) fn millis(document: &Document<'_, '_>, place: Place) -> Result<Nanos, Fault> {
-    let count = match document.node(place) {
+/// Reads integer milliseconds, as a number or a string.
+pub(crate) fn millis(document: &Document<'_, '_>, pos: TapePos) -> Result<Nanos, Fault> {
+    let count = match document.node(pos) {
         Node::String(text) => digits(text.as_bytes()),
-        _ => Some(document.unsigned(place)?),
+        _ => Some(document.unsigned(pos)?),
     };
     count
         .and_then(|count| in_range(count.checked_mul(1_000_000)?))
-        .ok_or(Fault::at(place, ErrorKind::BadTime))
+        .ok_or(Fault::at(pos, ErrorKind::BadTime))
 }
 
-/// Seconds with up to nine decimals.
-pub(crate) fn seconds(text: &[u8], place: Place) -> Result<Nanos, Fault> {
+/// Parses seconds with up to nine decimals.
+pub(crate) fn seconds(text: &[u8], pos: TapePos) -> Result<Nanos, Fault> {
     const NANOS: i8 = -9;
-    scaled(text, NANOS, place)
+    scaled(text, NANOS, pos)
 }
 
-/// A decimal of a unit that has nanoseconds at that exponent.
-pub(crate) fn scaled(text: &[u8], nanos: i8, place: Place) -> Result<Nanos, Fault> {
+/// Parses a decimal in a unit in which a nanosecond is 10^`nanos`.
+pub(crate) fn scaled(text: &[u8], nanos: i8, pos: TapePos) -> Result<Nanos, Fault> {
     match decimal::parse(text, nanos).map(u64::try_from) {
         Ok(Ok(nanos)) => Ok(Nanos(nanos)),
-        _ => Err(Fault::at(place, ErrorKind::BadTime)),
+        _ => Err(Fault::at(pos, ErrorKind::BadTime)),
     }
 }
 
-/// `2019-08-01T00:00:03.816Z`, with up to nine decimals.
-pub(crate) fn date(document: &Document<'_, '_>, place: Place) -> Result<Nanos, Fault> {
-    nanos_of_date(document.text(place)?.as_bytes()).ok_or(Fault::at(place, ErrorKind::BadTime))
+/// Reads a date such as `2019-08-01T00:00:03.816Z`, with up to nine decimals.
+pub(crate) fn date(document: &Document<'_, '_>, pos: TapePos) -> Result<Nanos, Fault> {
+    nanos_of_date(document.text(pos)?.as_bytes()).ok_or(Fault::at(pos, ErrorKind::BadTime))
 }
 
-/// The same, of a text on its own.
+/// Parses a date such as `2019-08-01T00:00:03.816Z`, with up to nine decimals.
 #[must_use]
 pub fn date_of(text: &str) -> Option<Nanos> {
     nanos_of_date(text.as_bytes())
 }
 
-/// The same, where it is there and not null.
-pub(crate) fn date_if_there(
+/// Reads an optional date.
+pub(crate) fn optional_date(
     document: &Document<'_, '_>,
     time: Field,
 ) -> Result<Option<Nanos>, Fault> {
-    let place = time.not_null(document);
-    place.map(|place| date(document, place)).transpose()
+    let pos = time.not_null(document);
+    pos.map(|pos| date(document, pos)).transpose()
 }
 
 fn nanos_of_date(text: &[u8]) -> Option<Nanos> {
@@ -73,7 +73,7 @@ fn nanos_of_date(text: &[u8]) -> Option<Nanos> {
     let days = days_since_1970(year, two_digits(date, 5)?, two_digits(date, 8)?)?;
     let (hour, minute) = (two_digits(date, 11)?, two_digits(date, 14)?);
     let second = two_digits(date, 17)?;
-    // A leap second is the second after it.
+    // A leap second counts as the second after it.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -85,12 +85,12 @@ fn nanos_of_date(text: &[u8]) -> Option<Nanos> {
     )
 }
 
-/// Howard Hinnant's `days_from_civil`, for years from 1970 on.
+/// Howard Hinnant's `days_from_civil`, for years since 1970.
 fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
     if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    // A year that begins in March has its leap day last.
+    // In a year that starts in March, the leap day is the last day.
     let year = if month > 2 { year } else { year - 1 };
     let month = (month + 9) % 12;
     let (era, of_era) = (year / 400, year % 400);
@@ -99,7 +99,7 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
     Some(era * 146_097 + day_of_era - 719_468)
 }
 
-/// The number of two digits that stands at a place of a text.
+/// Parses two digits.
 #[inline]
 fn two_digits(text: &[u8], at: usize) -> Option<u64> {
     let [tens, ones] = text.get(at..at + 2)?.first_chunk()?;
@@ -117,7 +117,7 @@ fn digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// What nanoseconds in 63 bits can hold.
+/// Checks that a time fits into 63 bits.
 fn in_range(nanos: u64) -> Option<Nanos> {
     i64::try_from(nanos).is_ok().then_some(Nanos(nanos))
 }

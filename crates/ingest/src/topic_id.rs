@@ -1,7 +1,7 @@
-//! The identity of topics: the UUID that a topic made anew does not share with the one before.
+//! The UUIDs of topics, which show that a topic was recreated.
 //!
-//! librdkafka tells it (`rd_kafka_DescribeTopics`); the safe interface of its Rust binding does
-//! not. This is the only module here that calls C.
+//! librdkafka provides them (`rd_kafka_DescribeTopics`), but the safe interface of its Rust binding
+//! does not. This is the only module that calls C.
 #![allow(unsafe_code, reason = "librdkafka's topic ids have no safe binding")]
 
 use std::collections::HashMap;
@@ -11,25 +11,25 @@ use std::time::Duration;
 use rdkafka::bindings as c;
 use rdkafka::client::{Client, ClientContext};
 
-/// A topic's UUID; all zero when the broker does not know it.
+/// A topic's UUID; zero if the broker does not know it.
 pub(crate) type TopicId = [u8; 16];
 
-/// The answer may come this much later than the request's own limit.
+/// The time to wait after the request's own timeout.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The broker did not say.
+/// No broker has described the topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no broker describes the topics")]
+#[error("no broker has described the topics")]
 pub(crate) struct NotDescribed;
 
-/// The identities of those of the topics that exist, as a broker knows them.
+/// Gets the UUIDs of those topics that exist.
 pub(crate) fn topic_ids<C: ClientContext>(
     client: &Client<C>,
     broker: i32,
     topics: &[&str],
     within: Duration,
 ) -> Result<HashMap<String, TopicId>, NotDescribed> {
-    // Kafka's topic names hold no zero bytes.
+    // Names of topics contain no zero bytes.
     let names: Vec<CString> = topics
         .iter()
         .filter_map(|topic| CString::new(*topic).ok())
@@ -61,7 +61,8 @@ pub(crate) fn topic_ids<C: ClientContext>(
         },
         c::rd_kafka_AdminOptions_destroy,
     )?;
-    // Any broker knows. Without a choice the controller is asked, and librdkafka's mock has none.
+    // Any broker knows the topics. By default the controller is queried, which librdkafka's mock
+    // lacks.
     // SAFETY: a text of no length is written to nowhere; what is refused leaves the default.
     unsafe {
         c::rd_kafka_AdminOptions_set_broker(options.0, broker, std::ptr::null_mut(), 0);
@@ -82,7 +83,7 @@ pub(crate) fn topic_ids<C: ClientContext>(
     read(&event)
 }
 
-/// Reads the answer to the request.
+/// Reads the response.
 fn read(event: &Owned<c::rd_kafka_event_t>) -> Result<HashMap<String, TopicId>, NotDescribed> {
     // SAFETY: the event is live; null is returned for events of other types.
     let result = unsafe { c::rd_kafka_event_DescribeTopics_result(event.0) };
@@ -107,7 +108,7 @@ fn read(event: &Owned<c::rd_kafka_event_t>) -> Result<HashMap<String, TopicId>, 
         .collect())
 }
 
-/// The name and the identity of a topic, if it exists.
+/// The name and the UUID of a topic, if it exists.
 ///
 /// # Safety
 ///
@@ -142,13 +143,14 @@ fn millis(duration: Duration) -> c_int {
     c_int::try_from(duration.as_millis()).unwrap_or(c_int::MAX)
 }
 
-/// Something of librdkafka's that is given back when it is no longer needed.
+/// An object of librdkafka that is destroyed when it is dropped.
 ///
-/// Invariant: the pointer is not null, nobody else gives it back, and `destroy` is its destructor.
+/// Invariant: the pointer is not null, nothing else destroys the object, and `destroy` is its
+/// destructor.
 struct Owned<T>(*mut T, unsafe extern "C" fn(*mut T));
 
 impl<T> Owned<T> {
-    /// Takes what a constructor returned; null, by which it says no, is an error.
+    /// Takes what a constructor returned. Null means that it failed.
     fn new(pointer: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Result<Self, NotDescribed> {
         if pointer.is_null() {
             return Err(NotDescribed);

@@ -1,14 +1,14 @@
-//! What formats say of a trade beside its price and size.
+//! Trades, as formats write them.
 
 use market::{Aggressor, Exponents, Level, Trade};
 
-use crate::json::{Document, Fault, Field, Place, Texts};
-use crate::reading::Reading;
-use crate::{ErrorKind, Resolve, levels};
+use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
+use crate::record_reader::{Parsed, RecordReader};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// How many trades one record may have. A venue's largest sweep is some hundreds.
+/// The most trades of one record. The largest sweeps of venues have some hundreds.
 pub(crate) const MAX_TRADES: usize = 1 << 14;
-/// The longest identifier of a trade that can be told.
+/// The longest identifier of a trade that the wire can carry, in bytes.
 const MAX_ID: usize = 255;
 
 /// How a venue writes a list of trades: the names of their fields.
@@ -19,20 +19,52 @@ pub(crate) struct TradeList {
     pub(crate) size: &'static str,
     pub(crate) side: &'static str,
     pub(crate) time: &'static str,
-    /// What stands for a side where the taker bought, and where the taker sold.
+    pub(crate) time_format: TimeFormat,
+    /// The values of the side if the taker bought, and if the taker sold.
     pub(crate) taker: [&'static str; 2],
 }
 
+/// How a venue writes the time of a trade.
+pub(crate) enum TimeFormat {
+    /// Whole milliseconds since 1970.
+    Millis,
+    /// `2019-08-01T00:00:03.816Z`.
+    Date,
+}
+
 impl TradeList {
-    /// Reads the trades of an array, all of one instrument, and tells where the time of the last
-    /// one stands; none when there is no trade.
-    pub(crate) fn read<'a, R: Resolve>(
+    /// Reads a record that is an array of trades, all of one instrument; `repeated` are those of
+    /// the fields around the array.
+    pub(crate) fn read<R: Resolve>(
         &self,
-        reading: &mut Reading<'_, 'a, '_>,
+        reader: &mut RecordReader<'_, '_, '_>,
         instruments: &mut R,
-        array: Place,
-    ) -> Result<Option<Place>, Fault> {
-        let document = reading.document;
+        array: TapePos,
+        repeated: &[Repeated],
+    ) -> Result<Parsed, Fault> {
+        let document = reader.document;
+        let Some(time) = self.read_trades(reader, instruments, array)? else {
+            return Ok(Parsed::Nothing);
+        };
+        for repeated in repeated {
+            repeated.ensure_none()?;
+        }
+        let time = match self.time_format {
+            TimeFormat::Millis => times::millis(&document, time)?,
+            TimeFormat::Date => times::date(&document, time)?,
+        };
+        Ok(Parsed::Trades { time: Some(time) })
+    }
+
+    /// Reads the trades. Returns the position of the time of the last one; `None` if there are
+    /// none.
+    fn read_trades<R: Resolve>(
+        &self,
+        reader: &mut RecordReader<'_, '_, '_>,
+        instruments: &mut R,
+        array: TapePos,
+    ) -> Result<Option<TapePos>, Fault> {
+        let document = reader.document;
         let elements = document.elements_within(array, MAX_TRADES)?;
         let mut texts = Texts::new();
         let mut known: Option<(&str, Exponents)> = None;
@@ -53,15 +85,15 @@ impl TradeList {
             let exponents = match known {
                 Some((first, exponents)) if first == name => exponents,
                 Some(_) => return Err(Fault::at(symbol, ErrorKind::OtherInstrument)),
-                None => reading.resolve_symbol(instruments, symbol)?.exponents,
+                None => reader.resolve_symbol(instruments, symbol)?.exponents,
             };
             known = Some((name, exponents));
-            repeated.none()?;
+            repeated.ensure_none()?;
             let price = price.needed(element, self.price)?;
             let size = size.needed(element, self.size)?;
             let Level { price, size } =
                 levels::level(&document, price, size, exponents, &mut texts)?;
-            reading.out.trades.push(Trade {
+            reader.out.trades.push(Trade {
                 price,
                 size,
                 side: taker(&document, side.needed(element, self.side)?, self.taker)?,
@@ -73,49 +105,49 @@ impl TradeList {
     }
 }
 
-/// Who took, by what stands for a side where the taker bought, and where the taker sold.
+/// Reads the taker's side, given its values if the taker bought and sold.
 pub(crate) fn taker(
     document: &Document<'_, '_>,
-    place: Place,
+    pos: TapePos,
     [bought, sold]: [&str; 2],
 ) -> Result<Aggressor, Fault> {
-    match document.text(place)? {
+    match document.text(pos)? {
         side if side == bought => Ok(Aggressor::Buy),
         side if side == sold => Ok(Aggressor::Sell),
         _ => {
             let expected = "the side of a trade";
-            Err(Fault::at(place, ErrorKind::BadValue { expected }))
+            Err(Fault::at(pos, ErrorKind::BadValue { expected }))
         }
     }
 }
 
-/// `"buy"` or `"sell"`: who took.
+/// Reads the taker's side, which is `"buy"`, `"sell"`, null or absent.
 pub(crate) fn aggressor(document: &Document<'_, '_>, side: Field) -> Result<Aggressor, Fault> {
-    let Some(place) = side.not_null(document) else {
+    let Some(pos) = side.not_null(document) else {
         return Ok(Aggressor::Unknown);
     };
-    match document.text(place)? {
+    match document.text(pos)? {
         "buy" => Ok(Aggressor::Buy),
         "sell" => Ok(Aggressor::Sell),
         _ => {
             let expected = "\"buy\", \"sell\" or null";
-            Err(Fault::at(place, ErrorKind::BadValue { expected }))
+            Err(Fault::at(pos, ErrorKind::BadValue { expected }))
         }
     }
 }
 
-/// A string or a number; empty when it is null or not there.
+/// Reads an identifier, which is a string or a number; empty if it is null or absent.
 pub(crate) fn identifier<'a>(
     document: &Document<'_, 'a>,
     id: Field,
     texts: &mut Texts,
 ) -> Result<&'a str, Fault> {
-    let Some(place) = id.not_null(document) else {
+    let Some(pos) = id.not_null(document) else {
         return Ok("");
     };
-    let text = levels::decimal_text(document, place, texts)?;
+    let text = levels::decimal_text(document, pos, texts)?;
     if text.len() > MAX_ID {
-        return Err(Fault::at(place, ErrorKind::TooLong { limit: MAX_ID }));
+        return Err(Fault::at(pos, ErrorKind::TooLong { limit: MAX_ID }));
     }
     Ok(std::str::from_utf8(text).unwrap_or_default())
 }

@@ -3,10 +3,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// Wakes a [`Consumer`](crate::Consumer)'s thread, from any thread.
+/// Wakes the thread of a [`Consumer`](crate::Consumer), from any thread.
 ///
-/// No wake-up is lost: it is remembered in a flag before the thread is unparked, and the thread
-/// looks at the flag before it parks.
+/// No wake-up is lost: a flag is set before the thread is unparked, and the thread checks it before
+/// it parks.
 #[derive(Debug, Clone, Default)]
 pub struct Waker(Arc<Parking>);
 
@@ -17,7 +17,7 @@ struct Parking {
 }
 
 impl Waker {
-    /// Makes the consumer take a turn soon, also when there is nothing to read.
+    /// Makes the consumer run soon, even if there is nothing to read.
     pub fn wake(&self) {
         if !self.0.woken.swap(true, Ordering::AcqRel)
             && let Some(thread) = self.0.thread.get()
@@ -26,13 +26,13 @@ impl Waker {
         }
     }
 
-    /// The calling thread is the one to be woken from here on.
+    /// Makes the calling thread the one to wake.
     pub(crate) fn adopt(&self) {
-        // A second thread cannot come: a consumer is run once, by value.
+        // There is no second thread: `Consumer::run` takes the consumer by value.
         let _ = self.0.thread.set(thread::current());
     }
 
-    /// Waits until woken, or for `at_most`. One call takes all wake-ups so far.
+    /// Waits until woken, but at most this long. It consumes all wake-ups so far.
     pub(crate) fn park(&self, at_most: Duration) {
         if !self.0.woken.swap(false, Ordering::AcqRel) {
             thread::park_timeout(at_most);
@@ -41,7 +41,7 @@ impl Waker {
     }
 }
 
-/// Ends consumers; every clone speaks of the same.
+/// Stops all consumers. Clones are equivalent.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<Stopping>);
 
@@ -52,7 +52,7 @@ struct Stopping {
 }
 
 impl Stop {
-    /// Makes every consumer return from its run, at the end of the batch that it is in.
+    /// Makes every consumer return at the end of its current batch.
     pub fn stop(&self) {
         self.0.stopped.store(true, Ordering::Release);
         if let Ok(wakers) = self.0.wakers.lock() {
@@ -60,13 +60,13 @@ impl Stop {
         }
     }
 
-    /// Whether it was told to stop.
+    /// Returns whether the consumers are stopped.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.0.stopped.load(Ordering::Acquire)
     }
 
-    /// This one is woken when all are to stop.
+    /// Registers a waker to be woken by [`Stop::stop`].
     pub(crate) fn wakes(&self, waker: &Waker) {
         if let Ok(mut wakers) = self.0.wakers.lock() {
             wakers.push(waker.clone());
@@ -78,7 +78,7 @@ impl Stop {
 mod tests {
     use super::*;
 
-    /// Longer than a test may take: who waits so long was not woken.
+    /// Longer than any test may take.
     const FOREVER: Duration = Duration::from_secs(3600);
 
     #[test]

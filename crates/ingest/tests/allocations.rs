@@ -1,4 +1,4 @@
-//! A good record allocates nothing once the decoder's buffers are warm.
+//! Decoding a valid record does not allocate once the decoder's buffers are warm.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,12 +22,12 @@ struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: everything is passed on to the system's allocator as it came.
+// SAFETY: everything is passed on to the system's allocator unchanged.
 #[allow(unsafe_code, reason = "an allocator is an unsafe trait")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller fulfils the requirements of the system's allocator.
         unsafe { System.alloc(layout) }
     }
 
@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Reads all records twice; the second time nothing may be allocated.
+/// Decodes all records twice; the second pass must not allocate.
 fn check(format: Format, what: &str, records: &[String]) {
     let source = Source {
         topic: "topic".to_owned(),
@@ -79,7 +79,7 @@ fn check(format: Format, what: &str, records: &[String]) {
     assert!(events > 0);
 }
 
-/// One test only: the counter counts the whole process.
+/// A single test, since the counter counts the whole process.
 #[test]
 fn a_good_record_allocates_nothing_once_warm() {
     let tapecast = [

@@ -1,6 +1,6 @@
 use crate::{Bbo, Change, Changes, Ladder, Level, Price, Side, Size, checksum, difference};
 
-/// Both ladders of an instrument and their checksum.
+/// An order book: both ladders and their checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Book {
     bids: Ladder,
@@ -8,13 +8,13 @@ pub struct Book {
     checksum: u32,
 }
 
-/// A whole book named a price twice on one side.
+/// A snapshot contains a price twice on one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("price mantissa {} stands twice on the {side:?} side", price.0)]
+#[error("price mantissa {} occurs twice on the {side:?} side", price.0)]
 pub struct DuplicateLevel {
-    /// The side on which it stands.
+    /// The side of the book.
     pub side: Side,
-    /// The price that stands twice.
+    /// The repeated price.
     pub price: Price,
 }
 
@@ -25,7 +25,7 @@ impl Default for Book {
 }
 
 impl Book {
-    /// An empty book; its checksum is 0.
+    /// Creates an empty book, whose checksum is 0.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -35,19 +35,19 @@ impl Book {
         }
     }
 
-    /// The bids.
+    /// The ladder of bids.
     #[must_use]
     pub const fn bids(&self) -> &Ladder {
         &self.bids
     }
 
-    /// The asks.
+    /// The ladder of asks.
     #[must_use]
     pub const fn asks(&self) -> &Ladder {
         &self.asks
     }
 
-    /// One side.
+    /// The ladder of one side.
     #[must_use]
     pub const fn side(&self, side: Side) -> &Ladder {
         match side {
@@ -62,7 +62,7 @@ impl Book {
         self.checksum
     }
 
-    /// Best bid and offer.
+    /// The best bid and offer.
     #[must_use]
     pub fn bbo(&self) -> Bbo {
         Bbo {
@@ -71,19 +71,19 @@ impl Book {
         }
     }
 
-    /// How many levels both sides have.
+    /// The number of levels on both sides together.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bids.len() + self.asks.len()
     }
 
-    /// Whether both sides are empty.
+    /// Returns whether both sides are empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Sets the size at a price, zero deletes; returns what changed.
+    /// Sets the size at a price, or deletes the level if the size is zero. Returns the change.
     #[inline]
     pub fn set(&mut self, side: Side, level: Level) -> Change {
         let ladder = match side {
@@ -93,11 +93,11 @@ impl Book {
         let before = ladder.set(level);
         if before != level.size {
             if !before.is_zero() {
-                let gone = Level {
+                let old = Level {
                     price: level.price,
                     size: before,
                 };
-                self.checksum = self.checksum.wrapping_sub(checksum::mix(side, gone));
+                self.checksum = self.checksum.wrapping_sub(checksum::mix(side, old));
             }
             if !level.size.is_zero() {
                 self.checksum = self.checksum.wrapping_add(checksum::mix(side, level));
@@ -110,7 +110,7 @@ impl Book {
         }
     }
 
-    /// Sets many levels of one side and adds what really changed to `changes`.
+    /// Sets levels of one side and appends those that changed to `changes`.
     pub fn apply(&mut self, side: Side, levels: &[Level], changes: &mut Changes) {
         let changed = changes.side_mut(side);
         for level in levels {
@@ -121,25 +121,25 @@ impl Book {
         }
     }
 
-    /// Removes the worst levels of both sides until none has more than `window`, and adds what
-    /// went to `changes`.
+    /// Removes the worst levels until neither side has more than `window`, and appends what was
+    /// removed to `changes`.
     pub fn trim(&mut self, window: usize, changes: &mut Changes) {
         for side in Side::BOTH {
             while self.side(side).len() > window {
                 let Some(worst) = self.side(side).worst() else {
                     break;
                 };
-                let gone = Level {
+                let removed = Level {
                     size: Size::ZERO,
                     ..worst
                 };
-                let change = self.set(side, gone);
+                let change = self.set(side, removed);
                 changes.side_mut(side).push(change);
             }
         }
     }
 
-    /// Takes changes back, in the reverse order.
+    /// Undoes changes, last first.
     pub fn undo(&mut self, changes: &Changes) {
         for side in Side::BOTH {
             for change in changes.side(side).iter().rev() {
@@ -154,11 +154,11 @@ impl Book {
         }
     }
 
-    /// Fills an empty book with the levels of a whole one, in any order; zero sizes are skipped.
+    /// Replaces all levels by those of a snapshot, given in any order. Zero sizes are skipped.
     pub fn fill(&mut self, bids: &[Level], asks: &[Level]) -> Result<(), DuplicateLevel> {
         self.clear();
         for (side, levels) in [(Side::Bid, bids), (Side::Ask, asks)] {
-            // From the worst to the best every insert is an append; venues send best first.
+            // Venues send the best level first; from worst to best, every insert is an append.
             for level in levels.iter().rev().filter(|level| !level.size.is_zero()) {
                 let change = self.set(side, *level);
                 if !change.before.is_zero() {
@@ -172,7 +172,7 @@ impl Book {
         Ok(())
     }
 
-    /// Becomes equal to `target` and adds what changed to `changes`, sorted best first.
+    /// Makes this book equal to `target` and appends what changed to `changes`, best first.
     pub fn become_equal(&mut self, target: &Self, changes: &mut Changes) {
         difference(
             Side::Bid,
@@ -191,14 +191,14 @@ impl Book {
         self.checksum = target.checksum;
     }
 
-    /// Removes every level and keeps the memory.
+    /// Removes every level but keeps the memory.
     pub fn clear(&mut self) {
         self.bids.clear();
         self.asks.clear();
         self.checksum = 0;
     }
 
-    /// Bytes that the levels hold in memory.
+    /// The memory allocated for levels, in bytes.
     #[must_use]
     pub fn capacity_bytes(&self) -> usize {
         self.bids.capacity_bytes() + self.asks.capacity_bytes()
@@ -252,7 +252,7 @@ mod tests {
             book.undo(&changes);
             prop_assert_eq!(book.checksum(), 0);
             prop_assert!(book.is_empty());
-            changes.tidy();
+            changes.normalize();
             for side in Side::BOTH {
                 for change in changes.side(side) { book.set(side, change.level()); }
             }
@@ -275,13 +275,13 @@ mod tests {
             }
             prop_assert_eq!(by_changes, to);
             let before = changes.clone();
-            changes.tidy();
-            prop_assert_eq!(changes, before, "a difference is tidy already");
+            changes.normalize();
+            prop_assert_eq!(changes, before, "a difference is normalized already");
         }
     }
 
     #[test]
-    fn a_whole_book_that_names_a_price_twice_is_refused() {
+    fn a_snapshot_that_repeats_a_price_is_rejected() {
         let mut book = Book::new();
         let twice = [Level::new(5, 1), Level::new(5, 2)];
         assert_eq!(

@@ -1,18 +1,18 @@
 use crate::{Level, Price, Side, Size};
 
-/// One level's size before and after a message.
+/// A change of one level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The level's price.
     pub price: Price,
-    /// Its size before; zero when it was not there.
+    /// The size before; zero if the level did not exist.
     pub before: Size,
-    /// Its size after; zero when it is gone.
+    /// The size after; zero if the level was deleted.
     pub after: Size,
 }
 
 impl Change {
-    /// A change from one size to another.
+    /// Creates a change of the level at `price` from one size to another.
     #[must_use]
     pub const fn of(price: Price, before: Size, after: Size) -> Self {
         Self {
@@ -22,7 +22,7 @@ impl Change {
         }
     }
 
-    /// The level as it stands after the change.
+    /// The level after the change.
     #[must_use]
     pub const fn level(self) -> Level {
         Level {
@@ -32,32 +32,32 @@ impl Change {
     }
 }
 
-/// What one message changes, reused from message to message so that nothing allocates once warm.
+/// The changes that one message makes, reused so that nothing allocates once warm.
 ///
-/// After [`Changes::tidy`] each side is sorted best first, with at most one change a price and
-/// none that changes nothing.
+/// After [`Changes::normalize`] each side is sorted best first, with at most one change per price,
+/// and none that leaves the size as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Changes of the bids.
+    /// Changes of bids.
     pub bids: Vec<Change>,
-    /// Changes of the asks.
+    /// Changes of asks.
     pub asks: Vec<Change>,
 }
 
 impl Changes {
-    /// Forgets all changes and keeps the memory.
+    /// Removes all changes but keeps the memory.
     pub fn clear(&mut self) {
         self.bids.clear();
         self.asks.clear();
     }
 
-    /// Whether nothing changes.
+    /// Returns whether there are no changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bids.is_empty() && self.asks.is_empty()
     }
 
-    /// How many levels change.
+    /// The number of changes on both sides together.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bids.len() + self.asks.len()
@@ -72,7 +72,7 @@ impl Changes {
         }
     }
 
-    /// The changes of one side, to be added to.
+    /// The changes of one side, for appending.
     pub fn side_mut(&mut self, side: Side) -> &mut Vec<Change> {
         match side {
             Side::Bid => &mut self.bids,
@@ -80,11 +80,11 @@ impl Changes {
         }
     }
 
-    /// Sorts each side best first, folds repeated prices into one change, and drops those that
-    /// end where they began.
-    pub fn tidy(&mut self) {
-        // A stable sort keeps repeats of a price in the order in which they were made. It does
-        // not allocate below 20 elements or when sorted already, which is the usual case.
+    /// Sorts each side best first, merges the changes of one price, and drops those that end where
+    /// they began.
+    pub fn normalize(&mut self) {
+        // A stable sort keeps the changes of one price in order. It allocates only for 20 or more
+        // unsorted elements, which is rare.
         if !self.bids.is_sorted_by(|a, b| a.price > b.price) {
             self.bids
                 .sort_by_key(|change| std::cmp::Reverse(change.price));
@@ -105,7 +105,7 @@ impl Changes {
     }
 }
 
-/// Adds to `changes` what turns the levels `old` into `new`; all of one side and best first.
+/// Appends to `changes` what turns the levels `old` into `new`, all of one side and best first.
 pub fn difference(
     side: Side,
     old: impl Iterator<Item = Level>,

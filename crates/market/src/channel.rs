@@ -1,22 +1,22 @@
-/// What a stream tells of its instrument.
+/// The kind of data that a stream carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
-    /// Snapshot and deltas of the book.
+    /// Snapshots and deltas of the book.
     Book,
-    /// Best bid and offer.
+    /// The best bid and offer.
     Bbo,
-    /// Trades as the venue reported them.
+    /// Trades, as the venue reported them.
     Trades,
-    /// 24-hour statistics.
+    /// Statistics of the last 24 hours.
     Ticker,
-    /// Open, high, low, close and volume over an interval.
+    /// Open, high, low, close and volume of an interval.
     Bars,
     /// The state of the instrument.
     Status,
 }
 
 impl Channel {
-    /// All channels, in the order of their codes on the wire.
+    /// All channels, in the order of their wire codes.
     pub const ALL: [Self; 6] = [
         Self::Book,
         Self::Bbo,
@@ -26,7 +26,7 @@ impl Channel {
         Self::Status,
     ];
 
-    /// The name that clients, metrics and logs use.
+    /// The name used by clients, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Channel {
         }
     }
 
-    /// The channel of that name.
+    /// Finds a channel by its name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|channel| channel.name() == name)

@@ -1,16 +1,16 @@
 //! The additive checksum of a book.
 //!
 //! A book's checksum is the sum, modulo 2^32, of [`mix`] over all its levels. Adding or removing
-//! a level adds or subtracts one term, so both ends keep it up in O(changed levels) and can
-//! prove every message over the whole depth.
+//! a level adds or subtracts one term, so both ends update it in O(changed levels) and can verify
+//! the whole depth at every message.
 //!
 //! `mix` is `MurmurHash3_x86_32` (Austin Appleby, public domain, smhasher) with seed 1 for bids
 //! and 2 for asks over 16 bytes: the price mantissa and the size mantissa, each as little-endian
-//! `i64`. It needs 32-bit integer arithmetic only. Vectors: `testdata/checksum.json`.
+//! `i64`. It needs only 32-bit integer arithmetic. Test vectors: `testdata/checksum.json`.
 
 use crate::{Level, Side};
 
-/// The term that a level adds to its book's checksum.
+/// The term that a level contributes to its book's checksum.
 #[must_use]
 #[inline]
 pub fn mix(side: Side, level: Level) -> u32 {
@@ -28,7 +28,7 @@ pub fn mix(side: Side, level: Level) -> u32 {
     finish(hash ^ 16)
 }
 
-/// The checksum of a whole side, from scratch.
+/// Computes the checksum of one side from scratch.
 #[must_use]
 pub fn of_levels(side: Side, levels: impl IntoIterator<Item = Level>) -> u32 {
     levels
@@ -57,7 +57,7 @@ const fn finish(mut hash: u32) -> u32 {
     hash ^ (hash >> 16)
 }
 
-/// The 64-bit finaliser of MurmurHash3, for identifiers.
+/// The 64-bit finalizer of MurmurHash3, for identifiers.
 pub(crate) const fn fmix64(mut hash: u64) -> u64 {
     hash ^= hash >> 33;
     hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);

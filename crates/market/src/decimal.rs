@@ -1,21 +1,21 @@
-//! Decimal text to mantissa and back, exactly.
+//! Exact conversion between decimal text and mantissas.
 
-/// Why a decimal text has no mantissa at the wanted exponent.
+/// Why a text cannot be converted to a mantissa at a given exponent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
-    /// The text is no decimal number.
+    /// The text is not a decimal number.
     #[error("not a decimal number")]
     Malformed,
-    /// The number has more decimals than the exponent can hold.
+    /// The number has more decimals than the exponent can represent.
     #[error("has more decimals than exponent {exponent} holds")]
     TooFine {
-        /// The exponent that was asked for.
+        /// The requested exponent.
         exponent: i8,
     },
-    /// The number needs more than 63 bits.
+    /// The mantissa needs more than 63 bits.
     #[error("does not fit 63 bits at exponent {exponent}")]
     TooLarge {
-        /// The exponent that was asked for.
+        /// The requested exponent.
         exponent: i8,
     },
 }
@@ -30,11 +30,11 @@ const POWERS: [u64; 20] = {
     powers
 };
 
-/// The mantissa of a decimal text: `value = mantissa * 10^exponent`, or an error, never a rounding.
+/// Parses decimal text into a mantissa: `value = mantissa * 10^exponent`. Never rounds.
 ///
-/// Takes what JSON numbers and quoted decimals hold: an optional minus, digits, an optional
-/// fraction, an optional power of ten. `"0E-8"` is zero; trailing zeros beyond the exponent are
-/// no precision and are accepted.
+/// Accepts what JSON numbers and quoted decimals contain: an optional minus sign, digits, an
+/// optional fraction and an optional power of ten. `"0E-8"` is zero; trailing zeros beyond the
+/// exponent carry no precision and are accepted.
 pub fn parse(text: &[u8], exponent: i8) -> Result<i64, DecimalError> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -52,31 +52,31 @@ pub fn parse(text: &[u8], exponent: i8) -> Result<i64, DecimalError> {
     signed.ok_or(DecimalError::TooLarge { exponent })
 }
 
-/// The most digits that 64 bits hold whatever they are.
+/// The number of digits that always fit 64 bits.
 const SAFE_DIGITS: usize = 19;
 
-/// The mantissa of what nearly all texts are: a few digits with a dot between, none of them below
-/// the exponent. Of anything else nothing is said.
+/// Parses the common case: a few digits, perhaps with a decimal point, all within the exponent.
+/// Returns `None` for anything else.
 #[inline]
 fn plain(text: &[u8], exponent: i8) -> Option<u64> {
     let plain = plain_magnitude(text, exponent)?;
     (plain.len == text.len()).then_some(plain.magnitude)
 }
 
-/// A decimal that a text begins with.
+/// A decimal number at the start of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
-    /// What it is at the wanted exponent.
+    /// Its mantissa at the requested exponent.
     pub mantissa: i64,
-    /// How many bytes of the text it is.
+    /// Its length in bytes.
     pub len: usize,
-    /// How many digits it has behind its dot.
+    /// The number of digits after its decimal point.
     pub decimals: u8,
 }
 
-/// The plain decimal that a text begins with: up to 19 bytes of digits, maybe with a dot between,
-/// none of them below the exponent. Of anything else nothing is said; what follows is for the
-/// caller to look at.
+/// Parses the plain decimal at the start of a text: up to 19 bytes of digits, perhaps with a
+/// decimal point, all within the exponent. Returns `None` for anything else. What follows the
+/// number is not checked.
 #[must_use]
 #[inline]
 pub fn plain_prefix(text: &[u8], exponent: i8) -> Option<Prefix> {
@@ -88,7 +88,7 @@ pub fn plain_prefix(text: &[u8], exponent: i8) -> Option<Prefix> {
     })
 }
 
-/// A plain decimal without its sign.
+/// A plain decimal without a sign.
 struct Plain {
     magnitude: u64,
     len: usize,
@@ -116,7 +116,7 @@ fn plain_magnitude(text: &[u8], exponent: i8) -> Option<Plain> {
     }
     let decimals = match dot {
         None => 0,
-        // No digit stands behind the dot.
+        // No digit follows the decimal point.
         Some(dot) if dot + 1 == len => return None,
         Some(dot) => len - dot - 1,
     };
@@ -130,13 +130,13 @@ fn plain_magnitude(text: &[u8], exponent: i8) -> Option<Plain> {
     })
 }
 
-/// Ten to the power of `exponent`, where 64 bits hold it.
+/// Ten to the power of `exponent`, if it fits 64 bits.
 #[must_use]
 pub fn power_of_ten(exponent: usize) -> Option<u64> {
     POWERS.get(exponent).copied()
 }
 
-/// `digits * 10^power`, where `digits` does not end in zero unless it is zero.
+/// The number `digits * 10^power`, where `digits` does not end in zero unless it is zero.
 struct Scanned {
     digits: u64,
     power: i32,
@@ -144,7 +144,7 @@ struct Scanned {
 
 fn scan(text: &[u8], exponent: i8) -> Result<Scanned, DecimalError> {
     let mut digits: u64 = 0;
-    // Zeros wait until another digit follows, so that trailing ones never overflow anything.
+    // Zeros are held back until another digit follows, so that trailing ones never overflow.
     let mut zeros: usize = 0;
     let mut fraction: i32 = 0;
     let mut in_fraction = false;
@@ -198,7 +198,7 @@ fn scan_power(text: &[u8]) -> Result<i32, DecimalError> {
         [b'+', rest @ ..] => (false, rest),
         _ => (false, text),
     };
-    // Four digits reach far beyond any exponent that fits; more are somebody's mistake.
+    // Four digits reach far beyond any exponent that fits; more are an error.
     if digits.is_empty() || digits.len() > 4 {
         return Err(DecimalError::Malformed);
     }
@@ -227,7 +227,7 @@ fn scale(number: Scanned, exponent: i8) -> Result<u64, DecimalError> {
         .ok_or(DecimalError::TooLarge { exponent })
 }
 
-/// Appends `mantissa * 10^exponent` in plain decimals, without trailing zeros: `61837.63`, `0`.
+/// Appends `mantissa * 10^exponent` as a plain decimal without trailing zeros: `61837.63`, `0`.
 pub fn write(out: &mut Vec<u8>, mantissa: i64, exponent: i8) {
     if mantissa == 0 {
         out.push(b'0');
@@ -268,7 +268,7 @@ pub fn write(out: &mut Vec<u8>, mantissa: i64, exponent: i8) {
     ));
 }
 
-/// [`write()`] as a text of its own, for logs and errors.
+/// Formats like [`write()`], for logs and errors.
 #[must_use]
 pub fn to_string(mantissa: i64, exponent: i8) -> String {
     let mut out = Vec::with_capacity(24);

@@ -1,94 +1,95 @@
 use crate::{Exponents, Level, Nanos, State, Trade, VenueChecksum};
 
-/// What a record says, in the words of this project, whatever its format was.
+/// The content of a record, independent of its format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A whole book.
+    /// A complete book.
     Snapshot {
-        /// The venue's sequence number of the book, where the venue has one.
+        /// The venue's sequence number of the book, if the venue has one.
         seq: Option<u64>,
-        /// How the book was got.
+        /// How the snapshot relates to the deltas around it.
         origin: SnapshotOrigin,
-        /// When the venue made it.
+        /// The venue's timestamp.
         time: Option<Nanos>,
-        /// Its bids, in any order.
+        /// The bids, in any order.
         bids: &'a [Level],
-        /// Its asks, in any order.
+        /// The asks, in any order.
         asks: &'a [Level],
     },
-    /// A change of the book; sizes are absolute, zero deletes.
+    /// An update of the book. Sizes are absolute; zero deletes the level.
     Delta {
-        /// Where the venue's own sequence puts it, where the venue has one.
-        link: Option<Link>,
-        /// How the whole books of this feed are got.
+        /// The delta's link in the venue's own sequence, if the venue has one.
+        link: Option<SeqLink>,
+        /// How the snapshots of this feed relate to its deltas.
         origin: SnapshotOrigin,
-        /// When the venue made it.
+        /// The venue's timestamp.
         time: Option<Nanos>,
-        /// Changed bids, in the order in which they are to be applied.
+        /// The updated bids, in the order in which they are to be applied.
         bids: &'a [Level],
-        /// Changed asks, likewise.
+        /// The updated asks, in the order in which they are to be applied.
         asks: &'a [Level],
     },
-    /// Trades.
+    /// One or more trades.
     Trades {
-        /// When the venue made them.
+        /// The venue's timestamp.
         time: Option<Nanos>,
-        /// At least one.
+        /// The trades; never empty.
         trades: &'a [Trade<'a>],
     },
-    /// The venue's word on the instrument: only LIVE and HALTED are a venue's to say.
+    /// The venue's own status of the instrument, which is LIVE or HALTED.
     Status {
-        /// When the venue said it.
+        /// The venue's timestamp.
         time: Option<Nanos>,
-        /// What it said.
+        /// The reported state.
         state: State,
     },
     /// The instrument's fixed-point scale and steps.
     Definition {
-        /// When the venue said it.
+        /// The venue's timestamp.
         time: Option<Nanos>,
-        /// What it said.
+        /// The definition.
         definition: Definition,
     },
-    /// Understood, and nothing to publish: a venue's own ticker, an acknowledgement.
+    /// Nothing to publish: a venue's own ticker, an acknowledgement.
     Nothing,
 }
 
-/// A delta's place in the venue's own sequence: it turns the book as of `prev` into that of `seq`.
+/// A delta's link in the venue's own sequence: it turns the book as of `prev` into the book as of
+/// `seq`.
 ///
-/// The rules of all venues come down to this one; the format that reads a venue's fields says how.
+/// The rules of all venues reduce to this one; each format maps its venue's fields to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
-    /// The last number that the delta builds on.
+pub struct SeqLink {
+    /// The number that the delta builds on.
     pub prev: u64,
     /// The number that it leads to.
     pub seq: u64,
 }
 
-/// How a whole book relates to the deltas around it.
+/// How a feed's snapshots relate to its deltas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SnapshotOrigin {
-    /// In the stream itself: it stands exactly between the deltas around it.
+    /// Snapshots are part of the stream: each belongs exactly between the deltas around it.
     InBand,
-    /// Fetched beside the stream (REST): deltas before it may be newer than it.
+    /// Snapshots are fetched separately (REST): earlier deltas in the log may be newer.
     OutOfBand,
-    /// In the stream itself, and the venue says what a copy of its book must be after this message.
+    /// Snapshots are part of the stream, and this message carries a check of the book after it.
     Checked(Check),
 }
 
-/// What a copy of a venue's book must be after a message.
+/// What the venue states about its book after a message, for a copy to be checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Check {
-    /// The most levels of a side: the venue leaves out to say that worse ones are gone. None when
-    /// this message does not tell; then what its whole book told goes on.
+    /// The most levels a side has; the venue does not delete worse ones explicitly. `None` if this
+    /// message does not say, in which case that of the last snapshot applies.
     pub window: Option<u32>,
     /// The venue's own checksum over its best levels.
     pub checksum: Option<VenueChecksum>,
-    /// The feed itself says that something before this message is missing.
+    /// Whether the feed reports that messages before this one are missing.
     pub lost: bool,
 }
 
-/// How an instrument is quoted.
+/// The fixed-point scale and the steps of an instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Definition {
     /// The fixed-point scale.

@@ -1,27 +1,27 @@
 use std::fmt;
 
-/// The longest venue, in bytes.
+/// The longest venue name, in bytes.
 const MAX_VENUE: usize = 32;
-/// The longest symbol, in bytes; the longest option symbols seen have 30.
+/// The longest symbol, in bytes. The longest option symbols seen have 30.
 const MAX_SYMBOL: usize = 64;
 
-/// `VENUE:SYMBOL`, e.g. `BINANCE:BTC-USDT`.
+/// The name of an instrument: `VENUE:SYMBOL`, such as `BINANCE:BTC-USDT`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InstrumentName {
     text: Box<str>,
     colon: u8,
 }
 
-/// Why a text is no instrument name.
+/// Why a text is not an instrument name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// There is no colon.
+    /// The colon is missing.
     #[error("an instrument is named VENUE:SYMBOL, and there is no colon")]
     NoColon,
-    /// The venue is empty, too long, or has other characters.
+    /// The venue is empty, too long, or contains other characters.
     #[error("a venue is 1 to {MAX_VENUE} of A-Z, 0-9, '_', '-' and '.'")]
     Venue,
-    /// The symbol is empty, too long, or has forbidden characters.
+    /// The symbol is empty, too long, or contains forbidden characters.
     #[error(
         "a symbol is 1 to {MAX_SYMBOL} bytes without white space, control characters, quotes, '\\', '*' and ':'"
     )]
@@ -29,7 +29,7 @@ pub enum NameError {
 }
 
 impl InstrumentName {
-    /// Checks and joins the two parts.
+    /// Creates a name from its two parts, which are validated.
     pub fn new(venue: &str, symbol: &str) -> Result<Self, NameError> {
         let venue_fits = (1..=MAX_VENUE).contains(&venue.len())
             && venue
@@ -52,31 +52,31 @@ impl InstrumentName {
         })
     }
 
-    /// Splits and checks `VENUE:SYMBOL`.
+    /// Parses `VENUE:SYMBOL`.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let (venue, symbol) = text.split_once(':').ok_or(NameError::NoColon)?;
         Self::new(venue, symbol)
     }
 
-    /// The whole name.
+    /// The full name, `VENUE:SYMBOL`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What stands before the colon.
+    /// The part before the colon.
     #[must_use]
     pub fn venue(&self) -> &str {
         &self.text[..usize::from(self.colon)]
     }
 
-    /// What stands behind the colon.
+    /// The part after the colon.
     #[must_use]
     pub fn symbol(&self) -> &str {
         &self.text[usize::from(self.colon) + 1..]
     }
 
-    /// The number that stands for this name on every node.
+    /// The instrument's id, which is the same on every node.
     #[must_use]
     pub fn id(&self) -> InstrumentId {
         InstrumentId::of(&self.text)
@@ -95,18 +95,18 @@ impl fmt::Debug for InstrumentName {
     }
 }
 
-/// An instrument's number: a pure function of its name, below 2^53 so that every language's
-/// numbers hold it exactly.
+/// An instrument's id: a pure function of its name, below 2^53 so that every language's numbers
+/// represent it exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct InstrumentId(pub u64);
 
 impl InstrumentId {
-    /// The top 53 bits of the finalised FNV-1a hash of the name.
+    /// Computes the top 53 bits of the finalized FNV-1a hash of the name.
     ///
-    /// FNV-1a (64 bits; offset basis and prime from RFC 9923) leaves the high bits of short
-    /// texts poor, hence the finaliser of MurmurHash3 (`fmix64`). Among 100,000 instruments a
-    /// collision has odds of one in two million; it is refused when it happens.
+    /// FNV-1a (64 bits; offset basis and prime from RFC 9923) mixes the high bits of short texts
+    /// poorly, hence the finalizer of MurmurHash3 (`fmix64`). Among 100,000 instruments the odds of
+    /// a collision are one in two million; the second instrument is then rejected.
     #[must_use]
     pub fn of(name: &str) -> Self {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -120,19 +120,19 @@ impl InstrumentId {
 /// The fixed-point scale of an instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Exponents {
-    /// The value of a price is its mantissa times ten to this.
+    /// The power of ten by which price mantissas are multiplied.
     pub price: i8,
-    /// The value of a size is its mantissa times ten to this.
+    /// The power of ten by which size mantissas are multiplied.
     pub size: i8,
 }
 
 impl Exponents {
-    /// The coarsest and the finest exponent: what an `i64` can hold anything with.
+    /// The exponents, finest to coarsest, with which an `i64` can represent anything useful.
     pub const RANGE: std::ops::RangeInclusive<i8> = -18..=9;
 }
 
 impl Default for Exponents {
-    /// Eight decimals each, what most venues quote at the most.
+    /// Eight decimals each, the most that most venues quote.
     fn default() -> Self {
         Self {
             price: -8,

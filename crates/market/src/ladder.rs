@@ -2,17 +2,17 @@ use crate::{Level, Price, Side, Size};
 
 /// One side of a book: its levels, sorted by price.
 ///
-/// The best level is last in memory, because most changes happen near the best: there an insert
-/// or a removal moves little. A search starts at the best for the same reason.
+/// The best level is last in memory, because most changes are near it, and an insert or a removal
+/// there moves little. A search starts at the best level for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ladder {
     side: Side,
-    /// Ascending by [`Ladder::key`], best last, no price twice, no size zero.
+    /// Ascending by [`Ladder::key`], so best last; no repeated price, no zero size.
     levels: Vec<Level>,
 }
 
 impl Ladder {
-    /// An empty ladder.
+    /// Creates an empty ladder.
     #[must_use]
     pub const fn new(side: Side) -> Self {
         Self {
@@ -21,49 +21,49 @@ impl Ladder {
         }
     }
 
-    /// Which side this is.
+    /// The side of the book.
     #[must_use]
     pub const fn side(&self) -> Side {
         self.side
     }
 
-    /// How many levels there are.
+    /// The number of levels.
     #[must_use]
     pub fn len(&self) -> usize {
         self.levels.len()
     }
 
-    /// Whether there is no level.
+    /// Returns whether there are no levels.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.levels.is_empty()
     }
 
-    /// The best level.
+    /// The best level, if there is one.
     #[must_use]
     pub fn best(&self) -> Option<Level> {
         self.levels.last().copied()
     }
 
-    /// The worst level.
+    /// The worst level, if there is one.
     #[must_use]
     pub fn worst(&self) -> Option<Level> {
         self.levels.first().copied()
     }
 
-    /// The level that `rank` better ones stand before; the best has rank 0.
+    /// The level with `rank` better ones; the best has rank 0.
     #[must_use]
     pub fn at_rank(&self, rank: usize) -> Option<Level> {
         let index = self.levels.len().checked_sub(rank + 1)?;
         self.levels.get(index).copied()
     }
 
-    /// The levels from the best to the worst.
+    /// Iterates over the levels, best first.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Level> + DoubleEndedIterator + Clone + '_ {
         self.levels.iter().rev().copied()
     }
 
-    /// The best `depth` levels from the best on, or all where there are fewer.
+    /// Iterates over the best `depth` levels, best first.
     pub fn top(
         &self,
         depth: usize,
@@ -72,14 +72,14 @@ impl Ladder {
         self.levels[start..].iter().rev().copied()
     }
 
-    /// The size at a price; zero when there is no level.
+    /// The size at a price; zero if there is no level.
     #[must_use]
     pub fn size_at(&self, price: Price) -> Size {
         self.search(price)
             .map_or(Size::ZERO, |index| self.levels[index].size)
     }
 
-    /// Sets the size at a price, zero deletes; returns the size before.
+    /// Sets the size at a price, or deletes the level if the size is zero. Returns the size before.
     pub fn set(&mut self, level: Level) -> Size {
         match self.search(level.price) {
             Ok(index) if level.size.is_zero() => self.levels.remove(index).size,
@@ -92,24 +92,24 @@ impl Ladder {
         }
     }
 
-    /// Removes every level and keeps the memory.
+    /// Removes every level but keeps the memory.
     pub fn clear(&mut self) {
         self.levels.clear();
     }
 
-    /// Bytes that the levels hold in memory.
+    /// The memory allocated for levels, in bytes.
     #[must_use]
     pub fn capacity_bytes(&self) -> usize {
         self.levels.capacity() * size_of::<Level>()
     }
 
-    /// Takes over the levels of `from`, which are sorted as a ladder's are.
+    /// Copies the levels of another ladder of the same side.
     pub(crate) fn copy_from(&mut self, from: &Self) {
         self.levels.clone_from(&from.levels);
     }
 
-    /// Orders prices from the worst to the best on either side. `!x` turns the order of `i64`
-    /// round without the overflow that `-x` has.
+    /// Orders prices from worst to best on either side. `!x` reverses the order of `i64` without
+    /// the overflow of `-x`.
     #[inline]
     fn key(&self, price: Price) -> i64 {
         match self.side {
@@ -118,7 +118,8 @@ impl Ladder {
         }
     }
 
-    /// Where a price stands, or would stand: doubling steps from the best, then halves.
+    /// Finds the index of a price, or where it would be inserted: an exponential search from the
+    /// best level.
     #[inline]
     fn search(&self, price: Price) -> Result<usize, usize> {
         let key = self.key(price);

@@ -1,11 +1,11 @@
-/// A price as a mantissa; its value is `mantissa * 10^price_exponent` of its instrument.
+/// A price mantissa. The price is `mantissa * 10^exponent`, with the instrument's price exponent.
 ///
 /// Negative prices are legal: spreads and some futures have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Price(pub i64);
 
-/// A size as a mantissa; its value is `mantissa * 10^size_exponent` of its instrument.
+/// A size mantissa. The size is `mantissa * 10^exponent`, with the instrument's size exponent.
 ///
 /// Never negative in a book; zero in a delta deletes the level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -13,28 +13,28 @@ pub struct Price(pub i64);
 pub struct Size(pub i64);
 
 impl Size {
-    /// The size that means "no such level".
+    /// No size: the level does not exist.
     pub const ZERO: Self = Self(0);
 
-    /// Whether this size means "no such level".
+    /// Returns whether the size is zero, which means that the level does not exist.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 }
 
-/// A price and the whole size that stands at it.
+/// A price and the total size at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(C)]
 pub struct Level {
-    /// Where it stands.
+    /// The level's price.
     pub price: Price,
-    /// How much stands there; absolute, never an increment.
+    /// The total size at the price; absolute, never an increment.
     pub size: Size,
 }
 
 impl Level {
-    /// A level from its two mantissas.
+    /// Creates a level from two mantissas.
     #[must_use]
     pub const fn new(price: i64, size: i64) -> Self {
         Self {

@@ -1,12 +1,13 @@
 //! Instruments, books, sequence rules and checksums.
 //!
-//! This crate says what a market is and nothing about how it is carried: it has no IO, no runtime
-//! and no clock. Prices and sizes are exact: `i64` mantissas with an exponent per instrument.
+//! This crate defines what a market is, and nothing about how its data is transported. It has no
+//! IO, no runtime and no clock. Prices and sizes are exact: `i64` mantissas with an exponent per
+//! instrument.
 //!
 //! Invariants:
 //! - Every state is a pure function of the events applied to it, in order.
-//! - A [`Book`] is never crossed once a [`BookBuilder`] has called it live.
-//! - A book's checksum equals the one computed from scratch over its levels, always.
+//! - The [`Book`] of a live [`VenueBook`] is never crossed.
+//! - A book's checksum always equals the one computed from scratch over its levels.
 //!
 //! In reading order:
 
@@ -33,28 +34,26 @@ mod ladder;
 mod trade;
 mod venue_checksum;
 
-mod builder;
 mod event;
 mod recent;
-mod saved;
+mod venue_book;
 
 pub use bbo::Bbo;
 pub use book::{Book, DuplicateLevel};
-pub use builder::{BookBuilder, Break, DeltaOutcome, SnapshotOutcome};
 pub use change::{Change, Changes, difference};
 pub use channel::Channel;
-pub use event::{Check, Definition, Event, Link, SnapshotOrigin};
+pub use event::{Check, Definition, Event, SeqLink, SnapshotOrigin};
 pub use handle::Handle;
 pub use instrument::{Exponents, InstrumentId, InstrumentName, NameError};
 pub use ladder::Ladder;
 pub use level::{Level, Price, Size};
 pub use partition::{PartitionIdentity, PartitionIndex};
 pub use position::{Epoch, Position, Seq, Step};
-pub use recent::{RecentDelta, RecentDeltas};
+pub use recent::RecentDelta;
 pub use record::{At, Scope};
-pub use saved::{SavedBook, SavedDelta};
 pub use side::{Aggressor, Side};
 pub use state::{Reason, State};
 pub use time::{Monotonic, Nanos, Now};
 pub use trade::Trade;
+pub use venue_book::{Break, DeltaOutcome, SavedBook, SavedDelta, SnapshotOutcome, VenueBook};
 pub use venue_checksum::{ChecksumRule, ChecksumText, Decimals, VenueChecksum};

@@ -1,50 +1,50 @@
-//! Where a message stands in its stream, and what a receiver does with it.
+//! The position of a message in its stream, and what a receiver does with the message.
 
-/// The Kafka offset of the record that caused a message.
+/// A sequence number: the Kafka offset of the record that caused a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Seq(pub i64);
 
 impl Seq {
-    /// Before everything; Kafka's offsets start at 0.
+    /// Precedes every message; Kafka's offsets start at 0.
     pub const NONE: Self = Self(-1);
 }
 
-/// Names one numbering of a stream; two numbers of different epochs cannot be compared.
+/// Identifies one numbering of a stream; sequence numbers of different epochs cannot be compared.
 ///
 /// Opaque: a hash of the topic's identity, the partition and the exponents, so that every node
-/// names the same log the same.
+/// gives the same log the same epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct Epoch(pub u32);
 
 impl Epoch {
-    /// That of a stream of which no partition has been read.
+    /// The epoch of a stream of which no partition has been read yet.
     pub const NONE: Self = Self(0);
 }
 
-/// What a receiver does with a message of a known epoch.
+/// What a receiver does with a message of its own epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It has this already.
+    /// Skip it: the receiver has it already.
     Stale,
-    /// It follows on; sizes are absolute, so an overlap is harmless.
+    /// Apply it. Sizes are absolute, so an overlap is harmless.
     Apply,
-    /// Something between is missing.
+    /// Recover: messages before it are missing.
     Gap,
 }
 
-/// How far a receiver has come in a stream.
+/// A receiver's position in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// The epoch that `seq` belongs to.
     pub epoch: Epoch,
-    /// The last sequence number applied.
+    /// The last sequence number that was applied.
     pub seq: Seq,
 }
 
 impl Position {
-    /// The one rule of every stream, for a message of this position's epoch.
+    /// Applies the one rule of every stream to a message of this position's epoch.
     #[must_use]
     pub fn judge(self, prev_seq: Seq, seq: Seq) -> Step {
         if prev_seq > self.seq {

@@ -1,21 +1,21 @@
 use std::collections::VecDeque;
 
-use crate::{Level, Link, Nanos, Seq};
+use crate::{Level, Nanos, Seq, SeqLink};
 
-/// How many deltas are kept for a whole book that comes late. A REST answer takes a second or
-/// two; venues send at most 100 diffs a second (10 ms), and futures seen send 50.
+/// The most deltas retained for a snapshot that arrives late. A REST response takes a second or
+/// two; venues send at most 100 deltas a second (one per 10 ms), and the futures seen send 50.
 const MAX_DELTAS: usize = 1024;
-/// How many levels these may have: 16 a delta on average, 256 KiB.
+/// The most levels in the retained deltas: 16 per delta on average, 256 KiB.
 const MAX_LEVELS: usize = 16 * MAX_DELTAS;
 
-/// One delta that is kept.
+/// A retained delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecentDelta {
-    /// The record it came in.
+    /// The offset of its record.
     pub offset: Seq,
-    /// Its place in the venue's sequence.
-    pub link: Link,
-    /// When the venue made it.
+    /// Its link in the venue's sequence.
+    pub link: SeqLink,
+    /// The venue's timestamp.
     pub time: Option<Nanos>,
     /// The record's timestamp.
     pub log_time: Nanos,
@@ -23,27 +23,27 @@ pub struct RecentDelta {
     asks: usize,
 }
 
-/// The latest deltas of an instrument whose whole books are fetched beside the stream.
+/// The latest deltas of an instrument whose snapshots are fetched separately from the stream.
 ///
-/// They form one unbroken chain: what does not link to the last one starts a new chain. The
-/// bounds are the same whether the book is live or not, so that two nodes judge a late whole
-/// book alike.
+/// They form one unbroken chain: a delta that does not link to the last one starts a new chain. The
+/// bounds are the same whether the book is live or not, so that all nodes treat a late snapshot
+/// alike.
 #[derive(Debug, Clone, Default)]
-pub struct RecentDeltas {
+pub(crate) struct RecentDeltas {
     deltas: VecDeque<RecentDelta>,
     levels: VecDeque<Level>,
 }
 
 impl RecentDeltas {
-    /// Keeps a delta; returns whether it linked to the one before.
-    pub fn push(
+    /// Appends a delta, and starts a new chain if it does not link to the last one.
+    pub(crate) fn push(
         &mut self,
         offset: Seq,
-        link: Link,
+        link: SeqLink,
         times: (Option<Nanos>, Nanos),
         bids: &[Level],
         asks: &[Level],
-    ) -> bool {
+    ) {
         let linked = self
             .deltas
             .back()
@@ -66,14 +66,13 @@ impl RecentDeltas {
             bids: bids.len(),
             asks: asks.len(),
         });
-        linked
     }
 
-    /// The kept deltas that lead beyond `seq`, oldest first, if the first of them builds on it.
+    /// Finds the index of the first delta after `seq`, which is [`RecentDeltas::len`] if there is
+    /// none.
     ///
-    /// `Ok` with nothing when none leads beyond; `Err` with the first one's `prev` when what
-    /// stands between is no longer kept.
-    pub fn since(&self, seq: u64) -> Result<usize, u64> {
+    /// Fails with the number that this delta builds on if deltas before it are no longer retained.
+    pub(crate) fn since(&self, seq: u64) -> Result<usize, u64> {
         let first = self.deltas.partition_point(|delta| delta.link.seq <= seq);
         match self.deltas.get(first) {
             Some(delta) if delta.link.prev > seq => Err(delta.link.prev),
@@ -81,32 +80,26 @@ impl RecentDeltas {
         }
     }
 
-    /// How many are kept.
+    /// The number of deltas.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.deltas.len()
     }
 
-    /// Whether none is kept.
+    /// The delta at an index, oldest first.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.deltas.is_empty()
-    }
-
-    /// The kept delta at an index, oldest first.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<RecentDelta> {
+    pub(crate) fn get(&self, index: usize) -> Option<RecentDelta> {
         self.deltas.get(index).copied()
     }
 
-    /// The last one kept.
+    /// The latest delta.
     #[must_use]
-    pub fn last(&self) -> Option<RecentDelta> {
+    pub(crate) fn last(&self) -> Option<RecentDelta> {
         self.deltas.back().copied()
     }
 
     /// Copies the levels of the delta at an index into `bids` and `asks`.
-    pub fn levels_of(&self, index: usize, bids: &mut Vec<Level>, asks: &mut Vec<Level>) {
+    pub(crate) fn levels_of(&self, index: usize, bids: &mut Vec<Level>, asks: &mut Vec<Level>) {
         bids.clear();
         asks.clear();
         let start: usize = self
@@ -121,7 +114,7 @@ impl RecentDeltas {
         }
     }
 
-    /// Calls `give` with each of them and its levels, oldest first.
+    /// Calls `give` with each delta and its levels, oldest first.
     pub(crate) fn for_each(&self, mut give: impl FnMut(RecentDelta, Vec<Level>, Vec<Level>)) {
         let mut begin = 0;
         for delta in &self.deltas {
@@ -132,8 +125,8 @@ impl RecentDeltas {
         }
     }
 
-    /// Forgets all.
-    pub fn clear(&mut self) {
+    /// Removes all deltas.
+    pub(crate) fn clear(&mut self) {
         self.deltas.clear();
         self.levels.clear();
     }

@@ -10,10 +10,10 @@ pub enum Side {
 }
 
 impl Side {
-    /// Both sides, bids first, as on the wire.
+    /// Both sides in wire order: bids first.
     pub const BOTH: [Self; 2] = [Self::Bid, Self::Ask];
 
-    /// The other side.
+    /// The opposite side.
     #[must_use]
     pub const fn opposite(self) -> Self {
         match self {
@@ -22,7 +22,7 @@ impl Side {
         }
     }
 
-    /// Whether price `a` stands before `b` on this side.
+    /// Returns whether price `a` is better than `b` on this side.
     #[must_use]
     pub fn is_better(self, a: Price, b: Price) -> bool {
         match self {
@@ -32,20 +32,20 @@ impl Side {
     }
 }
 
-/// Who took liquidity in a trade.
+/// The side that took liquidity in a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Aggressor {
-    /// The venue did not say.
+    /// The venue does not say.
     #[default]
     Unknown,
-    /// The buyer took from the asks.
+    /// A buyer, who took from the asks.
     Buy,
-    /// The seller took from the bids.
+    /// A seller, who took from the bids.
     Sell,
 }
 
 impl Aggressor {
-    /// The name that clients use.
+    /// The name used by clients.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

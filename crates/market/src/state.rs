@@ -1,20 +1,20 @@
-/// How far an instrument can be trusted at the moment.
+/// How far an instrument's data can be trusted now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// The book is right.
+    /// The book is valid.
     Live,
-    /// The book is being rebuilt; it waits for a whole book.
+    /// The book is invalid until the next snapshot.
     Resyncing,
-    /// Nothing has come for longer than configured; the book was right when last heard of.
+    /// Nothing has arrived for longer than configured; the book was valid at the last update.
     Stale,
     /// The venue halted trading.
     Halted,
-    /// The venue's own sequence broke; the book waits for a whole book.
+    /// The venue's own sequence broke; the book is invalid until the next snapshot.
     UpstreamGap,
 }
 
 impl State {
-    /// All states, in the order of their codes on the wire.
+    /// All states, in the order of their wire codes.
     pub const ALL: [Self; 5] = [
         Self::Live,
         Self::Resyncing,
@@ -23,7 +23,7 @@ impl State {
         Self::UpstreamGap,
     ];
 
-    /// The name that clients, metrics and logs use.
+    /// The name used by clients, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl State {
         }
     }
 
-    /// Whether the last published book must not be trusted.
+    /// Returns whether the last published book must not be trusted.
     #[must_use]
     pub const fn is_broken(self) -> bool {
         matches!(self, Self::Resyncing | Self::UpstreamGap)
@@ -45,30 +45,30 @@ impl State {
 /// Why an instrument is in its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// No reason is needed.
+    /// There is nothing to explain.
     None,
-    /// No whole book has been seen yet.
+    /// No snapshot has been received yet.
     Starting,
-    /// A sequence number is missing.
+    /// Sequence numbers are missing.
     Gap,
     /// The best bid was above the best ask.
     Crossed,
     /// A record could not be read.
     BadRecord,
-    /// The topic was made anew, or its offsets went back.
+    /// The topic was recreated, or its offsets went back.
     TopicReset,
-    /// Nothing has come for longer than configured.
+    /// Nothing has arrived for longer than configured.
     Quiet,
-    /// The venue said so.
+    /// The venue reports it.
     Venue,
-    /// A whole book ended what went before.
+    /// A snapshot or a valid delta ended an invalid state.
     Recovered,
     /// Kafka deleted records before this node had read them.
     Retention,
 }
 
 impl Reason {
-    /// All reasons, in the order of their codes on the wire.
+    /// All reasons, in the order of their wire codes.
     pub const ALL: [Self; 10] = [
         Self::None,
         Self::Starting,
@@ -82,7 +82,7 @@ impl Reason {
         Self::Retention,
     ];
 
-    /// The name that clients, metrics and logs use.
+    /// The name used by clients, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

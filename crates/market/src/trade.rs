@@ -3,12 +3,12 @@ use crate::{Aggressor, Price, Size};
 /// One trade, as the venue reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trade<'a> {
-    /// At what price.
+    /// The trade's price.
     pub price: Price,
-    /// How much.
+    /// The traded size.
     pub size: Size,
-    /// Who took liquidity.
+    /// The side that took liquidity.
     pub side: Aggressor,
-    /// The venue's own identifier, as text; empty when there is none. At most 255 bytes.
+    /// The venue's identifier; empty if there is none. At most 255 bytes.
     pub id: &'a str,
 }

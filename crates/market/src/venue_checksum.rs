@@ -1,41 +1,41 @@
-//! Checksums of the venues' own, over the best levels of their books.
+//! The venues' own checksums over the best levels of their books.
 
 use crate::{Exponents, Ladder, Level, Side, decimal};
 
-/// What a venue says of its book as it is after a message, so that a copy can be proven.
+/// A venue's checksum of its book after a message, for verifying a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VenueChecksum {
-    /// What the venue found.
-    pub told: u32,
-    /// How it is found.
+    /// The venue's checksum.
+    pub expected: u32,
+    /// How it is computed.
     pub rule: ChecksumRule,
-    /// The scale in which the levels were read.
+    /// The scale of the levels' mantissas.
     pub exponents: Exponents,
 }
 
-/// How a venue finds its checksum: CRC-32 (that of gzip) over a text of the best levels.
+/// How a venue computes its checksum: CRC-32 (that of gzip) over a text of the best levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChecksumRule {
-    /// The best 10 asks, then the best 10 bids, each from the best on; of each level the price and
-    /// the size, without the dot and without zeros in front. Zeros behind the dot count, so it must
-    /// be known with how many decimals the venue writes.
+    /// The best 10 asks, then the best 10 bids, each side best first: the price and the size of
+    /// each level, without decimal point and leading zeros. Trailing zeros count, so the number of
+    /// decimals that the venue writes must be known.
     Kraken(Decimals),
-    /// The best 25 levels, a bid and an ask in turn as long as there are any, each as `price:size`
-    /// without needless zeros, joined by `:`.
+    /// The best 25 levels of each side, a bid and an ask in turn while there are any, each as
+    /// `price:size` without trailing zeros, joined by `:`.
     Okx,
 }
 
-/// With how many decimals a venue writes an instrument's numbers.
+/// How many decimals a venue writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Decimals {
-    /// Of a price.
+    /// The decimals of a price.
     pub price: u8,
-    /// Of a size.
+    /// The decimals of a size.
     pub size: u8,
 }
 
 impl Decimals {
-    /// The more of both: a number that was written with fewer had none to show.
+    /// The larger of both, per field: a number with fewer decimals ended in zeros.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         Self {
@@ -45,20 +45,20 @@ impl Decimals {
     }
 }
 
-/// The text that a checksum is made over, with its memory, and what it was made of the last time.
+/// The text that a checksum covers, reused from one message to the next.
 ///
-/// From one message to the next most of the best levels stay. So by Kraken's rule, whose messages
-/// have two or three levels, only theirs are written anew.
+/// Between messages most of the best levels stay the same. So for Kraken, whose messages update two
+/// or three levels, only the text of those is written again.
 #[derive(Debug, Clone, Default)]
 pub struct ChecksumText {
     text: Vec<u8>,
-    /// By Kraken's rule: the parts of asks and bids, each from the best on.
+    /// For Kraken: the texts of the levels, asks and bids, each best first.
     parts: [Vec<Part>; 2],
-    /// The shifts of price and size in which these are written.
+    /// The decimal shifts of price and size with which these were written.
     shifts: (i32, i32),
 }
 
-/// A level's part of a text.
+/// The text of one level.
 #[derive(Debug, Clone, Copy)]
 struct Part {
     level: Level,
@@ -66,14 +66,14 @@ struct Part {
     digits: [u8; PART_BYTES],
 }
 
-/// Two numbers of 63 bits. A level whose part is longer, with zeros behind, is not known from before.
+/// Two numbers of 63 bits. The text of a level that is longer, with trailing zeros, is not reused.
 const PART_BYTES: usize = 40;
 
-/// Whole parts are written, and the next one over what was too much of the last.
+/// Parts are copied at their full length, so that each overwrites the surplus of the one before.
 const TEXT_BYTES: usize = 2 * KRAKEN_DEPTH * PART_BYTES;
 
 impl ChecksumText {
-    /// The text by Kraken's rule, in such shifts of price and size.
+    /// Builds the text that Kraken's rule covers, with these shifts of price and size.
     fn of_kraken(
         &mut self,
         bids: impl Iterator<Item = Level> + Clone,
@@ -92,7 +92,7 @@ impl ChecksumText {
         let mut writer = Writer {
             text,
             end: 0,
-            is_as_before: true,
+            is_unchanged: true,
             shifts,
         };
         let written = writer
@@ -112,17 +112,17 @@ impl ChecksumText {
     }
 }
 
-/// Writes a text by parts that are mostly those of the time before.
+/// Writes a text of parts, most of which are unchanged since the last time.
 struct Writer<'t> {
     text: &'t mut [u8],
     end: usize,
-    /// Whether all parts so far are: then so is the text of them.
-    is_as_before: bool,
+    /// Whether all parts so far are unchanged, and so the text of them.
+    is_unchanged: bool,
     shifts: (i32, i32),
 }
 
 impl Writer<'_> {
-    /// Writes the best levels of a side; none when one is too long.
+    /// Writes the best levels of a side; `None` if the text of one is too long.
     fn write(
         &mut self,
         parts: &mut Vec<Part>,
@@ -132,24 +132,24 @@ impl Writer<'_> {
         let mut rank = 0;
         for level in levels {
             if parts.get(rank).is_none_or(|part| part.level != level) {
-                self.is_as_before = false;
-                self.correct(parts, rank, level, side)?;
+                self.is_unchanged = false;
+                self.replace(parts, rank, level, side)?;
             }
             let part = parts.get(rank)?;
-            if !self.is_as_before {
+            if !self.is_unchanged {
                 *self.text.get_mut(self.end..)?.first_chunk_mut()? = part.digits;
             }
             self.end += part.len;
             rank += 1;
         }
-        self.is_as_before &= parts.len() == rank;
+        self.is_unchanged &= parts.len() == rank;
         parts.truncate(rank);
         Some(())
     }
 
-    /// Makes the part at a rank that level's, which it is not; none when it is too long.
-    fn correct(&self, parts: &mut Vec<Part>, rank: usize, level: Level, side: Side) -> Option<()> {
-        // Those before it are gone from the book.
+    /// Replaces the part at a rank by that of `level`; `None` if it is too long.
+    fn replace(&self, parts: &mut Vec<Part>, rank: usize, level: Level, side: Side) -> Option<()> {
+        // Better levels are no longer in the book.
         while parts
             .get(rank)
             .is_some_and(|part| side.is_better(part.level.price, level.price))
@@ -166,7 +166,7 @@ impl Writer<'_> {
 }
 
 impl Part {
-    /// A level's part, unless it is too long.
+    /// Writes the text of a level; `None` if it is too long.
     fn of(level: Level, (price, size): (i32, i32)) -> Option<Self> {
         let mut part = Self {
             level,
@@ -185,13 +185,13 @@ impl Part {
     }
 }
 
-/// How many levels a side Kraken's checksum covers.
+/// The number of levels a side that Kraken's checksum covers.
 const KRAKEN_DEPTH: usize = 10;
-/// How many levels a side OKX's checksum covers.
+/// The number of levels a side that OKX's checksum covers.
 const OKX_DEPTH: usize = 25;
 
 impl VenueChecksum {
-    /// The checksum of these levels, both sides from the best on.
+    /// Computes the checksum of these levels, both sides best first.
     #[must_use]
     pub fn of_levels(
         &self,
@@ -227,7 +227,7 @@ impl VenueChecksum {
         }
     }
 
-    /// What is found over both ladders, where it is not what was told.
+    /// Computes the checksum of both ladders and returns it if it differs from the venue's.
     pub(crate) fn mismatch(
         &self,
         bids: &Ladder,
@@ -235,17 +235,17 @@ impl VenueChecksum {
         text: &mut ChecksumText,
     ) -> Option<u32> {
         let found = self.of_levels(bids.iter(), asks.iter(), text);
-        (found != self.told).then_some(found)
+        (found != self.expected).then_some(found)
     }
 }
 
-/// By which power of ten a mantissa becomes the whole number that is written without its dot.
+/// The power of ten that turns a mantissa into the integer that is written without a decimal point.
 fn shift(exponent: i8, decimals: u8) -> i32 {
     i32::from(exponent) + i32::from(decimals)
 }
 
-/// Tells the digits of `mantissa * 10^shift`, piece by piece. Digits that the venue does not write
-/// are left out.
+/// Passes the digits of `mantissa * 10^shift` to `put`, piece by piece. Digits that the venue does
+/// not write are omitted.
 fn put_digits(put: &mut impl FnMut(&[u8]), mantissa: i64, shift: i32) {
     let magnitude = mantissa.unsigned_abs();
     let count = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
@@ -299,7 +299,7 @@ mod tests {
     fn check_kraken(price: i8, size: i8) {
         let exponents = Exponents { price, size };
         let checksum = VenueChecksum {
-            told: 0,
+            expected: 0,
             rule: ChecksumRule::Kraken(Decimals { price: 5, size: 8 }),
             exponents,
         };
@@ -322,7 +322,7 @@ mod tests {
     fn a_side_of_okx_that_is_longer_goes_on_alone() {
         let exponents = Exponents::default();
         let checksum = VenueChecksum {
-            told: 0,
+            expected: 0,
             rule: ChecksumRule::Okx,
             exponents,
         };

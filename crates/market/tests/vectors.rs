@@ -1,4 +1,4 @@
-//! The vectors that clients in other languages read, held against this crate.
+//! The test vectors for clients in other languages, checked against this crate.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,21 +1,20 @@
-//! What a venue says of its own book is held against ours.
+//! Venues' statements about their books are verified.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, and says what it measured"
 )]
 
 use market::{
-    BookBuilder, Break, Changes, Check, ChecksumRule, ChecksumText, Decimals, DeltaOutcome,
-    Exponents, Ladder, Level, Link, Nanos, Seq, Side, SnapshotOrigin, SnapshotOutcome,
-    VenueChecksum,
+    Break, Changes, Check, ChecksumRule, ChecksumText, Decimals, DeltaOutcome, Exponents, Ladder,
+    Level, Nanos, Seq, SeqLink, Side, SnapshotOrigin, SnapshotOutcome, VenueBook, VenueChecksum,
 };
 use proptest::prelude::*;
 
 const SCALE: Exponents = Exponents { price: 0, size: 0 };
 
-/// A venue that cuts its books at so many levels and tells a checksum after every change.
+/// A venue that cuts its books at a depth and sends a checksum after every delta.
 struct Venue {
-    book: BookBuilder,
+    book: VenueBook,
     changes: Changes,
     window: usize,
 }
@@ -23,7 +22,7 @@ struct Venue {
 impl Venue {
     fn new(window: usize) -> Self {
         let mut venue = Self {
-            book: BookBuilder::new(),
+            book: VenueBook::new(),
             changes: Changes::default(),
             window,
         };
@@ -45,11 +44,12 @@ impl Venue {
         assert_eq!(outcome, SnapshotOutcome::Applied);
     }
 
-    /// A change of the bids, after which they are said to be `truth`, written with so many decimals.
+    /// A delta of the bids, after which the venue's bids are `truth`, written with this many
+    /// decimals.
     fn change(&mut self, bids: &[Level], truth: &[Level], size_decimals: u8) -> DeltaOutcome {
         let rule = |size| ChecksumRule::Kraken(Decimals { price: 0, size });
-        let checksum = |told, size| VenueChecksum {
-            told,
+        let checksum = |expected, size| VenueChecksum {
+            expected,
             rule: rule(size),
             exponents: SCALE,
         };
@@ -124,7 +124,7 @@ fn a_gap_that_the_feed_itself_tells_lasts_until_the_next_whole_book() {
     let outcome = venue
         .book
         .delta(seq, now, None, origin, None, &[], &[], changes);
-    assert_eq!(outcome, DeltaOutcome::Gap(Break::Told));
+    assert_eq!(outcome, DeltaOutcome::Gap(Break::Reported));
     let truth = [Level::new(6, 6), Level::new(5, 5)];
     assert_eq!(venue.change(&truth[..1], &truth, 2), DeltaOutcome::Waiting);
 }
@@ -140,7 +140,7 @@ fn decimals_that_a_message_does_not_show_are_known_from_those_before_it() {
 
 #[test]
 fn a_change_that_builds_on_our_very_number_follows_also_where_the_venue_counts_anew() {
-    let mut book = BookBuilder::new();
+    let mut book = VenueBook::new();
     let mut changes = Changes::default();
     let origin = SnapshotOrigin::InBand;
     book.snapshot(
@@ -157,7 +157,7 @@ fn a_change_that_builds_on_our_very_number_follows_also_where_the_venue_counts_a
         (2, 3, DeltaOutcome::Stale),
         (5, 6, DeltaOutcome::Gap(Break::Numbers { last: 4, prev: 5 })),
     ] {
-        let link = Some(Link { prev, seq });
+        let link = Some(SeqLink { prev, seq });
         let bids = [Level::new(2, 2)];
         let found = book.delta(
             Seq(0),
@@ -173,7 +173,7 @@ fn a_change_that_builds_on_our_very_number_follows_also_where_the_venue_counts_a
     }
 }
 
-/// Kraken's text as its documentation says it, level by level.
+/// Kraken's text as in its documentation, level by level.
 fn krakens_text(bids: &Ladder, asks: &Ladder, decimals: Decimals, exponents: Exponents) -> String {
     let digits = |mantissa: i64, exponent: i8, decimals: u8| {
         let shift = i32::from(exponent) + i32::from(decimals);
@@ -220,8 +220,8 @@ proptest! {
             let decimals = Decimals { price: 1, size: size_decimals };
             let rules = [ChecksumRule::Kraken(decimals), ChecksumRule::Okx];
             let found = rules.map(|rule| {
-                let checksum = VenueChecksum { told: 0, rule, exponents };
-                // The other rule's only now and then, since its text is another.
+                let checksum = VenueChecksum { expected: 0, rule, exponents };
+                // The other rule is checked only sometimes, since its text is another.
                 let text = match rule {
                     ChecksumRule::Okx if !is_changed => &mut ChecksumText::default(),
                     _ => &mut kept,

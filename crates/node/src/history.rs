@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use fanout::{History, Wanted};
-use ingest::{IngestConfig, PastReaders};
+use ingest::{HistoryClients, IngestConfig};
 use metrics::HistoryMetrics;
 use metrics::label::{ReplayRefusal, ThreadKind};
 
@@ -33,7 +33,7 @@ pub(crate) struct Replays {
 /// What all replays share.
 struct ReplayContext {
     settings: HistorySettings,
-    readers: Arc<PastReaders>,
+    readers: Arc<HistoryClients>,
     streams: streams::Settings,
     instruments: Arc<Instruments>,
     tally: Tally,
@@ -53,7 +53,7 @@ impl Replays {
             per_session: settings.per_session,
             per_address: settings.per_address,
         };
-        let readers = PastReaders::new(ingest, settings.readers, settings.queue_bytes);
+        let readers = HistoryClients::new(ingest, settings.readers, settings.queue_bytes);
         Self {
             threads,
             context: Arc::new(ReplayContext {

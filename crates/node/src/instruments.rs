@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ingest::Refusal;
+use ingest::Rejection;
 use market::{Exponents, InstrumentName};
 use wire::control::Symbol;
 
@@ -47,7 +47,7 @@ impl Instruments {
     /// The instrument whose name or alias in a venue's records is `symbol`.
     ///
     /// Searches all rules, so this is for the first time a name is seen.
-    pub(crate) fn find(&self, venue: &str, symbol: &str) -> Result<Instrument, Refusal> {
+    pub(crate) fn find(&self, venue: &str, symbol: &str) -> Result<Instrument, Rejection> {
         let name = match self.aliases.get(&format!("{venue}:{symbol}")) {
             Some(name) => name.clone(),
             None => InstrumentName::new(venue, symbol)?,
@@ -60,7 +60,7 @@ impl Instruments {
                 tick_size: rule.tick_size,
                 lot_size: rule.lot_size,
             }),
-            None if self.refuse_unknown => Err(Refusal::UnknownInstrument),
+            None if self.refuse_unknown => Err(Rejection::UnknownInstrument),
             None => Ok(Instrument {
                 name,
                 exponents: self.default,

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fanout::{Directory, PublisherPort};
-use ingest::{DecodeError, OpenedPartition, Progress, Refusal, Reset, Resolve, Resolved, Sink};
+use ingest::{DecodeError, OpenedPartition, Progress, Rejection, Reset, Resolve, Resolved, Sink};
 use market::{
     At, Channel, Event, Handle, Monotonic, Nanos, Now, PartitionIdentity, PartitionIndex,
 };
 use metrics::PublisherMetrics;
-use streams::{Publisher, Settings, Unwanted};
+use streams::{Publisher, Settings, Skipped};
 
 use crate::checkpoints::{self, Loaded, Taker};
 use crate::clock::{monotonic, now, wall_clock};
@@ -164,13 +164,13 @@ impl Pipeline {
         venue: &str,
         symbol: &str,
         instrument: Instrument,
-    ) -> Result<Handle, Refusal> {
+    ) -> Result<Handle, Rejection> {
         let added =
             self.publisher
                 .add_instrument(&instrument.name, instrument.exponents, monotonic());
         let handle = added.map_err(|other| {
             tracing::error!(instrument = %instrument.name, %other, "two instruments have the same id; the second is rejected");
-            Refusal::UnknownInstrument
+            Rejection::UnknownInstrument
         })?;
         self.publisher.set_steps(
             handle,
@@ -200,7 +200,7 @@ impl Pipeline {
     /// Updates the directory with changed instruments.
     fn show_changed(&mut self) {
         for handle in self.publisher.take_changed() {
-            let Some(about) = self.publisher.about(handle) else {
+            let Some(about) = self.publisher.info(handle) else {
                 continue;
             };
             let listing = self.directory.list(about.name, about.exponents);
@@ -231,7 +231,7 @@ impl Pipeline {
         };
         let partition = self.partitions.get(at.partition.0 as usize);
         if let Some(partition) = partition.and_then(Option::as_ref)
-            && let Some(about) = self.publisher.about(handle)
+            && let Some(about) = self.publisher.info(handle)
         {
             tracer.follow(trace, at, partition, about.name, received, &mut self.port);
         }
@@ -257,10 +257,10 @@ impl Pipeline {
             tracing::warn!(
                 "no response from kafka brokers; new sessions are rejected until the node has caught up again"
             );
-            self.publisher.lose_touch(now);
+            self.publisher.connection_lost(now);
         } else if was_cut_off && !self.cut_off {
             tracing::info!("kafka brokers respond again, and the node has caught up");
-            self.publisher.regain_touch(now);
+            self.publisher.connection_restored(now);
         }
         self.readiness.cut_off(self.cut_off);
         self.readiness.turned(at);
@@ -268,14 +268,14 @@ impl Pipeline {
 }
 
 impl Resolve for Pipeline {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         let handle = match self.known.find(venue, symbol) {
             Some(handle) => handle,
             None => {
                 let instrument = self.instruments.find(venue, symbol)?;
                 let is_new = !self.known.has(&instrument.name);
                 if is_new && self.publisher.instruments() >= self.instruments.max {
-                    return Err(Refusal::TooManyInstruments);
+                    return Err(Rejection::TooManyInstruments);
                 }
                 self.add(venue, symbol, instrument)?
             }
@@ -319,7 +319,7 @@ impl Sink for Pipeline {
         let taken = self.publisher.event(at, instrument, &event, now);
         // Records included in a checkpoint are expected to repeat while the node catches up.
         let taken = taken.or_else(|unwanted| match unwanted {
-            Unwanted::Repeated(_) if !self.is_open => Ok(()),
+            Skipped::Repeated(_) if !self.is_open => Ok(()),
             other => Err(other),
         });
         match taken {
@@ -336,7 +336,7 @@ impl Sink for Pipeline {
         }
     }
 
-    fn refused(&mut self, at: At, error: &DecodeError) {
+    fn rejected(&mut self, at: At, error: &DecodeError) {
         self.refusals += 1;
         if self.refusals <= REFUSALS_LOGGED {
             let (topic, partition) = self
@@ -345,7 +345,8 @@ impl Sink for Pipeline {
             tracing::warn!(topic, partition, offset = at.seq.0, outcome = error.kind.outcome().name(), %error, "cannot decode a record");
         }
         if let Some(instrument) = error.instrument {
-            self.publisher.refused(at, instrument, error.scope, now());
+            self.publisher
+                .bad_record(at, instrument, error.scope, now());
         }
     }
 

@@ -4,42 +4,54 @@ use market::{Nanos, Seq, Size};
 use wire::{Bar, BarInterval};
 
 use crate::candle::Candle;
-use crate::checkpoint::SavedBars;
 
-/// How many bars of an interval are kept after they were closed, for those who begin or come back:
-/// 15 intervals of 30 bars of 96 bytes are 42 KiB an instrument.
+/// How many closed bars of an interval are retained, for clients that subscribe or resume: 15
+/// intervals of 30 bars of 96 bytes are 42 KiB per instrument.
 const KEPT: usize = 30;
 
-/// The bars of one interval: the running one, and the last ones that were closed.
+/// The bars of one interval: the running one and the latest closed ones.
 ///
-/// Time is that of the trades, and a bar is closed by the first trade behind it: so bars are a
-/// function of the log alone. A trade that comes late counts to the running bar, and an interval
-/// without a trade has no bar.
+/// Time is that of the trades, and a bar is closed by the first trade after it, so bars are a
+/// function of the log alone. A trade that comes late counts toward the running bar, and an
+/// interval without trades has no bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bars {
     interval: BarInterval,
-    running: Option<OneBar>,
+    running: Option<TimedCandle>,
     closed: VecDeque<ClosedBar>,
-    /// The record that closed the last bar that is not kept any more.
+    /// The record that closed the last bar that is no longer retained.
     forgotten: Seq,
 }
 
-/// A bar, closed or not.
+/// A bar, running or closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OneBar {
-    /// When it began, a multiple of its interval.
+pub struct TimedCandle {
+    /// When its interval starts: a multiple of the interval.
     pub open_time: Nanos,
-    /// Its trades.
+    /// The summary of its trades.
     pub candle: Candle,
 }
 
-/// A bar to which nothing is added any more.
+/// A closed bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClosedBar {
     /// The bar.
-    pub bar: OneBar,
+    pub bar: TimedCandle,
     /// The record that closed it.
-    pub by: Seq,
+    pub closed_by: Seq,
+}
+
+/// The bars of one interval, as a checkpoint keeps them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedBars {
+    /// The interval.
+    pub interval: BarInterval,
+    /// The record that closed the last bar that is no longer retained.
+    pub forgotten: Seq,
+    /// The retained closed bars, oldest first.
+    pub closed: Vec<ClosedBar>,
+    /// The running bar.
+    pub running: Option<TimedCandle>,
 }
 
 impl Bars {
@@ -56,10 +68,10 @@ impl Bars {
         self.interval
     }
 
-    /// Adds what the record at `seq` traded; whether it closed a bar.
-    pub(crate) fn take(&mut self, time: Nanos, candle: &Candle, seq: Seq) -> bool {
-        let long = u64::from(self.interval.seconds()) * 1_000_000_000;
-        let open_time = Nanos(time.0 - time.0 % long);
+    /// Adds the trades of the record at `seq`. Returns whether they closed a bar.
+    pub(crate) fn add(&mut self, time: Nanos, candle: &Candle, seq: Seq) -> bool {
+        let length = u64::from(self.interval.seconds()) * 1_000_000_000;
+        let open_time = Nanos(time.0 - time.0 % length);
         match &mut self.running {
             Some(running) if running.open_time >= open_time => {
                 running.candle.add(candle);
@@ -67,7 +79,7 @@ impl Bars {
             }
             _ => {}
         }
-        let next = OneBar {
+        let next = TimedCandle {
             open_time,
             candle: *candle,
         };
@@ -77,40 +89,43 @@ impl Bars {
         if self.closed.len() >= KEPT
             && let Some(oldest) = self.closed.pop_front()
         {
-            self.forgotten = oldest.by;
+            self.forgotten = oldest.closed_by;
         }
-        self.closed.push_back(ClosedBar { bar, by: seq });
+        self.closed.push_back(ClosedBar {
+            bar,
+            closed_by: seq,
+        });
         true
     }
 
-    /// The running bar.
-    pub(crate) const fn running(&self) -> Option<OneBar> {
+    pub(crate) const fn running(&self) -> Option<TimedCandle> {
         self.running
     }
 
-    /// The bar that was closed last.
+    /// The message of the bar that was closed last.
     pub(crate) fn last_closed(&self) -> Option<Bar> {
-        self.closed.back().map(|one| self.told(&one.bar, true))
+        let last = self.closed.back();
+        last.map(|closed| self.message(&closed.bar, true))
     }
 
-    /// Those that were closed behind `seq` and are kept, oldest first.
+    /// The messages of the retained bars that were closed after `seq`, oldest first.
     pub(crate) fn closed_since(&self, seq: Seq) -> impl Iterator<Item = Bar> {
-        let first = self.closed.partition_point(|one| one.by <= seq);
+        let first = self.closed.partition_point(|bar| bar.closed_by <= seq);
         let closed = self.closed.range(first..);
-        closed.map(|one| self.told(&one.bar, true))
+        closed.map(|closed| self.message(&closed.bar, true))
     }
 
-    /// The record up to which closed bars are not kept any more.
+    /// The record up to which closed bars are no longer retained.
     pub(crate) const fn forgotten(&self) -> Seq {
         self.forgotten
     }
 
-    /// A bar that runs, as it is told.
-    pub(crate) fn told_running(&self, bar: &OneBar) -> Bar {
-        self.told(bar, false)
+    /// The message of a running bar.
+    pub(crate) fn running_message(&self, bar: &TimedCandle) -> Bar {
+        self.message(bar, false)
     }
 
-    fn told(&self, OneBar { open_time, candle }: &OneBar, closed: bool) -> Bar {
+    fn message(&self, TimedCandle { open_time, candle }: &TimedCandle, closed: bool) -> Bar {
         Bar {
             interval: self.interval.seconds(),
             open_time: *open_time,
@@ -124,7 +139,6 @@ impl Bars {
         }
     }
 
-    /// What it knows.
     pub(crate) fn save(&self) -> SavedBars {
         SavedBars {
             interval: self.interval,
@@ -134,7 +148,6 @@ impl Bars {
         }
     }
 
-    /// The bars that were saved.
     pub(crate) fn restored(saved: &SavedBars) -> Self {
         Self {
             interval: saved.interval,
@@ -144,8 +157,8 @@ impl Bars {
         }
     }
 
-    /// Bytes that it holds.
-    pub(crate) fn size(&self) -> usize {
+    /// The allocated memory, in bytes.
+    pub(crate) fn memory(&self) -> usize {
         self.closed.capacity() * size_of::<ClosedBar>()
     }
 }
@@ -175,17 +188,17 @@ mod tests {
             interval in prop::sample::select(vec![BarInterval::S1, BarInterval::S5, BarInterval::S15]),
         ) {
             let mut bars = Bars::new(interval);
-            let (mut clock, mut all, mut told) = (0, Vec::new(), Vec::new());
+            let (mut clock, mut all, mut sent) = (0, Vec::new(), Vec::new());
             for (seq, (step, price, size)) in (0..).zip(&trades) {
                 clock += step;
                 let number = clock / (u64::from(interval.seconds()) * SECOND);
                 all.push((number, *price, *size));
-                if bars.take(Nanos(clock), &candle(*price, *size), Seq(seq)) {
-                    told.push(bars.last_closed().unwrap());
+                if bars.add(Nanos(clock), &candle(*price, *size), Seq(seq)) {
+                    sent.push(bars.last_closed().unwrap());
                 }
                 prop_assert!(bars.closed.len() <= KEPT);
             }
-            told.extend(bars.running().map(|bar| bars.told_running(&bar)));
+            sent.extend(bars.running().map(|bar| bars.running_message(&bar)));
             let mut expected: Vec<Vec<(u64, i64, i64)>> = Vec::new();
             for one in all {
                 match expected.last_mut() {
@@ -193,8 +206,8 @@ mod tests {
                     _ => expected.push(vec![one]),
                 }
             }
-            prop_assert_eq!(told.len(), expected.len());
-            for (index, (bar, trades)) in told.iter().zip(&expected).enumerate() {
+            prop_assert_eq!(sent.len(), expected.len());
+            for (index, (bar, trades)) in sent.iter().zip(&expected).enumerate() {
                 let prices = || trades.iter().map(|trade| Price(trade.1));
                 prop_assert_eq!(bar.open_time.0, trades[0].0 * u64::from(interval.seconds()) * SECOND);
                 prop_assert_eq!((Some(bar.open), Some(bar.close)), (prices().next(), prices().next_back()));
@@ -203,17 +216,17 @@ mod tests {
                 prop_assert_eq!(bar.closed, index + 1 < expected.len());
             }
             let kept: Vec<_> = bars.closed_since(bars.forgotten()).collect();
-            let from = told.len() - 1 - kept.len();
-            prop_assert_eq!(&kept[..], &told[from..told.len() - 1]);
+            let from = sent.len() - 1 - kept.len();
+            prop_assert_eq!(&kept[..], &sent[from..sent.len() - 1]);
         }
     }
 
     #[test]
     fn a_late_trade_counts_to_the_running_bar() {
         let mut bars = Bars::new(BarInterval::S1);
-        assert!(!bars.take(Nanos(5 * SECOND), &candle(1, 1), Seq(0)));
-        assert!(!bars.take(Nanos(4 * SECOND), &candle(9, 1), Seq(1)));
-        assert!(bars.take(Nanos(7 * SECOND), &candle(2, 1), Seq(2)));
+        assert!(!bars.add(Nanos(5 * SECOND), &candle(1, 1), Seq(0)));
+        assert!(!bars.add(Nanos(4 * SECOND), &candle(9, 1), Seq(1)));
+        assert!(bars.add(Nanos(7 * SECOND), &candle(2, 1), Seq(2)));
         let closed = bars.last_closed().unwrap();
         assert_eq!(
             (closed.open_time, closed.high),

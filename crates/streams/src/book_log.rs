@@ -4,17 +4,16 @@ use std::ops::ControlFlow;
 use market::{Change, Changes, Reason, Seq, Side, State};
 
 use crate::growth::{give_back, make_room};
-use crate::place::Place;
+use crate::stamp::Stamp;
 
-/// The latest messages of a full raw book stream, each change with the size before it.
-///
-/// With it the book as of any sequence number in the log can be recovered, and so can every view
-/// of it, every message, and the net change of every range.
+/// The latest messages of a full raw book stream. Each change includes the size before it, so the
+/// book, every view of it and the net change can be recovered for any sequence number in the log.
 #[derive(Debug)]
 pub(crate) struct BookLog {
     entries: VecDeque<BookEntry>,
     changes: VecDeque<Change>,
-    /// Who has this sequence number or a later one can be given all that it lacks.
+    /// Whoever has this sequence number can be sent everything since; `None` before the first
+    /// snapshot.
     floor: Option<Seq>,
     bound: usize,
 }
@@ -23,30 +22,29 @@ pub(crate) struct BookLog {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BookEntry {
     pub(crate) prev_seq: Seq,
-    /// `now` is when it was published.
-    pub(crate) place: Place,
+    pub(crate) stamp: Stamp,
     pub(crate) kind: BookEntryKind,
 }
 
-/// What the message said.
+/// The content of a logged message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BookEntryKind {
-    /// So many changes of either side.
+    /// A delta with this many changes of each side.
     Delta { checksum: u32, bids: u32, asks: u32 },
-    /// The book is not to be trusted from here on.
+    /// The book cannot be trusted from here on.
     Status { state: State, reason: Reason },
 }
 
 impl BookEntry {
-    pub(crate) const fn new(prev_seq: Seq, place: Place, kind: BookEntryKind) -> Self {
+    pub(crate) const fn new(prev_seq: Seq, stamp: Stamp, kind: BookEntryKind) -> Self {
         Self {
             prev_seq,
-            place,
+            stamp,
             kind,
         }
     }
 
-    /// How many levels it tells.
+    /// The number of levels in the message.
     pub(crate) const fn levels(&self) -> usize {
         match self.kind {
             BookEntryKind::Delta { bids, asks, .. } => bids as usize + asks as usize,
@@ -65,7 +63,7 @@ impl BookLog {
         }
     }
 
-    /// Adds the message that was just published; `changes` are its changes, tidy.
+    /// Appends a message; `changes` holds its changes, normalized.
     pub(crate) fn push(&mut self, entry: BookEntry, changes: &Changes) {
         make_room(&mut self.entries, 1);
         self.entries.push_back(entry);
@@ -75,45 +73,46 @@ impl BookLog {
         self.trim();
     }
 
-    /// Forgets all; only who has `seq` or later can go on.
+    /// Removes all messages; only clients that have `seq` can resume.
     pub(crate) fn restart(&mut self, seq: Seq) {
         self.entries.clear();
         self.changes.clear();
         self.floor = Some(seq);
     }
 
-    /// Forgets all; nobody can go on.
+    /// Removes all messages; no client can resume until there is a snapshot.
     pub(crate) fn reset(&mut self) {
         self.entries.clear();
         self.changes.clear();
         self.floor = None;
     }
 
-    /// Whether nobody can go on yet, since no whole book has been told.
-    pub(crate) const fn is_unfounded(&self) -> bool {
-        self.floor.is_none()
+    /// Returns whether a snapshot has been published, so that clients can resume.
+    pub(crate) const fn has_snapshot(&self) -> bool {
+        self.floor.is_some()
     }
 
-    /// Whether all that follows `seq` is held, and `seq` is a place in this very stream.
+    /// Returns whether `seq` is the sequence number of a message of this stream and everything
+    /// since is retained.
     ///
-    /// Who stands between two messages has the book of another log, or of a node that lost
-    /// something: nothing here leads on from that.
+    /// A client between two messages has the book of another log, or of a node that lost records,
+    /// and nothing here leads on from that.
     pub(crate) fn leads_from(&self, seq: Seq) -> bool {
         let is_entry = |seq: &Seq| {
             self.entries
-                .binary_search_by_key(seq, |entry| entry.place.seq)
+                .binary_search_by_key(seq, |entry| entry.stamp.seq)
                 .is_ok()
         };
         self.floor == Some(seq) || is_entry(&seq)
     }
 
-    /// The messages that follow `seq`, oldest first.
+    /// The messages after `seq`, oldest first.
     pub(crate) fn since(&self, seq: Seq) -> impl Iterator<Item = &BookEntry> {
         let first = self.first_after(seq);
         self.entries.range(first..)
     }
 
-    /// Calls `give` with each message that follows `seq`, and its changes.
+    /// Calls `give` with each message after `seq` and its changes.
     pub(crate) fn replay(
         &self,
         seq: Seq,
@@ -137,7 +136,8 @@ impl BookLog {
         }
     }
 
-    /// The net change of all messages that follow `seq`, tidy. Returns how many changes it is of.
+    /// Computes the net change of all messages after `seq`, normalized. Returns the number of
+    /// changes that it combines.
     pub(crate) fn net_since(&self, seq: Seq, net: &mut Changes) -> usize {
         net.clear();
         let first = self.first_after(seq);
@@ -152,22 +152,22 @@ impl BookLog {
             }
         }
         let changes = net.len();
-        net.tidy();
+        net.normalize();
         changes
     }
 
-    /// Bytes in use.
+    /// The size of the messages, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.entries.len() * size_of::<BookEntry>() + self.changes.len() * size_of::<Change>()
     }
 
-    /// Bytes of memory that it takes.
+    /// The allocated memory, in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.entries.capacity() * size_of::<BookEntry>()
             + self.changes.capacity() * size_of::<Change>()
     }
 
-    /// Changes how many bytes it may have, at once.
+    /// Sets the limit in bytes, and applies it immediately.
     pub(crate) fn set_bound(&mut self, bound: usize) {
         self.bound = bound;
         self.trim();
@@ -181,21 +181,21 @@ impl BookLog {
                 break;
             };
             self.changes.drain(..oldest.levels());
-            self.floor = Some(oldest.place.seq);
+            self.floor = Some(oldest.stamp.seq);
         }
     }
 
     fn first_after(&self, seq: Seq) -> usize {
-        self.entries.partition_point(|entry| entry.place.seq <= seq)
+        self.entries.partition_point(|entry| entry.stamp.seq <= seq)
     }
 
-    /// How many changes stand before those of the entry at an index; counted from the nearer end.
+    /// The number of changes before those of an entry; counted from the nearer end.
     fn changes_before(&self, index: usize) -> usize {
         if index * 2 < self.entries.len() {
             self.entries.range(..index).map(BookEntry::levels).sum()
         } else {
-            let behind: usize = self.entries.range(index..).map(BookEntry::levels).sum();
-            self.changes.len() - behind
+            let rest: usize = self.entries.range(index..).map(BookEntry::levels).sum();
+            self.changes.len() - rest
         }
     }
 }

@@ -1,6 +1,6 @@
 use market::{Price, Size, Trade};
 
-/// What some trades, one after another, came to.
+/// The summary of a sequence of trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candle {
     /// The first price.
@@ -11,14 +11,14 @@ pub struct Candle {
     pub low: Price,
     /// The last price.
     pub close: Price,
-    /// The sum of the sizes. Less than 2^63 each, and fewer than 2^64 of them: it cannot overflow.
+    /// The sum of the sizes. Fewer than 2^64 trades of less than 2^63 each cannot overflow it.
     pub volume: i128,
-    /// How many trades.
+    /// The number of trades.
     pub trades: u32,
 }
 
 impl Candle {
-    /// Of the trades of one record; none of no trades.
+    /// Summarizes the trades of one record; `None` if there are none.
     pub(crate) fn of(trades: &[Trade<'_>]) -> Option<Self> {
         let (first, rest) = trades.split_first()?;
         let mut candle = Self::one(first);
@@ -39,7 +39,7 @@ impl Candle {
         }
     }
 
-    /// Adds what came behind it.
+    /// Adds later trades.
     pub(crate) fn add(&mut self, later: &Self) {
         self.high = self.high.max(later.high);
         self.low = self.low.min(later.low);
@@ -48,7 +48,7 @@ impl Candle {
         self.trades = self.trades.saturating_add(later.trades);
     }
 
-    /// The volume as a size, if one can hold it.
+    /// The volume as a size, if it fits one.
     pub(crate) fn size(&self) -> Option<Size> {
         i64::try_from(self.volume).ok().map(Size)
     }

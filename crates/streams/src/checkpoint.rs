@@ -1,6 +1,8 @@
-//! What a publisher knows of an instrument, to be kept outside and taken over again.
+//! The state of an instrument, for storing it elsewhere and restoring it.
 
 mod bars;
+mod error;
+mod fields;
 mod format;
 mod reader;
 
@@ -10,81 +12,81 @@ use market::{
     Bbo, Exponents, InstrumentName, Nanos, PartitionIdentity, Price, Reason, SavedBook, Seq, Size,
     State,
 };
-use wire::BarInterval;
 
-use crate::bars::{ClosedBar, OneBar};
-use crate::candle::Candle;
-use crate::place::Place;
+use crate::bars::SavedBars;
+use crate::day::DayBucket;
+use crate::stamp::Stamp;
 
-pub use format::CheckpointError;
+pub use error::CheckpointError;
 
-/// All that is needed to go on with an instrument as if it had been read from the beginning, but
-/// for the logs that clients resume from.
+/// Everything that is needed to continue an instrument as if it had been read from the beginning,
+/// except for the logs that clients resume from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Its name.
+    /// The instrument's name.
     pub name: InstrumentName,
-    /// Its scale.
+    /// The instrument's scale.
     pub exponents: Exponents,
-    /// The steps that a definition told with the scale; none where the configuration says both.
+    /// The price and size steps of a definition in the log; `None` if scale and steps come from the
+    /// configuration.
     pub defined: Option<(Option<Price>, Option<Size>)>,
-    /// Whether the venue's last word was that it is halted.
+    /// Whether the venue last reported a halt.
     pub halted: bool,
-    /// Where definitions and the venue's word on its state are read from.
-    pub reference: Option<SavedHome>,
-    /// Its book, where that is read here.
+    /// The partition with definitions and the venue's own status.
+    pub reference: Option<SavedSource>,
+    /// The book, if this publisher reads it.
     pub book: Option<BookPart>,
-    /// Its trades, where these are read here.
+    /// The trades, if this publisher reads them.
     pub trades: Option<TradesPart>,
-    /// The statistics of the last 24 hours, where its trades are read here.
+    /// The statistics of the last 24 hours, if this publisher reads the trades.
     pub ticker: Option<TickerPart>,
-    /// The bars, where its trades are read here.
+    /// The bars, if this publisher reads the trades.
     pub bars: Option<BarsPart>,
-    /// Its state.
+    /// The instrument's state.
     pub status: StatusPart,
 }
 
-/// The partition that a channel is read from, and how far it was.
+/// The source partition of a channel, and how far it had been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SavedHome {
+pub struct SavedSource {
     /// The topic's name.
     pub topic: Arc<str>,
     /// The topic's UUID.
     pub topic_id: [u8; 16],
     /// The partition's number.
     pub partition: i32,
-    /// The last record that was taken of the instrument.
-    pub heard: Seq,
-    /// How far the partition had been read: what the instrument had up to here is included.
+    /// The last record of the channel that was applied.
+    pub last_record: Seq,
+    /// The last offset that was read; the checkpoint includes every record up to it.
     pub read_to: Seq,
 }
 
-/// Where a stream stood, and the times of that.
+/// The sequence number and the times of a stream's last message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SavedPlace {
-    /// Its last sequence number.
+pub struct SavedStamp {
+    /// The sequence number.
     pub seq: Seq,
-    /// The venue's time there.
+    /// The venue's timestamp.
     pub event_time: Option<Nanos>,
-    /// Kafka's time there.
+    /// The timestamp of the Kafka record.
     pub log_time: Nanos,
 }
 
-/// A book and the streams that are made of it.
+/// A book and the streams that are derived from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookPart {
-    /// Where it is read from.
-    pub home: SavedHome,
-    /// The full raw stream's last message.
-    pub last: SavedPlace,
-    /// Whether a whole book has been told since the stream began.
-    pub founded: bool,
-    /// What has been told of a book that is not to be trusted.
+    /// The source of the book.
+    pub source: SavedSource,
+    /// The last message of the full raw stream.
+    pub last: SavedStamp,
+    /// Whether a snapshot has been published since the stream started.
+    pub has_snapshot: bool,
+    /// The state and reason that were published while the book cannot be trusted.
     pub broken: Option<(State, Reason)>,
-    /// The last best bid and offer.
+    /// The last published best bid and offer.
     pub bbo: Bbo,
-    /// Its message.
-    pub bbo_last: SavedPlace,
+    /// The message that published it.
+    pub bbo_last: SavedStamp,
     /// The book itself.
     pub book: SavedBook,
 }
@@ -92,81 +94,57 @@ pub struct BookPart {
 /// The stream of trades.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TradesPart {
-    /// Where they are read from.
-    pub home: SavedHome,
+    /// The source of the trades.
+    pub source: SavedSource,
     /// The last message.
-    pub last: SavedPlace,
-    /// What was told of trades that may be missing.
+    pub last: SavedStamp,
+    /// The state and reason that were published while trades may be missing.
     pub broken: Option<(State, Reason)>,
 }
 
 /// The statistics of the last 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TickerPart {
-    /// Where they stand.
-    pub at: SavedPlace,
-    /// Five minutes each, oldest first; those without trades are left out.
-    pub parts: Vec<DayPart>,
-}
-
-/// The trades of five minutes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DayPart {
-    /// Which five minutes since 1970.
-    pub number: u64,
-    /// Their trades.
-    pub candle: Candle,
-    /// The sum of price × size; none where it is beyond 128 bits.
-    pub notional: Option<i128>,
+    /// The record that the statistics are as of.
+    pub at: SavedStamp,
+    /// The buckets that have trades, oldest first.
+    pub buckets: Vec<DayBucket>,
 }
 
 /// The bars of all intervals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BarsPart {
-    /// Where they stand.
-    pub at: SavedPlace,
-    /// By interval; none before the first trade.
+    /// The record that the bars are as of.
+    pub at: SavedStamp,
+    /// The bars by interval; empty before the first trade.
     pub intervals: Vec<SavedBars>,
-}
-
-/// The bars of one interval.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SavedBars {
-    /// How long each is.
-    pub interval: BarInterval,
-    /// The record that closed the last bar that is not kept any more.
-    pub forgotten: Seq,
-    /// Those that were closed and are kept, oldest first.
-    pub closed: Vec<ClosedBar>,
-    /// The one that runs.
-    pub running: Option<OneBar>,
 }
 
 /// The state of an instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusPart {
-    /// How far it can be trusted.
+    /// How far the instrument's data can be trusted.
     pub state: State,
-    /// Why.
+    /// Why the instrument is in this state.
     pub reason: Reason,
-    /// Whether the status stream has begun in the epoch of what it is about.
+    /// Whether the status stream has started in the epoch of the book or the trades.
     pub begun: bool,
-    /// The status stream's last message.
-    pub last: SavedPlace,
+    /// The last message of the status stream.
+    pub last: SavedStamp,
 }
 
-impl SavedHome {
-    pub(crate) fn of(identity: &PartitionIdentity, heard: Seq, read_to: Seq) -> Self {
+impl SavedSource {
+    pub(crate) fn of(identity: &PartitionIdentity, last_record: Seq, read_to: Seq) -> Self {
         Self {
             topic: identity.topic.clone(),
             topic_id: identity.topic_id,
             partition: identity.partition,
-            heard,
+            last_record,
             read_to,
         }
     }
 
-    /// Whether it is that very partition.
+    /// Returns whether this is the given partition of the same incarnation of its topic.
     #[must_use]
     pub fn is(&self, identity: &PartitionIdentity) -> bool {
         self.topic == identity.topic
@@ -175,30 +153,30 @@ impl SavedHome {
     }
 }
 
-impl SavedPlace {
-    pub(crate) const fn of(place: &Place) -> Self {
+impl SavedStamp {
+    pub(crate) const fn of(stamp: &Stamp) -> Self {
         Self {
-            seq: place.seq,
-            event_time: place.event_time,
-            log_time: place.log_time,
+            seq: stamp.seq,
+            event_time: stamp.event_time,
+            log_time: stamp.log_time,
         }
     }
 
-    pub(crate) const fn place(&self, now: Nanos) -> Place {
-        Place {
+    pub(crate) const fn restored_at(&self, publish_time: Nanos) -> Stamp {
+        Stamp {
             seq: self.seq,
             event_time: self.event_time,
             log_time: self.log_time,
-            now,
+            publish_time,
         }
     }
 }
 
 impl Checkpoint {
-    /// The partitions that it has something of, with the last record taken there.
-    pub fn homes(&self) -> impl Iterator<Item = &SavedHome> {
-        let book = self.book.as_ref().map(|book| &book.home);
-        let trades = self.trades.as_ref().map(|trades| &trades.home);
+    /// The source partitions of the instrument's channels.
+    pub fn sources(&self) -> impl Iterator<Item = &SavedSource> {
+        let book = self.book.as_ref().map(|book| &book.source);
+        let trades = self.trades.as_ref().map(|trades| &trades.source);
         book.into_iter().chain(trades).chain(&self.reference)
     }
 }

@@ -1,14 +1,13 @@
-//! Deadlines that many instruments or streams have, each at a time of its own.
+//! Deadlines of many instruments or streams, rounded so that they coincide.
 
 use std::time::Duration;
 
 use market::Monotonic;
 
-/// Into how many parts an interval is divided: a deadline is at most one part late for that.
+/// The number of parts of an interval; rounding makes a deadline at most one part late.
 const PARTS: u32 = 64;
 
-/// The deadline that is `after` from now, rounded up to a part of `interval`, so that those of many
-/// coincide. It is always later than `now`.
+/// The deadline `after` from now, rounded up to a part of `interval`. Always later than `now`.
 pub(crate) fn round_up(now: Monotonic, after: Duration, interval: Duration) -> Monotonic {
     let part = u64::try_from((interval / PARTS).as_nanos()).unwrap_or(u64::MAX);
     let due = now + after.max(Duration::from_nanos(1));

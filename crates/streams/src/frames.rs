@@ -1,29 +1,38 @@
 use market::{Monotonic, Seq};
 
-use crate::FrameMark;
-use crate::run::payload;
+use crate::frame::payload;
 
-/// How far one subscriber has been sent a stream: always between two frames.
+/// The end of a frame in its run, and the position of its receiver afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    /// The number of the frame that it is sent next.
-    pub frame: u64,
-    /// The sequence number that it has.
+pub struct FrameMark {
+    /// The offset after the frame's last byte.
+    pub end: u32,
+    /// The sequence number that a receiver of all frames up to here has. A chunk of a snapshot does
+    /// not advance it unless it is the last one.
     pub seq: Seq,
 }
 
-/// Frames to send: those from a cursor on that are contiguous.
+/// A subscription's position in a stream, always between two frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The number of the next frame to send.
+    pub frame: u64,
+    /// The last sequence number that was sent.
+    pub seq: Seq,
+}
+
+/// Contiguous frames of one stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Frames<'a> {
     bytes: &'a [u8],
     marks: &'a [FrameMark],
-    /// What the marks count `bytes` from: the byte of the chunk that it begins at.
+    /// The offset of `bytes` in the chunk that the marks refer to.
     offset: u32,
     created: Monotonic,
 }
 
 impl<'a> Frames<'a> {
-    /// All of a run's frames.
+    /// All frames of a run.
     pub(crate) const fn of_run(
         bytes: &'a [u8],
         marks: &'a [FrameMark],
@@ -37,12 +46,12 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// The frames from `index` on, at most so many bytes of them but at least one frame.
+    /// The frames from `index` on, as many as fit `max_bytes`, but at least one.
     pub(crate) fn cut(
         bytes: &'a [u8],
         marks: &'a [FrameMark],
         index: usize,
-        most: usize,
+        max_bytes: usize,
         created: Monotonic,
     ) -> Option<Self> {
         let begin = match index.checked_sub(1) {
@@ -50,8 +59,8 @@ impl<'a> Frames<'a> {
             None => 0,
         };
         let mut stop = marks.len();
-        if bytes.len() - begin as usize > most {
-            let limit = begin as usize + most;
+        if bytes.len() - begin as usize > max_bytes {
+            let limit = begin as usize + max_bytes;
             let whole = marks.partition_point(|mark| mark.end as usize <= limit);
             stop = whole.max(index + 1);
         }
@@ -65,31 +74,31 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// Their bytes.
+    /// The bytes of all frames.
     #[must_use]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// How many there are.
+    /// The number of frames.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.marks.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no frames.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 
-    /// When the first of them was handed over, for how long they wait.
+    /// When the first frame was handed over, for measuring how long frames wait.
     #[must_use]
     pub const fn created(&self) -> Monotonic {
         self.created
     }
 
-    /// The messages in them, each with the sequence number that its receiver then has.
+    /// Iterates over the messages, each with the sequence number that its receiver has afterwards.
     pub fn messages(&self) -> impl Iterator<Item = (&'a [u8], Seq)> + use<'a> {
         let bytes = self.bytes;
         let mut begin = 0;
@@ -100,7 +109,7 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// Where each of them ends, counted from where the first one begins.
+    /// The end of each frame, relative to the start of the first one.
     pub(crate) fn marks(&self) -> impl Iterator<Item = FrameMark> + use<'a> {
         let offset = self.offset;
         self.marks.iter().map(move |mark| FrameMark {
@@ -109,8 +118,9 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// Moves the cursor over the first `sent` bytes; where the last frame went in part, over that
-    /// one too, and tells its rest, which its receiver must be sent before anything else.
+    /// Advances the cursor past the first `sent` bytes. If they end within a frame, the cursor
+    /// moves past that frame too, and the receiver must be sent the returned rest of it before
+    /// anything else.
     pub fn pass(&self, cursor: &mut Cursor, sent: usize) -> Passed<'a> {
         if sent >= self.bytes.len() {
             return self.pass_frames(cursor, self.marks.len(), &[]);
@@ -139,11 +149,11 @@ impl<'a> Frames<'a> {
     }
 }
 
-/// What a cursor passed.
+/// What a cursor has moved past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passed<'a> {
-    /// How many frames.
+    /// The number of frames.
     pub frames: usize,
-    /// The bytes of the last one that were not sent.
+    /// The bytes of the last frame that were not sent.
     pub rest: &'a [u8],
 }

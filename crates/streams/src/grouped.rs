@@ -2,29 +2,29 @@ use std::collections::BTreeMap;
 
 use market::{Book, Changes, Level, Price, Side, Size};
 
-/// A book whose levels are rounded to a price step and summed.
+/// A book whose levels are grouped: rounded to a price step and summed.
 ///
-/// Bids are rounded down and asks up, so that a grouped book never shows a better price than there
-/// is. A sum that a size cannot hold is told as the largest size there is.
+/// Bids are rounded down and asks up, so that a grouped book never shows a better price than the
+/// real one. A sum that exceeds a size is shown as the largest size.
 #[derive(Debug)]
 pub(crate) struct Grouped {
     step: i64,
     /// The sum at each rounded price, as a size.
     book: Book,
-    /// The exact sums that no size holds, bids and asks; hardly ever is there one.
-    beyond: [BTreeMap<Price, i128>; 2],
+    /// The exact sums that exceed a size, of bids and asks. Almost always empty.
+    overflow: [BTreeMap<Price, i128>; 2],
 }
 
 impl Grouped {
-    /// A book as it stands, rounded to `step`, which is above zero and counts as prices do.
+    /// Groups a book by `step`, a positive price mantissa.
     pub(crate) fn new(step: i64, book: &Book) -> Self {
         let mut grouped = Self {
             step,
             book: Book::new(),
-            beyond: Default::default(),
+            overflow: Default::default(),
         };
         for side in Side::BOTH {
-            // From the worst on, each rounded level is appended where the best ones stand.
+            // From worst to best, every insert is an append.
             for level in book.side(side).iter().rev() {
                 grouped.add(side, level.price, i128::from(level.size.0));
             }
@@ -32,53 +32,54 @@ impl Grouped {
         grouped
     }
 
-    /// What it is rounded to.
+    /// The price step.
     pub(crate) const fn step(&self) -> i64 {
         self.step
     }
 
-    /// The rounded book.
+    /// The grouped book.
     pub(crate) const fn book(&self) -> &Book {
         &self.book
     }
 
-    /// Follows a change of the book; `seen` becomes what it changes here, tidy.
-    pub(crate) fn follow(&mut self, changes: &Changes, seen: &mut Changes) {
-        seen.clear();
+    /// Applies changes of the book. `visible` then holds the changes of the grouped book,
+    /// normalized.
+    pub(crate) fn apply(&mut self, changes: &Changes, visible: &mut Changes) {
+        visible.clear();
         for side in Side::BOTH {
             for change in changes.side(side) {
                 let more = i128::from(change.after.0) - i128::from(change.before.0);
                 let change = self.add(side, change.price, more);
-                seen.side_mut(side).push(change);
+                visible.side_mut(side).push(change);
             }
         }
-        seen.tidy();
+        visible.normalize();
     }
 
     fn add(&mut self, side: Side, price: Price, more: i128) -> market::Change {
         let price = rounded(side, price, self.step);
-        let [bids, asks] = &mut self.beyond;
-        let beyond = match side {
+        let [bids, asks] = &mut self.overflow;
+        let overflow = match side {
             Side::Bid => bids,
             Side::Ask => asks,
         };
         let known = || i128::from(self.book.side(side).size_at(price).0);
-        let sum = beyond.remove(&price).unwrap_or_else(known) + more;
-        let size = told(sum);
+        let sum = overflow.remove(&price).unwrap_or_else(known) + more;
+        let size = saturated(sum);
         if i128::from(size.0) < sum {
-            beyond.insert(price, sum);
+            overflow.insert(price, sum);
         }
         self.book.set(side, Level { price, size })
     }
 
-    /// Bytes that it holds besides itself.
+    /// The allocated memory, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        let beyond: usize = self.beyond.iter().map(BTreeMap::len).sum();
-        self.book.capacity_bytes() + beyond * 2 * size_of::<(Price, i128)>()
+        let overflow: usize = self.overflow.iter().map(BTreeMap::len).sum();
+        self.book.capacity_bytes() + overflow * 2 * size_of::<(Price, i128)>()
     }
 }
 
-/// A price rounded to a step, away from the other side.
+/// Rounds a price to a step, away from the other side.
 pub(crate) fn rounded(side: Side, price: Price, step: i64) -> Price {
     let above = price.0.rem_euclid(step);
     Price(match side {
@@ -88,7 +89,7 @@ pub(crate) fn rounded(side: Side, price: Price, step: i64) -> Price {
     })
 }
 
-/// Rounds the levels of one side, which are best first, and sums those that meet.
+/// Groups the levels of one side, which are given and returned best first.
 pub(crate) fn group(
     side: Side,
     step: i64,
@@ -102,13 +103,13 @@ pub(crate) fn group(
         while let Some(next) = levels.next_if(|next| rounded(side, next.price, step) == price) {
             sum += i128::from(next.size.0);
         }
-        let size = told(sum);
+        let size = saturated(sum);
         Some(Level { price, size })
     })
 }
 
-/// A sum as a size. A book's sizes are not below zero, and neither are their sums.
-fn told(sum: i128) -> Size {
+/// Converts a sum to a size. Sizes in a book are not negative, and neither are their sums.
+fn saturated(sum: i128) -> Size {
     Size(i64::try_from(sum).unwrap_or(i64::MAX))
 }
 
@@ -125,7 +126,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_grouped_book_that_follows_equals_one_from_scratch(
+        fn a_grouped_book_that_is_updated_equals_one_from_scratch(
             start in levels(),
             steps in proptest::collection::vec((levels(), levels()), 1..8),
             step in 1i64..15,
@@ -138,7 +139,7 @@ mod tests {
                 book.apply(Side::Bid, &bids, &mut changes);
                 book.apply(Side::Ask, &asks, &mut changes);
                 let mut client = grouped.book().clone();
-                grouped.follow(&changes, &mut seen);
+                grouped.apply(&changes, &mut seen);
                 for side in Side::BOTH {
                     for change in seen.side(side) { client.set(side, change.level()); }
                     let scratch: Vec<_> = group(side, step, book.side(side).iter()).collect();
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_that_no_size_holds_is_told_as_the_largest_and_comes_back() {
+    fn a_sum_that_exceeds_a_size_is_shown_as_the_largest_and_comes_back() {
         let mut book = Book::new();
         let mut changes = Changes::default();
         book.apply(
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!(grouped.book().bids().best(), Some(Level::new(0, i64::MAX)));
         changes.clear();
         book.apply(Side::Bid, &[Level::new(1, 0)], &mut changes);
-        grouped.follow(&changes, &mut Changes::default());
+        grouped.apply(&changes, &mut Changes::default());
         assert_eq!(grouped.book().bids().best(), Some(Level::new(0, 5)));
     }
 }

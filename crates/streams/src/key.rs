@@ -4,14 +4,14 @@ use wire::ViewParams;
 /// A stream: one channel of one instrument with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StreamKey {
-    /// Of which instrument.
+    /// The instrument.
     pub instrument: InstrumentId,
-    /// What of it.
+    /// The channel.
     pub channel: Channel,
-    /// How much of it; the default for every channel but `book`.
+    /// The parameters; the default for channels that have none.
     pub params: ViewParams,
 }
 
-/// A stream in one encoding, while somebody watches it.
+/// An open stream: one that is published in one encoding, because somebody is subscribed to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WatchId(pub u32);
+pub struct StreamId(pub u32);

@@ -5,17 +5,17 @@ use market::{Nanos, Seq};
 
 use crate::growth::{give_back, make_room};
 
-/// The latest SBE messages of one stream, as they were published; for channels whose messages
-/// do not replace each other, or are too small for anything cleverer.
+/// The latest SBE messages of one stream, as they were published. For channels whose messages do
+/// not supersede each other, or are too small for anything cleverer.
 #[derive(Debug)]
 pub struct MessageLog {
     entries: VecDeque<Entry>,
     bytes: VecDeque<u8>,
-    /// Who has this sequence number or a later one can be given all that it lacks.
+    /// Whoever has this sequence number or a later one can be sent everything since.
     floor: Option<Seq>,
     bound: usize,
-    /// A message was added since it was begun.
-    heard: bool,
+    /// Whether a message was added since the log was restarted.
+    has_messages: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ struct Entry {
 }
 
 impl MessageLog {
-    /// An empty log of about `bound` bytes.
+    /// Creates an empty log of about `bound` bytes.
     #[must_use]
     pub const fn new(bound: usize) -> Self {
         Self {
@@ -35,17 +35,17 @@ impl MessageLog {
             bytes: VecDeque::new(),
             floor: None,
             bound,
-            heard: false,
+            has_messages: false,
         }
     }
 
-    /// Adds the message that was just published.
+    /// Appends a message.
     pub fn push(&mut self, prev_seq: Seq, seq: Seq, published: Nanos, message: &[u8]) {
         if self.floor.is_none() {
-            // What came before was never seen here.
+            // This publisher never had the messages before.
             self.floor = Some(seq);
         }
-        self.heard = true;
+        self.has_messages = true;
         let Ok(len) = u32::try_from(message.len()) else {
             self.restart(seq);
             return;
@@ -62,7 +62,7 @@ impl MessageLog {
         self.trim();
     }
 
-    /// Changes how many bytes it may have, at once.
+    /// Sets the limit in bytes, and applies it immediately.
     pub fn set_bound(&mut self, bound: usize) {
         self.bound = bound;
         self.trim();
@@ -70,76 +70,77 @@ impl MessageLog {
         give_back(&mut self.bytes);
     }
 
-    /// Bytes of memory that it takes.
+    /// The allocated memory, in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
-    /// Forgets all; only who has `seq` or later can go on.
+    /// Removes all messages; only clients that have `seq` or later can resume.
     pub fn restart(&mut self, seq: Seq) {
         self.entries.clear();
         self.bytes.clear();
-        self.heard = false;
+        self.has_messages = false;
         self.floor = Some(seq);
     }
 
-    /// Forgets all; nobody can go on.
+    /// Removes all messages; no client can resume until there are new ones.
     pub fn reset(&mut self) {
         self.entries.clear();
         self.bytes.clear();
-        self.heard = false;
+        self.has_messages = false;
         self.floor = None;
     }
 
-    /// Whether nothing has been added since it was begun.
-    pub(crate) fn is_unheard(&self) -> bool {
-        !self.heard
+    /// Returns whether a message was added since the log was restarted.
+    pub(crate) const fn has_messages(&self) -> bool {
+        self.has_messages
     }
 
-    /// Whether all that follows `seq` is held.
+    /// Returns whether everything after `seq` is retained.
     #[must_use]
     pub fn holds_since(&self, seq: Seq) -> bool {
         self.floor.is_some_and(|floor| seq >= floor)
     }
 
-    /// Whether a message of this very stream has this sequence number, as far as is held.
+    /// Returns whether `seq` is the sequence number of a retained message or of the last one
+    /// removed.
     #[must_use]
-    pub fn is_place(&self, seq: Seq) -> bool {
+    pub fn has(&self, seq: Seq) -> bool {
         let entry = self.entries.binary_search_by_key(&seq, |entry| entry.seq);
         self.floor == Some(seq) || entry.is_ok()
     }
 
-    /// The index of the first message that follows `seq`.
+    /// The index of the first message after `seq`.
     #[must_use]
     pub fn index_after(&self, seq: Seq) -> usize {
         self.entries.partition_point(|entry| entry.seq <= seq)
     }
 
-    /// How many messages are held.
+    /// The number of messages.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no message is held.
+    /// Returns whether there are no messages.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// When the message at an index was published.
+    /// The publish time of the message at an index.
     #[must_use]
     pub fn published(&self, index: usize) -> Option<Nanos> {
         self.entries.get(index).map(|entry| entry.published)
     }
 
-    /// What the message at an index follows on.
+    /// The sequence number that the message at an index follows on.
     #[must_use]
     pub fn prev_seq(&self, index: usize) -> Option<Seq> {
         self.entries.get(index).map(|entry| entry.prev_seq)
     }
 
-    /// How many bytes the messages from an index on have.
+    /// The size of the messages from an index on, in bytes.
     #[must_use]
     pub fn bytes_from(&self, index: usize) -> usize {
         let from = index.min(self.entries.len());
@@ -149,8 +150,8 @@ impl MessageLog {
             .sum()
     }
 
-    /// The index behind as many messages from `index` on as have at most so many bytes; one at
-    /// least, where there is one.
+    /// The end index of as many messages from `index` on as fit `bytes`, but at least of one if
+    /// there is one.
     #[must_use]
     pub fn end_within(&self, index: usize, bytes: usize) -> usize {
         let mut end = index.min(self.entries.len());
@@ -165,8 +166,8 @@ impl MessageLog {
         end
     }
 
-    /// The index of the first of the latest messages: of `count` at most, with so many bytes at
-    /// most, but one where there is one.
+    /// The start index of the latest messages: at most `count`, and as many as fit `bytes`, but at
+    /// least one if there is one.
     #[must_use]
     pub fn latest(&self, count: usize, bytes: usize) -> usize {
         let mut sum = 0;
@@ -185,7 +186,7 @@ impl MessageLog {
         self.entries.get(index).map(|entry| entry.seq)
     }
 
-    /// Calls `give` with each of the messages in a range of indices, and its sequence number.
+    /// Calls `give` with each message in a range of indices and its sequence number.
     pub fn for_each(&self, range: std::ops::Range<usize>, mut give: impl FnMut(&[u8], Seq)) {
         self.while_each(range, |message, seq| {
             give(message, seq);
@@ -193,7 +194,7 @@ impl MessageLog {
         });
     }
 
-    /// Likewise, until `give` breaks.
+    /// Like [`MessageLog::for_each`], but stops when `give` breaks.
     pub(crate) fn while_each(
         &self,
         range: std::ops::Range<usize>,
@@ -211,7 +212,7 @@ impl MessageLog {
             } else if begin >= front.len() {
                 give(&back[begin - front.len()..end - front.len()], entry.seq)
             } else {
-                // The one message that the ring's end cuts in two.
+                // The one message that wraps around the end of the ring buffer.
                 joined.extend_from_slice(&front[begin..]);
                 joined.extend_from_slice(&back[..end - front.len()]);
                 give(&joined, entry.seq)
@@ -223,7 +224,7 @@ impl MessageLog {
         }
     }
 
-    /// Bytes in use.
+    /// The size of the messages with their index, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.bytes.len() + self.entries.len() * size_of::<Entry>()

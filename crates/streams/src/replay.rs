@@ -1,63 +1,65 @@
 use std::sync::Arc;
 
 use market::{
-    At, Event, Exponents, Handle, Monotonic, Nanos, Now, PartitionIndex, Position, Scope, Seq,
+    At, Channel, Event, Exponents, Handle, Monotonic, Nanos, Now, PartitionIndex, Position, Scope,
+    Seq,
 };
 use wire::{Encoding, ViewParams};
 
-use crate::publisher::{Joined, Origin, Publisher, Refused};
-use crate::{Run, Settings, WatchId};
+use crate::publisher::{Joined, Origin, Publisher, Rejected};
+use crate::{Run, Settings, StreamId};
 
-/// A replay keeps no log: nobody resumes in it.
+/// A replay keeps almost no log, because nobody resumes in it.
 const LOG_BYTES: usize = 1024;
-/// The one partition that a replay reads.
+/// The only partition that a replay reads.
 const PARTITION: PartitionIndex = PartitionIndex(0);
 
-/// One stream as it was: a publisher of its own, fed with the records of its partition from before
-/// the place where it is to begin.
+/// A past part of one stream: a publisher of its own, fed with the records of the stream's
+/// partition from some time before the replay starts.
 ///
-/// Since a sequence is a pure function of the log, what it says is what was said live, byte for byte
-/// but for the publish time. It is not when it has read too little to know the state:
-/// [`Replay::foundation`] tells.
+/// Since a sequence is a pure function of the log, it publishes what was published live, byte for
+/// byte except for the publish time. The exception is a replay that has not read enough to know the
+/// stream's state; see [`Replay::knowledge`].
 #[derive(Debug)]
 pub struct Replay {
     publisher: Publisher,
     origin: Origin,
     encoding: Encoding,
     handle: Handle,
-    /// Of a view from the beginning, since it is made of what it has seen; else once it begins.
-    watch: Option<WatchId>,
-    /// Where the stream stood when its state was first known.
-    founded: Option<Seq>,
+    /// The open stream. A view is open from the beginning, since it depends on what it has seen;
+    /// other streams are opened when the replay starts.
+    stream: Option<StreamId>,
+    /// The stream's last sequence number when its state first became known.
+    known_since: Option<Seq>,
     begun: bool,
-    /// Where the stream stood when the instrument's new scale no longer held its step, after it had
-    /// begun.
+    /// The stream's last position if it ended after the replay started, because its step is invalid
+    /// at the instrument's new scale.
     ended: Option<Position>,
-    /// The messages that had not been taken then.
+    /// The messages that had not been taken by then.
     rest: Option<Arc<Run>>,
     messages: u64,
 }
 
-/// How much is known of a stream.
+/// How much a replay knows of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Foundation {
-    /// Not its state.
+pub enum Knowledge {
+    /// Nothing.
     Nothing,
-    /// Its state, and not what its next message followed on.
+    /// The stream's state, but not the `prev_seq` of its next message.
     State,
-    /// All.
-    Whole,
+    /// Everything.
+    Complete,
 }
 
 impl Replay {
-    /// A replay of a stream whose partition is read from `from` on.
+    /// Creates a replay of a stream whose partition is read from `from` on.
     pub fn new(
         origin: &Origin,
         encoding: Encoding,
         settings: &Settings,
         from: Seq,
         now: Monotonic,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, Rejected> {
         let mut publisher = Publisher::new(Settings {
             log_bytes: LOG_BYTES,
             log_budget: LOG_BYTES,
@@ -66,7 +68,7 @@ impl Replay {
         });
         let handle = publisher
             .add_instrument(&origin.name, origin.exponents, now)
-            .map_err(|_| Refused::UnknownInstrument)?;
+            .map_err(|_| Rejected::UnknownInstrument)?;
         publisher.set_steps(handle, origin.tick_size, origin.lot_size);
         publisher.open(PARTITION, origin.partition.clone(), from);
         let mut replay = Self {
@@ -74,26 +76,28 @@ impl Replay {
             origin: origin.clone(),
             encoding,
             handle,
-            watch: None,
-            founded: None,
+            stream: None,
+            known_since: None,
             begun: false,
             ended: None,
             rest: None,
             messages: 0,
         };
         if origin.key.params != ViewParams::default() {
-            replay.watch(now)?;
+            replay.open_stream(now)?;
         }
         Ok(replay)
     }
 
-    fn watch(&mut self, now: Monotonic) -> Result<WatchId, Refused> {
-        if let Some(watch) = self.watch {
-            return Ok(watch);
+    fn open_stream(&mut self, now: Monotonic) -> Result<StreamId, Rejected> {
+        if let Some(stream) = self.stream {
+            return Ok(stream);
         }
-        let watch = self.publisher.watch(self.origin.key, self.encoding, now)?;
-        self.watch = Some(watch);
-        Ok(watch)
+        let stream = self
+            .publisher
+            .open_stream(self.origin.key, self.encoding, now)?;
+        self.stream = Some(stream);
+        Ok(stream)
     }
 
     /// The stream that is replayed.
@@ -102,105 +106,105 @@ impl Replay {
         &self.origin
     }
 
-    /// The scale by which the instrument's prices and sizes are to be read now.
+    /// The scale with which the next record is to be read.
     #[must_use]
     pub fn exponents(&self) -> Exponents {
-        let told = self.publisher.exponents(self.handle);
-        told.unwrap_or(self.origin.exponents)
+        let exponents = self.publisher.exponents(self.handle);
+        exponents.unwrap_or(self.origin.exponents)
     }
 
-    /// Takes an event of the instrument.
+    /// Applies an event of the instrument.
     pub fn event(&mut self, seq: Seq, log_time: Nanos, event: &Event<'_>, now: Now) {
         let is_grouped = self.origin.key.params.group.is_some();
-        let stood = (is_grouped && self.begun).then(|| self.position());
-        // What the live publisher did not want, this one does not want either.
-        let _unwanted = self
+        let position = (is_grouped && self.begun).then(|| self.position());
+        // The live publisher skipped the same events.
+        let _skipped = self
             .publisher
             .event(at(seq, log_time), self.handle, event, now);
         if is_grouped {
-            self.follow_scale(stood, now.monotonic);
+            self.follow_scale(position, now.monotonic);
         }
-        self.heard();
+        self.after_record();
     }
 
-    /// Gives up a grouped stream that the instrument's new scale does not hold. One that has not begun
-    /// is watched again as soon as it fits.
-    fn follow_scale(&mut self, stood: Option<Position>, now: Monotonic) {
-        for watch in self.publisher.take_ended() {
-            if stood.is_some() {
+    /// Closes a grouped stream whose step is invalid at the instrument's new scale. Before the replay
+    /// starts, it is opened again as soon as the step fits.
+    fn follow_scale(&mut self, position: Option<Position>, now: Monotonic) {
+        for stream in self.publisher.take_ended() {
+            if position.is_some() {
                 self.rest = self.take(now);
-                self.ended = stood;
+                self.ended = position;
             }
-            self.publisher.unwatch(watch);
-            self.watch = None;
+            self.publisher.close_stream(stream);
+            self.stream = None;
         }
-        if self.watch.is_none() && !self.begun {
-            let _fits = self.watch(now);
+        if self.stream.is_none() && !self.begun {
+            let _fits = self.open_stream(now);
         }
     }
 
-    /// Returns whether the stream ended after it began: the instrument's new scale does not hold its
-    /// step.
+    /// Returns whether the stream ended after the replay started, because its step is invalid at the
+    /// instrument's new scale.
     #[must_use]
     pub const fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
 
-    /// A record of the instrument could not be read.
-    pub fn refused(&mut self, seq: Seq, log_time: Nanos, scope: Scope, now: Now) {
+    /// Notes that a record of the instrument could not be read.
+    pub fn bad_record(&mut self, seq: Seq, log_time: Nanos, scope: Scope, now: Now) {
         self.publisher
-            .refused(at(seq, log_time), self.handle, scope, now);
-        self.heard();
+            .bad_record(at(seq, log_time), self.handle, scope, now);
+        self.after_record();
     }
 
-    fn heard(&mut self) {
+    fn after_record(&mut self) {
         if !self.begun && self.publisher.has_output() {
             let _before = self.publisher.flush(Monotonic(0));
         }
-        if self.founded.is_none()
+        if self.known_since.is_none()
             && self
                 .publisher
-                .is_founded(self.handle, self.origin.key.channel)
+                .has_state(self.handle, self.origin.key.channel)
         {
-            self.founded = Some(self.position().seq);
+            self.known_since = Some(self.position().seq);
         }
     }
 
     /// How much is known of the stream by now.
     #[must_use]
-    pub fn foundation(&self) -> Foundation {
-        let Some(founded) = self.founded else {
-            return Foundation::Nothing;
+    pub fn knowledge(&self) -> Knowledge {
+        let Some(known_since) = self.known_since else {
+            return Knowledge::Nothing;
         };
         let follows = match self.origin.key.channel {
-            // The full raw book and trades speak at every record that founds them.
-            market::Channel::Book if self.origin.key.params == ViewParams::default() => true,
-            market::Channel::Trades => true,
-            _ => self.position().seq > founded,
+            // The full raw book and trades publish at every record that makes their state known.
+            Channel::Book if self.origin.key.params == ViewParams::default() => true,
+            Channel::Trades => true,
+            _ => self.position().seq > known_since,
         };
         if follows {
-            Foundation::Whole
+            Knowledge::Complete
         } else {
-            Foundation::State
+            Knowledge::State
         }
     }
 
-    /// Begins: what leads somebody without any state to where the stream stands. Its messages from
-    /// here on are kept for [`Replay::take`].
-    pub fn begin(&mut self, now: Now) -> Result<Joined, Refused> {
-        let watch = self.watch(now.monotonic)?;
+    /// Starts the replay. Returns what leads a client without any state to the current position;
+    /// the messages from here on are kept for [`Replay::take`].
+    pub fn begin(&mut self, now: Now) -> Result<Joined, Rejected> {
+        let stream = self.open_stream(now.monotonic)?;
         let _before = self.publisher.flush(now.monotonic);
         self.begun = true;
-        let joined = self.publisher.join(watch, None, now);
-        joined.ok_or(Refused::UnknownInstrument)
+        let joined = self.publisher.join(stream, None, now);
+        joined.ok_or(Rejected::UnknownInstrument)
     }
 
-    /// Where the stream stands.
+    /// The stream's current position.
     #[must_use]
     pub fn position(&self) -> Position {
-        let stands = match (self.ended, self.watch) {
-            (Some(stood), _) => Some(stood),
-            (None, Some(watch)) => self.publisher.position(watch),
+        let position = match (self.ended, self.stream) {
+            (Some(ended), _) => Some(ended),
+            (None, Some(stream)) => self.publisher.position(stream),
             (None, None) => self
                 .publisher
                 .origin(&self.origin.key)
@@ -208,36 +212,37 @@ impl Replay {
                 .flatten()
                 .map(|origin| origin.position),
         };
-        stands.unwrap_or(Position {
+        position.unwrap_or(Position {
             epoch: self.origin.position.epoch,
             seq: Seq::NONE,
         })
     }
 
-    /// Bytes of messages that wait to be taken.
+    /// The size of the messages that wait to be taken, in bytes.
     #[must_use]
     pub fn pending(&self) -> usize {
         let rest = self.rest.as_ref().map_or(0, |rest| rest.len());
-        rest + self.watch.map_or(0, |watch| self.publisher.pending(watch))
+        let pending = |stream| self.publisher.pending(stream);
+        rest + self.stream.map_or(0, pending)
     }
 
-    /// The messages since the last call, as one run; none when there was none.
+    /// Takes the messages since the last call as one run, if there are any.
     pub fn take(&mut self, now: Monotonic) -> Option<Arc<Run>> {
         if let Some(rest) = self.rest.take() {
             return Some(rest);
         }
         let runs = self.publisher.flush(now);
-        // There is one watch, so there is one run.
+        // One stream is open, so there is at most one run.
         let run = Run::of(&runs.get(0)?.frames);
         self.messages += run.marks().len() as u64;
         Some(Arc::new(run))
     }
 
-    /// Says that the stream goes on live behind `live`.
+    /// Ends the replay: returns the message that the stream continues live after `live`.
     pub fn complete(&mut self, live: Position, now: Now) -> Option<Arc<Run>> {
-        let watch = self.watch?;
+        let stream = self.stream?;
         self.publisher
-            .replay_complete(watch, live, self.messages, now)
+            .replay_complete(stream, live, self.messages, now)
     }
 }
 

@@ -4,43 +4,42 @@ use market::{Monotonic, Seq};
 
 use crate::{Cursor, FrameMark, Frames};
 
-/// Bytes that a chunk takes before the next one is begun: what one system call may be given at
-/// most. It is at most a quarter of the ring's bound, and a run that is larger has one of its own.
+/// The size of a chunk in bytes, which is the most that one system call is given. At most a quarter
+/// of the ring's limit; a larger run gets a chunk of its own.
 const CHUNK: usize = 256 * 1024;
-/// Bytes that emptied chunks keep together for the next runs, so that a stream that is sent as it
-/// comes costs no allocation.
+/// The most memory that emptied chunks keep for reuse, so that streams that are sent without delay
+/// cost no allocation.
 const SPARE_BYTES: usize = 256 * 1024;
 
-/// The latest frames of one stream, for those who have not been sent them yet.
+/// The latest frames of one stream, for subscriptions that have not been sent them yet.
 ///
-/// Runs are copied together as they come, once a shard: so whatever a receiver lacks is contiguous
-/// and goes out with one system call, however many runs it came in. Bounded by bytes, which its
-/// owner sets: the oldest go first, and whoever still needed them has fallen off and is caught up
-/// by the publisher.
+/// Runs are copied together once per shard, so what a receiver lacks is contiguous and takes one
+/// system call, however many runs it came in. The owner sets the limit in bytes: the oldest frames
+/// go first, and subscriptions that still needed them lag and are caught up by the publisher.
 #[derive(Debug, Default)]
 pub struct Ring {
     chunks: VecDeque<Chunk>,
-    /// The number of the oldest frame held; frames are numbered from 0 as they come.
+    /// The number of the oldest retained frame; frames are numbered from 0.
     first: u64,
-    /// The number that the next frame will have.
+    /// The number of the next frame.
     end: u64,
     bytes: usize,
-    /// The frame that must begin a chunk, if it comes next.
+    /// The number of a frame that must start a chunk.
     sealed: u64,
 }
 
-/// Frames that are contiguous in memory.
+/// Contiguous frames.
 #[derive(Debug, Default)]
 struct Chunk {
     bytes: Vec<u8>,
     marks: Vec<FrameMark>,
-    /// The number of its first frame.
+    /// The number of the first frame.
     first: u64,
-    /// Where each of its runs begins, and when that was published.
+    /// The first frame of each run, and when it was published.
     runs: Vec<(u64, Monotonic)>,
 }
 
-/// Chunks that are used again; one owner's rings share them.
+/// Empty chunks for reuse, shared by all rings of an owner.
 #[derive(Debug, Default)]
 pub struct Chunks {
     free: Vec<Chunk>,
@@ -48,7 +47,7 @@ pub struct Chunks {
 }
 
 impl Ring {
-    /// An empty ring.
+    /// Creates an empty ring.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -60,11 +59,11 @@ impl Ring {
         }
     }
 
-    /// Takes the next run; drops the oldest chunks while there are more bytes than `bound`.
+    /// Appends a run, and drops the oldest chunks while there are more than `bound` bytes.
     pub fn push(&mut self, run: &Frames<'_>, bound: usize, spare: &mut Chunks) {
-        let most = CHUNK.min(bound / 4);
+        let limit = CHUNK.min(bound / 4);
         let sealed = self.sealed == self.end;
-        let fits = |chunk: &&mut Chunk| !sealed && chunk.bytes.len() + run.bytes().len() <= most;
+        let fits = |chunk: &&mut Chunk| !sealed && chunk.bytes.len() + run.bytes().len() <= limit;
         if let Some(last) = self.chunks.back_mut().filter(fits) {
             last.append(run);
         } else {
@@ -79,7 +78,7 @@ impl Ring {
         }
     }
 
-    /// A cursor behind everything so far, for a receiver that has `seq`.
+    /// Creates a cursor at the end, for a receiver that has `seq`.
     #[must_use]
     pub const fn cursor_at_end(&self, seq: Seq) -> Cursor {
         Cursor {
@@ -88,39 +87,40 @@ impl Ring {
         }
     }
 
-    /// The frames from the cursor on that are contiguous, at most so many bytes of them but at
-    /// least one frame; `None` at the end and when what comes next has been dropped.
+    /// The contiguous frames from the cursor on: as many as fit `max_bytes`, but at least one.
+    /// `None` at the end, and if the next frame has been dropped.
     #[must_use]
-    pub fn frames_from(&self, cursor: Cursor, most: usize) -> Option<Frames<'_>> {
+    pub fn frames_from(&self, cursor: Cursor, max_bytes: usize) -> Option<Frames<'_>> {
         if cursor.frame < self.first || cursor.frame >= self.end {
             return None;
         }
-        let behind = self
+        let after = self
             .chunks
             .partition_point(|chunk| chunk.first <= cursor.frame);
-        let chunk = self.chunks.get(behind.checked_sub(1)?)?;
-        chunk.frames_from(cursor.frame, most)
+        let chunk = self.chunks.get(after.checked_sub(1)?)?;
+        chunk.frames_from(cursor.frame, max_bytes)
     }
 
-    /// Whether what the cursor needs next has been dropped.
+    /// Returns whether the next frame of the cursor has been dropped.
     #[must_use]
-    pub const fn has_fallen(&self, cursor: Cursor) -> bool {
+    pub const fn is_lagging(&self, cursor: Cursor) -> bool {
         cursor.frame < self.first
     }
 
-    /// Whether there is nothing to send to the cursor's receiver.
+    /// Returns whether the cursor is at the end.
     #[must_use]
     pub const fn is_at_end(&self, cursor: Cursor) -> bool {
         cursor.frame >= self.end
     }
 
-    /// The number that the next frame will have. What is there by now can be dropped apart from it.
+    /// Returns the number of the next frame, which will start a chunk of its own, so that
+    /// [`Ring::release`] can drop everything before it.
     pub const fn seal(&mut self) -> u64 {
         self.sealed = self.end;
         self.end
     }
 
-    /// Drops the frames before one that was sealed off: nobody needs them, or may need them.
+    /// Drops the frames before one that [`Ring::seal`] returned.
     pub fn release(&mut self, before: u64, spare: &mut Chunks) {
         let is_before = |chunk: &Chunk| chunk.first + chunk.marks.len() as u64 <= before;
         while self.chunks.front().is_some_and(is_before) {
@@ -131,7 +131,7 @@ impl Ring {
         }
     }
 
-    /// Drops everything: nobody needs it, or nobody may need it any more.
+    /// Drops all frames.
     pub fn clear(&mut self, spare: &mut Chunks) {
         self.first = self.end;
         self.bytes = 0;
@@ -141,7 +141,7 @@ impl Ring {
         self.chunks = VecDeque::new();
     }
 
-    /// Bytes held.
+    /// The size of the retained frames, in bytes.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -158,7 +158,7 @@ impl Ring {
 
 impl Chunk {
     fn append(&mut self, run: &Frames<'_>) {
-        // A chunk is at most `CHUNK` bytes, or one run.
+        // A chunk has at most `CHUNK` bytes, or a single run.
         let begin = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.runs
             .push((self.first + self.marks.len() as u64, run.created()));
@@ -170,9 +170,9 @@ impl Chunk {
         self.marks.extend(moved);
     }
 
-    fn frames_from(&self, frame: u64, most: usize) -> Option<Frames<'_>> {
+    fn frames_from(&self, frame: u64, max_bytes: usize) -> Option<Frames<'_>> {
         let index = usize::try_from(frame - self.first).ok()?;
-        // Mostly all that it lacks is the last run.
+        // Usually the receiver lacks only the last run.
         let run = match self.runs.last() {
             Some((first, created)) if *first <= frame => *created,
             _ => {
@@ -180,7 +180,7 @@ impl Chunk {
                 self.runs.get(later.checked_sub(1)?)?.1
             }
         };
-        Frames::cut(&self.bytes, &self.marks, index, most, run)
+        Frames::cut(&self.bytes, &self.marks, index, max_bytes, run)
     }
 }
 
@@ -225,14 +225,14 @@ mod tests {
         let bound = 4 * CHUNK;
         ring.push(&run(1..2, CHUNK).frames(), bound, &mut spare);
         ring.push(&run(2..3, CHUNK).frames(), bound, &mut spare);
-        assert!(!ring.has_fallen(cursor));
+        assert!(!ring.is_lagging(cursor));
         let first = ring.frames_from(cursor, usize::MAX).unwrap();
         first.pass(&mut cursor, first.bytes().len());
         assert_eq!(cursor.seq, Seq(1));
         for seq in 3..=6 {
             ring.push(&run(seq..seq + 1, CHUNK).frames(), bound, &mut spare);
         }
-        assert!(ring.has_fallen(cursor));
+        assert!(ring.is_lagging(cursor));
         assert!(ring.frames_from(cursor, usize::MAX).is_none());
         assert!(ring.bytes() <= bound);
     }
@@ -245,7 +245,7 @@ mod tests {
         ring.push(&run(2..3, 2 * CHUNK).frames(), 10, &mut spare);
         assert!(ring.frames_from(cursor, usize::MAX).is_some());
         ring.clear(&mut spare);
-        assert!(ring.has_fallen(cursor) && ring.bytes() == 0);
+        assert!(ring.is_lagging(cursor) && ring.bytes() == 0);
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
         ring.push(&run(1..3, 10).frames(), 4 * CHUNK, &mut spare);
         let in_step = ring.cursor_at_end(Seq(2));
         ring.clear(&mut spare);
-        assert!(ring.is_at_end(in_step) && !ring.has_fallen(in_step));
+        assert!(ring.is_at_end(in_step) && !ring.is_lagging(in_step));
         ring.push(&run(3..4, 10).frames(), CHUNK, &mut spare);
         assert_eq!(ring.frames_from(in_step, usize::MAX).unwrap().len(), 1);
     }

@@ -1,65 +1,11 @@
 use market::{Monotonic, Seq};
 
-use crate::{Cursor, Frames};
+use crate::Cursor;
+use crate::frame::{Opcode, append_frame};
+use crate::frames::{FrameMark, Frames};
 
-/// What kind of WebSocket message a frame is (RFC 6455, section 5.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Opcode {
-    /// JSON.
-    Text = 0x1,
-    /// SBE.
-    Binary = 0x2,
-    /// The last frame of a connection.
-    Close = 0x8,
-    /// Asks for a pong.
-    Ping = 0x9,
-    /// Answers a ping.
-    Pong = 0xA,
-}
-
-/// Appends one unfragmented, unmasked server frame (RFC 6455, section 5.2).
-pub fn append_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
-    /// The whole message is in this frame.
-    const FIN: u8 = 0x80;
-    out.push(FIN | opcode as u8);
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(len @ ..126), _) => out.push(len),
-        (_, Ok(len)) => {
-            out.push(126);
-            out.extend_from_slice(&len.to_be_bytes());
-        }
-        _ => {
-            out.push(127);
-            out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(payload);
-}
-
-/// The payload of a frame that [`append_frame`] made; nothing of anything else.
-#[must_use]
-pub fn payload(frame: &[u8]) -> &[u8] {
-    let head = match frame.get(1) {
-        Some(126) => 4,
-        Some(127) => 10,
-        _ => 2,
-    };
-    frame.get(head..).unwrap_or_default()
-}
-
-/// Where a frame ends in its run, and where its receiver then stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameMark {
-    /// The byte after the frame.
-    pub end: u32,
-    /// The sequence number that the receiver of all frames up to here has. After a chunk that is
-    /// not the last one it is still the one before.
-    pub seq: Seq,
-}
-
-/// Several frames of one stream, contiguous in memory, for one subscriber or for all who begin
-/// alike.
+/// Several frames of one stream, contiguous in memory, for one subscription or for several that
+/// start at the same position.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run {
     bytes: Box<[u8]>,
@@ -68,7 +14,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A copy of frames that others share.
+    /// Copies frames.
     #[must_use]
     pub fn of(frames: &Frames<'_>) -> Self {
         Self {
@@ -78,53 +24,47 @@ impl Run {
         }
     }
 
-    /// The frames' bytes.
+    /// The bytes of all frames.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Where each frame ends.
+    /// The end of each frame.
     #[must_use]
     pub fn marks(&self) -> &[FrameMark] {
         &self.marks
     }
 
-    /// How many bytes it has.
+    /// The size in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether it has no frame.
+    /// Returns whether there are no frames.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// The messages in its frames, each with the sequence number that its receiver then has.
+    /// Iterates over the messages, each with the sequence number that its receiver has afterwards.
     pub fn messages(&self) -> impl Iterator<Item = (&[u8], Seq)> {
         self.frames().messages()
     }
 
-    /// All of its frames.
+    /// All frames of the run.
     #[must_use]
     pub const fn frames(&self) -> Frames<'_> {
         Frames::of_run(&self.bytes, &self.marks, self.created)
     }
 
-    /// The sequence number that the receiver of the whole run has.
+    /// The frames from the cursor on, which counts this run's frames from 0: as many as fit
+    /// `max_bytes`, but at least one. `None` after the last one.
     #[must_use]
-    pub fn last_seq(&self) -> Option<Seq> {
-        self.marks.last().map(|mark| mark.seq)
-    }
-
-    /// The frames from the cursor on, which counts this run's frames from 0; at most so many bytes
-    /// of them but at least one frame. `None` behind the last one.
-    #[must_use]
-    pub fn frames_from(&self, cursor: Cursor, most: usize) -> Option<Frames<'_>> {
+    pub fn frames_from(&self, cursor: Cursor, max_bytes: usize) -> Option<Frames<'_>> {
         let index = usize::try_from(cursor.frame).ok()?;
-        Frames::cut(&self.bytes, &self.marks, index, most, self.created)
+        Frames::cut(&self.bytes, &self.marks, index, max_bytes, self.created)
     }
 }
 
@@ -136,27 +76,27 @@ pub struct RunBuilder {
 }
 
 impl RunBuilder {
-    /// Adds a frame after which its receiver stands at `seq`.
+    /// Appends a frame, after which its receiver has `seq`.
     pub fn push(&mut self, opcode: Opcode, payload: &[u8], seq: Seq) {
         append_frame(&mut self.bytes, opcode, payload);
-        // A batch is cut long before: see `BATCH_BYTES` of the ingest thread.
+        // The limit of a batch is far below 4 GiB: see `BatchLimits` of ingest.
         let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.marks.push(FrameMark { end, seq });
     }
 
-    /// Whether there is no frame.
+    /// Returns whether there are no frames.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 
-    /// How many bytes the frames have.
+    /// The size of the frames, in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The run.
+    /// Finishes the run.
     #[must_use]
     pub fn finish(self, created: Monotonic) -> Run {
         Run {
@@ -170,6 +110,7 @@ impl RunBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::payload;
 
     #[test]
     fn a_frame_has_the_shortest_head_that_tells_its_length() {
@@ -206,6 +147,5 @@ mod tests {
         let frames = run.frames_from(cursor, usize::MAX).unwrap();
         assert_eq!(frames.pass(&mut cursor, 6).frames, 1);
         assert!(run.frames_from(cursor, usize::MAX).is_none());
-        assert_eq!(run.last_seq(), Some(Seq(6)));
     }
 }

@@ -2,12 +2,11 @@ use std::ops::Range;
 
 use market::{Epoch, Monotonic, Seq};
 
-use crate::{FrameMark, Frames, WatchId};
+use crate::{FrameMark, Frames, StreamId};
 
-/// What all streams that had something to say said since the last time, as one run each; shared by
-/// all who take it.
+/// The frames of one batch: one run for each stream that published something, shared by all shards.
 ///
-/// All runs lie in the same memory, so that one more stream that speaks costs no allocation.
+/// All runs are in the same memory, so that one more stream costs no allocation.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Runs {
     bytes: Vec<u8>,
@@ -16,58 +15,58 @@ pub struct Runs {
     created: Monotonic,
 }
 
-/// Where one run lies; its marks count from its own first byte.
+/// The location of one run; its marks are relative to its own first byte.
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
-    watch: WatchId,
+    stream: StreamId,
     epoch: Epoch,
     bytes: Range<usize>,
     marks: Range<usize>,
 }
 
-/// The frames of one stream, contiguous in memory.
+/// One stream's run of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamRun<'a> {
-    /// The stream, in the encoding that it is watched in.
-    pub watch: WatchId,
-    /// The epoch that the receiver of the whole run is in.
+    /// The stream.
+    pub stream: StreamId,
+    /// The epoch that a receiver of the whole run is in.
     pub epoch: Epoch,
-    /// All frames of the run.
+    /// The frames of the run.
     pub frames: Frames<'a>,
 }
 
 impl Runs {
-    /// How many there are.
+    /// The number of runs.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.runs.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no runs.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// One of them, counted from 0.
+    /// The run at an index.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<StreamRun<'_>> {
         let part = self.runs.get(index)?;
         let bytes = self.bytes.get(part.bytes.clone())?;
         let marks = self.marks.get(part.marks.clone())?;
         Some(StreamRun {
-            watch: part.watch,
+            stream: part.stream,
             epoch: part.epoch,
             frames: Frames::of_run(bytes, marks, self.created),
         })
     }
 
-    /// All of them, in the order in which their streams began to speak.
+    /// Iterates over the runs, in the order in which their streams first published.
     pub fn iter(&self) -> impl Iterator<Item = StreamRun<'_>> {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 
-    /// Begins anew in the same memory, where there is room for so many bytes, frames and runs.
+    /// Clears everything and makes room for as many bytes, frames and runs.
     pub(crate) fn begin(&mut self, created: Monotonic, bytes: usize, frames: usize, runs: usize) {
         self.bytes.clear();
         self.bytes.reserve(bytes);
@@ -78,30 +77,30 @@ impl Runs {
         self.created = created;
     }
 
-    /// Adds a stream's run: its frames' bytes, each with the sequence number that its receiver
-    /// then has.
+    /// Appends a stream's run: the bytes of each frame with the sequence number that its receiver
+    /// has afterwards.
     pub(crate) fn push<'a>(
         &mut self,
-        watch: WatchId,
+        stream: StreamId,
         epoch: Epoch,
         frames: impl Iterator<Item = (&'a [u8], Seq)>,
     ) {
         let (bytes, marks) = (self.bytes.len(), self.marks.len());
         for (frame, seq) in frames {
             self.bytes.extend_from_slice(frame);
-            // A batch is cut long before: see `BATCH_BYTES` of the ingest thread.
+            // The limit of a batch is far below 4 GiB: see `BatchLimits` of ingest.
             let end = u32::try_from(self.bytes.len() - bytes).unwrap_or(u32::MAX);
             self.marks.push(FrameMark { end, seq });
         }
         self.runs.push(Part {
-            watch,
+            stream,
             epoch,
             bytes: bytes..self.bytes.len(),
             marks: marks..self.marks.len(),
         });
     }
 
-    /// Bytes of memory that it has.
+    /// The allocated memory, in bytes.
     pub(crate) const fn memory(&self) -> usize {
         self.bytes.capacity()
             + self.marks.capacity() * size_of::<FrameMark>()

@@ -1,25 +1,25 @@
 use std::time::Duration;
 
-/// The bounds and times of a publisher.
+/// The limits and intervals of a publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes that the log of one instrument's book changes may have. At 24 bytes a change, 4 MiB
-    /// are about 170,000 changes: a minute of the busiest book there is. The logs of its trades and
-    /// of its best bid and offer may have a quarter of it each.
+    /// The largest log of one book's changes, in bytes. At 24 bytes a change, 4 MiB hold about
+    /// 170,000 changes: a minute of the busiest book there is. The logs of the instrument's trades
+    /// and of its best bid and offer may each have a quarter of it.
     pub log_bytes: usize,
-    /// Bytes that all logs may have together; beyond, each is cut to its share.
+    /// The most memory for all logs together, in bytes; beyond it each log is cut to its share.
     pub log_budget: usize,
-    /// A watched stream that has been quiet this long sends a heartbeat with its last sequence number.
+    /// How long an open stream may be quiet before it sends a heartbeat.
     pub heartbeat_after: Duration,
-    /// An instrument that has been quiet this long is STALE.
+    /// How long an instrument may be quiet before it is STALE; `None` if it never is.
     pub stale_after: Option<Duration>,
-    /// The most levels a side that a book may have.
+    /// The most levels a side of a book.
     pub book_levels: usize,
-    /// The most grouped views of one instrument. Views without a group come from a fixed small set and
-    /// are not limited; steps are what a client can invent.
+    /// The most grouped views of one instrument. Views without a group come from a small fixed set
+    /// and are not limited; a client can invent any number of price steps.
     pub grouped_views: usize,
-    /// Bytes that all grouped views of a publisher may hold. At 16 to 32 bytes a grouped level, 64 MiB
-    /// are some 250 views of books of 10,000 levels that are hardly grouped at all.
+    /// The most memory for all grouped views of a publisher, in bytes. At 16 to 32 bytes a grouped
+    /// level, 64 MiB hold some 250 views of books of 10,000 levels that grouping hardly reduces.
     pub grouped_view_bytes: usize,
 }
 

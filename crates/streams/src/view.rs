@@ -3,64 +3,64 @@ use std::borrow::Cow;
 use market::{Book, Change, Changes, Ladder, Level, Side, difference};
 use wire::ViewParams;
 
-use crate::WatchId;
-use crate::before::Before;
+use crate::StreamId;
 use crate::grouped::{Grouped, group};
-use crate::pace::Pace;
-use crate::place::Place;
+use crate::prior_levels::PriorLevels;
+use crate::stamp::Stamp;
+use crate::throttle::Throttle;
 
-/// How many changes a view may hold before those of one price are folded into one; from then on
-/// there are at most two for each level that the book had.
+/// The number of unsent changes from which on those of one price are merged; after that there are
+/// at most two for each level that the book had.
 const FOLD_AT: usize = 4096;
-/// Changes that a view has room for when it has told all: so a quiet view holds 3 KiB at most.
+/// The most changes that a view keeps memory for when nothing is unsent: 3 KiB.
 const KEPT_CHANGES: usize = 128;
 
-/// A book stream other than the full raw one: the best levels of either side, rounded to a step
-/// or not, told at every change or at most so often.
+/// A book stream other than the full raw one: limited in depth, grouped, throttled, or any
+/// combination.
 ///
-/// It knows what it has told, so that what leaves the window is deleted explicitly, and whatever it
-/// says is the exact net change since then. It exists only while somebody watches it.
+/// It knows what it has sent, so that levels that leave the window are deleted explicitly, and
+/// whatever it sends is the exact net change since then. It exists only while somebody is
+/// subscribed.
 ///
-/// A window holds the levels that were told: 1,000 a side at most. A view of all levels holds what has
-/// changed since, and nothing of what has not, however deep the book is. Grouping adds the grouped
-/// levels.
+/// A view of limited depth holds the levels that were sent: at most 1,000 a side. One of full depth
+/// holds only what has changed since, however deep the book is. Grouping adds the grouped levels.
 #[derive(Debug)]
 pub(crate) struct BookView {
     pub(crate) params: ViewParams,
-    pub(crate) watches: Vec<WatchId>,
-    /// Its last message.
-    pub(crate) last: Place,
-    pub(crate) pace: Pace,
-    /// The newest record that changed what has not been told.
-    pub(crate) behind: Option<Place>,
-    /// None is all levels.
+    pub(crate) streams: Vec<StreamId>,
+    /// The stamp of the last message.
+    pub(crate) last: Stamp,
+    pub(crate) throttle: Throttle,
+    /// The latest record that changed what has not been sent.
+    pub(crate) unsent: Option<Stamp>,
+    /// The most levels a side; `None` for all.
     depth: Option<usize>,
     grouped: Option<Grouped>,
-    /// What was told of a window.
+    /// The levels that were sent, if the depth is limited.
     window: Option<Book>,
-    /// What has changed since, where there is no window that would show it.
+    /// The changes since then, if the depth is not limited.
     changed: Changes,
     fold_at: usize,
-    /// The sides of a window that may have changed since.
+    /// Which sides of the window may have changed since.
     touched: [bool; 2],
 }
 
 impl BookView {
-    /// The view of a book as it stands.
+    /// Creates a view of a book in its current state.
     pub(crate) fn new(
         params: ViewParams,
         price_exponent: i8,
         book: &Book,
-        last: Place,
-        pace: Pace,
+        last: Stamp,
+        throttle: Throttle,
     ) -> Self {
         debug_assert!(fits(params, price_exponent));
         let mut view = Self {
             params,
-            watches: Vec::new(),
+            streams: Vec::new(),
             last,
-            pace,
-            behind: None,
+            throttle,
+            unsent: None,
             depth: params.depth.levels(),
             grouped: step(params, price_exponent).map(|step| Grouped::new(step, book)),
             window: None,
@@ -81,7 +81,7 @@ impl BookView {
         view
     }
 
-    /// At most what a view of the book as it stands would hold, in bytes.
+    /// The most memory that a view of the book in its current state would take, in bytes.
     pub(crate) fn memory_of(params: ViewParams, price_exponent: i8, book: &Book) -> usize {
         let grouped: usize = match step(params, price_exponent) {
             Some(step) => {
@@ -94,17 +94,17 @@ impl BookView {
             .depth
             .levels()
             .map_or(0, |depth| (2 * depth).min(book.len()));
-        // A vector that grows has up to twice the room that it needs.
+        // A growing vector may have twice the capacity that it needs.
         2 * (grouped + window) * size_of::<Level>()
     }
 
-    /// How many levels it shows, where `book` is as the view has followed it.
+    /// The number of levels shown. `book` is the book that the view is up to date with.
     pub(crate) fn len(&self, book: &Book) -> usize {
         let source = self.grouped.as_ref().map_or(book, Grouped::book);
         self.window.as_ref().unwrap_or(source).len()
     }
 
-    /// Bytes that it holds besides itself.
+    /// The allocated memory, in bytes.
     pub(crate) fn memory(&self) -> usize {
         let changed = self.changed.bids.capacity() + self.changed.asks.capacity();
         self.window.as_ref().map_or(0, Book::capacity_bytes)
@@ -112,20 +112,20 @@ impl BookView {
             + changed * size_of::<Change>()
     }
 
-    /// Returns whether its levels are rounded to a step that a client chose.
+    /// Returns whether the view is grouped.
     pub(crate) const fn is_grouped(&self) -> bool {
         self.params.group.is_some()
     }
 
-    /// Starts over from a book as it stands; who watches stays.
-    pub(crate) fn restart(&mut self, price_exponent: i8, book: &Book, last: Place) {
-        let watches = std::mem::take(&mut self.watches);
-        *self = Self::new(self.params, price_exponent, book, last, self.pace);
-        self.watches = watches;
+    /// Starts over from a book in its current state; open streams stay open.
+    pub(crate) fn restart(&mut self, price_exponent: i8, book: &Book, last: Stamp) {
+        let streams = std::mem::take(&mut self.streams);
+        *self = Self::new(self.params, price_exponent, book, last, self.throttle);
+        self.streams = streams;
     }
 
-    /// What was told: the book as its subscribers have it. `book` is as the view has followed it.
-    pub(crate) fn told<'a>(&'a self, book: &'a Book) -> Cow<'a, Book> {
+    /// The book as it was sent to subscribers. `book` is the book that the view is up to date with.
+    pub(crate) fn sent<'a>(&'a self, book: &'a Book) -> Cow<'a, Book> {
         if let Some(window) = &self.window {
             return Cow::Borrowed(window);
         }
@@ -133,16 +133,16 @@ impl BookView {
         if self.changed.is_empty() {
             return Cow::Borrowed(source);
         }
-        let mut told = source.clone();
-        told.undo(&self.changed);
-        Cow::Owned(told)
+        let mut sent = source.clone();
+        sent.undo(&self.changed);
+        Cow::Owned(sent)
     }
 
-    /// The book changed, at `place`. Nothing is told yet.
-    pub(crate) fn follow(&mut self, changes: &Changes, place: &Place, scratch: &mut Changes) {
+    /// Notes changes of the book, which remain unsent.
+    pub(crate) fn update(&mut self, changes: &Changes, stamp: &Stamp, scratch: &mut Changes) {
         let changes = match &mut self.grouped {
             Some(grouped) => {
-                grouped.follow(changes, scratch);
+                grouped.apply(changes, scratch);
                 scratch
             }
             None => changes,
@@ -152,37 +152,38 @@ impl BookView {
                 self.changed.bids.extend(&changes.bids);
                 self.changed.asks.extend(&changes.asks);
                 self.fold();
-                self.behind = Some(*place);
+                self.unsent = Some(*stamp);
             }
             return;
         };
         for (side, touched) in Side::BOTH.into_iter().zip(&mut self.touched) {
-            // While the window is as it was told, what is worse than its worst level is not seen.
-            let told = window.side(side);
+            // While the window is unchanged, levels worse than its worst are not visible.
+            let sent = window.side(side);
             *touched |= changes
                 .side(side)
                 .first()
-                .is_some_and(|best| match told.worst() {
-                    Some(worst) if told.len() >= depth => !side.is_better(worst.price, best.price),
+                .is_some_and(|best| match sent.worst() {
+                    Some(worst) if sent.len() >= depth => !side.is_better(worst.price, best.price),
                     _ => true,
                 });
         }
         if self.touched != [false; 2] {
-            self.behind = Some(*place);
+            self.unsent = Some(*stamp);
         }
     }
 
-    /// What was told becomes what is; `seen` becomes the net change.
-    pub(crate) fn settle(&mut self, book: &Book, seen: &mut Changes) {
-        seen.clear();
-        self.behind = None;
+    /// Takes the unsent net change, which is then considered sent, into `visible`.
+    pub(crate) fn take_unsent(&mut self, book: &Book, visible: &mut Changes) {
+        visible.clear();
+        self.unsent = None;
         let touched = std::mem::take(&mut self.touched);
         let (Some(depth), Some(window)) = (self.depth, &mut self.window) else {
             for side in Side::BOTH {
-                seen.side_mut(side)
+                visible
+                    .side_mut(side)
                     .extend_from_slice(self.changed.side(side));
             }
-            seen.tidy();
+            visible.normalize();
             self.changed.clear();
             if self.changed.bids.capacity() + self.changed.asks.capacity() > KEPT_CHANGES {
                 self.changed = Changes::default();
@@ -193,27 +194,32 @@ impl BookView {
         let source = self.grouped.as_ref().map_or(book, Grouped::book);
         for (side, touched) in Side::BOTH.into_iter().zip(touched) {
             if touched {
-                let (told, source) = (window.side(side), source.side(side));
-                difference(side, told.iter(), source.top(depth), seen.side_mut(side));
+                let (sent, source) = (window.side(side), source.side(side));
+                difference(side, sent.iter(), source.top(depth), visible.side_mut(side));
             }
         }
         for side in Side::BOTH {
-            for change in seen.side(side) {
+            for change in visible.side(side) {
                 window.set(side, change.level());
             }
         }
     }
 
-    /// Puts into `seen` what turns the view of `book` as it was before `net`, all changes since
-    /// then, into what was told; returns the checksum of that.
-    pub(crate) fn change_since(&self, book: &Book, net: &Changes, seen: &mut Changes) -> u32 {
-        seen.clear();
-        let told = self.told(book);
+    /// Computes into `visible` what turns the view before the changes `net` into what was last
+    /// sent. Returns the checksum of the latter.
+    pub(crate) fn net_change_since(
+        &self,
+        book: &Book,
+        net: &Changes,
+        visible: &mut Changes,
+    ) -> u32 {
+        visible.clear();
+        let sent = self.sent(book);
         for side in Side::BOTH {
             let then = self.window_before(side, book.side(side), net);
-            difference(side, then, told.side(side).iter(), seen.side_mut(side));
+            difference(side, then, sent.side(side).iter(), visible.side_mut(side));
         }
-        told.checksum()
+        sent.checksum()
     }
 
     fn window_before<'a>(
@@ -222,7 +228,7 @@ impl BookView {
         ladder: &'a Ladder,
         net: &'a Changes,
     ) -> Box<dyn Iterator<Item = Level> + 'a> {
-        let levels = Before::new(ladder, net.side(side));
+        let levels = PriorLevels::new(ladder, net.side(side));
         let depth = self.depth.unwrap_or(usize::MAX);
         match self.grouped.as_ref().map(Grouped::step) {
             Some(step) => Box::new(group(side, step, levels).take(depth)),
@@ -232,14 +238,14 @@ impl BookView {
 
     fn fold(&mut self) {
         if self.changed.len() >= self.fold_at {
-            self.changed.tidy();
+            self.changed.normalize();
             self.fold_at = FOLD_AT.max(self.changed.len() * 2);
         }
     }
 }
 
-/// At most how many levels a side has when it is rounded to a step: as many as it has, or as there are
-/// steps from its best price to its worst.
+/// The most levels that a side has when it is grouped: one per level, or one per step between the
+/// best and the worst price.
 fn groups(ladder: &Ladder, step: i64) -> usize {
     let (Some(best), Some(worst)) = (ladder.best(), ladder.worst()) else {
         return 0;
@@ -249,14 +255,14 @@ fn groups(ladder: &Ladder, step: i64) -> usize {
     usize::try_from(steps).map_or(ladder.len(), |steps| steps.min(ladder.len()))
 }
 
-/// Returns whether prices of that scale can be rounded to the view's step, if it has one. A step
+/// Returns whether prices of a scale can be rounded to a view's step, if it has one. A step that is
 /// finer than the scale, or too large for it, does not fit.
 pub(crate) fn fits(params: ViewParams, price_exponent: i8) -> bool {
     params.group.is_none() || step(params, price_exponent).is_some()
 }
 
-/// The step of a grouping as prices of that scale count; none without a grouping. Where the step
-/// does not fit there is no view: see [`fits`].
+/// The price step of a grouped view as a mantissa; `None` if the view is not grouped. A view whose
+/// step does not fit cannot exist: see [`fits`].
 pub(crate) fn step(params: ViewParams, price_exponent: i8) -> Option<i64> {
     params.group?.at(price_exponent).ok()
 }
@@ -268,7 +274,7 @@ mod tests {
     use std::collections::BTreeMap;
     use wire::{Depth, PriceStep};
 
-    use crate::pace::Paces;
+    use crate::throttle::Throttles;
 
     fn levels() -> impl Strategy<Value = Vec<Level>> {
         proptest::collection::vec((0i64..40, 0i64..4), 0..30)
@@ -291,15 +297,15 @@ mod tests {
     }
 
     fn view(params: ViewParams, book: &Book) -> BookView {
-        let pace = Paces::default().begin(params.speed);
-        BookView::new(params, 0, book, Place::NONE, pace)
+        let throttle = Throttles::default().start(params.speed);
+        BookView::new(params, 0, book, Stamp::NONE, throttle)
     }
 
     /// Independent of how a view is made.
     fn from_scratch(params: ViewParams, book: &Book) -> Book {
         let step = params.group.map_or(1, |step| step.at(0).unwrap());
         let depth = params.depth.levels().unwrap_or(usize::MAX);
-        let mut seen = Book::new();
+        let mut visible = Book::new();
         for side in Side::BOTH {
             let mut sums = BTreeMap::<i64, i64>::new();
             for level in book.side(side).iter() {
@@ -315,72 +321,72 @@ mod tests {
                 levels.reverse();
             }
             for level in levels.into_iter().take(depth) {
-                seen.set(side, level);
+                visible.set(side, level);
             }
         }
-        seen
+        visible
     }
 
     proptest! {
         #[test]
-        fn a_view_that_follows_equals_one_from_scratch(
+        fn a_view_that_is_updated_equals_one_from_scratch(
             start in levels(),
-            // What a record changes, and whether the view speaks then.
+            // The changes of a record, and whether the view publishes after it.
             steps in proptest::collection::vec((levels(), levels(), any::<bool>()), 1..10),
             params in params(),
         ) {
             let (mut book, mut changes) = (Book::new(), Changes::default());
-            let (mut seen, mut scratch) = (Changes::default(), Changes::default());
+            let (mut visible, mut scratch) = (Changes::default(), Changes::default());
             book.apply(Side::Bid, &start, &mut changes);
             let mut view = view(params, &book);
-            let mut client = view.told(&book).into_owned();
+            let mut client = view.sent(&book).into_owned();
             prop_assert_eq!(&client, &from_scratch(params, &book));
             let mut places = vec![(client.clone(), Changes::default())];
-            for (bids, asks, speaks) in steps {
+            for (bids, asks, publishes) in steps {
                 changes.clear();
                 book.apply(Side::Bid, &bids, &mut changes);
                 book.apply(Side::Ask, &asks, &mut changes);
-                changes.tidy();
+                changes.normalize();
                 for (_, net) in &mut places {
                     net.bids.extend(&changes.bids);
                     net.asks.extend(&changes.asks);
                 }
-                view.follow(&changes, &Place::NONE, &mut scratch);
+                view.update(&changes, &Stamp::NONE, &mut scratch);
                 let most = BookView::memory_of(params, 0, &book);
                 let fresh_view = super::tests::view(params, &book);
                 prop_assert!(fresh_view.memory() <= most.max(16 * 4 * size_of::<Level>()));
-                if !speaks {
-                    prop_assert_eq!(&view.told(&book).into_owned(), &client, "what was not told is not shown");
+                if !publishes {
+                    prop_assert_eq!(&view.sent(&book).into_owned(), &client, "what was not sent is not shown");
                     continue;
                 }
                 let fresh = from_scratch(params, &book);
-                if view.behind.is_none() {
+                if view.unsent.is_none() {
                     prop_assert_eq!(&client, &fresh, "it misses nothing");
                 }
-                view.settle(&book, &mut seen);
-                let tidy = seen.clone();
-                seen.tidy();
-                prop_assert_eq!(&seen, &tidy);
+                view.take_unsent(&book, &mut visible);
+                let normalized = visible.clone();
+                visible.normalize();
+                prop_assert_eq!(&visible, &normalized);
                 for side in Side::BOTH {
-                    for change in seen.side(side) {
+                    for change in visible.side(side) {
                         prop_assert_eq!(client.side(side).size_at(change.price), change.before);
                         client.set(side, change.level());
                     }
                 }
-                prop_assert_eq!(&view.told(&book).into_owned(), &fresh);
+                prop_assert_eq!(&view.sent(&book).into_owned(), &fresh);
                 prop_assert_eq!(&client, &fresh);
                 places.push((client.clone(), Changes::default()));
             }
-            // Whoever stands anywhere is led to what was told, though the book be further.
+            // A client at any position is led to what was sent, even if the book is further.
             for (mut there, mut net) in places {
-                net.tidy();
-                let checksum = view.change_since(&book, &net, &mut seen);
+                net.normalize();
+                let checksum = view.net_change_since(&book, &net, &mut visible);
                 for side in Side::BOTH {
-                    for change in seen.side(side) {
+                    for change in visible.side(side) {
                         there.set(side, change.level());
                     }
                 }
-                prop_assert_eq!(&view.told(&book).into_owned(), &there);
+                prop_assert_eq!(&view.sent(&book).into_owned(), &there);
                 prop_assert_eq!(checksum, there.checksum());
             }
         }
@@ -400,13 +406,13 @@ mod tests {
                 .map(|price| Level::new(price, turn % 7 + 1))
                 .collect();
             book.apply(Side::Ask, &levels, &mut changes);
-            view.follow(&changes, &Place::NONE, &mut Changes::default());
+            view.update(&changes, &Stamp::NONE, &mut Changes::default());
             assert!(view.changed.len() <= FOLD_AT + 100);
         }
-        let mut seen = Changes::default();
-        view.settle(&book, &mut seen);
-        assert_eq!(seen.len(), 100);
-        assert_eq!(view.told(&book).as_ref(), &book);
+        let mut visible = Changes::default();
+        view.take_unsent(&book, &mut visible);
+        assert_eq!(visible.len(), 100);
+        assert_eq!(view.sent(&book).as_ref(), &book);
         assert!(view.memory() <= KEPT_CHANGES * size_of::<Change>());
     }
 }

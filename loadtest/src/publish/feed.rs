@@ -146,7 +146,7 @@ impl Feed {
     /// Updates the directory, as a node does after each batch.
     fn list(&mut self) {
         for handle in self.publisher.take_changed() {
-            let Some(about) = self.publisher.about(handle) else {
+            let Some(about) = self.publisher.info(handle) else {
                 continue;
             };
             let listing = self.directory.list(about.name, about.exponents);

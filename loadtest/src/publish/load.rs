@@ -1,8 +1,8 @@
 use std::fmt::Write as _;
 
 use market::{
-    Aggressor, Definition, Event, Exponents, InstrumentName, Level, Link, NameError, Nanos, Price,
-    Size, SnapshotOrigin, Trade,
+    Aggressor, Definition, Event, Exponents, InstrumentName, Level, NameError, Nanos, Price,
+    SeqLink, Size, SnapshotOrigin, Trade,
 };
 
 use super::Mix;
@@ -131,7 +131,7 @@ impl Load {
         let prev = book.seq;
         book.seq += 1;
         let event = Event::Delta {
-            link: Some(Link {
+            link: Some(SeqLink {
                 prev,
                 seq: book.seq,
             }),
@@ -239,14 +239,14 @@ fn change(
 
 #[cfg(test)]
 mod tests {
-    use market::{BookBuilder, Changes, DeltaOutcome, Seq, SnapshotOutcome};
+    use market::{Changes, DeltaOutcome, Seq, SnapshotOutcome, VenueBook};
 
     use super::*;
 
     fn check(mix: Mix, mut each: impl FnMut(&Event<'_>, &Changes)) {
         let mut load = Load::new(mix, 4.0, 0.1, 7);
         let mut book = Book::new(1, 20, &mut load.random).unwrap();
-        let mut builder = BookBuilder::new();
+        let mut builder = VenueBook::new();
         let mut changes = Changes::default();
         for step in 0..20_000 {
             if step % 1_000 == 0 {

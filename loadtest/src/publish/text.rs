@@ -94,7 +94,7 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use ingest::{Decoder, Format, RawRecord, Refusal, Resolve, Resolved, Source};
+    use ingest::{Decoder, Format, RawRecord, Rejection, Resolve, Resolved, Source};
     use market::Handle;
 
     use super::super::Mix;
@@ -104,7 +104,7 @@ mod tests {
     struct One;
 
     impl Resolve for One {
-        fn resolve(&mut self, _: &str, _: &str) -> Result<Resolved, Refusal> {
+        fn resolve(&mut self, _: &str, _: &str) -> Result<Resolved, Rejection> {
             Ok(Resolved {
                 handle: Handle(0),
                 exponents: EXPONENTS,

@@ -63,7 +63,7 @@ impl Checksums {
         };
         let (bids, asks) = (bids.iter().rev().map(level), asks.iter().map(level));
         let checksum = VenueChecksum {
-            told: 0,
+            expected: 0,
             rule: ChecksumRule::Kraken(self.decimals),
             exponents: step.exponents,
         };

@@ -61,10 +61,10 @@ impl<'a> Publish<'a> {
                         params: ViewParams::default(),
                     };
                     // Only unknown channels are rejected, and these are known.
-                    let _watch = self
-                        .resolver
-                        .publisher
-                        .watch(key, *encoding, self.now.monotonic);
+                    let _watch =
+                        self.resolver
+                            .publisher
+                            .open_stream(key, *encoding, self.now.monotonic);
                 }
             }
         }
@@ -117,7 +117,7 @@ impl Stage for Publish<'_> {
                 self.refused += 1;
                 if let Some(handle) = error.instrument {
                     let publisher = &mut self.resolver.publisher;
-                    publisher.refused(at, handle, Scope::Unknown, self.now);
+                    publisher.bad_record(at, handle, Scope::Unknown, self.now);
                 }
                 return Ok(());
             }

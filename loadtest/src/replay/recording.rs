@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use flate2::bufread::MultiGzDecoder;
-use ingest::{Format, FormatOptions, RawRecord, Source};
+use ingest::{Format, RawRecord, Source};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -141,7 +141,7 @@ impl Recording {
         } else if line.first().is_some_and(u8::is_ascii_digit) {
             let (_, value) = text.split_once(' ').context("has no space")?;
             let symbol = named.symbol.as_str();
-            let topic = ("binance", Format::Binance, FormatOptions::VENUE, symbol);
+            let topic = ("binance", Format::Binance, "BINANCE", symbol);
             self.put(topics, topic, symbol, value.as_bytes());
         } else if line.first() != Some(&b'{') {
             // Requests of the recorded client and their answers.

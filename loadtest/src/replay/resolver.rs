@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use ingest::{Refusal, Resolve, Resolved};
+use ingest::{Rejection, Resolve, Resolved};
 use market::{Exponents, Handle, InstrumentName, Monotonic};
 use streams::{Publisher, Settings};
 
@@ -38,7 +38,7 @@ impl Resolver {
 }
 
 impl Resolve for Resolver {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         let known = self.venues.get(venue).and_then(|known| known.get(symbol));
         if let Some(resolved) = known {
             return Ok(*resolved);
@@ -48,7 +48,7 @@ impl Resolve for Resolver {
         let handle = self
             .publisher
             .add_instrument(&name, exponents, Monotonic(0))
-            .map_err(|_| Refusal::TooManyInstruments)?;
+            .map_err(|_| Rejection::TooManyInstruments)?;
         let resolved = Resolved { handle, exponents };
         self.names.push(name);
         let symbols = self.venues.entry(venue.to_owned()).or_default();

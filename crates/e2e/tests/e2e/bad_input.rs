@@ -13,7 +13,7 @@ const BAD: &str = "TEST:BAD";
 const GOOD: &str = "TEST:GOOD";
 const TOPIC: &str = "bad-input";
 
-/// Builds the records of two instruments in one partition and counts what must come of them.
+/// Builds the records of two instruments in one partition and counts the expected outcomes.
 #[derive(Default)]
 struct Feed {
     records: Vec<Record>,
@@ -38,14 +38,14 @@ impl Feed {
         self.records.push(Record::of(text));
     }
 
-    /// The neighbour goes on.
+    /// The neighbour continues.
     fn good(&mut self) {
         let seq = self.good_seq + 1;
         self.push(delta(GOOD, self.good_seq, seq));
         self.good_seq = seq;
     }
 
-    /// The instrument at fault goes on as if nothing had been.
+    /// The instrument at fault continues as if nothing had happened.
     fn right(&mut self) {
         let seq = self.bad_seq + 1;
         self.push(delta(BAD, self.bad_seq, seq));
@@ -168,7 +168,7 @@ impl Scene {
         scene
     }
 
-    /// Sends what was put together; the offset of its first record.
+    /// Sends the records; returns the offset of the first one.
     fn send(&mut self) -> i64 {
         let records = std::mem::take(&mut self.feed.records);
         self.kafka.produce(TOPIC, 0, &records)
@@ -198,7 +198,7 @@ impl Scene {
 }
 
 /// Numbers that are missing, repeated, out of order, and a book that crosses itself: how often the
-/// instrument at fault may resync, and the records, from the number that it is at.
+/// instrument at fault may resync, and the records, starting at its current number.
 fn wrong_sequences(at: u64) -> [(&'static str, usize, Vec<String>); 4] {
     let (right, ahead) = (delta(BAD, at, at + 1), delta(BAD, at + 1, at + 2));
     let crossing = right.replace(r#"["9""#, r#"["11.5""#);
@@ -250,7 +250,7 @@ fn one_bad_instrument_harms_no_other() {
     println!("counted: {counted:?}");
 }
 
-/// Every wrong record is counted by what is wrong with it, and logged with its place.
+/// Checks that every wrong record is counted by its fault, and logged with its offset.
 fn check_told(node: &Node, counted: &BTreeMap<&str, f64>) {
     for (outcome, count) in counted {
         let label = format!("outcome=\"{outcome}\"");

@@ -1,4 +1,4 @@
-//! What is made of trades, and how several instruments are named together.
+//! Channels made of trades, and lists and wildcards of instruments.
 
 use e2e::kafka::{Kafka, Record};
 use e2e::socket::Socket;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wire::SUBPROTOCOL_JSON;
 
 const SECOND: u64 = 1_000_000_000;
-/// The beginning of a minute.
+/// The start of a minute.
 const BEGIN: u64 = 28_000_000 * 60 * SECOND;
 
 fn trade(symbol: &str, seconds: u64, price: &str, size: &str) -> Record {

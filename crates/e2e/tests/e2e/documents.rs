@@ -1,4 +1,4 @@
-//! What describes the node to machines, held against the node, both ways.
+//! The machine-readable documents and the node, checked against each other.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn node(topic: &str) -> (broker::Turn, Kafka, Node) {
     (turn, kafka, node)
 }
 
-/// A document, and the part of it that a test is at.
+/// A document of the node.
 struct Document(Value);
 
 impl Document {
@@ -44,7 +44,7 @@ impl Document {
         Self(answer.json())
     }
 
-    /// What stands there, or where that points to.
+    /// The value itself, or the target of its `$ref`.
     fn at<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value.get("$ref").and_then(Value::as_str) {
             Some(to) => {
@@ -55,7 +55,7 @@ impl Document {
         }
     }
 
-    /// What holds values against a schema of the document.
+    /// A validator for a schema of the document.
     fn validator(&self, schema: &Value) -> Validator {
         let mut root = schema.clone();
         root["components"] = self.0["components"].clone();
@@ -72,7 +72,7 @@ impl Document {
         assert!(errors.is_empty(), "{what}: {errors:?} in {value}");
     }
 
-    /// That an answer is one that the operation has.
+    /// Checks that an answer is documented for the operation.
     #[track_caller]
     fn assert_answers(&self, operation: &Value, answer: &http::Response, what: &str) {
         let status = answer.status.to_string();
@@ -109,7 +109,7 @@ impl Document {
     }
 }
 
-/// A value that a parameter may have, and one that it may not where there is one.
+/// A valid value of a parameter, and an invalid one if there is any.
 fn values(parameter: &Value) -> (String, Option<&'static str>) {
     let schema = &parameter["schema"];
     let text = |value: &Value| {
@@ -152,7 +152,7 @@ fn the_openapi_document_describes_exactly_what_is_served() {
         .then_some(())
     });
     let get = |path: &str, headers: &[&str]| http::fetch(node.public(), "GET", path, headers);
-    // The paths that are served are those that are documented.
+    // The served paths are the documented ones.
     let nothing = get("/v1/nothing", &[]).json();
     let served: BTreeSet<_> = nothing["error"]["mayBe"]
         .as_str()
@@ -207,7 +207,7 @@ fn the_openapi_document_describes_exactly_what_is_served() {
             let head = http::fetch(node.public(), "HEAD", &path, &[]);
             assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
         }
-        // The parameters that are taken are those that are documented.
+        // The accepted parameters are the documented ones.
         let query: BTreeSet<_> = parameters
             .iter()
             .filter(|it| it["in"] == json!("query"))
@@ -262,7 +262,7 @@ fn the_openapi_document_describes_exactly_what_is_served() {
             check(&path.replace(NAME, "TEST:NONE"), &[], 404);
             check(&path.replace(NAME, "KRAKEN%3ABTC%2DUSD"), &[], 200);
         }
-        // Other methods are refused, and named.
+        // Other methods are rejected, with the allowed ones.
         let refused = http::fetch(node.public(), "POST", &path, &[]);
         assert_eq!(
             (refused.status, refused.header("allow")),
@@ -303,12 +303,12 @@ fn the_asyncapi_document_describes_what_a_session_is_sent() {
             examples += 1;
         }
     }
-    // A message of another kind does not fit: a schema that lets everything pass proves nothing.
+    // A message of another kind does not fit: a schema that accepts everything would prove nothing.
     let trades = &messages["Trades"]["examples"][0]["payload"];
     let validator = document.validator(&messages["Bbo"]["payload"]);
     assert!(!validator.is_valid(trades));
 
-    // Each request of the document is taken, and its answer is that of the document.
+    // Each request of the document is accepted, and its answer is the documented one.
     let mut socket = Socket::connect(node.public(), SUBPROTOCOL_JSON);
     let operations = document.0["operations"].as_object().unwrap();
     for (name, operation) in operations {
@@ -331,7 +331,7 @@ fn the_asyncapi_document_describes_what_a_session_is_sent() {
     }
     socket.request("{");
     document.assert_fits(&messages["error"]["payload"], &socket.answer(), "error");
-    // What is sent fits, of every channel, over both ways.
+    // What is sent fits, for every channel, over both transports.
     let streams = ["book", "bbo", "trades", "status"]
         .map(|channel| format!(r#"{{"channel":"{channel}","symbol":"{NAME}"}}"#));
     socket.request(&format!(

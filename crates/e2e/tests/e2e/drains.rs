@@ -27,7 +27,7 @@ fn a_drain_moves_clients_in_waves_and_none_misses_or_repeats_a_message() {
         .topics(topic, "tapecast", "")
         .instrument(NAME, "")
         .more("[session]\ndrain_for = \"2s\"\ndrain_delay = \"500ms\"\n");
-    let (mut leaves, stays) = (Node::start(&settings), Node::start(&settings));
+    let [mut leaves, stays] = Node::start_all([&settings; 2]);
     let nodes = [leaves.url(), stays.url()];
     let clients: Vec<_> = (0..24)
         .map(|_| Watcher::start(&nodes, &[Subscription::book(NAME)], Tape::default()))

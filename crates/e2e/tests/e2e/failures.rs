@@ -76,11 +76,15 @@ fn a_node_whose_thread_panics_exits_with_1() {
     let turn = broker::turn();
     Kafka::connect(&turn.bootstrap()).create("fail-panic", 1);
     let settings = Settings::new(&turn.bootstrap()).topics("fail-panic", "tapecast", "");
-    let goes_on: Vec<_> = ["publisher-0", "shard-0", "http"]
+    let nodes = ["publisher-0", "shard-0", "http"].map(|thread| {
+        let clocks = Clocks::new();
+        let node = Node::launch_with_clocks(&settings, &clocks);
+        (thread, clocks, node)
+    });
+    let goes_on: Vec<_> = nodes
         .into_iter()
-        .filter(|thread| {
-            let clocks = Clocks::new();
-            let mut node = Node::start_with_clocks(&settings, &clocks);
+        .filter_map(|(thread, clocks, mut node)| {
+            node.wait_ready();
             clocks.panic(thread);
             let mut asked = 0;
             let end = wait::until(WITHIN, "the end of a node or many questions", || {
@@ -98,6 +102,7 @@ fn a_node_whose_thread_panics_exits_with_1() {
                 "no panic: {log}"
             );
             end.is_none_or(|end| end.code() != Some(1))
+                .then_some(thread)
         })
         .collect();
     assert!(
@@ -213,7 +218,7 @@ fn a_tail_of_any_channel_ends_after_its_count() {
 #[test]
 fn a_failed_authentication_at_a_broker_is_counted_as_one() {
     let turn = broker::turn();
-    // Its listener has no SASL, so it refuses the first word of it.
+    // Its listener has no SASL, so it rejects the first SASL request.
     let settings = Settings::new(&turn.bootstrap())
         .topics("fail-auth", "tapecast", "")
         .more(
@@ -262,7 +267,7 @@ fn a_configuration_that_cannot_be_meant_is_rejected() {
     assert!(accepted.is_empty(), "accepted: {accepted:?}");
 }
 
-/// The demo's broker drops its oldest records all the time, and knows no offsets by time.
+/// The demo's broker keeps dropping its oldest records, and finds no offsets by time.
 #[test]
 fn the_demo_reports_where_its_log_starts() {
     let (public, admin) = (ports::free(), ports::free());
@@ -297,7 +302,7 @@ fn the_demo_reports_where_its_log_starts() {
         (refusals >= 5).then(|| error["earliest"].clone())
     });
     assert!(earliest["seq"].as_i64().unwrap() > 0, "{earliest}");
-    // What was the earliest a moment ago may be gone as well; a later rejection reports another one.
+    // The earliest of a moment ago may be gone as well; a later rejection reports another one.
     wait::until(WITHIN, "a start in the past", || {
         let earliest = start(json!({"seq": 0}))["error"]["earliest"]["seq"].as_i64()?;
         let result = start(json!({"seq": earliest}));

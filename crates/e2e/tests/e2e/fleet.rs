@@ -189,10 +189,8 @@ fn a_client_that_is_cut_off_resumes_on_the_other_node_and_gets_exactly_what_it_m
         return;
     };
     let quarter = scene.lines / 4;
-    let (one, other) = (
-        Node::start(&scene.settings()),
-        Node::start(&scene.settings()),
-    );
+    let settings = scene.settings();
+    let [one, other] = Node::start_all([&settings; 2]);
     let cable = Proxy::to(one.public());
     let mut uninterrupted = scene.watch(&[one.url()]);
     let mut cut = scene.watch(&[cable.url(), other.url()]);
@@ -256,7 +254,7 @@ fn kill_9_loses_and_repeats_nothing_of_an_instrument_that_no_rule_names() {
 
 /// Kills a node while the capture is published from a line on, and compares its client with another's.
 fn kill_under_load(scene: &Scene, settings: &Settings, from: u64) {
-    let (mut killed, other) = (Node::start(settings), Node::start(settings));
+    let [mut killed, other] = Node::start_all([settings; 2]);
     let mut uninterrupted = scene.watch(&[other.url()]);
     let mut resumed = scene.watch(&[killed.url()]);
     let brokers = scene.turn.bootstrap();

@@ -55,7 +55,7 @@ fn book_of(node: &Node, query: &str, headers: &[&str]) -> http::Response {
     )
 }
 
-/// Waits until the node has read up to an offset; the book then.
+/// Waits until the node has read up to an offset; returns the book then.
 fn book_at(node: &Node, seq: i64) -> Value {
     wait::until(WITHIN, "the last record", || {
         let book = book_of(node, "", &[]).json();
@@ -105,7 +105,7 @@ fn a_group_over_the_limit_is_rejected_and_a_freed_slot_is_available_at_once() {
     });
     let errors = node.metric("tapecast_request_errors_total", &[rejected]);
     assert!(errors >= 2.0, "{errors}");
-    // One who asks once needs no place.
+    // A single request needs no slot.
     assert_eq!(book_of(&node, "?group=5", &[]).status, 200);
     assert_eq!(ask("unsubscribe", &["1"]), ["ok"]);
     assert_eq!(ask("subscribe", &["4"]), ["ok"]);
@@ -130,14 +130,14 @@ fn an_address_over_its_request_rate_is_told_when_to_retry() {
     assert!((1..=2).contains(&after), "{after}");
     assert_eq!(refused.json()["error"]["code"], json!("too_many_requests"));
     assert!(node.metric("tapecast_http_requests_rejected_total", &[]) >= 1.0);
-    // What describes the API is free, and a session does not concern it.
+    // The documents of the API are free, and sessions cost nothing.
     let document = http::fetch(node.public(), "GET", "/v1/openapi.json", &[]);
     assert_eq!(document.status, 200);
     let mut socket = Socket::connect(node.public(), "tapecast.json.v1");
     let stream = json!({"channel": "book", "symbol": NAME});
     socket.request(&json!({"op": "subscribe", "id": 1, "streams": [stream]}).to_string());
     assert_eq!(socket.answer()["results"][0]["ok"], json!(true));
-    // It is answered again when it has waited.
+    // After a wait it is answered again.
     wait::until(WITHIN, "a full enough bucket", || {
         (book_of(&node, "?group=5", &[]).status == 200).then_some(())
     });
@@ -247,7 +247,7 @@ fn the_latest_trades_and_the_ledger_match_kafka() {
         (count("ownGaps"), count("upstreamGaps"), count("refused")),
         (0, 0, 0)
     );
-    // Where it stands in Kafka.
+    // Its position in Kafka.
     let instrument = http::fetch(
         node.public(),
         "GET",
@@ -344,7 +344,7 @@ fn events_resume_after_the_last_one_without_losing_a_message() {
     let mut book = Book::default();
     let mut trades = Vec::new();
     let mut last = 0;
-    // Each round some come on the connection, which is then cut at any of them, and some while there
+    // In each round some arrive on the connection, which is cut at any of them, and some while there
     // is none.
     for round in 0..5 {
         for number in 0..20 {

@@ -30,7 +30,7 @@ fn snapshot(name: &str, levels: u32) -> Record {
     Record::of(book.to_string())
 }
 
-/// A node of these records, with defaults.
+/// A node with default settings that has read these records.
 fn node(topic: &str, records: &[Record]) -> (broker::Turn, Kafka, Node) {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
@@ -100,7 +100,7 @@ fn a_client_that_reads_no_answer_gets_few() {
     let mut mute = Socket::connect(node.public(), SUBPROTOCOL_JSON);
     let list = client_frame(0x81, br#"{"op":"list"}"#);
     mute.write(&list.repeat(usize::try_from(LISTS).unwrap()));
-    // It is as many as it becomes when none of many looks finds more.
+    // The count is final when many polls in a row find no more.
     let (mut last, mut looks) = (0.0, 0);
     wait::until(WITHIN, "the last answer", || {
         let now = answers();
@@ -112,7 +112,7 @@ fn a_client_that_reads_no_answer_gets_few() {
         last < f64::from(LISTS),
         "{last} answers wait for a client that reads none"
     );
-    // They come when it reads.
+    // The answers come when the client reads.
     for _ in 0..LISTS {
         assert_eq!(mute.answer()["op"], json!("instruments"));
     }
@@ -215,7 +215,7 @@ fn little_is_read_after_a_close() {
     while taken < FLOOD && socket.try_write(&flood) {
         taken += flood.len();
     }
-    // What the kernel holds of it is a few MiB.
+    // The kernel holds a few MiB of it.
     assert!(taken < FLOOD, "{taken} bytes were read after a close");
     println!("{taken} bytes were taken after a close");
 }
@@ -243,7 +243,7 @@ fn a_session_closed_by_its_client_is_counted_as_one() {
 #[test]
 fn the_replays_of_one_session_are_limited() {
     let (_turn, _kafka, node) = directory("limits-replays");
-    // So slow that each goes on, whatever the others do.
+    // So slow that none completes before the others are requested.
     let streams: Vec<_> = (0..16)
         .map(|number| json!({"channel": "book", "symbol": name(number), "start": {"seq": number}, "pace": 0.01}))
         .collect();
@@ -280,7 +280,7 @@ fn the_kernel_holds_little_of_unread_answers() {
     let mut stream = TcpStream::connect(node.public()).unwrap();
     let request = format!("GET /v1/books/{NAME} HTTP/1.1\r\nHost: node\r\n\r\n");
     stream.write_all(request.repeat(8).as_bytes()).unwrap();
-    // It is as much as it becomes when none of many looks finds it changed.
+    // The socket is full when many polls in a row find it unchanged.
     let (mut last, mut looks) = (0, 0);
     let to_send = wait::until(WITHIN, "a full socket", || {
         let (to_send, _) = held(&stream);

@@ -241,7 +241,7 @@ fn number(value: &Value) -> i64 {
     decimal::parse(value.to_string().as_bytes(), EXPONENT).unwrap()
 }
 
-/// The time of receipt stands in where a venue gave none; ours is none then.
+/// Tardis uses the time of receipt where a venue gave none; we have none then.
 fn time(event: &Value) -> Option<u64> {
     let (time, local) = (&event["timestamp"], &event["localTimestamp"]);
     (time != local).then(|| nanos(time.as_str().unwrap()))

@@ -1,4 +1,6 @@
 //! Security: tokens, TLS, PROXY headers, and limits on connections and handshakes.
+//!
+//! Long because of the table of tokens and of the floods, which share one scene.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

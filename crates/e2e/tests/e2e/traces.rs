@@ -1,4 +1,4 @@
-//! Records that are followed from Kafka to the sockets.
+//! Records that are traced from Kafka to the sockets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn a_traced_record_is_reported_stage_by_stage_under_one_name_on_every_node() {
         .topics(TOPIC, "tapecast", "")
         .instrument(NAME, "")
         .more(&traces);
-    let nodes = [Node::start(&settings), Node::start(&settings)];
+    let nodes = Node::start_all([&settings; 2]);
     // One of the nodes has a client, the other has none.
     let book = [Subscription::book(NAME), Subscription::bbo(NAME)];
     let watcher = Watcher::start(&[nodes[0].url()], &book, Tape::default());
@@ -58,7 +58,7 @@ fn a_traced_record_is_reported_stage_by_stage_under_one_name_on_every_node() {
         tape.last_seq(tape.subscribed[0].subscription.0) == i64::from(RECORDS)
     });
     let instances: Vec<String> = nodes.iter().map(|node| node.public().to_string()).collect();
-    // On the first node two streams are sent, so its last span is the sending of the last record.
+    // The first node sends two streams, so its last span is the sending of the last record.
     let records = usize::try_from(RECORDS).unwrap();
     let reported = wait::until(WITHIN, "all spans", || {
         let reported = collector.reported();

@@ -77,7 +77,7 @@ impl Step {
 }
 
 impl Seen {
-    /// What was seen last of every view, in the order in which they were asked for.
+    /// The last message of every view, in the order of the requests.
     fn last(&self) -> Vec<&Book> {
         let mut last = BTreeMap::new();
         for ((id, _), book) in &self.views {
@@ -172,7 +172,7 @@ fn every_message_of_every_view_matches_the_full_book() {
     publish.brokers = &brokers;
     publish.speed = "100";
     publish.run(&file);
-    // Computing every view takes a while: it is done when the full book has come to rest.
+    // Computing every view takes a while, so it is done when the full book has stopped changing.
     let steps = Cell::new(0);
     watcher.wait(WITHIN, "the last event in every view", |observer| {
         if steps.replace(observer.steps.len()) != observer.steps.len()
@@ -230,7 +230,7 @@ fn every_message_of_every_view_matches_the_full_book() {
     });
 }
 
-/// A node with an instrument that has a book, and a connection to it that speaks JSON.
+/// A node with an instrument that has a book, and a connection to it in JSON.
 fn small(topic: &str) -> (broker::Turn, Kafka, Node, Socket) {
     let turn = broker::turn();
     let mut kafka = Kafka::connect(&turn.bootstrap());
@@ -255,7 +255,7 @@ fn delta(size: u32) -> Record {
 
 /// The next data message of a type.
 fn data(socket: &mut Socket, kind: &str) -> Value {
-    // More than what a beginning and a few heartbeats are.
+    // More than an initial state and a few heartbeats.
     for _ in 0..5 {
         let json = socket.frame().expect("the node goes on").json().unwrap();
         if json["type"] == kind {
@@ -287,7 +287,7 @@ fn an_update_changes_a_stream_without_breaking_its_chain() {
     let before = data(&mut socket, "BookDelta");
     let seq = before["seq"].as_i64().unwrap();
 
-    // What cannot be changed stays as it was, and goes on.
+    // A stream that cannot be changed continues as it was.
     for (to, code) in [
         (r#"{"group":"0.001"}"#, "unsupported_group"),
         (r#"{"depth":7}"#, "bad_depth"),
@@ -338,7 +338,7 @@ fn an_update_changes_a_stream_without_breaking_its_chain() {
     );
     assert_eq!(next["bids"], json!([["10", "9"]]));
 
-    // The old one is gone; the new one has its place.
+    // The old stream has ended, and the new one replaces it.
     socket.request(
         r#"{"op":"unsubscribe","streams":[{"channel":"book","symbol":"TEST:VIEW","depth":10}]}"#,
     );
@@ -473,7 +473,7 @@ fn a_client_that_changes_its_view_under_load_always_has_the_right_book() {
             observer.answers.len() == answered
         });
         kafka.produce(topic, 0, &[delta(size)]);
-        // Grouped by 1, the best bid is of all from 10 on.
+        // Grouped by 1, the best bid is the sum of all from 10 on.
         let best = (if more > 0 { 1000 } else { 1040 }, i64::from(size) + more);
         let bids: Vec<_> = [&[best], bids].concat();
         watcher.wait(WITHIN, "the book of the view", |observer| {

@@ -1,6 +1,6 @@
 //! Errors for streams that a client cannot have.
 
-use streams::Refused;
+use streams::Rejected;
 use wire::control::{self, ControlError, ErrorCode, StreamError, Symbol};
 
 use crate::message::JoinError;
@@ -61,11 +61,11 @@ pub(super) fn refuse(key: &control::StreamKey, why: JoinError) -> StreamError {
         }
         JoinError::Refused(refused) => {
             let code = match refused {
-                Refused::UnknownInstrument => ErrorCode::UnknownSymbol,
-                Refused::Channel(_) => ErrorCode::UnsupportedChannel,
-                Refused::Speed { .. } => ErrorCode::UnsupportedSpeed,
-                Refused::Group { .. } => ErrorCode::UnsupportedGroup,
-                Refused::TooManyViews { .. } => ErrorCode::TooManyViews,
+                Rejected::UnknownInstrument => ErrorCode::UnknownSymbol,
+                Rejected::Channel(_) => ErrorCode::UnsupportedChannel,
+                Rejected::Speed { .. } => ErrorCode::UnsupportedSpeed,
+                Rejected::Group { .. } => ErrorCode::UnsupportedGroup,
+                Rejected::TooManyViews { .. } => ErrorCode::TooManyViews,
             };
             (code, refused.to_string())
         }

@@ -199,18 +199,5 @@ pub(super) fn params_of(key: &control::StreamKey) -> ViewParams {
 
 /// Converts a stream into the form that clients use.
 pub(super) fn wire_key(listing: &Listing, key: &StreamKey) -> control::StreamKey {
-    let ViewParams {
-        depth,
-        speed,
-        group,
-        interval,
-    } = key.params;
-    let own = control::StreamKey::new(key.channel, listing.name().clone());
-    control::StreamKey {
-        depth,
-        speed,
-        group,
-        interval: interval.unwrap_or(own.interval),
-        ..own
-    }
+    control::StreamKey::with_params(key.channel, listing.name().clone(), key.params)
 }

@@ -60,7 +60,7 @@ enum Step {
         stream: usize,
         depth: Depth,
     },
-    /// Its socket holds so many bytes that it does not read, or it reads.
+    /// Its socket holds this many unread bytes; with `None` it reads.
     Stall(usize, Option<usize>),
     Read(usize, usize),
     Cut(usize),
@@ -352,7 +352,7 @@ fn a_subscription_waiting_for_its_answer_is_not_lagging() -> Checked {
     Ok(())
 }
 
-/// A node whose first instrument has so many levels a side.
+/// A node whose first instrument has this many levels a side.
 fn deep(levels: i64) -> Result<Node, TestCaseError> {
     let mut node = Node::new(Settings {
         book_levels: 100_000,

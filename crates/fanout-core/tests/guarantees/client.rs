@@ -1,4 +1,6 @@
 //! A client to the letter of the protocol: it trusts nothing that it cannot prove.
+//!
+//! Long because it reads every message of every channel by the rules of the protocol.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,7 +73,7 @@ struct Partial {
 /// What a message is to its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Judged {
-    Begins,
+    Starts,
     Held,
     Follows,
 }
@@ -163,11 +165,11 @@ impl Client {
 
     /// Reads all frames of a run.
     pub(crate) fn take(&mut self, run: &Run) -> Checked {
-        let mut begin = 0;
+        let mut start = 0;
         for mark in run.marks() {
             let end = mark.end as usize;
-            self.take_marked(&run.bytes()[begin..end], mark.seq)?;
-            begin = end;
+            self.take_marked(&run.bytes()[start..end], mark.seq)?;
+            start = end;
         }
         Ok(())
     }
@@ -298,7 +300,7 @@ impl Client {
                 prop_assert_eq!(*channel, self.key.channel);
                 prop_assert_eq!(head.prev_seq, head.seq);
                 self.heartbeats += 1;
-                if self.judge(head)? == Judged::Begins {
+                if self.judge(head)? == Judged::Starts {
                     prop_assert!(self.key.channel != Channel::Book, "it starts no book");
                     self.mine = Some(position(head));
                 }
@@ -367,7 +369,7 @@ impl Client {
     /// The one rule.
     fn judge(&mut self, head: &Head) -> Result<Judged, TestCaseError> {
         let Some(mine) = self.mine.filter(|mine| mine.epoch == head.epoch) else {
-            return Ok(Judged::Begins);
+            return Ok(Judged::Starts);
         };
         prop_assert!(
             head.prev_seq <= mine.seq,
@@ -445,7 +447,7 @@ impl Client {
         prop_assert_eq!(self.key.channel, Channel::Book);
         let judged = self.judge(head)?;
         prop_assert!(
-            judged != Judged::Begins,
+            judged != Judged::Starts,
             "a delta starts no book: {:?}",
             head
         );
@@ -501,8 +503,8 @@ impl Client {
         if restated {
             self.broken = Some(told);
         } else if judged != Judged::Held {
-            let begins_book = judged == Judged::Begins && self.key.channel == Channel::Book;
-            prop_assert!(!begins_book, "a status starts no book");
+            let starts_book = judged == Judged::Starts && self.key.channel == Channel::Book;
+            prop_assert!(!starts_book, "a status starts no book");
             self.mine = Some(position(head));
             self.broken = Some(told);
         }
@@ -522,7 +524,7 @@ impl Client {
                 mine
             );
         }
-        if self.judge(head)? == Judged::Begins && self.key.channel != Channel::Book {
+        if self.judge(head)? == Judged::Starts && self.key.channel != Channel::Book {
             self.mine = Some(position(head));
         }
         if self.key.channel != Channel::Book {
@@ -580,8 +582,8 @@ impl Client {
         let Some(first) = self.closed.keys().next() else {
             return Ok(());
         };
-        for (begin, bar) in fresh.closed.range(first..) {
-            prop_assert_eq!(self.closed.get(begin), Some(bar));
+        for (start, bar) in fresh.closed.range(first..) {
+            prop_assert_eq!(self.closed.get(start), Some(bar));
         }
         Ok(())
     }
@@ -626,11 +628,11 @@ fn check_order(side: Side, mut last: Option<i64>, levels: &[Level]) -> Checked {
 
 fn strip_publish_time(text: &mut Vec<u8>) {
     let key = b"\"publishTime\":\"";
-    let begin = text
+    let start = text
         .windows(key.len())
         .position(|window| window == key)
         .unwrap()
         + key.len();
-    let len = text[begin..].iter().position(|byte| *byte == b'"').unwrap();
-    text.drain(begin..begin + len);
+    let len = text[start..].iter().position(|byte| *byte == b'"').unwrap();
+    text.drain(start..start + len);
 }

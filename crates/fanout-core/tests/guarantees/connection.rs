@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use market::{Channel, InstrumentId};
-use testkit::websocket::client_frame;
+use testkit::websocket::{client_frame, take_server_frame};
 use wire::control::{Answer, Request};
 use wire::{Encoding, OwnedBody, OwnedMessage, View, packed, sbe};
 
@@ -103,37 +103,22 @@ impl Connection {
 
     /// The next complete frame of what was received.
     pub(crate) fn next_frame(&mut self) -> Option<Frame> {
-        let bytes = &self.received;
-        let (head, len) = match *bytes.get(1)? {
-            126 => (
-                4,
-                u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?).into(),
-            ),
-            127 => {
-                let len = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
-                (10, usize::try_from(len).unwrap())
-            }
-            len => (2, usize::from(len)),
-        };
-        if bytes.len() < head + len {
-            return None;
-        }
-        let frame: Vec<u8> = self.received.drain(..head + len).collect();
-        let payload = &frame[head..];
-        Some(match frame[0] {
-            0x81 if Answer::is_answer(payload) => {
+        let frame = take_server_frame(&mut self.received)?;
+        let payload = frame.payload();
+        Some(match frame.opcode() {
+            0x1 if Answer::is_answer(payload) => {
                 let text = std::str::from_utf8(payload).unwrap();
                 self.answers += 1;
                 Frame::Answer(text.to_owned())
             }
-            0x81 | 0x82 => Frame::Data(frame),
-            0x88 => Frame::Close(u16::from_be_bytes([payload[0], payload[1]])),
-            0x89 => Frame::Ping,
+            0x1 | 0x2 => Frame::Data(frame.bytes),
+            0x8 => Frame::Close(u16::from_be_bytes([payload[0], payload[1]])),
+            0x9 => Frame::Ping,
             other => panic!("opcode {other:x}"),
         })
     }
 
-    /// Whether the client has read all that the shard sent, as far as it makes up frames.
+    /// Returns whether the client has read all complete frames that the shard sent.
     pub(crate) fn has_read_all(&self) -> bool {
         self.received.is_empty()
     }

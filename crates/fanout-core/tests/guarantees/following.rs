@@ -103,10 +103,10 @@ fn run(steps: &[Step], has_short_queues: bool) -> Checked {
                 encoding,
             } => {
                 let key = view_key(*instrument, *channel, *params);
-                let may_be = node.publisher.watch(key, *encoding, Monotonic(0));
+                let may_be = node.publisher.open_stream(key, *encoding, Monotonic(0));
                 // A step that is too fine for the instrument's scale is rejected.
                 if let Ok(watch) = may_be {
-                    node.publisher.unwatch(watch);
+                    node.publisher.close_stream(watch);
                     node.subscribe_new(key, *encoding)?;
                 }
             }

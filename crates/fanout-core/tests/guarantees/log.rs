@@ -1,10 +1,10 @@
 //! The content of Kafka: the records of a few instruments in a few partitions.
 
 use market::{
-    At, Definition, Event, Exponents, Handle, InstrumentName, Level, Link, Nanos, Now,
-    PartitionIdentity, PartitionIndex, Scope, Seq, SnapshotOrigin, State, Trade,
+    At, Definition, Event, Exponents, Handle, InstrumentName, Level, Nanos, Now, PartitionIdentity,
+    PartitionIndex, Scope, Seq, SeqLink, SnapshotOrigin, State, Trade,
 };
-use streams::{Publisher, Unwanted};
+use streams::{Publisher, Skipped};
 use wire::OwnedTrade;
 
 pub(crate) const NAMES: [&str; 4] = ["V:A", "V:B", "W:C", "W:D"];
@@ -39,7 +39,7 @@ pub(crate) enum Content {
         asks: Vec<Level>,
     },
     Delta {
-        link: Option<Link>,
+        link: Option<SeqLink>,
         origin: SnapshotOrigin,
         bids: Vec<Level>,
         asks: Vec<Level>,
@@ -75,7 +75,7 @@ impl Record {
         publisher: &mut Publisher,
         handle: Handle,
         now: Now,
-    ) -> Result<(), Unwanted> {
+    ) -> Result<(), Skipped> {
         let time = (self.offset % 3 != 0).then(|| Nanos(log_time(self.offset).0 - 7));
         let mut event = |event: &Event<'_>| publisher.event(self.at(), handle, event, now);
         match &self.content {
@@ -120,7 +120,7 @@ impl Record {
             }),
             Content::Nothing => event(&Event::Nothing),
             Content::Bad(scope) => {
-                publisher.refused(self.at(), handle, *scope, now);
+                publisher.bad_record(self.at(), handle, *scope, now);
                 Ok(())
             }
         }

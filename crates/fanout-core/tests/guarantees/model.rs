@@ -1,6 +1,6 @@
 //! What a publisher has to know of an instrument's book, computed in the plainest way.
 
-use market::{Link, Scope, Side, SnapshotOrigin};
+use market::{Scope, SeqLink, Side, SnapshotOrigin};
 
 use crate::client::PlainBook;
 use crate::log::{Content, Record};
@@ -13,7 +13,7 @@ pub(crate) struct Model {
     pub(crate) live: bool,
     number: Option<u64>,
     /// Of feeds whose snapshots are fetched: one unbroken chain.
-    kept: Vec<(Link, PlainChange)>,
+    kept: Vec<(SeqLink, PlainChange)>,
     /// The offsets of the instrument's trades.
     pub(crate) trades: Vec<i64>,
 }
@@ -90,7 +90,7 @@ impl Model {
         self.live = true;
     }
 
-    fn delta(&mut self, link: Option<Link>, origin: SnapshotOrigin, change: PlainChange) {
+    fn delta(&mut self, link: Option<SeqLink>, origin: SnapshotOrigin, change: PlainChange) {
         if let (Some(link), SnapshotOrigin::OutOfBand) = (link, origin) {
             let last = self.kept.last().map(|(last, _)| last.seq);
             if last.is_none_or(|last| link.seq > last) {

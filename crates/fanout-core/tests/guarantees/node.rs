@@ -1,4 +1,7 @@
 //! A publisher and its shards, with the sessions that are subscribed there.
+//!
+//! Long because subscribers, connections, shards and publisher advance together, turn by turn, and every check looks at all of
+//! them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -75,7 +78,7 @@ pub(crate) struct Subscriber {
     started_at: usize,
     /// Its stream after the requested update.
     becomes: Option<StreamKey>,
-    /// Whether the node has ended its stream since the last request.
+    /// Whether the node has ended its stream since the last request for it.
     pub(crate) ended: bool,
     /// From which message on it has exactly those of the witness: the index in its own list and in the witness's.
     same_from: Option<(usize, usize)>,
@@ -194,20 +197,7 @@ pub(crate) fn session_settings() -> fanout_core::Settings {
 
 /// How clients name a stream.
 pub(crate) fn wire_key(key: &StreamKey) -> control::StreamKey {
-    let own = control::StreamKey::new(key.channel, name(instrument_of(key)));
-    let ViewParams {
-        depth,
-        speed,
-        group,
-        interval,
-    } = key.params;
-    control::StreamKey {
-        depth,
-        speed,
-        group,
-        interval: interval.unwrap_or(own.interval),
-        ..own
-    }
+    control::StreamKey::with_params(key.channel, name(instrument_of(key)), key.params)
 }
 
 fn instrument_of(key: &StreamKey) -> usize {
@@ -498,9 +488,9 @@ impl Node {
     /// The position of a stream at its publisher.
     pub(crate) fn position(&mut self, key: StreamKey, encoding: Encoding) -> Position {
         let now = self.present().monotonic;
-        let watch = self.publisher.watch(key, encoding, now).unwrap();
+        let watch = self.publisher.open_stream(key, encoding, now).unwrap();
         let position = self.publisher.position(watch).unwrap();
-        self.publisher.unwatch(watch);
+        self.publisher.close_stream(watch);
         position
     }
 
@@ -701,7 +691,7 @@ impl Node {
     pub(crate) fn turn(&mut self) -> Result<bool, TestCaseError> {
         let now = self.present();
         for handle in self.publisher.take_changed() {
-            let about = self.publisher.about(handle).unwrap();
+            let about = self.publisher.info(handle).unwrap();
             let exponents = self.publisher.exponents(handle).unwrap();
             self.listings[handle.0 as usize].set(exponents, about.state);
         }
@@ -946,16 +936,19 @@ impl Node {
         Ok(())
     }
 
-    /// The node ended a grouped stream that its client has.
+    /// Handles the end of a stream by the node: it is a grouped one that its client has.
     fn take_end(&mut self, index: usize, ended: &control::StreamError) -> Checked {
         prop_assert_eq!(ended.error.code, ErrorCode::StreamEnded);
         let key = ended.key();
-        let mut subscribers = self.connections[index].subscribers.iter().copied();
-        let number = subscribers.find(|number| {
-            let subscriber = &self.subscribers[*number];
-            subscriber.phase == Phase::Live && Some(wire_key(&subscriber.client.key)) == key
-        });
-        let subscriber = &mut self.subscribers[number.expect("it has the stream")];
+        let subscriber = self.connections[index]
+            .subscribers
+            .iter()
+            .copied()
+            .find(|subscriber| {
+                let subscriber = &self.subscribers[*subscriber];
+                subscriber.phase == Phase::Live && Some(wire_key(&subscriber.client.key)) == key
+            });
+        let subscriber = &mut self.subscribers[subscriber.expect("it has the stream")];
         prop_assert!(subscriber.client.key.params.group.is_some());
         (subscriber.phase, subscriber.ended, subscriber.becomes) =
             (Phase::Unsubscribed, true, None);
@@ -1084,7 +1077,7 @@ impl Node {
 
     fn about(&self, key: StreamKey) -> market::State {
         let handle = market::Handle(u32::try_from(instrument_of(&key)).unwrap());
-        self.publisher.about(handle).unwrap().state
+        self.publisher.info(handle).unwrap().state
     }
 
     /// Checks that the witnesses received all trades.

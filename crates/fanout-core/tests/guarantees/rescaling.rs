@@ -1,9 +1,9 @@
-//! A grouped stream is exactly what its parameters say, or it is ended: never a book under others.
+//! A grouped stream has exactly its parameters or is ended; it never has a book with others.
 
 use market::{Channel, Definition, Event, Exponents, Level, Seq, SnapshotOrigin};
 use proptest::prelude::*;
 use proptest::sample::select;
-use streams::{Refused, Replay, StreamKey};
+use streams::{Rejected, Replay, StreamKey};
 use wire::control::{ErrorCode, StreamChange};
 use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
 
@@ -73,7 +73,7 @@ fn change(at: i64) -> Content {
     }
 }
 
-/// A node that reads what a venue writes of one instrument.
+/// A node that reads what a venue writes about one instrument.
 struct Rig {
     node: Node,
     next: i64,
@@ -98,12 +98,12 @@ impl Rig {
         }
     }
 
-    fn read(&mut self, content: Content) {
+    fn write(&mut self, content: Content) {
         let record = self.record(content);
         self.node.read(&Entry::Record(record));
     }
 
-    /// Subscribes to a stream; its subscriber, and the error if there is any.
+    /// Subscribes to a stream; returns its subscriber, and the error if there is any.
     fn subscribe(&mut self, key: StreamKey) -> Result<(usize, Option<ErrorCode>), TestCaseError> {
         let encoding = Encoding::ALL[self.node.subscribers.len() % 3];
         let subscriber = self.node.add_subscriber(Client::new(key, encoding));
@@ -126,7 +126,7 @@ impl Rig {
         })
     }
 
-    /// Every subscriber that is live has the book that its parameters say; so does one that asks over HTTP.
+    /// Checks that every live subscriber has the book of its parameters, and that HTTP agrees.
     fn check(&mut self, exponent: i8) -> Checked {
         self.node.check()?;
         let now = self.node.present();
@@ -134,7 +134,7 @@ impl Rig {
             for shape in SHAPES {
                 let key = grouped(shape, Some(text));
                 let fetched = self.node.publisher.fetch(key, Encoding::Sbe, now);
-                let is_refused = matches!(fetched, Err(Refused::Group { .. }));
+                let is_refused = matches!(fetched, Err(Rejected::Group { .. }));
                 prop_assert_eq!(
                     is_refused,
                     !fits(text, exponent),
@@ -154,8 +154,8 @@ impl Rig {
 fn rescale(text: &str, before: i8, after: i8, has_short_queues: bool) -> Checked {
     let mut rig = Rig::new();
     rig.node.has_short_queues = has_short_queues;
-    rig.read(definition(before));
-    rig.read(book());
+    rig.write(definition(before));
+    rig.write(book());
     let mut subscribers = Vec::new();
     let mut plain = Vec::new();
     for (number, shape) in SHAPES
@@ -178,10 +178,10 @@ fn rescale(text: &str, before: i8, after: i8, has_short_queues: bool) -> Checked
     }
     rig.check(before)?;
     for at in 0..40 {
-        rig.read(change(at));
+        rig.write(change(at));
         rig.node.flush()?;
     }
-    // Some are about to become what may not fit, or to be something else.
+    // Some are about to change into what may not fit, or into something else.
     let changed = plain.last().copied();
     if let Some(last) = changed {
         let group = Some(Some(step(text)));
@@ -200,16 +200,16 @@ fn rescale(text: &str, before: i8, after: i8, has_short_queues: bool) -> Checked
             },
         );
     }
-    rig.read(change(41));
-    rig.read(definition(after));
-    rig.read(change(42));
+    rig.write(change(41));
+    rig.write(definition(after));
+    rig.write(change(42));
     rig.node.flush()?;
     for subscriber in &subscribers {
         rig.node.subscribers[*subscriber].stalled = false;
     }
     rig.node.flush()?;
     for at in [None, Some(3), Some(5)] {
-        rig.read(at.map_or_else(book, change));
+        rig.write(at.map_or_else(book, change));
         rig.check(after)?;
     }
     let ends = !fits(text, after);
@@ -246,14 +246,14 @@ fn rescale(text: &str, before: i8, after: i8, has_short_queues: bool) -> Checked
             prop_assert_eq!(error, Some(ErrorCode::UnsupportedGroup));
         }
     }
-    rig.read(definition(before));
-    rig.read(book());
+    rig.write(definition(before));
+    rig.write(book());
     for subscriber in &subscribers {
         if ends {
             prop_assert_eq!(rig.subscribe_again(*subscriber)?, None);
         }
     }
-    rig.read(change(7));
+    rig.write(change(7));
     rig.check(before)?;
     for subscriber in subscribers {
         prop_assert_eq!(rig.node.subscribers[subscriber].phase, Phase::Live);
@@ -262,7 +262,7 @@ fn rescale(text: &str, before: i8, after: i8, has_short_queues: bool) -> Checked
 }
 
 #[test]
-fn a_grouped_stream_is_what_its_parameters_say_or_is_ended() -> Checked {
+fn a_grouped_stream_has_its_parameters_or_is_ended() -> Checked {
     for text in STEPS {
         for before in EXPONENTS {
             for after in EXPONENTS {
@@ -281,7 +281,7 @@ proptest! {
     })]
 
     #[test]
-    fn likewise_where_commands_and_deliveries_cross(
+    fn a_grouped_stream_is_right_or_ended_even_if_commands_and_deliveries_cross(
         text in select(STEPS.to_vec()),
         before in select(EXPONENTS.to_vec()),
         after in select(EXPONENTS.to_vec()),
@@ -290,13 +290,13 @@ proptest! {
     }
 }
 
-/// A replay of a grouped book stops at a scale that its step does not fit, with all that came before.
+/// A replay of a grouped book stops at a scale that its step does not fit, after everything before it.
 #[test]
 fn a_replay_of_a_grouped_book_ends_where_its_step_no_longer_fits() -> Checked {
     let key = grouped((Depth::Full, Speed::Raw), Some("0.25"));
     let mut rig = Rig::new();
-    rig.read(definition(-2));
-    rig.read(book());
+    rig.write(definition(-2));
+    rig.write(book());
     let origin = rig.node.publisher.origin(&key).unwrap().unwrap();
     let now = rig.node.present();
     let mut replay =
@@ -338,7 +338,7 @@ fn a_replay_of_a_grouped_book_ends_where_its_step_no_longer_fits() -> Checked {
         };
         replay.event(at.seq, at.log_time, &event, now);
     };
-    // Before it begins it may fit, not fit, and fit again.
+    // Before it starts, its step may fit, not fit, and fit again.
     for content in [definition(-1), book(), definition(-2), book(), change(1)] {
         read(&mut replay, content);
     }

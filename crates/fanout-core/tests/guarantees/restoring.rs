@@ -6,7 +6,7 @@ use market::{Channel, Exponents, Handle, Monotonic, Nanos, Now, PartitionIndex, 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use streams::{
-    Checkpoint, CheckpointError, NotRestored, Publisher, Run, Runs, Start, StreamKey, WatchId,
+    Checkpoint, CheckpointError, Publisher, RestoreError, Run, Runs, Start, StreamId, StreamKey,
 };
 use wire::{BarInterval, Depth, Encoding, Speed};
 
@@ -71,7 +71,7 @@ fn restored(complete: &Publisher, turns: &[u32]) -> Publisher {
         assert_eq!(read, checkpoint);
         for partition in 0..PARTITIONS {
             match restored.restore(PartitionIndex(partition), handle, &read, NOW) {
-                Ok(()) | Err(NotRestored::OtherPartition) => {}
+                Ok(()) | Err(RestoreError::OtherPartition) => {}
                 Err(other) => panic!("{other}"),
             }
         }
@@ -80,7 +80,7 @@ fn restored(complete: &Publisher, turns: &[u32]) -> Publisher {
 }
 
 /// Watches every kind of stream; returns what each starts with.
-fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)> {
+fn watch(publisher: &mut Publisher) -> Vec<(StreamId, Position, Option<Arc<Run>>)> {
     let mut started = Vec::new();
     for instrument in 0..NAMES.len() {
         let streams = [
@@ -97,7 +97,9 @@ fn watch(publisher: &mut Publisher) -> Vec<(WatchId, Position, Option<Arc<Run>>)
             ..key(instrument, Channel::Bars, Depth::Full)
         });
         for key in streams.into_iter().chain(bars) {
-            let watch = publisher.watch(key, Encoding::Sbe, NOW.monotonic).unwrap();
+            let watch = publisher
+                .open_stream(key, Encoding::Sbe, NOW.monotonic)
+                .unwrap();
             let joined = publisher.join(watch, None, NOW).unwrap();
             started.push((watch, joined.position, joined.run));
         }
@@ -176,7 +178,9 @@ fn no_client_resumes_from_before_a_checkpoint() {
     let mut other = restored(&complete, &turns);
     for (channel, before, last) in [(Channel::Book, 0, 2), (Channel::Trades, 1, 3)] {
         let key = key(A, channel, Depth::Full);
-        let watch = other.watch(key, Encoding::Sbe, NOW.monotonic).unwrap();
+        let watch = other
+            .open_stream(key, Encoding::Sbe, NOW.monotonic)
+            .unwrap();
         let epoch = other.position(watch).unwrap().epoch;
         let mut resume = |seq| {
             let from = Position {
@@ -209,7 +213,7 @@ fn a_checkpoint_that_does_not_match_is_rejected() {
     recreated.topic_id = [8; 16];
     other.open(PartitionIndex(0), recreated, Seq(0));
     let refused = other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW);
-    assert_eq!(refused, Err(NotRestored::OtherPartition));
+    assert_eq!(refused, Err(RestoreError::OtherPartition));
     // Another scale in the configuration; but a scale from the log wins.
     let finer = Exponents {
         price: -9,
@@ -221,7 +225,7 @@ fn a_checkpoint_that_does_not_match_is_rejected() {
         .unwrap();
     other.open(PartitionIndex(0), identity(0, 0), Seq(0));
     let refused = other.restore(PartitionIndex(0), Handle(0), &checkpoint, NOW);
-    assert_eq!(refused, Err(NotRestored::OtherScale));
+    assert_eq!(refused, Err(RestoreError::OtherScale));
     read(&mut complete, &[at(4, definition(-2, 5))], &mut turns);
     let checkpoint = complete.checkpoint(Handle(0), |_| Seq::NONE).unwrap();
     assert_eq!(

@@ -100,7 +100,7 @@ fn a_position_between_two_messages_of_a_book_cannot_be_resumed() -> Checked {
         };
         let watch = node
             .publisher
-            .watch(
+            .open_stream(
                 key(A, Channel::Book, Depth::Full),
                 Encoding::Sbe,
                 market::Monotonic(0),
@@ -108,7 +108,7 @@ fn a_position_between_two_messages_of_a_book_cannot_be_resumed() -> Checked {
             .unwrap();
         let joined = node.publisher.join(watch, Some(from), present(0));
         assert_eq!(joined.unwrap().start, start, "{seq}");
-        node.publisher.unwatch(watch);
+        node.publisher.close_stream(watch);
     }
     Ok(())
 }
@@ -207,18 +207,18 @@ fn a_status_subscriber_learns_at_once_that_kafka_is_silent_and_that_it_is_back()
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Live);
-    node.publisher.lose_touch(present(node.now));
+    node.publisher.connection_lost(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Stale);
-    node.publisher.regain_touch(present(node.now));
+    node.publisher.connection_restored(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Live);
     // What was quiet for too long by itself stays stale.
     node.tick(100_000);
-    node.publisher.lose_touch(present(node.now));
-    node.publisher.regain_touch(present(node.now));
+    node.publisher.connection_lost(present(node.now));
+    node.publisher.connection_restored(present(node.now));
     node.flush()?;
     let (_, client) = resume(&mut node, Channel::Status, 3)?;
     assert_eq!(client.state.unwrap().0, State::Stale);

@@ -1,6 +1,6 @@
 //! Builders of records for hand-written tests.
 
-use market::{Aggressor, Definition, Exponents, Level, Link, Price, Size, SnapshotOrigin};
+use market::{Aggressor, Definition, Exponents, Level, Price, SeqLink, Size, SnapshotOrigin};
 use wire::OwnedTrade;
 
 use crate::log::{Content, Entry, Record};
@@ -34,7 +34,7 @@ pub(crate) fn snapshot(seq: Option<u64>, bids: Pairs<'_>, asks: Pairs<'_>) -> Co
 
 pub(crate) fn delta(link: Option<(u64, u64)>, bids: Pairs<'_>, asks: Pairs<'_>) -> Content {
     Content::Delta {
-        link: link.map(|(prev, seq)| Link { prev, seq }),
+        link: link.map(|(prev, seq)| SeqLink { prev, seq }),
         origin: SnapshotOrigin::InBand,
         bids: levels(bids),
         asks: levels(asks),

@@ -36,7 +36,7 @@ struct Rig {
     node: Node,
     scribe: Scribe,
     session: Session,
-    begin: Instant,
+    start: Instant,
     passed: Duration,
     connection: Option<usize>,
     /// The shard that it connects to next.
@@ -54,10 +54,10 @@ const fn is_of_trades(id: SubscriptionId) -> bool {
 
 impl Rig {
     fn new(seed: u64) -> Result<Self, TestCaseError> {
-        let begin = Instant::now();
+        let start = Instant::now();
         let config = Config::default();
         let endpoints = [Endpoint::parse("ws://node/ws").unwrap()];
-        let mut session = Session::new(config, endpoints, Some(seed), begin);
+        let mut session = Session::new(config, endpoints, Some(seed), start);
         for (number, name) in NAMES.into_iter().enumerate() {
             for (kind, subscription) in [
                 Subscription::book(name),
@@ -68,7 +68,7 @@ impl Rig {
             .enumerate()
             {
                 let id = SubscriptionId((number * 3 + kind) as u64);
-                session.subscribe(begin, id, &subscription).unwrap();
+                session.subscribe(start, id, &subscription).unwrap();
             }
         }
         let mut node = Node::new(Settings {
@@ -82,7 +82,7 @@ impl Rig {
             node,
             scribe: Scribe::new(true),
             session,
-            begin,
+            start,
             passed: Duration::ZERO,
             connection: None,
             next_shard: 0,
@@ -93,7 +93,7 @@ impl Rig {
     }
 
     fn now(&self) -> Instant {
-        self.begin + self.passed
+        self.start + self.passed
     }
 
     fn write(&mut self, act: &Act) {
@@ -256,7 +256,7 @@ enum Step {
     Cut,
     Stall(Option<usize>),
     Drain(usize),
-    /// The node is stopped for so many seconds while the client waits, or both are.
+    /// The node is paused for this many seconds while the client waits, or both are.
     Stop(u64, bool),
 }
 

@@ -1,7 +1,7 @@
 //! The source partition of an instrument.
 
 use market::{Channel, Handle, Monotonic, Nanos, PartitionIndex, Scope, Seq, State};
-use streams::Unwanted;
+use streams::Skipped;
 use wire::{Depth, Encoding};
 
 use crate::client::Checked;
@@ -9,7 +9,7 @@ use crate::log::{Content, Entry, identity};
 use crate::node::{Node, key, present, settings};
 use crate::script::{A, at, definition, delta, of, snapshot, trade};
 
-fn refusal(node: &mut Node, entry: &Entry) -> Option<Unwanted> {
+fn refusal(node: &mut Node, entry: &Entry) -> Option<Skipped> {
     let Entry::Record(record) = entry else {
         unreachable!()
     };
@@ -38,8 +38,8 @@ fn of_two_partitions_the_first_by_topic_and_number_wins() -> Checked {
     assert_ne!(book.mine.unwrap().epoch, first);
     assert_eq!(book.book.bids.len(), 1);
     let refused = refusal(&mut node, &of(A, 1, 6, delta(Some((1, 2)), &[(3, 3)], &[])));
-    assert_eq!(refused, Some(Unwanted::OtherPartition { channel: "book" }));
-    node.publisher.refused(
+    assert_eq!(refused, Some(Skipped::OtherPartition { channel: "book" }));
+    node.publisher.bad_record(
         market::At {
             partition: PartitionIndex(1),
             seq: Seq(7),
@@ -67,7 +67,7 @@ fn a_repeated_record_is_rejected() -> Checked {
     );
     for offset in [4, 3] {
         let again = refusal(&mut node, &at(offset, delta(None, &[(2, 2)], &[])));
-        assert_eq!(again, Some(Unwanted::Repeated(Seq(offset))));
+        assert_eq!(again, Some(Skipped::Repeated(Seq(offset))));
     }
     // The same record with content of another channel is no repetition.
     assert_eq!(refusal(&mut node, &at(4, trade("1"))), None);
@@ -143,7 +143,7 @@ fn an_instrument_may_move_when_its_topic_is_recreated() -> Checked {
     assert_eq!(node.witness(A, Channel::Book).mine.unwrap().epoch, epoch);
     // From here on it stays.
     let refused = refusal(&mut node, &of(A, 2, 0, snapshot(Some(1), &[(3, 3)], &[])));
-    assert_eq!(refused, Some(Unwanted::OtherPartition { channel: "book" }));
+    assert_eq!(refused, Some(Skipped::OtherPartition { channel: "book" }));
     Ok(())
 }
 
@@ -203,16 +203,16 @@ fn a_name_added_twice_is_one_instrument() {
     assert_eq!(publisher.exponents(first), Some(scale), "as it was");
     assert_eq!(publisher.take_changed(), [first]);
     let id = publisher
-        .watch(
+        .open_stream(
             key(A, Channel::Book, Depth::D5),
             Encoding::Sbe,
             Monotonic(0),
         )
         .unwrap();
-    publisher.unwatch(id);
-    publisher.unwatch(id);
+    publisher.close_stream(id);
+    publisher.close_stream(id);
     assert!(publisher.join(id, None, present(0)).is_none());
-    assert!(publisher.watched() == 0 && publisher.take_changed().is_empty());
+    assert!(publisher.open_streams() == 0 && publisher.take_changed().is_empty());
 }
 
 /// The topic was deleted, and its producers write to another one that sorts after it.
@@ -223,7 +223,7 @@ fn an_instrument_whose_partition_is_gone_moves_to_the_next_that_carries_it() -> 
     node.read(&of(A, 0, 3, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
     node.read(&of(A, 0, 4, trade("1")));
     let elsewhere = of(A, 1, 7, delta(Some((1, 2)), &[(5, 5)], &[]));
-    let refused = Some(Unwanted::OtherPartition { channel: "book" });
+    let refused = Some(Skipped::OtherPartition { channel: "book" });
     assert_eq!(refusal(&mut node, &elsewhere), refused);
     node.publisher.close(PartitionIndex(0));
     node.read(&of(A, 1, 8, snapshot(Some(1), &[(2, 2)], &[(9, 1)])));
@@ -248,7 +248,7 @@ fn a_partition_that_delivers_records_again_is_not_gone() {
     let again = of(A, 0, 4, delta(Some((1, 2)), &[(2, 2)], &[]));
     assert_eq!(refusal(&mut node, &again), None);
     let refused = refusal(&mut node, &of(A, 1, 5, delta(Some((2, 3)), &[(5, 5)], &[])));
-    assert_eq!(refused, Some(Unwanted::OtherPartition { channel: "book" }));
+    assert_eq!(refused, Some(Skipped::OtherPartition { channel: "book" }));
 }
 
 /// The topic got more partitions, or its producers another topic, and the old one is still there.
@@ -260,7 +260,7 @@ fn an_instrument_that_continues_elsewhere_moves_once_its_partition_has_been_sile
     // Records are 0.7 s apart: offset 100 is 69 s after offset 1.
     node.read(&of(A, 0, 1, snapshot(Some(1), &[(1, 1)], &[(9, 1)])));
     let elsewhere = |offset| of(A, 1, offset, snapshot(Some(1), &[(2, 2)], &[(9, 1)]));
-    let refused = Some(Unwanted::OtherPartition { channel: "book" });
+    let refused = Some(Skipped::OtherPartition { channel: "book" });
     assert_eq!(refusal(&mut node, &elsewhere(200)), refused, "one alone");
     for offset in 2..18 {
         assert_eq!(refusal(&mut node, &elsewhere(offset + 200)), refused);

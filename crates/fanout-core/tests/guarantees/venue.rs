@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use market::{
-    Aggressor, Definition, Exponents, Level, Link, Price, Scope, Side, Size, SnapshotOrigin, State,
+    Aggressor, Definition, Exponents, Level, Price, Scope, SeqLink, Side, Size, SnapshotOrigin,
+    State,
 };
 use proptest::prelude::*;
 use wire::OwnedTrade;
@@ -21,7 +22,7 @@ const DEPTHS: [i64; NAMES.len()] = [30, 8, 12, 3];
 pub(crate) enum Act {
     Snapshot {
         instrument: usize,
-        /// The book of so many changes ago.
+        /// How many updates old the book is.
         behind: usize,
         /// So many levels a side at most.
         levels: usize,
@@ -254,7 +255,7 @@ impl Scribe {
 
     fn record(&mut self, partition: u32, instrument: usize, content: Content) {
         let next = self.next.entry(partition).or_default();
-        // Every few offsets one belongs to a record of somebody else.
+        // Every few offsets one belongs to a record of another producer.
         let offset = *next + i64::from(*next % 5 == 3);
         *next = offset + 1;
         let record = Record {
@@ -338,7 +339,7 @@ impl Venue {
             bids.push(Level::new(MIDDLE + 80, 1));
         }
         Some(Content::Delta {
-            link: (self.feed != Feed::Unnumbered).then_some(Link {
+            link: (self.feed != Feed::Unnumbered).then_some(SeqLink {
                 prev,
                 seq: self.number,
             }),

@@ -35,7 +35,7 @@ fn a_storm_of_wildcards_gets_a_bounded_answer_whatever_the_directory_holds() {
     for op in ["unsubscribe", "subscribe", "subscribe", "unsubscribe"] {
         let before = rig.peers[peer].bytes;
         let answer = rig.ask(peer, &wildcards(op));
-        // Those that wildcards may have, and the last result of each.
+        // As many as wildcards may name, and the last result of each.
         assert!(results(&answer) <= 100 + 25 + 128, "{}", results(&answer));
         let bytes = rig.peers[peer].bytes - before;
         assert!(bytes < 80 * 1024, "{op}: {bytes}");
@@ -108,7 +108,7 @@ fn a_storm_of_patterns_over_a_full_session_is_answered_within_its_budget() {
     }
 }
 
-/// What a session holds that is not shared with others.
+/// The memory of a session that is not shared with others.
 fn held(rig: &Rig, peer: usize) -> usize {
     let session = rig.peers[peer].session;
     rig.core.outgoing_bytes(session) + rig.core.backlog_bytes(session)
@@ -125,7 +125,7 @@ fn one_request_for_everything_allowed_makes_a_session_hold_less_than_64_kib() {
     for peer in [sse, websocket] {
         rig.settle();
         let mut most = held(&rig, peer);
-        // A client that never reads is sent nothing more, and one that reads slowly holds no more.
+        // A client that never reads is sent no more, and one that reads slowly holds no more.
         for step in 0..200 {
             for instrument in 0..36 {
                 rig.change(instrument, 1_000 + step);
@@ -169,7 +169,7 @@ fn a_client_that_does_not_read_its_answers_is_not_asked_for_more_requests() {
         rig.request(peer, r#"{"op":"list"}"#);
     }
     rig.settle();
-    // One answer waits, and the other requests lie in the socket.
+    // One answer waits, and the other requests stay in the socket.
     assert_eq!(rig.metrics.answers_out.get(), 1);
     rig.make_room(peer, 1 << 20);
     rig.settle();
@@ -264,7 +264,7 @@ fn initial_states_for_a_client_that_does_not_read_are_requested_one_at_a_time() 
         r#"{"op":"subscribe","streams":[{"channel":"book","symbol":"*"}]}"#,
     );
     rig.settle();
-    // All have joined; the answer has not been read, so none has asked for its 64 KB of a book.
+    // All are subscribed; the answer has not been read, so none has requested its 64 KB of a book.
     let joined = rig.publisher.stats().joined;
     assert!(joined <= 2, "{joined}");
     rig.make_room(peer, 200 * 1024);
@@ -299,7 +299,7 @@ fn a_lagging_client_of_many_deep_books_is_caught_up_one_book_at_a_time() {
         stats.conflated + stats.snapshotted
     };
     assert_eq!(caught_up(&rig), 0);
-    // Its socket is full while all books change again and again.
+    // Its socket stays full while all books change repeatedly.
     rig.peers[peer].manner = Manner::Deaf;
     for round in 0..200 {
         for instrument in 0..100 {
@@ -401,7 +401,7 @@ fn one_session_creates_no_more_groups_than_allowed() {
             .iter()
             .all(|code| *code == Some(ErrorCode::TooManyViews))
     );
-    // One that takes another step stays one.
+    // A grouped stream that changes its step still counts once.
     let text = r#"{"op":"update","streams":[{"channel":"book","symbol":"TEST:I00000","group":"1e-8","to":{"group":"50e-8"}}]}"#;
     let Answer::Updated { results, .. } = rig.ask(peer, text) else {
         panic!();

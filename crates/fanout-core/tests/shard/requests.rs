@@ -1,4 +1,4 @@
-//! What requests are answered.
+//! Answers to requests.
 
 use fanout_core::Settings;
 use wire::control::{Answer, ErrorCode};

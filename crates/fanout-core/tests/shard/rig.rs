@@ -1,4 +1,6 @@
 //! A publisher, a shard and its clients.
+//!
+//! Long because time, sockets and queues of all three advance together.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use market::{
 };
 use metrics::ShardMetrics;
 use streams::Publisher;
-use testkit::websocket::client_frame;
+use testkit::websocket::{client_frame, take_server_frame};
 use wire::control::{Answer, StreamRequest};
 use wire::{Encoding, GoAwayReason};
 
@@ -424,17 +426,18 @@ impl Rig {
     }
 
     fn read_frames(&mut self, peer: usize) {
-        while let Some((opcode, payload)) = next_frame(&mut self.peers[peer].received) {
+        while let Some(frame) = take_server_frame(&mut self.peers[peer].received) {
+            let (opcode, payload) = (frame.opcode(), frame.payload());
             let one = &mut self.peers[peer];
             match opcode {
-                0x1 if Answer::is_answer(&payload) => {
-                    one.texts.push(String::from_utf8(payload).unwrap());
+                0x1 if Answer::is_answer(payload) => {
+                    one.texts.push(String::from_utf8(payload.to_vec()).unwrap());
                 }
                 0x1 | 0x2 => one.messages += 1,
                 0x9 => {
                     one.pings += 1;
                     if one.manner == Manner::Alive {
-                        self.send(peer, 0xA, &payload);
+                        self.send(peer, 0xA, payload);
                     }
                 }
                 0x8 => {
@@ -443,7 +446,7 @@ impl Rig {
                         .map_or(1005, |it| u16::from_be_bytes(*it));
                     one.closed_with = Some(code);
                     if one.manner == Manner::Alive {
-                        self.send(peer, 0x8, &payload);
+                        self.send(peer, 0x8, payload);
                     }
                 }
                 _ => {}
@@ -505,25 +508,4 @@ impl Rig {
         self.core
             .drain(GoAwayReason::Shutdown, delay, spread, self.now);
     }
-}
-
-/// Takes the first complete frame out of what was received.
-fn next_frame(received: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
-    let [first, second, ..] = received[..] else {
-        return None;
-    };
-    let (head, len) = match second {
-        126 => {
-            let len = received.get(2..4)?;
-            (4, usize::from(u16::from_be_bytes([len[0], len[1]])))
-        }
-        127 => {
-            let len: &[u8; 8] = received.get(2..10)?.first_chunk()?;
-            (10, usize::try_from(u64::from_be_bytes(*len)).ok()?)
-        }
-        len => (2, usize::from(len)),
-    };
-    let payload = received.get(head..head + len)?.to_vec();
-    received.drain(..head + len);
-    Some((first & 0x0f, payload))
 }

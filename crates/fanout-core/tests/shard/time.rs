@@ -1,4 +1,4 @@
-//! Time that passes, halts, leaps and wraps.
+//! Time that passes, stops, jumps and wraps.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn a_node_that_was_paused_closes_no_session_whose_client_is_alive() {
             let mut rig = fleet(Settings::default(), 20);
             rig.pass(SECOND * before);
             rig.leap(halt);
-            // Late by the halt; the pongs of pings that went before it lie in the sockets.
+            // Late by the pause; the pongs to pings sent before it wait in the sockets.
             rig.core.advance(rig.now);
             rig.pass(SECOND * 60);
             all_alive(&rig, 20);
@@ -65,7 +65,7 @@ fn a_pong_that_arrived_during_a_pause_counts_even_if_the_sockets_are_read_late()
         rig.pass(SECOND);
     }
     rig.leap(SECOND * 45);
-    // Twice, with nothing read between: a look may ping a session or time it out, never both.
+    // Twice, with nothing read in between: one check may ping a session or time it out, never both.
     rig.core.advance(rig.now);
     rig.core.advance(rig.now);
     rig.send(peer, 0xA, b"");
@@ -86,7 +86,7 @@ fn a_client_that_does_not_answer_is_closed_after_the_timeout_and_not_before() {
     }
     assert_eq!(rig.peers[peer].closed_with, Some(close::HEARTBEAT));
     assert!(rig.now.monotonic.since(start) >= SECOND * 30);
-    // It does not close as well: the connection is cut.
+    // It does not answer the close either, so the connection is cut.
     rig.pass(SECOND * 11);
     assert_eq!(rig.core.sessions(), 0);
     assert_eq!(
@@ -114,7 +114,7 @@ fn sessions_survive_the_wrap_of_every_time_counter() {
         }
         for _ in 0..40 {
             rig.pass(SECOND * 5);
-            // What a client may send is counted in the same milliseconds.
+            // The inbound rate limit uses the same milliseconds.
             rig.ask(0, r#"{"op":"ping"}"#);
         }
         all_alive(&rig, 3);

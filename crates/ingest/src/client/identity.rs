@@ -1,17 +1,18 @@
-/// How librdkafka says that a topic has become another one.
+/// The text of librdkafka's log message about a recreated topic.
 const CHANGED: &str = " changed id from ";
-/// The identity of a topic that it knew nothing of, as it writes it.
-const UNKNOWN: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+/// A zero UUID, as librdkafka writes it: the topic was unknown before.
+const UNKNOWN_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/// The topic that a message of librdkafka says to have become another one.
+/// The topic that was recreated according to a log message of librdkafka; `None` for other
+/// messages.
 ///
-/// When a topic is made anew under its reader, librdkafka notices by the UUID, and goes on in the
-/// new one at the offset where it was in the old one ("FIXME: an offset reset must be triggered").
-/// It tells nobody but its log. A test on a real broker holds it to these words.
-pub(super) fn changed(text: &str) -> Option<&str> {
+/// If a topic is recreated while it is read, librdkafka notices the new UUID, but continues at its
+/// offset in the old topic ("FIXME: an offset reset must be triggered"). It reports this only in
+/// its log. A test with a real broker verifies the text.
+pub(super) fn recreated_topic(text: &str) -> Option<&str> {
     let (before, ids) = text.split_once(CHANGED)?;
     let topic = before.rsplit(' ').next()?;
-    (!ids.starts_with(UNKNOWN)).then_some(topic)
+    (!ids.starts_with(UNKNOWN_ID)).then_some(topic)
 }
 
 #[cfg(test)]
@@ -21,11 +22,11 @@ mod tests {
     #[test]
     fn a_change_of_identity_is_told_from_the_first_one() {
         let change = "[thrd:main]: Topic books.v1 changed id from pB1zEfvRTYSDOdAo4ZwZhA to 0aBcd";
-        assert_eq!(changed(change), Some("books.v1"));
+        assert_eq!(recreated_topic(change), Some("books.v1"));
         let first = "[thrd:main]: Topic books changed id from AAAAAAAAAAAAAAAAAAAAAA to 0aBcd";
-        assert_eq!(changed(first), None);
+        assert_eq!(recreated_topic(first), None);
         assert_eq!(
-            changed("[thrd:main]: Topic books [0] Leader 1 Epoch 0"),
+            recreated_topic("[thrd:main]: Topic books [0] Leader 1 Epoch 0"),
             None
         );
     }

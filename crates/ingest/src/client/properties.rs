@@ -4,69 +4,69 @@ use rdkafka::error::KafkaError;
 
 use crate::{ConfigError, IngestConfig};
 
-/// librdkafka wants a group before it assigns partitions. Nobody joins it and nothing is committed.
+/// librdkafka requires a group to assign partitions. It is never joined, and nothing is committed.
 const GROUP: &str = "tapecast";
 
-/// What the design rests on: nobody may set these.
-const OWNED: [(&str, &str); 11] = [
-    // Said by `brokers`.
+/// Properties that the design relies on and that cannot be configured.
+const FIXED: [(&str, &str); 11] = [
+    // Parsed by `brokers`.
     ("bootstrap.servers", ""),
     ("metadata.broker.list", ""),
     ("group.id", GROUP),
-    // Every node reads everything, from where it chooses.
+    // Every node reads all partitions, from offsets that it chooses.
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
-    // An offset that is not there is told, and never skipped in silence.
+    // A missing offset is an error; it is never skipped silently.
     ("auto.offset.reset", "error"),
-    // An end of a partition would be told without its topic; the statistics tell both.
+    // The end of a partition would be reported without its topic; the statistics have both.
     ("enable.partition.eof", "false"),
-    // The lag's source.
+    // The source of the lag metrics.
     ("statistics.interval.ms", "1000"),
     ("allow.auto.create.topics", "false"),
-    // Would load code.
+    // Loads code.
     ("plugin.library.paths", ""),
-    // Would read something else than `brokers` says.
+    // Replaces the configured brokers.
     ("test.mock.num.brokers", ""),
 ];
 
-/// What is set unless the configuration says otherwise.
+/// The defaults of properties that can be configured.
 const DEFAULTS: [(&str, &str); 12] = [
     ("client.id", "tapecast"),
-    // A flipped bit is no price.
+    // Otherwise a flipped bit could become a price.
     ("check.crcs", "true"),
-    // A broker answers at once when there is something. Without anything it holds the answer for
-    // this long, and the fetching of a partition that is added has to wait for that.
+    // A broker responds at once if there are records, and otherwise after this time. The first
+    // fetch of an added partition has to wait for that response.
     ("fetch.wait.max.ms", "10"),
-    // How soon fetching goes on after the local queue was full; the default of a second would
-    // starve a node that catches up.
+    // The pause after the local queue was full. The default of a second would starve a node that
+    // catches up.
     ("fetch.queue.backoff.ms", "2"),
     ("fetch.error.backoff.ms", "100"),
-    // The local queue of a partition: at 200 bytes a record 40,000 records, more than a tenth of a
-    // second at 300,000 a second, and a fetch takes milliseconds. 100 partitions that catch up
-    // hold 800 MiB at most.
+    // The local queue of a partition. With 200 bytes per record it holds 40,000 records: more than
+    // 0.1 seconds at 300,000 records per second, while a fetch takes milliseconds. The queues of
+    // 100 partitions take at most 800 MiB.
     ("queued.max.messages.kbytes", "8192"),
-    // A record of 10 MiB passes, to be refused here with a name; one above 60 MiB stops its
-    // partition.
+    // Large records must be fetched to be rejected with an error that names them. One above 60 MiB
+    // stops its partition.
     ("fetch.max.bytes", "62914560"),
     ("receive.message.max.bytes", "67108864"),
-    // A broker that comes back is used again within a second.
+    // A broker that is available again is used within a second.
     ("reconnect.backoff.max.ms", "1000"),
     ("socket.keepalive.enable", "true"),
-    // Topics that are gone are told soon.
+    // Deleted topics are reported soon.
     ("topic.metadata.propagation.max.ms", "1000"),
-    // A partition that the client does not know yet when it is to read it is looked for once, and
-    // then at this interval only; the default is five minutes.
+    // If the client does not know an assigned partition yet, it looks for it once and then only at
+    // this interval. The default is five minutes.
     ("topic.metadata.refresh.interval.ms", "5000"),
 ];
 
-/// The properties of a client that reads partitions.
-pub(super) fn reading(config: &IngestConfig) -> ClientConfig {
+/// The properties of a consumer's client.
+pub(super) fn for_consumer(config: &IngestConfig) -> ClientConfig {
     let mut properties = common(config);
-    for (key, value) in OWNED.iter().filter(|(_, value)| !value.is_empty()) {
+    for (key, value) in FIXED.iter().filter(|(_, value)| !value.is_empty()) {
         properties.set(*key, *value);
     }
-    // Its log tells what nothing else does: that a topic has become another one. These messages
-    // come with metadata only, every few minutes or when something is wrong.
+    // Only the log reports that a topic was recreated. The facility logs a few lines when metadata
+    // arrives: every few minutes and after errors.
     let more = config
         .properties
         .get("debug")
@@ -76,31 +76,31 @@ pub(super) fn reading(config: &IngestConfig) -> ClientConfig {
     properties
 }
 
-/// What a client that reads one partition fetches at a time: as much as may wait, within these. The upper one
-/// is librdkafka's default.
-const LEAST_FETCH: usize = 64 << 10;
-const MOST_FETCH: usize = 1 << 20;
+/// The bounds of the fetch size of a client that reads one partition, which otherwise equals its
+/// queue size. The upper bound is librdkafka's default.
+const MIN_FETCH: usize = 64 << 10;
+const MAX_FETCH: usize = 1 << 20;
 
-/// The properties of a client that reads one partition, of which at most so many bytes wait.
-pub(super) fn past(config: &IngestConfig, queue_bytes: usize) -> ClientConfig {
-    let mut properties = reading(config);
+/// The properties of a client that reads one partition, with a queue of at most `queue_bytes`.
+pub(super) fn for_history(config: &IngestConfig, queue_bytes: usize) -> ClientConfig {
+    let mut properties = for_consumer(config);
     properties.remove("debug");
     if let Some(debug) = config.properties.get("debug") {
         properties.set("debug", debug);
     }
     properties.set_log_level(RDKafkaLogLevel::Info);
-    // It reads one partition, so an end needs no name.
+    // With only one partition the topic is known.
     properties.set("enable.partition.eof", "true");
     properties.set("statistics.interval.ms", "0");
-    // What a fetch may bring comes on top of the queue; a larger record still comes, alone.
-    let fetch = queue_bytes.clamp(LEAST_FETCH, MOST_FETCH);
+    // A fetch may exceed the queue by its own size. A larger record is still fetched, on its own.
+    let fetch = queue_bytes.clamp(MIN_FETCH, MAX_FETCH);
     properties.set("fetch.message.max.bytes", fetch.to_string());
     let kbytes = (queue_bytes / 1024).max(1);
     properties.set("queued.max.messages.kbytes", kbytes.to_string());
     properties
 }
 
-/// The properties of any client.
+/// The properties of all clients.
 pub(super) fn common(config: &IngestConfig) -> ClientConfig {
     let mut properties = ClientConfig::new();
     for (key, value) in DEFAULTS {
@@ -114,11 +114,11 @@ pub(super) fn common(config: &IngestConfig) -> ClientConfig {
     properties
 }
 
-/// What is wrong with the properties of a configuration.
-pub(crate) fn mistakes(config: &IngestConfig) -> Vec<ConfigError> {
-    let mut mistakes = Vec::new();
+/// Validates the properties of a configuration.
+pub(crate) fn errors(config: &IngestConfig) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
     for (key, value) in &config.properties {
-        let expected = if OWNED.iter().any(|(owned, _)| owned == key) {
+        let expected = if FIXED.iter().any(|(fixed, _)| fixed == key) {
             "cannot be set, since tapecast sets it itself".to_owned()
         } else {
             let alone = ClientConfig::new().set(key, value).create_native_config();
@@ -128,11 +128,11 @@ pub(crate) fn mistakes(config: &IngestConfig) -> Vec<ConfigError> {
                 Err(error) => error.to_string(),
             }
         };
-        mistakes.push(ConfigError {
+        errors.push(ConfigError {
             key: format!("properties.{key}"),
             value: value.clone(),
             expected,
         });
     }
-    mistakes
+    errors
 }

@@ -3,23 +3,23 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// Where a partition's log ends, as its client last heard.
+/// The end of a partition, as last reported to its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Watermark {
     pub(crate) topic: String,
     pub(crate) partition: i32,
-    /// The offset behind the last record; below zero when it is not known.
+    /// The offset after the last record; negative if unknown.
     pub(crate) high: i64,
-    /// The end that the client has fetched up to; below zero when it has not come to one.
+    /// The end that the client has fetched up to; negative if it has not reached one.
     pub(crate) fetched_to: i64,
 }
 
-/// What the statistics say.
+/// The parts of the statistics that are used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct BrokerReport {
     pub(super) watermarks: Vec<Watermark>,
-    /// How long ago a broker said anything; `None` where none has on a connection that stands.
-    pub(super) silent: Option<Duration>,
+    /// The time since a broker last responded; `None` if none has on an open connection.
+    pub(super) silence: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct Statistics {
 
 #[derive(Deserialize)]
 struct Broker {
-    /// Microseconds since something was received; below zero where nothing was on this connection.
+    /// The microseconds since something was received; negative if nothing was on this connection.
     #[serde(default = "never")]
     rxidle: i64,
 }
@@ -54,15 +54,15 @@ struct Partition {
     eof_offset: i64,
 }
 
-/// Reads the statistics that librdkafka gives as JSON, once a second.
-pub(super) fn read(json: &[u8]) -> Result<Told, serde_json::Error> {
+/// Parses the statistics that librdkafka reports as JSON once a second.
+pub(super) fn read(json: &[u8]) -> Result<BrokerReport, serde_json::Error> {
     let statistics: Statistics = serde_json::from_slice(json)?;
     let brokers = statistics.brokers.values();
-    let silent = brokers.filter_map(|broker| u64::try_from(broker.rxidle).ok());
-    let silent = silent.min().map(Duration::from_micros);
+    let silence = brokers.filter_map(|broker| u64::try_from(broker.rxidle).ok());
+    let silence = silence.min().map(Duration::from_micros);
     let mut watermarks = Vec::new();
     for (name, topic) in statistics.topics {
-        // The partition -1 stands for those that are not known yet.
+        // Partition -1 stands for partitions that are not known yet.
         for one in topic
             .partitions
             .into_values()
@@ -76,7 +76,10 @@ pub(super) fn read(json: &[u8]) -> Result<Told, serde_json::Error> {
             });
         }
     }
-    Ok(Told { watermarks, silent })
+    Ok(BrokerReport {
+        watermarks,
+        silence,
+    })
 }
 
 #[cfg(test)]
@@ -97,10 +100,10 @@ mod tests {
             high: 7,
             fetched_to: 6,
         };
-        let told = read(json).unwrap();
-        assert_eq!(told.watermarks, [expected]);
-        assert_eq!(told.silent, Some(Duration::from_millis(7)));
-        assert_eq!(read(b"{}").unwrap().silent, None);
+        let report = read(json).unwrap();
+        assert_eq!(report.watermarks, [expected]);
+        assert_eq!(report.silence, Some(Duration::from_millis(7)));
+        assert_eq!(read(b"{}").unwrap().silence, None);
         assert!(read(b"[").is_err());
     }
 }

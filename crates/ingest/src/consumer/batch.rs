@@ -5,33 +5,33 @@ use metrics::label::DecodeOutcome;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::partitions::{Partitions, State};
+use super::partitions::{Partitions, ReadState};
 use super::{Consumer, KafkaConsumer};
 use crate::{Decoder, RawRecord, Sink};
 
-/// Whether everything that had arrived was read.
+/// Whether all records that had arrived were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Drained {
     Yes,
     No,
 }
 
-/// What the client said instead of a record.
-enum Trouble {
-    /// There is no record at the offset of some partition.
+/// An error that was polled instead of a record.
+enum PollError {
+    /// A partition has no record at its offset.
     NoSuchOffset,
-    /// Some topic or partition is not there.
+    /// A topic or a partition does not exist.
     NoSuchTopic,
     Other,
 }
 
 impl Consumer {
-    /// Reads what has arrived, as far as a batch goes.
+    /// Reads the records that have arrived, up to the limits of a batch.
     pub(super) fn read_batch<S: Sink>(&mut self, sink: &mut S) -> Drained {
         let limits = self.config.batch;
         let (mut records, mut bytes) = (0, 0);
         let mut drained = Drained::No;
-        let mut notes = watcher(&self.client).notes();
+        let mut notifications = context(&self.client).notifications();
         while records < limits.records && bytes < limits.bytes {
             let Self {
                 client,
@@ -41,8 +41,9 @@ impl Consumer {
             } = self;
             match client.poll(Duration::ZERO) {
                 None => {
-                    let noted = std::mem::replace(&mut notes, watcher(client).notes());
-                    if noted == notes {
+                    let before =
+                        std::mem::replace(&mut notifications, context(client).notifications());
+                    if before == notifications {
                         drained = Drained::Yes;
                         break;
                     }
@@ -50,58 +51,61 @@ impl Consumer {
                 Some(Ok(message)) => {
                     records += 1;
                     bytes += message.payload_len();
-                    if !watcher(client).has_changed() {
-                        take(&message, partitions, decoder, sink);
+                    if !context(client).has_recreated() {
+                        process(&message, partitions, decoder, sink);
                         continue;
                     }
-                    // Forgotten, as are all behind it: the next client reads it again.
+                    // Dropped, as are all later ones: the next client reads them again.
                 }
-                Some(Err(error)) => match trouble(&error) {
-                    Trouble::NoSuchOffset => self.ask(),
-                    Trouble::NoSuchTopic => self.scout.wake(),
-                    Trouble::Other => {}
+                Some(Err(error)) => match classify(&error) {
+                    PollError::NoSuchOffset => self.request_check(),
+                    PollError::NoSuchTopic => self.scout.wake(),
+                    PollError::Other => {}
                 },
             }
-            self.hold_changed();
+            self.hold_recreated();
         }
         if records > 0 {
-            // The client's statistics may not say so for long: librdkafka's main thread waits by the
-            // wall clock, and sleeps for as long as that is set back.
-            self.partitions.progress.heard = Some(Instant::now());
+            // The client's statistics may be late: librdkafka's main thread waits by the wall
+            // clock, and if that is set back it sleeps for as long.
+            self.partitions.progress.last_response = Some(Instant::now());
         }
         drained
     }
 
-    /// Reads no more of topics that have become others, until the scout has looked at them.
-    pub(super) fn hold_changed(&mut self) {
-        if watcher(&self.client).has_changed() {
-            self.partitions.hold(&watcher(&self.client).take_changed());
-            self.ask();
+    /// Holds recreated topics until the scout has checked them.
+    pub(super) fn hold_recreated(&mut self) {
+        if context(&self.client).has_recreated() {
+            self.partitions
+                .hold(&context(&self.client).take_recreated());
+            self.request_check();
         }
     }
 
-    /// Takes note of what the client told of the logs' ends.
-    pub(super) fn learn_watermarks<S: Sink>(&mut self, sink: &mut S, drained: Drained) {
-        let told = watcher(&self.client).take_watermarks();
-        told.iter().for_each(|one| self.partitions.learn(one));
-        let heard = watcher(&self.client).heard();
-        // A client that was made anew has not heard anybody yet.
+    /// Updates the partitions with what the client has reported.
+    pub(super) fn update_watermarks<S: Sink>(&mut self, sink: &mut S, drained: Drained) {
+        let watermarks = context(&self.client).take_watermarks();
+        watermarks
+            .iter()
+            .for_each(|one| self.partitions.apply_watermark(one));
+        let last_response = context(&self.client).last_response();
+        // A new client has had no response yet.
         let progress = &mut self.partitions.progress;
-        progress.heard = heard.max(progress.heard);
+        progress.last_response = last_response.max(progress.last_response);
         if drained == Drained::Yes {
             self.partitions.drained(sink);
         }
     }
 }
 
-fn watcher(client: &KafkaConsumer) -> &crate::client::Watcher {
+fn context(client: &KafkaConsumer) -> &crate::client::KafkaContext {
     use rdkafka::consumer::Consumer as _;
     client.context()
 }
 
-/// Decodes one record and hands it on.
+/// Decodes a record and passes it to the sink.
 #[inline]
-fn take<S: Sink>(
+fn process<S: Sink>(
     message: &BorrowedMessage<'_>,
     partitions: &mut Partitions,
     decoder: &mut Decoder,
@@ -112,8 +116,8 @@ fn take<S: Sink>(
     };
     let (partition, progress) = partitions.get_mut(index);
     let offset = message.offset();
-    // What was had already is of no use again.
-    if offset < progress.position || partition.state != State::Read {
+    // Records that were read already are skipped.
+    if offset < progress.position || partition.state != ReadState::Read {
         return;
     }
     let millis = message.timestamp().to_millis().unwrap_or(0);
@@ -139,7 +143,7 @@ fn take<S: Sink>(
             None => DecodeOutcome::Nothing,
         },
         Err(error) => {
-            sink.refused(at, &error);
+            sink.rejected(at, &error);
             error.kind.outcome()
         }
     };
@@ -148,22 +152,22 @@ fn take<S: Sink>(
     progress.last_log_time = at.log_time;
     progress.position = offset + 1;
     progress.high_watermark = progress.high_watermark.max(progress.position);
-    partitions.note_position(index, sink);
+    partitions.check_caught_up(index, sink);
 }
 
-fn trouble(error: &KafkaError) -> Trouble {
+fn classify(error: &KafkaError) -> PollError {
     let code = match error {
         KafkaError::MessageConsumption(code) | KafkaError::MessageConsumptionFatal(code) => *code,
-        _ => return Trouble::Other,
+        _ => return PollError::Other,
     };
     match code {
         RDKafkaErrorCode::AutoOffsetReset
         | RDKafkaErrorCode::OffsetOutOfRange
-        | RDKafkaErrorCode::LogTruncation => Trouble::NoSuchOffset,
+        | RDKafkaErrorCode::LogTruncation => PollError::NoSuchOffset,
         RDKafkaErrorCode::UnknownTopic
         | RDKafkaErrorCode::UnknownPartition
         | RDKafkaErrorCode::UnknownTopicOrPartition
-        | RDKafkaErrorCode::UnknownTopicId => Trouble::NoSuchTopic,
-        _ => Trouble::Other,
+        | RDKafkaErrorCode::UnknownTopicId => PollError::NoSuchTopic,
+        _ => PollError::Other,
     }
 }

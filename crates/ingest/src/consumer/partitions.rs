@@ -7,48 +7,48 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::Watermark;
-use crate::order::{Beginning, Opening, Reached, Span};
+use crate::command::{Opening, Restart, SharedPosition, Span};
 use crate::topic_id::TopicId;
 use crate::{OpenedPartition, PartitionProgress, Progress, Reset, Sink, Source};
 
-/// The partitions of one consumer, and how far each has been read.
+/// The partitions of a consumer, and how far each has been read.
 ///
-/// Invariant: `partitions` and `progress.partitions` are of the same partitions in the same order.
+/// Invariant: `partitions` and `progress.partitions` have the same partitions in the same order.
 #[derive(Default)]
 pub(super) struct Partitions {
     pub(super) progress: Progress,
     partitions: Vec<Partition>,
     by_name: HashMap<Arc<str>, HashMap<i32, u32>>,
-    /// The topic, as the client's pointer, and the partition of the last record; runs of records
-    /// are of one partition.
+    /// The topic, as the client's pointer, the partition and the index of the last record, since
+    /// runs of records are of one partition.
     last: Option<(usize, i32, u32)>,
 }
 
-/// What is done with the records of a partition.
+/// What to do with the records of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// They are read.
+pub(super) enum ReadState {
+    /// Read them.
     Read,
-    /// They are forgotten until the scout has looked: they may be of another topic.
+    /// Drop them until the scout has checked: they may be of a recreated topic.
     Held,
-    /// There are none any more.
+    /// The partition no longer exists.
     Closed,
 }
 
-/// A partition that is being read, or was.
+/// A partition that is or was read.
 pub(super) struct Partition {
     pub(super) source: Arc<Source>,
     identity: PartitionIdentity,
     end: Seq,
-    reached: Arc<Reached>,
-    pub(super) state: State,
-    /// The client has fetched all there is; whether all of it has been read is seen when there is
-    /// no more.
+    shared_position: Arc<SharedPosition>,
+    pub(super) state: ReadState,
+    /// Whether the client has fetched the partition to its end. All has been read once the client
+    /// has no more records.
     fetched_to_end: bool,
 }
 
 impl Partitions {
-    /// Takes partitions in, and says what to add to the client's assignment.
+    /// Opens partitions. Returns what to add to the client's assignment.
     pub(super) fn open<S: Sink>(
         &mut self,
         openings: Vec<Opening>,
@@ -61,10 +61,10 @@ impl Partitions {
                 topic,
                 partition,
                 span,
-                reached,
+                shared_position,
             } = opening;
             if let Some(index) = self.index_of(&topic, partition) {
-                self.reopen(index, span, reached, sink);
+                self.reopen(index, span, shared_position, sink);
                 add(&mut added, &topic, partition, self.position(index));
                 continue;
             }
@@ -94,38 +94,38 @@ impl Partitions {
                     turns: 0,
                 },
                 end: span.end,
-                reached,
-                state: State::Read,
+                shared_position,
+                state: ReadState::Read,
                 fetched_to_end: false,
             });
             sink.opened(index, &self.opened(index, span));
-            self.note_position(index, sink);
+            self.check_caught_up(index, sink);
         }
         added
     }
 
-    /// Takes a partition up again that was let go.
+    /// Opens a partition again that was closed.
     fn reopen<S: Sink>(
         &mut self,
         index: PartitionIndex,
         span: Span,
-        reached: Arc<Reached>,
+        shared_position: Arc<SharedPosition>,
         sink: &mut S,
     ) {
         let position = self.position(index);
         let partition = &mut self.partitions[index.0 as usize];
-        partition.state = State::Read;
-        partition.reached = reached;
+        partition.state = ReadState::Read;
+        partition.shared_position = shared_position;
         self.progress.partitions[index.0 as usize].gone = false;
         if partition.identity.topic_id == span.topic_id && span.topic_id != TopicId::default() {
-            // It was hidden for a while, and is still the same.
-            partition.reached.set(position);
+            // The brokers did not list it for a while, but it is still the same.
+            partition.shared_position.set(position);
         } else {
             self.restart(index, span, Reset::TopicRecreated, sink);
         }
     }
 
-    /// Lets partitions go, and says what to take out of the client's assignment.
+    /// Closes partitions. Returns what to remove from the client's assignment.
     pub(super) fn close<S: Sink>(
         &mut self,
         gone: &[(Arc<str>, i32)],
@@ -134,7 +134,7 @@ impl Partitions {
         let mut removed = TopicPartitionList::with_capacity(gone.len());
         for (topic, partition) in gone {
             if let Some(index) = self.index_of(topic, *partition) {
-                self.partitions[index.0 as usize].state = State::Closed;
+                self.partitions[index.0 as usize].state = ReadState::Closed;
                 self.progress.partitions[index.0 as usize].gone = true;
                 removed.add_partition(topic, *partition);
                 sink.closed(index);
@@ -143,57 +143,57 @@ impl Partitions {
         removed
     }
 
-    /// Reads no records of these topics.
+    /// Holds the partitions of these topics.
     pub(super) fn hold(&mut self, topics: &[String]) {
         for partition in &mut self.partitions {
             let changed = topics
                 .iter()
                 .any(|topic| **topic == *partition.identity.topic);
-            if changed && partition.state == State::Read {
-                partition.state = State::Held;
+            if changed && partition.state == ReadState::Read {
+                partition.state = ReadState::Held;
             }
         }
     }
 
-    /// Sets partitions to where they go on; the others go on where they are.
-    pub(super) fn begin<S: Sink>(&mut self, beginnings: Vec<Beginning>, sink: &mut S) {
-        for beginning in beginnings {
-            let Some(index) = self.index_of(&beginning.topic, beginning.partition) else {
+    /// Restarts partitions.
+    pub(super) fn restart_all<S: Sink>(&mut self, restarts: Vec<Restart>, sink: &mut S) {
+        for restart in restarts {
+            let Some(index) = self.index_of(&restart.topic, restart.partition) else {
                 continue;
             };
-            self.partitions[index.0 as usize].state = State::Read;
+            self.partitions[index.0 as usize].state = ReadState::Read;
             let position = self.position(index);
-            if beginning.seen_at.is_none_or(|seen_at| seen_at == position) {
-                self.restart(index, beginning.span, beginning.cause, sink);
+            if restart.seen_at.is_none_or(|seen_at| seen_at == position) {
+                self.restart(index, restart.span, restart.cause, sink);
             }
         }
     }
 
-    /// Forgets which partition was read last: another client has other pointers.
+    /// Forgets the last record's topic, since another client has other pointers.
     pub(super) fn forget_last(&mut self) {
         self.last = None;
     }
 
-    /// Whether some are held.
-    pub(super) fn are_held(&self) -> bool {
+    /// Returns whether any partition is held.
+    pub(super) fn has_held(&self) -> bool {
         let mut all = self.partitions.iter();
-        all.any(|partition| partition.state == State::Held)
+        all.any(|partition| partition.state == ReadState::Held)
     }
 
-    /// The scout has looked: what is not to begin elsewhere is what it was.
-    pub(super) fn release(&mut self) {
+    /// Continues held partitions after a check.
+    pub(super) fn release_held(&mut self) {
         for partition in &mut self.partitions {
-            if partition.state == State::Held {
-                partition.state = State::Read;
+            if partition.state == ReadState::Held {
+                partition.state = ReadState::Read;
             }
         }
     }
 
-    /// What the client is to read, and from where.
+    /// The client's assignment.
     pub(super) fn assignment(&self) -> TopicPartitionList {
         let mut all = TopicPartitionList::with_capacity(self.partitions.len());
         for (partition, progress) in self.partitions.iter().zip(&self.progress.partitions) {
-            if partition.state != State::Closed {
+            if partition.state != ReadState::Closed {
                 let PartitionIdentity {
                     topic, partition, ..
                 } = &partition.identity;
@@ -203,7 +203,7 @@ impl Partitions {
         all
     }
 
-    /// Whose record this is; none when it is of a partition that was let go.
+    /// Finds the partition of a record; `None` if it is not assigned.
     #[inline]
     pub(super) fn of(&mut self, message: &BorrowedMessage<'_>) -> Option<PartitionIndex> {
         let topic = message.topic_ptr().addr();
@@ -218,7 +218,7 @@ impl Partitions {
         Some(index)
     }
 
-    /// A partition and its progress.
+    /// Gets a partition and its progress.
     #[inline]
     pub(super) fn get_mut(
         &mut self,
@@ -231,45 +231,46 @@ impl Partitions {
         )
     }
 
-    /// Notes what the client told of a log's end.
-    pub(super) fn learn(&mut self, told: &Watermark) {
-        let Some(index) = self.index_of(&told.topic, told.partition) else {
+    /// Updates the end of a partition.
+    pub(super) fn apply_watermark(&mut self, watermark: &Watermark) {
+        let Some(index) = self.index_of(&watermark.topic, watermark.partition) else {
             return;
         };
         let partition = &mut self.partitions[index.0 as usize];
         let progress = &mut self.progress.partitions[index.0 as usize];
-        progress.high_watermark = told.high.max(progress.position);
-        partition.fetched_to_end = told.fetched_to >= partition.end.0;
+        progress.high_watermark = watermark.high.max(progress.position);
+        partition.fetched_to_end = watermark.fetched_to >= partition.end.0;
     }
 
-    /// All that the client had fetched has been read: where it had fetched everything, a partition
-    /// has caught up, also when what stands last in it is no record (the mark of a transaction).
+    /// Notes that all fetched records have been read. Partitions that were fetched to their end
+    /// have caught up, even if the last entry of their log is not a record but a transaction
+    /// marker.
     pub(super) fn drained<S: Sink>(&mut self, sink: &mut S) {
         for index in (0..self.partitions.len()).filter_map(|index| u32::try_from(index).ok()) {
             let index = PartitionIndex(index);
             if self.partitions[index.0 as usize].fetched_to_end {
-                self.note_caught_up(index, sink);
+                self.set_caught_up(index, sink);
             }
         }
     }
 
-    /// Tells that a partition has caught up, when it has.
+    /// Checks whether a partition has caught up.
     #[inline]
-    pub(super) fn note_position<S: Sink>(&mut self, index: PartitionIndex, sink: &mut S) {
+    pub(super) fn check_caught_up<S: Sink>(&mut self, index: PartitionIndex, sink: &mut S) {
         let (partition, progress) = self.get_mut(index);
         if !progress.caught_up && progress.position >= partition.end.0 {
-            self.note_caught_up(index, sink);
+            self.set_caught_up(index, sink);
         }
     }
 
-    /// Lets the scout see how far every partition has been read.
+    /// Publishes the positions for the scout.
     pub(super) fn publish_positions(&self) {
         for (partition, progress) in self.partitions.iter().zip(&self.progress.partitions) {
-            partition.reached.set(Seq(progress.position));
+            partition.shared_position.set(Seq(progress.position));
         }
     }
 
-    fn note_caught_up<S: Sink>(&mut self, index: PartitionIndex, sink: &mut S) {
+    fn set_caught_up<S: Sink>(&mut self, index: PartitionIndex, sink: &mut S) {
         let progress = &mut self.progress.partitions[index.0 as usize];
         if !std::mem::replace(&mut progress.caught_up, true) {
             sink.caught_up(index);
@@ -283,12 +284,12 @@ impl Partitions {
         partition.identity.turns += u32::from(cause == Reset::OffsetsWentBack);
         partition.end = span.end;
         partition.fetched_to_end = false;
-        partition.reached.set(span.start);
+        partition.shared_position.set(span.start);
         progress.position = span.start.0;
         progress.high_watermark = span.end.0.max(span.start.0);
         progress.caught_up = false;
         sink.reset(index, &self.opened(index, span), cause);
-        self.note_position(index, sink);
+        self.check_caught_up(index, sink);
     }
 
     fn position(&self, index: PartitionIndex) -> Seq {
@@ -310,6 +311,6 @@ impl Partitions {
 }
 
 fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, offset: Seq) {
-    // Refused are offsets below zero only, and no log has those.
+    // This fails only for negative offsets, which no log has.
     let _ = list.add_partition_offset(topic, partition, Offset::Offset(offset.0));
 }

@@ -1,16 +1,16 @@
-//! Bybit's own JSON, of its WebSockets v5 and of those before.
+//! Bybit's own JSON, from its WebSocket API v5 and the one before it.
 
 mod v2;
 
-use market::{Exponents, Link, Scope};
+use market::{Exponents, Scope, SeqLink};
 
-use crate::json::{Document, Fault, Place};
-use crate::reading::{About, Reading, Said, link};
-use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::json::{Document, Fault, ROOT, TapePos};
+use crate::record_reader::{Parsed, RecordReader, link};
+use crate::trades::{TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// The beginnings of topics that nothing here is made of.
-const OTHER_TOPICS: [&str; 13] = [
+/// The prefixes of topics that are ignored.
+const IGNORED_TOPICS: [&str; 13] = [
     "tickers",
     "kline",
     "liquidation",
@@ -33,104 +33,91 @@ const TRADES: TradeList = TradeList {
     size: "v",
     side: "S",
     time: "T",
+    time_format: TimeFormat::Millis,
     taker: ["Buy", "Sell"],
 };
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["b", "a"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = ["topic", "type", "ts", "data", "success", "op"];
     let ([topic, kind, time, data, success, op], repeated) = document.fields(ROOT, names)?;
     let Some(topic) = topic.get() else {
-        // The answers to requests and to pings.
+        // Responses to requests and pings.
         return match success.get().or(op.get()) {
-            Some(_) => Ok(Said::Nothing),
+            Some(_) => Ok(Parsed::Nothing),
             None => Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
         };
     };
     let name = document.text(topic)?;
     let (channel, rest) = name.split_once('.').unwrap_or((name, ""));
     match channel {
-        // The best level alone, whole time and again: beside a deeper book it would cut that off.
-        "orderbook" if rest.starts_with("1.") => Ok(Said::Nothing),
+        // Repeats the best level, and would limit a deeper book to that.
+        "orderbook" if rest.starts_with("1.") => Ok(Parsed::Nothing),
         "orderbook" => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let data = data.needed(ROOT, "data")?;
-            let (sequence, exponents) = Sequence::of(reading, instruments, data)?;
-            repeated.none()?;
+            let (sequence, exponents) = Sequence::of(reader, instruments, data)?;
+            repeated.ensure_none()?;
             let kind = kind.needed(ROOT, "type")?;
-            let link = sequence.place(&document, kind)?;
-            read_levels(reading, data, exponents)?;
+            let link = sequence.link(&document, kind)?;
+            read_levels(reader, data, exponents)?;
             let time = Some(times::millis(&document, time.needed(ROOT, "ts")?)?);
-            Ok(Said::numbered(sequence.update, link, time))
+            Ok(Parsed::numbered(sequence.update, link, time))
         }
         "publicTrade" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             let data = data.needed(ROOT, "data")?;
-            let Some(time) = TRADES.read(reading, instruments, data)? else {
-                return Ok(Said::Nothing);
-            };
-            repeated.none()?;
-            Ok(Said::Trades {
-                time: Some(times::millis(&document, time)?),
-            })
+            TRADES.read(reader, instruments, data, &[repeated])
         }
         v2::BOOK => {
             let (kind, data) = (kind.needed(ROOT, "type")?, data.needed(ROOT, "data")?);
-            let said = v2::read_book(reading, instruments, (topic, rest), kind, data)?;
-            repeated.none()?;
-            Ok(said)
+            let parsed = v2::read_book(reader, instruments, (topic, rest), kind, data)?;
+            repeated.ensure_none()?;
+            Ok(parsed)
         }
         v2::TRADES => {
-            let said = v2::read_trades(reading, instruments, data.needed(ROOT, "data")?)?;
-            repeated.none()?;
-            Ok(said)
+            let parsed = v2::read_trades(reader, instruments, data.needed(ROOT, "data")?)?;
+            repeated.ensure_none()?;
+            Ok(parsed)
         }
-        v2::DEEPER_BOOK => Ok(Said::Nothing),
-        other if OTHER_TOPICS.contains(&other) => Ok(Said::Nothing),
+        v2::DEEPER_BOOK => Ok(Parsed::Nothing),
+        other if IGNORED_TOPICS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(topic, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
-}
-
-/// Bybit's rule: `u` counts the messages of a topic one by one. A whole book stands wherever its
-/// `u` says, and `u` of 1 is always a whole book: Bybit's service began anew. (`seq` is of the
-/// matching, and leaves numbers out.)
+/// Bybit's rule: `u` numbers the messages of a topic consecutively. A snapshot may have any `u`,
+/// and a `u` of 1 is always a snapshot: Bybit's service restarted. (`seq` belongs to the matching
+/// engine and skips numbers.)
 struct Sequence {
     update: u64,
-    /// Where it stands in the record.
-    at: Place,
+    /// The position of `u` in the record.
+    at: TapePos,
 }
 
 impl Sequence {
-    /// What a book's message has of it, and the scale of its instrument.
+    /// Reads the number of a book's message, and the scale of its instrument.
     fn of<R: Resolve>(
-        reading: &mut Reading<'_, '_, '_>,
+        reader: &mut RecordReader<'_, '_, '_>,
         instruments: &mut R,
-        data: Place,
+        data: TapePos,
     ) -> Result<(Self, Exponents), Fault> {
-        let document = reading.document;
+        let document = reader.document;
         let ([symbol, update], repeated) = document.fields(data, ["s", "u"])?;
-        let symbol = symbol.needed(data, "s")?;
-        let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
-        repeated.none()?;
+        let exponents = reader.resolve_field(instruments, data, (symbol, "s"), repeated)?;
         let at = update.needed(data, "u")?;
         let update = document.unsigned(at)?;
         Ok((Self { update, at }, exponents))
     }
 
-    /// What a change builds on and leads to; none of a whole book.
-    fn place(&self, document: &Document<'_, '_>, kind: Place) -> Result<Option<Link>, Fault> {
+    /// The link of a delta; `None` for a snapshot.
+    fn link(&self, document: &Document<'_, '_>, kind: TapePos) -> Result<Option<SeqLink>, Fault> {
         match document.text(kind)? {
             "snapshot" => Ok(None),
             "delta" if self.update == 1 => Ok(None),
@@ -144,14 +131,13 @@ impl Sequence {
 }
 
 fn read_levels(
-    reading: &mut Reading<'_, '_, '_>,
-    data: Place,
+    reader: &mut RecordReader<'_, '_, '_>,
+    data: TapePos,
     exponents: Exponents,
 ) -> Result<(), Fault> {
-    let Reading { document, out, .. } = reading;
+    let RecordReader { document, out, .. } = reader;
     let ([bids, asks], repeated) = document.fields(data, ["b", "a"])?;
-    repeated.none()?;
-    let (bids, asks) = (bids.needed(data, "b")?, asks.needed(data, "a")?);
-    levels::pairs(document, bids, exponents, false, &mut out.bids)?;
-    levels::pairs(document, asks, exponents, false, &mut out.asks)
+    repeated.ensure_none()?;
+    let sides = [bids.needed(data, "b")?, asks.needed(data, "a")?];
+    levels::pairs_of_sides(document, sides, exponents, false, out)
 }

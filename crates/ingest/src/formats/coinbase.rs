@@ -4,14 +4,14 @@
 use market::{Exponents, Level, Nanos, Scope, SnapshotOrigin, Trade};
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::reading::{About, Out, Reading, Said, is_snapshot};
-use crate::trades::{self, TradeList};
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::record_reader::{Out, Parsed, RecordReader, is_snapshot};
+use crate::trades::{self, TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// Messages of Exchange that nothing here is made of.
-const OTHER_TYPES: [&str; 10] = [
+/// Message types of Exchange that are ignored.
+const IGNORED_TYPES: [&str; 10] = [
     "subscriptions",
     "heartbeat",
     "status",
@@ -23,8 +23,8 @@ const OTHER_TYPES: [&str; 10] = [
     "change",
     "activate",
 ];
-/// Channels of Advanced Trade that nothing here is made of.
-const OTHER_CHANNELS: [&str; 7] = [
+/// Channels of Advanced Trade that are ignored.
+const IGNORED_CHANNELS: [&str; 7] = [
     "subscriptions",
     "heartbeats",
     "status",
@@ -34,7 +34,7 @@ const OTHER_CHANNELS: [&str; 7] = [
     "futures_balance_summary",
 ];
 
-/// Coinbase tells the maker's side: where the maker sold, the taker bought.
+/// Coinbase gives the maker's side: if the maker sold, the taker bought.
 const TAKER: [&str; 2] = ["sell", "buy"];
 
 const TRADES: TradeList = TradeList {
@@ -44,83 +44,72 @@ const TRADES: TradeList = TradeList {
     size: "size",
     side: "side",
     time: "time",
+    time_format: TimeFormat::Date,
     taker: ["SELL", "BUY"],
 };
 
-/// Coinbase's rule: it has none that a record can be held against. `level2` of Exchange has no
-/// numbers, and `sequence_num` of Advanced Trade counts all messages of a connection, of whatever
-/// channel and product: what is missing from it need not be missing from an instrument. So a whole
-/// book, which is sent when a connection begins, is the only mark of a gap.
+/// Coinbase has no rule that a record can be checked against. `level2` of Exchange is not numbered,
+/// and `sequence_num` of Advanced Trade counts all messages of a connection, whatever their channel
+/// and product, so a missing number need not concern an instrument. A snapshot, which is sent when
+/// a connection starts, is the only sign of a gap.
 struct Sequence;
 
 impl Sequence {
-    const fn book(is_whole: bool, time: Option<Nanos>) -> Said {
-        Said::unnumbered(is_whole, SnapshotOrigin::InBand, time)
+    const fn book(is_snapshot: bool, time: Option<Nanos>) -> Parsed {
+        Parsed::unnumbered(is_snapshot, SnapshotOrigin::InBand, time)
     }
 }
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["updates"], &["changes"], &["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let ([kind, channel], _) = document.fields(ROOT, ["type", "channel"])?;
     if let Some(channel) = channel.get() {
-        return read_channel(reading, instruments, channel);
+        return read_channel(reader, instruments, channel);
     }
     let kind = kind.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
     match document.text(kind)? {
-        "snapshot" => read_snapshot(reading, instruments),
-        "l2update" => read_update(reading, instruments),
-        "match" => read_match(reading, instruments),
-        // The trade before the subscription, which has been told already.
-        "last_match" => Ok(Said::Nothing),
-        other if OTHER_TYPES.contains(&other) => Ok(Said::Nothing),
+        "snapshot" => read_snapshot(reader, instruments),
+        "l2update" => read_update(reader, instruments),
+        "match" => read_match(reader, instruments),
+        // The trade before the subscription, which is in the log already.
+        "last_match" => Ok(Parsed::Nothing),
+        other if IGNORED_TYPES.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
-}
-
 fn read_snapshot<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
     let names = ["product_id", "bids", "asks", "time"];
     let ([symbol, bids, asks, time], repeated) = document.fields(ROOT, names)?;
-    let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
-    let out = &mut *reading.out;
-    let (bids, asks) = (bids.needed(ROOT, "bids")?, asks.needed(ROOT, "asks")?);
-    levels::pairs(&document, bids, exponents, false, &mut out.bids)?;
-    levels::pairs(&document, asks, exponents, false, &mut out.asks)?;
+    let symbol = (symbol, "product_id");
+    let exponents = reader.resolve_field(instruments, ROOT, symbol, repeated)?;
+    let sides = [bids.needed(ROOT, "bids")?, asks.needed(ROOT, "asks")?];
+    levels::pairs_of_sides(&document, sides, exponents, false, reader.out)?;
     Ok(Sequence::book(true, time_at(&document, time)?))
 }
 
 /// Reads `"changes":[["buy",price,size],…]`.
 fn read_update<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
     let ([symbol, changes, time], repeated) =
         document.fields(ROOT, ["product_id", "changes", "time"])?;
-    let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "product_id");
+    let exponents = reader.resolve_field(instruments, ROOT, symbol, repeated)?;
     let changes = changes.needed(ROOT, "changes")?;
     if let Some(text) = document.cut(changes) {
         levels::scanned(changes, text, |scan| {
@@ -131,7 +120,7 @@ fn read_update<R: Resolve>(
             scan.pass(b',')?;
             let size = scan.size(exponents)?;
             scan.pass(b']')?;
-            let levels = side_named(reading.out, side, ["buy", "sell"])?;
+            let levels = side_named(reader.out, side, ["buy", "sell"])?;
             levels::put(levels, price, size)
         })?;
         return Ok(Sequence::book(false, time_at(&document, time)?));
@@ -147,89 +136,78 @@ fn read_update<R: Resolve>(
             price: levels::price(&document, change + 2, exponents, &mut texts)?,
             size: levels::size(&document, change + 3, exponents, &mut texts)?,
         };
-        side_of(reading.out, side, ["buy", "sell"], change + 1)?.push(level);
+        side_of(reader.out, side, ["buy", "sell"], change + 1)?.push(level);
     }
     Ok(Sequence::book(false, time_at(&document, time)?))
 }
 
 fn read_match<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Trades;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Trades;
+    let document = reader.document;
     let names = ["product_id", "trade_id", "side", "size", "price", "time"];
     let ([symbol, id, side, size, price, time], repeated) = document.fields(ROOT, names)?;
-    let symbol = symbol.needed(ROOT, "product_id")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "product_id");
+    let exponents = reader.resolve_field(instruments, ROOT, symbol, repeated)?;
     let mut texts = Texts::new();
     let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "size")?);
     let Level { price, size } = levels::level(&document, price, size, exponents, &mut texts)?;
-    reading.out.trades.push(Trade {
+    reader.out.trades.push(Trade {
         price,
         size,
         side: trades::taker(&document, side.needed(ROOT, "side")?, TAKER)?,
         id: trades::identifier(&document, id, &mut texts)?,
     });
     let time = time_at(&document, time)?;
-    Ok(Said::Trades { time })
+    Ok(Parsed::Trades { time })
 }
 
 /// Advanced Trade: `{"channel":…,"timestamp":…,"sequence_num":…,"events":[…]}`.
 fn read_channel<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    channel: Place,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+    channel: TapePos,
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let ([events, time], repeated) = document.fields(ROOT, ["events", "timestamp"])?;
     match document.text(channel)? {
         "l2_data" => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let events = events.needed(ROOT, "events")?;
-            let is_whole = read_book(reading, instruments, document.only(events)?)?;
-            repeated.none()?;
-            Ok(Sequence::book(is_whole, time_at(&document, time)?))
+            let is_snapshot = read_book(reader, instruments, document.only(events)?)?;
+            repeated.ensure_none()?;
+            Ok(Sequence::book(is_snapshot, time_at(&document, time)?))
         }
         "market_trades" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             let event = document.only(events.needed(ROOT, "events")?)?;
             let ([kind, list], twice) = document.fields(event, ["type", "trades"])?;
-            // The trades of before the subscription, which have been told already.
+            // Trades before the subscription, which are in the log already.
             if is_snapshot(&document, kind.needed(event, "type")?)? {
-                return Ok(Said::Nothing);
+                return Ok(Parsed::Nothing);
             }
             let list = list.needed(event, "trades")?;
-            let Some(time) = TRADES.read(reading, instruments, list)? else {
-                return Ok(Said::Nothing);
-            };
-            repeated.none()?;
-            twice.none()?;
-            Ok(Said::Trades {
-                time: Some(times::date(&document, time)?),
-            })
+            TRADES.read(reader, instruments, list, &[repeated, twice])
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        other if IGNORED_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Reads the event of `l2_data`; tells whether it is a whole book.
+/// Reads the event of `l2_data`. Returns whether it is a snapshot.
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    event: Place,
+    event: TapePos,
 ) -> Result<bool, Fault> {
-    let document = reading.document;
+    let document = reader.document;
     let ([kind, symbol, updates], repeated) =
         document.fields(event, ["type", "product_id", "updates"])?;
-    let symbol = symbol.needed(event, "product_id")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
-    let is_whole = is_snapshot(&document, kind.needed(event, "type")?)?;
+    let symbol = (symbol, "product_id");
+    let exponents = reader.resolve_field(instruments, event, symbol, repeated)?;
+    let is_snapshot = is_snapshot(&document, kind.needed(event, "type")?)?;
     let updates = updates.needed(event, "updates")?;
     if let Some(text) = document.cut(updates) {
         let mut time: &[u8] = b"";
@@ -243,31 +221,31 @@ fn read_book<R: Resolve>(
             scan.pass_text(br#","new_quantity":"#)?;
             let size = scan.size(exponents)?;
             scan.pass(b'}')?;
-            let levels = side_named(reading.out, side, ["bid", "offer"])?;
+            let levels = side_named(reader.out, side, ["bid", "offer"])?;
             levels::put(levels, price, size)
         })?;
-        return Ok(is_whole);
+        return Ok(is_snapshot);
     }
     let elements = document.elements_within(updates, 2 * MAX_LEVELS)?;
     let mut texts = Texts::new();
     for update in elements {
-        read_level(&document, update, exponents, &mut texts, reading.out)?;
+        read_level(&document, update, exponents, &mut texts, reader.out)?;
     }
-    Ok(is_whole)
+    Ok(is_snapshot)
 }
 
 /// Reads `{"side":"bid","event_time":…,"price_level":…,"new_quantity":…}`.
 #[inline]
 fn read_level(
     document: &Document<'_, '_>,
-    update: Place,
+    update: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
     out: &mut Out<'_>,
 ) -> Result<(), Fault> {
     let ([side, price, size], repeated) =
         document.fields(update, ["side", "price_level", "new_quantity"])?;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let price = price.get().ok_or(levels::no_level(update))?;
     let size = size.get().ok_or(levels::no_level(update))?;
     let level = levels::level(document, price, size, exponents, texts)?;
@@ -276,20 +254,20 @@ fn read_level(
     Ok(())
 }
 
-/// The levels of a side, by what stands for the two.
+/// The levels of a side, given the values of both sides.
 #[inline]
 fn side_of<'o>(
     out: &'o mut Out<'_>,
     text: &str,
     [bid, ask]: [&str; 2],
-    place: Place,
+    pos: TapePos,
 ) -> Result<&'o mut Vec<Level>, Fault> {
     let expected = "a side of the book";
-    let unknown = Fault::at(place, ErrorKind::BadValue { expected });
+    let unknown = Fault::at(pos, ErrorKind::BadValue { expected });
     side_named(out, text.as_bytes(), [bid, ask]).ok_or(unknown)
 }
 
-/// The same; none where the text stands for neither.
+/// Like [`side_of`]; `None` if the text is neither value.
 #[inline]
 fn side_named<'o>(
     out: &'o mut Out<'_>,
@@ -305,11 +283,11 @@ fn side_named<'o>(
     }
 }
 
-/// When the venue made it. Whole books have no time, and the year 1, which Coinbase writes now and
-/// then, is none.
+/// The venue's timestamp. Snapshots have none, and the year 1, which Coinbase sometimes writes,
+/// means none.
 fn time_at(document: &Document<'_, '_>, time: Field) -> Result<Option<Nanos>, Fault> {
     match time.not_null(document) {
-        Some(place) if document.text(place)?.starts_with("0001-") => Ok(None),
-        _ => times::date_if_there(document, time),
+        Some(pos) if document.text(pos)?.starts_with("0001-") => Ok(None),
+        _ => times::optional_date(document, time),
     }
 }

@@ -1,14 +1,14 @@
-//! What cryptofeed's Kafka backend writes: whole books, changes, trades, and kinds of data that
-//! nothing here is made of. Numbers are strings or bare, as its user chose.
+//! The JSON of cryptofeed's Kafka backend: snapshots, deltas, trades, and data that is ignored.
+//! Numbers are quoted or bare, as its user chose.
 
 use market::{Nanos, Scope, SnapshotOrigin, Trade, decimal};
 
-use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
-use crate::reading::{About, Reading, Said};
+use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos, Texts};
+use crate::record_reader::{Parsed, RecordReader, Subject};
 use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, trades};
 
-/// The beginnings of the topics of data that nothing here is made of.
-const OTHER_TOPICS: [&str; 8] = [
+/// The prefixes of topics that are ignored.
+const IGNORED_TOPICS: [&str; 8] = [
     "ticker",
     "funding",
     "open_interest",
@@ -19,52 +19,54 @@ const OTHER_TOPICS: [&str; 8] = [
     "fills",
 ];
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bid", "ask"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let fields = Fields::of(&document)?;
     if let Some(book) = fields.book.not_null(&document) {
-        return read_book(reading, instruments, &fields, book);
+        return read_book(reader, instruments, &fields, book);
     }
     if let Some(delta) = fields.delta.not_null(&document) {
-        return read_delta(reading, instruments, &fields, delta);
+        return read_delta(reader, instruments, &fields, delta);
     }
-    let topic = topic_kind(&reading.source.topic);
-    let whole_trade = fields.side.is_there() && fields.amount.is_there() && fields.price.is_there();
+    let topic = topic_kind(&reader.source.topic);
+    let whole_trade =
+        fields.side.is_present() && fields.amount.is_present() && fields.price.is_present();
     if whole_trade || topic == "trades" {
-        return read_trade(reading, instruments, &fields);
+        return read_trade(reader, instruments, &fields);
     }
     if topic == "book" {
-        reading.about.scope = Scope::Book;
-        resolve(reading, instruments, &fields)?;
-        return Err(Fault::missing(Document::ROOT, "book"));
+        reader.subject.scope = Scope::Book;
+        resolve(reader, instruments, &fields)?;
+        return Err(Fault::missing(ROOT, "book"));
     }
     // Tickers, funding, open interest, liquidations, candles and indices, in this order.
-    let other = (fields.bid.is_there() && fields.ask.is_there())
-        || fields.rate.is_there()
-        || fields.open_interest.is_there()
-        || (fields.status.is_there() && fields.side.is_there())
-        || (fields.interval.is_there() && fields.open.is_there())
-        || (fields.price.is_there() && !fields.side.is_there() && !fields.amount.is_there())
-        || OTHER_TOPICS.contains(&topic);
+    let other = (fields.bid.is_present() && fields.ask.is_present())
+        || fields.rate.is_present()
+        || fields.open_interest.is_present()
+        || (fields.status.is_present() && fields.side.is_present())
+        || (fields.interval.is_present() && fields.open.is_present())
+        || (fields.price.is_present() && !fields.side.is_present() && !fields.amount.is_present())
+        || IGNORED_TOPICS.contains(&topic);
     if other {
-        return Ok(Said::Nothing);
+        return Ok(Parsed::Nothing);
     }
-    Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind))
+    Err(Fault::at(ROOT, ErrorKind::UnknownKind))
 }
 
-/// Whom a record is about by its topic, `book-KRAKEN-BTC-USD`. Its key says the kind of data only.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
+/// Finds the subject of a record by its topic, `book-KRAKEN-BTC-USD`. Its key has only the kind of
+/// data.
+pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> Subject {
     let topic = &record.source.topic;
     let name = topic
         .split_once('-')
         .and_then(|(_, name)| name.split_once('-'));
-    About {
+    Subject {
         instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
         scope: match topic_kind(topic) {
             "book" => Scope::Book,
@@ -74,12 +76,12 @@ pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> A
     }
 }
 
-/// The kind of data that a topic is named after.
+/// The kind of data in a topic's name.
 fn topic_kind(topic: &str) -> &str {
     topic.split_once('-').map_or(topic, |(kind, _)| kind)
 }
 
-/// Where the fields of a record stand.
+/// The fields of a record.
 #[derive(Default)]
 struct Fields {
     exchange: Field,
@@ -105,7 +107,7 @@ impl Fields {
     fn of(document: &Document<'_, '_>) -> Result<Self, Fault> {
         let mut fields = Self::default();
         let mut repeated = Repeated::default();
-        for (key, value) in document.members(Document::ROOT)? {
+        for (key, value) in document.members(ROOT)? {
             let field = match key {
                 "exchange" => &mut fields.exchange,
                 "symbol" => &mut fields.symbol,
@@ -133,18 +135,18 @@ impl Fields {
 }
 
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
-    book: Place,
-) -> Result<Said, Fault> {
-    reading.about.scope = Scope::Book;
-    let exponents = resolve(reading, instruments, fields)?.exponents;
-    let Reading { document, out, .. } = reading;
+    book: TapePos,
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let exponents = resolve(reader, instruments, fields)?.exponents;
+    let RecordReader { document, out, .. } = reader;
     let (bids, asks) = sides(document, book)?;
     levels::members(document, bids, exponents, &mut out.bids)?;
     levels::members(document, asks, exponents, &mut out.asks)?;
-    Ok(Said::Snapshot {
+    Ok(Parsed::Snapshot {
         seq: None,
         origin: SnapshotOrigin::InBand,
         time: time(document, fields)?,
@@ -152,18 +154,17 @@ fn read_book<R: Resolve>(
 }
 
 fn read_delta<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
-    delta: Place,
-) -> Result<Said, Fault> {
-    reading.about.scope = Scope::Book;
-    let exponents = resolve(reading, instruments, fields)?.exponents;
-    let Reading { document, out, .. } = reading;
+    delta: TapePos,
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let exponents = resolve(reader, instruments, fields)?.exponents;
+    let RecordReader { document, out, .. } = reader;
     let (bids, asks) = sides(document, delta)?;
-    levels::pairs(document, bids, exponents, false, &mut out.bids)?;
-    levels::pairs(document, asks, exponents, false, &mut out.asks)?;
-    Ok(Said::Delta {
+    levels::pairs_of_sides(document, [bids, asks], exponents, false, out)?;
+    Ok(Parsed::Delta {
         link: None,
         origin: SnapshotOrigin::InBand,
         time: time(document, fields)?,
@@ -171,15 +172,15 @@ fn read_delta<R: Resolve>(
 }
 
 fn read_trade<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
-) -> Result<Said, Fault> {
-    reading.about.scope = Scope::Trades;
-    let exponents = resolve(reading, instruments, fields)?.exponents;
-    let Reading { document, out, .. } = reading;
-    let price = fields.price.needed(Document::ROOT, "price")?;
-    let amount = fields.amount.needed(Document::ROOT, "amount")?;
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Trades;
+    let exponents = resolve(reader, instruments, fields)?.exponents;
+    let RecordReader { document, out, .. } = reader;
+    let price = fields.price.needed(ROOT, "price")?;
+    let amount = fields.amount.needed(ROOT, "amount")?;
     let mut texts = Texts::new();
     let trade = Trade {
         price: levels::price(document, price, exponents, &mut texts)?,
@@ -189,52 +190,52 @@ fn read_trade<R: Resolve>(
         id: trades::identifier(document, fields.id, &mut texts)?,
     };
     out.trades.push(trade);
-    Ok(Said::Trades {
+    Ok(Parsed::Trades {
         time: time(document, fields)?,
     })
 }
 
 fn resolve<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
 ) -> Result<Resolved, Fault> {
-    let exchange = fields.exchange.needed(Document::ROOT, "exchange")?;
-    let symbol = fields.symbol.needed(Document::ROOT, "symbol")?;
+    let exchange = fields.exchange.needed(ROOT, "exchange")?;
+    let symbol = fields.symbol.needed(ROOT, "symbol")?;
     let name = (
-        reading.document.text(exchange)?,
-        reading.document.text(symbol)?,
+        reader.document.text(exchange)?,
+        reader.document.text(symbol)?,
     );
-    let resolved = reading.resolve(instruments, name, symbol)?;
-    fields.repeated.none()?;
+    let resolved = reader.resolve(instruments, name, symbol)?;
+    fields.repeated.ensure_none()?;
     Ok(resolved)
 }
 
-/// Where the two sides of a book or a change stand.
-fn sides(document: &Document<'_, '_>, place: Place) -> Result<(Place, Place), Fault> {
+/// The two sides of a snapshot or a delta.
+fn sides(document: &Document<'_, '_>, pos: TapePos) -> Result<(TapePos, TapePos), Fault> {
     let (mut bid, mut ask) = (Field::default(), Field::default());
     let mut repeated = Repeated::default();
-    for (key, value) in document.members(place)? {
+    for (key, value) in document.members(pos)? {
         match key {
             "bid" => repeated.note(&mut bid, value),
             "ask" => repeated.note(&mut ask, value),
             _ => {}
         }
     }
-    repeated.none()?;
-    Ok((bid.needed(place, "bid")?, ask.needed(place, "ask")?))
+    repeated.ensure_none()?;
+    Ok((bid.needed(pos, "bid")?, ask.needed(pos, "ask")?))
 }
 
-/// The venue's time in seconds, as exact decimals. When it is null the venue gave none, and the
-/// time of receipt is not it.
+/// The venue's time in seconds, as exact decimals. If it is null the venue gave none, and the time
+/// of receipt is no substitute.
 fn time(document: &Document<'_, '_>, fields: &Fields) -> Result<Option<Nanos>, Fault> {
     const NANOS: i8 = -9;
-    let Some(place) = fields.timestamp.not_null(document) else {
+    let Some(pos) = fields.timestamp.not_null(document) else {
         return Ok(None);
     };
-    let text = levels::decimal_text(document, place, &mut Texts::new())?;
+    let text = levels::decimal_text(document, pos, &mut Texts::new())?;
     match decimal::parse(text, NANOS).map(u64::try_from) {
         Ok(Ok(nanos)) => Ok(Some(Nanos(nanos))),
-        _ => Err(Fault::at(place, ErrorKind::BadTime)),
+        _ => Err(Fault::at(pos, ErrorKind::BadTime)),
     }
 }

@@ -1,17 +1,17 @@
-//! Deribit's own JSON: the notifications of its JSON-RPC over WebSockets.
+//! Deribit's own JSON: the notifications of its JSON-RPC over WebSocket.
 
-use market::{Exponents, Level, Link, Nanos, Scope};
+use market::{Exponents, Level, Nanos, Scope, SeqLink};
 use memchr::memchr_iter;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::reading::{About, Reading, Said, link};
-use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::record_reader::{Parsed, RecordReader, link};
+use crate::trades::{TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// The beginnings of channels that nothing here is made of.
-const OTHER_CHANNELS: [&str; 13] = [
+/// The prefixes of channels that are ignored.
+const IGNORED_CHANNELS: [&str; 13] = [
     "ticker",
     "incremental_ticker",
     "quote",
@@ -34,18 +34,18 @@ const TRADES: TradeList = TradeList {
     size: "amount",
     side: "direction",
     time: "timestamp",
+    time_format: TimeFormat::Millis,
     taker: ["buy", "sell"],
 };
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = ["method", "params", "result", "error"];
     let ([method, params, result, error], repeated) = document.fields(ROOT, names)?;
     let method = match method.get() {
@@ -54,9 +54,9 @@ pub(super) fn read<R: Resolve>(
     };
     match method {
         "subscription" => {}
-        "heartbeat" => return Ok(Said::Nothing),
-        // The answers to requests.
-        _ if result.is_there() || error.is_there() => return Ok(Said::Nothing),
+        "heartbeat" => return Ok(Parsed::Nothing),
+        // Responses to requests.
+        _ if result.is_present() || error.is_present() => return Ok(Parsed::Nothing),
         _ => return Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
     }
     let params = params.needed(ROOT, "params")?;
@@ -65,49 +65,37 @@ pub(super) fn read<R: Resolve>(
     let name = document.text(channel)?;
     let kind = name.split_once('.').map_or(name, |(kind, _)| kind);
     match kind {
-        // `book.<instrument>.<group>.<depth>.<interval>`: the best levels whole, time and again.
-        // Beside the changes they would make the book that deep only.
-        "book" if memchr_iter(b'.', name.as_bytes()).count() > 2 => Ok(Said::Nothing),
+        // `book.<instrument>.<group>.<depth>.<interval>` repeats the best levels, and would limit a
+        // deeper book to those.
+        "book" if memchr_iter(b'.', name.as_bytes()).count() > 2 => Ok(Parsed::Nothing),
         "book" => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let data = data.needed(params, "data")?;
-            let said = read_book(reading, instruments, data)?;
-            repeated.none()?;
-            twice.none()?;
-            Ok(said)
+            let parsed = read_book(reader, instruments, data)?;
+            repeated.ensure_none()?;
+            twice.ensure_none()?;
+            Ok(parsed)
         }
         "trades" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             let data = data.needed(params, "data")?;
-            let Some(time) = TRADES.read(reading, instruments, data)? else {
-                return Ok(Said::Nothing);
-            };
-            repeated.none()?;
-            twice.none()?;
-            Ok(Said::Trades {
-                time: Some(times::millis(&document, time)?),
-            })
+            TRADES.read(reader, instruments, data, &[repeated, twice])
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        other if IGNORED_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
-}
-
-/// Deribit's rule: a change's `prev_change_id` is the `change_id` of the message before it, of
-/// this instrument and channel. A whole book has none, or 0 when it is an instrument's first.
+/// Deribit's rule: a delta's `prev_change_id` is the `change_id` of the message before it, of the
+/// same instrument and channel. A snapshot has none, or 0 if it is the instrument's first.
 struct Sequence {
     seq: u64,
-    /// None of a whole book.
-    link: Option<Link>,
+    /// `None` for a snapshot.
+    link: Option<SeqLink>,
 }
 
 impl Sequence {
-    fn of(document: &Document<'_, '_>, seq: Place, prev: Field) -> Result<Self, Fault> {
+    fn of(document: &Document<'_, '_>, seq: TapePos, prev: Field) -> Result<Self, Fault> {
         let number = document.unsigned(seq)?;
         let prev = match prev.not_null(document) {
             Some(prev) => document.unsigned(prev)?,
@@ -122,11 +110,11 @@ impl Sequence {
 }
 
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    book: Place,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+    book: TapePos,
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = [
         "instrument_name",
         "timestamp",
@@ -136,11 +124,10 @@ fn read_book<R: Resolve>(
         "asks",
     ];
     let ([symbol, time, seq, prev, bids, asks], repeated) = document.fields(book, names)?;
-    let symbol = symbol.needed(book, "instrument_name")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "instrument_name");
+    let exponents = reader.resolve_field(instruments, book, symbol, repeated)?;
     let sequence = Sequence::of(&document, seq.needed(book, "change_id")?, prev)?;
-    let out = &mut *reading.out;
+    let out = &mut *reader.out;
     read_side(
         &document,
         bids.needed(book, "bids")?,
@@ -155,13 +142,13 @@ fn read_book<R: Resolve>(
     )?;
     let time: Option<Nanos> = Some(times::millis(&document, time.needed(book, "timestamp")?)?);
     let Sequence { seq, link } = sequence;
-    Ok(Said::numbered(seq, link, time))
+    Ok(Parsed::numbered(seq, link, time))
 }
 
-/// Reads `[["new",price,size],…]`; what is deleted has a size of 0.
+/// Reads `[["new",price,size],…]`; deleted levels have a size of 0.
 fn read_side(
     document: &Document<'_, '_>,
-    array: Place,
+    array: TapePos,
     exponents: Exponents,
     levels: &mut Vec<Level>,
 ) -> Result<(), Fault> {

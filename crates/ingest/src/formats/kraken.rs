@@ -1,19 +1,19 @@
-//! Kraken's own JSON: the objects of its WebSockets v2, and the arrays of v1.
+//! Kraken's own JSON: the objects of its WebSocket API v2, and the arrays of v1.
 
 mod arrays;
 
 use market::{Check, ChecksumRule, Decimals, Exponents, Scope, SnapshotOrigin, VenueChecksum};
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Place};
+use crate::json::{Fault, ROOT, TapePos};
 use crate::levels::LevelNames;
-use crate::reading::{About, Reading, Said, is_snapshot};
-use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::record_reader::{Parsed, RecordReader, is_snapshot};
+use crate::trades::{TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// Channels of v2 that nothing here is made of.
-const OTHER_CHANNELS: [&str; 5] = ["heartbeat", "status", "ticker", "ohlc", "instrument"];
-/// How deep a book one may subscribe to.
+/// Channels of v2 that are ignored.
+const IGNORED_CHANNELS: [&str; 5] = ["heartbeat", "status", "ticker", "ohlc", "instrument"];
+/// The depths that one may subscribe to.
 const WINDOWS: [usize; 5] = [10, 25, 100, 500, 1000];
 
 const TRADES: TradeList = TradeList {
@@ -23,93 +23,81 @@ const TRADES: TradeList = TradeList {
     size: "qty",
     side: "side",
     time: "timestamp",
+    time_format: TimeFormat::Date,
     taker: ["buy", "sell"],
 };
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     if let Node::Array { .. } = document.node(ROOT) {
-        return arrays::read(reading, instruments);
+        return arrays::read(reader, instruments);
     }
     let names = ["channel", "type", "data", "method", "event"];
     let ([channel, kind, data, method, event], repeated) = document.fields(ROOT, names)?;
     let Some(channel) = channel.get() else {
-        // The answers of v2 to requests; v1 has its events, of its own state too.
+        // Responses of v2 to requests, and events of v1, including those of its own state.
         return match event.get().or(method.get()) {
-            Some(_) => Ok(Said::Nothing),
+            Some(_) => Ok(Parsed::Nothing),
             None => Err(Fault::at(ROOT, ErrorKind::UnknownKind)),
         };
     };
     match document.text(channel)? {
         "book" => {
-            reading.about.scope = Scope::Book;
+            reader.subject.scope = Scope::Book;
             let data = data.needed(ROOT, "data")?;
-            let is_whole = is_snapshot(&document, kind.needed(ROOT, "type")?)?;
-            let said = read_book(reading, instruments, document.only(data)?, is_whole)?;
-            repeated.none()?;
-            Ok(said)
+            let is_snapshot = is_snapshot(&document, kind.needed(ROOT, "type")?)?;
+            let parsed = read_book(reader, instruments, document.only(data)?, is_snapshot)?;
+            repeated.ensure_none()?;
+            Ok(parsed)
         }
         "trade" => {
-            reading.about.scope = Scope::Trades;
-            // The trades of before the subscription, which others have told already.
+            reader.subject.scope = Scope::Trades;
+            // Trades before the subscription, which are in the log already.
             if is_snapshot(&document, kind.needed(ROOT, "type")?)? {
-                return Ok(Said::Nothing);
+                return Ok(Parsed::Nothing);
             }
             let data = data.needed(ROOT, "data")?;
-            let Some(time) = TRADES.read(reading, instruments, data)? else {
-                return Ok(Said::Nothing);
-            };
-            repeated.none()?;
-            Ok(Said::Trades {
-                time: Some(times::date(&document, time)?),
-            })
+            TRADES.read(reader, instruments, data, &[repeated])
         }
-        other if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        other if IGNORED_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
-}
-
-/// Kraken's rule: its books have no numbers. After every change a copy is cut down to the depth
-/// that was subscribed to, since Kraken does not say that what leaves it is gone, and then the
-/// CRC-32 over the best ten levels of both sides tells whether anything is missing. What is wrong
-/// stays wrong until the next whole book.
+/// Kraken's rule: its books are not numbered. After every delta a copy must be cut to the
+/// subscribed depth, since Kraken does not delete levels that leave it. The CRC-32 over the best
+/// ten levels of both sides then shows whether anything is missing. A wrong book stays wrong until
+/// the next snapshot.
 #[derive(Debug, Default)]
 struct Sequence {
-    /// The most levels of a side, where the message tells.
+    /// The most levels a side, if the message says.
     window: Option<usize>,
-    /// With how many decimals its numbers are written, the most of the message: zeros behind the
-    /// dot count in the checksum.
+    /// The most decimals in the message, since trailing zeros count in the checksum.
     decimals: Decimals,
 }
 
 impl Sequence {
-    /// Notes how a price and a size are written.
+    /// Notes the decimals of a price and a size.
     #[inline]
     fn note(&mut self, decimals: Decimals) {
         self.decimals = self.decimals.max(decimals);
     }
 
-    /// A whole book of v2 does not say how deep it may be: one that has just as many levels as
-    /// can be subscribed to is that deep. One with fewer has none to lose.
+    /// Infers the window of a snapshot of v2, which does not state it: if it has as many levels as
+    /// can be subscribed to, that is its depth. With fewer, no level can leave it.
     fn guess_window(&mut self, levels: usize) {
         self.window = Some(levels).filter(|levels| WINDOWS.contains(levels));
     }
 
-    fn checksum(&self, told: u32, exponents: Exponents) -> VenueChecksum {
+    fn checksum(&self, expected: u32, exponents: Exponents) -> VenueChecksum {
         VenueChecksum {
-            told,
+            expected,
             rule: ChecksumRule::Kraken(self.decimals),
             exponents,
         }
@@ -125,32 +113,31 @@ impl Sequence {
 }
 
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    book: Place,
-    is_whole: bool,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+    book: TapePos,
+    is_snapshot: bool,
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = ["symbol", "bids", "asks", "checksum", "timestamp"];
     let ([symbol, bids, asks, checksum, time], repeated) = document.fields(book, names)?;
-    let symbol = symbol.needed(book, "symbol")?;
-    let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
-    repeated.none()?;
+    let symbol = (symbol, "symbol");
+    let exponents = reader.resolve_field(instruments, book, symbol, repeated)?;
     let mut sequence = Sequence::default();
-    let out = &mut *reading.out;
+    let out = &mut *reader.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
         let note = |decimals| sequence.note(decimals);
         let side = side.needed(book, name)?;
         levels::objects(&document, side, &LevelNames::QTY, exponents, levels, note)?;
     }
-    let told = checksum.needed(book, "checksum")?;
-    let checksum = sequence.checksum(document.unsigned_32(told)?, exponents);
-    // Whole books had no time for long.
-    let time = times::date_if_there(&document, time)?;
-    if is_whole {
-        out.proves(&checksum, told)?;
+    let pos = checksum.needed(book, "checksum")?;
+    let checksum = sequence.checksum(document.unsigned_32(pos)?, exponents);
+    // For a long time snapshots had no timestamp.
+    let time = times::optional_date(&document, time)?;
+    if is_snapshot {
+        out.verify(&checksum, pos)?;
         sequence.guess_window(out.bids.len().max(out.asks.len()));
     }
     let origin = sequence.origin(Some(checksum));
-    Ok(Said::unnumbered(is_whole, origin, time))
+    Ok(Parsed::unnumbered(is_snapshot, origin, time))
 }

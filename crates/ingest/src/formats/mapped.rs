@@ -1,8 +1,8 @@
-//! Any other JSON, read as a [`Mapping`] of the configuration says.
+//! Any other JSON, described by a [`Mapping`] in the configuration.
 //!
-//! In reading order: `pointer` is the configuration's way to name a place, `mapping` checks what
-//! is configured, `tree` finds all places of a record in one walk, `read_levels` and `read_trades`
-//! read what stands there.
+//! Modules in reading order: `pointer` names a position in a record, `mapping` validates the
+//! configuration, `tree` finds all fields of a record in one walk, and `read_levels` and
+//! `read_trades` read their values.
 
 mod mapping;
 mod pointer;
@@ -10,69 +10,64 @@ mod read_levels;
 mod read_trades;
 mod tree;
 
-pub use mapping::{Kind, Mapping, MappingConfig, MappingMistake, Otherwise, SymbolFrom, TimeUnit};
+pub use mapping::{Kind, Mapping, MappingConfig, MappingError, Otherwise, SymbolFrom, TimeUnit};
 
-use market::{Exponents, Link, Nanos, Scope, SnapshotOrigin};
+use market::{Exponents, Nanos, Scope, SeqLink, SnapshotOrigin};
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place, Texts};
-use crate::reading::{About, Reading, Said, link};
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
+use crate::record_reader::{Parsed, RecordReader, link};
+use crate::{ErrorKind, Resolve, levels, times};
 use tree::Found;
 
-/// Each mapping has its own.
+/// Every mapping has its own keys.
 pub(super) const LISTS: &[&[&str]] = &[];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    // A rule without a mapping is a mistake of the configuration, which no node starts with.
-    let Some(mapping) = reading.source.mapping.as_deref() else {
-        return Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind));
+) -> Result<Parsed, Fault> {
+    // A rule without a mapping is an error of the configuration, with which no node starts.
+    let Some(mapping) = reader.source.mapping.as_deref() else {
+        return Err(Fault::at(ROOT, ErrorKind::UnknownKind));
     };
-    let document = reading.document;
+    let document = reader.document;
     let mut texts = Texts::new();
     let found = mapping.message.find(&document);
     let kind = kind(&document, mapping, &found, &mut texts)?;
-    reading.about.scope = match kind {
-        Kind::Nothing => return Ok(Said::Nothing),
+    reader.subject.scope = match kind {
+        Kind::Nothing => return Ok(Parsed::Nothing),
         Kind::Snapshot | Kind::Delta => Scope::Book,
         Kind::Trades => Scope::Trades,
     };
-    let exponents = resolve(reading, instruments, mapping, &found)?;
-    found.none_twice()?;
+    let exponents = resolve(reader, instruments, mapping, &found)?;
+    found.ensure_unique()?;
     if kind == Kind::Trades {
-        return read_trades::read(reading, mapping, &found, exponents);
+        return read_trades::read(reader, mapping, &found, exponents);
     }
     let time = time(&document, mapping.time_unit, found.time)?;
-    read_levels::read(reading, mapping, &found, exponents)?;
+    read_levels::read(reader, mapping, &found, exponents)?;
     let seq = found.seq.not_null(&document);
-    let number = seq.map(|place| number(&document, place)).transpose()?;
+    let number = seq.map(|pos| number(&document, pos)).transpose()?;
     let origin = if mapping.fetched {
         SnapshotOrigin::OutOfBand
     } else {
         SnapshotOrigin::InBand
     };
     if kind == Kind::Snapshot {
-        return Ok(Said::Snapshot {
+        return Ok(Parsed::Snapshot {
             seq: number,
             origin,
             time,
         });
     }
     let link = match (seq, number) {
-        (Some(place), Some(number)) => sequence(&document, mapping, &found, place, number)?,
-        _ if mapping.is_numbered => return Err(Fault::missing(Document::ROOT, "seq")),
+        (Some(pos), Some(number)) => sequence(&document, mapping, &found, pos, number)?,
+        _ if mapping.is_numbered => return Err(Fault::missing(ROOT, "seq")),
         _ => None,
     };
-    Ok(Said::Delta { link, origin, time })
-}
-
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
+    Ok(Parsed::Delta { link, origin, time })
 }
 
 fn kind(
@@ -81,10 +76,10 @@ fn kind(
     found: &Found,
     texts: &mut Texts,
 ) -> Result<Kind, Fault> {
-    let place = found.kind.get();
-    let known = match place {
-        Some(place) => {
-            word(document, place, texts).and_then(|word| find(&mapping.kinds, word).copied())
+    let pos = found.kind.get();
+    let known = match pos {
+        Some(pos) => {
+            word(document, pos, texts).and_then(|word| find(&mapping.kinds, word).copied())
         }
         None => None,
     };
@@ -92,66 +87,66 @@ fn kind(
         (Some(kind), _) => Ok(kind),
         (None, Otherwise::Is(kind)) => Ok(kind),
         (None, Otherwise::Refuse) => {
-            Err(Fault::at(place.unwrap_or_default(), ErrorKind::UnknownKind))
+            Err(Fault::at(pos.unwrap_or_default(), ErrorKind::UnknownKind))
         }
     }
 }
 
-/// What a configured list of words says to one of them. Lists are short: a handful of words.
+/// Finds the meaning of a value in a configured list, which has a handful of values.
 fn find<'m, T>(words: &'m [(String, T)], word: &str) -> Option<&'m T> {
     let known = words.iter().find(|(known, _)| known == word);
     known.map(|(_, meaning)| meaning)
 }
 
-/// A value as the word that the configuration names it by; none for containers.
-fn word<'a>(document: &Document<'_, 'a>, place: Place, texts: &mut Texts) -> Option<&'a str> {
-    match document.node(place) {
+/// A value as it is named in the configuration; `None` for containers.
+fn word<'a>(document: &Document<'_, 'a>, pos: TapePos, texts: &mut Texts) -> Option<&'a str> {
+    match document.node(pos) {
         Node::String(text) => Some(text),
         Node::Static(StaticNode::Bool(true)) => Some("true"),
         Node::Static(StaticNode::Bool(false)) => Some("false"),
         Node::Static(StaticNode::Null) => Some("null"),
-        Node::Static(_) => std::str::from_utf8(texts.number(document, place)).ok(),
+        Node::Static(_) => std::str::from_utf8(texts.number(document, pos)).ok(),
         Node::Object { .. } | Node::Array { .. } => None,
     }
 }
 
 fn resolve<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     mapping: &Mapping,
     found: &Found,
 ) -> Result<Exponents, Fault> {
-    let (symbol, place) = match mapping.symbol_from {
+    let (symbol, pos) = match mapping.symbol_from {
         SymbolFrom::Value => {
-            let place = found.symbol.needed(Document::ROOT, "symbol")?;
-            (Some(reading.document.text(place)?), place)
+            let pos = found.symbol.needed(ROOT, "symbol")?;
+            (Some(reader.document.text(pos)?), pos)
         }
         SymbolFrom::Key => {
-            let key = reading.key.and_then(|key| std::str::from_utf8(key).ok());
-            (key, Document::ROOT)
+            let key = reader.key.and_then(|key| std::str::from_utf8(key).ok());
+            (key, ROOT)
         }
-        SymbolFrom::Topic => (reading.source.symbol.as_deref(), Document::ROOT),
+        SymbolFrom::Topic => (reader.source.symbol.as_deref(), ROOT),
     };
-    let symbol = symbol.ok_or(Fault::at(place, ErrorKind::MissingSymbol))?;
-    let venue = reading.source.venue.as_str();
+    let symbol = symbol.ok_or(Fault::at(pos, ErrorKind::MissingSymbol))?;
+    let venue = reader.source.venue.as_str();
     let name = if venue.is_empty() {
         let no_colon = ErrorKind::BadName(market::NameError::NoColon);
-        symbol.split_once(':').ok_or(Fault::at(place, no_colon))?
+        symbol.split_once(':').ok_or(Fault::at(pos, no_colon))?
     } else {
         (venue, symbol)
     };
-    Ok(reading.resolve(instruments, name, place)?.exponents)
+    Ok(reader.resolve(instruments, name, pos)?.exponents)
 }
 
-/// What a change builds on: the number that it names, else the one before its first; where only its
-/// own number is told, the one before that.
+/// The link of a delta. Its predecessor is the number that it states, else the one before its first
+/// number, else the one before its own.
 fn sequence(
     document: &Document<'_, '_>,
     mapping: &Mapping,
     found: &Found,
-    place: Place,
+    pos: TapePos,
     seq: u64,
-) -> Result<Option<Link>, Fault> {
+) -> Result<Option<SeqLink>, Fault> {
     let prev = match (
         found.prev_seq.not_null(document),
         found.first_seq.not_null(document),
@@ -159,35 +154,35 @@ fn sequence(
         (Some(prev), _) => number(document, prev)?,
         (None, Some(first)) => number(document, first)?.saturating_sub(1),
         (None, None) if mapping.has_first_seq => {
-            return Err(Fault::missing(Document::ROOT, "first_seq"));
+            return Err(Fault::missing(ROOT, "first_seq"));
         }
         (None, None) if mapping.has_prev_seq => {
-            return Err(Fault::missing(Document::ROOT, "prev_seq"));
+            return Err(Fault::missing(ROOT, "prev_seq"));
         }
         (None, None) => seq.saturating_sub(1),
     };
-    link(place, prev, seq)
+    link(pos, prev, seq)
 }
 
-/// A sequence number: a number, or a string that holds one.
-fn number(document: &Document<'_, '_>, place: Place) -> Result<u64, Fault> {
-    let Node::String(text) = document.node(place) else {
-        return document.unsigned(place);
+/// Reads a sequence number, which is a number or a string that contains one.
+fn number(document: &Document<'_, '_>, pos: TapePos) -> Result<u64, Fault> {
+    let Node::String(text) = document.node(pos) else {
+        return document.unsigned(pos);
     };
     let expected = "a whole number from 0 to 2^63 - 1";
     text.parse()
         .ok()
         .filter(|number| i64::try_from(*number).is_ok())
-        .ok_or(Fault::at(place, ErrorKind::BadValue { expected }))
+        .ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))
 }
 
 fn time(document: &Document<'_, '_>, unit: TimeUnit, field: Field) -> Result<Option<Nanos>, Fault> {
-    let Some(place) = field.not_null(document) else {
+    let Some(pos) = field.not_null(document) else {
         return Ok(None);
     };
     if unit == TimeUnit::Date {
-        return times::date(document, place).map(Some);
+        return times::date(document, pos).map(Some);
     }
-    let text = levels::decimal_text(document, place, &mut Texts::new())?;
-    times::scaled(text, unit.exponent(), place).map(Some)
+    let text = levels::decimal_text(document, pos, &mut Texts::new())?;
+    times::scaled(text, unit.exponent(), pos).map(Some)
 }

@@ -1,19 +1,19 @@
-//! OKX's own JSON, of its WebSockets v5.
+//! OKX's own JSON, from its WebSocket API v5.
 
-use market::{Check, ChecksumRule, Exponents, Link, Scope, SnapshotOrigin, VenueChecksum};
+use market::{Check, ChecksumRule, Exponents, Scope, SeqLink, SnapshotOrigin, VenueChecksum};
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place};
-use crate::reading::{About, Reading, Said, is_snapshot, link};
-use crate::trades::TradeList;
-use crate::{ErrorKind, RawRecord, Resolve, levels, times};
+use crate::json::{Document, Fault, Field, ROOT, TapePos};
+use crate::record_reader::{Parsed, RecordReader, is_snapshot, link};
+use crate::trades::{TimeFormat, TradeList};
+use crate::{ErrorKind, Resolve, levels, times};
 
-/// Channels of changes of books. `books5` and `bbo-tbt` send the best levels whole, time and
-/// again; beside a stream of changes they would make the book that deep only, so they say nothing.
+/// Channels with deltas of books. `books5` and `bbo-tbt` repeat the best levels, and would limit a
+/// deeper book to those, so they are ignored.
 const BOOK_CHANNELS: [&str; 4] = ["books", "books-l2-tbt", "books50-l2-tbt", "books-elp"];
-/// Channels that nothing here is made of.
-const OTHER_CHANNELS: [&str; 19] = [
+/// Channels that are ignored.
+const IGNORED_CHANNELS: [&str; 19] = [
     "tickers",
     "books5",
     "bbo-tbt",
@@ -34,8 +34,8 @@ const OTHER_CHANNELS: [&str; 19] = [
     "public-block-trades",
     "block-tickers",
 ];
-/// Their beginnings, where the rest is an interval.
-const OTHER_BEGINNINGS: [&str; 3] = ["candle", "mark-price-candle", "index-candle"];
+/// Prefixes of channels that are ignored; the rest is an interval.
+const IGNORED_PREFIXES: [&str; 3] = ["candle", "mark-price-candle", "index-candle"];
 
 const TRADES: TradeList = TradeList {
     symbol: "instId",
@@ -44,119 +44,108 @@ const TRADES: TradeList = TradeList {
     size: "sz",
     side: "side",
     time: "ts",
+    time_format: TimeFormat::Millis,
     taker: ["buy", "sell"],
 };
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["asks", "bids"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = ["arg", "action", "data", "event"];
     let ([arg, action, data, event], repeated) = document.fields(ROOT, names)?;
-    // The answers to requests, and what the connection says of itself.
-    if event.is_there() {
-        return Ok(Said::Nothing);
+    // Responses to requests, and messages about the connection.
+    if event.is_present() {
+        return Ok(Parsed::Nothing);
     }
     let arg = arg.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
     let ([channel, symbol], twice) = document.fields(arg, ["channel", "instId"])?;
     let channel = channel.needed(arg, "channel")?;
     match document.text(channel)? {
         name if BOOK_CHANNELS.contains(&name) => {
-            reading.about.scope = Scope::Book;
-            let symbol = symbol.needed(arg, "instId")?;
-            let exponents = reading.resolve_symbol(instruments, symbol)?.exponents;
-            repeated.none()?;
-            twice.none()?;
+            reader.subject.scope = Scope::Book;
+            let symbol = (symbol, "instId");
+            let exponents = reader.resolve_field(instruments, arg, symbol, repeated)?;
+            twice.ensure_none()?;
             let action = action.needed(ROOT, "action")?;
-            let is_whole = is_snapshot(&document, action)?;
+            let is_snapshot = is_snapshot(&document, action)?;
             let data = data.needed(ROOT, "data")?;
-            read_book(reading, document.only(data)?, is_whole, exponents)
+            read_book(reader, document.only(data)?, is_snapshot, exponents)
         }
         "trades" | "trades-all" => {
-            reading.about.scope = Scope::Trades;
+            reader.subject.scope = Scope::Trades;
             let data = data.needed(ROOT, "data")?;
-            let Some(time) = TRADES.read(reading, instruments, data)? else {
-                return Ok(Said::Nothing);
-            };
-            repeated.none()?;
-            Ok(Said::Trades {
-                time: Some(times::millis(&document, time)?),
-            })
+            TRADES.read(reader, instruments, data, &[repeated])
         }
-        name if OTHER_CHANNELS.contains(&name)
-            || OTHER_BEGINNINGS.iter().any(|begin| name.starts_with(begin)) =>
+        name if IGNORED_CHANNELS.contains(&name)
+            || IGNORED_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix)) =>
         {
-            Ok(Said::Nothing)
+            Ok(Parsed::Nothing)
         }
         _ => Err(Fault::at(channel, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key or its topic.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    About::of_key(record, instruments)
-}
-
-/// OKX's rule: a change's `prevSeqId` is the `seqId` of the message before it, and a whole book's
-/// is -1. When nothing has changed for a minute, a message without levels has both equal. After
-/// maintenance `seqId` may be below `prevSeqId`, and the chain goes on from there. What OKX sent
-/// before 2023 has no numbers, and a CRC-32 over the best 25 levels instead; a checksum of 0, which
-/// is all that it sends by now, means none.
+/// OKX's rule: a delta's `prevSeqId` is the `seqId` of the message before it, and a snapshot's is
+/// -1. If nothing changes for a minute, a message without levels repeats the number in both. After
+/// maintenance `seqId` may be below `prevSeqId`, and the chain continues from there. Messages
+/// before 2023 have a CRC-32 over the best 25 levels instead of numbers. A checksum of 0, which is
+/// all that OKX sends now, means none.
 struct Sequence {
     prev: Field,
     seq: Field,
 }
 
 impl Sequence {
-    /// Where a whole book stands.
-    fn of_book(&self, document: &Document<'_, '_>) -> Result<Option<u64>, Fault> {
+    /// The number of a snapshot.
+    fn number(&self, document: &Document<'_, '_>) -> Result<Option<u64>, Fault> {
         self.seq.get().map(|seq| document.unsigned(seq)).transpose()
     }
 
-    /// What a change builds on and leads to; none where it has no numbers.
-    fn of_change(&self, document: &Document<'_, '_>, book: Place) -> Result<Option<Link>, Fault> {
-        let Some(seq_place) = self.seq.get() else {
+    /// The link of a delta; `None` if it is not numbered.
+    fn link(&self, document: &Document<'_, '_>, book: TapePos) -> Result<Option<SeqLink>, Fault> {
+        let Some(seq_pos) = self.seq.get() else {
             return Ok(None);
         };
-        let seq = document.unsigned(seq_place)?;
+        let seq = document.unsigned(seq_pos)?;
         let prev = document.unsigned(self.prev.needed(book, "prevSeqId")?)?;
         if seq < prev {
-            return Ok(Some(Link { prev, seq }));
+            return Ok(Some(SeqLink { prev, seq }));
         }
-        link(seq_place, prev, seq)
+        link(seq_pos, prev, seq)
     }
 
-    /// Whether nothing has changed.
-    fn stands_still(&self, document: &Document<'_, '_>) -> bool {
+    /// Returns whether the message repeats the previous number, because nothing has changed.
+    fn is_idle(&self, document: &Document<'_, '_>) -> bool {
         let number = |field: Field| document.unsigned(field.get()?).ok();
         number(self.seq).is_some_and(|seq| number(self.prev) == Some(seq))
     }
 }
 
 fn read_book(
-    reading: &mut Reading<'_, '_, '_>,
-    book: Place,
-    is_whole: bool,
+    reader: &mut RecordReader<'_, '_, '_>,
+    book: TapePos,
+    is_snapshot: bool,
     exponents: Exponents,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let names = ["bids", "asks", "ts", "checksum", "seqId", "prevSeqId"];
     let ([bids, asks, time, checksum, seq, prev], repeated) = document.fields(book, names)?;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let sequence = Sequence { prev, seq };
-    let out = &mut *reading.out;
-    // A level has its orders behind its price and size.
-    let (bids, asks) = (bids.needed(book, "bids")?, asks.needed(book, "asks")?);
-    levels::pairs(&document, bids, exponents, true, &mut out.bids)?;
-    levels::pairs(&document, asks, exponents, true, &mut out.asks)?;
+    let out = &mut *reader.out;
+    // The price and the size of a level are followed by its number of orders.
+    let sides = [bids.needed(book, "bids")?, asks.needed(book, "asks")?];
+    levels::pairs_of_sides(&document, sides, exponents, true, out)?;
     let time = Some(times::millis(&document, time.needed(book, "ts")?)?);
     let checksum = match checksum.get() {
-        Some(place) => checksum_at(&document, place, exponents)?.map(|found| (found, place)),
+        Some(pos) => checksum_at(&document, pos, exponents)?.map(|found| (found, pos)),
         None => None,
     };
     let origin = match checksum {
@@ -167,35 +156,35 @@ fn read_book(
         }),
         None => SnapshotOrigin::InBand,
     };
-    if is_whole {
-        if let Some((checksum, place)) = checksum {
-            out.proves(&checksum, place)?;
+    if is_snapshot {
+        if let Some((checksum, pos)) = checksum {
+            out.verify(&checksum, pos)?;
         }
-        let seq = sequence.of_book(&document)?;
-        return Ok(Said::Snapshot { seq, origin, time });
+        let seq = sequence.number(&document)?;
+        return Ok(Parsed::Snapshot { seq, origin, time });
     }
-    if out.bids.is_empty() && out.asks.is_empty() && sequence.stands_still(&document) {
-        return Ok(Said::Nothing);
+    if out.bids.is_empty() && out.asks.is_empty() && sequence.is_idle(&document) {
+        return Ok(Parsed::Nothing);
     }
-    let link = sequence.of_change(&document, book)?;
-    Ok(Said::Delta { link, origin, time })
+    let link = sequence.link(&document, book)?;
+    Ok(Parsed::Delta { link, origin, time })
 }
 
-/// A checksum is a signed number of 32 bits.
+/// Reads a checksum, which is a signed 32-bit number.
 fn checksum_at(
     document: &Document<'_, '_>,
-    place: Place,
+    pos: TapePos,
     exponents: Exponents,
 ) -> Result<Option<VenueChecksum>, Fault> {
-    let told = match document.node(place) {
+    let checksum = match document.node(pos) {
         Node::Static(StaticNode::I64(number)) => i32::try_from(number).ok(),
         Node::Static(StaticNode::U64(number)) => i32::try_from(number).ok(),
         _ => None,
     };
     let expected = "a whole number from -2^31 to 2^31 - 1";
-    let told = told.ok_or(Fault::at(place, ErrorKind::BadValue { expected }))?;
-    Ok((told != 0).then_some(VenueChecksum {
-        told: told.cast_unsigned(),
+    let checksum = checksum.ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))?;
+    Ok((checksum != 0).then_some(VenueChecksum {
+        expected: checksum.cast_unsigned(),
         rule: ChecksumRule::Okx,
         exponents,
     }))

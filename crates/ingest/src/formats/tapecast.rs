@@ -1,4 +1,4 @@
-//! Our own JSON: one object a record, keyed by the instrument's name.
+//! Tapecast's own JSON: one object per record, keyed by the instrument's name.
 
 use market::{
     Definition, Exponents, NameError, Nanos, Scope, SnapshotOrigin, State, Trade, decimal,
@@ -6,50 +6,39 @@ use market::{
 use simd_json::StaticNode;
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
-use crate::reading::{About, Reading, Said, link};
+use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos, Texts};
+use crate::record_reader::{Parsed, RecordReader, link};
 use crate::trades::{self, MAX_TRADES};
-use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels};
+use crate::{ErrorKind, Resolve, Resolved, levels};
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let fields = Fields::of(&document)?;
     let kind = fields.kind.needed(ROOT, "type")?;
     let kind_text = document.text(kind)?;
-    reading.about.scope = match kind_text {
+    reader.subject.scope = match kind_text {
         "snapshot" | "delta" => Scope::Book,
         "trade" => Scope::Trades,
         _ => Scope::Unknown,
     };
-    let resolved = resolve(reading, instruments, &fields)?;
+    let resolved = resolve(reader, instruments, &fields)?;
     match kind_text {
-        "snapshot" => read_snapshot(reading, &fields, resolved),
-        "delta" => read_delta(reading, &fields, resolved),
-        "trade" => read_trades(reading, &fields, resolved),
+        "snapshot" => read_snapshot(reader, &fields, resolved),
+        "delta" => read_delta(reader, &fields, resolved),
+        "trade" => read_trades(reader, &fields, resolved),
         "status" => read_status(&document, &fields),
         "instrument" => read_definition(&document, &fields),
         _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key, the instrument's name.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
-    let name = key.and_then(|key| key.split_once(':'));
-    About {
-        instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
-        scope: Scope::Unknown,
-    }
-}
-
-/// Where the fields of a record stand.
+/// The fields of a record.
 #[derive(Default)]
 struct Fields {
     kind: Field,
@@ -72,7 +61,7 @@ impl Fields {
     fn of(document: &Document<'_, '_>) -> Result<Self, Fault> {
         let mut fields = Self::default();
         let mut repeated = Repeated::default();
-        for (key, value) in document.members(Document::ROOT)? {
+        for (key, value) in document.members(ROOT)? {
             let field = match key {
                 "type" => &mut fields.kind,
                 "symbol" => &mut fields.symbol,
@@ -97,32 +86,32 @@ impl Fields {
 }
 
 fn resolve<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     fields: &Fields,
 ) -> Result<Resolved, Fault> {
-    let place = fields.symbol.needed(Document::ROOT, "symbol")?;
-    let name = reading.document.text(place)?;
+    let pos = fields.symbol.needed(ROOT, "symbol")?;
+    let name = reader.document.text(pos)?;
     let name = name
         .split_once(':')
-        .ok_or(Fault::at(place, ErrorKind::BadName(NameError::NoColon)))?;
-    let resolved = reading.resolve(instruments, name, place)?;
-    fields.repeated.none()?;
+        .ok_or(Fault::at(pos, ErrorKind::BadName(NameError::NoColon)))?;
+    let resolved = reader.resolve(instruments, name, pos)?;
+    fields.repeated.ensure_none()?;
     Ok(resolved)
 }
 
 fn read_snapshot(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     fields: &Fields,
     resolved: Resolved,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let seq = match fields.seq.not_null(&document) {
-        Some(place) => Some(document.unsigned(place)?),
+        Some(pos) => Some(document.unsigned(pos)?),
         None => None,
     };
-    read_levels(reading, fields, resolved)?;
-    Ok(Said::Snapshot {
+    read_levels(reader, fields, resolved)?;
+    Ok(Parsed::Snapshot {
         seq,
         origin: SnapshotOrigin::InBand,
         time: time(&document, fields)?,
@@ -130,16 +119,16 @@ fn read_snapshot(
 }
 
 fn read_delta(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     fields: &Fields,
     resolved: Resolved,
-) -> Result<Said, Fault> {
-    let document = reading.document;
-    let prev = document.unsigned(fields.prev_seq.needed(Document::ROOT, "prev_seq")?)?;
-    let seq_place = fields.seq.needed(Document::ROOT, "seq")?;
-    let link = link(seq_place, prev, document.unsigned(seq_place)?)?;
-    read_levels(reading, fields, resolved)?;
-    Ok(Said::Delta {
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
+    let prev = document.unsigned(fields.prev_seq.needed(ROOT, "prev_seq")?)?;
+    let seq_pos = fields.seq.needed(ROOT, "seq")?;
+    let link = link(seq_pos, prev, document.unsigned(seq_pos)?)?;
+    read_levels(reader, fields, resolved)?;
+    Ok(Parsed::Delta {
         link,
         origin: SnapshotOrigin::InBand,
         time: time(&document, fields)?,
@@ -147,24 +136,23 @@ fn read_delta(
 }
 
 fn read_levels(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     fields: &Fields,
     resolved: Resolved,
 ) -> Result<(), Fault> {
-    let Reading { document, out, .. } = reading;
-    let bids = fields.bids.needed(Document::ROOT, "bids")?;
-    let asks = fields.asks.needed(Document::ROOT, "asks")?;
-    levels::pairs(document, bids, resolved.exponents, false, &mut out.bids)?;
-    levels::pairs(document, asks, resolved.exponents, false, &mut out.asks)
+    let RecordReader { document, out, .. } = reader;
+    let bids = fields.bids.needed(ROOT, "bids")?;
+    let asks = fields.asks.needed(ROOT, "asks")?;
+    levels::pairs_of_sides(document, [bids, asks], resolved.exponents, false, out)
 }
 
 fn read_trades(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     fields: &Fields,
     resolved: Resolved,
-) -> Result<Said, Fault> {
-    let Reading { document, out, .. } = reading;
-    let array = fields.trades.needed(Document::ROOT, "trades")?;
+) -> Result<Parsed, Fault> {
+    let RecordReader { document, out, .. } = reader;
+    let array = fields.trades.needed(ROOT, "trades")?;
     let elements = document.elements_within(array, MAX_TRADES)?;
     let mut texts = Texts::new();
     for element in elements {
@@ -173,14 +161,14 @@ fn read_trades(
     }
     let time = time(document, fields)?;
     if out.trades.is_empty() {
-        return Ok(Said::Nothing);
+        return Ok(Parsed::Nothing);
     }
-    Ok(Said::Trades { time })
+    Ok(Parsed::Trades { time })
 }
 
 fn read_trade<'a>(
     document: &Document<'_, 'a>,
-    object: Place,
+    object: TapePos,
     exponents: Exponents,
     texts: &mut Texts,
 ) -> Result<Trade<'a>, Fault> {
@@ -195,7 +183,7 @@ fn read_trade<'a>(
             _ => {}
         }
     }
-    repeated.none()?;
+    repeated.ensure_none()?;
     let price = price.needed(object, "price")?;
     let size = size.needed(object, "size")?;
     Ok(Trade {
@@ -206,21 +194,21 @@ fn read_trade<'a>(
     })
 }
 
-fn read_status(document: &Document<'_, '_>, fields: &Fields) -> Result<Said, Fault> {
-    let place = fields.state.needed(Document::ROOT, "state")?;
-    let state = match document.text(place)? {
+fn read_status(document: &Document<'_, '_>, fields: &Fields) -> Result<Parsed, Fault> {
+    let pos = fields.state.needed(ROOT, "state")?;
+    let state = match document.text(pos)? {
         "LIVE" => State::Live,
         "HALTED" => State::Halted,
         _ => {
             let expected = "\"LIVE\" or \"HALTED\"";
-            return Err(Fault::at(place, ErrorKind::BadValue { expected }));
+            return Err(Fault::at(pos, ErrorKind::BadValue { expected }));
         }
     };
     let time = time(document, fields)?;
-    Ok(Said::Status { time, state })
+    Ok(Parsed::Status { time, state })
 }
 
-fn read_definition(document: &Document<'_, '_>, fields: &Fields) -> Result<Said, Fault> {
+fn read_definition(document: &Document<'_, '_>, fields: &Fields) -> Result<Parsed, Fault> {
     let exponents = Exponents {
         price: exponent(document, fields.price_exponent, "price_exponent")?,
         size: exponent(document, fields.size_exponent, "size_exponent")?,
@@ -231,42 +219,42 @@ fn read_definition(document: &Document<'_, '_>, fields: &Fields) -> Result<Said,
         lot_size: step(document, fields.lot_size, exponents.size)?,
     };
     let time = time(document, fields)?;
-    Ok(Said::Definition { time, definition })
+    Ok(Parsed::Definition { time, definition })
 }
 
 fn exponent(document: &Document<'_, '_>, field: Field, name: &'static str) -> Result<i8, Fault> {
-    let place = field.needed(Document::ROOT, name)?;
+    let pos = field.needed(ROOT, name)?;
     let expected = "a whole number from -18 to 9";
-    let number = match document.node(place) {
+    let number = match document.node(pos) {
         Node::Static(StaticNode::I64(number)) => i8::try_from(number),
         Node::Static(StaticNode::U64(number)) => i8::try_from(number),
-        _ => return Err(document.wrong_type(place, expected)),
+        _ => return Err(document.wrong_type(pos, expected)),
     };
     number
         .ok()
         .filter(|number| Exponents::RANGE.contains(number))
-        .ok_or(Fault::at(place, ErrorKind::BadValue { expected }))
+        .ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))
 }
 
-/// A tick or lot: above zero, when it is given.
+/// Reads an optional tick or lot size, which must be positive.
 fn step(document: &Document<'_, '_>, field: Field, exponent: i8) -> Result<Option<i64>, Fault> {
-    let Some(place) = field.not_null(document) else {
+    let Some(pos) = field.not_null(document) else {
         return Ok(None);
     };
-    let text = levels::decimal_text(document, place, &mut Texts::new())?;
+    let text = levels::decimal_text(document, pos, &mut Texts::new())?;
     match decimal::parse(text, exponent) {
         Ok(mantissa) if mantissa > 0 => Ok(Some(mantissa)),
         Ok(_) => {
             let expected = "a number above zero";
-            Err(Fault::at(place, ErrorKind::BadValue { expected }))
+            Err(Fault::at(pos, ErrorKind::BadValue { expected }))
         }
-        Err(error) => Err(Fault::at(place, ErrorKind::BadDecimal(error))),
+        Err(error) => Err(Fault::at(pos, ErrorKind::BadDecimal(error))),
     }
 }
 
 fn time(document: &Document<'_, '_>, fields: &Fields) -> Result<Option<Nanos>, Fault> {
     match fields.time.not_null(document) {
-        Some(place) => Ok(Some(Nanos(document.unsigned(place)?))),
+        Some(pos) => Ok(Some(Nanos(document.unsigned(pos)?))),
         None => Ok(None),
     }
 }

@@ -1,16 +1,16 @@
-//! What Tardis makes of any venue's messages: its normalised `book_change`, `trade` and
+//! The JSON that Tardis normalizes any venue's messages to: `book_change`, `trade` and
 //! `disconnect`.
 
 use market::{Aggressor, Check, Level, Nanos, Scope, SnapshotOrigin, Trade};
 
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::LevelNames;
-use crate::reading::{About, Reading, Said};
-use crate::{ErrorKind, RawRecord, Resolve, Resolved, levels, times, trades};
+use crate::record_reader::{Parsed, RecordReader};
+use crate::{ErrorKind, Resolve, Resolved, levels, times, trades};
 
-/// Types that nothing here is made of. `book_snapshot` has the best levels whole, time and again:
-/// beside the changes they would make the book that deep only.
-const OTHER_TYPES: [&str; 7] = [
+/// The prefixes of types that are ignored. `book_snapshot` repeats the best levels, and would limit
+/// a deeper book to those.
+const IGNORED_TYPES: [&str; 7] = [
     "derivative_ticker",
     "book_ticker",
     "quote",
@@ -20,68 +20,56 @@ const OTHER_TYPES: [&str; 7] = [
     "trade_bar",
 ];
 
-/// The longest venue that is turned to upper case; an instrument's name may have no longer one.
+/// The longest venue that is converted to upper case, which is also the longest of a valid name.
 const MAX_VENUE: usize = 32;
-/// How many symbols a `disconnect` may name: the venues with the most list some 3,000.
+/// The most symbols of a `disconnect`. The largest venues list some 3,000.
 const MAX_SYMBOLS: usize = 1 << 14;
 
-/// What lists of levels stand under.
+/// The keys of lists of levels.
 pub(super) const LISTS: &[&[&str]] = &[&["bids", "asks"]];
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let ([kind], _) = document.fields(ROOT, ["type"])?;
     let kind = kind.get().ok_or(Fault::at(ROOT, ErrorKind::UnknownKind))?;
     match document.text(kind)? {
-        "book_change" => read_book(reading, instruments),
-        "trade" => read_trade(reading, instruments),
-        "disconnect" => read_disconnect(reading, instruments),
-        other if OTHER_TYPES.iter().any(|begin| other.starts_with(begin)) => Ok(Said::Nothing),
+        "book_change" => read_book(reader, instruments),
+        "trade" => read_trade(reader, instruments),
+        "disconnect" => read_disconnect(reader, instruments),
+        other if IGNORED_TYPES.iter().any(|begin| other.starts_with(begin)) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(kind, ErrorKind::UnknownKind)),
     }
 }
 
-/// Whom a record is about by its key, the instrument's name.
-pub(super) fn hint<R: Resolve>(record: &RawRecord<'_>, instruments: &mut R) -> About {
-    let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
-    let name = key.and_then(|key| key.split_once(':'));
-    About {
-        instrument: name.and_then(|(venue, symbol)| instruments.find(venue, symbol)),
-        scope: Scope::Unknown,
-    }
-}
-
-/// Tardis's rule: there are no numbers, whatever the venue has. A whole book says so
-/// (`isSnapshot`), and `disconnect` says that what the venue told since then is not here: every
-/// book of that connection waits for its next whole one.
+/// Tardis's rule: messages are not numbered, whatever the venue does. A snapshot is marked by
+/// `isSnapshot`. A `disconnect` means that later messages of the venue are missing, so every book
+/// of that connection waits for its next snapshot.
 struct Sequence;
 
 impl Sequence {
-    const fn book(is_whole: bool, time: Option<Nanos>) -> Said {
-        Said::unnumbered(is_whole, SnapshotOrigin::InBand, time)
+    const fn book(is_snapshot: bool, time: Option<Nanos>) -> Parsed {
+        Parsed::unnumbered(is_snapshot, SnapshotOrigin::InBand, time)
     }
 
-    const fn gap(time: Option<Nanos>) -> Said {
+    const fn gap(time: Option<Nanos>) -> Parsed {
         let lost = Check {
             window: None,
             checksum: None,
             lost: true,
         };
-        Said::unnumbered(false, SnapshotOrigin::Checked(lost), time)
+        Parsed::unnumbered(false, SnapshotOrigin::Checked(lost), time)
     }
 }
 
 fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
     let names = [
         "exchange",
         "symbol",
@@ -92,10 +80,10 @@ fn read_book<R: Resolve>(
     ];
     let ([exchange, symbol, time, whole, bids, asks], repeated) = document.fields(ROOT, names)?;
     let symbol = symbol.needed(ROOT, "symbol")?;
-    let exponents = resolve(reading, instruments, exchange, symbol)?.exponents;
-    repeated.none()?;
-    let is_whole = document.flag(whole.needed(ROOT, "isSnapshot")?)?;
-    let out = &mut *reading.out;
+    let exponents = resolve(reader, instruments, exchange, symbol)?.exponents;
+    repeated.ensure_none()?;
+    let is_snapshot = document.flag(whole.needed(ROOT, "isSnapshot")?)?;
+    let out = &mut *reader.out;
     for (side, name, levels) in [(bids, "bids", &mut out.bids), (asks, "asks", &mut out.asks)] {
         let side = side.needed(ROOT, name)?;
         levels::objects(
@@ -108,18 +96,17 @@ fn read_book<R: Resolve>(
         )?;
     }
     Ok(Sequence::book(
-        is_whole,
-        times::date_if_there(&document, time)?,
+        is_snapshot,
+        times::optional_date(&document, time)?,
     ))
 }
 
 fn read_trade<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Trades;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Trades;
+    let document = reader.document;
     let names = [
         "exchange",
         "symbol",
@@ -132,8 +119,8 @@ fn read_trade<R: Resolve>(
     let ([exchange, symbol, time, id, price, size, side], repeated) =
         document.fields(ROOT, names)?;
     let symbol = symbol.needed(ROOT, "symbol")?;
-    let exponents = resolve(reading, instruments, exchange, symbol)?.exponents;
-    repeated.none()?;
+    let exponents = resolve(reader, instruments, exchange, symbol)?.exponents;
+    repeated.ensure_none()?;
     let (price, size) = (price.needed(ROOT, "price")?, size.needed(ROOT, "amount")?);
     let side = side.needed(ROOT, "side")?;
     let mut texts = Texts::new();
@@ -147,50 +134,49 @@ fn read_trade<R: Resolve>(
         },
         id: trades::identifier(&document, id, &mut texts)?,
     };
-    reading.out.trades.push(trade);
-    let time = times::date_if_there(&document, time)?;
-    Ok(Said::Trades { time })
+    reader.out.trades.push(trade);
+    let time = times::optional_date(&document, time)?;
+    Ok(Parsed::Trades { time })
 }
 
-/// Reads `{"exchange":…,"symbols":[…]}`. Without symbols it is of the instrument that its key
-/// names; whom it is of otherwise, cannot be told.
+/// Reads `{"exchange":…,"symbols":[…]}`. Without symbols it concerns the instrument that its key
+/// names, and cannot be attributed without a key.
 fn read_disconnect<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
     let names = ["exchange", "symbols", "localTimestamp"];
     let ([exchange, symbols, time], repeated) = document.fields(ROOT, names)?;
-    repeated.none()?;
-    let time = times::date_if_there(&document, time)?;
+    repeated.ensure_none()?;
+    let time = times::optional_date(&document, time)?;
     if let Some(array) = symbols.not_null(&document) {
         for symbol in document.elements_within(array, MAX_SYMBOLS)? {
-            let handle = resolve(reading, instruments, exchange, symbol)?.handle;
-            reading.out.also.push(handle);
+            let handle = resolve(reader, instruments, exchange, symbol)?.handle;
+            reader.out.also.push(handle);
         }
-        // The last of them is the one that the record is about; the others come along.
-        if reading.out.also.pop().is_some() {
+        // The record is attributed to the last of them, and to the others as well.
+        if reader.out.also.pop().is_some() {
             return Ok(Sequence::gap(time));
         }
     }
-    let key = reading.key.and_then(|key| std::str::from_utf8(key).ok());
+    let key = reader.key.and_then(|key| std::str::from_utf8(key).ok());
     let name = key.and_then(|key| key.split_once(':'));
     let (venue, symbol) = name.ok_or(Fault::at(ROOT, ErrorKind::MissingSymbol))?;
-    reading.resolve(instruments, (venue, symbol), ROOT)?;
+    reader.resolve(instruments, (venue, symbol), ROOT)?;
     Ok(Sequence::gap(time))
 }
 
-/// The instrument of an exchange, which Tardis writes in lower case, and a symbol.
+/// Resolves an exchange, which Tardis writes in lower case, and a symbol.
 fn resolve<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
     exchange: Field,
-    symbol: Place,
+    symbol: TapePos,
 ) -> Result<Resolved, Fault> {
-    let document = reading.document;
-    let exchange = exchange.needed(Document::ROOT, "exchange")?;
+    let document = reader.document;
+    let exchange = exchange.needed(ROOT, "exchange")?;
     let lower = document.text(exchange)?;
     let mut upper = [0; MAX_VENUE];
     let upper = upper
@@ -198,7 +184,7 @@ fn resolve<R: Resolve>(
         .ok_or(Fault::at(exchange, ErrorKind::TooLong { limit: MAX_VENUE }))?;
     upper.copy_from_slice(lower.as_bytes());
     upper.make_ascii_uppercase();
-    // Only ASCII letters were changed, so it is text as it was before.
+    // Only ASCII letters were changed, so it is still UTF-8.
     let venue = std::str::from_utf8(upper).unwrap_or(lower);
-    reading.resolve(instruments, (venue, document.text(symbol)?), symbol)
+    reader.resolve(instruments, (venue, document.text(symbol)?), symbol)
 }

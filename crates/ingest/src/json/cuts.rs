@@ -5,21 +5,21 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-/// What stands in the place of a list that was cut out: a string whose address tells which it was.
+/// Replaces a list that was cut out. The address of its string identifies the list.
 const MARKER: &[u8] = br#"[""]"#;
-/// A side each, or both in one list.
+/// One list per side, or one for both.
 const MAX_CUTS: usize = 2;
 
-/// How a list ends whose elements are arrays.
+/// The end of a list of arrays.
 static ARRAYS_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("]]"));
-/// How a list ends whose elements are objects.
+/// The end of a list of objects.
 static OBJECTS_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("}]"));
 
-/// A key that a list of levels stands under.
+/// The key of a list of levels.
 #[derive(Debug, Clone)]
 pub(crate) struct CutKey {
     name: String,
-    /// Finds the key with its quotes and its colon.
+    /// Finds the key with its quotes and colon.
     finder: Finder<'static>,
 }
 
@@ -41,39 +41,39 @@ impl PartialEq for CutKey {
 
 impl Eq for CutKey {}
 
-/// Lists of levels, cut out of a record before simd-json reads the rest.
+/// Lists of levels that were cut out of a record before simd-json parses the rest.
 ///
-/// A tape of levels costs more than the levels: so what has the outlines of such a list under one
-/// of its format's keys is put aside, and read by [`Scan`](crate::levels::Scan) once the scale of
-/// its instrument is known. Nothing is believed: a list that does not read to its last byte, or
-/// that the format did not ask for just once, is a reason to read the record again with nothing
-/// cut out, and so is anything that is wrong with the rest.
+/// A tape of levels costs more than the levels themselves. So what looks like such a list under one
+/// of the format's keys is cut out, and read by [`Scan`](crate::levels::Scan) once the instrument's
+/// scale is known. Nothing is assumed: if a list cannot be read to its last byte, or the format
+/// does not read it exactly once, or the rest has an error, the whole record is parsed again
+/// without cuts.
 ///
-/// Invariant: what is read with cuts is what is read without them. A key in quotes is a key where
-/// no backslash stands in the record: the first of its quotes would else end a string, behind
-/// which no name stands in any JSON.
+/// Invariant: reading with cuts gives the same result as reading without. Without a backslash in
+/// the record, a quoted key is a key: otherwise its first quote would end a string, and no name can
+/// follow a string in JSON.
 #[derive(Debug)]
 pub(crate) struct Cuts<'a> {
     list: [Cut<'a>; MAX_CUTS],
     len: usize,
-    /// Where the rest of the record stands in memory when simd-json reads it.
+    /// The address of the rest of the record while simd-json parses it.
     address: usize,
 }
 
 #[derive(Debug, Default)]
 struct Cut<'a> {
-    /// Where it was, from the bracket that begins it to behind the one that ends it.
+    /// The range of the list in the record, including its brackets.
     begin: usize,
     end: usize,
-    /// What stood between the brackets.
+    /// The text between the brackets.
     text: &'a [u8],
-    /// Where the string of its marker is in the rest.
+    /// The offset of the marker's string in the rest.
     marker: usize,
     is_taken: Cell<bool>,
 }
 
 impl<'a> Cuts<'a> {
-    /// The lists of a record under such keys; none when there are none.
+    /// Finds the lists of a record under these keys; `None` if there are none.
     pub(crate) fn of(payload: &'a [u8], keys: &[CutKey]) -> Option<Self> {
         let mut cuts = Self {
             list: Default::default(),
@@ -81,10 +81,10 @@ impl<'a> Cuts<'a> {
             address: 0,
         };
         for key in keys {
-            // Venues write their lists in one order or the other.
-            let behind = cuts.list[..cuts.len].last().map_or(0, |cut| cut.end);
+            // Venues write their two lists in either order.
+            let after = cuts.list[..cuts.len].last().map_or(0, |cut| cut.end);
             let before = cuts.list.first().map_or(0, |cut| cut.begin);
-            let found = Cut::find(payload, behind..payload.len(), key)
+            let found = Cut::find(payload, after..payload.len(), key)
                 .or_else(|| Cut::find(payload, 0..before, key));
             if let Some(cut) = found {
                 cuts.list[cuts.len] = cut;
@@ -98,48 +98,48 @@ impl<'a> Cuts<'a> {
         (cuts.len > 0).then_some(cuts)
     }
 
-    /// Writes the record with markers in the places of its lists; whether that is the same JSON but
-    /// for the lists.
+    /// Writes the record with markers in place of the lists. Returns whether it is otherwise the
+    /// same JSON.
     pub(crate) fn write_rest(&mut self, payload: &[u8], rest: &mut Vec<u8>) -> bool {
         rest.clear();
-        let mut behind = 0;
+        let mut after = 0;
         for cut in &mut self.list[..self.len] {
-            rest.extend_from_slice(payload.get(behind..cut.begin).unwrap_or_default());
-            // Behind the bracket and the first quote.
+            rest.extend_from_slice(payload.get(after..cut.begin).unwrap_or_default());
+            // After the bracket and the first quote.
             cut.marker = rest.len() + 2;
             rest.extend_from_slice(MARKER);
-            behind = cut.end;
+            after = cut.end;
         }
-        rest.extend_from_slice(payload.get(behind..).unwrap_or_default());
+        rest.extend_from_slice(payload.get(after..).unwrap_or_default());
         memchr(b'\\', rest).is_none()
     }
 
-    /// Notes where the rest stands in memory.
-    pub(crate) fn stand_at(&mut self, rest: &[u8]) {
+    /// Sets the address of the rest.
+    pub(crate) fn set_address(&mut self, rest: &[u8]) {
         self.address = rest.as_ptr().addr();
     }
 
-    /// The list whose marker has that string.
+    /// The list with this marker.
     pub(crate) fn take(&self, marker: &str) -> Option<&'a [u8]> {
         let at = marker.as_ptr().addr().checked_sub(self.address)?;
         let cut = self.list[..self.len].iter().find(|cut| cut.marker == at)?;
-        // One that is asked for twice is given once: the other time its marker is read.
+        // A list is returned only once. The second time, its marker is read as data, which fails.
         (!cut.is_taken.replace(true)).then_some(cut.text)
     }
 
-    /// Whether the format has asked for every list.
-    pub(crate) fn are_taken(&self) -> bool {
+    /// Returns whether the format has read every list.
+    pub(crate) fn all_taken(&self) -> bool {
         self.list[..self.len].iter().all(|cut| cut.is_taken.get())
     }
 }
 
 impl<'a> Cut<'a> {
-    /// What looks like a list of levels behind the first such key of a stretch.
+    /// Finds what looks like a list of levels under the first such key in a range.
     fn find(payload: &'a [u8], within: Range<usize>, key: &CutKey) -> Option<Self> {
         let stretch = payload.get(within.clone())?;
-        let behind_key = key.finder.find(stretch)? + key.finder.needle().len();
-        let space = usize::from(stretch.get(behind_key) == Some(&b' '));
-        let begin = behind_key + space;
+        let after_key = key.finder.find(stretch)? + key.finder.needle().len();
+        let space = usize::from(stretch.get(after_key) == Some(&b' '));
+        let begin = after_key + space;
         let list = stretch.get(begin..)?;
         let len = match list {
             [b'[', b'[', ..] => ARRAYS_END.find(list)? + 2,

@@ -1,40 +1,40 @@
-use super::{Document, Place};
+use super::{Document, TapePos};
 
-/// Finds the source text of values, going along with the tape.
+/// Finds the source text of values, in step with the tape.
 ///
-/// simd-json's first stage notes where every bracket, comma, colon and beginning of a scalar
-/// stands. All of these but commas, colons and closing brackets begin a value or a key, and so
-/// does every node of the tape: the n-th such place is the n-th node's. Places are cheapest asked
-/// for in the order of the document.
+/// simd-json's first stage notes the offsets of all brackets, commas, colons and starts of scalars.
+/// All of these except commas, colons and closing brackets start a value or a key, as does every
+/// node of the tape: the n-th such offset is that of the n-th node. It is cheapest to query
+/// positions in document order.
 pub(crate) struct Texts {
-    place: Place,
+    pos: TapePos,
     structural: usize,
 }
 
 impl Texts {
     pub(crate) const fn new() -> Self {
         Self {
-            place: 0,
+            pos: 0,
             structural: 0,
         }
     }
 
     /// The source text of a number.
     #[inline]
-    pub(crate) fn number<'a>(&mut self, document: &Document<'_, 'a>, place: Place) -> &'a [u8] {
-        let rest = self.from(document, place);
-        // Behind a number stands a comma or a bracket, maybe after white space, or nothing.
+    pub(crate) fn number<'a>(&mut self, document: &Document<'_, 'a>, pos: TapePos) -> &'a [u8] {
+        let rest = self.from(document, pos);
+        // A number is followed by whitespace, a comma, a bracket or nothing.
         let next = document.structurals.get(self.structural + 1);
-        let behind = next.map_or(document.source.len(), |next| offset(*next));
+        let end = next.map_or(document.source.len(), |next| offset(*next));
         let begin = document.source.len() - rest.len();
-        let text = document.source.get(begin..behind).unwrap_or_default();
+        let text = document.source.get(begin..end).unwrap_or_default();
         text.trim_ascii_end()
     }
 
-    /// The source from the beginning of a value on; empty when there is no such value.
+    /// The source text from the start of a value to the end; empty if there is no such value.
     #[inline]
-    pub(crate) fn from<'a>(&mut self, document: &Document<'_, 'a>, place: Place) -> &'a [u8] {
-        if place < self.place {
+    pub(crate) fn from<'a>(&mut self, document: &Document<'_, 'a>, pos: TapePos) -> &'a [u8] {
+        if pos < self.pos {
             *self = Self::new();
         }
         while let Some(structural) = document.structurals.get(self.structural) {
@@ -42,10 +42,10 @@ impl Texts {
             match document.source.get(begin) {
                 None => break,
                 Some(b',' | b':' | b'}' | b']') => {}
-                Some(_) if self.place == place => {
+                Some(_) if self.pos == pos => {
                     return document.source.get(begin..).unwrap_or_default();
                 }
-                Some(_) => self.place += 1,
+                Some(_) => self.pos += 1,
             }
             self.structural += 1;
         }
@@ -72,15 +72,15 @@ mod tests {
         simd_json::fill_tape(&mut copy, &mut buffers, &mut tape).unwrap();
         let document = Document::new(&tape.0, buffers.structural_indexes(), source.as_bytes());
         let mut forward = Texts::new();
-        for place in 0..tape.0.len() {
-            let text = forward.from(&document, place);
-            assert_eq!(text, Texts::new().from(&document, place));
-            match document.node(place) {
+        for pos in 0..tape.0.len() {
+            let text = forward.from(&document, pos);
+            assert_eq!(text, Texts::new().from(&document, pos));
+            match document.node(pos) {
                 Node::Object { .. } => assert_eq!(text[0], b'{', "{source}"),
                 Node::Array { .. } => assert_eq!(text[0], b'[', "{source}"),
                 Node::String(_) => assert_eq!(text[0], b'"', "{source}"),
                 Node::Static(value) => {
-                    let text = std::str::from_utf8(forward.number(&document, place)).unwrap();
+                    let text = std::str::from_utf8(forward.number(&document, pos)).unwrap();
                     let Ok(number) = text.parse::<f64>() else {
                         continue;
                     };

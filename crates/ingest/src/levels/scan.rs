@@ -1,30 +1,30 @@
 use market::{Exponents, decimal};
 use memchr::memchr;
 
-use super::decimals_behind_dot;
+use super::count_decimals;
 use crate::json::is_same;
 
-/// The longest number without quotes: one with more digits may be none to simd-json.
+/// The longest unquoted number. simd-json may reject a number with more digits.
 const MAX_NUMBER: usize = 18;
 
-/// Reads levels from their text, as venues write them. Of what is written otherwise nothing is
-/// said, so that it is read from the tape.
+/// Reads levels from their text, as venues write them. Anything else gives `None`, and is then read
+/// from the tape.
 ///
-/// Invariant: what is read to its end is JSON, and says what its tape would say.
+/// Invariant: text that is read to its end is valid JSON, with the same content as its tape.
 pub(crate) struct Scan<'a> {
     text: &'a [u8],
 }
 
-/// A price or a size that was found.
+/// A price or a size.
 #[derive(Clone, Copy)]
 pub(crate) struct Found {
     pub(crate) mantissa: i64,
-    /// How many digits stand behind its dot.
+    /// The number of digits after the decimal point.
     pub(crate) decimals: u8,
 }
 
 impl<'a> Scan<'a> {
-    /// Reads what stands between the brackets of a list, element by element.
+    /// Reads the content of a list, element by element.
     #[inline]
     pub(crate) fn list(
         text: &'a [u8],
@@ -42,7 +42,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes behind that byte.
+    /// Consumes a byte.
     #[inline]
     pub(crate) fn pass(&mut self, byte: u8) -> Option<()> {
         self.skip_space();
@@ -55,7 +55,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes behind a text of JSON, whose tokens may have space between them.
+    /// Consumes a JSON text, with optional whitespace between its tokens.
     #[inline]
     pub(crate) fn pass_text(&mut self, text: &[u8]) -> Option<()> {
         if let Some((found, rest)) = self.text.split_at_checked(text.len())
@@ -80,7 +80,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// Goes behind a word: a string like [`Scan::string`], and a short one.
+    /// Reads a string like [`Scan::string`], optimized for short ones.
     #[inline]
     pub(crate) fn word(&mut self) -> Option<&'a [u8]> {
         self.pass(b'"')?;
@@ -91,12 +91,12 @@ impl<'a> Scan<'a> {
         Some(word)
     }
 
-    /// Goes behind a string, and says what is in it: printable ASCII without a backslash.
+    /// Reads a string of printable ASCII without backslashes.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
         self.pass(b'"')?;
         let (string, rest) = self.text.split_at_checked(memchr(b'"', self.text)?)?;
-        // All are looked at, since that is several at once.
+        // Without an early exit, since this is vectorized.
         let are_plain = |all: bool, byte: &u8| all & matches!(byte, b' '..=b'~') & (*byte != b'\\');
         if !string.iter().fold(true, are_plain) {
             return None;
@@ -105,7 +105,7 @@ impl<'a> Scan<'a> {
         Some(string)
     }
 
-    /// Likewise; it is often the one that was found before.
+    /// Reads a string that often equals the one before.
     #[inline]
     pub(crate) fn string_like(&mut self, before: &[u8]) -> Option<&'a [u8]> {
         if let [b'"', rest @ ..] = self.text
@@ -118,7 +118,7 @@ impl<'a> Scan<'a> {
         self.string()
     }
 
-    /// Goes behind a decimal, in quotes or without.
+    /// Reads a decimal, quoted or not.
     #[inline]
     fn decimal(&mut self, exponent: i8) -> Option<Found> {
         self.skip_space();
@@ -129,14 +129,14 @@ impl<'a> Scan<'a> {
         if let Some(found) = decimal::plain_prefix(text, exponent)
             && let Some((number, rest)) = text.split_at_checked(found.len)
         {
-            let behind = match rest {
-                [b'"', behind @ ..] if is_quoted => Some(behind),
-                // JSON has numbers begin with one zero at the most.
+            let after = match rest {
+                [b'"', after @ ..] if is_quoted => Some(after),
+                // JSON does not allow leading zeros.
                 _ if is_quoted || matches!(number, [b'0', b'0'..=b'9', ..]) => None,
                 rest => rest.first().is_none_or(ends_number).then_some(rest),
             };
-            if let Some(behind) = behind {
-                self.text = behind;
+            if let Some(after) = after {
+                self.text = after;
                 return Some(Found {
                     mantissa: found.mantissa,
                     decimals: found.decimals,
@@ -146,7 +146,7 @@ impl<'a> Scan<'a> {
         self.rare_decimal(is_quoted, exponent)
     }
 
-    /// Likewise, of a decimal with a sign, a power of ten, or more digits than usual.
+    /// Reads a decimal with a sign, an exponent or more digits than usual.
     #[cold]
     fn rare_decimal(&mut self, is_quoted: bool, exponent: i8) -> Option<Found> {
         let text = if is_quoted {
@@ -164,17 +164,17 @@ impl<'a> Scan<'a> {
         };
         Some(Found {
             mantissa: decimal::parse(text, exponent).ok()?,
-            decimals: decimals_behind_dot(text),
+            decimals: count_decimals(text),
         })
     }
 
-    /// Goes behind a price.
+    /// Reads a price.
     #[inline]
     pub(crate) fn price(&mut self, exponents: Exponents) -> Option<Found> {
         self.decimal(exponents.price)
     }
 
-    /// Goes behind a price in quotes, since it is the name of a member.
+    /// Reads a price that is the key of a member.
     #[inline]
     pub(crate) fn key_price(&mut self, exponents: Exponents) -> Option<Found> {
         self.skip_space();
@@ -184,7 +184,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes behind a size, which is not below zero.
+    /// Reads a size, which is not negative.
     #[inline]
     pub(crate) fn size(&mut self, exponents: Exponents) -> Option<Found> {
         self.decimal(exponents.size)
@@ -199,7 +199,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Whether a number ends before that byte.
+/// Returns whether a byte ends a number.
 #[inline]
 const fn ends_number(byte: &u8) -> bool {
     matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t')

@@ -12,35 +12,35 @@ use crate::client::KafkaConsumer;
 use crate::topic_id::{self, NotDescribed, TopicId};
 use crate::{ResumeAt, Source, Start, TopicRule};
 
-/// How long a broker may take for one answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// The timeout of a request to a broker.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A question that no broker answered.
+/// The error of a failed query.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unanswered {
-    /// Of the client.
-    #[error("no answer from a broker: {0}")]
+pub(super) enum QueryError {
+    /// An error of the client or the broker.
+    #[error("no response from a broker: {0}")]
     Client(#[from] KafkaError),
-    /// Of the topics' identities.
+    /// The UUIDs of the topics are not available.
     #[error(transparent)]
     NotDescribed(#[from] NotDescribed),
 }
 
-/// A topic that a rule is for.
-pub(super) struct Found {
+/// A topic that matches a rule.
+pub(super) struct FoundTopic {
     pub(super) source: Source,
     pub(super) partitions: BTreeSet<i32>,
 }
 
-/// Every topic that a rule is for, and the broker that said so.
-pub(super) struct Topics {
-    pub(super) by_name: BTreeMap<Arc<str>, Found>,
-    pub(super) told_by: i32,
-    /// How many topics the broker listed, whether a rule is for them or not.
+/// All topics that match a rule, and the broker that listed them.
+pub(super) struct TopicList {
+    pub(super) by_name: BTreeMap<Arc<str>, FoundTopic>,
+    pub(super) broker_id: i32,
+    /// The number of topics that the broker listed, whether they match a rule or not.
     pub(super) listed: u64,
 }
 
-/// Asks the brokers, and waits for their answers.
+/// Queries the brokers and waits for their responses.
 pub(crate) struct Broker {
     client: KafkaConsumer,
 }
@@ -50,11 +50,11 @@ impl Broker {
         Self { client }
     }
 
-    /// The topics that the rules are for.
-    pub(super) fn topics(&self, rules: &[TopicRule]) -> Result<Topics, Unanswered> {
-        // Errors of the client wait here for somebody who takes them.
+    /// Lists the topics that match a rule.
+    pub(super) fn topics(&self, rules: &[TopicRule]) -> Result<TopicList, QueryError> {
+        // The client queues its errors until they are polled.
         while self.client.poll(Duration::ZERO).is_some() {}
-        let metadata = self.client.fetch_metadata(None, ANSWERS_WITHIN)?;
+        let metadata = self.client.fetch_metadata(None, BROKER_TIMEOUT)?;
         let mut by_name = BTreeMap::new();
         for topic in metadata
             .topics()
@@ -68,97 +68,98 @@ impl Broker {
                     .iter()
                     .map(MetadataPartition::id)
                     .collect();
-                by_name.insert(Arc::from(topic.name()), Found { source, partitions });
+                by_name.insert(Arc::from(topic.name()), FoundTopic { source, partitions });
             }
         }
-        // One that is known by its address only has no number yet.
-        let told_by = match metadata.orig_broker_id() {
+        // A bootstrap broker has no number yet.
+        let broker_id = match metadata.orig_broker_id() {
             known if known >= 0 => known,
             _ => metadata.brokers().first().map_or(-1, MetadataBroker::id),
         };
         let listed = u64::try_from(metadata.topics().len()).unwrap_or(u64::MAX);
-        Ok(Topics {
+        Ok(TopicList {
             by_name,
-            told_by,
+            broker_id,
             listed,
         })
     }
 
-    /// The identities of topics.
-    pub(super) fn ids(&self, topics: &Topics) -> Result<HashMap<String, TopicId>, Unanswered> {
+    /// Gets the UUIDs of topics.
+    pub(super) fn ids(&self, topics: &TopicList) -> Result<HashMap<String, TopicId>, QueryError> {
         let names: Vec<&str> = topics.by_name.keys().map(|name| &**name).collect();
         let client = self.client.client();
         Ok(topic_id::topic_ids(
             client,
-            topics.told_by,
+            topics.broker_id,
             &names,
-            ANSWERS_WITHIN,
+            BROKER_TIMEOUT,
         )?)
     }
 
-    /// Where a partition's log begins, and the offset behind its end.
-    pub(super) fn ends(&self, topic: &str, partition: i32) -> Result<(Seq, Seq), Unanswered> {
+    /// Gets the first offset of a partition, and the offset after its last record.
+    pub(super) fn ends(&self, topic: &str, partition: i32) -> Result<(Seq, Seq), QueryError> {
         let ends = self
             .client
-            .fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
+            .fetch_watermarks(topic, partition, BROKER_TIMEOUT)?;
         Ok((Seq(ends.0), Seq(ends.1)))
     }
 
-    /// The same, but where it goes on, if that is given and the log reaches that far.
-    pub(super) fn begin(
+    /// Gets the offset at which to start a partition, and the offset after its last record. A
+    /// resume offset is used unless the log ends before it.
+    pub(super) fn start_of(
         &self,
         topic: &str,
         partition: i32,
         start: Start,
         resume: Option<&ResumeAt>,
-    ) -> Result<(Seq, Seq), Unanswered> {
+    ) -> Result<(Seq, Seq), QueryError> {
         if let Some(resume) = resume {
             let (first, end) = self.ends(topic, partition)?;
             if resume.next <= end {
                 return Ok((resume.next.max(first), end));
             }
         }
-        self.start(topic, partition, start)
+        self.configured_start(topic, partition, start)
     }
 
-    /// Where to begin to read a partition, and the offset behind its end.
-    pub(super) fn start(
+    /// Gets the configured start of a partition, and the offset after its last record.
+    pub(super) fn configured_start(
         &self,
         topic: &str,
         partition: i32,
         start: Start,
-    ) -> Result<(Seq, Seq), Unanswered> {
+    ) -> Result<(Seq, Seq), QueryError> {
         let (first, end) = self.ends(topic, partition)?;
-        let Start::Lookback(back) = start else {
+        let Start::Lookback(lookback) = start else {
             return Ok((first, end));
         };
-        let begin = match self.first_since(topic, partition, back) {
+        let start = match self.first_since(topic, partition, lookback) {
             Ok(Some(offset)) => offset,
             Ok(None) => Seq(end.0 - Start::QUIET_RECORDS),
-            // A broker that keeps no times, as librdkafka's mock is.
+            // The broker has no timestamps; an example is librdkafka's mock.
             Err(error) => {
-                tracing::warn!(topic, partition, %error, "no offsets by time; begins at the start");
+                tracing::warn!(topic, partition, %error, "cannot find offsets by time; starting at the first record");
                 first
             }
         };
-        Ok((begin.clamp(first, end), end))
+        Ok((start.clamp(first, end), end))
     }
 
-    /// The first record that is at most so old; none when there is none.
+    /// Finds the first record that is at most this old.
     fn first_since(
         &self,
         topic: &str,
         partition: i32,
-        back: Duration,
+        lookback: Duration,
     ) -> Result<Option<Seq>, KafkaError> {
         let since = SystemTime::now()
-            .checked_sub(back)
+            .checked_sub(lookback)
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
             .and_then(|since| i64::try_from(since.as_millis()).ok())
             .unwrap_or(0);
         let mut times = TopicPartitionList::with_capacity(1);
         times.add_partition_offset(topic, partition, Offset::Offset(since))?;
-        let offsets = self.client.offsets_for_times(times, ANSWERS_WITHIN)?;
+        let offsets = self.client.offsets_for_times(times, BROKER_TIMEOUT)?;
         let found = offsets.find_partition(topic, partition);
         let Some(found) = found else {
             return Ok(None);

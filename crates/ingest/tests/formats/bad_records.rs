@@ -1,4 +1,4 @@
-//! Bad input of each format: what is told of it. `docs/formats.md` has the same in words.
+//! The errors of bad input in each format, which `docs/formats.md` describes.
 
 mod binance;
 mod cryptofeed;
@@ -12,7 +12,7 @@ use metrics::label::DecodeOutcome;
 use crate::instruments::Instruments;
 use crate::said::{read_with, source};
 
-/// The instrument that bad records are about, as far as they say so.
+/// The instrument of bad records, if they name it.
 const NAME: (&str, &str) = ("BINANCE", "BTCUSDT");
 
 struct Check {
@@ -35,13 +35,13 @@ impl Check {
         }
     }
 
-    /// The record is refused so, at that field, showing that, and it is known whom it is about.
+    /// The record is rejected with this error, field and excerpt, and its instrument is known.
     #[track_caller]
     fn refuses(&self, payload: &str, field: &str, found: &str, kind: ErrorKind, scope: Scope) {
         self.told(Some(payload), field, found, kind, Some(scope));
     }
 
-    /// Likewise, and it is not known whom it is about.
+    /// The record is rejected, and its instrument is not known.
     #[track_caller]
     fn refuses_unknown(&self, payload: &str, field: &str, found: &str, kind: ErrorKind) {
         self.told(Some(payload), field, found, kind, None);

@@ -1,9 +1,9 @@
-//! Binance's own JSON, against what the exchange itself says its best prices were.
+//! Binance's own JSON, compared with the best prices that the exchange itself published.
 
 use ingest::{Decoder, ErrorKind, Format, IngestConfig, RawRecord, Source};
 use market::{
-    Aggressor, BookBuilder, Changes, DeltaOutcome, Event, Level, Link, Nanos, Seq, SnapshotOrigin,
-    SnapshotOutcome,
+    Aggressor, Changes, DeltaOutcome, Event, Level, Nanos, Seq, SeqLink, SnapshotOrigin,
+    SnapshotOutcome, VenueBook,
 };
 
 use crate::captures;
@@ -46,7 +46,7 @@ fn tickers(records: &[String]) -> Vec<Ticker> {
 
 /// Builds the book of a capture, and counts how often it agrees with the exchange's ticker.
 struct Checked {
-    book: BookBuilder,
+    book: VenueBook,
     changes: Changes,
     tickers: Vec<Ticker>,
     agreed: u32,
@@ -119,7 +119,7 @@ fn check(captures: &[&str], agreed: u32, compared: u32) {
         records.extend(more);
     }
     let mut checked = Checked {
-        book: BookBuilder::new(),
+        book: VenueBook::new(),
         changes: Changes::default(),
         tickers: tickers(&records),
         agreed: 0,
@@ -154,7 +154,7 @@ fn the_spot_book_goes_on_over_midnight() {
         "hftbacktest/spot/btcusdt_20240808.gz",
         "hftbacktest/spot/btcusdt_20240809.gz",
     ];
-    // The two are not ours: the price fell below the last bid of the exchange's snapshot.
+    // The two differences are the exchange's: the price fell below the last bid of its snapshot.
     check(&both, 6491, 6493);
 }
 
@@ -170,7 +170,7 @@ fn the_coinm_book_is_the_exchanges() {
 
 fn delta(prev: u64, seq: u64) -> Said {
     Said::Delta {
-        link: Some(Link { prev, seq }),
+        link: Some(SeqLink { prev, seq }),
         origin: SnapshotOrigin::OutOfBand,
         time: Some(1_723_161_255_208_000_000),
         bids: vec![level("61737.63", "0")],
@@ -254,7 +254,7 @@ fn what_is_known_and_not_published_says_nothing() {
 
 const REST: &str = r#"{"lastUpdateId":218,"bids":[["1","2",[]]],"asks":[]}"#;
 
-/// Under which symbol a REST answer without one is known.
+/// The symbol of REST responses, which do not name it.
 #[track_caller]
 fn check_symbol(source: &Source, key: Option<&str>, payload: &str, expected: &'static str) {
     let mut instruments = Instruments::new(&[(expected, -8, -8)]);

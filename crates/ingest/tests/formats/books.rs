@@ -1,28 +1,28 @@
-//! The books of a session, one an instrument, as a node would build them.
+//! The books of a session, built as a node would build them.
 
 use std::collections::BTreeMap;
 
 use ingest::{Decoder, Format, IngestConfig, RawRecord};
-use market::{BookBuilder, Changes, DeltaOutcome, Event, Nanos, Seq, SnapshotOrigin};
+use market::{Changes, DeltaOutcome, Event, Nanos, Seq, SnapshotOrigin, VenueBook};
 use market::{ChecksumText, SnapshotOutcome, VenueChecksum};
 
 use crate::instruments::Instruments;
 use crate::venues::source;
 
-/// What was seen of a session.
+/// The result of reading a session.
 #[derive(Default)]
 pub(crate) struct Session {
-    pub(crate) books: BTreeMap<u32, BookBuilder>,
+    pub(crate) books: BTreeMap<u32, VenueBook>,
     pub(crate) whole: u32,
     pub(crate) changes: u32,
     pub(crate) trades: usize,
     pub(crate) nothing: u32,
-    /// Checksums of the venue that were found over our books.
+    /// The number of the venue's checksums that matched.
     pub(crate) proven: u32,
 }
 
 impl Session {
-    /// Reads all records; every one of them must fit.
+    /// Reads all records, each of which must apply.
     pub(crate) fn of(format: Format, records: &[String]) -> Self {
         let mut session = Self::default();
         let source = source(format);
@@ -88,8 +88,8 @@ impl Session {
     }
 }
 
-/// Found beside the builder, which has found it too where it took the change.
-fn is_of(checksum: &VenueChecksum, book: &BookBuilder) -> bool {
+/// Computed independently of the venue book, which must have found the same.
+fn is_of(checksum: &VenueChecksum, book: &VenueBook) -> bool {
     let (bids, asks) = (book.book().bids().iter(), book.book().asks().iter());
-    checksum.of_levels(bids, asks, &mut ChecksumText::default()) == checksum.told
+    checksum.of_levels(bids, asks, &mut ChecksumText::default()) == checksum.expected
 }

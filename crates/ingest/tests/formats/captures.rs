@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 
-/// The lines of a capture; none, said plainly, when there are no captures on this machine.
+/// The lines of a capture; `None`, with a note, if there are no captures on this machine.
 pub(crate) fn lines(path: &str) -> Option<Vec<String>> {
     let captures = std::env::var_os("TAPECAST_DATA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
@@ -18,13 +18,14 @@ pub(crate) fn lines(path: &str) -> Option<Vec<String>> {
     Some(lines.map(Result::unwrap).collect())
 }
 
-/// What was received, without the time before it.
+/// The received text, without the time before it.
 pub(crate) fn received(path: &str) -> Option<Vec<String>> {
     let without_time = |line: String| line.split_once(' ').unwrap().1.to_owned();
     Some(lines(path)?.into_iter().map(without_time).collect())
 }
 
-/// What a client of a raw session received: `<seconds>: <JSON>` a line, among what it sent itself.
+/// What the client of a raw session received, as lines of `<seconds>: <JSON>` among those that it
+/// sent.
 pub(crate) fn session(path: &str) -> Option<Vec<String>> {
     let received = |line: String| {
         let (time, json) = line.split_once(": ")?;

@@ -1,12 +1,12 @@
-//! What cryptofeed's Kafka backend writes, file by file.
+//! The files of captures of cryptofeed's Kafka backend.
 
 use std::collections::BTreeMap;
 
 use ingest::{Decoder, ErrorKind, Format, IngestConfig, RawRecord, Source};
 use market::decimal::DecimalError;
 use market::{
-    Aggressor, Book, BookBuilder, Changes, DeltaOutcome, Event, Handle, Nanos, Seq, SnapshotOrigin,
-    SnapshotOutcome,
+    Aggressor, Book, Changes, DeltaOutcome, Event, Handle, Nanos, Seq, SnapshotOrigin,
+    SnapshotOutcome, VenueBook,
 };
 use serde_json::value::RawValue;
 
@@ -14,11 +14,10 @@ use crate::captures;
 use crate::instruments::Instruments;
 use crate::said::{Said, level, read, source};
 
-/// Prices or sizes of these have more than eight decimals.
+/// Instruments whose prices or sizes have more than eight decimals.
 ///
-/// The sizes of two have the dust of somebody's floating point beside millions, and no exponent
-/// holds both: all whole books of XVG-ETH, and 14 and a
-/// trade of FIL3S-USDT, are refused and not rounded.
+/// The sizes of two have floating-point noise next to millions, and no exponent holds both: all
+/// snapshots of XVG-ETH, and 14 and a trade of FIL3S-USDT, are rejected instead of rounded.
 const FINE: [(&str, i8, i8); 5] = [
     ("HUOBI:TRIO-ETH", -10, -8),
     ("HUOBI:BOR-USDT", -8, -15),
@@ -38,16 +37,16 @@ struct Line<'l> {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     books: u32,
-    /// Whole books that came when deltas had built one already.
+    /// The number of snapshots of a book that deltas had already built.
     compared: u32,
     deltas: u32,
     trades: u32,
     nothing: u32,
-    /// Records that no exponent fits.
+    /// The number of records that no exponent fits.
     unfit: u32,
 }
 
-/// Reads a capture to its end, and compares every later whole book with the one built so far.
+/// Reads a capture to its end, and compares every later snapshot with the book built so far.
 #[track_caller]
 fn check(path: &str, whole_books_only: bool, expected: Counts) {
     let Some(lines) = captures::lines(path) else {
@@ -55,7 +54,7 @@ fn check(path: &str, whole_books_only: bool, expected: Counts) {
     };
     let mut decoder = Decoder::new(IngestConfig::MAX_RECORD_BYTES);
     let mut instruments = Instruments::new(&FINE);
-    let mut books: BTreeMap<Handle, BookBuilder> = BTreeMap::new();
+    let mut books: BTreeMap<Handle, VenueBook> = BTreeMap::new();
     let mut changes = Changes::default();
     let mut counts = Counts::default();
     for (offset, line) in (0..).map(Seq).zip(&lines) {
@@ -97,7 +96,7 @@ fn check(path: &str, whole_books_only: bool, expected: Counts) {
                 asks,
             } => {
                 counts.books += 1;
-                // A null time of the venue is none, whenever the record was received.
+                // A null time means none, whenever the record was received.
                 assert!(time.is_none_or(|time| time > Nanos(1_500_000_000_000_000_000)));
                 if book.is_live() && !whole_books_only {
                     let mut whole = Book::new();

@@ -1,7 +1,7 @@
-//! What is read from the text of a list of levels is what its tape says.
+//! A list of levels that is scanned from its text equals the one on the tape.
 //!
-//! A record that has a backslash anywhere is read from the tape alone. So each is read as it is, and
-//! again with a field that has one and that no format knows.
+//! A record with a backslash is read from the tape alone. So each record is read as it is, and
+//! again with an additional unknown field that contains one.
 
 use ingest::{Format, Source};
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use crate::instruments::Instruments;
 use crate::mutations::{Change, change};
 use crate::said::{Said, read_with, source};
 
-/// Records of every kind of list, written as venues do; `{}` stands for a list of levels.
+/// Records with every kind of list, as venues write them; `{}` is replaced by a list of levels.
 const RECORDS: [(Format, &str, Shape); 12] = [
     (
         Format::Tapecast,
@@ -159,7 +159,7 @@ fn source_of(format: Format) -> Source {
     source(format, "book-X-A-B")
 }
 
-/// What a record says, if it can be read.
+/// The content of a record, if it is valid.
 fn said(format: Format, payload: &[u8]) -> Option<Said> {
     let read = read_with(
         &source_of(format),
@@ -170,7 +170,7 @@ fn said(format: Format, payload: &[u8]) -> Option<Said> {
     read.ok()
 }
 
-/// The same record, to be read from its tape.
+/// The same record in a form that is read from its tape.
 pub(crate) fn for_the_tape(payload: &[u8]) -> Option<Vec<u8>> {
     let [before @ .., b'}'] = payload else {
         return None;

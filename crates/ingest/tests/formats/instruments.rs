@@ -1,20 +1,20 @@
 use std::collections::HashMap;
 
-use ingest::{Refusal, Resolve, Resolved};
+use ingest::{Rejection, Resolve, Resolved};
 use market::{Exponents, Handle, InstrumentName};
 
-/// Instruments as a node would know them: every name becomes one, unless they are listed.
+/// The instruments of a node: every name becomes one, unless they are listed.
 #[derive(Default)]
 pub(crate) struct Instruments {
     by_name: HashMap<String, HashMap<String, Resolved>>,
     scales: HashMap<&'static str, Exponents>,
-    /// Refuses every name that has no listed scale.
+    /// Rejects every name without a listed scale.
     pub(crate) listed_only: bool,
     count: u32,
 }
 
 impl Instruments {
-    /// New ones get the scale that is listed for their name, or the default.
+    /// New instruments get the scale that is listed for their name, or the default.
     pub(crate) fn new(scales: &[(&'static str, i8, i8)]) -> Self {
         let scales = scales
             .iter()
@@ -34,14 +34,14 @@ impl Instruments {
 }
 
 impl Resolve for Instruments {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         if let Some(known) = self.by_name.get(venue).and_then(|all| all.get(symbol)) {
             return Ok(*known);
         }
         let name = InstrumentName::new(venue, symbol)?;
         let scale = self.scales.get(name.as_str()).copied();
         if self.listed_only && scale.is_none() {
-            return Err(Refusal::UnknownInstrument);
+            return Err(Rejection::UnknownInstrument);
         }
         let resolved = Resolved {
             handle: Handle(self.count),

@@ -1,4 +1,4 @@
-//! Kraken's own JSON, against the exchange's own checksums.
+//! Kraken's own JSON, compared with the exchange's own checksums.
 
 use ingest::Format;
 
@@ -12,7 +12,7 @@ fn every_checksum_of_the_session_is_found_over_our_books() {
     };
     let session = Session::of(Format::Kraken, &records);
     assert_eq!((session.books.len(), session.whole), (10, 10));
-    // Every change is proven by the exchange, and nothing else comes but its own state.
+    // Every delta is verified, and besides there is only the exchange's own status.
     assert_eq!((session.changes, session.proven), (4269, 4269));
     assert_eq!((session.trades, session.nothing), (0, 42));
 }

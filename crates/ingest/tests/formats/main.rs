@@ -1,4 +1,4 @@
-//! What records of each format say, on real captures and on bad input.
+//! The content of records of each format, with real captures and with bad input.
 #![allow(
     clippy::too_many_lines,
     reason = "a case or a scenario reads best in one piece"

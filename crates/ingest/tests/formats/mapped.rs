@@ -1,4 +1,4 @@
-//! What a mapping of the configuration makes of other JSON.
+//! Other JSON, read by a mapping of the configuration.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use ingest::{DecodeError, TimeUnit};
 use ingest::{
     ErrorKind, Format, MappedKind, Mapping, MappingConfig, Otherwise, Source, SymbolFrom,
 };
-use market::{Aggressor, Link, SnapshotOrigin};
+use market::{Aggressor, SeqLink, SnapshotOrigin};
 
 use crate::captures;
 use crate::cuts::for_the_tape;
@@ -46,7 +46,7 @@ fn topic(config: &MappingConfig) -> Source {
     }
 }
 
-/// Binance's spot market, as its combined streams and its REST interface write it.
+/// Binance's spot market, from its combined streams and its REST API.
 fn binance() -> MappingConfig {
     MappingConfig {
         symbol_from: SymbolFrom::Topic,
@@ -166,7 +166,7 @@ fn okx_mapped_says_what_its_own_format_says() {
             continue;
         }
         match read(&mapped, record) {
-            // OKX begins its numbers anew at times, and had none once: rules of its own.
+            // OKX sometimes restarts its numbers, and once had none, which takes rules of its own.
             Err(error) => {
                 let kind = error.kind;
                 let is_known = matches!(
@@ -183,7 +183,7 @@ fn okx_mapped_says_what_its_own_format_says() {
     assert!(events >= 2, "{events}");
 }
 
-/// The same without the venue's own checksum, which a mapping does not know.
+/// The same without the venue's checksum, which a mapping cannot describe.
 fn unchecked(mut said: Said) -> Said {
     if let Said::Snapshot { origin, .. } | Said::Delta { origin, .. } = &mut said {
         *origin = SnapshotOrigin::InBand;
@@ -191,7 +191,7 @@ fn unchecked(mut said: Said) -> Said {
     said
 }
 
-/// Both sides in one list of objects, times in seconds, the symbol in the key.
+/// Both sides in one list of objects, times in seconds, and the symbol in the key.
 fn one_list() -> MappingConfig {
     MappingConfig {
         symbol_from: SymbolFrom::Key,
@@ -222,7 +222,7 @@ fn one_list_has_both_sides_and_numbers_keep_every_digit() {
     let record = r#"{"kind":2,"at":1723161255.208000001,"n":"8","levels":[{"s":"S","q":9.3e-7,"p":61837.64},{"p":"61837.63","q":0,"s":"B"}]}"#;
     let said = keyed(&one_list(), Some("X"), record).unwrap();
     let expected = Said::Delta {
-        link: Some(Link { prev: 7, seq: 8 }),
+        link: Some(SeqLink { prev: 7, seq: 8 }),
         origin: SnapshotOrigin::InBand,
         time: Some(1_723_161_255_208_000_001),
         bids: vec![level("61837.63", "0")],

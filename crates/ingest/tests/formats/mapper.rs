@@ -1,4 +1,4 @@
-//! What the mappers of tardis-node make of venues' messages is what we make of them.
+//! The mappers of tardis-node and these formats agree about venues' messages.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::captures;
 use crate::venues::{says, source};
 
-/// Cases that we read differently, and why.
+/// Cases that are read differently here, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (
         "binance",
@@ -135,7 +135,7 @@ fn format_of(exchange: &str) -> Option<Format> {
     }
 }
 
-/// What is expected, as our own events are described; what we have no events for is left out.
+/// The expected result as a description of events; what has no event here is left out.
 fn expected(case: &Case) -> Value {
     let of_type = |kind: &str| -> Vec<&Value> {
         let is_it = |event: &&Value| event["type"] == kind;
@@ -175,7 +175,7 @@ fn expected(case: &Case) -> Value {
     })
 }
 
-/// The time of receipt stands in where a venue gave none; ours is null then.
+/// Tardis replaces a missing time by that of receipt; here it is null.
 fn time(event: &Value) -> Value {
     let (time, local) = (&event["timestamp"], &event["localTimestamp"]);
     if time == local {
@@ -185,8 +185,7 @@ fn time(event: &Value) -> Value {
     }
 }
 
-/// Seconds of the day are all that the cases need to be told apart by, and dates are tested
-/// elsewhere.
+/// Seconds of the day distinguish all cases, and dates are tested elsewhere.
 fn nanos(time: &str) -> Value {
     let (clock, fraction) = time[11..].trim_end_matches('Z').split_once('.').unwrap();
     let seconds = clock
@@ -200,7 +199,7 @@ fn number(value: &Value) -> String {
     market::decimal::to_string(mantissa, -8)
 }
 
-/// What we say, without what tardis does not say.
+/// The decoded event without what Tardis does not have.
 fn ours(format: Format, case: &Case) -> Value {
     const DAY: u64 = 86_400 * 1_000_000_000;
     let mut said = says(&source(format), case.message.get());
@@ -222,7 +221,7 @@ fn ours(format: Format, case: &Case) -> Value {
     said
 }
 
-/// What Tardis makes of the cases is a format of its own, and says the same.
+/// Tardis's own format of the cases has the same content.
 #[test]
 fn what_the_mappers_write_says_what_they_say() {
     let Some(lines) = captures::lines("tardis/mapper_cases.jsonl.gz") else {

@@ -1,4 +1,4 @@
-//! No bytes can make a decoder panic, and none spoil what it reads next.
+//! No bytes make a decoder panic, or affect what it reads next.
 
 use ingest::{Decoder, Format, IngestConfig, RawRecord};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use crate::mapped;
 use crate::said::{Said, source};
 use crate::venues;
 
-/// Records of every kind and format.
+/// Records of every type and format.
 const SAMPLES: [&str; 9] = [
     r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT","U":11,"u":14,"b":[["61737.63000000","0.00000000"],["1","2"]],"a":[["61837.64000000","1.54698000"]]}}"#,
     r#"{"lastUpdateId":218,"symbol":"BTCUSD_PERP","bids":[["1","2",[]]],"asks":[]}"#,
@@ -23,7 +23,7 @@ const SAMPLES: [&str; 9] = [
     r#"{"type":"instrument","symbol":"A:B","price_exponent":-2,"size_exponent":-5,"tick_size":"0.01","lot_size":0.00001}"#,
 ];
 
-/// A good record of every format.
+/// A valid record of every format.
 fn samples() -> &'static [(Format, String)] {
     static SAMPLES_OF: std::sync::OnceLock<Vec<(Format, String)>> = std::sync::OnceLock::new();
     SAMPLES_OF.get_or_init(|| {
@@ -47,7 +47,7 @@ fn some_of_venues() -> &'static [String] {
     })
 }
 
-/// Reads the bytes as every format, and then a good record of it with the same decoder.
+/// Reads the bytes in every format, and then a valid record with the same decoder.
 fn survives(payload: &[u8]) {
     for (format, sample) in samples() {
         let source = source(*format, "book-X-A-B");
@@ -69,13 +69,13 @@ fn survives(payload: &[u8]) {
     }
 }
 
-/// One change of a record's bytes.
+/// A mutation of a record's bytes.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Set(Index, u8),
     Insert(Index, u8),
     Remove(Index),
-    /// Repeats a stretch, as duplicated fields and nested containers do.
+    /// Repeats a range, which makes duplicated fields and nested containers.
     Repeat(Index, Index),
     Cut(Index),
 }
@@ -101,7 +101,7 @@ impl Change {
 }
 
 fn byte() -> impl Strategy<Value = u8> {
-    // Mostly what JSON is made of.
+    // Mostly bytes that are common in JSON.
     prop_oneof![
         proptest::sample::select(br#"{}[]",:.-+eE0123456789\ntfu "#.to_vec()),
         any::<u8>(),

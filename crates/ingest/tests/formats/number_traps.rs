@@ -1,4 +1,4 @@
-//! What real feeds write for numbers, and what must come of it.
+//! Numbers as real feeds write them, and their exact values.
 
 use ingest::{DecodeError, Format, Source};
 use market::{Level, SnapshotOrigin};
@@ -10,7 +10,7 @@ fn cryptofeed() -> Source {
     source(Format::Cryptofeed, "book-X-A-B")
 }
 
-/// The bids of a cryptofeed whole book.
+/// The bids of a cryptofeed snapshot.
 fn bids(content: &str) -> Vec<Level> {
     let record = format!(
         r#"{{"exchange":"X","symbol":"A-B","book":{{"bid":{content},"ask":{{}}}},"timestamp":null}}"#
@@ -21,7 +21,7 @@ fn bids(content: &str) -> Vec<Level> {
     }
 }
 
-/// The changed bids of a cryptofeed delta, or why there are none.
+/// The bids of a cryptofeed delta, or the error.
 fn changed(content: &str) -> Result<Vec<Level>, DecodeError> {
     let record = format!(
         r#"{{"exchange":"X","symbol":"A-B","delta":{{"bid":{content},"ask":[]}},"timestamp":null}}"#
@@ -88,7 +88,8 @@ fn zero_has_many_forms_and_deletes() {
 
 #[test]
 fn a_bare_number_keeps_every_digit_that_its_text_has() {
-    // No double is 9007199254.740993 or 0.12345678901234567 exactly, and as doubles these round.
+    // Neither 9007199254.740993 nor 0.12345678901234567 is a double, so as doubles these are
+    // rounded.
     let mut instruments = Instruments::new(&[("X:A-B", -17, -6)]);
     let record = br#"{"exchange":"X","symbol":"A-B","delta":{"bid":[[0.12345678901234567,9007199254740.993001]],"ask":[]},"timestamp":null}"#;
     let said = read_with(&cryptofeed(), None, Some(record), &mut instruments).unwrap();

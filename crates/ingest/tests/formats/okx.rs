@@ -1,4 +1,4 @@
-//! OKX's own JSON, against the exchange's own checksums.
+//! OKX's own JSON, compared with the exchange's own checksums.
 
 use ingest::Format;
 
@@ -13,6 +13,6 @@ fn every_checksum_of_the_session_is_found_over_our_books() {
     let session = Session::of(Format::Okx, &records);
     assert_eq!((session.whole, session.changes), (3, 287));
     assert_eq!(session.proven, 290);
-    // One trade a message; the rest are tickers and the answers to subscriptions.
+    // One trade per message; the rest are tickers and responses to subscriptions.
     assert_eq!((session.trades, session.nothing), (74, 46));
 }

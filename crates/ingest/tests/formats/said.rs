@@ -1,10 +1,10 @@
 use ingest::{DecodeError, Decoder, Format, IngestConfig, RawRecord, Resolve, Source};
-use market::{Aggressor, Definition, Event, Level, Link, Nanos, SnapshotOrigin, State};
+use market::{Aggressor, Definition, Event, Level, Nanos, SeqLink, SnapshotOrigin, State};
 
 use crate::instruments::Instruments;
 use crate::mapped;
 
-/// An event that owns what it says, to be kept and compared.
+/// An owned event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said {
     Snapshot {
@@ -15,7 +15,7 @@ pub(crate) enum Said {
         asks: Vec<Level>,
     },
     Delta {
-        link: Option<Link>,
+        link: Option<SeqLink>,
         origin: SnapshotOrigin,
         time: Option<u64>,
         bids: Vec<Level>,
@@ -71,7 +71,7 @@ impl Said {
     }
 }
 
-/// A topic of that format, of which nothing more is known.
+/// A topic of a format, without options.
 pub(crate) fn source(format: Format, topic: &str) -> Source {
     Source {
         topic: topic.to_owned(),
@@ -82,7 +82,7 @@ pub(crate) fn source(format: Format, topic: &str) -> Source {
     }
 }
 
-/// What a record of a fresh decoder says.
+/// The content of a record, from a new decoder.
 pub(crate) fn read(source: &Source, payload: &str) -> Result<Said, DecodeError> {
     read_with(
         source,
@@ -92,7 +92,7 @@ pub(crate) fn read(source: &Source, payload: &str) -> Result<Said, DecodeError> 
     )
 }
 
-/// Likewise, with a key and instruments.
+/// The content of a record with a key, and with these instruments.
 pub(crate) fn read_with(
     source: &Source,
     key: Option<&str>,
@@ -111,7 +111,7 @@ pub(crate) fn read_with(
         .map_or(Said::Nothing, |(_, event)| Said::of(event)))
 }
 
-/// A level at eight decimals, from units.
+/// A level at eight decimals, from integers.
 pub(crate) fn level(price: &str, size: &str) -> Level {
     let parse = |text: &str| market::decimal::parse(text.as_bytes(), -8).unwrap();
     Level::new(parse(price), parse(size))

@@ -1,7 +1,7 @@
-//! Our own JSON.
+//! Tapecast's own JSON.
 
 use ingest::{Format, Source};
-use market::{Aggressor, Definition, Exponents, Link, SnapshotOrigin, State};
+use market::{Aggressor, Definition, Exponents, SeqLink, SnapshotOrigin, State};
 
 use crate::said::{Said, level, read, source};
 
@@ -43,7 +43,7 @@ fn a_delta_is_read() {
     check(
         r#"{"type":"delta","symbol":"BINANCE:BTC-USDT","prev_seq":100,"seq":101,"bids":[["61837.63","0"]],"asks":[]}"#,
         Said::Delta {
-            link: Some(Link {
+            link: Some(SeqLink {
                 prev: 100,
                 seq: 101,
             }),

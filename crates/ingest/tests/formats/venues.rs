@@ -1,16 +1,16 @@
-//! Every venue's format reads its fixture: `tests/venues/<format>.jsonl`, a record and what it says
-//! a line.
+//! Every venue's format reads its fixture: `tests/venues/<format>.jsonl`, with a record and its
+//! content per line.
 
 use std::path::PathBuf;
 
-use ingest::{DecodeError, Decoder, Format, IngestConfig, RawRecord, Refusal, Resolve};
+use ingest::{DecodeError, Decoder, Format, IngestConfig, RawRecord, Rejection, Resolve};
 use ingest::{Resolved, Source};
 use market::{Aggressor, Event, Exponents, Handle, InstrumentName, Level, SnapshotOrigin, decimal};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// Formats that have their own tests, written before there were fixtures.
+/// Formats whose tests are older than fixtures.
 const WITHOUT: [Format; 4] = [
     Format::Tapecast,
     Format::Cryptofeed,
@@ -21,13 +21,13 @@ const WITHOUT: [Format; 4] = [
 /// A line of a fixture.
 #[derive(Deserialize)]
 pub(crate) struct Line {
-    /// The record's value, byte for byte.
+    /// The exact value of the record.
     pub(crate) record: Box<RawValue>,
-    /// What it says, as [`describe`] tells it.
+    /// The content, as [`describe`] formats it.
     says: Value,
 }
 
-/// The lines of a format's fixture; none where it has none.
+/// The lines of a format's fixture, if it has one.
 pub(crate) fn fixture(format: Format) -> Vec<Line> {
     if WITHOUT.contains(&format) {
         return Vec::new();
@@ -50,12 +50,12 @@ pub(crate) fn source(format: Format) -> Source {
     }
 }
 
-/// Knows every name, in eight decimals.
+/// Resolves every name, with eight decimals.
 #[derive(Default)]
 struct Names(Vec<InstrumentName>);
 
 impl Resolve for Names {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         let handle = match self.find(venue, symbol) {
             Some(handle) => handle,
             None => {
@@ -76,7 +76,7 @@ impl Resolve for Names {
     }
 }
 
-/// What a record says, as JSON.
+/// The content of a record, as JSON.
 pub(crate) fn says(source: &Source, payload: &str) -> Value {
     let record = RawRecord {
         source,
@@ -177,7 +177,7 @@ fn put_origin(said: &mut Value, origin: SnapshotOrigin) {
         SnapshotOrigin::OutOfBand => said["fetched"] = json!(true),
         SnapshotOrigin::Checked(check) => {
             put(said, "window", check.window.map(u64::from));
-            let told = check.checksum.map(|checksum| u64::from(checksum.told));
+            let told = check.checksum.map(|checksum| u64::from(checksum.expected));
             put(said, "checksum", told);
             if check.lost {
                 said["lost"] = json!(true);

@@ -1,4 +1,4 @@
-//! Producers compress as they like.
+//! Producers may compress in any way.
 
 use rdkafka::mocking::MockCluster;
 
@@ -11,7 +11,7 @@ fn compressed_records_are_read_whatever_their_codec() {
     let brokers = mock.bootstrap_servers();
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
         mock.create_topic(codec, 1, 1).unwrap();
-        // A codec that librdkafka was built without is refused here already.
+        // A codec that librdkafka was built without fails here.
         let properties = [("compression.type", codec), ("linger.ms", "20")];
         Producing::with(&brokers, &properties).numbers(codec, 0, 0..1000);
     }

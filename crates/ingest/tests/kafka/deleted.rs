@@ -5,7 +5,7 @@ use crate::producing::Producing;
 use crate::reader::{Heard, Reader, Told, config};
 use crate::shared_broker;
 
-/// The identity that a topic had when it was opened, and how it was begun anew, if it was.
+/// The identity that a topic had when it was opened, and the causes of its restarts.
 fn beginnings(heard: &Heard, topic: &str, partition: i32) -> Vec<(OpenedPartition, Option<Reset>)> {
     let told = heard.told(topic, partition).iter();
     told.filter_map(|told| match told {
@@ -16,7 +16,7 @@ fn beginnings(heard: &Heard, topic: &str, partition: i32) -> Vec<(OpenedPartitio
     .collect()
 }
 
-/// A topic with `before` numbers is deleted under its reader and made anew with `after` of them.
+/// A topic with `before` numbers is deleted while it is read, and recreated with `after` of them.
 #[track_caller]
 fn check_recreated(topic: &str, before: i64, after: i64) {
     let brokers = shared_broker().bootstrap();
@@ -36,7 +36,7 @@ fn check_recreated(topic: &str, before: i64, after: i64) {
     reader.expect(&other, 0, 0, 0..10);
 
     producing.delete(topic);
-    // Its producer goes by what it knows of the old one.
+    // A producer keeps what it knows of the old topic.
     let producing = Producing::to(brokers);
     producing.create(topic, 2);
     for partition in 0..2 {
@@ -88,7 +88,7 @@ fn a_topic_made_anew_with_more_is_read_from_its_beginning() {
 
 #[test]
 fn what_a_topic_made_anew_has_where_the_old_one_was_read_is_not_told_for_the_old_one() {
-    // Nothing is out of range here, and the client goes on as if nothing had been.
+    // No offset is out of range here, so the client itself notices nothing.
     check_recreated("deleted.unread", 0, 1000);
 }
 
@@ -125,7 +125,7 @@ fn a_topic_made_anew_with_other_partitions_is_read_from_its_beginning() {
 fn records_that_were_deleted_before_they_were_read_are_told() {
     let brokers = shared_broker().bootstrap();
     let topic = "deleted.records";
-    // One record a batch, and a reader that fetches few at a time.
+    // One record per batch, and a client that fetches few at a time.
     let producing = Producing::with(brokers, &[("batch.num.messages", "1")]);
     producing.create(topic, 1);
     let mut config = config(brokers, r"deleted\.records");

@@ -12,7 +12,7 @@ fn new_topics_and_partitions_are_found_and_read_from_their_beginning() {
     producing.create("found.first", 1);
     producing.create("notfound", 1);
     let reader = Reader::start(&IngestConfig {
-        // What comes later is read whole, however old it says that it is.
+        // Later topics are read from their start, however old their records are.
         start: Start::Lookback(Duration::ZERO),
         threads: 2,
         ..config(brokers, r"found\..*")
@@ -29,7 +29,7 @@ fn new_topics_and_partitions_are_found_and_read_from_their_beginning() {
     reader.expect("found.second", 1, 0, 200..210);
 
     producing.grow("found.first", 2);
-    // Its producer has to learn of it too.
+    // The producer has to learn of the topic, too.
     let producing = Producing::to(brokers);
     producing.numbers("found.first", 1, 300..310);
     reader.expect("found.first", 1, 0, 300..310);

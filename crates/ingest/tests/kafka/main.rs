@@ -1,4 +1,4 @@
-//! What a consumer promises, on a real Apache Kafka and on librdkafka's mock.
+//! The guarantees of a consumer, with a real Apache Kafka and with librdkafka's mock.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,7 +25,7 @@ use std::sync::OnceLock;
 
 use testkit::KafkaBroker;
 
-/// The broker of all tests that leave it alone. Its topics are theirs: each has its own names.
+/// The broker of all tests that do not change it. Each test has topics of its own.
 fn shared_broker() -> &'static KafkaBroker {
     static BROKER: OnceLock<KafkaBroker> = OnceLock::new();
     BROKER.get_or_init(|| KafkaBroker::start().unwrap())

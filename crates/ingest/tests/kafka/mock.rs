@@ -1,9 +1,9 @@
-//! The demo's broker is librdkafka's mock, which knows less than a real one.
+//! The demo's broker is librdkafka's mock, which supports less than a real one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ingest::{IngestConfig, Next, Past, PastReaders, Start, Topics};
+use ingest::{HistoryClients, HistoryReader, IngestConfig, Next, Start, Topics};
 use market::Seq;
 use metrics::label::BrokerError;
 use rdkafka::mocking::MockCluster;
@@ -22,7 +22,7 @@ fn the_mock_is_read_too() {
     let reader = Reader::start(&config(&brokers, "mocked"));
     reader.expect("mocked", 0, 0, 0..100);
     let opened = reader.until("opened", |heard| heard.told("mocked", 0).first().cloned());
-    // The mock has no controller to ask.
+    // The mock has no controller to query.
     assert!(matches!(opened, Told::Opened(opened) if opened.identity.topic_id != [0; 16]));
     producing.numbers("mocked", 1, 0..100);
     reader.expect("mocked", 1, 0, 0..100);
@@ -109,12 +109,16 @@ fn those_who_read_the_past_with_one_client_each_get_all_records_in_their_order()
     let producing = Producing::to(&brokers);
     producing.numbers("mocked", 0, 0..3_000);
     producing.numbers("mocked", 1, 0..1_000);
-    let readers = Arc::new(PastReaders::new(config(&brokers, "mocked"), 1, 64 * 1024));
-    // Two of them read the same partition at different places.
+    let readers = Arc::new(HistoryClients::new(
+        config(&brokers, "mocked"),
+        1,
+        64 * 1024,
+    ));
+    // Two of them read the same partition at different offsets.
     let mut reading: Vec<_> = [(0, 0), (0, 1_500), (1, 200)]
         .into_iter()
         .map(|(partition, from)| {
-            let mut past = Past::open(&readers, "mocked", partition).unwrap();
+            let mut past = HistoryReader::open(&readers, "mocked", partition).unwrap();
             past.seek(Seq(from));
             (past, from, false)
         })
@@ -123,19 +127,19 @@ fn those_who_read_the_past_with_one_client_each_get_all_records_in_their_order()
     while reading.iter().any(|(.., ended)| !ended) {
         assert!(Instant::now() < deadline, "one of them gets nothing");
         for (past, expected, ended) in &mut reading {
-            // A page at a time, and then it waits for its client.
+            // It reads a page, and then yields its client.
             for _ in 0..500 {
                 match past.next(Duration::from_millis(200)).unwrap() {
                     Next::Record { seq, .. } => {
                         assert_eq!(seq, Seq(*expected));
                         *expected += 1;
-                        past.pass();
+                        past.skip();
                     }
                     Next::End => *ended = true,
                     Next::Nothing => break,
                 }
             }
-            past.rest();
+            past.yield_client();
         }
     }
     let ends: Vec<_> = reading.iter().map(|(_, next, _)| *next).collect();

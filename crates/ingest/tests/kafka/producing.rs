@@ -1,4 +1,4 @@
-//! The other side: records, topics, and what becomes of them.
+//! Produces records, and manages topics.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Producing {
         }
     }
 
-    /// Sends a record that says a number.
+    /// Sends a record that contains a number.
     pub(crate) fn number(&self, topic: &str, partition: i32, number: i64) {
         let payload = trade(number);
         self.record(topic, partition, Some(payload.as_bytes()), None);
@@ -82,20 +82,21 @@ impl Producing {
         self.producer.flush(LONG).unwrap();
     }
 
-    /// Sends numbers as one transaction, whose end is marked in the log.
+    /// Sends numbers in one transaction, whose end is marked in the log.
     pub(crate) fn transaction(&self, topic: &str, numbers: std::ops::Range<i64>) {
         let before = self.committed_end(topic);
         self.producer.init_transactions(LONG).unwrap();
         self.producer.begin_transaction().unwrap();
         self.numbers(topic, 0, numbers);
         self.producer.commit_transaction(LONG).unwrap();
-        // It is decided now; the mark, without which nobody reads it, comes to the log a little later.
+        // The transaction is decided now. The marker, which readers wait for, comes to the log a
+        // little later.
         while self.committed_end(topic) == before {
             thread::yield_now();
         }
     }
 
-    /// Behind what those may read who see no open transaction.
+    /// The offset up to which records can be read without open transactions.
     fn committed_end(&self, topic: &str) -> i64 {
         let admin = self.admin.inner();
         admin.fetch_watermarks(topic, 0, LONG).unwrap().1
@@ -107,7 +108,7 @@ impl Producing {
             let made = done(self.admin.create_topics([&new], &options())).unwrap();
             match &made[0] {
                 Ok(_) => return,
-                // One that was deleted is there for a little longer.
+                // A deleted topic exists a little longer.
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => thread::yield_now(),
                 Err((_, error)) => panic!("{error}"),
             }
@@ -118,7 +119,7 @@ impl Producing {
         let more = NewPartitions::new(topic, partitions);
         let grown = done(self.admin.create_partitions([&more], &options())).unwrap();
         assert!(grown[0].is_ok(), "{grown:?}");
-        // The broker hears of it later than the controller.
+        // The broker learns of it later than the controller.
         while self.partitions(topic) != Some(partitions) {
             thread::yield_now();
         }
@@ -127,15 +128,15 @@ impl Producing {
     pub(crate) fn delete(&self, topic: &str) {
         let deleted = done(self.admin.delete_topics(&[topic], &options())).unwrap();
         assert!(deleted[0].is_ok(), "{deleted:?}");
-        // The broker hears of it later than the controller, and takes records for it until then.
+        // The broker learns of it later than the controller, and accepts records for it until then.
         while self.partitions(topic).is_some() {
             thread::yield_now();
         }
     }
 
-    /// How many partitions a topic has, if there is one.
+    /// The number of partitions of a topic, if it exists.
     fn partitions(&self, topic: &str) -> Option<usize> {
-        // Asked by its name it would come into being.
+        // A query by its name would create it.
         let metadata = self.admin.inner().fetch_metadata(None, LONG).unwrap();
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         found.map(|found| found.partitions().len())
@@ -152,7 +153,7 @@ impl Producing {
     }
 }
 
-/// Sees that every record gets into its log.
+/// Checks that every record gets into its log.
 struct Delivered;
 
 impl ClientContext for Delivered {}
@@ -167,7 +168,7 @@ impl ProducerContext for Delivered {
     }
 }
 
-/// A record that says a number, as the price of a trade.
+/// A record with a number as the price of a trade.
 pub(crate) fn trade(number: i64) -> String {
     format!(
         r#"{{"type":"trade","symbol":"TEST:A","trades":[{{"price":"{number}e-8","size":"1"}}]}}"#
@@ -180,7 +181,7 @@ fn options() -> AdminOptions {
         .operation_timeout(Some(LONG))
 }
 
-/// Waits for a future in this thread.
+/// Blocks on a future.
 fn done<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {

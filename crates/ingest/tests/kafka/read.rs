@@ -133,7 +133,7 @@ fn a_lookback_begins_at_the_first_record_that_is_young_enough() {
         let payload = trade(number);
         let timestamp = Some(now - age_minutes * 60_000);
         producing.record("read.back", 0, Some(payload.as_bytes()), timestamp);
-        // Nothing in this one is young enough, and still it has a book that somebody needs.
+        // No record of this partition is recent enough, but it has a book that is needed.
         let old = Some(now - (age_minutes + 120) * 60_000);
         producing.record("read.back", 1, Some(payload.as_bytes()), old);
         producing.flush();

@@ -1,4 +1,4 @@
-//! Consumers under test, and all that they tell.
+//! Consumers under test, and everything that they report.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ingest::{
-    DecodeError, Format, FormatOptions, IngestConfig, OpenedPartition, Progress, Refusal, Reset,
+    DecodeError, Format, FormatOptions, IngestConfig, OpenedPartition, Progress, Rejection, Reset,
     Resolve, Resolved, Sink, Stop, TopicRule,
 };
 use market::{At, Event, Handle, PartitionIndex};
@@ -17,32 +17,32 @@ use crate::instruments::Instruments;
 /// Longer than anything takes on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
 
-/// What a sink is told, with the partition by its topic and number.
+/// A call of the sink, with the partition by its topic and number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
     Opened(OpenedPartition),
-    /// A record at an offset says a number.
+    /// A record at an offset contains a number.
     Number(i64, i64),
     Refused(i64, DecodeOutcome),
     Reset(OpenedPartition, Reset),
     CaughtUp,
 }
 
-/// Everything told so far, by partition, in order.
+/// All calls so far, by partition and in order.
 #[derive(Default)]
 pub(crate) struct Heard {
     pub(crate) partitions: BTreeMap<(String, i32), Vec<Told>>,
     pub(crate) progress: BTreeMap<(String, i32), ingest::PartitionProgress>,
     pub(crate) discovered: usize,
     pub(crate) new_clients: u64,
-    /// Partitions that no longer exist, as they were closed.
+    /// The partitions that were closed.
     pub(crate) closed: Vec<(String, i32)>,
     pub(crate) topics: Option<ingest::Topics>,
     pub(crate) troubles: [u64; BrokerError::ALL.len()],
 }
 
 impl Heard {
-    /// The numbers of a partition with their offsets, since it was last opened or begun anew.
+    /// The numbers of a partition with their offsets, since it was last opened or restarted.
     pub(crate) fn numbers(&self, topic: &str, partition: i32) -> Vec<(i64, i64)> {
         let mut numbers = Vec::new();
         for told in self.told(topic, partition) {
@@ -65,7 +65,7 @@ impl Heard {
 struct Shared {
     heard: Mutex<Heard>,
     more: Condvar,
-    /// While held, no sink takes a number.
+    /// While it is held, no sink takes a number.
     gate: Mutex<()>,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Reader {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// The configuration of a reader of the topics that match a pattern.
+/// The configuration of a consumer of the topics that match a pattern.
 pub(crate) fn config(brokers: &str, pattern: &str) -> IngestConfig {
     let rule = TopicRule {
         pattern: pattern.parse().unwrap(),
@@ -117,7 +117,7 @@ impl Reader {
         }
     }
 
-    /// Waits until what was heard is enough.
+    /// Waits until a condition is met.
     #[track_caller]
     pub(crate) fn until<T>(&self, what: &str, mut enough: impl FnMut(&Heard) -> Option<T>) -> T {
         let deadline = Instant::now() + LONG;
@@ -138,7 +138,7 @@ impl Reader {
         }
     }
 
-    /// Waits until a partition has given exactly these numbers, one an offset, from an offset on.
+    /// Waits until a partition has exactly these numbers, one per offset.
     #[track_caller]
     pub(crate) fn expect(
         &self,
@@ -155,7 +155,7 @@ impl Reader {
         assert_eq!(got, expected);
     }
 
-    /// Waits until all that there was at the start is opened.
+    /// Waits until everything that existed at the start is opened.
     pub(crate) fn until_discovered(&self) {
         let all = self.threads.len();
         self.until("discovered", |heard| {
@@ -163,7 +163,7 @@ impl Reader {
         });
     }
 
-    /// Does something while no sink takes a number.
+    /// Runs something while no sink takes a number.
     pub(crate) fn held<T>(&self, something: impl FnOnce() -> T) -> T {
         let _gate = self.shared.gate.lock().unwrap();
         something()
@@ -200,7 +200,7 @@ impl Listener {
 }
 
 impl Resolve for Listener {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         self.instruments.resolve(venue, symbol)
     }
 
@@ -227,7 +227,7 @@ impl Sink for Listener {
         self.tell(at.partition, Told::Number(at.seq.0, number));
     }
 
-    fn refused(&mut self, at: At, error: &DecodeError) {
+    fn rejected(&mut self, at: At, error: &DecodeError) {
         let outcome = error.kind.outcome();
         self.tell(at.partition, Told::Refused(at.seq.0, outcome));
     }
@@ -255,7 +255,7 @@ impl Sink for Listener {
         heard.discovered += usize::from(progress.discovered && !self.discovered);
         heard.new_clients += progress.new_clients - self.new_clients;
         heard.topics = progress.topics;
-        heard.troubles = progress.troubles;
+        heard.troubles = progress.broker_errors;
         self.discovered = progress.discovered;
         self.new_clients = progress.new_clients;
         self.shared.more.notify_all();

@@ -14,7 +14,7 @@ fn a_broker_that_restarts_under_load_costs_nothing_and_repeats_nothing() {
     producing.create("restarted", 1);
     let reader = Reader::start(&config(&brokers, "restarted"));
 
-    // Half is sent before, and some of the rest while the broker is away.
+    // Half is sent before, and some of the rest while the broker is unavailable.
     let (half, halfway) = sync_channel(1);
     let sender = std::thread::spawn(move || {
         for number in 0..COUNT {

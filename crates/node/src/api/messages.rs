@@ -2,7 +2,7 @@
 
 use fanout::FetchError;
 use market::InstrumentName;
-use streams::{Fetched, Refused};
+use streams::{Fetched, Rejected};
 use wire::sbe::Message;
 
 use super::accept::Format;
@@ -64,14 +64,14 @@ pub(super) fn failed(error: FetchError, name: &InstrumentName) -> ApiError {
             "this node is still catching up, or has read nothing of this instrument yet",
         ),
         FetchError::Busy => ApiError::later("busy", "this node is overloaded"),
-        FetchError::Refused(Refused::UnknownInstrument) => ApiError::no_symbol(name.as_str()),
+        FetchError::Refused(Rejected::UnknownInstrument) => ApiError::no_symbol(name.as_str()),
         FetchError::Refused(refused) => {
             let (code, field) = match refused {
-                Refused::TooManyViews { .. } => {
+                Rejected::TooManyViews { .. } => {
                     return ApiError::too_many("too_many_views", "group", &refused.to_string());
                 }
-                Refused::Group { .. } => ("unsupported_group", "group"),
-                Refused::Speed { .. } => ("unsupported_speed", "speed"),
+                Rejected::Group { .. } => ("unsupported_group", "group"),
+                Rejected::Speed { .. } => ("unsupported_speed", "speed"),
                 _ => ("unsupported_channel", "channel"),
             };
             ApiError::unsupported(code, field, &refused.to_string())

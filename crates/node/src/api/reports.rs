@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fanout::{Directory, Fetcher, Grant, Listing, NotEntitled};
 use market::{Channel, InstrumentName, Nanos, decimal};
 use serde_json::{Value, json};
-use streams::{Ledger, Report, Source};
+use streams::{ChannelReport, Ledger, Report};
 use wire::control::Symbol;
 use wire::{Encoding, Head, Status, View, sbe};
 
@@ -232,7 +232,7 @@ async fn fetch(
     match fetcher.reports(listings).await {
         Ok(mut reports) => {
             for report in reports.iter_mut().flatten() {
-                let may_have = |source: &Source| grant.may_have(source.channel);
+                let may_have = |source: &ChannelReport| grant.may_have(source.channel);
                 report.channels.retain(may_have);
             }
             Ok(reports)
@@ -268,7 +268,7 @@ fn instrument(report: &Report, reports: &[Report]) -> Value {
     let size = |size: market::Size| decimal::to_string(size.0, exponents.size);
     let sources = reports.iter().flat_map(|report| &report.channels);
     // Each channel once; the book's publisher reports the state.
-    let is_its = |source: &&Source| {
+    let is_its = |source: &&ChannelReport| {
         source.channel != Channel::Status || report.channels.iter().any(|its| its == *source)
     };
     let channels: Vec<_> = sources.filter(is_its).map(lineage).collect();
@@ -287,7 +287,7 @@ fn instrument(report: &Report, reports: &[Report]) -> Value {
 }
 
 /// The source of a channel's messages: `seq` is an offset of this partition in this epoch.
-fn lineage(source: &Source) -> Value {
+fn lineage(source: &ChannelReport) -> Value {
     let partition = source.partition.as_ref();
     let topic_id = partition
         .map(|partition| partition.topic_id)
@@ -303,7 +303,7 @@ fn lineage(source: &Source) -> Value {
     })
 }
 
-fn status_source(report: &Report) -> Option<&Source> {
+fn status_source(report: &Report) -> Option<&ChannelReport> {
     let mut channels = report.channels.iter();
     channels.find(|source| source.channel == Channel::Status)
 }
@@ -335,7 +335,7 @@ fn ledger(report: &Report, reports: &[Report]) -> Value {
         "checked": sum(|ledger| ledger.checked),
         "upstreamGaps": sum(|ledger| ledger.upstream_gaps),
         "ownGaps": sum(|ledger| ledger.own_gaps),
-        "refused": sum(|ledger| ledger.refused),
+        "refused": sum(|ledger| ledger.rejected),
         "unusable": sum(|ledger| ledger.unusable),
         "resyncs": sum(|ledger| ledger.resyncs),
         "recoveries": sum(|ledger| ledger.recoveries),
@@ -408,7 +408,7 @@ mod tests {
     use streams::LastMessage;
 
     fn report(name: &InstrumentName) -> Report {
-        let source = |channel| Source {
+        let source = |channel| ChannelReport {
             channel,
             partition: Some(PartitionIdentity {
                 topic: "binance-market-data".into(),

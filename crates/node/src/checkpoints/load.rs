@@ -32,7 +32,7 @@ impl Loaded {
     fn of(checkpoints: Vec<Checkpoint>) -> Self {
         let mut by_partition = ByPartition::new();
         for checkpoint in checkpoints.into_iter().map(Arc::new) {
-            for home in checkpoint.homes() {
+            for home in checkpoint.sources() {
                 let key = (home.topic.clone(), home.partition);
                 let here = by_partition.entry(key).or_default();
                 // Book and trades may come from the same partition.
@@ -61,7 +61,7 @@ impl Loaded {
 
 /// Reads the topic and sets where each partition is read from.
 pub(crate) fn load(topic: &str, config: &mut IngestConfig, metrics: &CheckpointMetrics) -> Loaded {
-    let kept = match ingest::read_kept(config, topic, WITHIN) {
+    let kept = match ingest::read_compacted(config, topic, WITHIN) {
         Ok(Some(kept)) => kept,
         Ok(None) => {
             tracing::info!(topic, "there are no checkpoints yet");
@@ -113,7 +113,7 @@ fn resumes(
     marks: &HashMap<String, Vec<u8>>,
 ) -> BTreeMap<(String, i32), ResumeAt> {
     let mut resumes: BTreeMap<(String, i32), ResumeAt> = BTreeMap::new();
-    for home in checkpoints.iter().flat_map(Checkpoint::homes) {
+    for home in checkpoints.iter().flat_map(Checkpoint::sources) {
         let mark = marks.get(&format!("{}/{}", home.topic, home.partition));
         if mark.is_none_or(|mark| *mark != home.topic_id) {
             continue;
@@ -142,19 +142,19 @@ const fn refusal(error: CheckpointError) -> CheckpointRefusal {
 mod tests {
     use super::*;
     use market::{Exponents, InstrumentName, Nanos, Reason, State};
-    use streams::{SavedHome, SavedPlace, StatusPart, TradesPart};
+    use streams::{SavedSource, SavedStamp, StatusPart, TradesPart};
 
     fn checkpoint(topic_id: u8, partition: i32, read_to: i64) -> Checkpoint {
-        let last = SavedPlace {
+        let last = SavedStamp {
             seq: Seq(1),
             event_time: None,
             log_time: Nanos(0),
         };
-        let home = SavedHome {
+        let home = SavedSource {
             topic: "t".into(),
             topic_id: [topic_id; 16],
             partition,
-            heard: Seq(1),
+            last_record: Seq(1),
             read_to: Seq(read_to),
         };
         Checkpoint {
@@ -165,7 +165,7 @@ mod tests {
             reference: None,
             book: None,
             trades: Some(TradesPart {
-                home,
+                source: home,
                 last,
                 broken: None,
             }),
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_checkpoint_is_held_until_each_of_its_partitions_was_opened() {
         let mut both = checkpoint(1, 0, 70);
-        both.reference = checkpoint(1, 1, 9).trades.map(|trades| trades.home);
+        both.reference = checkpoint(1, 1, 9).trades.map(|trades| trades.source);
         let other = checkpoint(1, 1, 50);
         let loaded = Loaded::of(vec![both, other]);
         let first = loaded.take("t", 0);
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_book_and_trades_of_one_partition_are_one_checkpoint() {
         let mut both = checkpoint(1, 0, 70);
-        both.reference = checkpoint(1, 0, 9).trades.map(|trades| trades.home);
+        both.reference = checkpoint(1, 0, 9).trades.map(|trades| trades.source);
         assert_eq!(Loaded::of(vec![both]).take("t", 0).len(), 1);
     }
 

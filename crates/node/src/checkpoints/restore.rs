@@ -1,7 +1,7 @@
 use ingest::OpenedPartition;
 use market::{Handle, Now, PartitionIndex, Seq};
 use metrics::label::CheckpointRefusal;
-use streams::{Checkpoint, NotRestored, Publisher, SavedHome};
+use streams::{Checkpoint, Publisher, RestoreError, SavedSource};
 
 /// Restores from a checkpoint what belongs to a partition being opened. Returns false if nothing does.
 pub(crate) fn restore(
@@ -13,8 +13,8 @@ pub(crate) fn restore(
 ) -> Result<bool, CheckpointRefusal> {
     let identity = &partition.identity;
     let of_it =
-        |home: &&SavedHome| home.topic == identity.topic && home.partition == identity.partition;
-    let mut homes = checkpoint.homes().filter(of_it).peekable();
+        |home: &&SavedSource| home.topic == identity.topic && home.partition == identity.partition;
+    let mut homes = checkpoint.sources().filter(of_it).peekable();
     if homes.peek().is_none() {
         return Ok(false);
     }
@@ -31,8 +31,8 @@ pub(crate) fn restore(
     }
     match publisher.restore(index, handle, checkpoint, now) {
         Ok(()) => Ok(true),
-        Err(NotRestored::OtherScale) => Err(CheckpointRefusal::OtherScale),
-        Err(NotRestored::OtherPartition) => Err(CheckpointRefusal::OtherTopic),
+        Err(RestoreError::OtherScale) => Err(CheckpointRefusal::OtherScale),
+        Err(RestoreError::OtherPartition) => Err(CheckpointRefusal::OtherTopic),
         Err(_) => Err(CheckpointRefusal::Malformed),
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn read(reader: &mut Reader) -> (IngestConfig, Duration) {
 
 /// Reports errors found by ingest, under the names of keys.
 fn check(reader: &mut Reader, config: &IngestConfig) {
-    for found in config.mistakes() {
+    for found in config.errors() {
         let key = match found.key.as_str() {
             // Missing and invalid topics have been reported already.
             "topics" => continue,

@@ -7,7 +7,7 @@ mod mapped;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use ingest::{Format, Refusal, Start};
+use ingest::{Format, Rejection, Start};
 use market::Exponents;
 
 use ::{fanout, streams};
@@ -298,9 +298,9 @@ fn unknown_instruments_are_refused_when_told_so() {
     );
     assert!(instruments.find("BINANCE", "BTC-USDT").is_ok());
     let refused = instruments.find("KRAKEN", "BTC-USD").unwrap_err();
-    assert_eq!(refused, Refusal::UnknownInstrument);
+    assert_eq!(refused, Rejection::UnknownInstrument);
     let refused = instruments.find("BINANCE", "no name").unwrap_err();
-    assert!(matches!(refused, Refusal::BadName(_)));
+    assert!(matches!(refused, Rejection::BadName(_)));
 }
 
 #[test]

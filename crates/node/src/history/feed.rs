@@ -1,4 +1,4 @@
-use ingest::{DecodeError, PastSink, Refusal, Resolve, Resolved};
+use ingest::{DecodeError, HistorySink, Rejection, Resolve, Resolved};
 use market::{Event, Handle, InstrumentName, Nanos, Seq};
 use streams::Replay;
 
@@ -47,7 +47,7 @@ impl Names {
 }
 
 impl Resolve for Feed<'_> {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         if self.names.mean(self.instruments, venue, symbol) {
             Ok(Resolved {
                 handle: WANTED,
@@ -55,7 +55,7 @@ impl Resolve for Feed<'_> {
             })
         } else {
             // Skips the rest of the record.
-            Err(Refusal::UnknownInstrument)
+            Err(Rejection::UnknownInstrument)
         }
     }
 
@@ -65,15 +65,15 @@ impl Resolve for Feed<'_> {
     }
 }
 
-impl PastSink for Feed<'_> {
+impl HistorySink for Feed<'_> {
     fn event(&mut self, seq: Seq, log_time: Nanos, _: Handle, event: &Event<'_>) {
         self.replay.event(seq, log_time, event, now());
     }
 
-    fn refused(&mut self, seq: Seq, log_time: Nanos, error: &DecodeError) {
+    fn rejected(&mut self, seq: Seq, log_time: Nanos, error: &DecodeError) {
         if error.instrument != Some(WANTED) {
             return;
         }
-        self.replay.refused(seq, log_time, error.scope, now());
+        self.replay.bad_record(seq, log_time, error.scope, now());
     }
 }

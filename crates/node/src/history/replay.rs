@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use fanout::{Handover, JoinError, NextPage, ReplayCommand, ReplayError, Wanted};
-use ingest::{Next, PastError};
+use ingest::{HistoryError, Next};
 use market::{Nanos, Seq};
 use metrics::label::ReplayRefusal;
 
@@ -106,7 +106,7 @@ fn replay<'a>(context: &'a ReplayContext, wanted: &'a Wanted, active: Active<'a>
 fn find(context: &ReplayContext, wanted: &Wanted) -> Result<Found, Stopped> {
     for margin in MARGINS {
         let found = search::find(context, wanted, margin);
-        if !matches!(found, Err(Stopped::Past(PastError::Gone))) {
+        if !matches!(found, Err(Stopped::Past(HistoryError::Gone))) {
             return found;
         }
     }
@@ -268,7 +268,7 @@ impl<'a> Running<'a> {
         if self.found.replay.pending() == 0 {
             let left = self.ends.saturating_duration_since(Instant::now());
             if wait >= SOON && self.found.past.has_client() {
-                self.found.past.rest();
+                self.found.past.yield_client();
             }
             self.poll_command(wait.min(left))?;
         }
@@ -362,7 +362,7 @@ impl<'a> Running<'a> {
         let receiver = &self.wanted.receiver;
         let mut command = receiver.command(SOON)?;
         if command.is_none() {
-            self.found.past.rest();
+            self.found.past.yield_client();
             command = receiver.command(self.context.settings.stall_timeout)?;
         }
         self.obey(command.ok_or(Stopped::Stalled)?);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use fanout::{ReplayError, Wanted};
-use ingest::{Next, Past, PastError};
+use ingest::{HistoryError, HistoryReader, Next};
 use market::{Channel, Nanos, Seq};
-use streams::{Foundation, Replay};
+use streams::{Knowledge, Replay};
 use wire::control::{Earliest, Start};
 
 use super::ReplayContext;
@@ -33,7 +33,7 @@ pub(super) enum Stopped {
     /// The requested start is not available.
     No(ReplayError),
     /// The log cannot be read.
-    Past(PastError),
+    Past(HistoryError),
     /// The client does not read.
     Stalled,
     /// The replay has reached its deadline.
@@ -44,7 +44,7 @@ pub(super) enum Stopped {
 
 /// A replay positioned right before its start.
 pub(super) struct Found {
-    pub(super) past: Past,
+    pub(super) past: HistoryReader,
     pub(super) replay: Replay,
     pub(super) names: Names,
     /// The state of the book is not in the log: only the live stream has it.
@@ -60,7 +60,7 @@ pub(super) struct Found {
 struct Search<'a> {
     context: &'a ReplayContext,
     wanted: &'a Wanted,
-    past: Past,
+    past: HistoryReader,
     names: Names,
     first: Seq,
     end: Seq,
@@ -80,7 +80,7 @@ pub(super) fn find(
     margin: Option<i64>,
 ) -> Result<Found, Stopped> {
     let partition = &wanted.origin.partition;
-    let mut past = Past::open(&context.readers, &partition.topic, partition.partition)?;
+    let mut past = HistoryReader::open(&context.readers, &partition.topic, partition.partition)?;
     let (first, end) = past.ends()?;
     let left_out = margin.map_or(0, |part| (end.0 - first.0) / part);
     let first = Seq(first.0 + left_out);
@@ -116,20 +116,20 @@ impl Search<'_> {
             }
             looked_from = Some(from);
             let look = self.look(from, begin)?;
-            let foundation = look.replay.foundation();
+            let foundation = look.replay.knowledge();
             let is_found = match foundation {
-                Foundation::Whole => true,
-                Foundation::State => {
+                Knowledge::Complete => true,
+                Knowledge::State => {
                     more_looks -= 1;
                     is_all || more_looks == 0
                 }
-                Foundation::Nothing => is_all,
+                Knowledge::Nothing => is_all,
             };
             if !is_found {
                 continue;
             }
             let needs_state = self.needs_state();
-            let unknown = needs_state && foundation == Foundation::Nothing;
+            let unknown = needs_state && foundation == Knowledge::Nothing;
             if unknown && begin < self.end {
                 return Err(self.too_early(look));
             }
@@ -199,7 +199,7 @@ impl Search<'_> {
         while read_to.0 + 1 < self.end.0 {
             match self.next(&mut read_to)? {
                 Some((seq, log_time)) if log_time >= time => return Ok(seq),
-                Some(_) => self.past.pass(),
+                Some(_) => self.past.skip(),
                 None => break,
             }
         }
@@ -239,7 +239,7 @@ impl Search<'_> {
             Ok(least) => least,
             Err(end) => return end,
         };
-        while look.replay.foundation() == Foundation::Nothing || look.read_to < least {
+        while look.replay.knowledge() == Knowledge::Nothing || look.read_to < least {
             match self.next(&mut look.read_to) {
                 Ok(Some((seq, log_time))) => {
                     self.take(&mut look);
@@ -352,8 +352,8 @@ impl Search<'_> {
     }
 }
 
-impl From<PastError> for Stopped {
-    fn from(error: PastError) -> Self {
+impl From<HistoryError> for Stopped {
+    fn from(error: HistoryError) -> Self {
         Self::Past(error)
     }
 }

@@ -43,7 +43,7 @@ impl IngestCounts {
         self.metrics
             .partitions_assigned
             .set(progress.partitions.iter().filter(|one| !one.gone).count() as u64);
-        for (error, count) in BrokerError::ALL.into_iter().zip(progress.troubles) {
+        for (error, count) in BrokerError::ALL.into_iter().zip(progress.broker_errors) {
             self.metrics.broker_errors[error].set_total(count);
         }
         self.metrics.reconnects.set_total(progress.new_clients);
@@ -95,7 +95,7 @@ pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, 
         (EventOutcome::Delta, stats.deltas),
         (EventOutcome::Snapshot, stats.snapshots),
         (EventOutcome::Trades, stats.trades),
-        (EventOutcome::Nothing, stats.nothing),
+        (EventOutcome::Nothing, stats.ignored),
         (EventOutcome::Stale, stats.stale),
         (EventOutcome::Waiting, stats.waiting),
         (EventOutcome::Gap, stats.upstream_gaps),
@@ -123,7 +123,7 @@ pub(super) fn show_publisher(metrics: &PublisherMetrics, publisher: &Publisher, 
     metrics.views.set(publisher.views() as u64);
     metrics.view_bytes.set(publisher.view_bytes() as u64);
     metrics.views_rejected.set_total(stats.views_rejected);
-    metrics.streams_watched.set(publisher.watched() as u64);
+    metrics.streams_watched.set(publisher.open_streams() as u64);
     metrics.log_bytes.set(publisher.memory() as u64);
     metrics.runs.set_total(runs);
     for encoding in Encoding::ALL {

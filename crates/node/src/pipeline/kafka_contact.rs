@@ -35,7 +35,7 @@ impl KafkaContact {
     /// Returns whether contact is lost, or the publisher has not caught up since.
     pub(super) fn is_cut_off(&mut self, progress: &Progress, now: Instant) -> bool {
         let is_silent = progress
-            .heard
+            .last_response
             .is_some_and(|heard| now.saturating_duration_since(heard) > self.lost_after);
         // Without partitions there is nothing to fetch.
         if is_silent && progress.partitions.iter().any(|one| !one.gone) {
@@ -81,7 +81,7 @@ mod tests {
                 caught_up: true,
                 gone: false,
             }],
-            heard: Some(heard),
+            last_response: Some(heard),
             ..Progress::default()
         }
     }

@@ -1,31 +1,31 @@
-//! The bars of an instrument as bytes: hundreds of them, so each is told by what changed since the
-//! one before, as numbers of as many bytes as they need.
+//! The encoding of an instrument's bars. There are hundreds of them, so each is encoded by its
+//! differences from the one before, as numbers of variable length.
 
 use market::{Nanos, Price, Seq};
 use wire::BarInterval;
 
-use super::format::{place, put_count, put_place};
+use super::fields::{put_count, put_stamp, stamp};
 use super::reader::Reader;
-use super::{BarsPart, CheckpointError, SavedBars};
-use crate::bars::{ClosedBar, OneBar};
+use super::{BarsPart, CheckpointError};
+use crate::bars::{ClosedBar, SavedBars, TimedCandle};
 use crate::candle::Candle;
 
-/// Of nanoseconds.
+/// In nanoseconds.
 const SECOND: u64 = 1_000_000_000;
-/// A closed bar whose numbers take a byte each.
+/// The size of a closed bar whose numbers take a byte each.
 const LEAST_BAR: usize = 8;
-/// An interval without a bar.
+/// The size of an interval without bars.
 const LEAST_INTERVAL: usize = 4 + 8 + 4 + 1;
 
-/// What the next bar is told against.
+/// What the next bar is encoded relative to.
 #[derive(Clone, Copy)]
-struct Before {
+struct Previous {
     number: u64,
     close: Price,
     by: Seq,
 }
 
-impl Before {
+impl Previous {
     const NOTHING: Self = Self {
         number: 0,
         close: Price(0),
@@ -34,18 +34,21 @@ impl Before {
 }
 
 pub(super) fn put(out: &mut Vec<u8>, part: &BarsPart) {
-    put_place(out, &part.at);
+    put_stamp(out, &part.at);
     put_count(out, part.intervals.len());
     for bars in &part.intervals {
         let seconds = bars.interval.seconds();
         out.extend_from_slice(&seconds.to_le_bytes());
         out.extend_from_slice(&bars.forgotten.0.to_le_bytes());
         put_count(out, bars.closed.len());
-        let mut before = Before::NOTHING;
+        let mut before = Previous::NOTHING;
         for closed in &bars.closed {
             before = put_bar(out, seconds, &closed.bar, before);
-            put_signed(out, i128::from(closed.by.0.wrapping_sub(before.by.0)));
-            before.by = closed.by;
+            put_signed(
+                out,
+                i128::from(closed.closed_by.0.wrapping_sub(before.by.0)),
+            );
+            before.by = closed.closed_by;
         }
         out.push(u8::from(bars.running.is_some()));
         if let Some(running) = &bars.running {
@@ -55,7 +58,7 @@ pub(super) fn put(out: &mut Vec<u8>, part: &BarsPart) {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<BarsPart, CheckpointError> {
-    let at = place(reader)?;
+    let at = stamp(reader)?;
     let mut intervals = Vec::new();
     for _ in 0..reader.count(LEAST_INTERVAL)? {
         let seconds = reader.u32()?;
@@ -64,7 +67,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<BarsPart, CheckpointError>
             .find(|interval| interval.seconds() == seconds)
             .ok_or(CheckpointError::Value("interval"))?;
         let forgotten = Seq(reader.i64()?);
-        let mut before = Before::NOTHING;
+        let mut before = Previous::NOTHING;
         let mut closed = Vec::new();
         for _ in 0..reader.count(LEAST_BAR)? {
             let bar = bar(reader, seconds, &mut before)?;
@@ -73,7 +76,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<BarsPart, CheckpointError>
                 .0
                 .wrapping_add(difference(reader, "bar closed by")?);
             before.by = Seq(by);
-            closed.push(ClosedBar { bar, by: Seq(by) });
+            closed.push(ClosedBar {
+                bar,
+                closed_by: Seq(by),
+            });
         }
         let running = reader.option("running bar", |reader| bar(reader, seconds, &mut before))?;
         intervals.push(SavedBars {
@@ -86,7 +92,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<BarsPart, CheckpointError>
     Ok(BarsPart { at, intervals })
 }
 
-fn put_bar(out: &mut Vec<u8>, seconds: u32, bar: &OneBar, before: Before) -> Before {
+fn put_bar(out: &mut Vec<u8>, seconds: u32, bar: &TimedCandle, before: Previous) -> Previous {
     let number = bar.open_time.0 / (u64::from(seconds) * SECOND);
     let candle = &bar.candle;
     put_varint(out, u128::from(number.wrapping_sub(before.number)));
@@ -100,7 +106,7 @@ fn put_bar(out: &mut Vec<u8>, seconds: u32, bar: &OneBar, before: Before) -> Bef
     }
     put_signed(out, candle.volume);
     put_varint(out, u128::from(candle.trades));
-    Before {
+    Previous {
         number,
         close: candle.close,
         ..before
@@ -110,8 +116,8 @@ fn put_bar(out: &mut Vec<u8>, seconds: u32, bar: &OneBar, before: Before) -> Bef
 fn bar(
     reader: &mut Reader<'_>,
     seconds: u32,
-    before: &mut Before,
-) -> Result<OneBar, CheckpointError> {
+    before: &mut Previous,
+) -> Result<TimedCandle, CheckpointError> {
     const WRONG: CheckpointError = CheckpointError::Value("time of a bar");
     let step = u64::try_from(reader.varint("time of a bar")?).map_err(|_| WRONG)?;
     let number = before.number.wrapping_add(step);
@@ -128,7 +134,7 @@ fn bar(
     let trades = u32::try_from(reader.varint("trades of a bar")?)
         .map_err(|_| CheckpointError::Value("trades of a bar"))?;
     (before.number, before.close) = (number, close);
-    Ok(OneBar {
+    Ok(TimedCandle {
         open_time: Nanos(open_time),
         candle: Candle {
             open,
@@ -146,7 +152,7 @@ fn difference(reader: &mut Reader<'_>, field: &'static str) -> Result<i64, Check
     i64::try_from(difference).map_err(|_| CheckpointError::Value(field))
 }
 
-/// Small numbers of either sign become small ones: 0, -1, 1, -2 and so on.
+/// Zigzag encoding, in which small numbers of either sign stay small: 0, -1, 1, -2 and so on.
 fn put_signed(out: &mut Vec<u8>, value: i128) {
     put_varint(out, ((value << 1) ^ (value >> 127)).cast_unsigned());
 }
@@ -155,7 +161,7 @@ const fn signed(value: u128) -> i128 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
 
-/// Seven bits a byte, the lowest ones first; all but the last have the highest bit set.
+/// Seven bits per byte, lowest first; all bytes but the last have the highest bit set.
 fn put_varint(out: &mut Vec<u8>, mut value: u128) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
@@ -167,14 +173,14 @@ fn put_varint(out: &mut Vec<u8>, mut value: u128) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::SavedPlace;
+    use crate::checkpoint::SavedStamp;
     use proptest::prelude::*;
 
-    fn one_bar(seconds: u32) -> impl Strategy<Value = OneBar> {
+    fn one_bar(seconds: u32) -> impl Strategy<Value = TimedCandle> {
         let longest = u64::MAX / (u64::from(seconds) * SECOND);
         let number = prop_oneof![0..100u64, 0..=longest];
         (number, any::<[i64; 4]>(), any::<i128>(), any::<u32>()).prop_map(
-            move |(number, prices, volume, trades)| OneBar {
+            move |(number, prices, volume, trades)| TimedCandle {
                 open_time: Nanos(number * u64::from(seconds) * SECOND),
                 candle: Candle {
                     open: Price(prices[0]),
@@ -191,8 +197,10 @@ mod tests {
     fn saved_bars() -> impl Strategy<Value = SavedBars> {
         prop::sample::select(BarInterval::ALL.to_vec()).prop_flat_map(|interval| {
             let seconds = interval.seconds();
-            let closed = (one_bar(seconds), any::<i64>())
-                .prop_map(|(bar, by)| ClosedBar { bar, by: Seq(by) });
+            let closed = (one_bar(seconds), any::<i64>()).prop_map(|(bar, by)| ClosedBar {
+                bar,
+                closed_by: Seq(by),
+            });
             let closed = proptest::collection::vec(closed, 0..5);
             let running = proptest::option::of(one_bar(seconds));
             (any::<i64>(), closed, running).prop_map(move |(forgotten, closed, running)| {
@@ -211,7 +219,7 @@ mod tests {
         fn whatever_bars_there_are_are_read_as_they_were_written(
             intervals in proptest::collection::vec(saved_bars(), 0..4),
         ) {
-            let at = SavedPlace { seq: Seq(-1), event_time: None, log_time: Nanos(7) };
+            let at = SavedStamp { seq: Seq(-1), event_time: None, log_time: Nanos(7) };
             let part = BarsPart { at, intervals };
             let mut bytes = Vec::new();
             put(&mut bytes, &part);

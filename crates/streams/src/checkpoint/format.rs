@@ -1,22 +1,24 @@
 use market::{
-    Bbo, Decimals, Exponents, InstrumentName, Level, Link, Nanos, Price, Reason, SavedBook,
-    SavedDelta, Seq, Size, State,
+    Bbo, Decimals, Exponents, InstrumentName, Level, Nanos, Price, Reason, SavedBook, SavedDelta,
+    Seq, SeqLink, Size, State,
 };
 
 use super::bars;
+use super::fields::{put_count, put_i64, put_option, put_stamp, put_u64, stamp};
 use super::reader::Reader;
 use super::{
-    BookPart, Checkpoint, DayPart, SavedHome, SavedPlace, StatusPart, TickerPart, TradesPart,
+    BookPart, Checkpoint, CheckpointError, SavedSource, StatusPart, TickerPart, TradesPart,
 };
 use crate::candle::Candle;
+use crate::day::DayBucket;
 
-/// What every checkpoint begins with.
+/// The first bytes of every checkpoint.
 const MAGIC: [u8; 8] = *b"TAPECKPT";
-/// The version of what follows; one that only adds sections stays the same.
+/// The version of the format. Adding sections does not change it.
 const VERSION: u16 = 1;
-/// Magic, version, two bytes of zeros, the body's length and its CRC-32.
+/// The header: magic, version, two zero bytes, the body's length and its CRC-32.
 const HEAD: usize = 20;
-/// What a level takes.
+/// The encoded size of a level.
 const LEVEL: usize = 16;
 
 mod section {
@@ -29,36 +31,8 @@ mod section {
     pub(super) const BARS: u16 = 7;
 }
 
-/// Why bytes are no checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CheckpointError {
-    /// They begin with something else.
-    #[error("it is no checkpoint")]
-    Magic,
-    /// They are of another version.
-    #[error("its version is {0}, and only 1 is known")]
-    Version(u16),
-    /// They end too early.
-    #[error("it is cut off")]
-    Truncated,
-    /// They are not what was written.
-    #[error("its checksum is {told:08x}, and {found:08x} is found")]
-    Checksum {
-        /// What it says.
-        told: u32,
-        /// What it is.
-        found: u32,
-    },
-    /// A field has a value that it cannot have.
-    #[error("its field {0} has no value that it may have")]
-    Value(&'static str),
-    /// A section is missing.
-    #[error("its section {0} is missing")]
-    Missing(&'static str),
-}
-
 impl Checkpoint {
-    /// Appends it as bytes.
+    /// Appends the encoded checkpoint.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let begin = out.len();
         out.extend_from_slice(&MAGIC);
@@ -68,30 +42,32 @@ impl Checkpoint {
             text(out, self.name.as_str());
             out.extend_from_slice(&self.exponents.price.to_le_bytes());
             out.extend_from_slice(&self.exponents.size.to_le_bytes());
-            option(out, self.defined, |out, (tick, lot)| {
-                option(out, tick, |out, Price(tick)| put(out, tick));
-                option(out, lot, |out, Size(lot)| put(out, lot));
+            put_option(out, self.defined, |out, (tick, lot)| {
+                put_option(out, tick, |out, Price(tick)| put_i64(out, tick));
+                put_option(out, lot, |out, Size(lot)| put_i64(out, lot));
             });
             out.push(u8::from(self.halted));
         });
-        if let Some(home) = &self.reference {
-            section(out, section::REFERENCE, |out| put_home(out, home));
+        if let Some(source) = &self.reference {
+            section(out, section::REFERENCE, |out| put_source(out, source));
         }
         if let Some(part) = &self.book {
             section(out, section::BOOK, |out| put_book_part(out, part));
         }
         if let Some(part) = &self.trades {
             section(out, section::TRADES, |out| {
-                put_home(out, &part.home);
-                put_place(out, &part.last);
+                put_source(out, &part.source);
+                put_stamp(out, &part.last);
                 put_broken(out, part.broken);
             });
         }
         if let Some(part) = &self.ticker {
             section(out, section::TICKER, |out| {
-                put_place(out, &part.at);
-                put_count(out, part.parts.len());
-                part.parts.iter().for_each(|part| put_day_part(out, part));
+                put_stamp(out, &part.at);
+                put_count(out, part.buckets.len());
+                part.buckets
+                    .iter()
+                    .for_each(|bucket| put_day_bucket(out, bucket));
             });
         }
         if let Some(part) = &self.bars {
@@ -100,17 +76,17 @@ impl Checkpoint {
         section(out, section::STATUS, |out| {
             put_state(out, self.status.state, self.status.reason);
             out.push(u8::from(self.status.begun));
-            put_place(out, &self.status.last);
+            put_stamp(out, &self.status.last);
         });
         let body = begin + HEAD;
-        // A book is bounded far below 4 GiB.
+        // The limit of a book is far below 4 GiB.
         let length = u32::try_from(out.len() - body).unwrap_or(u32::MAX);
         let checksum = crc32fast::hash(&out[body..]);
         out[body - 8..body - 4].copy_from_slice(&length.to_le_bytes());
         out[body - 4..body].copy_from_slice(&checksum.to_le_bytes());
     }
 
-    /// Reads what [`Checkpoint::encode`] wrote.
+    /// Decodes what [`Checkpoint::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let mut reader = Reader::new(bytes);
         if reader
@@ -126,11 +102,11 @@ impl Checkpoint {
         }
         reader.u16()?;
         let length = usize::try_from(reader.u32()?).map_err(|_| CheckpointError::Truncated)?;
-        let told = reader.u32()?;
+        let expected = reader.u32()?;
         let body = reader.take(length)?;
         let found = crc32fast::hash(body);
-        if told != found {
-            return Err(CheckpointError::Checksum { told, found });
+        if expected != found {
+            return Err(CheckpointError::Checksum { expected, found });
         }
         sections(Reader::new(body))
     }
@@ -149,8 +125,8 @@ fn sections(mut body: Reader<'_>) -> Result<Checkpoint, CheckpointError> {
             section::BOOK => book = Some(book_part(&mut of)?),
             section::TRADES => {
                 trades = Some(TradesPart {
-                    home: home(&mut of)?,
-                    last: place(&mut of)?,
+                    source: source(&mut of)?,
+                    last: stamp(&mut of)?,
                     broken: broken(&mut of)?,
                 });
             }
@@ -160,13 +136,13 @@ fn sections(mut body: Reader<'_>) -> Result<Checkpoint, CheckpointError> {
                     state,
                     reason,
                     begun: of.flag("begun")?,
-                    last: place(&mut of)?,
+                    last: stamp(&mut of)?,
                 });
             }
             section::TICKER => ticker = Some(ticker_part(&mut of)?),
             section::BARS => bars = Some(bars::read(&mut of)?),
-            section::REFERENCE => reference = Some(home(&mut of)?),
-            // Of a later version.
+            section::REFERENCE => reference = Some(source(&mut of)?),
+            // Added by a later version.
             _ => {}
         }
     }
@@ -206,27 +182,27 @@ fn instrument_of(
 }
 
 fn put_book_part(out: &mut Vec<u8>, part: &BookPart) {
-    put_home(out, &part.home);
-    put_place(out, &part.last);
-    out.push(u8::from(part.founded));
+    put_source(out, &part.source);
+    put_stamp(out, &part.last);
+    out.push(u8::from(part.has_snapshot));
     put_broken(out, part.broken);
-    option(out, part.bbo.bid, put_level);
-    option(out, part.bbo.ask, put_level);
-    put_place(out, &part.bbo_last);
+    put_option(out, part.bbo.bid, put_level);
+    put_option(out, part.bbo.ask, put_level);
+    put_stamp(out, &part.bbo_last);
     let book = &part.book;
     out.push(u8::from(book.live));
-    option(out, book.venue_seq, put_u64);
-    option(out, book.window, put_u64);
+    put_option(out, book.venue_seq, put_u64);
+    put_option(out, book.window, put_u64);
     out.push(book.decimals.price);
     out.push(book.decimals.size);
     put_levels(out, &book.bids);
     put_levels(out, &book.asks);
     put_count(out, book.recent.len());
     for delta in &book.recent {
-        put(out, delta.offset.0);
+        put_i64(out, delta.offset.0);
         put_u64(out, delta.link.prev);
         put_u64(out, delta.link.seq);
-        option(out, delta.time, |out, Nanos(time)| put_u64(out, time));
+        put_option(out, delta.time, |out, Nanos(time)| put_u64(out, time));
         put_u64(out, delta.log_time.0);
         put_levels(out, &delta.bids);
         put_levels(out, &delta.asks);
@@ -234,17 +210,17 @@ fn put_book_part(out: &mut Vec<u8>, part: &BookPart) {
 }
 
 fn book_part(reader: &mut Reader<'_>) -> Result<BookPart, CheckpointError> {
-    /// A delta without levels and without the venue's time.
+    /// The size of a delta without levels and event time.
     const LEAST_DELTA: usize = 8 + 8 + 8 + 1 + 8 + 4 + 4;
-    let home = home(reader)?;
-    let last = place(reader)?;
-    let founded = reader.flag("founded")?;
+    let source = source(reader)?;
+    let last = stamp(reader)?;
+    let has_snapshot = reader.flag("has snapshot")?;
     let broken = broken(reader)?;
     let bbo = Bbo {
         bid: reader.option("best bid", level)?,
         ask: reader.option("best ask", level)?,
     };
-    let bbo_last = place(reader)?;
+    let bbo_last = stamp(reader)?;
     let mut book = SavedBook {
         live: reader.flag("live")?,
         venue_seq: reader.option("venue seq", Reader::u64)?,
@@ -260,7 +236,7 @@ fn book_part(reader: &mut Reader<'_>) -> Result<BookPart, CheckpointError> {
     for _ in 0..reader.count(LEAST_DELTA)? {
         book.recent.push(SavedDelta {
             offset: Seq(reader.i64()?),
-            link: Link {
+            link: SeqLink {
                 prev: reader.u64()?,
                 seq: reader.u64()?,
             },
@@ -271,9 +247,9 @@ fn book_part(reader: &mut Reader<'_>) -> Result<BookPart, CheckpointError> {
         });
     }
     Ok(BookPart {
-        home,
+        source,
         last,
-        founded,
+        has_snapshot,
         broken,
         bbo,
         bbo_last,
@@ -281,26 +257,26 @@ fn book_part(reader: &mut Reader<'_>) -> Result<BookPart, CheckpointError> {
     })
 }
 
-fn put_day_part(out: &mut Vec<u8>, part: &DayPart) {
+fn put_day_bucket(out: &mut Vec<u8>, part: &DayBucket) {
     let candle = &part.candle;
     put_u64(out, part.number);
     for Price(price) in [candle.open, candle.high, candle.low, candle.close] {
-        put(out, price);
+        put_i64(out, price);
     }
     out.extend_from_slice(&candle.volume.to_le_bytes());
     out.extend_from_slice(&candle.trades.to_le_bytes());
-    option(out, part.notional, |out, notional| {
+    put_option(out, part.notional, |out, notional| {
         out.extend_from_slice(&notional.to_le_bytes());
     });
 }
 
 fn ticker_part(reader: &mut Reader<'_>) -> Result<TickerPart, CheckpointError> {
-    /// One whose sum of price × size is none.
-    const LEAST_PART: usize = 8 + 4 * 8 + 16 + 4 + 1;
-    let at = place(reader)?;
-    let count = reader.count(LEAST_PART)?;
-    let part = |reader: &mut Reader<'_>| {
-        Ok(DayPart {
+    /// The size of a bucket without `notional`.
+    const LEAST_BUCKET: usize = 8 + 4 * 8 + 16 + 4 + 1;
+    let at = stamp(reader)?;
+    let count = reader.count(LEAST_BUCKET)?;
+    let bucket = |reader: &mut Reader<'_>| {
+        Ok(DayBucket {
             number: reader.u64()?,
             candle: Candle {
                 open: Price(reader.i64()?),
@@ -313,44 +289,32 @@ fn ticker_part(reader: &mut Reader<'_>) -> Result<TickerPart, CheckpointError> {
             notional: reader.option("notional", Reader::i128)?,
         })
     };
-    let parts = (0..count).map(|_| part(reader)).collect::<Result<_, _>>()?;
-    Ok(TickerPart { at, parts })
+    let buckets = (0..count)
+        .map(|_| bucket(reader))
+        .collect::<Result<_, _>>()?;
+    Ok(TickerPart { at, buckets })
 }
 
-fn put_home(out: &mut Vec<u8>, home: &SavedHome) {
-    text(out, &home.topic);
-    out.extend_from_slice(&home.topic_id);
-    out.extend_from_slice(&home.partition.to_le_bytes());
-    put(out, home.heard.0);
-    put(out, home.read_to.0);
+fn put_source(out: &mut Vec<u8>, source: &SavedSource) {
+    text(out, &source.topic);
+    out.extend_from_slice(&source.topic_id);
+    out.extend_from_slice(&source.partition.to_le_bytes());
+    put_i64(out, source.last_record.0);
+    put_i64(out, source.read_to.0);
 }
 
-fn home(reader: &mut Reader<'_>) -> Result<SavedHome, CheckpointError> {
-    Ok(SavedHome {
+fn source(reader: &mut Reader<'_>) -> Result<SavedSource, CheckpointError> {
+    Ok(SavedSource {
         topic: reader.text("topic")?.into(),
         topic_id: reader.array()?,
         partition: reader.i32()?,
-        heard: Seq(reader.i64()?),
+        last_record: Seq(reader.i64()?),
         read_to: Seq(reader.i64()?),
     })
 }
 
-pub(super) fn put_place(out: &mut Vec<u8>, place: &SavedPlace) {
-    put(out, place.seq.0);
-    option(out, place.event_time, |out, Nanos(time)| put_u64(out, time));
-    put_u64(out, place.log_time.0);
-}
-
-pub(super) fn place(reader: &mut Reader<'_>) -> Result<SavedPlace, CheckpointError> {
-    Ok(SavedPlace {
-        seq: Seq(reader.i64()?),
-        event_time: reader.option("event time", Reader::u64)?.map(Nanos),
-        log_time: Nanos(reader.u64()?),
-    })
-}
-
 fn put_broken(out: &mut Vec<u8>, broken: Option<(State, Reason)>) {
-    option(out, broken, |out, (state, reason)| {
+    put_option(out, broken, |out, (state, reason)| {
         put_state(out, state, reason);
     });
 }
@@ -359,7 +323,7 @@ fn broken(reader: &mut Reader<'_>) -> Result<Option<(State, Reason)>, Checkpoint
     reader.option("broken", state)
 }
 
-/// Their places among all states and reasons.
+/// States and reasons are encoded as their indices in `ALL`.
 fn put_state(out: &mut Vec<u8>, state: State, reason: Reason) {
     let index = |found: Option<usize>| found.and_then(|at| u8::try_from(at).ok()).unwrap_or(0);
     out.push(index(State::ALL.iter().position(|one| *one == state)));
@@ -385,8 +349,8 @@ fn levels(reader: &mut Reader<'_>) -> Result<Vec<Level>, CheckpointError> {
 }
 
 fn put_level(out: &mut Vec<u8>, level: Level) {
-    put(out, level.price.0);
-    put(out, level.size.0);
+    put_i64(out, level.price.0);
+    put_i64(out, level.size.0);
 }
 
 fn level(reader: &mut Reader<'_>) -> Result<Level, CheckpointError> {
@@ -405,27 +369,7 @@ fn section(out: &mut Vec<u8>, tag: u16, write: impl FnOnce(&mut Vec<u8>)) {
     out[at..at + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-fn option<T>(out: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
-    out.push(u8::from(value.is_some()));
-    if let Some(value) = value {
-        write(out, value);
-    }
-}
-
-fn put(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn put_u64(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-pub(super) fn put_count(out: &mut Vec<u8>, count: usize) {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    out.extend_from_slice(&count.to_le_bytes());
-}
-
-/// A name of an instrument or of a topic: at most 249 bytes.
+/// Encodes the name of an instrument or a topic, which has at most 249 bytes.
 fn text(out: &mut Vec<u8>, text: &str) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&length.to_le_bytes());

@@ -1,6 +1,6 @@
 use super::CheckpointError;
 
-/// Takes fields from bytes that anybody may have written.
+/// Reads fields from untrusted bytes.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
 }
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         self.array().map(i128::from_le_bytes)
     }
 
-    /// A number of as many bytes as it needs: seven bits a byte, the lowest ones first.
+    /// A number of variable length: seven bits per byte, lowest first.
     pub(super) fn varint(&mut self, field: &'static str) -> Read<u128> {
         let mut value = 0;
         for shift in (0..u128::BITS).step_by(7) {
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         Err(CheckpointError::Value(field))
     }
 
-    /// 0 or 1.
+    /// A Boolean, encoded as 0 or 1.
     pub(super) fn flag(&mut self, field: &'static str) -> Read<bool> {
         match self.u8()? {
             0 => Ok(false),
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Something that may not be there, behind a flag.
+    /// An optional field, preceded by a flag.
     pub(super) fn option<T>(
         &mut self,
         field: &'static str,
@@ -111,7 +111,8 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| CheckpointError::Value(field))
     }
 
-    /// How many entries follow of at least so many bytes each: never more than there is room for.
+    /// The number of entries that follow, of at least `entry` bytes each. Never more than fit the
+    /// remaining bytes, so that it is safe to allocate for them.
     pub(super) fn count(&mut self, entry: usize) -> Read<usize> {
         let count = usize::try_from(self.u32()?).map_err(|_| CheckpointError::Truncated)?;
         if count

@@ -1,71 +1,55 @@
-use market::{Epoch, Nanos, Seq, Trade};
-use wire::{Bar, BarInterval, Head, Status, View, ViewParams, sbe};
+use market::{Channel, Epoch, Nanos, Seq, Trade};
+use wire::{Bar, BarInterval, Status, ViewParams, sbe};
 
-use super::desk::Desk;
 use super::identity::Identity;
-use crate::WatchId;
-use crate::bars::{Bars, OneBar};
+use super::shared::Shared;
+use super::throttled_views::{ThrottledView, ThrottledViews};
+use crate::StreamId;
+use crate::bars::{Bars, TimedCandle};
 use crate::candle::Candle;
-use crate::checkpoint::{BarsPart, SavedPlace};
-use crate::pace::{Pace, Resting};
-use crate::place::Place;
+use crate::checkpoint::{BarsPart, SavedStamp};
+use crate::stamp::Stamp;
+use crate::throttle::{Throttle, ThrottledStream};
 
 /// The bars of one instrument.
 #[derive(Debug)]
 pub(super) struct BarsFeed {
-    /// By interval; none before the first trade, since most instruments of a venue never trade.
+    /// The bars by interval; empty before the first trade, since most instruments of a venue never
+    /// trade.
     all: Vec<Bars>,
-    /// Where they stand.
-    at: Place,
-    views: Vec<BarView>,
-}
-
-/// A stream of bars that somebody watches.
-#[derive(Debug)]
-pub(super) struct BarView {
-    pub(super) params: ViewParams,
-    pub(super) watches: Vec<WatchId>,
-    /// Its last message.
-    pub(super) last: Place,
-    /// The running bar as it was told.
-    told: Option<OneBar>,
-    /// The newest record whose trades have not been told.
-    behind: Option<Place>,
-    pace: Pace,
+    /// The stamp that the bars are as of.
+    at: Stamp,
+    /// The open streams, with the running bar as it was sent.
+    views: ThrottledViews<Option<TimedCandle>>,
 }
 
 impl BarsFeed {
     pub(super) const fn new() -> Self {
         Self {
             all: Vec::new(),
-            at: Place::NONE,
-            views: Vec::new(),
+            at: Stamp::NONE,
+            views: ThrottledViews::new(),
         }
     }
 
-    /// Reading begins, or begins anew: nothing of before counts.
-    pub(super) fn begin(&mut self, base: Place) {
+    /// Starts over without any trades.
+    pub(super) fn restart(&mut self, base: Stamp) {
         self.all.clear();
         self.at = base;
-        for view in &mut self.views {
-            view.last = base;
-            view.told = None;
-            view.behind = None;
-        }
+        self.views.restart(None, base);
     }
 
-    /// What it knows.
     pub(super) fn save(&self) -> BarsPart {
         BarsPart {
-            at: SavedPlace::of(&self.at),
+            at: SavedStamp::of(&self.at),
             intervals: self.all.iter().map(Bars::save).collect(),
         }
     }
 
-    /// Becomes what was saved; nobody watches yet. Intervals that the one who saved did not know
-    /// begin with the next trade.
+    /// Restores a saved state; no stream is open yet. Intervals that are not in it start with the
+    /// next trade.
     pub(super) fn restore(&mut self, part: &BarsPart, now: Nanos) {
-        self.at = part.at.place(now);
+        self.at = part.at.restored_at(now);
         if part.intervals.is_empty() {
             return;
         }
@@ -77,62 +61,42 @@ impl BarsFeed {
         self.all = BarInterval::ALL.map(bars).into();
     }
 
-    /// Whether there has been no trade.
+    /// Returns whether there have been no trades.
     pub(super) const fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    pub(super) const fn open_views(&self) -> usize {
-        self.views.len()
+    pub(super) const fn views(&self) -> &ThrottledViews<Option<TimedCandle>> {
+        &self.views
     }
 
-    pub(super) fn views(&self) -> impl Iterator<Item = &BarView> {
-        self.views.iter()
+    /// The stamp of a stream's last message.
+    pub(super) fn last(&self, params: ViewParams) -> Stamp {
+        self.views.get(params).map_or(self.at, |view| view.last)
     }
 
-    /// Where a stream stands.
-    pub(super) fn last(&self, params: ViewParams) -> Place {
-        self.view(params).map_or(self.at, |view| view.last)
-    }
-
-    /// The watchers of a stream, which is made where there is none.
-    pub(super) fn watches_of(
+    pub(super) fn streams_mut(
         &mut self,
         params: ViewParams,
-        begin: impl FnOnce() -> Pace,
-    ) -> &mut Vec<WatchId> {
-        let index = self.views.iter().position(|view| view.params == params);
-        let index = index.unwrap_or_else(|| {
-            self.views.push(BarView {
-                params,
-                watches: Vec::new(),
-                last: self.at,
-                told: bars_of(&self.all, params).and_then(Bars::running),
-                behind: None,
-                pace: begin(),
-            });
-            self.views.len() - 1
-        });
-        &mut self.views[index].watches
+        start: impl FnOnce() -> Throttle,
+    ) -> &mut Vec<StreamId> {
+        let running = bars_of(&self.all, params).and_then(Bars::running);
+        self.views.streams_mut(params, running, self.at, start)
     }
 
-    /// Forgets a watcher, and the streams that nobody watches any more.
-    pub(super) fn unwatch(&mut self, id: WatchId) {
-        for view in &mut self.views {
-            view.watches.retain(|other| *other != id);
-        }
-        self.views.retain(|view| !view.watches.is_empty());
+    pub(super) fn close_stream(&mut self, id: StreamId) {
+        self.views.close_stream(id);
     }
 
-    /// A record traded at that time.
+    /// Adds the trades of a record, which were made at `time`.
     pub(super) fn publish(
         &mut self,
         identity: &Identity,
         epoch: Epoch,
         (time, trades): (Nanos, &[Trade<'_>]),
         recovered: bool,
-        place: &Place,
-        desk: &mut Desk,
+        stamp: &Stamp,
+        shared: &mut Shared,
     ) {
         let Some(candle) = Candle::of(trades) else {
             return;
@@ -140,109 +104,103 @@ impl BarsFeed {
         if self.all.is_empty() {
             self.all.extend(BarInterval::ALL.map(Bars::new));
         }
-        self.at = *place;
+        self.at = *stamp;
         let mut closes = [false; BarInterval::ALL.len()];
         for (bars, closes) in self.all.iter_mut().zip(&mut closes) {
-            *closes = bars.take(time, &candle, place.seq);
+            *closes = bars.add(time, &candle, stamp.seq);
         }
-        for view in &mut self.views {
+        for view in self.views.iter_mut() {
             let index = self
                 .all
                 .iter()
                 .position(|bars| Some(bars.interval()) == view.params.interval);
             let Some(index) = index else { continue };
             let bars = &self.all[index];
-            if closes[index] || recovered || view.pace.may_speak() {
+            if closes[index] || recovered || view.throttle.is_open() {
                 let closed = bars.last_closed().filter(|_| closes[index]);
-                view.tell(identity, epoch, bars, closed, place, desk);
+                send(view, identity, epoch, bars, closed, stamp, shared);
             } else {
-                view.behind = Some(*place);
+                view.unsent = Some(*stamp);
             }
         }
     }
 
-    /// Something may be missing from here on.
+    /// Publishes that trades may be missing from here on.
     pub(super) fn break_off(
         &mut self,
         identity: &Identity,
         epoch: Epoch,
         status: &Status,
-        place: &Place,
-        desk: &mut Desk,
+        stamp: &Stamp,
+        shared: &mut Shared,
     ) {
-        for view in &mut self.views {
-            view.speak(identity, epoch, &self.all, place.now, desk);
-            let head = view.head(identity, epoch, place);
-            view.last = *place;
-            desk.out.draft(|sbe| sbe::status(sbe, &head, status));
-            desk.out.emit(&view.watches, identity.text(), &head);
+        for view in self.views.iter_mut() {
+            send_unsent(view, identity, epoch, &self.all, stamp.publish_time, shared);
         }
-        self.at = *place;
+        self.views
+            .send_status(identity, epoch, status, |_| *stamp, shared);
+        self.at = *stamp;
     }
 
-    /// A stream that rested may speak.
-    pub(super) fn wake(
+    /// Lets a stream publish again whose interval is over.
+    pub(super) fn release(
         &mut self,
         identity: &Identity,
         epoch: Epoch,
-        resting: &Resting,
+        stream: &ThrottledStream,
         now: Nanos,
-        desk: &mut Desk,
+        shared: &mut Shared,
     ) {
-        let mut views = self.views.iter_mut();
-        if let Some(view) = views.find(|view| view.pace.is(resting)) {
-            view.pace.wake();
-            view.speak(identity, epoch, &self.all, now, desk);
+        if let Some(view) = self.views.release(stream) {
+            send_unsent(view, identity, epoch, &self.all, now, shared);
         }
     }
 
-    /// Tells what a stream has not told; whether there was anything.
-    pub(super) fn speak(
+    /// Sends what is unsent of a stream, throttled or not. Returns whether there was anything.
+    pub(super) fn send_unsent(
         &mut self,
         identity: &Identity,
         epoch: Epoch,
         params: ViewParams,
         now: Nanos,
-        desk: &mut Desk,
+        shared: &mut Shared,
     ) -> bool {
-        let mut views = self.views.iter_mut();
-        let view = views.find(|view| view.params == params);
-        view.is_some_and(|view| view.speak(identity, epoch, &self.all, now, desk))
+        let view = self.views.get_mut(params);
+        view.is_some_and(|view| send_unsent(view, identity, epoch, &self.all, now, shared))
     }
 
-    /// Whether all that was closed behind `seq` is kept.
+    /// Returns whether all bars that were closed after `seq` are retained.
     pub(super) fn holds_since(&self, params: ViewParams, seq: Seq) -> bool {
         let bars = bars_of(&self.all, params);
         bars.is_none_or(|bars| bars.forgotten() <= seq)
     }
 
-    /// The record up to which closed bars are not kept any more.
+    /// The record up to which closed bars are no longer retained.
     pub(super) fn forgotten(&self, params: ViewParams) -> Seq {
         bars_of(&self.all, params).map_or(Seq::NONE, Bars::forgotten)
     }
 
-    /// What somebody who has all up to `seq` lacks of what was told: the bars that were closed since,
-    /// oldest first, and the running one.
+    /// The bars that a client at `seq` lacks: those closed since, oldest first, and the running one
+    /// as it was last sent.
     pub(super) fn since(&self, params: ViewParams, seq: Seq) -> impl Iterator<Item = Bar> {
         let bars = bars_of(&self.all, params);
-        let running = match self.view(params) {
-            Some(view) => view.told,
+        let running = match self.views.get(params) {
+            Some(view) => view.sent,
             None => bars.and_then(Bars::running),
         };
         let closed = bars
             .into_iter()
             .flat_map(move |bars| bars.closed_since(seq));
-        let running = bars.zip(running).map(|(bars, bar)| bars.told_running(&bar));
+        let running = bars
+            .zip(running)
+            .map(|(bars, bar)| bars.running_message(&bar));
         closed.chain(running)
     }
 
-    pub(super) fn size(&self) -> usize {
-        let closed: usize = self.all.iter().map(Bars::size).sum();
+    /// The allocated memory, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let closed: usize = self.all.iter().map(Bars::memory).sum();
         closed + self.all.capacity() * size_of::<Bars>()
-    }
-
-    fn view(&self, params: ViewParams) -> Option<&BarView> {
-        self.views.iter().find(|view| view.params == params)
     }
 }
 
@@ -251,55 +209,49 @@ fn bars_of(all: &[Bars], params: ViewParams) -> Option<&Bars> {
         .find(|bars| Some(bars.interval()) == params.interval)
 }
 
-impl BarView {
-    fn head(&self, identity: &Identity, epoch: Epoch, place: &Place) -> Head {
-        Head {
-            view: View::from(self.params),
-            ..identity.head(epoch, self.last.seq, place)
-        }
-    }
+fn send_unsent(
+    view: &mut ThrottledView<Option<TimedCandle>>,
+    identity: &Identity,
+    epoch: Epoch,
+    all: &[Bars],
+    now: Nanos,
+    shared: &mut Shared,
+) -> bool {
+    let (Some(stamp), Some(bars)) = (view.unsent, bars_of(all, view.params)) else {
+        return false;
+    };
+    let stamp = stamp.published_at(now);
+    send(view, identity, epoch, bars, None, &stamp, shared);
+    true
+}
 
-    fn speak(
-        &mut self,
-        identity: &Identity,
-        epoch: Epoch,
-        all: &[Bars],
-        now: Nanos,
-        desk: &mut Desk,
-    ) -> bool {
-        let (Some(place), Some(bars)) = (self.behind, bars_of(all, self.params)) else {
-            return false;
-        };
-        self.tell(identity, epoch, bars, None, &place.told_at(now), desk);
-        true
+/// Sends the bar that a record closed and the running one. Both follow on the same message; only
+/// the second one advances its receiver.
+fn send(
+    view: &mut ThrottledView<Option<TimedCandle>>,
+    identity: &Identity,
+    epoch: Epoch,
+    bars: &Bars,
+    closed: Option<Bar>,
+    stamp: &Stamp,
+    shared: &mut Shared,
+) {
+    let head = view.head(identity, epoch, stamp);
+    let out = &mut shared.out;
+    if let Some(closed) = closed {
+        out.draft(|sbe| sbe::bar(sbe, &head, &closed));
+        out.emit_part(&view.streams, identity.text(), head.prev_seq);
     }
-
-    /// Tells the bar that a record closed, and the one that runs now. Both follow on the same
-    /// message; only the second one moves its receiver.
-    fn tell(
-        &mut self,
-        identity: &Identity,
-        epoch: Epoch,
-        bars: &Bars,
-        closed: Option<Bar>,
-        place: &Place,
-        desk: &mut Desk,
-    ) {
-        let head = self.head(identity, epoch, place);
-        let out = &mut desk.out;
-        if let Some(closed) = closed {
-            out.draft(|sbe| sbe::bar(sbe, &head, &closed));
-            out.emit_part(&self.watches, identity.text(), head.prev_seq);
-        }
-        self.told = bars.running();
-        self.behind = None;
-        if let Some(running) = &self.told {
-            let running = bars.told_running(running);
-            out.draft(|sbe| sbe::bar(sbe, &head, &running));
-            out.emit(&self.watches, identity.text(), &head);
-            self.last = *place;
-        }
-        let what = (identity.handle, market::Channel::Bars, self.params);
-        desk.paces.speaks(&mut self.pace, what, desk.out.now());
+    view.sent = bars.running();
+    view.unsent = None;
+    if let Some(running) = &view.sent {
+        let running = bars.running_message(running);
+        out.draft(|sbe| sbe::bar(sbe, &head, &running));
+        out.emit(&view.streams, identity.text(), &head);
+        view.last = *stamp;
     }
+    let stream = (identity.handle, Channel::Bars, view.params);
+    shared
+        .throttles
+        .published(&mut view.throttle, stream, shared.out.now());
 }

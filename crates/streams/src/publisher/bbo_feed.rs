@@ -1,20 +1,21 @@
 use market::{Bbo, Epoch};
 
-use super::desk::Desk;
 use super::identity::Identity;
-use super::paced::{Latest as _, PacedViews};
-use crate::place::Place;
-use crate::{MessageLog, WatchId};
+use super::shared::Shared;
+use super::throttled_views::{Latest as _, ThrottledViews};
+use crate::stamp::Stamp;
+use crate::{MessageLog, StreamId};
 
-/// Best bid and offer of one instrument.
+/// The best bid and offer of one instrument.
 #[derive(Debug)]
 pub(super) struct BboFeed {
     pub(super) bbo: Bbo,
-    pub(super) last: Place,
+    pub(super) last: Stamp,
     pub(super) log: MessageLog,
-    pub(super) watches: Vec<WatchId>,
-    /// The same, told at most so often.
-    pub(super) views: PacedViews<Bbo>,
+    /// The raw stream, in all encodings.
+    pub(super) streams: Vec<StreamId>,
+    /// The throttled streams.
+    pub(super) views: ThrottledViews<Bbo>,
 }
 
 impl BboFeed {
@@ -24,40 +25,40 @@ impl BboFeed {
                 bid: None,
                 ask: None,
             },
-            last: Place::NONE,
+            last: Stamp::NONE,
             log: MessageLog::new(log_bytes),
-            watches: Vec::new(),
-            views: PacedViews::new(),
+            streams: Vec::new(),
+            views: ThrottledViews::new(),
         }
     }
 
-    /// Reading begins, or begins anew: nothing of before counts.
-    pub(super) fn begin(&mut self, base: Place) {
+    /// Starts over with an empty book.
+    pub(super) fn restart(&mut self, base: Stamp) {
         self.bbo = Bbo::default();
         self.last = base;
         self.log.reset();
-        self.views.begin(self.bbo, base);
+        self.views.restart(self.bbo, base);
     }
 
-    /// Best bid and offer have changed, or the book is right again.
+    /// Publishes a best bid and offer because it has changed, or because the book is valid again.
     pub(super) fn publish(
         &mut self,
         identity: &Identity,
         epoch: Epoch,
         bbo: Bbo,
         recovered: bool,
-        place: &Place,
-        desk: &mut Desk,
+        stamp: &Stamp,
+        shared: &mut Shared,
     ) {
         self.bbo = bbo;
-        let head = identity.head(epoch, self.last.seq, place);
-        let out = &mut desk.out;
+        let head = identity.head(epoch, self.last.seq, stamp);
+        let out = &mut shared.out;
         out.draft(|sbe| bbo.write(&head, sbe));
         self.log
-            .push(head.prev_seq, place.seq, place.now, out.message());
-        out.emit(&self.watches, identity.text(), &head);
-        self.last = *place;
+            .push(head.prev_seq, stamp.seq, stamp.publish_time, out.message());
+        out.emit(&self.streams, identity.text(), &head);
+        self.last = *stamp;
         self.views
-            .publish(identity, epoch, bbo, recovered, place, desk);
+            .publish(identity, epoch, bbo, recovered, stamp, shared);
     }
 }

@@ -1,26 +1,26 @@
-//! Books and their changes as messages.
+//! The encoding of books and their changes.
 
 use market::{Changes, Level, Seq};
 use wire::Head;
 use wire::sbe::{self, MAX_CHUNK_LEVELS};
 
-/// The most changes that one delta tells; more are told as a snapshot in chunks. So no frame has
-/// more than 64 KiB, which is what a slow client may cost: 76 bytes and 16 a change.
+/// The most changes in one delta; more are sent as a snapshot in chunks. So no frame exceeds 64
+/// KiB, which is what a lagging client may cost: 76 bytes and 16 per change.
 pub(super) const MAX_DELTA_CHANGES: usize = 4_000;
 
-/// Appends the delta that tells `changes`, of which there are at most [`MAX_DELTA_CHANGES`].
+/// Appends a delta of at most [`MAX_DELTA_CHANGES`] changes.
 pub(super) fn write_delta(out: &mut Vec<u8>, head: &Head, checksum: u32, changes: &Changes) {
     let bids = changes.bids.iter().map(|change| change.level());
     let asks = changes.asks.iter().map(|change| change.level());
     let encoded = sbe::book_delta(out, head, checksum, bids, asks);
     debug_assert!(
         encoded.is_ok(),
-        "the bound of a delta is far below the encoder's"
+        "the limit of a delta is far below the encoder's"
     );
 }
 
-/// Cuts a whole book into chunks. Calls `give` with what appends each one and with the sequence
-/// number that its receiver then has: the new one only after the last chunk.
+/// Splits a book into chunks. Calls `give` for each with the sequence number that its receiver has
+/// afterwards, which advances only with the last chunk, and with a function that appends the chunk.
 pub(super) fn write_snapshot(
     head: &Head,
     checksum: u32,
@@ -29,7 +29,7 @@ pub(super) fn write_snapshot(
     mut give: impl FnMut(Seq, &dyn Fn(&mut Vec<u8>)),
 ) {
     let chunks = bids.len().max(asks.len()).div_ceil(MAX_CHUNK_LEVELS).max(1);
-    // 65,535 chunks are 65 million levels; a book's bound is far below.
+    // 65,535 chunks are 65 million levels, far beyond the limit of a book.
     let count = u16::try_from(chunks).unwrap_or(u16::MAX);
     for chunk in 0..count {
         let begin = usize::from(chunk) * MAX_CHUNK_LEVELS;
@@ -42,7 +42,7 @@ pub(super) fn write_snapshot(
             let bids = bids.clone().skip(begin).take(MAX_CHUNK_LEVELS);
             let asks = asks.clone().skip(begin).take(MAX_CHUNK_LEVELS);
             let encoded = sbe::book_snapshot(out, head, checksum, chunk, count, bids, asks);
-            debug_assert!(encoded.is_ok(), "a chunk is cut to the encoder's bound");
+            debug_assert!(encoded.is_ok(), "a chunk is within the encoder's limit");
         });
     }
 }

@@ -1,59 +1,62 @@
-//! What the views of a book say.
+//! The publication of book views.
 
 use market::{Book, Channel, Epoch};
 use wire::{Head, View};
 
 use super::book_messages::{MAX_DELTA_CHANGES, write_delta, write_snapshot};
-use super::desk::Desk;
 use super::identity::Identity;
-use crate::place::Place;
+use super::shared::Shared;
+use crate::stamp::Stamp;
 use crate::view::BookView;
 
-/// The book that the views of an instrument are told from.
-pub(super) struct Telling<'a> {
+/// The book that the views of an instrument show.
+pub(super) struct ViewContext<'a> {
     pub(super) identity: &'a Identity,
     pub(super) epoch: Epoch,
     pub(super) book: &'a Book,
-    /// The book was lost, and is right again.
+    /// Whether the book was invalid and is valid again.
     pub(super) recovers: bool,
-    /// No whole book was told before; then it recovers too.
-    pub(super) founds: bool,
+    /// Whether this is the first snapshot of the stream; then `recovers` is set too.
+    pub(super) is_first: bool,
 }
 
-/// Tells what a view has not told, up to the record at `place`. Whether it told anything: changes
-/// that cancel out are nothing, but where a lost book is right again.
-pub(super) fn tell_view(
+/// Sends what a view has not sent yet, up to the record at `stamp`. Returns whether anything was
+/// sent: changes that cancel out are not, unless the book recovers.
+pub(super) fn send_view(
     view: &mut BookView,
-    telling: &Telling<'_>,
-    place: &Place,
-    desk: &mut Desk,
+    context: &ViewContext<'_>,
+    stamp: &Stamp,
+    shared: &mut Shared,
 ) -> bool {
-    let Desk {
-        bench, out, paces, ..
-    } = desk;
-    let identity = telling.identity;
-    view.settle(telling.book, &mut bench.seen);
-    if bench.seen.is_empty() && !telling.recovers {
+    let Shared {
+        scratch,
+        out,
+        throttles,
+        ..
+    } = shared;
+    let identity = context.identity;
+    view.take_unsent(context.book, &mut scratch.visible);
+    if scratch.visible.is_empty() && !context.recovers {
         return false;
     }
     let head = Head {
         view: View::from(view.params),
-        ..identity.head(telling.epoch, view.last.seq, place)
+        ..identity.head(context.epoch, view.last.seq, stamp)
     };
-    view.last = *place;
-    let told = view.told(telling.book);
-    if telling.founds || bench.seen.len() > MAX_DELTA_CHANGES {
-        let (bids, asks) = (told.bids().iter(), told.asks().iter());
-        write_snapshot(&head, told.checksum(), bids, asks, |has, write| {
+    view.last = *stamp;
+    let book = view.sent(context.book);
+    if context.is_first || scratch.visible.len() > MAX_DELTA_CHANGES {
+        let (bids, asks) = (book.bids().iter(), book.asks().iter());
+        write_snapshot(&head, book.checksum(), bids, asks, |has, write| {
             out.draft(write);
-            out.emit_part(&view.watches, identity.text(), has);
+            out.emit_part(&view.streams, identity.text(), has);
         });
     } else {
-        out.draft(|sbe| write_delta(sbe, &head, told.checksum(), &bench.seen));
-        out.emit(&view.watches, identity.text(), &head);
+        out.draft(|sbe| write_delta(sbe, &head, book.checksum(), &scratch.visible));
+        out.emit(&view.streams, identity.text(), &head);
     }
-    drop(told);
-    let what = (identity.handle, Channel::Book, view.params);
-    paces.speaks(&mut view.pace, what, out.now());
+    drop(book);
+    let stream = (identity.handle, Channel::Book, view.params);
+    throttles.published(&mut view.throttle, stream, out.now());
     true
 }

@@ -5,74 +5,74 @@ use wire::{Head, Lag, LagKind, View, sbe};
 
 use super::Publisher;
 use super::book_messages::MAX_DELTA_CHANGES;
-use super::desk::Bench;
 use super::instrument::Instrument;
 use super::resume::{net_change, write_net};
+use super::shared::Scratch;
 use super::start::{broken, restate, write_bars, write_start, write_whole_book};
 use super::writer::Writer;
-use crate::place::Place;
-use crate::{MessageLog, Run, StreamKey, WatchId};
+use crate::stamp::Stamp;
+use crate::{MessageLog, Run, StreamId, StreamKey};
 
-/// Trades are given to a slow subscriber one by one, so many bytes at a time and one message at
-/// least, so that whoever waits for a slow socket waits with a constant.
+/// The size of a page of trades in bytes. A page has at least one message. Paging keeps the memory
+/// constant that a client with a slow socket holds.
 const TRADES_A_PAGE: usize = 32 * 1024;
-/// What a level adds to a message.
+/// The size of a level in a message, in bytes.
 const LEVEL_BYTES: usize = 16;
 
-/// What leads a subscriber that fell behind to the stream's last message.
+/// What leads a lagging subscription to the stream's last message.
 #[derive(Debug, Clone)]
 pub struct CaughtUp {
-    /// `Lag`, then the net change or the whole state; none when nothing was missed.
+    /// A `Lag`, then the net change or a snapshot; `None` if nothing was missed.
     pub run: Option<Arc<Run>>,
-    /// Where the stream's next run follows on; or where it stands when there is more.
+    /// The position that the stream's next run follows on, or to continue from if there is more.
     pub position: Position,
-    /// There is more to be caught up: it is to ask again from that position.
+    /// Whether there is more to catch up with, to be requested from that position.
     pub more: bool,
-    /// What it missed, and how many messages that were as far as is known.
+    /// How it missed messages, and how many as far as is known.
     pub missed: Option<(LagKind, u64)>,
 }
 
 impl Publisher {
-    /// Catches up a subscriber that has `from` and whose next run is no longer held, behind all
-    /// that was published: so [`Publisher::flush`] comes first.
-    pub fn catch_up(&mut self, id: WatchId, from: Position, now: Now) -> Option<CaughtUp> {
-        self.desk.advance_to(now.monotonic);
-        let watch = self.desk.out.get(id)?;
-        let (key, encoding, Handle(index)) = (watch.key, watch.encoding, watch.handle);
+    /// Catches up a subscription at `from` whose next run is no longer retained, to everything
+    /// published so far. Call [`Publisher::flush`] first.
+    pub fn catch_up(&mut self, id: StreamId, from: Position, now: Now) -> Option<CaughtUp> {
+        self.shared.advance_to(now.monotonic);
+        let stream = self.shared.out.get(id)?;
+        let (key, encoding, Handle(index)) = (stream.key, stream.encoding, stream.handle);
         let instrument = self.instruments.get(index as usize)?;
-        let (epoch, last) = instrument.place(key.channel, key.params);
-        let desk = &mut self.desk;
-        let mut writer = Writer::new(&instrument.identity, encoding, &mut desk.out);
-        let fallen = Fallen {
+        let (epoch, last) = instrument.last(key.channel, key.params);
+        let shared = &mut self.shared;
+        let mut writer = Writer::new(&instrument.identity, encoding, &mut shared.out);
+        let lagging = Lagging {
             instrument,
             key: &key,
             from,
             epoch,
-            last: last.told_at(now.wall),
+            last: last.published_at(now.wall),
         };
         let mut page = None;
-        let lag = if fallen.lacks_nothing() {
-            fallen.restate(&mut writer);
+        let lag = if lagging.lacks_nothing() {
+            lagging.restate(&mut writer);
             None
-        } else if fallen.is_empty() {
-            // Its epoch is over, and nothing has come of the new one that it could lack.
+        } else if lagging.is_empty() {
+            // Its epoch is over, and there is nothing of the new one yet that it could lack.
             write_start(instrument, &key, now.wall, &mut writer);
             None
         } else {
             match key.channel {
-                Channel::Book => Some(fallen.catch_up_book(&mut desk.bench, &mut writer)),
-                Channel::Trades => fallen.catch_up_trades(&mut page, &mut writer),
-                Channel::Bars => Some(fallen.catch_up_bars(&mut writer)),
-                _ => Some(fallen.catch_up_latest(&mut writer)),
+                Channel::Book => Some(lagging.catch_up_book(&mut shared.scratch, &mut writer)),
+                Channel::Trades => lagging.catch_up_trades(&mut page, &mut writer),
+                Channel::Bars => Some(lagging.catch_up_bars(&mut writer)),
+                _ => Some(lagging.catch_up_latest(&mut writer)),
             }
         };
         match lag.map(|lag| lag.kind) {
-            Some(LagKind::Conflated) => desk.stats.conflated += 1,
-            Some(LagKind::Snapshot) => desk.stats.snapshotted += 1,
-            Some(LagKind::Skipped) => desk.stats.skipped += 1,
+            Some(LagKind::Conflated) => shared.stats.conflated += 1,
+            Some(LagKind::Snapshot) => shared.stats.snapshotted += 1,
+            Some(LagKind::Skipped) => shared.stats.skipped += 1,
             None => {}
         }
-        let seq = page.unwrap_or_else(|| last.seq.max(fallen.seq_of_receiver()));
+        let seq = page.unwrap_or_else(|| last.seq.max(lagging.seq_of_receiver()));
         let caught_up = CaughtUp {
             run: writer.finish(),
             position: Position { epoch, seq },
@@ -82,25 +82,26 @@ impl Publisher {
         if let (Some((kind, messages)), Some(instrument)) =
             (caught_up.missed, self.instruments.get_mut(index as usize))
         {
-            // Of a skip that reaches behind the log nobody knows how many there were: one at least.
-            instrument.missed(kind, messages.max(1));
+            // If messages older than the log were skipped, their number is unknown, but at least
+            // one.
+            instrument.count_lag(kind, messages.max(1));
         }
         Some(caught_up)
     }
 }
 
-/// A subscriber that fell behind, and how its stream stands.
-struct Fallen<'a> {
+/// A lagging subscription and its stream.
+struct Lagging<'a> {
     instrument: &'a Instrument,
     key: &'a StreamKey,
     from: Position,
     epoch: Epoch,
-    /// The stream's last place, told now.
-    last: Place,
+    /// The stamp of the stream's last message, published now.
+    last: Stamp,
 }
 
-impl Fallen<'_> {
-    /// What it has of the stream's epoch.
+impl Lagging<'_> {
+    /// The last sequence number that the client has of the stream's epoch.
     fn seq_of_receiver(&self) -> Seq {
         if self.from.epoch == self.epoch {
             self.from.seq
@@ -109,12 +110,12 @@ impl Fallen<'_> {
         }
     }
 
-    /// Whether all that it has not been sent moves nothing.
+    /// Returns whether nothing it has not been sent advances the sequence.
     fn lacks_nothing(&self) -> bool {
         self.from.epoch == self.epoch && self.from.seq >= self.last.seq
     }
 
-    /// Whether the stream has said nothing yet that could be told again.
+    /// Returns whether the stream has no state yet.
     fn is_empty(&self) -> bool {
         match self.key.channel {
             Channel::Trades => false,
@@ -123,8 +124,8 @@ impl Fallen<'_> {
         }
     }
 
-    /// What moves nothing may still have been missed: that a stream is not to be trusted, and a
-    /// state that time alone changed.
+    /// Repeats what does not advance the sequence and may have been missed: that the stream cannot
+    /// be trusted, and a state that changed by time alone.
     fn restate(&self, writer: &mut Writer<'_>) {
         let head = self.head(self.last.seq, writer);
         if self.key.channel == Channel::Status {
@@ -134,8 +135,8 @@ impl Fallen<'_> {
         restate(broken(self.instrument, channel), channel, &head, writer);
     }
 
-    /// The exact net change, or the whole book where that is smaller or the only way.
-    fn catch_up_book(&self, bench: &mut Bench, writer: &mut Writer<'_>) -> Lag {
+    /// Writes the exact net change, or a snapshot if that is smaller or the only way.
+    fn catch_up_book(&self, scratch: &mut Scratch, writer: &mut Writer<'_>) -> Lag {
         let feed = &self.instrument.book;
         let known = self.from.epoch == self.epoch && feed.log.leads_from(self.from.seq);
         let view = feed
@@ -144,8 +145,8 @@ impl Fallen<'_> {
             .find(|view| view.params == self.key.params);
         let whole = view.map_or(feed.book().len(), |view| view.len(feed.book()));
         let conflates = known && {
-            net_change(self.instrument, self.key, self.from.seq, bench, writer);
-            bench.seen.len() <= whole.min(MAX_DELTA_CHANGES)
+            net_change(self.instrument, self.key, self.from.seq, scratch, writer);
+            scratch.visible.len() <= whole.min(MAX_DELTA_CHANGES)
         };
         let kind = if conflates {
             LagKind::Conflated
@@ -156,15 +157,27 @@ impl Fallen<'_> {
         if known {
             for entry in feed.log.since(self.from.seq) {
                 let bytes = entry.levels() * LEVEL_BYTES;
-                count(&mut lag, entry.place.now, self.last.now, bytes as u64);
+                count(
+                    &mut lag,
+                    entry.stamp.publish_time,
+                    self.last.publish_time,
+                    bytes as u64,
+                );
             }
         }
         self.put_lag(&lag, writer);
         if conflates {
-            let now = self.last.now;
-            write_net(self.instrument, self.key, self.from.seq, now, bench, writer);
+            let now = self.last.publish_time;
+            write_net(
+                self.instrument,
+                self.key,
+                self.from.seq,
+                now,
+                scratch,
+                writer,
+            );
         } else {
-            // It is whole in itself, so it follows on whatever its receiver has.
+            // A snapshot is complete in itself, so it follows on whatever the client has.
             let head = self.head(Seq::NONE, writer);
             write_whole_book(self.instrument, self.key, &head, writer);
             self.restate(writer);
@@ -172,23 +185,24 @@ impl Fallen<'_> {
         lag
     }
 
-    /// The latest state says it all: best bid and offer, statistics, status.
+    /// Writes the latest state, which supersedes everything before: best bid and offer, statistics,
+    /// status.
     fn catch_up_latest(&self, writer: &mut Writer<'_>) -> Lag {
         let mut lag = self.lag(LagKind::Conflated);
         let bbo = &self.instrument.book.bbo;
         if self.key.channel == Channel::Bbo {
-            count_log(&mut lag, &bbo.log, self.last.now);
+            count_log(&mut lag, &bbo.log, self.last.publish_time);
         }
         self.put_lag(&lag, writer);
         let head = self.head(lag.from_seq, writer);
         if self.key.channel == Channel::Bbo {
-            let told = bbo.views.get(self.key.params);
-            let told = told.map_or(bbo.bbo, |view| view.told);
-            writer.put(&head, |sbe| sbe::bbo(sbe, &head, &told));
+            let sent = bbo.views.get(self.key.params);
+            let sent = sent.map_or(bbo.bbo, |view| view.sent);
+            writer.put(&head, |sbe| sbe::bbo(sbe, &head, &sent));
             self.restate(writer);
         } else if self.key.channel == Channel::Ticker {
-            let (told, _) = self.instrument.trades.ticker.told(self.key.params);
-            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &told));
+            let (sent, _) = self.instrument.trades.ticker.sent(self.key.params);
+            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &sent));
             self.restate(writer);
         } else {
             writer.put(&head, |sbe| self.instrument.status.write(&head, sbe));
@@ -196,8 +210,8 @@ impl Fallen<'_> {
         lag
     }
 
-    /// The bars that were closed meanwhile, and the running one. Where some are not kept any more,
-    /// what is before the others is lost, and told.
+    /// Writes the bars that were closed meanwhile and the running one. If some are no longer
+    /// retained, they are skipped, and the `Lag` says so.
     fn catch_up_bars(&self, writer: &mut Writer<'_>) -> Lag {
         let (bars, params) = (&self.instrument.trades.bars, self.key.params);
         let mut from = self.seq_of_receiver();
@@ -218,13 +232,13 @@ impl Fallen<'_> {
         lag
     }
 
-    /// Trades have no net change: they are given one by one, page by page, as far back as the log
-    /// reaches. What is before is lost, and told. `page` is where a page ends that is not the last.
+    /// Writes a page of trades, as far back as the log reaches. Trades have no net change, so
+    /// earlier ones are skipped, and the `Lag` says so. `page` is set to the end of a page that is
+    /// not the last.
     fn catch_up_trades(&self, page: &mut Option<Seq>, writer: &mut Writer<'_>) -> Option<Lag> {
         let log = &self.instrument.trades.log;
-        // Who subscribed before there was a trade, or even their topic, has lost none of those that
-        // are held from the very first one on. Where an epoch has come and gone meanwhile, it may
-        // have lost those.
+        // A client that subscribed before there were trades, or even their topic, has missed none
+        // of those retained from the first one on, unless an epoch has come and gone meanwhile.
         let had_none = self.from.seq == Seq::NONE
             && self.from.epoch == Epoch::NONE
             && !self.instrument.trades.had_other_epochs;
@@ -253,7 +267,7 @@ impl Fallen<'_> {
         lag
     }
 
-    /// The head of a message that stands where the stream does.
+    /// The head of a message at the stream's current position.
     fn head(&self, prev_seq: Seq, writer: &Writer<'_>) -> Head {
         Head {
             view: View::from(self.key.params),
@@ -261,7 +275,7 @@ impl Fallen<'_> {
         }
     }
 
-    /// From where its receiver stands to the stream's last message; nothing is counted yet.
+    /// A `Lag` from the client's position to the stream's last message, with nothing counted yet.
     fn lag(&self, kind: LagKind) -> Lag {
         Lag {
             channel: self.key.channel,
@@ -274,8 +288,8 @@ impl Fallen<'_> {
         }
     }
 
-    /// Puts a `Lag`: it stands where its receiver does and moves nothing, but when something is
-    /// skipped. Of another epoch its receiver has nothing yet, and does not know the scale.
+    /// Writes a `Lag`. It is at the client's position and does not advance it, unless messages are
+    /// skipped. A client of another epoch has nothing of this one yet, and does not know its scale.
     fn put_lag(&self, lag: &Lag, writer: &mut Writer<'_>) {
         let head = Head {
             seq: lag.from_seq,
@@ -292,7 +306,8 @@ impl Fallen<'_> {
         }
     }
 
-    /// Puts what the instrument is, for one who does not know its scale; its receiver has `has` then.
+    /// Writes the instrument's identity for a client that does not know its scale and has `has`
+    /// afterwards.
     fn put_identity(&self, has: Seq, writer: &mut Writer<'_>) {
         let (identity, state) = (writer.identity(), self.instrument.status.state);
         let head = self.head(self.last.seq, writer);

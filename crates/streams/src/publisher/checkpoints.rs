@@ -1,37 +1,38 @@
-//! Instruments that are kept outside, and taken over again.
+//! Saving and restoring instruments.
 
 use market::{
-    DuplicateLevel, Handle, InstrumentName, Now, PartitionIdentity, PartitionIndex, Seq, State,
+    Channel, DuplicateLevel, Handle, InstrumentName, Now, PartitionIdentity, PartitionIndex, Seq,
+    State,
 };
 
 use super::Publisher;
-use super::home::Home;
 use super::instrument::Instrument;
-use crate::checkpoint::{BookPart, Checkpoint, SavedHome, SavedPlace, StatusPart, TradesPart};
+use super::source_partition::SourcePartition;
+use crate::checkpoint::{BookPart, Checkpoint, SavedSource, SavedStamp, StatusPart, TradesPart};
 
-/// Why a checkpoint is not taken over.
+/// Why a checkpoint cannot be restored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotRestored {
+pub enum RestoreError {
     /// The partition was never opened.
     #[error("partition index {0} was not opened")]
     NotOpened(u32),
     /// It has nothing of the partition.
-    #[error("it is of another partition, or of a topic that was made anew")]
+    #[error("it is of another partition, or of a topic that was recreated")]
     OtherPartition,
-    /// The configuration, or a definition that was read since, says another scale.
+    /// The scale in the configuration, or in a definition that was read since, is another.
     #[error("the instrument has another scale now")]
     OtherScale,
-    /// Another instrument has the same number.
-    #[error("{0} has the same number")]
+    /// The handle belongs to another instrument.
+    #[error("it is of another instrument than {0}")]
     OtherName(InstrumentName),
-    /// Its book names a price twice.
-    #[error("its book is none: {0}")]
+    /// Its book repeats a price.
+    #[error("its book is invalid: {0}")]
     Book(#[from] DuplicateLevel),
 }
 
 impl Publisher {
-    /// Copies what is known of an instrument; none while nothing has been read of it. `read_to` says
-    /// how far the partition of an index has been read.
+    /// Copies the state of an instrument; `None` if nothing has been read of it. `read_to` returns
+    /// the last offset that was read of a partition.
     #[must_use]
     pub fn checkpoint(
         &self,
@@ -40,35 +41,36 @@ impl Publisher {
     ) -> Option<Checkpoint> {
         let instrument = self.instruments.get(handle.0 as usize)?;
         let checkpoint = instrument.checkpoint(&read_to);
-        let is_read = checkpoint.homes().next().is_some();
+        let is_read = checkpoint.sources().next().is_some();
         is_read.then_some(checkpoint)
     }
 
-    /// Takes over what a checkpoint has of a partition, which is to be read from behind the last
-    /// record that it includes, or from before: records up to there are passed over.
+    /// Restores what a checkpoint has of a partition. The partition must then be read from the
+    /// first record that the checkpoint does not include, or from an earlier one; records that it
+    /// includes are skipped.
     ///
-    /// The instrument has to be known; nothing of it has been read yet.
+    /// The instrument must exist, and nothing of it must have been read yet.
     pub fn restore(
         &mut self,
         index: PartitionIndex,
         handle: Handle,
         checkpoint: &Checkpoint,
         now: Now,
-    ) -> Result<(), NotRestored> {
-        self.desk.advance_to(now.monotonic);
+    ) -> Result<(), RestoreError> {
+        self.shared.advance_to(now.monotonic);
         let partition = self
             .partitions
             .get(index)
-            .ok_or(NotRestored::NotOpened(index.0))?;
+            .ok_or(RestoreError::NotOpened(index.0))?;
         let instrument = self
             .instruments
             .get_mut(handle.0 as usize)
-            .ok_or(NotRestored::OtherPartition)?;
+            .ok_or(RestoreError::OtherPartition)?;
         if *instrument.name() != checkpoint.name {
-            return Err(NotRestored::OtherName(instrument.name().clone()));
+            return Err(RestoreError::OtherName(instrument.name().clone()));
         }
         instrument.restore(index, &partition.identity, checkpoint, now)?;
-        instrument.end_unfit_views(&mut self.desk);
+        instrument.end_unfit_views(&mut self.shared);
         self.changed.push(handle);
         Ok(())
     }
@@ -76,22 +78,22 @@ impl Publisher {
 
 impl Instrument {
     fn checkpoint(&self, read_to: &impl Fn(PartitionIndex) -> Seq) -> Checkpoint {
-        let book = self.book.home.as_ref().map(|home| BookPart {
-            home: home.saved(read_to),
-            last: SavedPlace::of(&self.book.last),
-            founded: !self.book.log.is_unfounded(),
+        let book = self.book.source.as_ref().map(|source| BookPart {
+            source: source.save(read_to),
+            last: SavedStamp::of(&self.book.last),
+            has_snapshot: self.book.log.has_snapshot(),
             broken: self.book.broken,
             bbo: self.book.bbo.bbo,
-            bbo_last: SavedPlace::of(&self.book.bbo.last),
+            bbo_last: SavedStamp::of(&self.book.bbo.last),
             book: self.book.save(),
         });
-        let trades = self.trades.home.as_ref().map(|home| TradesPart {
-            home: home.saved(read_to),
-            last: SavedPlace::of(&self.trades.last),
+        let trades = self.trades.source.as_ref().map(|source| TradesPart {
+            source: source.save(read_to),
+            last: SavedStamp::of(&self.trades.last),
             broken: self.trades.broken,
         });
         let (state, reason) = match self.state() {
-            // Time made it so, and time will make it so again.
+            // Only time makes an instrument STALE, and will do so again.
             (State::Stale, _) => (State::Live, market::Reason::None),
             other => other,
         };
@@ -100,7 +102,9 @@ impl Instrument {
             exponents: self.exponents(),
             defined: self.identity.defined.then(|| self.identity.steps()),
             halted: self.is_halted(),
-            reference: self.reference().map(|home| home.saved(read_to)),
+            reference: self
+                .source(Channel::Status)
+                .map(|source| source.save(read_to)),
             book,
             ticker: trades.is_some().then(|| self.trades.ticker.save()),
             bars: trades.is_some().then(|| self.trades.bars.save()),
@@ -109,7 +113,7 @@ impl Instrument {
                 state,
                 reason,
                 begun: self.status.epoch == self.main_epoch(),
-                last: SavedPlace::of(&self.status.last),
+                last: SavedStamp::of(&self.status.last),
             },
         }
     }
@@ -120,37 +124,39 @@ impl Instrument {
         partition: &PartitionIdentity,
         checkpoint: &Checkpoint,
         now: Now,
-    ) -> Result<(), NotRestored> {
-        let home = |saved: &SavedHome, last: &SavedPlace| {
-            saved
-                .is(partition)
-                .then(|| Home::heard(index, partition, saved.heard, last.log_time))
+    ) -> Result<(), RestoreError> {
+        let source = |saved: &SavedSource, last: &SavedStamp| {
+            saved.is(partition).then(|| {
+                SourcePartition::restored(index, partition, saved.last_record, last.log_time)
+            })
         };
-        let is_of = |saved: &SavedHome| saved.is(partition);
-        if !checkpoint.homes().any(is_of) {
-            return Err(NotRestored::OtherPartition);
+        let is_of = |saved: &SavedSource| saved.is(partition);
+        if !checkpoint.sources().any(is_of) {
+            return Err(RestoreError::OtherPartition);
         }
         match checkpoint.defined {
             // What has been read since is of the current scale.
             Some(_) if checkpoint.exponents != self.exponents() && self.is_read() => {
-                return Err(NotRestored::OtherScale);
+                return Err(RestoreError::OtherScale);
             }
-            Some(steps) => self.identity.redefine(checkpoint.exponents, steps),
+            Some(steps) => self
+                .identity
+                .restore_definition(checkpoint.exponents, steps),
             None if checkpoint.exponents != self.exponents() => {
-                return Err(NotRestored::OtherScale);
+                return Err(RestoreError::OtherScale);
             }
             None => {}
         }
         let exponents = self.exponents();
         let mut main_epoch = None;
         let trades = checkpoint.trades.as_ref();
-        let trades = trades.filter(|_| self.trades.home.is_none());
-        if let Some((part, home)) =
-            trades.and_then(|part| Some((part, home(&part.home, &part.last)?)))
+        let trades = trades.filter(|_| self.trades.source.is_none());
+        if let Some((part, source)) =
+            trades.and_then(|part| Some((part, source(&part.source, &part.last)?)))
         {
-            let epoch = home.epoch(exponents);
-            self.trades.home = Some(home);
-            self.trades.begin(epoch, part.last.place(now.wall));
+            let epoch = source.epoch(exponents);
+            self.trades.source = Some(source);
+            self.trades.restart(epoch, part.last.restored_at(now.wall));
             self.trades.broken = part.broken;
             if let Some(ticker) = &checkpoint.ticker {
                 self.trades.ticker.restore(ticker, now.wall);
@@ -161,20 +167,20 @@ impl Instrument {
             main_epoch = checkpoint.book.is_none().then_some(epoch);
         }
         let book = checkpoint.book.as_ref();
-        if let Some((part, home)) =
-            book.and_then(|part| Some((part, home(&part.home, &part.last)?)))
+        if let Some((part, source)) =
+            book.and_then(|part| Some((part, source(&part.source, &part.last)?)))
         {
-            let epoch = home.epoch(exponents);
+            let epoch = source.epoch(exponents);
             self.book.restore(epoch, part, now.wall)?;
-            self.book.home = Some(home);
+            self.book.source = Some(source);
             main_epoch = Some(epoch);
         }
-        if let Some(home) = checkpoint
+        if let Some(source) = checkpoint
             .reference
             .as_ref()
-            .and_then(|saved| home(saved, &checkpoint.status.last))
+            .and_then(|saved| source(saved, &checkpoint.status.last))
         {
-            self.set_reference(home);
+            self.set_reference(source);
         }
         if let Some(epoch) = main_epoch {
             self.status.state = checkpoint.status.state;
@@ -182,7 +188,7 @@ impl Instrument {
             if checkpoint.status.begun {
                 self.status.epoch = epoch;
             }
-            self.status.last = checkpoint.status.last.place(now.wall);
+            self.status.last = checkpoint.status.last.restored_at(now.wall);
         }
         self.restored(checkpoint.halted, now.monotonic);
         Ok(())

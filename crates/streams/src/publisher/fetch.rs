@@ -3,105 +3,113 @@ use std::sync::Arc;
 use market::{Exponents, InstrumentId, Now, Position, Reason, State};
 use wire::{Encoding, Head};
 
+use super::Publisher;
+use super::instrument::Instrument;
+use super::rejected::{Rejected, check};
 use super::start::write_start;
-use super::watch::check;
 use super::writer::Writer;
-use super::{Publisher, Refused};
 use crate::{Run, StreamKey};
 
-/// Bytes of the trades that one fetch brings, or one message: about as much as any other HTTP answer
-/// that is a list, so that a client that does not read it costs little.
+/// The most bytes of trades in one fetch, unless one message is larger: about as much as in any other
+/// HTTP response with a list, so that a client that does not read it costs little.
 const TRADES_BYTES: usize = 56 * 1024;
-/// Whole states that are kept for those who fetch the same again, with this many bytes together:
-/// 16 MiB are a hundred full books of 5,000 levels.
+/// The most snapshots in the cache.
 const KEPT: usize = 256;
+/// The most bytes in the cache: 16 MiB hold a hundred full books of 5,000 levels.
 const KEPT_BYTES: usize = 16 * 1024 * 1024;
 
-/// A stream's whole state at one place, for one who asks once.
+/// A stream's state at one position, for a single request.
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    /// What a subscriber would be sent first; none where there is nothing.
+    /// What a new subscription would be sent first; `None` if there is nothing.
     pub run: Option<Arc<Run>>,
-    /// Where the stream stands.
+    /// The stream's position.
     pub position: Position,
-    /// How far its instrument can be trusted, and why.
+    /// The instrument's state and the reason for it.
     pub state: (State, Reason),
-    /// The scale of its prices and sizes.
+    /// The instrument's scale.
     pub exponents: Exponents,
 }
 
-/// A whole state that was made for one who fetched it, and is right as long as nothing happens.
+impl Fetched {
+    fn of(instrument: &Instrument, position: Position) -> Self {
+        Self {
+            run: None,
+            position,
+            state: instrument.state(),
+            exponents: instrument.exponents(),
+        }
+    }
+}
+
+/// A snapshot that was fetched. It is valid until the stream's next message or the instrument's
+/// next revision.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct CachedSnapshot {
     position: Position,
     revision: u64,
     run: Arc<Run>,
 }
 
 impl Publisher {
-    /// The whole state of a stream, as a subscriber would be sent it now. It is encoded once for
-    /// all who fetch it between two messages, and nothing is watched for it: no view is made.
+    /// Fetches what a new subscription of a stream would be sent now. It is encoded once for all
+    /// fetches between two messages. The stream is not opened, and no view is created.
     pub fn fetch(
         &mut self,
         key: StreamKey,
         encoding: Encoding,
         now: Now,
-    ) -> Result<Fetched, Refused> {
-        self.desk.advance_to(now.monotonic);
-        let handle = self.by_id.get(&key.instrument).copied();
-        let handle = handle.ok_or(Refused::UnknownInstrument)?;
-        let standing = |publisher: &Self| {
-            let instrument = publisher.instruments.get(handle.0 as usize)?;
-            let (epoch, last) = instrument.place(key.channel, key.params);
-            let position = Position {
-                epoch,
-                seq: last.seq,
-            };
-            Some((position, instrument.revision()))
+    ) -> Result<Fetched, Rejected> {
+        self.shared.advance_to(now.monotonic);
+        let handle = self.by_id.get(&key.instrument);
+        let handle = handle.ok_or(Rejected::UnknownInstrument)?;
+        let instrument = &self.instruments[handle.0 as usize];
+        let (epoch, last) = instrument.last(key.channel, key.params);
+        let position = Position {
+            epoch,
+            seq: last.seq,
         };
-        let (position, revision) = standing(self).ok_or(Refused::UnknownInstrument)?;
-        let mut fetched = self.fetched(key.instrument, position)?;
-        let kept = self.kept.get(&(key, encoding));
-        if let Some(kept) =
-            kept.filter(|kept| (kept.position, kept.revision) == (position, revision))
-        {
-            fetched.run = Some(Arc::clone(&kept.run));
+        let revision = instrument.revision();
+        let mut fetched = Fetched::of(instrument, position);
+        let cached = self.snapshot_cache.get(&(key, encoding));
+        let is_valid =
+            |cached: &&CachedSnapshot| (cached.position, cached.revision) == (position, revision);
+        if let Some(cached) = cached.filter(is_valid) {
+            fetched.run = Some(Arc::clone(&cached.run));
             return Ok(fetched);
         }
-        let instrument = self.instruments.get(handle.0 as usize);
-        let instrument = instrument.ok_or(Refused::UnknownInstrument)?;
         check(&key, instrument.exponents())?;
-        let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
+        let mut writer = Writer::new(&instrument.identity, encoding, &mut self.shared.out);
         write_start(instrument, &key, now.wall, &mut writer);
         fetched.run = writer.finish();
         if let Some(run) = &fetched.run {
-            self.keep((key, encoding), fetched.position, revision, run);
+            self.cache((key, encoding), position, revision, run);
         }
         Ok(fetched)
     }
 
-    /// An instrument and its latest messages of trades, as they were published: up to `limit` of
-    /// those that are held, with up to [`TRADES_BYTES`].
+    /// Fetches an instrument and its latest trades, as they were published: up to `limit`
+    /// messages, as far as they are retained, with up to [`TRADES_BYTES`].
     pub fn latest_trades(
         &mut self,
         id: InstrumentId,
         encoding: Encoding,
         limit: usize,
         now: Now,
-    ) -> Result<Fetched, Refused> {
-        self.desk.advance_to(now.monotonic);
-        let handle = self.by_id.get(&id).ok_or(Refused::UnknownInstrument)?;
+    ) -> Result<Fetched, Rejected> {
+        self.shared.advance_to(now.monotonic);
+        let handle = self.by_id.get(&id).ok_or(Rejected::UnknownInstrument)?;
         let instrument = &self.instruments[handle.0 as usize];
         let feed = &instrument.trades;
         let position = Position {
             epoch: feed.epoch,
             seq: feed.last.seq,
         };
-        let mut fetched = self.fetched(id, position)?;
-        let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
+        let mut fetched = Fetched::of(instrument, position);
+        let mut writer = Writer::new(&instrument.identity, encoding, &mut self.shared.out);
         let identity = writer.identity();
-        let place = feed.last.told_at(now.wall);
-        let head: Head = identity.head(feed.epoch, feed.last.seq, &place);
+        let stamp = feed.last.published_at(now.wall);
+        let head: Head = identity.head(feed.epoch, feed.last.seq, &stamp);
         writer.put(&head, |sbe| {
             identity.write(&head, instrument.status.state, sbe);
         });
@@ -116,37 +124,24 @@ impl Publisher {
         Ok(fetched)
     }
 
-    fn fetched(&self, id: InstrumentId, position: Position) -> Result<Fetched, Refused> {
-        let handle = self.by_id.get(&id).ok_or(Refused::UnknownInstrument)?;
-        let instrument = &self.instruments[handle.0 as usize];
-        Ok(Fetched {
-            run: None,
-            position,
-            state: instrument.state(),
-            exponents: instrument.exponents(),
-        })
-    }
-
-    fn keep(
+    fn cache(
         &mut self,
         key: (StreamKey, Encoding),
         position: Position,
         revision: u64,
         run: &Arc<Run>,
     ) {
-        let bytes: usize = self.kept.values().map(|kept| kept.run.len()).sum();
-        if self.kept.len() >= KEPT || bytes + run.len() > KEPT_BYTES {
-            // Most of it is of before the last message, and right no more.
-            self.kept.clear();
+        let cache = &mut self.snapshot_cache;
+        let bytes: usize = cache.values().map(|cached| cached.run.len()).sum();
+        if cache.len() >= KEPT || bytes + run.len() > KEPT_BYTES {
+            // Most of it is outdated.
+            cache.clear();
         }
-        let run = Arc::clone(run);
-        self.kept.insert(
-            key,
-            Kept {
-                position,
-                revision,
-                run,
-            },
-        );
+        let cached = CachedSnapshot {
+            position,
+            revision,
+            run: Arc::clone(run),
+        };
+        cache.insert(key, cached);
     }
 }

@@ -1,39 +1,30 @@
-//! Where streams stand that have been quiet for long.
+//! Heartbeats: the positions of streams that have been quiet for long.
 
 use market::{Channel, Nanos, Position};
 use wire::{Head, View, ViewParams, sbe};
 
 use super::Publisher;
-use super::desk::Desk;
 use super::instrument::Instrument;
-use crate::WatchId;
+use super::last_heartbeat::LastHeartbeat;
+use super::shared::Shared;
+use crate::StreamId;
 
-/// Heartbeats between two batches, some tens of microseconds of work; more only where they are late.
+/// The most heartbeats between two batches, some tens of microseconds of work, unless they are
+/// late.
 const HEARTBEATS_AT_ONCE: usize = 256;
 
-/// Where a stream stood at its last heartbeat; right until its next message or the instrument's
-/// next revision. So whoever says it again needs not look at the instrument, of which there may be
-/// a hundred thousand that say nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stands {
-    pub(super) revision: u64,
-    position: Position,
-    log_time: Nanos,
-}
-
 impl Publisher {
-    /// Sends the heartbeats of streams that have been quiet for long, some of them at a time: so
-    /// those of a hundred thousand streams come between the market's messages and not before them.
-    /// The others stay due.
+    /// Sends the heartbeats that are due, but only a few at a time, so that those of a hundred
+    /// thousand streams do not delay the market's messages. The others stay due.
     pub(super) fn send_heartbeats(&mut self, now: Nanos) {
         let mut left = HEARTBEATS_AT_ONCE;
-        while left > 0 || self.desk.out.is_late() {
-            let Some((watch, handle, key)) = self.desk.out.next_quiet() else {
+        while left > 0 || self.shared.out.is_late() {
+            let Some((stream, handle, key)) = self.shared.out.next_quiet() else {
                 return;
             };
             if let Some(instrument) = self.instruments.get(handle.0 as usize) {
-                instrument.tell_quiet(watch, key.channel, key.params, now, &mut self.desk);
-                self.desk.stats.heartbeats += 1;
+                instrument.repeat_heartbeat(stream, key.channel, key.params, now, &mut self.shared);
+                self.shared.stats.heartbeats += 1;
             }
             left = left.saturating_sub(1);
         }
@@ -41,42 +32,43 @@ impl Publisher {
 }
 
 impl Instrument {
-    /// Tells where a stream stands.
+    /// Sends the position of streams with these parameters.
     pub(super) fn heartbeat(
         &self,
-        watches: &[WatchId],
+        streams: &[StreamId],
         channel: Channel,
         params: ViewParams,
         now: Nanos,
-        desk: &mut Desk,
+        shared: &mut Shared,
     ) {
-        let stands = self.stands(channel, params);
-        self.tell_stands(watches, channel, params, &stands, now, desk);
+        let heartbeat = self.next_heartbeat(channel, params);
+        self.send_heartbeat(streams, channel, params, &heartbeat, now, shared);
     }
 
-    /// A watched stream that has been quiet for long tells where it stands.
-    fn tell_quiet(
+    /// Sends the heartbeat of one open stream, from memory if nothing has changed since the last
+    /// one.
+    fn repeat_heartbeat(
         &self,
-        id: WatchId,
+        id: StreamId,
         channel: Channel,
         params: ViewParams,
         now: Nanos,
-        desk: &mut Desk,
+        shared: &mut Shared,
     ) {
-        let known = desk.out.stands(id, self.revision());
-        let stands = known.unwrap_or_else(|| self.stands(channel, params));
+        let last = shared.out.last_heartbeat(id, self.revision());
+        let heartbeat = last.unwrap_or_else(|| self.next_heartbeat(channel, params));
         debug_assert_eq!(
-            stands,
-            self.stands(channel, params),
-            "a stream that said nothing stands where it stood"
+            heartbeat,
+            self.next_heartbeat(channel, params),
+            "a quiet stream stays where it is"
         );
-        self.tell_stands(&[id], channel, params, &stands, now, desk);
-        desk.out.remember(id, stands);
+        self.send_heartbeat(&[id], channel, params, &heartbeat, now, shared);
+        shared.out.set_last_heartbeat(id, heartbeat);
     }
 
-    fn stands(&self, channel: Channel, params: ViewParams) -> Stands {
-        let (epoch, last) = self.place(channel, params);
-        Stands {
+    fn next_heartbeat(&self, channel: Channel, params: ViewParams) -> LastHeartbeat {
+        let (epoch, last) = self.last(channel, params);
+        LastHeartbeat {
             revision: self.revision(),
             position: Position {
                 epoch,
@@ -86,27 +78,27 @@ impl Instrument {
         }
     }
 
-    fn tell_stands(
+    fn send_heartbeat(
         &self,
-        watches: &[WatchId],
+        streams: &[StreamId],
         channel: Channel,
         params: ViewParams,
-        stands: &Stands,
+        heartbeat: &LastHeartbeat,
         now: Nanos,
-        desk: &mut Desk,
+        shared: &mut Shared,
     ) {
-        let seq = stands.position.seq;
+        let seq = heartbeat.position.seq;
         let head = Head {
             instrument: self.identity.id,
-            epoch: stands.position.epoch,
+            epoch: heartbeat.position.epoch,
             view: View::from(params),
             prev_seq: seq,
             seq,
             event_time: None,
-            log_time: stands.log_time,
+            log_time: heartbeat.log_time,
             publish_time: now,
         };
-        desk.out.draft(|sbe| sbe::heartbeat(sbe, &head, channel));
-        desk.out.emit(watches, self.identity.text(), &head);
+        shared.out.draft(|sbe| sbe::heartbeat(sbe, &head, channel));
+        shared.out.emit(streams, self.identity.text(), &head);
     }
 }

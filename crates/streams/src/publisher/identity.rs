@@ -1,22 +1,21 @@
 use market::{
     Definition, Epoch, Exponents, Handle, InstrumentId, InstrumentName, Price, Seq, Size, State,
 };
+use wire::json::InstrumentText;
 use wire::{Head, View, sbe};
 
-use super::outbox::Text;
-use crate::place::Place;
+use crate::stamp::Stamp;
 
-/// What an instrument is called and how its numbers are to be read.
+/// An instrument's name, and the scale and the steps of its numbers.
 #[derive(Debug)]
 pub(super) struct Identity {
-    /// Its place in its publisher.
     pub(super) handle: Handle,
     pub(super) name: InstrumentName,
     pub(super) id: InstrumentId,
     pub(super) exponents: Exponents,
     tick_size: Option<Price>,
     lot_size: Option<Size>,
-    /// Whether a definition said so, and not the configuration.
+    /// Whether these come from a definition in the log instead of the configuration.
     pub(super) defined: bool,
 }
 
@@ -42,8 +41,8 @@ impl Identity {
         (self.tick_size, self.lot_size)
     }
 
-    /// Takes over what a definition said once.
-    pub(super) const fn redefine(
+    /// Restores what an earlier definition said.
+    pub(super) const fn restore_definition(
         &mut self,
         exponents: Exponents,
         (tick_size, lot_size): (Option<Price>, Option<Size>),
@@ -53,7 +52,7 @@ impl Identity {
         self.defined = true;
     }
 
-    /// Takes over a definition; whether the scale is another one now.
+    /// Applies a definition. Returns whether the scale changed.
     pub(super) fn define(&mut self, definition: &Definition) -> bool {
         self.set_steps(
             definition.tick_size.map(Price),
@@ -64,29 +63,30 @@ impl Identity {
     }
 
     /// The head of a message of a full raw stream.
-    pub(super) const fn head(&self, epoch: Epoch, prev_seq: Seq, place: &Place) -> Head {
+    pub(super) const fn head(&self, epoch: Epoch, prev_seq: Seq, stamp: &Stamp) -> Head {
         Head {
             instrument: self.id,
             epoch,
             view: View::FULL_RAW,
             prev_seq,
-            seq: place.seq,
-            event_time: place.event_time,
-            log_time: place.log_time,
-            publish_time: place.now,
+            seq: stamp.seq,
+            event_time: stamp.event_time,
+            log_time: stamp.log_time,
+            publish_time: stamp.publish_time,
         }
     }
 
-    pub(super) fn text(&self) -> Text<'_> {
-        Text {
+    /// What the JSON encoding needs to know of the instrument.
+    pub(super) fn text(&self) -> InstrumentText<'_> {
+        InstrumentText {
             name: self.name.as_str(),
             exponents: self.exponents,
         }
     }
 
-    /// Appends the message that every subscription begins with.
+    /// Appends the `Instrument` message that every subscription starts with.
     pub(super) fn write(&self, head: &Head, state: State, out: &mut Vec<u8>) {
-        let about = sbe::Instrument {
+        let message = sbe::Instrument {
             exponents: self.exponents,
             state,
             tick_size: self.tick_size,
@@ -94,10 +94,10 @@ impl Identity {
             venue: self.name.venue(),
             symbol: self.name.symbol(),
         };
-        let encoded = sbe::instrument(out, head, &about);
+        let encoded = sbe::instrument(out, head, &message);
         debug_assert!(
             encoded.is_ok(),
-            "a checked name is far shorter than the encoder's bound"
+            "a valid name is far shorter than the encoder's limit"
         );
     }
 }

@@ -5,125 +5,75 @@ use wire::View;
 
 use super::Publisher;
 use super::resume::write_missed;
+use super::resume_failure::ResumeFailure;
+use super::room::Room;
 use super::start::write_start;
 use super::writer::Writer;
-use crate::{Run, WatchId};
+use crate::{Run, StreamId};
 
-/// What a new subscriber of a stream begins with.
+/// How a subscription enters a stream.
 #[derive(Debug, Clone)]
 pub struct Joined {
-    /// The frames that lead it to `position`; none when it stands there already.
+    /// The frames that lead it to `position`; `None` if it is there already.
     pub run: Option<Arc<Run>>,
-    /// Where the stream's next run follows on.
+    /// The position that the stream's next run follows on.
     pub position: Position,
-    /// The stream's mark in its messages.
+    /// The stream's view code in its messages.
     pub view: View,
     /// The instrument's scale.
     pub exponents: Exponents,
-    /// How it begins.
+    /// What the frames contain.
     pub start: Start,
-    /// There is more, for which it is to ask: from `position` where it resumed, else all of it.
+    /// Whether there is more, to be requested from `position` if it resumed, else from the start.
     pub more: bool,
 }
 
-/// How much of what a subscriber begins with is wanted at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    /// Nothing yet: only how it would begin.
-    None,
-    /// A page of the messages that it missed. A whole state is not divided: all who begin at the
-    /// same place share it.
-    Page,
-    /// All.
-    All,
-}
-
-impl Room {
-    /// Bytes of a page: with what a session may hold when it asks for one, less than 64 KiB. A page ends after the
-    /// message that crosses this.
-    const PAGE: usize = 32 * 1024;
-
-    /// Whether there is room after so many bytes.
-    pub(super) const fn is_left(self, bytes: usize) -> bool {
-        match self {
-            Self::None => false,
-            Self::Page => bytes < Self::PAGE,
-            Self::All => true,
-        }
-    }
-}
-
-/// How a subscription begins.
+/// How a subscription starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// With the whole state; why it could not resume, where it asked to.
+    /// With a snapshot, and why it could not resume if it asked to.
     Snapshot(Option<ResumeFailure>),
-    /// With exactly what it missed.
+    /// With exactly the messages it missed.
     Resumed,
 }
 
-/// Why a subscriber could not go on where it stood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResumeFailure {
-    /// Its sequence number is of another numbering.
-    EpochChanged,
-    /// What follows its sequence number is no longer held, or was never read here.
-    LogExceeded,
-    /// This node has not read as far.
-    AheadOfLog,
-    /// The instrument has had no right state here yet.
-    NoState,
-}
-
-impl ResumeFailure {
-    /// The name that clients are told.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EpochChanged => "epoch_changed",
-            Self::LogExceeded => "log_exceeded",
-            Self::AheadOfLog => "ahead_of_log",
-            Self::NoState => "no_state",
-        }
-    }
-}
-
 impl Publisher {
-    /// Makes a stream that speaks only so often say what it has not said, if `seq` is beyond its
-    /// last message: nobody who stands there could follow it otherwise. Whether it said anything,
-    /// which [`Publisher::flush`] then hands over.
-    pub fn speak_to(&mut self, id: WatchId, seq: Seq, now: Now) -> bool {
-        self.desk.advance_to(now.monotonic);
-        let Some(watch) = self.desk.out.get(id) else {
+    /// Makes a throttled stream publish what it has not sent if `seq` is after its last message,
+    /// because a client at `seq` could not follow it otherwise. Returns whether it published
+    /// anything, which [`Publisher::flush`] then hands over.
+    pub fn publish_unsent(&mut self, id: StreamId, seq: Seq, now: Now) -> bool {
+        self.shared.advance_to(now.monotonic);
+        let Some(stream) = self.shared.out.get(id) else {
             return false;
         };
-        let (channel, params, Handle(index)) = (watch.key.channel, watch.key.params, watch.handle);
+        let (channel, params) = (stream.key.channel, stream.key.params);
+        let Handle(index) = stream.handle;
         let Some(instrument) = self.instruments.get_mut(index as usize) else {
             return false;
         };
-        let (_, last) = instrument.place(channel, params);
-        seq > last.seq && instrument.speak(channel, params, now.wall, &mut self.desk)
+        let (_, last) = instrument.last(channel, params);
+        seq > last.seq && instrument.send_unsent(channel, params, now.wall, &mut self.shared)
     }
 
-    /// Lets a subscriber into a watched stream, after all that was published: so
-    /// [`Publisher::flush`] comes first, and who joins does not get the runs of that flush.
-    pub fn join(&mut self, id: WatchId, resume: Option<Position>, now: Now) -> Option<Joined> {
-        self.join_as_far(id, resume, Room::All, now)
+    /// Lets a subscription enter an open stream after everything published so far. Call
+    /// [`Publisher::flush`] first; the subscription does not get the runs of that flush.
+    pub fn join(&mut self, id: StreamId, resume: Option<Position>, now: Now) -> Option<Joined> {
+        self.join_within(id, resume, Room::All, now)
     }
 
-    /// Likewise, with as much of what it begins with as there is room for.
-    pub fn join_as_far(
+    /// Like [`Publisher::join`], with as much of the start as there is room for.
+    pub fn join_within(
         &mut self,
-        id: WatchId,
+        id: StreamId,
         resume: Option<Position>,
         room: Room,
         now: Now,
     ) -> Option<Joined> {
-        self.desk.advance_to(now.monotonic);
-        let watch = self.desk.out.get(id)?;
-        let (key, encoding, Handle(index)) = (watch.key, watch.encoding, watch.handle);
+        self.shared.advance_to(now.monotonic);
+        let stream = self.shared.out.get(id)?;
+        let (key, encoding, Handle(index)) = (stream.key, stream.encoding, stream.handle);
         let instrument = self.instruments.get(index as usize)?;
-        let (epoch, last) = instrument.place(key.channel, key.params);
+        let (epoch, last) = instrument.last(key.channel, key.params);
         let mut joined = Joined {
             run: None,
             position: Position {
@@ -135,22 +85,22 @@ impl Publisher {
             start: Start::Resumed,
             more: false,
         };
-        let desk = &mut self.desk;
+        let shared = &mut self.shared;
         let failure = if let Some(from) = resume {
-            let mut writer = Writer::new(&instrument.identity, encoding, &mut desk.out);
+            let mut writer = Writer::new(&instrument.identity, encoding, &mut shared.out);
             match write_missed(
                 instrument,
                 (&key, from),
                 room,
                 now.wall,
-                &mut desk.bench,
+                &mut shared.scratch,
                 &mut writer,
             ) {
                 Ok(upto) => {
                     joined.run = writer.finish();
                     joined.more = upto.is_some();
                     joined.position.seq = upto.unwrap_or_else(|| last.seq.max(from.seq));
-                    desk.stats.resumed += u64::from(!joined.more);
+                    shared.stats.resumed += u64::from(!joined.more);
                     return Some(joined);
                 }
                 Err(failure) => Some(failure),
@@ -163,14 +113,14 @@ impl Publisher {
             joined.more = true;
             return Some(joined);
         }
-        desk.stats.joined += 1;
-        joined.run = desk.out.cached_start(id, instrument.revision());
+        shared.stats.joined += 1;
+        joined.run = shared.out.cached_start(id, instrument.revision());
         if joined.run.is_none() {
-            let mut writer = Writer::new(&instrument.identity, encoding, &mut desk.out);
+            let mut writer = Writer::new(&instrument.identity, encoding, &mut shared.out);
             write_start(instrument, &key, now.wall, &mut writer);
             joined.run = writer.finish();
             if let Some(run) = &joined.run {
-                desk.out.cache_start(id, instrument.revision(), run);
+                shared.out.cache_start(id, instrument.revision(), run);
             }
         }
         Some(joined)

@@ -1,4 +1,4 @@
-//! What a replay needs to know of a stream, and the places where it leaves and meets the live one.
+//! What a replay needs to know of a stream, and where it leaves and meets the live one.
 
 use std::sync::Arc;
 
@@ -7,41 +7,41 @@ use market::{
 };
 use wire::{Head, ReplayComplete, View, sbe};
 
-use super::watch::check;
+use super::rejected::check;
 use super::writer::Writer;
-use super::{Publisher, Refused};
-use crate::{Run, StreamKey, WatchId};
+use super::{Publisher, Rejected};
+use crate::{Run, StreamId, StreamKey};
 
 /// Where a stream comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Which stream.
+    /// The stream.
     pub key: StreamKey,
     /// The instrument's name.
     pub name: InstrumentName,
-    /// Its scale at the moment.
+    /// The instrument's current scale.
     pub exponents: Exponents,
-    /// The step of its prices, if known.
+    /// The price step, if known.
     pub tick_size: Option<Price>,
-    /// The step of its sizes, if known.
+    /// The size step, if known.
     pub lot_size: Option<Size>,
     /// The partition that the stream is read from.
     pub partition: PartitionIdentity,
-    /// Where the stream stands.
+    /// The stream's current position.
     pub position: Position,
 }
 
 impl Publisher {
-    /// Where a stream comes from; none when nothing of it has been read yet.
-    pub fn origin(&self, key: &StreamKey) -> Result<Option<Origin>, Refused> {
+    /// Where a stream comes from; `None` if nothing of it has been read yet.
+    pub fn origin(&self, key: &StreamKey) -> Result<Option<Origin>, Rejected> {
         match key.channel {
             Channel::Ticker | Channel::Bars => {
-                return Err(Refused::Channel(key.channel.name()));
+                return Err(Rejected::Channel(key.channel.name()));
             }
             _ => {}
         }
         let handle = self.by_id.get(&key.instrument).copied();
-        let Handle(index) = handle.ok_or(Refused::UnknownInstrument)?;
+        let Handle(index) = handle.ok_or(Rejected::UnknownInstrument)?;
         let instrument = &self.instruments[index as usize];
         check(key, instrument.exponents())?;
         let channel = match key.channel {
@@ -49,18 +49,18 @@ impl Publisher {
             Channel::Status => instrument.main_channel(),
             _ => Channel::Book,
         };
-        let Some(home) = instrument.home(channel) else {
+        let Some(source) = instrument.source(channel) else {
             return Ok(None);
         };
         let (tick_size, lot_size) = instrument.identity.steps();
-        let (epoch, last) = instrument.place(key.channel, key.params);
+        let (epoch, last) = instrument.last(key.channel, key.params);
         Ok(Some(Origin {
             key: *key,
             name: instrument.name().clone(),
             exponents: instrument.exponents(),
             tick_size,
             lot_size,
-            partition: home.identity().clone(),
+            partition: source.identity().clone(),
             position: Position {
                 epoch,
                 seq: last.seq,
@@ -68,22 +68,22 @@ impl Publisher {
         }))
     }
 
-    /// Where a watched stream stands, behind all that was published: so [`Publisher::flush`] comes
+    /// The position of an open stream after everything published so far. Call [`Publisher::flush`]
     /// first.
     #[must_use]
-    pub fn position(&self, id: WatchId) -> Option<Position> {
-        let watch = self.desk.out.get(id)?;
-        let instrument = self.instruments.get(watch.handle.0 as usize)?;
-        let (epoch, last) = instrument.place(watch.key.channel, watch.key.params);
+    pub fn position(&self, id: StreamId) -> Option<Position> {
+        let stream = self.shared.out.get(id)?;
+        let instrument = self.instruments.get(stream.handle.0 as usize)?;
+        let (epoch, last) = instrument.last(stream.key.channel, stream.key.params);
         Some(Position {
             epoch,
             seq: last.seq,
         })
     }
 
-    /// Whether somebody could go on in the stream: of a book, since a whole one was told, of trades,
-    /// since one was read.
-    pub(crate) fn is_founded(&self, handle: Handle, channel: Channel) -> bool {
+    /// Returns whether the state of a channel is known: of a book, since a snapshot was published;
+    /// of trades, since one was read.
+    pub(crate) fn has_state(&self, handle: Handle, channel: Channel) -> bool {
         let Some(instrument) = self.instruments.get(handle.0 as usize) else {
             return false;
         };
@@ -92,31 +92,31 @@ impl Publisher {
             other => other,
         };
         match channel {
-            Channel::Trades => !instrument.trades.log.is_unheard(),
-            _ => !instrument.book.log.is_unfounded(),
+            Channel::Trades => instrument.trades.log.has_messages(),
+            _ => instrument.book.log.has_snapshot(),
         }
     }
 
-    /// Bytes that wait to be handed over for a watch.
-    pub(crate) fn pending(&self, id: WatchId) -> usize {
-        self.desk.out.pending(id)
+    /// The size of a stream's frames that wait to be handed over, in bytes.
+    pub(crate) fn pending(&self, id: StreamId) -> usize {
+        self.shared.out.pending(id)
     }
 
-    /// Tells one subscriber, who has all up to where this publisher stands, that it goes on live
-    /// behind `live`.
+    /// Encodes for one client, which is at this publisher's position, that the stream continues
+    /// live after `live`.
     pub(crate) fn replay_complete(
         &mut self,
-        id: WatchId,
+        id: StreamId,
         live: Position,
         messages: u64,
         now: Now,
     ) -> Option<Arc<Run>> {
-        self.desk.advance_to(now.monotonic);
-        let watch = self.desk.out.get(id)?;
-        let (key, encoding, Handle(index)) = (watch.key, watch.encoding, watch.handle);
+        self.shared.advance_to(now.monotonic);
+        let stream = self.shared.out.get(id)?;
+        let (key, encoding, Handle(index)) = (stream.key, stream.encoding, stream.handle);
         let instrument = self.instruments.get(index as usize)?;
-        let (epoch, last) = instrument.place(key.channel, key.params);
-        let mut writer = Writer::new(&instrument.identity, encoding, &mut self.desk.out);
+        let (epoch, last) = instrument.last(key.channel, key.params);
+        let mut writer = Writer::new(&instrument.identity, encoding, &mut self.shared.out);
         let head = instrument
             .identity
             .head(epoch, last.seq, &last.restated_at(now.wall));

@@ -3,52 +3,53 @@ use std::time::Duration;
 
 use market::{Epoch, Handle, Monotonic, Seq};
 use slab::Slab;
+use wire::json::{self, InstrumentText};
 use wire::packed::Packer;
-use wire::{Encoding, Head, json, sbe};
+use wire::{Encoding, Head, sbe};
 
-use super::heartbeat::Stands;
-use super::looks::Looks;
-use super::waiting::{Chain, Waiting};
-use crate::{Opcode, Run, RunBuilder, Runs, StreamKey, WatchId};
+use super::heartbeat_timers::HeartbeatTimers;
+use super::last_heartbeat::LastHeartbeat;
+use super::pending_frames::{FrameChain, PendingFrames};
+use crate::{Opcode, Run, RunBuilder, Runs, StreamId, StreamKey};
 
-/// Memory that is kept from one batch to the next, in bytes, of each kind: what all but the largest
-/// need.
+/// The most memory of each kind that is kept from batch to batch, in bytes: enough for all but the
+/// largest batches.
 const KEPT_BYTES: usize = 1024 * 1024;
 
-/// The watched streams and the frames that wait to be handed over.
+/// The open streams, and the frames that wait to be handed over.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// The time of the call at hand; it never goes back, so that every queue of deadlines that lie
-    /// equally far ahead stays in order.
+    /// The time of the current call. It never goes back, so queues of timers that run equally long
+    /// stay in order.
     now: Monotonic,
-    watches: Slab<Watch>,
-    /// Those that have frames.
-    dirty: Vec<WatchId>,
-    waiting: Waiting,
-    /// What was handed over last: its memory is used again once nobody reads it any more.
+    streams: Slab<OpenStream>,
+    /// The streams that have pending frames.
+    dirty: Vec<StreamId>,
+    pending: PendingFrames,
+    /// The last batch handed over; its memory is reused once nobody reads it any more.
     handed_over: Option<Arc<Runs>>,
-    /// The message that is being told, in SBE.
+    /// The current message in SBE.
     draft: Vec<u8>,
-    /// The same in JSON, where somebody wants that.
+    /// The current message in JSON, if a stream needs it.
     json: Vec<u8>,
-    /// The same packed, where somebody wants that.
+    /// The current message in the packed encoding, if a stream needs it.
     packed: Vec<u8>,
     packer: Packer,
     /// What has been encoded, by encoding.
     encoded: [Encoded; Encoding::ALL.len()],
-    /// When to look whether a watched stream has gone quiet.
-    looks: Looks,
-    /// Tells a watch from an earlier one with the same id.
+    timers: HeartbeatTimers,
+    /// Distinguishes a stream from earlier ones with the same id.
     generation: u32,
-    /// What has been done for single subscribers.
+    /// The work done for single subscriptions and fetches.
     pub(super) work: u64,
 }
 
-/// The work of reading or copying a level once, as [`Publisher::work`](super::Publisher::work) counts.
+/// The work of reading or copying a level once, as [`Publisher::work`](super::Publisher::work)
+/// counts.
 pub(super) const LEVEL_WORK: usize = 16;
 
-/// The work of a byte of SBE, by what is written from it: JSON and the packed form take some 6 ns a byte
-/// of SBE, SBE itself 1.
+/// The work per byte of SBE by target encoding: JSON and the packed encoding take some 6 ns per
+/// byte of SBE, and SBE itself 1.
 const fn byte_work(encoding: Encoding) -> u64 {
     match encoding {
         Encoding::Sbe => 1,
@@ -56,12 +57,12 @@ const fn byte_work(encoding: Encoding) -> u64 {
     }
 }
 
-/// How much has been encoded; a message counts once in each stream that it is in.
+/// How much has been encoded; a message counts once for each stream that carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Encoded {
-    /// How many messages.
+    /// The number of messages.
     pub messages: u64,
-    /// How many bytes they have, with the heads of their frames.
+    /// The size of the messages with the headers of their frames, in bytes.
     pub bytes: u64,
 }
 
@@ -72,65 +73,62 @@ impl Encoded {
     };
 }
 
-/// A stream in one encoding that somebody watches.
+/// An open stream.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct OpenStream {
     pub(super) key: StreamKey,
     pub(super) encoding: Encoding,
     pub(super) handle: Handle,
-    /// Its frames that wait.
-    chain: Option<Chain>,
-    /// The epoch that its receivers are in behind them.
+    /// Its pending frames.
+    chain: Option<FrameChain>,
+    /// The epoch that its receivers are in after these.
     epoch: Epoch,
     last_emit: Monotonic,
-    start: Option<Start>,
-    stands: Option<Stands>,
+    start: Option<CachedStart>,
+    last_heartbeat: Option<LastHeartbeat>,
     generation: u32,
 }
 
-/// What new subscribers begin with; encoded once, and right until the stream's next message or
-/// the instrument's next revision.
+/// What new subscriptions start with. It is encoded once, and valid until the stream's next message
+/// or the instrument's next revision.
 #[derive(Debug)]
-struct Start {
+struct CachedStart {
     revision: u64,
     run: Arc<Run>,
 }
-
-/// What encoding a message for an instrument needs to know of it.
-pub(super) type Text<'a> = json::InstrumentText<'a>;
 
 impl Outbox {
     pub(super) fn new(heartbeat_after: Duration) -> Self {
         Self {
             now: Monotonic(0),
-            watches: Slab::new(),
+            streams: Slab::new(),
             dirty: Vec::new(),
-            waiting: Waiting::default(),
+            pending: PendingFrames::default(),
             handed_over: None,
             draft: Vec::new(),
             json: Vec::new(),
             packed: Vec::new(),
             packer: Packer::new(),
             encoded: [Encoded::NONE; Encoding::ALL.len()],
-            looks: Looks::new(heartbeat_after),
+            timers: HeartbeatTimers::new(heartbeat_after),
             generation: 0,
             work: 0,
         }
     }
 
-    /// The time of the call at hand.
+    /// The time of the current call.
     pub(super) const fn now(&self) -> Monotonic {
         self.now
     }
 
-    /// Time has moved on; an earlier time than before changes nothing.
+    /// Sets the time; an earlier time than before is ignored.
     pub(super) fn advance_to(&mut self, now: Monotonic) {
         self.now = self.now.max(now);
     }
 
-    pub(super) fn add(&mut self, key: StreamKey, encoding: Encoding, handle: Handle) -> WatchId {
+    pub(super) fn add(&mut self, key: StreamKey, encoding: Encoding, handle: Handle) -> StreamId {
         self.generation = self.generation.wrapping_add(1);
-        let index = self.watches.insert(Watch {
+        let index = self.streams.insert(OpenStream {
             key,
             encoding,
             handle,
@@ -138,30 +136,30 @@ impl Outbox {
             epoch: Epoch::NONE,
             last_emit: self.now,
             start: None,
-            stands: None,
+            last_heartbeat: None,
             generation: self.generation,
         });
-        let id = WatchId(u32::try_from(index).unwrap_or(u32::MAX));
-        self.looks.again(id, self.generation, false, self.now);
+        let id = StreamId(u32::try_from(index).unwrap_or(u32::MAX));
+        self.timers.schedule(id, self.generation, false, self.now);
         id
     }
 
-    pub(super) fn remove(&mut self, id: WatchId) -> Option<Watch> {
+    pub(super) fn remove(&mut self, id: StreamId) -> Option<OpenStream> {
         self.dirty.retain(|dirty| *dirty != id);
-        self.watches.try_remove(id.0 as usize)
+        self.streams.try_remove(id.0 as usize)
     }
 
-    pub(super) fn get(&self, id: WatchId) -> Option<&Watch> {
-        self.watches.get(id.0 as usize)
+    pub(super) fn get(&self, id: StreamId) -> Option<&OpenStream> {
+        self.streams.get(id.0 as usize)
     }
 
-    /// Bytes of frames that wait to be handed over.
-    pub(super) fn pending(&self, id: WatchId) -> usize {
-        let chain = self.get(id).and_then(|watch| watch.chain);
+    /// The size of a stream's pending frames, in bytes.
+    pub(super) fn pending(&self, id: StreamId) -> usize {
+        let chain = self.get(id).and_then(|stream| stream.chain);
         chain.map_or(0, |chain| chain.bytes())
     }
 
-    /// Begins the next message: `write` appends it in SBE.
+    /// Drafts the next message, which `write` appends in SBE.
     pub(super) fn draft(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.draft.clear();
         write(&mut self.draft);
@@ -172,28 +170,29 @@ impl Outbox {
         &self.draft
     }
 
-    /// Adds the drafted message, which has this head, to the runs of `watches`.
-    pub(super) fn emit(&mut self, watches: &[WatchId], text: Text<'_>, head: &Head) {
-        self.emit_part(watches, text, head.seq);
+    /// Adds the drafted message, which has this head, to the runs of `streams`.
+    pub(super) fn emit(&mut self, streams: &[StreamId], text: InstrumentText<'_>, head: &Head) {
+        self.emit_part(streams, text, head.seq);
     }
 
-    /// Adds the drafted message, after which its receiver has `seq`; it is encoded once an encoding.
-    pub(super) fn emit_part(&mut self, watches: &[WatchId], text: Text<'_>, seq: Seq) {
+    /// Adds the drafted message, after which its receiver has `seq`. It is encoded at most once per
+    /// encoding.
+    pub(super) fn emit_part(&mut self, streams: &[StreamId], text: InstrumentText<'_>, seq: Seq) {
         let epoch = sbe::epoch(&self.draft);
         let mut json_is_ready = false;
         let mut packed_is_ready = false;
-        for id in watches {
-            let Some(watch) = self.watches.get_mut(id.0 as usize) else {
+        for id in streams {
+            let Some(stream) = self.streams.get_mut(id.0 as usize) else {
                 continue;
             };
-            if watch.chain.is_none() {
+            if stream.chain.is_none() {
                 self.dirty.push(*id);
             }
-            watch.start = None;
-            watch.stands = None;
-            watch.last_emit = self.now;
-            watch.epoch = epoch.unwrap_or(watch.epoch);
-            let (opcode, payload) = match watch.encoding {
+            stream.start = None;
+            stream.last_heartbeat = None;
+            stream.last_emit = self.now;
+            stream.epoch = epoch.unwrap_or(stream.epoch);
+            let (opcode, payload) = match stream.encoding {
                 Encoding::Sbe => (Opcode::Binary, &self.draft),
                 Encoding::Json => {
                     if !json_is_ready {
@@ -210,8 +209,8 @@ impl Outbox {
                     (Opcode::Binary, &self.packed)
                 }
             };
-            let bytes = self.waiting.push(&mut watch.chain, opcode, payload, seq);
-            let encoded = &mut self.encoded[watch.encoding as usize];
+            let bytes = self.pending.push(&mut stream.chain, opcode, payload, seq);
+            let encoded = &mut self.encoded[stream.encoding as usize];
             encoded.messages += 1;
             encoded.bytes += bytes as u64;
         }
@@ -221,26 +220,26 @@ impl Outbox {
         !self.dirty.is_empty()
     }
 
-    /// The frames that wait, as one run a stream.
+    /// Hands over the pending frames as one run per stream.
     pub(super) fn flush(&mut self) -> Arc<Runs> {
         let last = self.handed_over.take().and_then(Arc::into_inner);
         let mut runs = last.unwrap_or_default();
         runs.begin(
             self.now,
-            self.waiting.bytes(),
-            self.waiting.len(),
+            self.pending.bytes(),
+            self.pending.len(),
             self.dirty.len(),
         );
         for id in self.dirty.drain(..) {
-            if let Some(watch) = self.watches.get_mut(id.0 as usize)
-                && let Some(chain) = watch.chain.take()
+            if let Some(stream) = self.streams.get_mut(id.0 as usize)
+                && let Some(chain) = stream.chain.take()
             {
-                runs.push(id, watch.epoch, self.waiting.frames(chain));
+                runs.push(id, stream.epoch, self.pending.frames(chain));
             }
         }
-        self.waiting.clear();
-        if self.waiting.memory() > KEPT_BYTES {
-            self.waiting = Waiting::default();
+        self.pending.clear();
+        if self.pending.memory() > KEPT_BYTES {
+            self.pending = PendingFrames::default();
         }
         let is_large = runs.memory() > KEPT_BYTES;
         let runs = Arc::new(runs);
@@ -248,27 +247,27 @@ impl Outbox {
         runs
     }
 
-    /// The start that was made for this watch, if it still says what is.
-    pub(super) fn cached_start(&self, id: WatchId, revision: u64) -> Option<Arc<Run>> {
+    /// The cached start of a stream, if it is still valid.
+    pub(super) fn cached_start(&self, id: StreamId, revision: u64) -> Option<Arc<Run>> {
         let start = self.get(id)?.start.as_ref()?;
         (start.revision == revision).then(|| Arc::clone(&start.run))
     }
 
-    pub(super) fn cache_start(&mut self, id: WatchId, revision: u64, run: &Arc<Run>) {
-        if let Some(watch) = self.watches.get_mut(id.0 as usize) {
-            watch.start = Some(Start {
+    pub(super) fn cache_start(&mut self, id: StreamId, revision: u64, run: &Arc<Run>) {
+        if let Some(stream) = self.streams.get_mut(id.0 as usize) {
+            stream.start = Some(CachedStart {
                 revision,
                 run: Arc::clone(run),
             });
         }
     }
 
-    /// Encodes the drafted message into a run of its own.
+    /// Encodes the drafted message into a run.
     pub(super) fn encode_draft(
         &mut self,
         run: &mut RunBuilder,
         encoding: Encoding,
-        text: Text<'_>,
+        text: InstrumentText<'_>,
         seq: Seq,
     ) {
         let draft = std::mem::take(&mut self.draft);
@@ -276,12 +275,12 @@ impl Outbox {
         self.draft = draft;
     }
 
-    /// Encodes one message, given as SBE, into a run of its own.
+    /// Encodes a message, given in SBE, into a run.
     pub(super) fn encode(
         &mut self,
         run: &mut RunBuilder,
         encoding: Encoding,
-        text: Text<'_>,
+        text: InstrumentText<'_>,
         message: &[u8],
         seq: Seq,
     ) {
@@ -299,46 +298,46 @@ impl Outbox {
         self.work += message.len() as u64 * byte_work(encoding);
     }
 
-    /// The next watched stream that has been quiet for so long that it is due a heartbeat.
-    pub(super) fn next_quiet(&mut self) -> Option<(WatchId, Handle, StreamKey)> {
-        while let Some(look) = self.looks.next(self.now) {
-            let Some(watch) = self
-                .watches
-                .get(look.watch.0 as usize)
-                .filter(|watch| watch.generation == look.generation)
+    /// The next open stream that has been quiet for so long that a heartbeat is due.
+    pub(super) fn next_quiet(&mut self) -> Option<(StreamId, Handle, StreamKey)> {
+        while let Some(timer) = self.timers.next(self.now) {
+            let Some(stream) = self
+                .streams
+                .get(timer.stream.0 as usize)
+                .filter(|stream| stream.generation == timer.generation)
             else {
                 continue;
             };
-            let is_quiet = self.looks.is_quiet(watch.last_emit, self.now);
-            self.looks
-                .again(look.watch, look.generation, is_quiet, self.now);
+            let is_quiet = self.timers.is_quiet(stream.last_emit, self.now);
+            self.timers
+                .schedule(timer.stream, timer.generation, is_quiet, self.now);
             if is_quiet {
-                return Some((look.watch, watch.handle, watch.key));
+                return Some((timer.stream, stream.handle, stream.key));
             }
         }
         None
     }
 
-    /// Whether heartbeats are late.
+    /// Returns whether heartbeats are late.
     pub(super) fn is_late(&self) -> bool {
-        self.looks.is_late(self.now)
+        self.timers.is_late(self.now)
     }
 
-    /// When [`Outbox::next_quiet`] has to be asked next.
-    pub(super) fn next_look(&self) -> Option<Monotonic> {
-        self.looks.next_due()
+    /// When to call [`Outbox::next_quiet`] next.
+    pub(super) fn next_timer(&self) -> Option<Monotonic> {
+        self.timers.next_due()
     }
 
-    /// Where a stream stood at its last heartbeat, if it still does.
-    pub(super) fn stands(&self, id: WatchId, revision: u64) -> Option<Stands> {
-        let stands = self.get(id)?.stands?;
-        (stands.revision == revision).then_some(stands)
+    /// The stream's last heartbeat, if it is still valid.
+    pub(super) fn last_heartbeat(&self, id: StreamId, revision: u64) -> Option<LastHeartbeat> {
+        let last_heartbeat = self.get(id)?.last_heartbeat?;
+        (last_heartbeat.revision == revision).then_some(last_heartbeat)
     }
 
-    /// Remembers where a stream stands that is told now.
-    pub(super) fn remember(&mut self, id: WatchId, stands: Stands) {
-        if let Some(watch) = self.watches.get_mut(id.0 as usize) {
-            watch.stands = Some(stands);
+    /// Notes a stream's last heartbeat.
+    pub(super) fn set_last_heartbeat(&mut self, id: StreamId, last_heartbeat: LastHeartbeat) {
+        if let Some(stream) = self.streams.get_mut(id.0 as usize) {
+            stream.last_heartbeat = Some(last_heartbeat);
         }
     }
 
@@ -346,15 +345,15 @@ impl Outbox {
         self.encoded[encoding as usize]
     }
 
-    pub(super) fn watched(&self) -> usize {
-        self.watches.len()
+    pub(super) fn open_streams(&self) -> usize {
+        self.streams.len()
     }
 }
 
-fn write_json(out: &mut Vec<u8>, message: &[u8], text: Text<'_>) {
+fn write_json(out: &mut Vec<u8>, message: &[u8], text: InstrumentText<'_>) {
     out.clear();
-    // What this crate encoded decodes; were it not so, the client would see no message and the
-    // next one would tell it of the gap.
+    // What this crate encoded decodes. If it did not, the client would get no message, and notice
+    // the gap at the next one.
     if let Ok((message, _)) = sbe::Message::decode(message) {
         json::write(out, &message, &text);
     }
@@ -362,7 +361,7 @@ fn write_json(out: &mut Vec<u8>, message: &[u8], text: Text<'_>) {
 
 fn write_packed(out: &mut Vec<u8>, packer: &mut Packer, message: &[u8]) {
     out.clear();
-    // As with JSON: what this crate encoded decodes.
+    // What this crate encoded decodes, as for JSON.
     if let Ok((message, _)) = sbe::Message::decode(message) {
         packer.pack(out, &message);
     }

@@ -1,8 +1,9 @@
 use market::{At, Channel, PartitionIdentity, PartitionIndex, Seq};
 
 use super::instrument::Instrument;
+use super::skipped::Skipped;
 
-/// The partitions that are read, by the index that ingest gave them.
+/// The partitions that are read, by their index.
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     open: Vec<Option<Partition>>,
@@ -11,28 +12,8 @@ pub(super) struct Partitions {
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) identity: PartitionIdentity,
-    /// What stands before the first record that is read of it.
+    /// The offset before the first one that is read.
     pub(super) base: Seq,
-}
-
-/// Why an event was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unwanted {
-    /// The partition was never opened.
-    #[error("partition index {0} was not opened")]
-    NotOpened(u32),
-    /// The instrument is read from another partition.
-    #[error("the instrument's {channel} is read from another partition")]
-    OtherPartition {
-        /// Which of its channels.
-        channel: &'static str,
-    },
-    /// The record came before, or one behind it did.
-    #[error("offset {} is not behind the last one", .0.0)]
-    Repeated(Seq),
-    /// No such instrument.
-    #[error("no instrument has handle {0}")]
-    NoInstrument(u32),
 }
 
 impl Partitions {
@@ -47,8 +28,8 @@ impl Partitions {
         });
     }
 
-    /// What stands before `next` is never read; returns what that follows on.
-    pub(super) fn pass(&mut self, index: PartitionIndex, next: Seq) -> Seq {
+    /// Notes that nothing before `next` will be read. Returns the offset before it.
+    pub(super) fn skip_to(&mut self, index: PartitionIndex, next: Seq) -> Seq {
         let base = Seq(next.0 - 1);
         if let Some(Some(partition)) = self.open.get_mut(index.0 as usize) {
             partition.base = base;
@@ -60,35 +41,34 @@ impl Partitions {
         self.open.get(index.0 as usize)?.as_ref()
     }
 
-    /// Whether the instrument's channel may be read from this partition: none when it is its home
-    /// already, and the partition with what stands before the first record that counts when it
-    /// becomes that.
+    /// Decides whether the instrument's channel is read from the record's partition.
     ///
-    /// The first partition that brings it is its home until [`Home::yields_to`] another; until then
-    /// the other's records are skipped.
+    /// Returns `None` if it is already, and the partition and the offset after which the channel
+    /// starts if it moves there. The first partition that brings a channel is its source until it
+    /// [yields][`SourcePartition::yields_to`] to another; records of others are skipped.
     ///
-    /// [`Home::yields_to`]: super::home::Home::yields_to
-    pub(super) fn claim(
+    /// [`SourcePartition::yields_to`]: super::source_partition::SourcePartition::yields_to
+    pub(super) fn decide_source(
         &self,
         at: At,
         instrument: &mut Instrument,
         channel: Channel,
-    ) -> Result<Option<(&Partition, Seq)>, Unwanted> {
+    ) -> Result<Option<(&Partition, Seq)>, Skipped> {
         let here = self.get(at.partition);
-        let here = here.ok_or(Unwanted::NotOpened(at.partition.0))?;
-        let Some(home) = instrument.home_mut(channel) else {
+        let here = here.ok_or(Skipped::NotOpened(at.partition.0))?;
+        let Some(source) = instrument.source_mut(channel) else {
             return Ok(Some((here, here.base)));
         };
-        if home.is(at.partition) {
+        if source.is(at.partition) {
             return Ok(None);
         }
-        if !home.yields_to(&here.identity, at) {
-            return Err(Unwanted::OtherPartition {
+        if !source.yields_to(&here.identity, at) {
+            return Err(Skipped::OtherPartition {
                 channel: channel.name(),
             });
         }
-        // Its records so far may have been skipped: the stream begins with this one.
-        let base = if home.has_skipped_others() {
+        // Earlier records of this partition may have been skipped, so the stream starts here.
+        let base = if source.has_skipped_others() {
             here.base.max(Seq(at.seq.0 - 1))
         } else {
             here.base

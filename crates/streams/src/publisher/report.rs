@@ -1,66 +1,67 @@
 use market::{
-    Channel, Epoch, Exponents, InstrumentId, InstrumentName, PartitionIdentity, Price, Reason,
-    Size, State,
+    Channel, Epoch, Exponents, InstrumentId, InstrumentName, Nanos, PartitionIdentity, Price,
+    Reason, Seq, Size, State,
 };
+use wire::ViewParams;
 
 use super::instrument::Instrument;
 use super::{Ledger, Publisher};
-use crate::place::Place;
+use crate::stamp::Stamp;
 
-/// All that there is to know of an instrument besides its books and messages.
+/// Everything there is to know of an instrument besides its books and messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Its name.
+    /// The instrument's name.
     pub name: InstrumentName,
-    /// Its scale.
+    /// The instrument's scale.
     pub exponents: Exponents,
-    /// The step of its prices, where that is known.
+    /// The price step, if known.
     pub tick_size: Option<Price>,
-    /// The step of its sizes, where that is known.
+    /// The size step, if known.
     pub lot_size: Option<Size>,
-    /// How far it can be trusted.
+    /// How far the instrument's data can be trusted.
     pub state: State,
-    /// Why.
+    /// Why the instrument is in this state.
     pub reason: Reason,
-    /// The channels that this publisher makes of it, with where they come from.
-    pub channels: Vec<Source>,
-    /// What became of its records and messages.
+    /// The channels that this publisher serves.
+    pub channels: Vec<ChannelReport>,
+    /// What became of the instrument's records and messages.
     pub ledger: Ledger,
 }
 
-/// Where a channel comes from: the partition whose offsets are its sequence numbers.
+/// One channel of an instrument.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Which channel.
+pub struct ChannelReport {
+    /// The channel.
     pub channel: Channel,
-    /// Where from; none of a channel that is not bound to a partition yet.
+    /// The partition whose offsets are the sequence numbers; `None` if there is no source yet.
     pub partition: Option<PartitionIdentity>,
-    /// The numbering.
+    /// The epoch of the sequence numbers.
     pub epoch: Epoch,
-    /// The last message of its full raw stream.
+    /// The last message of the full raw stream.
     pub last: LastMessage,
 }
 
 /// The last message of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastMessage {
-    /// The offset of the record that caused it.
-    pub seq: market::Seq,
-    /// The record's timestamp.
-    pub log_time: market::Nanos,
+    /// The sequence number.
+    pub seq: Seq,
+    /// The timestamp of the record that caused the message.
+    pub log_time: Nanos,
 }
 
-impl From<Place> for LastMessage {
-    fn from(place: Place) -> Self {
+impl From<Stamp> for LastMessage {
+    fn from(stamp: Stamp) -> Self {
         Self {
-            seq: place.seq,
-            log_time: place.log_time,
+            seq: stamp.seq,
+            log_time: stamp.log_time,
         }
     }
 }
 
 impl Publisher {
-    /// Reports on an instrument; `None` when this publisher does not have it.
+    /// Reports on an instrument; `None` if this publisher does not have it.
     #[must_use]
     pub fn report(&self, id: InstrumentId) -> Option<Report> {
         let handle = self.by_id.get(&id)?;
@@ -72,27 +73,27 @@ fn report(instrument: &Instrument) -> Report {
     let identity = &instrument.identity;
     let (state, reason) = instrument.state();
     let (tick_size, lot_size) = identity.steps();
-    let source = |channel| {
-        let (epoch, last) = instrument.place(channel, wire::ViewParams::default());
-        let home = match channel {
-            Channel::Status => instrument.state_home(),
-            _ => instrument.home(channel),
+    let channel_report = |channel| {
+        let (epoch, last) = instrument.last(channel, ViewParams::default());
+        let source = match channel {
+            Channel::Status => instrument.state_source(),
+            _ => instrument.source(channel),
         };
-        Source {
+        ChannelReport {
             channel,
-            partition: home.map(|home| home.identity().clone()),
+            partition: source.map(|source| source.identity().clone()),
             epoch,
             last: last.into(),
         }
     };
     let mut channels = Vec::with_capacity(4);
-    if instrument.book.home.is_some() {
-        channels.extend([Channel::Book, Channel::Bbo].map(source));
+    if instrument.book.source.is_some() {
+        channels.extend([Channel::Book, Channel::Bbo].map(channel_report));
     }
-    if instrument.trades.home.is_some() {
-        channels.push(source(Channel::Trades));
+    if instrument.trades.source.is_some() {
+        channels.push(channel_report(Channel::Trades));
     }
-    channels.push(source(Channel::Status));
+    channels.push(channel_report(Channel::Status));
     Report {
         name: identity.name.clone(),
         exponents: identity.exponents,

@@ -1,4 +1,4 @@
-//! What leads a subscriber from where it stands to its stream's last message.
+//! What leads a client from its position to the stream's last message.
 
 use std::ops::ControlFlow;
 
@@ -6,74 +6,84 @@ use market::{Changes, Channel, Epoch, Nanos, Position, Seq};
 use wire::{Head, Speed, Status, View, sbe};
 
 use super::book_messages::write_delta;
-use super::desk::Bench;
 use super::identity::Identity;
 use super::instrument::Instrument;
+use super::resume_failure::ResumeFailure;
+use super::room::Room;
+use super::shared::Scratch;
 use super::start::{broken, restate, write_bars};
 use super::writer::Writer;
-use super::{ResumeFailure, Room};
 use crate::book_log::{BookEntry, BookEntryKind};
 use crate::{MessageLog, StreamKey};
 
-/// What sorting a change costs, in levels that are read.
+/// The work of sorting a change, in levels that are read.
 const SORTED: usize = 3;
 
-/// Writes exactly what follows `from`, as far as there is room: message by message where the stream
-/// is full and raw, else as the net change of its view. Returns where it ended, if there is more.
+/// Writes exactly what follows `from`, as far as there is room: message by message for a full raw
+/// stream, else as the net change of its view. Returns the last sequence number written if there is
+/// more.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one decision: which of the few ways leads from a position to the last message"
+)]
 pub(super) fn write_missed(
     instrument: &Instrument,
     (key, from): (&StreamKey, Position),
     room: Room,
     now: Nanos,
-    bench: &mut Bench,
+    scratch: &mut Scratch,
     writer: &mut Writer<'_>,
 ) -> Result<Option<Seq>, ResumeFailure> {
-    let (epoch, last) = instrument.place(key.channel, key.params);
+    let (epoch, last) = instrument.last(key.channel, key.params);
     if from.epoch != epoch {
         return Err(ResumeFailure::EpochChanged);
     }
     let feed = &instrument.book;
     match key.channel {
-        Channel::Book | Channel::Bbo if feed.log.is_unfounded() => {
+        Channel::Book | Channel::Bbo if !feed.log.has_snapshot() => {
             return Err(ResumeFailure::NoState);
         }
         Channel::Status => {
-            // A state may change by time alone, so that of now is told wherever one stands.
+            // A state may change by time alone, so the current one is sent whatever the client has.
             if from.seq > last.seq {
                 return Err(ResumeFailure::LogExceeded);
             }
-            let head = writer.identity().head(epoch, from.seq, &last.told_at(now));
+            let head = writer
+                .identity()
+                .head(epoch, from.seq, &last.published_at(now));
             writer.put(&head, |sbe| instrument.status.write(&head, sbe));
             return Ok(None);
         }
         _ => {}
     }
     if from.seq > last.seq && key.channel == Channel::Book && key.params.speed != Speed::Raw {
-        // What such a stream says next leads on from its last message, and not from between.
+        // The next message of such a stream follows on its last one, not on a position in between.
         return Err(ResumeFailure::AheadOfLog);
     }
     if from.seq >= last.seq {
-        // A client that is ahead of this node has read the same log elsewhere: what it has
-        // already comes again and is passed over by the one rule.
+        // A client that is ahead of this node was sent the same log by another. It skips what it
+        // gets again, by the one rule.
         return Ok(None);
     }
     let head = Head {
         view: View::from(key.params),
-        ..writer.identity().head(epoch, from.seq, &last.told_at(now))
+        ..writer
+            .identity()
+            .head(epoch, from.seq, &last.published_at(now))
     };
     if key.channel == Channel::Bars && !instrument.trades.bars.holds_since(key.params, from.seq) {
         return Err(ResumeFailure::LogExceeded);
     }
     let is_later = room == Room::None;
-    // Where every message is whole in itself, the latest says it all, wherever one stands.
+    // If every message is complete in itself, the latest suffices whatever the client has.
     let latest = match (key.channel, feed.bbo.views.get(key.params)) {
         (Channel::Bbo, Some(view)) => {
-            writer.put(&head, |sbe| sbe::bbo(sbe, &head, &view.told));
+            writer.put(&head, |sbe| sbe::bbo(sbe, &head, &view.sent));
             true
         }
         (Channel::Ticker, _) => {
-            let (told, _) = instrument.trades.ticker.told(key.params);
-            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &told));
+            let (sent, _) = instrument.trades.ticker.sent(key.params);
+            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &sent));
             true
         }
         (Channel::Bars, _) if is_later => return Ok(Some(from.seq)),
@@ -90,9 +100,9 @@ pub(super) fn write_missed(
     let leads = match key.channel {
         Channel::Book => feed.log.leads_from(from.seq),
         Channel::Bbo => {
-            // A place of the book is one of its best bid and offer too, where that was silent.
-            let is_place = feed.bbo.log.is_place(from.seq) || feed.log.leads_from(from.seq);
-            is_place && feed.bbo.log.holds_since(from.seq)
+            // The best bid and offer has not changed at messages of the book that it has none for.
+            let is_known = feed.bbo.log.has(from.seq) || feed.log.leads_from(from.seq);
+            is_known && feed.bbo.log.holds_since(from.seq)
         }
         _ => instrument.trades.log.holds_since(from.seq),
     };
@@ -107,23 +117,23 @@ pub(super) fn write_missed(
         Channel::Book if key.params.view() == View::FULL_RAW => {
             let identity = writer.identity();
             feed.log
-                .replay(from.seq, &mut bench.changes, |entry, changes| {
-                    let seq = entry.place.seq;
+                .replay(from.seq, &mut scratch.changes, |entry, changes| {
+                    let seq = entry.stamp.seq;
                     writer.put_part(seq, |sbe| {
                         write_entry(identity, epoch, entry, changes, sbe);
                     });
                     go_on(seq, room, writer, &mut upto)
                 });
         }
-        Channel::Book => write_net(instrument, key, from.seq, now, bench, writer),
+        Channel::Book => write_net(instrument, key, from.seq, now, scratch, writer),
         Channel::Bbo => upto = write_messages(&feed.bbo.log, from.seq, room, writer),
         _ => upto = write_messages(&instrument.trades.log, from.seq, room, writer),
     }
-    // What ends with the stream's last message is all.
+    // What ends with the stream's last message is complete.
     Ok(upto.filter(|seq| *seq < last.seq))
 }
 
-/// Whether there is room for the next message after that of `seq`, where it ends otherwise.
+/// Continues if there is room after the message of `seq`, which is noted as the last one otherwise.
 fn go_on(seq: Seq, room: Room, writer: &Writer<'_>, upto: &mut Option<Seq>) -> ControlFlow<()> {
     if room.is_left(writer.len()) {
         return ControlFlow::Continue(());
@@ -149,7 +159,7 @@ fn write_entry(
     changes: &Changes,
     sbe: &mut Vec<u8>,
 ) {
-    let head = identity.head(epoch, entry.prev_seq, &entry.place);
+    let head = identity.head(epoch, entry.prev_seq, &entry.stamp);
     match entry.kind {
         BookEntryKind::Delta { checksum, .. } => write_delta(sbe, &head, checksum, changes),
         BookEntryKind::Status { state, reason } => {
@@ -163,29 +173,31 @@ fn write_entry(
     }
 }
 
-/// Writes the net change of a book stream over (`from`, its last message] as one delta, and its
-/// state where that is not to be trusted.
+/// Writes the net change of a book stream after `from` as one delta, and its status if it cannot be
+/// trusted.
 pub(super) fn write_net(
     instrument: &Instrument,
     key: &StreamKey,
     from: Seq,
     now: Nanos,
-    bench: &mut Bench,
+    scratch: &mut Scratch,
     writer: &mut Writer<'_>,
 ) {
-    let (epoch, last) = instrument.place(key.channel, key.params);
+    let (epoch, last) = instrument.last(key.channel, key.params);
     let head = Head {
         view: View::from(key.params),
-        ..writer.identity().head(epoch, from, &last.told_at(now))
+        ..writer.identity().head(epoch, from, &last.published_at(now))
     };
-    let checksum = net_change(instrument, key, from, bench, writer);
-    // A view is compared with what it was; the full raw one only tells the log's changes.
+    let checksum = net_change(instrument, key, from, scratch, writer);
+    // A view is compared with its earlier state; the full raw stream takes the log's changes alone.
     writer.has_read(if key.params.view() == View::FULL_RAW {
-        bench.seen.len()
+        scratch.visible.len()
     } else {
         instrument.book.book().len()
     });
-    writer.put(&head, |sbe| write_delta(sbe, &head, checksum, &bench.seen));
+    writer.put(&head, |sbe| {
+        write_delta(sbe, &head, checksum, &scratch.visible);
+    });
     restate(
         broken(instrument, Channel::Book),
         Channel::Book,
@@ -194,21 +206,21 @@ pub(super) fn write_net(
     );
 }
 
-/// Puts the net change of a book stream over (`from`, its last message] into `bench.seen`;
-/// returns the stream's checksum.
+/// Computes the net change of a book stream after `from` into `scratch.visible`. Returns the
+/// stream's checksum.
 pub(super) fn net_change(
     instrument: &Instrument,
     key: &StreamKey,
     from: Seq,
-    bench: &mut Bench,
+    scratch: &mut Scratch,
     writer: &mut Writer<'_>,
 ) -> u32 {
     let feed = &instrument.book;
     let view = feed.views.iter().find(|view| view.params == key.params);
     let Some(view) = view else {
-        writer.has_read(SORTED * feed.log.net_since(from, &mut bench.seen));
+        writer.has_read(SORTED * feed.log.net_since(from, &mut scratch.visible));
         return feed.book().checksum();
     };
-    writer.has_read(SORTED * feed.log.net_since(from, &mut bench.changes));
-    view.change_since(feed.book(), &bench.changes, &mut bench.seen)
+    writer.has_read(SORTED * feed.log.net_since(from, &mut scratch.changes));
+    view.net_change_since(feed.book(), &scratch.changes, &mut scratch.visible)
 }

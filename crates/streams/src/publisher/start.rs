@@ -1,4 +1,4 @@
-//! What a subscriber without any state begins with.
+//! What a client without any state starts with.
 
 use std::borrow::Cow;
 
@@ -12,24 +12,24 @@ use crate::StreamKey;
 use crate::grouped::group;
 use crate::view::step;
 
-/// Writes what the instrument is and how its stream stands.
+/// Writes the instrument's identity and the state of its stream.
 pub(super) fn write_start(
     instrument: &Instrument,
     key: &StreamKey,
     now: Nanos,
     writer: &mut Writer<'_>,
 ) {
-    let (epoch, last) = instrument.place(key.channel, key.params);
+    let (epoch, last) = instrument.last(key.channel, key.params);
     let identity = writer.identity();
-    let place = last.told_at(now);
+    let stamp = last.published_at(now);
     let head = Head {
         view: View::from(key.params),
-        ..identity.head(epoch, last.seq, &place)
+        ..identity.head(epoch, last.seq, &stamp)
     };
     writer.put(&head, |sbe| {
         identity.write(&head, instrument.status.state, sbe);
     });
-    // What is whole in itself follows on whatever its receiver has.
+    // The state is complete in itself, so it follows on whatever the client has.
     let head = Head {
         prev_seq: Seq::NONE,
         ..head
@@ -38,14 +38,14 @@ pub(super) fn write_start(
         Channel::Book => write_whole_book(instrument, key, &head, writer),
         Channel::Bbo => writer.put(&head, |sbe| {
             let feed = &instrument.book.bbo;
-            let told = feed
+            let sent = feed
                 .views
                 .get(key.params)
-                .map_or(feed.bbo, |view| view.told);
-            sbe::bbo(sbe, &head, &told);
+                .map_or(feed.bbo, |view| view.sent);
+            sbe::bbo(sbe, &head, &sent);
         }),
-        // Trades have no state: where the stream stands is all there is, and what a client that loses
-        // its node before the next trade resumes behind.
+        // Trades have no state but the stream's position, from which a client resumes if it loses
+        // its node before the next trade.
         Channel::Trades => {
             let head = Head {
                 prev_seq: head.seq,
@@ -54,8 +54,8 @@ pub(super) fn write_start(
             writer.put(&head, |sbe| sbe::heartbeat(sbe, &head, key.channel));
         }
         Channel::Ticker => {
-            let (told, _) = instrument.trades.ticker.told(key.params);
-            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &told));
+            let (sent, _) = instrument.trades.ticker.sent(key.params);
+            writer.put(&head, |sbe| sbe::ticker(sbe, &head, &sent));
         }
         Channel::Bars => write_bars(instrument, key, Seq::NONE, &head, writer),
         Channel::Status => writer.put(&head, |sbe| instrument.status.write(&head, sbe)),
@@ -63,7 +63,7 @@ pub(super) fn write_start(
     restate(broken(instrument, key.channel), key.channel, &head, writer);
 }
 
-/// Writes a stream's whole book. A view that nobody watches is written from the book as it stands.
+/// Writes a snapshot of a book stream. A view that is not open is computed from the current book.
 pub(super) fn write_whole_book(
     instrument: &Instrument,
     key: &StreamKey,
@@ -96,13 +96,13 @@ pub(super) fn write_whole_book(
         write_snapshot(head, checksum, bids, asks, put);
         return;
     }
-    let book = view.map_or(Cow::Borrowed(feed.book()), |view| view.told(feed.book()));
+    let book = view.map_or(Cow::Borrowed(feed.book()), |view| view.sent(feed.book()));
     let put = |has: Seq, write: &dyn Fn(&mut Vec<u8>)| writer.put_part(has, write);
     let (bids, asks) = (book.bids().iter(), book.asks().iter());
     write_snapshot(head, book.checksum(), bids, asks, put);
 }
 
-/// Writes the bars that were closed behind `seq`, and the running one, which moves its receiver.
+/// Writes the bars that were closed after `seq`, and the running one, which advances its receiver.
 pub(super) fn write_bars(
     instrument: &Instrument,
     key: &StreamKey,
@@ -116,7 +116,7 @@ pub(super) fn write_bars(
     }
 }
 
-/// Whether and why a channel's streams are not to be trusted at the moment.
+/// The state and reason of a channel whose streams cannot be trusted now.
 pub(super) const fn broken(instrument: &Instrument, channel: Channel) -> Option<(State, Reason)> {
     match channel {
         Channel::Book | Channel::Bbo => instrument.book.broken,
@@ -125,7 +125,7 @@ pub(super) const fn broken(instrument: &Instrument, channel: Channel) -> Option<
     }
 }
 
-/// Restates to one subscriber, who stands at `head`, that its stream is not to be trusted.
+/// Repeats to one client, which is at `head`, that its stream cannot be trusted.
 pub(super) fn restate(
     broken: Option<(State, Reason)>,
     channel: Channel,

@@ -1,50 +1,51 @@
-/// What a publisher has counted since it began.
+/// What a publisher has counted since it started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Deltas that the book has.
+    /// Deltas that were applied.
     pub deltas: u64,
-    /// Whole books that were taken over.
+    /// Snapshots that were applied.
     pub snapshots: u64,
     /// Records with trades.
     pub trades: u64,
-    /// Records that were understood and say nothing to publish.
-    pub nothing: u64,
-    /// Deltas that the book had already.
+    /// Records with nothing to publish.
+    pub ignored: u64,
+    /// Deltas that the book included already.
     pub stale: u64,
-    /// Deltas that came while there was no right book.
+    /// Deltas that arrived while there was no valid book.
     pub waiting: u64,
-    /// Missing sequence numbers of venues.
+    /// Gaps in the venues' own sequences.
     pub upstream_gaps: u64,
-    /// Deltas and whole books that were crossed.
+    /// Snapshots and deltas that were crossed.
     pub crossed: u64,
-    /// Whole books that no kept delta links to.
+    /// Snapshots that no retained delta links to.
     pub too_old: u64,
-    /// Whole books that name a price twice, or have too many levels.
+    /// Snapshots and deltas that repeated a price or had too many levels, and trades that cannot be
+    /// encoded.
     pub unusable: u64,
-    /// Records that could not be read, of a known instrument.
+    /// Records of known instruments that could not be read.
     pub bad_records: u64,
-    /// Records of instruments that are read from another partition.
+    /// Records of channels that are read from another partition.
     pub other_partition: u64,
-    /// Records that came again, or behind later ones.
+    /// Records that were repeated, or arrived after later ones.
     pub repeated: u64,
-    /// How often a book was lost, for whatever reason.
+    /// Times that a book became invalid, for whatever reason.
     pub resyncs: u64,
-    /// How often a lost book was right again.
+    /// Times that an invalid book became valid again.
     pub recoveries: u64,
-    /// How often an instrument went quiet.
+    /// Times that an instrument became STALE.
     pub went_stale: u64,
     /// Heartbeats of quiet streams.
     pub heartbeats: u64,
-    /// Subscribers that joined with a snapshot.
+    /// Subscriptions that started with a snapshot.
     pub joined: u64,
-    /// Grouped views that were rejected, since there were as many as there may be.
+    /// Grouped views that were rejected because of a limit.
     pub views_rejected: u64,
-    /// Subscribers that resumed.
+    /// Subscriptions that resumed.
     pub resumed: u64,
-    /// Slow subscribers that were given a net change.
+    /// Lagging subscriptions that were sent a net change.
     pub conflated: u64,
-    /// Slow subscribers that were given a snapshot.
+    /// Lagging subscriptions that were sent a snapshot.
     pub snapshotted: u64,
-    /// Slow subscribers that lost messages which are no longer held.
+    /// Lagging subscriptions that lost messages that are no longer retained.
     pub skipped: u64,
 }

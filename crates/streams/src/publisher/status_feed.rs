@@ -1,10 +1,10 @@
 use market::{Channel, Epoch, Nanos, Reason, Seq, State};
 use wire::{Head, Status, sbe};
 
-use super::desk::Desk;
 use super::identity::Identity;
-use crate::WatchId;
-use crate::place::Place;
+use super::shared::Shared;
+use crate::StreamId;
+use crate::stamp::Stamp;
 
 /// The state of one instrument.
 #[derive(Debug)]
@@ -12,8 +12,9 @@ pub(super) struct StatusFeed {
     pub(super) state: State,
     pub(super) reason: Reason,
     pub(super) epoch: Epoch,
-    pub(super) last: Place,
-    pub(super) watches: Vec<WatchId>,
+    pub(super) last: Stamp,
+    /// The status stream, in all encodings.
+    pub(super) streams: Vec<StreamId>,
 }
 
 impl StatusFeed {
@@ -22,53 +23,61 @@ impl StatusFeed {
             state: State::Resyncing,
             reason: Reason::Starting,
             epoch: Epoch::NONE,
-            last: Place::NONE,
-            watches: Vec::new(),
+            last: Stamp::NONE,
+            streams: Vec::new(),
         }
     }
 
-    /// Takes over a state and tells it; `false` when it is no news.
+    /// Sets and publishes the state. Returns whether it changed.
     pub(super) fn set(
         &mut self,
         identity: &Identity,
-        told: (State, Reason),
+        state: (State, Reason),
         epoch: Epoch,
-        place: &Place,
-        desk: &mut Desk,
+        stamp: &Stamp,
+        shared: &mut Shared,
     ) -> bool {
-        if (self.state, self.reason) == told && self.epoch == epoch {
+        if (self.state, self.reason) == state && self.epoch == epoch {
             return false;
         }
-        (self.state, self.reason) = told;
+        (self.state, self.reason) = state;
         if self.epoch != epoch {
             self.epoch = epoch;
-            self.last = *place;
-            self.tell(identity, Seq::NONE, desk);
+            self.last = *stamp;
+            self.send(identity, Seq::NONE, shared);
             return true;
         }
         let prev_seq = self.last.seq;
-        self.last = if place.seq > prev_seq {
-            *place
+        self.last = if stamp.seq > prev_seq {
+            *stamp
         } else {
-            // No record of this numbering says so.
-            self.last.restated_at(place.now)
+            // No record of this partition caused the change.
+            self.last.restated_at(stamp.publish_time)
         };
-        self.tell(identity, prev_seq, desk);
+        self.send(identity, prev_seq, shared);
         true
     }
 
-    /// Nothing has come for long: told where the stream stands, since no record says so.
-    pub(super) fn go_stale(&mut self, identity: &Identity, now: Nanos, desk: &mut Desk) {
-        (self.state, self.reason) = (State::Stale, Reason::Quiet);
-        self.last = self.last.restated_at(now);
-        self.tell(identity, self.last.seq, desk);
+    /// Publishes STALE at the stream's current position, since no record causes it.
+    pub(super) fn go_stale(&mut self, identity: &Identity, now: Nanos, shared: &mut Shared) {
+        self.restate((State::Stale, Reason::Quiet), identity, now, shared);
     }
 
-    /// It can be seen again that nothing has come: told where the stream stands, likewise.
-    pub(super) fn go_live(&mut self, identity: &Identity, now: Nanos, desk: &mut Desk) {
-        (self.state, self.reason) = (State::Live, Reason::None);
+    /// Publishes LIVE at the stream's current position, since no record causes it.
+    pub(super) fn go_live(&mut self, identity: &Identity, now: Nanos, shared: &mut Shared) {
+        self.restate((State::Live, Reason::None), identity, now, shared);
+    }
+
+    fn restate(
+        &mut self,
+        state: (State, Reason),
+        identity: &Identity,
+        now: Nanos,
+        shared: &mut Shared,
+    ) {
+        (self.state, self.reason) = state;
         self.last = self.last.restated_at(now);
-        self.tell(identity, self.last.seq, desk);
+        self.send(identity, self.last.seq, shared);
     }
 
     pub(super) fn write(&self, head: &Head, out: &mut Vec<u8>) {
@@ -80,9 +89,9 @@ impl StatusFeed {
         sbe::status(out, head, &status);
     }
 
-    fn tell(&self, identity: &Identity, prev_seq: Seq, desk: &mut Desk) {
+    fn send(&self, identity: &Identity, prev_seq: Seq, shared: &mut Shared) {
         let head = identity.head(self.epoch, prev_seq, &self.last);
-        desk.out.draft(|sbe| self.write(&head, sbe));
-        desk.out.emit(&self.watches, identity.text(), &head);
+        shared.out.draft(|sbe| self.write(&head, sbe));
+        shared.out.emit(&self.streams, identity.text(), &head);
     }
 }

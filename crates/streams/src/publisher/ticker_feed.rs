@@ -1,22 +1,22 @@
 use market::{Epoch, Nanos, Trade};
 use wire::{Status, Ticker, ViewParams};
 
-use super::desk::Desk;
 use super::identity::Identity;
-use super::paced::PacedViews;
-use crate::checkpoint::{SavedPlace, TickerPart};
+use super::shared::Shared;
+use super::throttled_views::ThrottledViews;
+use crate::checkpoint::{SavedStamp, TickerPart};
 use crate::day::Day;
-use crate::place::Place;
+use crate::stamp::Stamp;
 
 /// The statistics of one instrument's last 24 hours.
 #[derive(Debug)]
 pub(super) struct TickerFeed {
     day: Day,
     pub(super) latest: Ticker,
-    /// Where the statistics stand.
-    pub(super) at: Place,
-    /// One that is raw speaks with every record.
-    pub(super) views: PacedViews<Ticker>,
+    /// The stamp that the statistics are as of.
+    pub(super) at: Stamp,
+    /// The open streams. The raw one publishes at every record with trades.
+    pub(super) views: ThrottledViews<Ticker>,
 }
 
 impl TickerFeed {
@@ -25,73 +25,73 @@ impl TickerFeed {
         Self {
             latest: day.ticker(),
             day,
-            at: Place::NONE,
-            views: PacedViews::new(),
+            at: Stamp::NONE,
+            views: ThrottledViews::new(),
         }
     }
 
-    /// Reading begins, or begins anew: nothing of before counts.
-    pub(super) fn begin(&mut self, base: Place) {
+    /// Starts over without any trades.
+    pub(super) fn restart(&mut self, base: Stamp) {
         self.day = Day::default();
         self.latest = self.day.ticker();
         self.at = base;
-        self.views.begin(self.latest, base);
+        self.views.restart(self.latest, base);
     }
 
-    /// What it knows.
     pub(super) fn save(&self) -> TickerPart {
         TickerPart {
-            at: SavedPlace::of(&self.at),
-            parts: self.day.save(),
+            at: SavedStamp::of(&self.at),
+            buckets: self.day.save(),
         }
     }
 
-    /// Becomes what was saved; nobody watches yet.
+    /// Restores a saved state; no stream is open yet.
     pub(super) fn restore(&mut self, part: &TickerPart, now: Nanos) {
-        self.day = Day::restored(&part.parts);
+        self.day = Day::restored(&part.buckets);
         self.latest = self.day.ticker();
-        self.at = part.at.place(now);
+        self.at = part.at.restored_at(now);
     }
 
-    /// What a stream has told, and where.
-    pub(super) fn told(&self, params: ViewParams) -> (Ticker, Place) {
+    /// The statistics that a stream has sent, and the stamp of that message.
+    pub(super) fn sent(&self, params: ViewParams) -> (Ticker, Stamp) {
         let view = self.views.get(params);
-        view.map_or((self.latest, self.at), |view| (view.told, view.last))
+        view.map_or((self.latest, self.at), |view| (view.sent, view.last))
     }
 
-    /// A record traded at that time.
+    /// Adds the trades of a record, which were made at `time`.
     pub(super) fn publish(
         &mut self,
         identity: &Identity,
         epoch: Epoch,
         (time, trades): (Nanos, &[Trade<'_>]),
         recovered: bool,
-        place: &Place,
-        desk: &mut Desk,
+        stamp: &Stamp,
+        shared: &mut Shared,
     ) {
-        self.day.take(time, trades);
-        self.at = *place;
+        self.day.add(time, trades);
+        self.at = *stamp;
         self.latest = self.day.ticker();
         self.views
-            .publish(identity, epoch, self.latest, recovered, place, desk);
+            .publish(identity, epoch, self.latest, recovered, stamp, shared);
     }
 
-    /// Something may be missing from here on.
+    /// Publishes that trades may be missing from here on.
     pub(super) fn break_off(
         &mut self,
         identity: &Identity,
         epoch: Epoch,
         status: &Status,
-        place: &Place,
-        desk: &mut Desk,
+        stamp: &Stamp,
+        shared: &mut Shared,
     ) {
         let views = &mut self.views;
-        views.tell_all(identity, epoch, self.latest, place.now, desk);
-        views.tell_status(identity, epoch, status, |_| *place, desk);
-        self.at = *place;
+        views.send_all_unsent(identity, epoch, self.latest, stamp.publish_time, shared);
+        views.send_status(identity, epoch, status, |_| *stamp, shared);
+        self.at = *stamp;
     }
 
-    pub(super) fn size(&self) -> usize {
-        self.day.size()
+    /// The allocated memory, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.day.memory()
     }
 }

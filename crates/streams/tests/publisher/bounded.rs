@@ -1,10 +1,10 @@
-//! How much memory and work watchers can cost a publisher.
+//! The limits of what subscribers can make a publisher hold and do.
 
 use market::{
-    At, Channel, Event, Exponents, Handle, Level, Link, Monotonic, Nanos, Now, PartitionIndex, Seq,
-    SnapshotOrigin,
+    At, Channel, Event, Exponents, Handle, Level, Monotonic, Nanos, Now, PartitionIndex, Seq,
+    SeqLink, SnapshotOrigin,
 };
-use streams::{Publisher, Refused, Run, Settings, StreamKey, ViewsOf, WatchId};
+use streams::{Publisher, Rejected, Run, Settings, StreamId, StreamKey, ViewsOf};
 use wire::{Depth, Encoding, PriceStep, Speed, ViewParams};
 
 use crate::{identity, name, view_key};
@@ -33,7 +33,7 @@ struct Deep {
 }
 
 impl Deep {
-    /// With this many levels a side, at even prices.
+    /// A book with this many levels a side, at even prices.
     fn new(settings: Settings, levels: i64) -> Self {
         let mut publisher = Publisher::new(settings);
         let handle = publisher
@@ -73,7 +73,7 @@ impl Deep {
     /// Changes these bids.
     fn delta(&mut self, bids: &[Level]) {
         let seq = u64::try_from(self.seq).unwrap();
-        let link = Some(Link { prev: seq - 1, seq });
+        let link = Some(SeqLink { prev: seq - 1, seq });
         self.event(&Event::Delta {
             link,
             origin: SnapshotOrigin::InBand,
@@ -83,13 +83,14 @@ impl Deep {
         });
     }
 
-    fn watch(&mut self, params: ViewParams) -> Result<WatchId, Refused> {
+    fn open_stream(&mut self, params: ViewParams) -> Result<StreamId, Rejected> {
         let key = view_key(0, Channel::Book, params);
-        self.publisher.watch(key, Encoding::Sbe, NOW.monotonic)
+        self.publisher
+            .open_stream(key, Encoding::Sbe, NOW.monotonic)
     }
 }
 
-/// The view with a step of this many smallest prices.
+/// A view grouped by this many smallest price units.
 fn grouped(step: u64) -> ViewParams {
     ViewParams {
         group: Some(PriceStep::parse(&format!("{step}e-8")).unwrap()),
@@ -102,28 +103,28 @@ fn the_views_of_one_session_are_bounded_and_block_no_other() {
     let settings = Settings::default();
     let mut deep = Deep::new(settings, 5_000);
     let before = deep.publisher.memory();
-    let mut watches = Vec::new();
+    let mut ids = Vec::new();
     let mut rejected = 0;
     for step in 1..=1_024 {
-        match deep.watch(grouped(step)) {
-            Ok(watch) => watches.push(watch),
-            Err(Refused::TooManyViews { of, .. }) => {
+        match deep.open_stream(grouped(step)) {
+            Ok(watch) => ids.push(watch),
+            Err(Rejected::TooManyViews { of, .. }) => {
                 assert_eq!(of, ViewsOf::Instrument);
                 rejected += 1;
             }
             Err(other) => panic!("{other}"),
         }
     }
-    assert_eq!(watches.len(), settings.grouped_views);
+    assert_eq!(ids.len(), settings.grouped_views);
     assert_eq!(rejected, 1_024 - settings.grouped_views as u64);
     assert_eq!(deep.publisher.stats().views_rejected, rejected);
     assert_eq!(deep.publisher.views(), settings.grouped_views);
-    // 10,000 levels of 16 bytes, and as much room to grow, at the finest step.
+    // 10,000 levels of 16 bytes, and as much capacity to grow, at the finest step.
     let held = deep.publisher.view_bytes();
     assert!(held <= settings.grouped_views * 10_000 * 32, "{held}");
     assert_eq!(deep.publisher.memory(), before + held);
 
-    // Views without a group are accepted, and so is a step that is already watched.
+    // Views without a group are always admitted, and so is a step that is already open.
     for depth in DEPTHS {
         for speed in Speed::ALL {
             let params = ViewParams {
@@ -131,20 +132,20 @@ fn the_views_of_one_session_are_bounded_and_block_no_other() {
                 speed,
                 ..ViewParams::default()
             };
-            watches.push(deep.watch(params).unwrap());
+            ids.push(deep.open_stream(params).unwrap());
         }
     }
-    watches.push(deep.watch(grouped(1)).unwrap());
+    ids.push(deep.open_stream(grouped(1)).unwrap());
     let windows: usize = DEPTHS.iter().filter_map(|depth| depth.levels()).sum();
     let all = Speed::ALL.len() * windows * 2 * 32;
     assert!(deep.publisher.view_bytes() <= held + all + 80 * 512);
 
-    // A slot is free as soon as its view is no longer watched.
-    deep.publisher.unwatch(watches.remove(5));
-    watches.push(deep.watch(grouped(1_024)).unwrap());
-    assert!(deep.watch(grouped(1_023)).is_err());
-    for watch in watches {
-        deep.publisher.unwatch(watch);
+    // The room is free as soon as the stream is closed.
+    deep.publisher.close_stream(ids.remove(5));
+    ids.push(deep.open_stream(grouped(1_024)).unwrap());
+    assert!(deep.open_stream(grouped(1_023)).is_err());
+    for watch in ids {
+        deep.publisher.close_stream(watch);
     }
     assert_eq!(deep.publisher.views(), 0);
     assert_eq!(deep.publisher.view_bytes(), 0);
@@ -159,7 +160,7 @@ fn a_view_of_all_levels_holds_only_what_it_has_not_published() {
             speed,
             ..ViewParams::default()
         };
-        let _watch = deep.watch(params).unwrap();
+        let _watch = deep.open_stream(params).unwrap();
     }
     assert!(deep.publisher.view_bytes() < 4 * 1024);
     for turn in 0..100 {
@@ -169,7 +170,7 @@ fn a_view_of_all_levels_holds_only_what_it_has_not_published() {
         deep.delta(&bids);
         let _runs = deep.publisher.flush(NOW.monotonic);
     }
-    // 2,000 changes of 24 bytes with room to grow, in each.
+    // 2,000 changes of 24 bytes with capacity to grow, in each.
     assert!(deep.publisher.view_bytes() < 4 * 2_000 * 24 * 2 + 4 * 1024);
     deep.publisher.advance(Now {
         monotonic: Monotonic(NOW.monotonic.0 + 2_000_000_000),
@@ -186,16 +187,16 @@ fn grouped_views_of_many_books_share_one_bound() {
     };
     let mut deep = Deep::new(settings, 10_000);
     // 20,000 levels take 640,000 bytes at most.
-    let first = deep.watch(grouped(1)).unwrap();
-    let Err(Refused::TooManyViews { of, .. }) = deep.watch(grouped(2)) else {
+    let first = deep.open_stream(grouped(1)).unwrap();
+    let Err(Rejected::TooManyViews { of, .. }) = deep.open_stream(grouped(2)) else {
         panic!("it would not fit");
     };
     assert_eq!(of, ViewsOf::Publisher);
     // A view with coarse steps is small.
-    let coarse = deep.watch(grouped(1_000)).unwrap();
-    deep.publisher.unwatch(first);
-    assert!(deep.watch(grouped(2)).is_ok());
-    deep.publisher.unwatch(coarse);
+    let coarse = deep.open_stream(grouped(1_000)).unwrap();
+    deep.publisher.close_stream(first);
+    assert!(deep.open_stream(grouped(2)).is_ok());
+    deep.publisher.close_stream(coarse);
 }
 
 #[test]
@@ -219,13 +220,16 @@ fn a_fetch_creates_no_view_and_returns_what_a_subscriber_is_sent() {
     ] {
         let key: StreamKey = view_key(0, Channel::Book, params);
         let fetched = deep.publisher.fetch(key, Encoding::Sbe, NOW).unwrap();
-        assert_eq!((deep.publisher.views(), deep.publisher.watched()), (0, 0));
-        let watch = deep.watch(params).unwrap();
+        assert_eq!(
+            (deep.publisher.views(), deep.publisher.open_streams()),
+            (0, 0)
+        );
+        let watch = deep.open_stream(params).unwrap();
         let joined = deep.publisher.join(watch, None, NOW).unwrap();
         assert_eq!(fetched.position, joined.position);
         let (fetched, joined) = (fetched.run.unwrap(), joined.run.unwrap());
         assert!(fetched.messages().eq(joined.messages()), "{params:?}");
-        deep.publisher.unwatch(watch);
+        deep.publisher.close_stream(watch);
     }
     let too_fine = ViewParams {
         group: Some(PriceStep::parse("1e-9").unwrap()),
@@ -233,14 +237,14 @@ fn a_fetch_creates_no_view_and_returns_what_a_subscriber_is_sent() {
     };
     let key = view_key(0, Channel::Book, too_fine);
     let unknown = deep.publisher.fetch(key, Encoding::Sbe, NOW);
-    assert!(matches!(unknown, Err(Refused::Group { .. })));
+    assert!(matches!(unknown, Err(Rejected::Group { .. })));
 }
 
 #[test]
 fn work_for_one_request_is_counted_before_the_next() {
     let mut deep = Deep::new(Settings::default(), 5_000);
     let start = deep.publisher.work();
-    let watch = deep.watch(grouped(3)).unwrap();
+    let watch = deep.open_stream(grouped(3)).unwrap();
     let made = deep.publisher.work();
     assert_eq!(made - start, 10_000 * 16, "each level is read once");
     let joined = deep.publisher.join(watch, None, NOW).unwrap();
@@ -251,7 +255,7 @@ fn work_for_one_request_is_counted_before_the_next() {
     };
     let sent = payloads(&joined.run.unwrap());
     assert_eq!(deep.publisher.work() - made, sent);
-    // The next subscriber starts with the same bytes.
+    // The next one starts with the same bytes.
     let before = deep.publisher.work();
     let _joined = deep.publisher.join(watch, None, NOW).unwrap();
     assert_eq!(deep.publisher.work(), before);

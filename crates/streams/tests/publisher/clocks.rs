@@ -8,7 +8,7 @@ use market::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use streams::{Publisher, Settings, StreamKey, WatchId};
+use streams::{Publisher, Settings, StreamId, StreamKey};
 use wire::sbe::{self, Body, Message};
 use wire::{Depth, Encoding, Speed, ViewParams};
 
@@ -19,12 +19,12 @@ const INSTRUMENTS: usize = 2;
 const YEAR: u64 = 31_536_000_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
 
-/// A watched stream, and what is known of it from outside.
+/// A watched stream, and what can be known of it from outside.
 struct Stream {
     key: StreamKey,
     instrument: usize,
     interval: Option<Duration>,
-    watch: Option<WatchId>,
+    watch: Option<StreamId>,
     /// When it last sent anything, or was first watched.
     last: Monotonic,
     /// When it last sent data.
@@ -120,22 +120,22 @@ impl Driven {
         }
     }
 
-    /// Watches a stream, or no more.
+    /// Starts or stops watching a stream.
     fn toggle(&mut self, stream: usize) {
         let now = self.now();
         let stream = &mut self.streams[stream];
         if let Some(watch) = stream.watch.take() {
-            self.publisher.unwatch(watch);
+            self.publisher.close_stream(watch);
             return;
         }
         let watched = self
             .publisher
-            .watch(stream.key, Encoding::Sbe, now.monotonic);
+            .open_stream(stream.key, Encoding::Sbe, now.monotonic);
         stream.watch = Some(watched.unwrap());
         (stream.last, stream.last_data, stream.pending) = (self.now, None, false);
     }
 
-    /// A record changes the best bid of an instrument.
+    /// Reads a record that changes the best bid of an instrument.
     fn record(&mut self, instrument: usize, is_snapshot: bool) {
         let at = At {
             partition: PartitionIndex(0),
@@ -177,7 +177,7 @@ impl Driven {
         for run in self.publisher.flush(self.now).iter() {
             let mut streams = self.streams.iter_mut().enumerate();
             let (index, stream) = streams
-                .find(|(_, stream)| stream.watch == Some(run.watch))
+                .find(|(_, stream)| stream.watch == Some(run.stream))
                 .unwrap();
             let mut messages = Vec::new();
             for (bytes, _) in run.frames.messages() {
@@ -206,7 +206,7 @@ impl Driven {
         }
     }
 
-    /// Has everything done that is due now.
+    /// Does everything that is due now.
     fn settle(&mut self) {
         for calls in 0.. {
             assert!(calls < 5, "it is never done");
@@ -220,7 +220,7 @@ impl Driven {
         self.check();
     }
 
-    /// Time passes; the publisher is called when it asks for it.
+    /// Lets time pass; the publisher is called when it asks to be.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.publisher.next_due().filter(|due| *due <= end) {
@@ -231,7 +231,7 @@ impl Driven {
         self.check();
     }
 
-    /// Nothing that is due has been left undone.
+    /// Checks that nothing that is due has been left undone.
     fn check(&self) {
         let late = |interval: Duration| interval * 5 / 4 + interval / 32;
         for stream in self.streams.iter().filter(|stream| stream.watch.is_some()) {
@@ -246,7 +246,7 @@ impl Driven {
         let stale_after = self.settings.stale_after.unwrap();
         for (handle, last_record) in self.handles.iter().zip(&self.last_record) {
             let quiet = self.now.since(*last_record);
-            match self.publisher.about(*handle).unwrap().state {
+            match self.publisher.info(*handle).unwrap().state {
                 State::Live => assert!(quiet <= late(stale_after), "{quiet:?}"),
                 State::Stale => assert!(quiet >= stale_after, "{quiet:?}"),
                 other => panic!("{other:?}"),
@@ -259,11 +259,11 @@ impl Driven {
 enum Step {
     Record(usize),
     Toggle(usize),
-    /// Time passes, in microseconds.
+    /// Lets this many microseconds pass.
     Pass(u64),
     /// Lets this many milliseconds pass without a call.
     Leap(u64),
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock.
     Set(u64),
 }
 
@@ -356,7 +356,7 @@ fn a_publisher_paused_for_ten_minutes_sends_each_stream_one_message_and_continue
     // A record makes the instrument live again, and throttled streams publish at once.
     driven.record(0, false);
     assert_eq!(
-        driven.publisher.about(driven.handles[0]).unwrap().state,
+        driven.publisher.info(driven.handles[0]).unwrap().state,
         State::Live
     );
     driven.pass(Duration::from_secs(60));

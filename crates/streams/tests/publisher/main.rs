@@ -1,4 +1,4 @@
-//! What a publisher guarantees by itself: bounds, and that due work is done in time.
+//! The guarantees of a publisher alone: limits, and punctuality.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,10 +1,10 @@
-//! Streams that have been quiet for long.
+//! Streams that have been quiet for a long time.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use market::{Channel, Exponents, InstrumentName, Monotonic, Nanos, Now};
-use streams::{Publisher, Settings, StreamKey, WatchId};
+use streams::{Publisher, Settings, StreamId, StreamKey};
 use wire::sbe::{Body, Message};
 use wire::{Encoding, ViewParams};
 
@@ -32,7 +32,7 @@ fn publisher() -> Publisher {
             channel: Channel::Book,
             params: ViewParams::default(),
         };
-        publisher.watch(key, Encoding::Sbe, start).unwrap();
+        publisher.open_stream(key, Encoding::Sbe, start).unwrap();
     }
     publisher
 }
@@ -44,15 +44,15 @@ fn at(monotonic: Monotonic) -> Now {
     }
 }
 
-/// The streams that got a heartbeat, each of which got one.
-fn heartbeats(publisher: &mut Publisher, now: Monotonic) -> Vec<WatchId> {
+/// The streams that got a heartbeat; checks that each got one.
+fn heartbeats(publisher: &mut Publisher, now: Monotonic) -> Vec<StreamId> {
     let runs = publisher.flush(now);
     let watches = runs.iter().map(|run| {
         let mut messages = run.frames.messages();
         let (message, _) = messages.next().unwrap();
         let (message, _) = Message::decode(message).unwrap();
         assert!(matches!(message.body, Body::Heartbeat(_)) && messages.next().is_none());
-        run.watch
+        run.stream
     });
     watches.collect()
 }
@@ -67,7 +67,7 @@ fn heartbeats_of_many_streams_are_sent_a_few_at_a_time_and_each_once() {
         assert!(now.since(Monotonic(0)) <= interval * 5 / 4 + interval / 32);
         publisher.advance(at(now));
     }
-    let mut counts: HashMap<WatchId, usize> = HashMap::new();
+    let mut counts: HashMap<StreamId, usize> = HashMap::new();
     let mut turns = 0;
     loop {
         let sent = heartbeats(&mut publisher, now);
@@ -96,7 +96,7 @@ fn heartbeats_of_many_streams_are_sent_a_few_at_a_time_and_each_once() {
 fn late_heartbeats_are_sent_at_once() {
     let interval = settings().heartbeat_after;
     let mut publisher = publisher();
-    // Each was looked at when it was not quiet yet, and again an interval and a half later.
+    // Each was checked before it was quiet for an interval, and again an interval and a half later.
     let late = Monotonic(0) + interval * 3;
     publisher.advance(at(late));
     assert_eq!(heartbeats(&mut publisher, late).len(), STREAMS);

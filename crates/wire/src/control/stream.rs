@@ -101,6 +101,18 @@ impl StreamKey {
         }
     }
 
+    /// The stream of a channel with the parameters of its view.
+    pub fn with_params(channel: Channel, symbol: impl Into<Symbol>, params: ViewParams) -> Self {
+        let stream = Self::new(channel, symbol);
+        Self {
+            depth: params.depth,
+            speed: params.speed,
+            group: params.group,
+            interval: params.interval.unwrap_or(stream.interval),
+            ..stream
+        }
+    }
+
     /// The parameters of its view.
     #[must_use]
     pub const fn params(&self) -> ViewParams {

@@ -189,51 +189,19 @@ pub(super) const ARROWS: &[Arrows] = &[
 ];
 
 /// Files that are on a circle today, by crate. The list may only shrink.
-pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
-    (
-        "ingest",
-        &[
-            "client.rs",
-            "client/properties.rs",
-            "config.rs",
-            "decoder.rs",
-            "formats.rs",
-            "order.rs",
-            "progress.rs",
-            "reading.rs",
-            "sink.rs",
-            "source.rs",
-        ],
-    ),
-    ("market", &["builder.rs", "saved.rs"]),
-    (
-        "streams",
-        &[
-            "bars.rs",
-            "checkpoint.rs",
-            "checkpoint/bars.rs",
-            "checkpoint/format.rs",
-            "checkpoint/reader.rs",
-            "frames.rs",
-            "publisher/bars_feed.rs",
-            "publisher/bbo_feed.rs",
-            "publisher/book_feed.rs",
-            "publisher/book_views.rs",
-            "publisher/desk.rs",
-            "publisher/heartbeat.rs",
-            "publisher/identity.rs",
-            "publisher/instrument.rs",
-            "publisher/join.rs",
-            "publisher/outbox.rs",
-            "publisher/paced.rs",
-            "publisher/resume.rs",
-            "publisher/status_feed.rs",
-            "publisher/ticker_feed.rs",
-            "publisher/trade_feed.rs",
-            "run.rs",
-        ],
-    ),
-];
+pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[(
+    "ingest",
+    &[
+        "client.rs",
+        "client/properties.rs",
+        "config.rs",
+        "decoder.rs",
+        "formats.rs",
+        "progress.rs",
+        "sink.rs",
+        "source.rs",
+    ],
+)];
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,12 @@
-use crate::json::{Document, Fault, Field, Place, Repeated};
+use crate::json::{Document, Fault, Field, Repeated, TapePos};
 
-/// Where the fields of one message stand. What a letter means depends on the kind of message.
+/// The fields of a message. The meaning of a letter depends on the event type.
 #[derive(Default)]
 pub(super) struct Fields {
-    /// `stream` and `data`, of a combined stream.
+    /// `stream` and `data` of a combined stream.
     pub(super) stream: Field,
     pub(super) data: Field,
-    /// `e`: the kind of event.
+    /// `e`: the event type.
     pub(super) kind: Field,
     /// `E` and `T`.
     pub(super) event_time: Field,
@@ -25,20 +25,20 @@ pub(super) struct Fields {
     pub(super) price: Field,
     pub(super) size: Field,
     pub(super) maker: Field,
-    /// `X` of a trade of the futures: what it was.
+    /// `X` of a futures trade: what kind it is.
     pub(super) execution: Field,
-    /// From REST.
+    /// The fields of a REST snapshot.
     pub(super) last_update_id: Field,
     pub(super) bids: Field,
     pub(super) asks: Field,
-    /// Of an answer.
+    /// `result` of a response.
     pub(super) result: Field,
     pub(super) repeated: Repeated,
 }
 
 impl Fields {
     #[inline]
-    pub(super) fn of(document: &Document<'_, '_>, message: Place) -> Result<Self, Fault> {
+    pub(super) fn of(document: &Document<'_, '_>, message: TapePos) -> Result<Self, Fault> {
         let mut fields = Self::default();
         let mut repeated = Repeated::default();
         for (key, value) in document.members(message)? {

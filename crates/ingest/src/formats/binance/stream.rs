@@ -1,9 +1,9 @@
-/// The name of a stream: `btcusdt@depth@100ms`, `!ticker@arr`; empty when a message has none.
+/// The name of a stream: `btcusdt@depth@100ms`, `!ticker@arr`. Empty if a message has none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Stream<'a> {
-    /// Before the first `@`, in lower case.
+    /// The part before the first `@`, in lower case.
     symbol: &'a str,
-    /// Behind it.
+    /// The part after it.
     kind: &'a str,
 }
 
@@ -19,20 +19,22 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Whose stream it is; none for those over all markets.
+    /// The symbol; `None` for streams for all markets.
     pub(super) fn symbol(&self) -> Option<&'a str> {
         Some(self.symbol).filter(|symbol| !symbol.is_empty() && !symbol.starts_with('!'))
     }
 
-    /// The commonest of those that nothing is made of. Others are known by their kind of event.
+    /// Returns whether this is the most common stream that is ignored. Others are recognized by
+    /// their event type.
     #[inline]
-    pub(super) fn says_nothing(&self) -> bool {
+    pub(super) fn is_ignored(&self) -> bool {
         self.kind == "bookTicker"
     }
 
-    /// Whether it sends the best 5, 10 or 20 levels whole, time and again: `depth20@100ms`.
+    /// Returns whether this is a stream of partial books, which repeats the best 5, 10 or 20
+    /// levels: `depth20@100ms`.
     ///
-    /// Beside a stream of changes they would make the book that deep only, so they are passed over.
+    /// Beside a stream of deltas these would limit the book to that depth, so they are ignored.
     pub(super) fn is_partial_book(&self) -> bool {
         let depth = self.kind.strip_prefix("depth");
         depth.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))

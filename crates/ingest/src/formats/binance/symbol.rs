@@ -1,51 +1,51 @@
 use super::fields::Fields;
 use super::stream::Stream;
-use crate::json::{Fault, Place};
-use crate::reading::Reading;
+use crate::json::{Fault, TapePos};
+use crate::record_reader::RecordReader;
 use crate::{ErrorKind, Resolve, Resolved};
 
-/// The longest symbol that is turned to upper case; an instrument's name may hold no longer one.
+/// The longest symbol that is converted to upper case, which is also the longest of a valid name.
 const MAX_SYMBOL: usize = 64;
 
-/// Finds the instrument that a message is about. In this order: the message's own symbol, the
-/// stream's, the record's key, the topic's.
+/// Resolves the instrument of a message, by the first that exists of the message's own symbol, the
+/// stream's, the record key's and the topic's.
 #[inline]
 pub(super) fn resolve<R: Resolve>(
-    message: Place,
+    message: TapePos,
     fields: &Fields,
     stream: &Stream<'_>,
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
 ) -> Result<Resolved, Fault> {
-    let (symbol, place) = match fields.symbol.get() {
-        Some(place) => (reading.document.text(place)?, place),
+    let (symbol, pos) = match fields.symbol.get() {
+        Some(pos) => (reader.document.text(pos)?, pos),
         None => {
-            let source = reading.source;
+            let source = reader.source;
             let symbol = stream
                 .symbol()
-                .or_else(|| of_key(reading.key, &source.venue))
+                .or_else(|| of_key(reader.key, &source.venue))
                 .or(source.symbol.as_deref())
                 .ok_or(Fault::at(message, ErrorKind::MissingSymbol))?;
             (symbol, message)
         }
     };
-    let venue = &reading.source.venue;
+    let venue = &reader.source.venue;
     if !symbol.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        return reading.resolve(instruments, (venue, symbol), place);
+        return reader.resolve(instruments, (venue, symbol), pos);
     }
     let mut upper = [0; MAX_SYMBOL];
     let upper = upper
         .get_mut(..symbol.len())
-        .ok_or(Fault::at(place, ErrorKind::TooLong { limit: MAX_SYMBOL }))?;
+        .ok_or(Fault::at(pos, ErrorKind::TooLong { limit: MAX_SYMBOL }))?;
     upper.copy_from_slice(symbol.as_bytes());
     upper.make_ascii_uppercase();
-    // Only ASCII letters were changed, so it is text as it was before.
+    // Only ASCII letters were changed, so it is still UTF-8.
     let upper = std::str::from_utf8(upper).unwrap_or(symbol);
-    reading.resolve(instruments, (venue, upper), place)
+    reader.resolve(instruments, (venue, upper), pos)
 }
 
-/// The symbol in a record's key: `BTCUSDT`, or an instrument's whole name. Keys are often
-/// something else, so only what looks like Binance's symbols is taken for one.
+/// The symbol in a record's key: `BTCUSDT`, or the instrument's full name. Keys are often something
+/// else, so only what looks like a symbol of Binance is taken for one.
 pub(super) fn of_key<'k>(key: Option<&'k [u8]>, venue: &str) -> Option<&'k str> {
     let key = std::str::from_utf8(key?).ok()?;
     let symbol = key

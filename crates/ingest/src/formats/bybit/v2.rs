@@ -1,81 +1,78 @@
-//! Bybit's WebSockets of before v5, switched off in 2023, which archives are full of: 25 levels a
-//! side, and trades.
+//! Bybit's WebSocket API before v5, which was switched off in 2023 but fills archives: books of 25
+//! levels a side, and trades.
 //!
-//! Their rule: a change says which of the 25 levels were deleted, updated and inserted, so no level
-//! leaves the book without a word. `cross_seq` is of the matching, and says that a message is later
-//! than another, not that none is missing; a whole book, which comes when a connection begins, is
-//! the only mark of a gap.
+//! Its rule: a delta lists which of the 25 levels were deleted, updated and inserted, so every
+//! level that leaves the book is deleted explicitly. `cross_seq` belongs to the matching engine: it
+//! orders messages, but does not show that none is missing. A snapshot, which is sent when a
+//! connection starts, is the only sign of a gap.
 
 use market::{Exponents, Level, Nanos, Scope, Size, SnapshotOrigin};
 
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels::MAX_LEVELS;
-use crate::reading::{Reading, Said};
-use crate::trades::TradeList;
+use crate::record_reader::{Parsed, RecordReader};
+use crate::trades::{TimeFormat, TradeList};
 use crate::{ErrorKind, Resolve, levels, times};
 
-/// The channel of books. Beside it, `orderBook_200` tells of the same book.
+/// The channel of books.
 pub(super) const BOOK: &str = "orderBookL2_25";
-/// The deeper books that say nothing here: two depths of one book make none.
+/// The channel of deeper books, which is ignored: two depths of one book cannot be combined.
 pub(super) const DEEPER_BOOK: &str = "orderBook_200";
 /// The channel of trades.
 pub(super) const TRADES: &str = "trade";
 
-const PRINTS: TradeList = TradeList {
+const TRADE_LIST: TradeList = TradeList {
     symbol: "symbol",
     id: "trade_id",
     price: "price",
     size: "size",
     side: "side",
     time: "trade_time_ms",
+    time_format: TimeFormat::Millis,
     taker: ["Buy", "Sell"],
 };
-/// Trades had no milliseconds before 2020.
-const PRINTS_OF_2019: TradeList = TradeList {
+/// Before 2020 trades had no milliseconds.
+const TRADE_LIST_OF_2019: TradeList = TradeList {
     time: "timestamp",
-    ..PRINTS
+    time_format: TimeFormat::Date,
+    ..TRADE_LIST
 };
 
 /// Reads the trades of `trade.<symbol>`.
 pub(super) fn read_trades<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    data: Place,
-) -> Result<Said, Fault> {
-    reading.about.scope = Scope::Trades;
-    let document = reading.document;
+    data: TapePos,
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Trades;
+    let document = reader.document;
     let mut has_millis = false;
     if let Some(first) = document.elements(data)?.next() {
-        let ([millis], _) = document.fields(first, [PRINTS.time])?;
-        has_millis = millis.is_there();
+        let ([millis], _) = document.fields(first, [TRADE_LIST.time])?;
+        has_millis = millis.is_present();
     }
-    let prints = if has_millis { &PRINTS } else { &PRINTS_OF_2019 };
-    let Some(time) = prints.read(reading, instruments, data)? else {
-        return Ok(Said::Nothing);
-    };
-    let time = if has_millis {
-        times::millis(&document, time)?
+    let list = if has_millis {
+        &TRADE_LIST
     } else {
-        times::date(&document, time)?
+        &TRADE_LIST_OF_2019
     };
-    Ok(Said::Trades { time: Some(time) })
+    list.read(reader, instruments, data, &[])
 }
 
 /// Reads a book of `orderBookL2_25.<symbol>`.
 pub(super) fn read_book<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-    (topic, symbol): (Place, &str),
-    kind: Place,
-    data: Place,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    reading.about.scope = Scope::Book;
-    let document = reading.document;
-    let source = reading.source;
-    let resolved = reading.resolve(instruments, (&source.venue, symbol), topic)?;
+    (topic, symbol): (TapePos, &str),
+    kind: TapePos,
+    data: TapePos,
+) -> Result<Parsed, Fault> {
+    reader.subject.scope = Scope::Book;
+    let document = reader.document;
+    let source = reader.source;
+    let resolved = reader.resolve(instruments, (&source.venue, symbol), topic)?;
     let exponents = resolved.exponents;
-    let is_whole = match document.text(kind)? {
+    let is_snapshot = match document.text(kind)? {
         "snapshot" => true,
         "delta" => false,
         _ => {
@@ -83,59 +80,63 @@ pub(super) fn read_book<R: Resolve>(
             return Err(Fault::at(kind, ErrorKind::BadValue { expected }));
         }
     };
-    if !is_whole {
+    if !is_snapshot {
         let names = ["delete", "update", "insert"];
         let (parts, repeated) = document.fields(data, names)?;
-        repeated.none()?;
+        repeated.ensure_none()?;
         for (part, name) in parts.into_iter().zip(names) {
             read_levels(
-                reading,
+                reader,
                 part.needed(data, name)?,
                 exponents,
                 name == "delete",
             )?;
         }
     } else if let Ok(members) = document.members(data) {
-        // Of the contracts in USDT.
+        // Contracts in USDT.
         let mut members = members.filter(|(name, _)| *name == "order_book");
         let book = members.next().map(|(_, book)| book);
         let book = book.ok_or(Fault::missing(data, "order_book"))?;
-        read_levels(reading, book, exponents, false)?;
+        read_levels(reader, book, exponents, false)?;
     } else {
-        // Of the contracts in coins.
-        read_levels(reading, data, exponents, false)?;
+        // Contracts in coins.
+        read_levels(reader, data, exponents, false)?;
     }
     let ([micros, micros_too], repeated) =
         document.fields(ROOT, ["timestamp_e6", "timestampE6"])?;
-    repeated.none()?;
+    repeated.ensure_none()?;
     let time = time(&document, micros, micros_too)?;
-    Ok(Said::unnumbered(is_whole, SnapshotOrigin::InBand, time))
+    Ok(Parsed::unnumbered(
+        is_snapshot,
+        SnapshotOrigin::InBand,
+        time,
+    ))
 }
 
-/// Microseconds, as a number or as a string that holds one, by their older or newer name.
+/// Reads microseconds, as a number or a string with one, under the older or the newer name.
 fn time(document: &Document<'_, '_>, older: Field, newer: Field) -> Result<Option<Nanos>, Fault> {
     const MICROS: i8 = -3;
-    let Some(place) = older.get().or(newer.get()) else {
+    let Some(pos) = older.get().or(newer.get()) else {
         return Ok(None);
     };
-    let text = levels::decimal_text(document, place, &mut Texts::new())?;
-    times::scaled(text, MICROS, place).map(Some)
+    let text = levels::decimal_text(document, pos, &mut Texts::new())?;
+    times::scaled(text, MICROS, pos).map(Some)
 }
 
-/// Reads `[{"price":…,"side":"Buy","size":…},…]`; what is deleted has no size.
+/// Reads `[{"price":…,"side":"Buy","size":…},…]`; deleted levels have no size.
 fn read_levels(
-    reading: &mut Reading<'_, '_, '_>,
-    array: Place,
+    reader: &mut RecordReader<'_, '_, '_>,
+    array: TapePos,
     exponents: Exponents,
     are_deleted: bool,
 ) -> Result<(), Fault> {
-    let Reading { document, out, .. } = reading;
+    let RecordReader { document, out, .. } = reader;
     let document = *document;
     let mut texts = Texts::new();
     for element in document.elements_within(array, MAX_LEVELS)? {
         let names = ["price", "side", "size"];
         let ([price, side, size], repeated) = document.fields(element, names)?;
-        repeated.none()?;
+        repeated.ensure_none()?;
         let price = price.get().ok_or(levels::no_level(element))?;
         let side = side.needed(element, "side")?;
         let level = if are_deleted {

@@ -1,24 +1,23 @@
-//! The arrays of Kraken's WebSockets v1: `[id, what it says, channel, pair]`.
+//! The arrays of Kraken's WebSocket API v1: `[id, content, channel, pair]`.
 
 use market::{Exponents, Level, Nanos, Scope, Trade};
 
 use super::Sequence;
-use crate::json::{Document, Fault, Field, Place, Repeated, Texts};
-use crate::reading::{Reading, Said};
+use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos, Texts};
+use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::{self, MAX_TRADES};
 use crate::{ErrorKind, Resolve, levels, times};
 
-/// Channels that nothing here is made of, without their depth or interval.
-const OTHER_CHANNELS: [&str; 3] = ["spread", "ticker", "ohlc"];
-/// An array has a part more when both sides of a book change.
+/// Channels that are ignored, without their depth or interval.
+const IGNORED_CHANNELS: [&str; 3] = ["spread", "ticker", "ohlc"];
+/// The parts of an array: four, or five if both sides of a book change.
 const MAX_PARTS: usize = 5;
 
 pub(super) fn read<R: Resolve>(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     instruments: &mut R,
-) -> Result<Said, Fault> {
-    const ROOT: Place = Document::ROOT;
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let mut parts = [ROOT; MAX_PARTS];
     let elements = document.elements(ROOT)?;
     let len = elements.len();
@@ -28,39 +27,39 @@ pub(super) fn read<R: Resolve>(
     for (part, element) in parts.iter_mut().zip(elements) {
         *part = element;
     }
-    let [said, [channel, pair]] = [&parts[1..len - 2], &parts[len - 2..len]] else {
+    let [content, [channel, pair]] = [&parts[1..len - 2], &parts[len - 2..len]] else {
         return Err(Fault::at(ROOT, ErrorKind::UnknownKind));
     };
     let (kind, depth) = match document.text(*channel)?.split_once('-') {
         Some((kind, depth)) => (kind, depth.parse().ok()),
         None => (document.text(*channel)?, None),
     };
-    match (kind, said) {
-        ("book", said) => {
-            reading.about.scope = Scope::Book;
-            let exponents = reading.resolve_symbol(instruments, *pair)?.exponents;
-            read_book(reading, said, exponents, depth)
+    match (kind, content) {
+        ("book", parts) => {
+            reader.subject.scope = Scope::Book;
+            let exponents = reader.resolve_symbol(instruments, *pair)?.exponents;
+            read_book(reader, parts, exponents, depth)
         }
         ("trade", [array]) => {
-            reading.about.scope = Scope::Trades;
-            let exponents = reading.resolve_symbol(instruments, *pair)?.exponents;
-            read_trades(reading, *array, exponents)
+            reader.subject.scope = Scope::Trades;
+            let exponents = reader.resolve_symbol(instruments, *pair)?.exponents;
+            read_trades(reader, *array, exponents)
         }
-        (other, _) if OTHER_CHANNELS.contains(&other) => Ok(Said::Nothing),
+        (other, _) if IGNORED_CHANNELS.contains(&other) => Ok(Parsed::Nothing),
         _ => Err(Fault::at(*channel, ErrorKind::UnknownKind)),
     }
 }
 
 fn read_book(
-    reading: &mut Reading<'_, '_, '_>,
-    parts: &[Place],
+    reader: &mut RecordReader<'_, '_, '_>,
+    parts: &[TapePos],
     exponents: Exponents,
     depth: Option<usize>,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let [mut bids, mut asks, mut checksum] = [Field::default(); 3];
     let mut repeated = Repeated::default();
-    let mut is_whole = false;
+    let mut is_snapshot = false;
     for part in parts {
         for (key, value) in document.members(*part)? {
             let field = match key {
@@ -70,12 +69,12 @@ fn read_book(
                 _ => continue,
             };
             repeated.note(field, value);
-            is_whole |= key.ends_with('s');
+            is_snapshot |= key.ends_with('s');
         }
     }
-    repeated.none()?;
-    if !bids.is_there() && !asks.is_there() {
-        return Err(Fault::at(Document::ROOT, ErrorKind::UnknownKind));
+    repeated.ensure_none()?;
+    if !bids.is_present() && !asks.is_present() {
+        return Err(Fault::at(ROOT, ErrorKind::UnknownKind));
     }
     let mut book = Book {
         document,
@@ -86,7 +85,7 @@ fn read_book(
         },
         latest: Nanos(0),
     };
-    for (side, levels) in [(bids, &mut reading.out.bids), (asks, &mut reading.out.asks)] {
+    for (side, levels) in [(bids, &mut reader.out.bids), (asks, &mut reader.out.asks)] {
         if let Some(side) = side.get() {
             book.read_side(side, levels)?;
         }
@@ -95,19 +94,19 @@ fn read_book(
         sequence, latest, ..
     } = book;
     let time = (latest != Nanos(0)).then_some(latest);
-    if is_whole {
+    if is_snapshot {
         let origin = sequence.origin(None);
-        return Ok(Said::Snapshot {
+        return Ok(Parsed::Snapshot {
             seq: None,
             origin,
             time,
         });
     }
     let checksum = match checksum.get() {
-        Some(told) => Some(sequence.checksum(document.unsigned_32(told)?, exponents)),
+        Some(pos) => Some(sequence.checksum(document.unsigned_32(pos)?, exponents)),
         None => None,
     };
-    Ok(Said::Delta {
+    Ok(Parsed::Delta {
         link: None,
         origin: sequence.origin(checksum),
         time,
@@ -119,13 +118,13 @@ struct Book<'t, 'a> {
     document: Document<'t, 'a>,
     exponents: Exponents,
     sequence: Sequence,
-    /// Every level has its time; the latest is the message's.
+    /// The latest time of a level, which is the message's time.
     latest: Nanos,
 }
 
 impl Book<'_, '_> {
-    /// Reads `[["price","size","seconds"],…]`; a fourth part says that a level is told again.
-    fn read_side(&mut self, side: Place, levels: &mut Vec<Level>) -> Result<(), Fault> {
+    /// Reads `[["price","size","seconds"],…]`; a fourth part marks a level that is repeated.
+    fn read_side(&mut self, side: TapePos, levels: &mut Vec<Level>) -> Result<(), Fault> {
         let document = &self.document;
         levels::pairs(document, side, self.exponents, true, levels)?;
         let mut texts = Texts::new();
@@ -143,13 +142,13 @@ impl Book<'_, '_> {
     }
 }
 
-/// Reads `[["price","size","seconds","side",…],…]`; the side is the taker's.
+/// Reads `[["price","size","seconds","side",…],…]`, with the taker's side.
 fn read_trades(
-    reading: &mut Reading<'_, '_, '_>,
-    array: Place,
+    reader: &mut RecordReader<'_, '_, '_>,
+    array: TapePos,
     exponents: Exponents,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let elements = document.elements_within(array, MAX_TRADES)?;
     let mut texts = Texts::new();
     let mut time = None;
@@ -158,7 +157,7 @@ fn read_trades(
             let expected = "a price, a size, a time and a side";
             return Err(Fault::at(trade, ErrorKind::BadValue { expected }));
         }
-        reading.out.trades.push(Trade {
+        reader.out.trades.push(Trade {
             price: levels::price(&document, trade + 1, exponents, &mut texts)?,
             size: levels::size(&document, trade + 2, exponents, &mut texts)?,
             side: trades::taker(&document, trade + 4, ["b", "s"])?,
@@ -168,7 +167,7 @@ fn read_trades(
         time = Some(times::seconds(text, trade + 3)?);
     }
     match time {
-        Some(_) => Ok(Said::Trades { time }),
-        None => Ok(Said::Nothing),
+        Some(_) => Ok(Parsed::Trades { time }),
+        None => Ok(Parsed::Nothing),
     }
 }

@@ -5,14 +5,14 @@ use super::tree::{Slot, Tree};
 use crate::json::CutKey;
 use crate::levels::LevelNames;
 
-/// How records of any other JSON read, checked and ready for use.
+/// The validated description of the records of other JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
-    /// All fields of a message.
+    /// The fields of a message.
     pub(super) message: Tree,
-    /// What its lists of levels stand under.
+    /// The keys of the lists of levels.
     pub(super) lists: Vec<Vec<CutKey>>,
-    /// All fields of a trade in a list of trades; none where the message is the trade.
+    /// The fields of a trade in a list; `None` if each message is one trade.
     pub(super) trade: Option<Tree>,
     pub(super) symbol_from: SymbolFrom,
     pub(super) kinds: Vec<(String, Kind)>,
@@ -25,7 +25,7 @@ pub struct Mapping {
     pub(super) has_one_list: bool,
     pub(super) level_price: LevelStep,
     pub(super) level_size: LevelStep,
-    /// Both, where they are names.
+    /// The names of price and size, if levels are objects.
     pub(super) level_names: LevelNames,
     pub(super) level_side: Option<LevelStep>,
     pub(super) sides: Vec<(String, Side)>,
@@ -33,132 +33,133 @@ pub struct Mapping {
 }
 
 /// A mapping as it is configured. Pointers are JSON pointers (RFC 6901) into the message, which is
-/// what `envelope` points to; behind `#`, into the record. Where messages differ, several with spaces
-/// between them, of which a message has one. None and nothing are what is not given.
+/// at `envelope`, or with a leading `#` into the record. If messages differ, several pointers may
+/// be given, separated by spaces; each message has one of them. Keys that are not configured are
+/// `None` or empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MappingConfig {
-    /// Where in the record the message is.
+    /// The position of the message in the record.
     pub envelope: Option<String>,
-    /// Where the symbol comes from.
+    /// The source of the symbol.
     pub symbol_from: SymbolFrom,
-    /// Where it is, if it comes from the value.
+    /// The symbol's field, if it is in the value.
     pub symbol: Option<String>,
-    /// What tells messages apart.
+    /// The field that distinguishes types of messages (the key `type`).
     pub kind: Option<String>,
-    /// The words for whole books.
+    /// The types of messages that are snapshots.
     pub snapshot: Vec<String>,
-    /// The words for changes.
+    /// The types of messages that are deltas.
     pub delta: Vec<String>,
-    /// The words for trades.
+    /// The types of messages that are trades.
     pub trade: Vec<String>,
-    /// The words for what is not of interest.
+    /// The types of messages that are ignored.
     pub nothing: Vec<String>,
-    /// What a message of another word, or of none, is.
+    /// How to treat messages of another type or without one.
     pub otherwise: Otherwise,
-    /// Whether whole books were fetched beside the stream, so that changes before them come too.
+    /// Whether snapshots are fetched out of band, so that deltas from before them may follow.
     pub fetched: bool,
-    /// When it happened.
+    /// The venue's timestamp.
     pub time: Option<String>,
-    /// In what that is told.
+    /// The unit of timestamps.
     pub time_unit: TimeUnit,
-    /// The number of a whole book or a change.
+    /// The sequence number of a snapshot or a delta.
     pub seq: Option<String>,
-    /// The number that a change builds on.
+    /// The sequence number of the message before a delta.
     pub prev_seq: Option<String>,
-    /// The first number of a change that has several.
+    /// The first sequence number of a delta that has several.
     pub first_seq: Option<String>,
-    /// The bids.
+    /// The list of bids.
     pub bids: Option<String>,
-    /// The asks.
+    /// The list of asks.
     pub asks: Option<String>,
-    /// Both sides in one list.
+    /// The list of levels of both sides.
     pub levels: Option<String>,
-    /// The price in a level.
+    /// The price of a level.
     pub level_price: Option<String>,
-    /// The size in a level.
+    /// The size of a level.
     pub level_size: Option<String>,
-    /// The side in a level of one list.
+    /// The side of a level, if both sides are in one list.
     pub level_side: Option<String>,
-    /// The words for bids.
+    /// The values of `level_side` that mean a bid.
     pub bid: Vec<String>,
-    /// The words for asks.
+    /// The values of `level_side` that mean an ask.
     pub ask: Vec<String>,
-    /// A list of trades.
+    /// The list of trades, if a message has several.
     pub trades: Option<String>,
-    /// The price in a trade.
+    /// The price of a trade.
     pub trade_price: Option<String>,
-    /// The size in a trade.
+    /// The size of a trade.
     pub trade_size: Option<String>,
-    /// Who took, in a trade.
+    /// The taker's side of a trade.
     pub trade_side: Option<String>,
-    /// The identifier in a trade.
+    /// The venue's ID of a trade.
     pub trade_id: Option<String>,
-    /// When it happened, in a trade.
+    /// The venue's timestamp of a trade.
     pub trade_time: Option<String>,
-    /// The words for a taker who bought.
+    /// The values of `trade_side` that mean that the taker bought.
     pub buy: Vec<String>,
-    /// The words for a taker who sold.
+    /// The values of `trade_side` that mean that the taker sold.
     pub sell: Vec<String>,
 }
 
-/// One mistake in a [`MappingConfig`].
+/// An error in a [`MappingConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {expected}")]
-pub struct MappingMistake {
-    /// The field.
+pub struct MappingError {
+    /// The configuration key.
     pub key: &'static str,
-    /// What it may be.
+    /// The values that are accepted.
     pub expected: String,
 }
 
-/// Where the symbol of a record comes from.
+/// The source of a record's symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SymbolFrom {
-    /// A field of the value.
+    /// A field of the record's value.
     #[default]
     Value,
-    /// The record's key.
+    /// The key of the record.
     Key,
     /// The group `symbol` of the topic's pattern, or the topic's configured symbol.
     Topic,
 }
 
-/// What a message is.
+/// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A whole book.
+    /// A snapshot of the book.
     Snapshot,
-    /// A change.
+    /// A delta of the book.
     Delta,
-    /// Trades.
+    /// One or more trades.
     Trades,
-    /// Not of interest.
+    /// A message that is ignored.
     Nothing,
 }
 
-/// What a message is whose kind no word tells.
+/// How to treat messages of an unknown type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Otherwise {
-    /// A bad record.
+    /// Reject the record.
     #[default]
     Refuse,
-    /// This.
+    /// Treat it as this type.
     Is(Kind),
 }
 
-/// In what a time is told.
+/// The unit of timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TimeUnit {
-    /// Seconds since 1970, with decimals.
+    /// Seconds since 1970, with optional decimals.
     Seconds,
-    /// Milliseconds since 1970, with decimals.
+    /// Milliseconds since 1970, with optional decimals.
     #[default]
     Millis,
-    /// Microseconds since 1970, with decimals.
+    /// Microseconds since 1970, with optional decimals.
     Micros,
     /// Nanoseconds since 1970.
     Nanos,
-    /// `2019-08-01T00:00:03.816Z`.
+    /// Dates such as `2019-08-01T00:00:03.816Z`.
     Date,
 }
 
@@ -174,14 +175,14 @@ impl TimeUnit {
     }
 }
 
-/// A side of a book.
+/// A side of the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Bid,
     Ask,
 }
 
-/// The one step from a level to a field of it.
+/// The position of a field in a level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LevelStep {
     Index(usize),
@@ -189,7 +190,7 @@ pub(super) enum LevelStep {
 }
 
 impl LevelStep {
-    /// The name of a member; empty where it is an element.
+    /// The name of the member; empty for an element of an array.
     fn name(&self) -> &str {
         match self {
             Self::Name(name) => name,
@@ -199,62 +200,33 @@ impl LevelStep {
 }
 
 impl Mapping {
-    /// What its lists of levels stand under.
+    /// The keys of the lists of levels.
     pub(crate) fn lists(&self) -> &[Vec<CutKey>] {
         &self.lists
     }
 
-    /// Checks what is configured, and tells all mistakes together.
-    pub fn new(config: &MappingConfig) -> Result<Self, Vec<MappingMistake>> {
-        let mut check = Check::default();
-        let envelope = check.envelope(config);
-        let mut message = Tree::default();
-        let trades_in_list = config.trades.is_some();
-        let mut trade = trades_in_list.then(Tree::default);
-        let several = fields(config)
-            .flat_map(|(key, text, slot)| text.split(' ').map(move |text| (key, text, slot)));
-        for (key, text, slot) in several {
-            let Some(pointer) = check.pointer(key, text) else {
-                continue;
-            };
-            let is_of_trade = key.starts_with("trade_") && trades_in_list;
-            if is_of_trade && pointer.from_record {
-                check.mistake(key, "a JSON pointer into a trade, such as \"/price\"");
-                continue;
-            }
-            let is_new = match &mut trade {
-                Some(trade) if is_of_trade => trade.add(&pointer.steps, slot),
-                _ => {
-                    let steps = pointer.within(&envelope);
-                    if steps.is_empty() {
-                        check.mistake(key, "a pointer to a part of the record");
-                        continue;
-                    }
-                    message.add(&steps, slot)
-                }
-            };
-            if !is_new {
-                check.mistake(key, "a place that no other key points to");
-            }
-        }
-        check.symbol(config);
-        let kinds = check.kinds(config);
-        check.book(config, &kinds);
-        check.trades(config, &kinds);
-        let level_price = check.level("level_price", config.level_price.as_deref(), 0);
-        let level_size = check.level("level_size", config.level_size.as_deref(), 1);
+    /// Validates a configuration. Returns all errors together.
+    pub fn new(config: &MappingConfig) -> Result<Self, Vec<MappingError>> {
+        let mut validator = Validator::default();
+        let (message, trade) = validator.fields(config);
+        validator.symbol(config);
+        let kinds = validator.kinds(config);
+        validator.book(config, &kinds);
+        validator.trades(config, &kinds);
+        let level_price = validator.level("level_price", config.level_price.as_deref(), 0);
+        let level_size = validator.level("level_size", config.level_size.as_deref(), 1);
         let level_side = config.level_side.as_deref();
-        let level_side = level_side.map(|text| check.level("level_side", Some(text), 0));
-        let sides = check.words([
+        let level_side = level_side.map(|text| validator.level("level_side", Some(text), 0));
+        let sides = validator.words([
             ("bid", &config.bid, Side::Bid),
             ("ask", &config.ask, Side::Ask),
         ]);
-        let takers = check.words([
+        let takers = validator.words([
             ("buy", &config.buy, Aggressor::Buy),
             ("sell", &config.sell, Aggressor::Sell),
         ]);
-        if !check.mistakes.is_empty() {
-            return Err(check.mistakes);
+        if !validator.errors.is_empty() {
+            return Err(validator.errors);
         }
         Ok(Self {
             lists: lists(config, [&level_price, &level_size]),
@@ -279,8 +251,7 @@ impl Mapping {
     }
 }
 
-/// What the lists of levels stand under, where their levels are written as venues do: pairs, or
-/// objects.
+/// The keys of the lists of levels that [`Scan`](crate::levels::Scan) can read: pairs or objects.
 fn lists(config: &MappingConfig, level: [&LevelStep; 2]) -> Vec<Vec<CutKey>> {
     match level {
         [LevelStep::Index(0), LevelStep::Index(1)] | [LevelStep::Name(_), LevelStep::Name(_)] => {
@@ -294,7 +265,7 @@ fn lists(config: &MappingConfig, level: [&LevelStep; 2]) -> Vec<Vec<CutKey>> {
     }
 }
 
-/// Every pointer but the envelope and those into levels.
+/// All pointers except the envelope and those into levels.
 fn fields(config: &MappingConfig) -> impl Iterator<Item = (&'static str, &str, Slot)> {
     let all = [
         ("symbol", &config.symbol, Slot::Symbol),
@@ -317,24 +288,59 @@ fn fields(config: &MappingConfig) -> impl Iterator<Item = (&'static str, &str, S
         .filter_map(|(key, text, slot)| Some((key, text.as_deref()?, slot)))
 }
 
-/// Collects mistakes.
+/// Collects the errors of a configuration.
 #[derive(Default)]
-struct Check {
-    mistakes: Vec<MappingMistake>,
+struct Validator {
+    errors: Vec<MappingError>,
 }
 
-impl Check {
-    fn mistake(&mut self, key: &'static str, expected: impl Into<String>) {
-        self.mistakes.push(MappingMistake {
+impl Validator {
+    fn error(&mut self, key: &'static str, expected: impl Into<String>) {
+        self.errors.push(MappingError {
             key,
             expected: expected.into(),
         });
     }
 
+    /// The fields of a message and those of a trade in a list.
+    fn fields(&mut self, config: &MappingConfig) -> (Tree, Option<Tree>) {
+        let envelope = self.envelope(config);
+        let mut message = Tree::default();
+        let trades_in_list = config.trades.is_some();
+        let mut trade = trades_in_list.then(Tree::default);
+        let pointers = fields(config)
+            .flat_map(|(key, text, slot)| text.split(' ').map(move |text| (key, text, slot)));
+        for (key, text, slot) in pointers {
+            let Some(pointer) = self.pointer(key, text) else {
+                continue;
+            };
+            let is_of_trade = key.starts_with("trade_") && trades_in_list;
+            if is_of_trade && pointer.from_record {
+                self.error(key, "a JSON pointer into a trade, such as \"/price\"");
+                continue;
+            }
+            let is_new = match &mut trade {
+                Some(trade) if is_of_trade => trade.add(&pointer.steps, slot),
+                _ => {
+                    let steps = pointer.within(&envelope);
+                    if steps.is_empty() {
+                        self.error(key, "a pointer to a part of the record");
+                        continue;
+                    }
+                    message.add(&steps, slot)
+                }
+            };
+            if !is_new {
+                self.error(key, "a position that no other key points to");
+            }
+        }
+        (message, trade)
+    }
+
     fn pointer(&mut self, key: &'static str, text: &str) -> Option<Pointer> {
         let pointer = Pointer::parse(text);
         if pointer.is_none() {
-            self.mistake(key, EXPECTED);
+            self.error(key, EXPECTED);
         }
         pointer
     }
@@ -343,7 +349,7 @@ impl Check {
         let text = config.envelope.as_deref().unwrap_or_default();
         let pointer = Pointer::parse(text).filter(|pointer| !pointer.from_record);
         if pointer.is_none() {
-            self.mistake(
+            self.error(
                 "envelope",
                 "a JSON pointer into the record, such as \"/data\"",
             );
@@ -354,10 +360,10 @@ impl Check {
     fn symbol(&mut self, config: &MappingConfig) {
         match (config.symbol_from, &config.symbol) {
             (SymbolFrom::Value, None) => {
-                self.mistake("symbol", "needed where symbol_from is \"value\"");
+                self.error("symbol", "required if symbol_from is \"value\"");
             }
             (SymbolFrom::Key | SymbolFrom::Topic, Some(_)) => {
-                self.mistake("symbol", "only where symbol_from is \"value\"");
+                self.error("symbol", "only if symbol_from is \"value\"");
             }
             _ => {}
         }
@@ -372,15 +378,15 @@ impl Check {
         ]);
         match &config.kind {
             Some(_) if kinds.is_empty() => {
-                let expected = "only with words for it: snapshot, delta, trade or nothing";
-                self.mistake("type", expected);
+                let expected = "only with values for it: snapshot, delta, trade or nothing";
+                self.error("type", expected);
             }
             None if !kinds.is_empty() => {
-                self.mistake("type", "needed where there are words for it");
+                self.error("type", "required with snapshot, delta, trade or nothing");
             }
             None if config.otherwise == Otherwise::Refuse => {
-                let expected = "needed, or `otherwise` says what all messages are";
-                self.mistake("type", expected);
+                let expected = "required, unless `otherwise` gives the type of all messages";
+                self.error("type", expected);
             }
             _ => {}
         }
@@ -388,28 +394,31 @@ impl Check {
     }
 
     fn book(&mut self, config: &MappingConfig, kinds: &[(String, Kind)]) {
-        let is = |kind| is_made(config, kinds, kind);
+        let is = |kind| may_occur(config, kinds, kind);
         let has_sides = config.bids.is_some() || config.asks.is_some();
         match (has_sides, &config.levels) {
             (false, None) if is(Kind::Snapshot) || is(Kind::Delta) => {
-                self.mistake("bids", "needed with asks, or levels, for books");
+                self.error("bids", "required for books, with asks; or levels instead");
             }
-            (true, Some(_)) => self.mistake("levels", "only without bids and asks"),
+            (true, Some(_)) => self.error("levels", "only without bids and asks"),
             (true, None) => {
                 for (key, side) in [("bids", &config.bids), ("asks", &config.asks)] {
                     if side.is_none() {
-                        self.mistake(key, "needed with the other side");
+                        self.error(key, "required with the other side");
                     }
                 }
             }
             _ => {}
         }
-        let has_words = !config.bid.is_empty() && !config.ask.is_empty();
-        if config.levels.is_some() && (config.level_side.is_none() || !has_words) {
-            self.mistake("level_side", "needed with levels, and with words: bid, ask");
+        let has_values = !config.bid.is_empty() && !config.ask.is_empty();
+        if config.levels.is_some() && (config.level_side.is_none() || !has_values) {
+            self.error(
+                "level_side",
+                "required with levels, with values for it: bid, ask",
+            );
         }
         if config.levels.is_none() && config.level_side.is_some() {
-            self.mistake("level_side", "only with levels");
+            self.error("level_side", "only with levels");
         }
         if config.seq.is_none() {
             for (key, given) in [
@@ -417,26 +426,26 @@ impl Check {
                 ("first_seq", &config.first_seq),
             ] {
                 if given.is_some() {
-                    self.mistake(key, "only with seq");
+                    self.error(key, "only with seq");
                 }
             }
         }
     }
 
     fn trades(&mut self, config: &MappingConfig, kinds: &[(String, Kind)]) {
-        if is_made(config, kinds, Kind::Trades) {
+        if may_occur(config, kinds, Kind::Trades) {
             for (key, given) in [
                 ("trade_price", &config.trade_price),
                 ("trade_size", &config.trade_size),
             ] {
                 if given.is_none() {
-                    self.mistake(key, "needed for trades");
+                    self.error(key, "required for trades");
                 }
             }
         }
-        let has_words = !config.buy.is_empty() && !config.sell.is_empty();
-        if config.trade_side.is_some() && !has_words {
-            self.mistake("trade_side", "only with words for it: buy, sell");
+        let has_values = !config.buy.is_empty() && !config.sell.is_empty();
+        if config.trade_side.is_some() && !has_values {
+            self.error("trade_side", "only with values for it: buy, sell");
         }
     }
 
@@ -455,13 +464,13 @@ impl Check {
             None => LevelStep::Index(default),
             Some(Some(step)) => step,
             Some(None) => {
-                self.mistake(key, "one step into a level, such as \"/0\" or \"/price\"");
+                self.error(key, "one step into a level, such as \"/0\" or \"/price\"");
                 LevelStep::Index(default)
             }
         }
     }
 
-    /// Words with what they mean, each with one meaning.
+    /// Joins lists of values with their meanings. Each value must have one meaning.
     fn words<T: Copy, const N: usize>(
         &mut self,
         lists: [(&'static str, &Vec<String>, T); N],
@@ -470,10 +479,7 @@ impl Check {
         for (key, list, meaning) in lists {
             for word in list {
                 if words.iter().any(|(known, _)| known == word) {
-                    self.mistake(
-                        key,
-                        format!("words that mean one thing; {word:?} means two"),
-                    );
+                    self.error(key, format!("values with one meaning; {word:?} has two"));
                 }
                 words.push((word.clone(), meaning));
             }
@@ -482,7 +488,7 @@ impl Check {
     }
 }
 
-/// Whether messages of that kind can come.
-fn is_made(config: &MappingConfig, kinds: &[(String, Kind)], kind: Kind) -> bool {
+/// Returns whether messages of this type may occur.
+fn may_occur(config: &MappingConfig, kinds: &[(String, Kind)], kind: Kind) -> bool {
     config.otherwise == Otherwise::Is(kind) || kinds.iter().any(|(_, known)| *known == kind)
 }

@@ -1,11 +1,12 @@
-/// A JSON pointer (RFC 6901) of the configuration: into the message, or, behind `#`, into the record.
+/// A JSON pointer (RFC 6901) in the configuration: into the message, or with a leading `#` into the
+/// record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pointer {
     pub(super) from_record: bool,
     pub(super) steps: Vec<String>,
 }
 
-/// What a pointer may be.
+/// The description of a pointer in errors.
 pub(super) const EXPECTED: &str = r##"a JSON pointer into the message, such as "/data/bids", or into the record, such as "#/type"; several are separated by spaces"##;
 
 impl Pointer {
@@ -27,14 +28,14 @@ impl Pointer {
         })
     }
 
-    /// The steps from the record on, where the message is at `envelope`.
+    /// The steps from the root of the record, if the message is at `envelope`.
     pub(super) fn within(&self, envelope: &[String]) -> Vec<String> {
         let before = if self.from_record { &[] } else { envelope };
         [before, &self.steps].concat()
     }
 }
 
-/// `~1` is a slash, `~0` a tilde, and there is no other.
+/// `~1` is a slash and `~0` a tilde; there are no other escapes.
 fn unescape(step: &str) -> Option<String> {
     let mut parts = step.split('~');
     let mut out = parts.next()?.to_owned();

@@ -5,29 +5,29 @@ use super::mapping::{LevelStep, Mapping, Side};
 use super::tree::Found;
 use super::{find, word};
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Place, Texts};
+use crate::json::{Document, Fault, ROOT, TapePos, Texts};
 use crate::levels::{self, MAX_LEVELS};
-use crate::reading::{Out, Reading};
+use crate::record_reader::{Out, RecordReader};
 
-/// Reads both sides of a book or a change: each from where it stands, or both from one list.
+/// Reads both sides of a snapshot or a delta, from a list each or from one list.
 pub(super) fn read(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     mapping: &Mapping,
     found: &Found,
     exponents: Exponents,
 ) -> Result<(), Fault> {
-    let document = reading.document;
-    let out = &mut *reading.out;
+    let document = reader.document;
+    let out = &mut *reader.out;
     if mapping.has_one_list {
-        let list = found.levels.needed(Document::ROOT, "levels")?;
+        let list = found.levels.needed(ROOT, "levels")?;
         return read_list(&document, mapping, list, exponents, out);
     }
     let bids = found.bids.not_null(&document);
     let asks = found.asks.not_null(&document);
     if bids.is_none() && asks.is_none() {
-        return Err(Fault::missing(Document::ROOT, "bids"));
+        return Err(Fault::missing(ROOT, "bids"));
     }
-    // Venues leave out a side in which nothing changed.
+    // Some venues omit a side without changes.
     if let Some(bids) = bids {
         read_side(&document, mapping, bids, exponents, &mut out.bids)?;
     }
@@ -40,7 +40,7 @@ pub(super) fn read(
 fn read_side(
     document: &Document<'_, '_>,
     mapping: &Mapping,
-    side: Place,
+    side: TapePos,
     exponents: Exponents,
     out: &mut Vec<Level>,
 ) -> Result<(), Fault> {
@@ -69,11 +69,11 @@ fn read_side(
     }
 }
 
-/// Both sides in one list, each level with its side.
+/// Reads one list of levels that name their side.
 fn read_list(
     document: &Document<'_, '_>,
     mapping: &Mapping,
-    list: Place,
+    list: TapePos,
     exponents: Exponents,
     out: &mut Out<'_>,
 ) -> Result<(), Fault> {
@@ -92,7 +92,7 @@ fn read_list(
             Some(Side::Bid) => out.bids.push(level),
             Some(Side::Ask) => out.asks.push(level),
             None => {
-                let expected = "one of the mapping's words for bids and asks";
+                let expected = "one of the mapping's values for bid and ask";
                 return Err(Fault::at(side, ErrorKind::BadValue { expected }));
             }
         }
@@ -100,17 +100,17 @@ fn read_list(
     Ok(())
 }
 
-/// Where a field of a level stands.
+/// Finds a field of a level.
 fn field(
     document: &Document<'_, '_>,
-    level: Place,
+    level: TapePos,
     step: &LevelStep,
-) -> Result<Option<Place>, Fault> {
+) -> Result<Option<TapePos>, Fault> {
     match step {
         LevelStep::Index(at) => Ok(document.elements(level)?.nth(*at)),
         LevelStep::Name(name) => {
             let ([field], repeated) = document.fields(level, [name.as_str()])?;
-            repeated.none()?;
+            repeated.ensure_none()?;
             Ok(field.get())
         }
     }

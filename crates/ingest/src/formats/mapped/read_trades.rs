@@ -4,51 +4,51 @@ use super::mapping::Mapping;
 use super::tree::Found;
 use super::{find, time, word};
 use crate::ErrorKind;
-use crate::json::{Document, Fault, Field, Place, Texts};
+use crate::json::{Document, Fault, Field, ROOT, TapePos, Texts};
 use crate::levels;
-use crate::reading::{Reading, Said};
+use crate::record_reader::{Parsed, RecordReader};
 use crate::trades::{MAX_TRADES, identifier};
 
-/// Reads the trades of a list, or the one that the message is.
+/// Reads a list of trades, or the one trade of a message.
 pub(super) fn read(
-    reading: &mut Reading<'_, '_, '_>,
+    reader: &mut RecordReader<'_, '_, '_>,
     mapping: &Mapping,
     found: &Found,
     exponents: Exponents,
-) -> Result<Said, Fault> {
-    let document = reading.document;
+) -> Result<Parsed, Fault> {
+    let document = reader.document;
     let mut when = found.time;
     let Some(tree) = &mapping.trade else {
-        let trade = read_trade(&document, mapping, found, Document::ROOT, exponents)?;
-        reading.out.trades.push(trade);
-        if found.trade_time.is_there() {
+        let trade = read_trade(&document, mapping, found, ROOT, exponents)?;
+        reader.out.trades.push(trade);
+        if found.trade_time.is_present() {
             when = found.trade_time;
         }
         let time = time(&document, mapping.time_unit, when)?;
-        return Ok(Said::Trades { time });
+        return Ok(Parsed::Trades { time });
     };
-    let list = found.trades.needed(Document::ROOT, "trades")?;
+    let list = found.trades.needed(ROOT, "trades")?;
     for element in document.elements_within(list, MAX_TRADES)? {
         let found = tree.find_from(&document, element);
-        found.none_twice()?;
+        found.ensure_unique()?;
         let trade = read_trade(&document, mapping, &found, element, exponents)?;
-        reading.out.trades.push(trade);
-        if found.trade_time.is_there() {
+        reader.out.trades.push(trade);
+        if found.trade_time.is_present() {
             when = found.trade_time;
         }
     }
-    if reading.out.trades.is_empty() {
-        return Ok(Said::Nothing);
+    if reader.out.trades.is_empty() {
+        return Ok(Parsed::Nothing);
     }
     let time = time(&document, mapping.time_unit, when)?;
-    Ok(Said::Trades { time })
+    Ok(Parsed::Trades { time })
 }
 
 fn read_trade<'a>(
     document: &Document<'_, 'a>,
     mapping: &Mapping,
     found: &Found,
-    object: Place,
+    object: TapePos,
     exponents: Exponents,
 ) -> Result<Trade<'a>, Fault> {
     let mut texts = Texts::new();
@@ -63,19 +63,19 @@ fn read_trade<'a>(
     })
 }
 
-/// Who took, by the mapping's words; unknown where nothing is said.
+/// Reads the taker's side, which is unknown if the message has none.
 fn side(
     document: &Document<'_, '_>,
     mapping: &Mapping,
     field: Field,
     texts: &mut Texts,
 ) -> Result<Aggressor, Fault> {
-    let Some(place) = field.not_null(document) else {
+    let Some(pos) = field.not_null(document) else {
         return Ok(Aggressor::Unknown);
     };
-    let known = word(document, place, texts).and_then(|word| find(&mapping.takers, word));
-    let expected = "one of the mapping's words for who took";
+    let known = word(document, pos, texts).and_then(|word| find(&mapping.takers, word));
+    let expected = "one of the mapping's values for buy and sell";
     known
         .copied()
-        .ok_or(Fault::at(place, ErrorKind::BadValue { expected }))
+        .ok_or(Fault::at(pos, ErrorKind::BadValue { expected }))
 }

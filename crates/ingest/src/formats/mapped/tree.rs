@@ -1,11 +1,11 @@
 use simd_json::tape::Node;
 
-use crate::json::{Document, Fault, Field, Place, Repeated};
+use crate::json::{Document, Fault, Field, ROOT, Repeated, TapePos};
 
-/// All pointers of a mapping as one tree, so that one walk over a record finds them all.
+/// All pointers of a mapping as a tree, so that one walk over a record finds all fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Tree {
-    /// What stands here is this field.
+    /// The field at this position.
     slot: Option<Slot>,
     branches: Vec<Branch>,
 }
@@ -13,12 +13,12 @@ pub(super) struct Tree {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Branch {
     step: String,
-    /// The step as the index of an array.
+    /// The step as an index of an array.
     index: Option<usize>,
     tree: Tree,
 }
 
-/// Defines the fields that a message may have, and where each was found.
+/// Defines the fields of messages, and the positions at which they were found.
 macro_rules! slots {
     ($($field:ident = $slot:ident,)*) => {
         /// A field that a mapping points to.
@@ -27,7 +27,7 @@ macro_rules! slots {
             $($slot,)*
         }
 
-        /// Where the fields of a message stand.
+        /// The positions of the fields of a message.
         #[derive(Default)]
         pub(super) struct Found {
             $(pub(super) $field: Field,)*
@@ -35,11 +35,11 @@ macro_rules! slots {
         }
 
         impl Found {
-            fn note(&mut self, slot: Slot, place: Place) {
+            fn note(&mut self, slot: Slot, pos: TapePos) {
                 let field = match slot {
                     $(Slot::$slot => &mut self.$field,)*
                 };
-                self.repeated.note(field, place);
+                self.repeated.note(field, pos);
             }
         }
     };
@@ -64,14 +64,14 @@ slots! {
 }
 
 impl Found {
-    /// That no field stood twice.
-    pub(super) fn none_twice(&self) -> Result<(), Fault> {
-        self.repeated.none()
+    /// Returns an error if a field occurs twice.
+    pub(super) fn ensure_unique(&self) -> Result<(), Fault> {
+        self.repeated.ensure_none()
     }
 }
 
 impl Tree {
-    /// Adds a pointer; what two pointers name alike is the later one's, which checks have ruled out.
+    /// Adds a pointer. Returns whether no other pointer has the same position.
     pub(super) fn add(&mut self, steps: &[String], slot: Slot) -> bool {
         let Some((step, rest)) = steps.split_first() else {
             return self.slot.replace(slot).is_none();
@@ -89,28 +89,28 @@ impl Tree {
         self.branches[at].tree.add(rest, slot)
     }
 
-    /// Where everything stands in the record.
+    /// Finds all fields of a record.
     pub(super) fn find(&self, document: &Document<'_, '_>) -> Found {
-        self.find_from(document, Document::ROOT)
+        self.find_from(document, ROOT)
     }
 
-    /// Where everything stands in a part of it.
-    pub(super) fn find_from(&self, document: &Document<'_, '_>, place: Place) -> Found {
+    /// Finds all fields of a part of a record.
+    pub(super) fn find_from(&self, document: &Document<'_, '_>, pos: TapePos) -> Found {
         let mut found = Found::default();
-        self.walk(document, place, &mut found);
+        self.walk(document, pos, &mut found);
         found
     }
 
-    fn walk(&self, document: &Document<'_, '_>, place: Place, found: &mut Found) {
+    fn walk(&self, document: &Document<'_, '_>, pos: TapePos, found: &mut Found) {
         if let Some(slot) = self.slot {
-            found.note(slot, place);
+            found.note(slot, pos);
         }
         if self.branches.is_empty() {
             return;
         }
-        match document.node(place) {
+        match document.node(pos) {
             Node::Object { .. } => {
-                for (key, value) in document.members(place).into_iter().flatten() {
+                for (key, value) in document.members(pos).into_iter().flatten() {
                     let named = |branch: &&Branch| branch.step == key;
                     if let Some(branch) = self.branches.iter().find(named) {
                         branch.tree.walk(document, value, found);
@@ -118,7 +118,7 @@ impl Tree {
                 }
             }
             Node::Array { .. } => {
-                for (at, value) in document.elements(place).into_iter().flatten().enumerate() {
+                for (at, value) in document.elements(pos).into_iter().flatten().enumerate() {
                     let named = |branch: &&Branch| branch.index == Some(at);
                     if let Some(branch) = self.branches.iter().find(named) {
                         branch.tree.walk(document, value, found);

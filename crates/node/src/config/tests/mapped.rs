@@ -18,7 +18,7 @@ fn block<'d>(document: &'d str, language: &str) -> &'d str {
 struct Only;
 
 impl Resolve for Only {
-    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Refusal> {
+    fn resolve(&mut self, venue: &str, symbol: &str) -> Result<Resolved, Rejection> {
         assert_eq!((venue, symbol), ("ACME", "BTC-USD"));
         Ok(Resolved {
             handle: Handle(0),

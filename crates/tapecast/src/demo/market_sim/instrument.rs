@@ -129,7 +129,7 @@ impl SimInstrument {
         if self.prints.is_empty() {
             self.mend(fair);
         }
-        self.changes.tidy();
+        self.changes.normalize();
     }
 
     fn move_basis(&mut self, now: Monotonic) {

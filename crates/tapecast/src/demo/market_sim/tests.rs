@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use market::{
-    BookBuilder, Changes, DeltaOutcome, InstrumentName, Level, Link, Seq, Side, SnapshotOrigin,
-    SnapshotOutcome,
+    Changes, DeltaOutcome, InstrumentName, Level, Seq, SeqLink, Side, SnapshotOrigin,
+    SnapshotOutcome, VenueBook,
 };
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ fn at(monotonic: Monotonic) -> Now {
 struct Reader {
     exponents: (i8, i8),
     steps: (i64, i64),
-    builder: BookBuilder,
+    builder: VenueBook,
     changes: Changes,
     /// What the last record traded, which the next one must take from the book.
     traded: Vec<(Side, Level)>,
@@ -55,7 +55,7 @@ impl Reader {
         Self {
             exponents,
             steps,
-            builder: BookBuilder::new(),
+            builder: VenueBook::new(),
             changes: Changes::default(),
             traded: Vec::new(),
             deltas: 0,
@@ -110,7 +110,7 @@ impl Reader {
         let outcome = self.builder.delta(
             Seq(0),
             time,
-            Some(Link {
+            Some(SeqLink {
                 prev: number("prev_seq"),
                 seq: number("seq"),
             }),
