@@ -20,6 +20,7 @@ mod resolve;
 mod decode_error;
 mod decoder;
 mod error_kind;
+mod format;
 mod formats;
 mod json;
 mod levels;
@@ -32,6 +33,7 @@ mod client;
 mod command;
 mod compacted;
 mod config;
+mod config_errors;
 mod consumer;
 mod history;
 mod ingest_error;
@@ -48,9 +50,9 @@ pub use consumer::{Consumer, start};
 pub use decode_error::{DecodeError, Excerpt};
 pub use decoder::{Decoded, Decoder};
 pub use error_kind::ErrorKind;
+pub use format::Format;
 pub use formats::{
-    Format, Kind as MappedKind, Mapping, MappingConfig, MappingError, Otherwise, SymbolFrom,
-    TimeUnit,
+    Kind as MappedKind, Mapping, MappingConfig, MappingError, Otherwise, SymbolFrom, TimeUnit,
 };
 pub use history::{HistoryClients, HistoryError, HistoryReader, HistorySink, Next};
 pub use ingest_error::IngestError;

@@ -189,17 +189,7 @@ pub(super) const ARROWS: &[Arrows] = &[
 ];
 
 /// Files that are on a circle today, by crate. The list may only shrink.
-pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[(
-    "ingest",
-    &[
-        "client.rs",
-        "client/properties.rs",
-        "config.rs",
-        "formats.rs",
-        "record_reader.rs",
-        "source.rs",
-    ],
-)];
+pub(super) const KNOWN_CIRCLES: &[(&str, &[&str])] = &[];
 
 #[cfg(test)]
 mod tests {
