@@ -187,7 +187,7 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// The next action for the shell.
+    /// Takes the next action for the shell to perform, if there is one.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
@@ -240,7 +240,7 @@ impl Session {
         self.connection.heard(now);
     }
 
-    /// When to call [`on_timeout`](Self::on_timeout).
+    /// When to call [`on_timeout`](Self::on_timeout) next; `None` if nothing is scheduled.
     #[must_use]
     pub fn timeout(&self) -> Option<Instant> {
         let flush = self.outbox.due().filter(|_| self.connection.is_up());

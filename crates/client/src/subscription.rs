@@ -46,7 +46,7 @@ pub enum UpdateError {
 pub struct Change(StreamChange);
 
 impl Change {
-    /// No changes yet.
+    /// Creates an empty change, which leaves every parameter as it is.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -157,7 +157,7 @@ impl Subscription {
         Self::new(Channel::Status, symbol)
     }
 
-    /// Levels per side; books only.
+    /// Sets the number of levels per side; books only.
     #[must_use]
     pub const fn depth(mut self, depth: Depth) -> Self {
         self.depth = depth;

@@ -16,7 +16,7 @@ const EXPONENTS: Exponents = Exponents {
 };
 /// Time for a broker to respond, and to send the next records.
 const WITHIN: Duration = Duration::from_secs(20);
-/// A snapshot with 50 levels a side has 4 KiB.
+/// A snapshot with 50 levels that a side has 4 KiB.
 const MAX_RECORD: usize = 1 << 20;
 
 /// What the market published, as Kafka has it: read directly, not through a node.

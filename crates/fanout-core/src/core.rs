@@ -188,7 +188,7 @@ impl Core {
         session.map_or(0, Session::outgoing_capacity)
     }
 
-    /// Returns what the owner has to do.
+    /// Returns what the owner has to do; the owner removes each item as it handles it.
     pub const fn outputs(&mut self) -> &mut Outputs {
         &mut self.out
     }
@@ -256,7 +256,8 @@ impl Core {
         [drain, self.timers.next_due()].into_iter().flatten().min()
     }
 
-    /// Closes all sessions, spread over `spread`, each `delay` after its `GoAway`.
+    /// Starts to close all sessions: sends each a `GoAway`, in waves spread over `spread`, and
+    /// closes it `delay` later. Further calls do not restart the drain.
     pub fn drain(&mut self, reason: GoAwayReason, delay: Duration, spread: Duration, now: Now) {
         self.now = now;
         if self.drain.is_none() {

@@ -52,9 +52,9 @@ pub enum Scanned {
 pub struct Page {
     /// Instruments that match and that the client may see.
     pub listings: Vec<Arc<Listing>>,
-    /// Where the next page continues; `None` on the last page. On a full page this is its last
-    /// instrument. A shorter page ended with its budget, and the client may not be entitled to see
-    /// this name.
+    /// The name after which the next page continues; `None` on the last page. On a full page, this
+    /// is the last instrument listed. If the scan budget ran out first, it is the last name
+    /// examined, which the client may not be entitled to see.
     pub next: Option<InstrumentName>,
 }
 

@@ -170,7 +170,7 @@ impl Rights {
         texts.iter().map(parse).collect()
     }
 
-    /// Parses names of channels.
+    /// Parses channel names; fails at the first unknown one.
     pub fn channels_of<S: AsRef<str>>(texts: &[S]) -> Result<Box<[Channel]>, RightsError> {
         let parse = |text: &S| {
             let text = text.as_ref();

@@ -152,7 +152,7 @@ pub enum Delivery {
     },
 }
 
-/// Which stream of a shard a run of the batch belongs to.
+/// Routes one run of a batch to a stream of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunRoute {
     /// Slot of the stream in the shard.

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Asks publishers one-off questions.
 ///
 /// Invariants:
-/// - At most [`IN_PROGRESS`] fetches are in progress, and no publisher waits for one.
+/// - At most 64 fetches are in progress, and no publisher waits for one.
 /// - No stream is watched for a fetch.
 #[derive(Clone)]
 pub struct Fetcher {

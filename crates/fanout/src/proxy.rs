@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const HEAD: usize = 16;
-/// The most bytes after the head: addresses of 216 bytes (of Unix sockets), and more TLVs than balancers
+/// The maximum bytes after the head: addresses of 216 bytes (of Unix sockets), and more TLVs than balancers
 /// send.
 const MAX_REST: usize = 2048;
 

@@ -58,8 +58,7 @@ pub struct Settings {
     pub session: fanout_core::Settings,
     /// Time from connecting to the end of the handshake.
     pub handshake_timeout: Duration,
-    /// Delay of a handshake for each remembered rule-breaking close of its address; see
-    /// [`RuleBreakers`](crate::rule_breakers::RuleBreakers).
+    /// Delay of a handshake for each remembered rule-breaking close of its address.
     pub handshake_delay: Duration,
     /// Maximum connections of the node that are not sessions yet; the shards share them.
     pub handshakes: usize,

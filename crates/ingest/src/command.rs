@@ -8,7 +8,7 @@ use market::Seq;
 use crate::topic_id::TopicId;
 use crate::{Reset, Source, Topics};
 
-/// The most commands that wait for a consumer. The scout gives a few in each round, and waits while
+/// The maximum number of commands that wait for a consumer. The scout gives a few in each round, and waits while
 /// a consumer has not taken them.
 pub(crate) const MAX_COMMANDS: usize = 16;
 

@@ -14,7 +14,7 @@ use simd_json::tape::Node;
 use crate::ErrorKind;
 use crate::json::{Document, Fault, TapePos, Texts};
 
-/// The most levels per side of a record: 2 MiB. The deepest books of venues that send them in full
+/// The maximum number of levels per side of a record: 2 MiB. The deepest books of venues that send them in full
 /// have some 30,000.
 pub(crate) const MAX_LEVELS: usize = 1 << 17;
 

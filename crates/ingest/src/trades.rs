@@ -6,7 +6,7 @@ use crate::json::{Document, Fault, Field, Repeated, TapePos, Texts};
 use crate::record_reader::{Parsed, RecordReader};
 use crate::{ErrorKind, Resolve, levels, times};
 
-/// The most trades of one record. The largest sweeps of venues have some hundreds.
+/// The maximum number of trades of one record. The largest sweeps of venues have some hundreds.
 pub(crate) const MAX_TRADES: usize = 1 << 14;
 /// The longest identifier of a trade that the wire can carry, in bytes.
 const MAX_ID: usize = 255;

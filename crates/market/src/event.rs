@@ -60,9 +60,9 @@ pub enum Event<'a> {
 /// The rules of all venues reduce to this one; each format maps its venue's fields to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeqLink {
-    /// The number that the delta builds on.
+    /// The venue's sequence number of the book before the delta.
     pub prev: u64,
-    /// The number that it leads to.
+    /// The venue's sequence number of the book after the delta.
     pub seq: u64,
 }
 
@@ -80,7 +80,7 @@ pub enum SnapshotOrigin {
 /// What the venue states about its book after a message, for a copy to be checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Check {
-    /// The most levels a side has; the venue does not delete worse ones explicitly. `None` if this
+    /// The maximum number of levels that a side has; the venue does not delete worse ones explicitly. `None` if this
     /// message does not say, in which case that of the last snapshot applies.
     pub window: Option<u32>,
     /// The venue's own checksum over its best levels.

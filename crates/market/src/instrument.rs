@@ -127,7 +127,8 @@ pub struct Exponents {
 }
 
 impl Exponents {
-    /// The exponents, finest to coarsest, with which an `i64` can represent anything useful.
+    /// The range of useful exponents, finest to coarsest: outside it, an `i64` mantissa cannot hold
+    /// realistic prices or sizes.
     pub const RANGE: std::ops::RangeInclusive<i8> = -18..=9;
 }
 

@@ -5,7 +5,7 @@ use crate::{Level, Nanos, Seq, SeqLink};
 /// The most deltas retained for a snapshot that arrives late. A REST response takes a second or
 /// two; venues send at most 100 deltas a second (one per 10 ms), and the futures seen send 50.
 const MAX_DELTAS: usize = 1024;
-/// The most levels in the retained deltas: 16 per delta on average, 256 KiB.
+/// The maximum number of levels in the retained deltas: 16 per delta on average, 256 KiB.
 const MAX_LEVELS: usize = 16 * MAX_DELTAS;
 
 /// A retained delta.

@@ -33,9 +33,9 @@ pub struct VenueBook {
     incoming: Book,
     bids: Vec<Level>,
     asks: Vec<Level>,
-    /// The most levels a side may have.
+    /// The maximum number of levels that a side may have.
     max_levels: usize,
-    /// The most levels a side that the venue sends, since the last snapshot.
+    /// The maximum number of levels per side that the venue sends, since the last snapshot.
     window: Option<usize>,
     /// How many decimals the venue has been seen to write, since the last snapshot.
     decimals: Decimals,
@@ -56,7 +56,7 @@ impl VenueBook {
         Self::bounded(usize::MAX)
     }
 
-    /// Creates an empty book with at most `max_levels` levels a side.
+    /// Creates an empty book with at most `max_levels` levels per side.
     #[must_use]
     pub fn bounded(max_levels: usize) -> Self {
         Self {

@@ -185,9 +185,9 @@ impl Part {
     }
 }
 
-/// The number of levels a side that Kraken's checksum covers.
+/// The number of levels per side that Kraken's checksum covers.
 const KRAKEN_DEPTH: usize = 10;
-/// The number of levels a side that OKX's checksum covers.
+/// The number of levels per side that OKX's checksum covers.
 const OKX_DEPTH: usize = 25;
 
 impl VenueChecksum {

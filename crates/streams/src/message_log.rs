@@ -27,7 +27,7 @@ struct Entry {
 }
 
 impl MessageLog {
-    /// Creates an empty log of about `bound` bytes.
+    /// Creates an empty log that may grow to about `bound` bytes.
     #[must_use]
     pub const fn new(bound: usize) -> Self {
         Self {

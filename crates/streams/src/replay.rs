@@ -238,7 +238,8 @@ impl Replay {
         Some(Arc::new(run))
     }
 
-    /// Ends the replay: returns the message that the stream continues live after `live`.
+    /// Ends the replay: returns the `ReplayComplete` message, which tells the client that the
+    /// stream is live after the position `live`; `None` if there is no stream.
     pub fn complete(&mut self, live: Position, now: Now) -> Option<Arc<Run>> {
         let stream = self.stream?;
         self.publisher

@@ -7,7 +7,7 @@ use crate::{Cursor, FrameMark, Frames};
 /// The size of a chunk in bytes, which is the most that one system call is given. At most a quarter
 /// of the ring's limit; a larger run gets a chunk of its own.
 const CHUNK: usize = 256 * 1024;
-/// The most memory that emptied chunks keep for reuse, so that streams that are sent without delay
+/// The maximum memory that emptied chunks keep for reuse, so that streams that are sent without delay
 /// cost no allocation.
 const SPARE_BYTES: usize = 256 * 1024;
 
@@ -87,8 +87,8 @@ impl Ring {
         }
     }
 
-    /// The contiguous frames from the cursor on: as many as fit `max_bytes`, but at least one.
-    /// `None` at the end, and if the next frame has been dropped.
+    /// The contiguous frames from the cursor onward: as many as fit in `max_bytes`, but at least
+    /// one. `None` if the cursor is at the end or its next frame has been dropped.
     #[must_use]
     pub fn frames_from(&self, cursor: Cursor, max_bytes: usize) -> Option<Frames<'_>> {
         if cursor.frame < self.first || cursor.frame >= self.end {

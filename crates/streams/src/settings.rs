@@ -7,19 +7,20 @@ pub struct Settings {
     /// 170,000 changes: a minute of the busiest book there is. The logs of the instrument's trades
     /// and of its best bid and offer may each have a quarter of it.
     pub log_bytes: usize,
-    /// The most memory for all logs together, in bytes; beyond it each log is cut to its share.
+    /// The maximum memory for all logs together, in bytes; beyond it each log is cut to its share.
     pub log_budget: usize,
     /// How long an open stream may be quiet before it sends a heartbeat.
     pub heartbeat_after: Duration,
     /// How long an instrument may be quiet before it is STALE; `None` if it never is.
     pub stale_after: Option<Duration>,
-    /// The most levels a side of a book.
+    /// The maximum number of levels per side of a book.
     pub book_levels: usize,
-    /// The most grouped views of one instrument. Views without a group come from a small fixed set
-    /// and are not limited; a client can invent any number of price steps.
+    /// The maximum number of grouped views per instrument. Ungrouped views are not limited, since
+    /// there are only a few; price steps are, since clients can make up any number of them.
     pub grouped_views: usize,
-    /// The most memory for all grouped views of a publisher, in bytes. At 16 to 32 bytes a grouped
-    /// level, 64 MiB hold some 250 views of books of 10,000 levels that grouping hardly reduces.
+    /// The maximum memory for all grouped views of a publisher, in bytes. A grouped level takes 16
+    /// to 32 bytes, so 64 MiB holds about 250 views of 10,000 levels each, if grouping merges
+    /// hardly any.
     pub grouped_view_bytes: usize,
 }
 

@@ -12,7 +12,7 @@ use crate::throttle::Throttle;
 /// The number of unsent changes from which on those of one price are merged; after that there are
 /// at most two for each level that the book had.
 const FOLD_AT: usize = 4096;
-/// The most changes that a view keeps memory for when nothing is unsent: 3 KiB.
+/// The maximum number of changes that a view keeps memory for when nothing is unsent: 3 KiB.
 const KEPT_CHANGES: usize = 128;
 
 /// A book stream other than the full raw one: limited in depth, grouped, throttled, or any
@@ -22,7 +22,7 @@ const KEPT_CHANGES: usize = 128;
 /// whatever it sends is the exact net change since then. It exists only while somebody is
 /// subscribed.
 ///
-/// A view of limited depth holds the levels that were sent: at most 1,000 a side. One of full depth
+/// A view of limited depth holds the levels that were sent: at most 1,000 per side. One of full depth
 /// holds only what has changed since, however deep the book is. Grouping adds the grouped levels.
 #[derive(Debug)]
 pub(crate) struct BookView {
@@ -33,7 +33,7 @@ pub(crate) struct BookView {
     pub(crate) throttle: Throttle,
     /// The latest record that changed what has not been sent.
     pub(crate) unsent: Option<Stamp>,
-    /// The most levels a side; `None` for all.
+    /// The maximum number of levels per side; `None` for all.
     depth: Option<usize>,
     grouped: Option<Grouped>,
     /// The levels that were sent, if the depth is limited.
@@ -81,7 +81,7 @@ impl BookView {
         view
     }
 
-    /// The most memory that a view of the book in its current state would take, in bytes.
+    /// The maximum memory that a view of the book in its current state would take, in bytes.
     pub(crate) fn memory_of(params: ViewParams, price_exponent: i8, book: &Book) -> usize {
         let grouped: usize = match step(params, price_exponent) {
             Some(step) => {
@@ -244,7 +244,7 @@ impl BookView {
     }
 }
 
-/// The most levels that a side has when it is grouped: one per level, or one per step between the
+/// The maximum number of levels that a side has when it is grouped: one per level, or one per step between the
 /// best and the worst price.
 fn groups(ladder: &Ladder, step: i64) -> usize {
     let (Some(best), Some(worst)) = (ladder.best(), ladder.worst()) else {

@@ -2,7 +2,7 @@
 
 /// Normal closure by either side.
 pub const NORMAL: u16 = 1000;
-/// The client leaves; never sent by a node.
+/// The client is going away; never sent by a node.
 pub const GOING_AWAY: u16 = 1001;
 /// The client broke RFC 6455: an unmasked frame, reserved bits, an unknown opcode, wrong
 /// fragmentation, or a control frame that is fragmented or over 125 bytes.

@@ -42,7 +42,8 @@ impl PriceStep {
         Ok(Self { mantissa, exponent })
     }
 
-    /// The step as a price mantissa of an instrument, if it can be expressed.
+    /// The step as a price mantissa with that exponent; an error if it cannot be represented
+    /// exactly.
     pub fn at(self, price_exponent: i8) -> Result<i64, DecimalError> {
         decimal::parse(self.to_string().as_bytes(), price_exponent)
     }

@@ -56,7 +56,7 @@ impl fmt::Display for GapCause {
     }
 }
 
-/// A local book does not have the checksum that the node published.
+/// A checksum mismatch: a local book's checksum differs from the one the node published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mismatch {
     /// The subscription.

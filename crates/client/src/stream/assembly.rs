@@ -1,7 +1,7 @@
 use market::{Level, Position};
 use wire::sbe::BookSnapshot;
 
-/// The most levels per side of a snapshot under assembly: 2 × 1 M × 16 B = 32 MB. The deepest book seen,
+/// The maximum number of levels per side of a snapshot under assembly: 2 × 1 M × 16 B = 32 MB. The deepest book seen,
 /// Coinbase's BTC-USD, has some 60,000.
 const MAX_LEVELS: usize = 1_000_000;
 

@@ -137,7 +137,7 @@ impl Core {
             .add(self.settings.ping_interval, self.now.monotonic, check);
         self.timers.add(QUIET, now, Check { what, ..check });
         if let Some(expires) = expires {
-            self.look_at_expiry(check, expires);
+            self.check_expiry(check, expires);
         }
     }
 
@@ -160,12 +160,12 @@ impl Core {
                 continue;
             };
             match check.what {
-                What::Life => self.look_after(check),
+                What::Life => self.check_liveness(check),
                 What::Quiet if session.is_ending() => {}
-                What::Quiet => self.break_silence(check),
+                What::Quiet => self.check_idle(check),
                 What::Expiry => {
                     if let Some(expires) = session.grant.expires() {
-                        self.look_at_expiry(check, expires);
+                        self.check_expiry(check, expires);
                     }
                 }
             }
@@ -174,7 +174,7 @@ impl Core {
 
     /// Checks that a session responds: pings it if nothing has been received since the last check,
     /// and closes it if an earlier ping brought no response.
-    fn look_after(&mut self, check: Check) {
+    fn check_liveness(&mut self, check: Check) {
         let index = check.session as usize;
         let tick = self.timers.tick();
         let Some(session) = self.sessions.get_mut(index) else {
@@ -221,7 +221,7 @@ impl Core {
 
     /// Pings a session that has no streams, and closes it when it stays idle for too long: it
     /// occupies a place that another client could use.
-    fn break_silence(&mut self, check: Check) {
+    fn check_idle(&mut self, check: Check) {
         let index = check.session as usize;
         let most = self.settings.idle_session_timeout;
         let Some(session) = self.sessions.get_mut(index) else {
@@ -245,7 +245,7 @@ impl Core {
     }
 
     /// Closes a session whose token has expired, or schedules the next check.
-    fn look_at_expiry(&mut self, check: Check, expires: u64) {
+    fn check_expiry(&mut self, check: Check, expires: u64) {
         let now = self.now.wall.0 / 1_000_000_000;
         let left = Duration::from_secs(expires.saturating_sub(now));
         if left.is_zero() {

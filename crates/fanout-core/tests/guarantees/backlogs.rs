@@ -352,7 +352,7 @@ fn a_subscription_waiting_for_its_answer_is_not_lagging() -> Checked {
     Ok(())
 }
 
-/// A node whose first instrument has this many levels a side.
+/// A node whose first instrument has this many levels per side.
 fn deep(levels: i64) -> Result<Node, TestCaseError> {
     let mut node = Node::new(Settings {
         book_levels: 100_000,

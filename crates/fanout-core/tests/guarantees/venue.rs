@@ -14,7 +14,7 @@ use crate::log::{Content, Entry, NAMES, Record};
 
 /// Bids are below, asks at or above.
 const MIDDLE: i64 = 60;
-/// How many levels a side each venue starts with.
+/// How many levels per side each venue starts with.
 const DEPTHS: [i64; NAMES.len()] = [30, 8, 12, 3];
 
 /// Something that a venue does.
@@ -24,7 +24,7 @@ pub(crate) enum Act {
         instrument: usize,
         /// How many updates old the book is.
         behind: usize,
-        /// So many levels a side at most.
+        /// So many levels per side at most.
         levels: usize,
         flaw: Flaw,
     },

@@ -158,7 +158,7 @@ impl Rig {
         rig
     }
 
-    /// An instrument gets a snapshot with this many levels a side.
+    /// An instrument gets a snapshot with this many levels per side.
     pub(crate) fn snapshot(&mut self, instrument: usize, levels: i64) {
         let bids: Vec<_> = (1..=levels)
             .map(|level| Level::new(1_000_000 - level, level))

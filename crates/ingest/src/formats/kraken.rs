@@ -76,7 +76,7 @@ pub(super) fn read<R: Resolve>(
 /// the next snapshot.
 #[derive(Debug, Default)]
 struct Sequence {
-    /// The most levels a side, if the message says.
+    /// The maximum number of levels per side, if the message says.
     window: Option<usize>,
     /// The most decimals in the message, since trailing zeros count in the checksum.
     decimals: Decimals,

@@ -22,7 +22,7 @@ const IGNORED_TYPES: [&str; 7] = [
 
 /// The longest venue that is converted to upper case, which is also the longest of a valid name.
 const MAX_VENUE: usize = 32;
-/// The most symbols of a `disconnect`. The largest venues list some 3,000.
+/// The maximum number of symbols of a `disconnect`. The largest venues list some 3,000.
 const MAX_SYMBOLS: usize = 1 << 14;
 
 /// The keys of lists of levels.

@@ -9,7 +9,7 @@ pub struct SavedBook {
     pub live: bool,
     /// The venue's sequence number of the book.
     pub venue_seq: Option<u64>,
-    /// The most levels a side that the venue sends.
+    /// The maximum number of levels per side that the venue sends.
     pub window: Option<u64>,
     /// How many decimals the venue has been seen to write.
     pub decimals: Decimals,

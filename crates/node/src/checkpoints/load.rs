@@ -10,7 +10,7 @@ use streams::{Checkpoint, CheckpointError};
 
 use super::MARK;
 
-/// Time to read the topic: 2,000 books of 1,000 levels a side are 64 MiB, about one second. A node that
+/// Time to read the topic: 2,000 books of 1,000 levels per side are 64 MiB, about one second. A node that
 /// cannot read it in time starts without checkpoints.
 const WITHIN: Duration = Duration::from_secs(10);
 

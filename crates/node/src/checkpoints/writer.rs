@@ -17,7 +17,7 @@ use streams::Checkpoint;
 use crate::deliveries::Deliveries;
 use crate::threads::Threads;
 
-/// Queued checkpoints, each with a book: 32 KiB at 1,000 levels a side.
+/// Queued checkpoints, each with a book: 32 KiB at 1,000 levels per side.
 const JOBS: usize = 64;
 /// All are written to one partition, since their order matters across keys.
 const PARTITION: i32 = 0;
@@ -27,7 +27,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(100);
 /// Time to deliver the last checkpoints when the node stops.
 const END_WITHIN: Duration = Duration::from_secs(2);
-/// Limit of a checkpoint: 60,000 levels a side and all retained deltas are 2.2 MiB.
+/// Limit of a checkpoint: 60,000 levels per side and all retained deltas are 2.2 MiB.
 const MAX_BYTES: &str = "8388608";
 
 /// A record to write.

@@ -4,7 +4,7 @@ use market::{Changes, Level, Seq};
 use wire::Head;
 use wire::sbe::{self, MAX_CHUNK_LEVELS};
 
-/// The most changes in one delta; more are sent as a snapshot in chunks. So no frame exceeds 64
+/// The maximum number of changes in one delta; more are sent as a snapshot in chunks. So no frame exceeds 64
 /// KiB, which is what a lagging client may cost: 76 bytes and 16 per change.
 pub(super) const MAX_DELTA_CHANGES: usize = 4_000;
 

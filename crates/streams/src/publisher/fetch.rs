@@ -10,12 +10,12 @@ use super::start::write_start;
 use super::writer::Writer;
 use crate::{Run, StreamKey};
 
-/// The most bytes of trades in one fetch, unless one message is larger: about as much as in any other
+/// The maximum bytes of trades in one fetch, unless one message is larger: about as much as in any other
 /// HTTP response with a list, so that a client that does not read it costs little.
 const TRADES_BYTES: usize = 56 * 1024;
 /// The most snapshots in the cache.
 const KEPT: usize = 256;
-/// The most bytes in the cache: 16 MiB hold a hundred full books of 5,000 levels.
+/// The maximum bytes in the cache: 16 MiB hold a hundred full books of 5,000 levels.
 const KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// A stream's state at one position, for a single request.

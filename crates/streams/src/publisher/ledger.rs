@@ -14,7 +14,7 @@ pub struct Ledger {
     pub checked: u64,
     /// Breaks of the venue's own sequence or checksum: data lost before Kafka.
     pub upstream_gaps: u64,
-    /// Times that this node lost records that were in Kafka; must be 0.
+    /// How often this node lost records that were in Kafka; anything but 0 is a bug.
     pub own_gaps: u64,
     /// Records that could not be read.
     pub rejected: u64,

@@ -95,7 +95,7 @@ impl Publisher {
 }
 
 /// Checks the limits of grouped views. Other views are always admitted: a book has at most 44 of
-/// them, of at most 1,000 levels a side. So whoever uses up the room of grouped views keeps nobody
+/// them, of at most 1,000 levels per side. So whoever uses up the room of grouped views keeps nobody
 /// from the others.
 fn admit(
     instrument: &Instrument,

@@ -12,7 +12,7 @@ use super::last_heartbeat::LastHeartbeat;
 use super::pending_frames::{FrameChain, PendingFrames};
 use crate::{Opcode, Run, RunBuilder, Runs, StreamId, StreamKey};
 
-/// The most memory of each kind that is kept from batch to batch, in bytes: enough for all but the
+/// The maximum memory of each kind that is kept from batch to batch, in bytes: enough for all but the
 /// largest batches.
 const KEPT_BYTES: usize = 1024 * 1024;
 

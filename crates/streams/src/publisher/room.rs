@@ -1,4 +1,4 @@
-/// How much of its start a subscription wants at once.
+/// How much of its initial data (a snapshot or missed messages) a subscription takes at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
     /// Nothing, only how it would start.

@@ -7,7 +7,7 @@ use market::{Handle, Nanos, Now};
 use super::{Publisher, handle_at};
 use crate::deadline::round_up;
 
-/// The most instruments that one call checks: some tens of microseconds of work. The others stay
+/// The maximum number of instruments that one call checks: some tens of microseconds of work. The others stay
 /// due.
 const STALE_CHECKS_AT_ONCE: usize = 1024;
 

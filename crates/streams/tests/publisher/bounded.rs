@@ -33,7 +33,7 @@ struct Deep {
 }
 
 impl Deep {
-    /// A book with this many levels a side, at even prices.
+    /// A book with this many levels per side, at even prices.
     fn new(settings: Settings, levels: i64) -> Self {
         let mut publisher = Publisher::new(settings);
         let handle = publisher

@@ -73,7 +73,7 @@ pub struct Subscribed {
     pub exponents: Exponents,
     /// What the stream begins with.
     pub start: StartKind,
-    /// Why it begins with a snapshot although a resume was requested.
+    /// A stream that the client is no longer subscribed to.
     pub reason: Option<StartReason>,
 }
 
@@ -115,7 +115,7 @@ pub enum StartReason {
 pub struct InstrumentEntry {
     /// Its name.
     pub symbol: InstrumentName,
-    /// Its id in every message.
+    /// The id by which messages refer to it.
     pub instrument: InstrumentId,
     /// The exponents of its prices and sizes.
     pub exponents: Exponents,

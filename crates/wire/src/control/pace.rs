@@ -22,7 +22,8 @@ impl Pace {
             .then_some(pace)
     }
 
-    /// The interval at which to send what happened `nanos` apart.
+    /// Scales an interval to this pace: how far apart to send two events that happened `nanos`
+    /// apart.
     #[must_use]
     pub fn stretch(self, nanos: u64) -> u64 {
         let stretched = u128::from(nanos) * 100 / u128::from(self.0);

@@ -9,7 +9,7 @@ use crate::{BarInterval, Depth, PriceStep, Speed, View, ViewParams};
 pub struct StreamKey {
     /// The channel.
     pub channel: Channel,
-    /// The instrument, or several.
+    /// The instrument, or a pattern or list that stands for several.
     pub symbol: Symbol,
     /// Levels per side; `book` only.
     pub depth: Depth,
@@ -143,7 +143,7 @@ impl StreamKey {
         }
     }
 
-    /// The error that the stream cannot be had.
+    /// Creates the error that tells a client why this stream was rejected.
     #[must_use]
     pub fn refuse(&self, error: ControlError) -> StreamError {
         let mut stream = Vec::with_capacity(128);

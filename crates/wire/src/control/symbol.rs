@@ -97,8 +97,8 @@ impl Symbol {
         }
     }
 
-    /// The number of pieces that a name is searched for: the cost of
-    /// [`matches`](Self::matches).
+    /// The number of pieces between the `*`s, each of which [`matches`](Self::matches) looks for in
+    /// a name: a measure of its cost.
     #[must_use]
     pub fn pieces(&self) -> usize {
         match self {

@@ -9,14 +9,14 @@ pub const HEADER: usize = 8;
 /// The offset of `publishTime` in every message: the only bytes that differ between two nodes.
 pub const PUBLISH_TIME_OFFSET: usize = HEADER + head::PUBLISH_TIME;
 
-/// The most levels per side in a `BookDelta`: 60,000 × 16 B = 960 kB. A larger change is
+/// The maximum number of levels per side in a `BookDelta`: 60,000 × 16 B = 960 kB. A larger change is
 /// published as a `BookSnapshot`.
 pub const MAX_DELTA_LEVELS: usize = 60_000;
-/// The most levels per side in a chunk of a `BookSnapshot`: 2 × 1,000 × 16 B < 32 KiB.
+/// The maximum number of levels per side in a chunk of a `BookSnapshot`: 2 × 1,000 × 16 B < 32 KiB.
 pub const MAX_CHUNK_LEVELS: usize = 1_000;
-/// The most trades in a `Trades`; the schema sets this bound to every group.
+/// The maximum number of trades in a `Trades`; the schema sets this bound to every group.
 pub const MAX_TRADES: usize = 60_000;
-/// The longest text: its length byte can hold 254, since 255 is SBE's null.
+/// The maximum length of a text, in bytes: the length is a single byte, and 255 is SBE's null.
 pub const MAX_TEXT: usize = 254;
 
 /// The length of a group's header: block length and number of entries.

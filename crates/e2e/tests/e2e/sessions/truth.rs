@@ -22,7 +22,7 @@ pub(super) struct Step {
     pub(super) offset: i64,
     pub(super) is_snapshot: bool,
     pub(super) sides: [Vec<Entry>; 2],
-    /// The most levels that a side keeps.
+    /// The maximum number of levels that a side keeps.
     pub(super) window: Option<usize>,
     /// The venue's own checksum.
     pub(super) checksum: Option<u32>,
@@ -322,7 +322,7 @@ pub(super) fn binance(truth: &mut Truth, offset: i64, url: Option<&str>, record:
     }
 }
 
-/// Version 2: 25 levels a side, and what of them was deleted, updated, inserted.
+/// Version 2: 25 levels per side, and what of them was deleted, updated, inserted.
 pub(super) fn bybit(truth: &mut Truth, offset: i64, _: Option<&str>, record: &Value) {
     let Some((channel, symbol)) = record["topic"]
         .as_str()

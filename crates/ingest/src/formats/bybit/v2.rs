@@ -1,5 +1,5 @@
 //! Bybit's WebSocket API before v5, which was switched off in 2023 but fills archives: books of 25
-//! levels a side, and trades.
+//! levels per side, and trades.
 //!
 //! Its rule: a delta lists which of the 25 levels were deleted, updated and inserted, so every
 //! level that leaves the book is deleted explicitly. `cross_seq` belongs to the matching engine: it
