@@ -2,7 +2,7 @@ use std::fmt;
 
 use tungstenite::Error;
 
-/// A violation of RFC 6455 by the node, or a message larger than [`Config::max_message`].
+/// A violation of RFC 6455 by the node, or a message larger than [`Config::max_message`](crate::Config::max_message).
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct WebSocketError(Box<Error>);

@@ -73,7 +73,7 @@ pub enum Next {
 /// readers.
 ///
 /// Invariants:
-/// - At most [`MAX_BUFFERED_BYTES`] and one record are buffered here. A client buffers
+/// - At most 32 KiB and one record are buffered here. A client buffers
 ///   `queue_bytes` and one fetch, however many readers share it.
 /// - Records are read in order and without gaps, whoever else used the client in between: reading
 ///   continues after a record only if it is still the one that was read last.

@@ -89,7 +89,7 @@ impl Publisher {
     }
 
     /// Fetches an instrument and its latest trades, as they were published: up to `limit`
-    /// messages, as far as they are retained, with up to [`TRADES_BYTES`].
+    /// messages, as far as they are retained, with up to `TRADES_BYTES`.
     pub fn latest_trades(
         &mut self,
         id: InstrumentId,
