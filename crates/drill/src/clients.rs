@@ -197,7 +197,7 @@ impl Group {
     }
 }
 
-/// Runs a group until it is told to end.
+/// Runs a group until it is asked to end.
 async fn run(
     clients: usize,
     setup: &Setup,

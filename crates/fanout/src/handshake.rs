@@ -368,7 +368,7 @@ async fn page(
         response.headers_mut().extend(cors_headers.clone());
         Ok(response)
     };
-    // A preflight request carries no credentials and is told nothing about data.
+    // A preflight request carries no credentials, so its response reveals nothing about data.
     let grant = if is_page || is_preflight {
         None
     } else {

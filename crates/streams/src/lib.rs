@@ -8,7 +8,7 @@
 //!   same log publish the same bytes, except for the publish time.
 //! - A message is encoded once per encoding, and only if somebody is subscribed.
 //! - A subscription that starts, resumes or catches up receives exactly what leads from its
-//!   position to the stream's last message, or is told what is missing.
+//!   position to the stream's last message, or receives a notice of what is missing.
 //! - A problem of one instrument affects no other instrument.
 //!
 //! In reading order:

@@ -86,7 +86,7 @@ fn the_vectors_are_what_is_written_and_read() {
 }
 
 #[test]
-#[ignore = "writes the vectors anew, after a change of the format"]
+#[ignore = "rewrites the vectors after a change of the format"]
 fn write_the_vectors() {
     let all: Vec<_> = vectors::messages()
         .iter()

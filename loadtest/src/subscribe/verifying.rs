@@ -144,7 +144,7 @@ fn verify(
 }
 
 impl Verifier {
-    /// Handles events until it is told to stop.
+    /// Handles events until it is asked to stop.
     async fn run(mut self) {
         let mut stop = self.shared.stop.subscribe();
         loop {
@@ -223,7 +223,7 @@ impl Verifier {
     fn sum_up(&self) {
         let mut tally = self.tally.borrow_mut();
         if self.has_book && self.woke.is_some() {
-            tally.trouble("a client that read again was told no newer book");
+            tally.trouble("a client that read again received no newer book");
         }
         let counts = &mut tally.counts;
         if self.unanswered > 0 {

@@ -31,7 +31,7 @@ pub struct BookUpdate {
     pub head: Head,
     /// The exponents of its mantissas.
     pub exponents: Exponents,
-    /// The checksum of the whole book after the update, as published and as computed.
+    /// The checksum of the full book after the update, as published and as computed.
     pub checksum: u32,
     /// The message; for a snapshot in chunks, the last one.
     raw: Bytes,
@@ -63,8 +63,8 @@ impl BookUpdate {
         }
     }
 
-    /// The changed levels, read from the message itself; `None` for a snapshot, which replaces
-    /// the whole book.
+    /// The changed levels, read from the message itself; `None` for a snapshot, which replaces the
+    /// book.
     #[must_use]
     pub fn changes(&self) -> Option<LevelChanges<'_>> {
         match Message::decode(&self.raw).ok()?.0.body {
@@ -76,7 +76,7 @@ impl BookUpdate {
         }
     }
 
-    /// Returns whether the update replaced the whole book.
+    /// Returns whether the update was a snapshot.
     #[must_use]
     pub fn is_snapshot(&self) -> bool {
         self.changes().is_none()

@@ -65,7 +65,7 @@ impl Exporter {
                 KeyValue::new("service.instance.id", public.to_string()),
             ]);
         exporter.set_resource(&resource.build());
-        let (queue, told) = sync_channel(QUEUE);
+        let (queue, queued) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let spans = Spans {
             queue,
@@ -78,7 +78,7 @@ impl Exporter {
             complained: None,
         };
         let body = move || {
-            runtime.block_on(telling.run(&told));
+            runtime.block_on(telling.run(&queued));
             Ok::<_, Infallible>(())
         };
         let thread = threads
@@ -116,11 +116,11 @@ struct Telling {
 
 impl Telling {
     /// Runs until all senders are dropped. Blocking is fine: nothing else runs on this runtime.
-    async fn run(mut self, told: &Receiver<SpanData>) {
+    async fn run(mut self, queued: &Receiver<SpanData>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut is_over = false;
         while !is_over {
-            is_over = gather(told, &mut batch);
+            is_over = gather(queued, &mut batch);
             self.metrics
                 .dropped
                 .add(self.dropped.swap(0, Ordering::Relaxed));
@@ -147,11 +147,11 @@ impl Telling {
 }
 
 /// Receives a batch. Returns true if it is the last one.
-fn gather(told: &Receiver<SpanData>, batch: &mut Vec<SpanData>) -> bool {
+fn gather(queued: &Receiver<SpanData>, batch: &mut Vec<SpanData>) -> bool {
     let mut until = None;
     while batch.len() < BATCH {
         let until = *until.get_or_insert_with(|| Instant::now() + LINGER);
-        match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        match queued.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(span) => batch.push(span),
             Err(RecvTimeoutError::Timeout) => return false,
             Err(RecvTimeoutError::Disconnected) => return true,

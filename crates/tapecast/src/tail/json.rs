@@ -78,15 +78,15 @@ fn fields(event: &Event) -> Option<(&'static str, Value)> {
             "closed",
             json!({ "cause": cause.as_ref().map(ToString::to_string) }),
         ),
-        Event::Subscribed(told) => (
+        Event::Subscribed(subscribed) => (
             "subscribed",
             json!({
-                "instrument": told.instrument.0,
-                "epoch": told.epoch.0,
-                "price_exponent": told.exponents.price,
-                "size_exponent": told.exponents.size,
-                "start": told.start.name(),
-                "reason": told.reason.map(wire::control::StartReason::name),
+                "instrument": subscribed.instrument.0,
+                "epoch": subscribed.epoch.0,
+                "price_exponent": subscribed.exponents.price,
+                "size_exponent": subscribed.exponents.size,
+                "start": subscribed.start.name(),
+                "reason": subscribed.reason.map(wire::control::StartReason::name),
             }),
         ),
         Event::Rejected(rejected) => (

@@ -33,9 +33,9 @@ impl Notice {
                 )
             }
             Event::Closed { cause: Some(cause) } => (format!("closed: {cause}"), true),
-            Event::Subscribed(told) => {
-                let reason = told.reason.map_or("", |reason| reason.name());
-                let how = told.start.name();
+            Event::Subscribed(subscribed) => {
+                let reason = subscribed.reason.map_or("", |reason| reason.name());
+                let how = subscribed.start.name();
                 match reason {
                     "" => (format!("subscribed: {how}"), false),
                     reason => (format!("subscribed: {how}, not resumed: {reason}"), false),
