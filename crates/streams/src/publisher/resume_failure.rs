@@ -10,16 +10,3 @@ pub enum ResumeFailure {
     /// The instrument has had no valid state here yet.
     NoState,
 }
-
-impl ResumeFailure {
-    /// The name used by clients.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EpochChanged => "epoch_changed",
-            Self::LogExceeded => "log_exceeded",
-            Self::AheadOfLog => "ahead_of_log",
-            Self::NoState => "no_state",
-        }
-    }
-}
